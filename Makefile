@@ -1,0 +1,103 @@
+# `make demo` shows the collection at work, `make test` checks everything; both set up what they need.
+# A fresh machine needs git, make, Python 3.11 or newer with venv and, for the tests, Node.js with npm.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first interpreter that really runs: a version manager may put one on PATH that only prints an error.
+CANDIDATES := python3.12 $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.12.*/bin/python3.12) \
+              python3.13 python3.11 python3
+RUNS       := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON     ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(RUNS)' 2>/dev/null && echo "$$p" && break; done)
+
+VENV := $(CURDIR)/.venv
+LINK := .collections/ansible_collections/meshfleet/particle
+REAL := .cache/real_server
+
+export PATH := $(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+export ANSIBLE_LOCALHOST_WARNING := False
+export ANSIBLE_INVENTORY_UNPARSED_WARNING := False
+export ANSIBLE_NOCOWS := 1
+
+##@ For everyone
+.PHONY: help
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: setup ## a fleet, from e-mail and password to its mesh, against the simulator
+	python tests/demo.py
+
+.PHONY: test
+test: lint types unit integration ## all checks, with short counts (under 12 minutes on 2 cores)
+
+.PHONY: test-all
+test-all: export MESHFLEET_FULL := 1
+test-all: test ## all checks, with full counts
+
+##@ One at a time
+.PHONY: setup
+setup: .venv/.installed $(LINK) ## the environment in .venv and the link tree in .collections
+
+.PHONY: lint
+lint: setup ## style and documentation
+	ruff check .
+	ruff format --check .
+	yamllint --strict .
+	antsibull-changelog lint
+	ansible-lint
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+
+.PHONY: types
+types: setup ## static types
+	mypy -p ansible_collections.meshfleet.particle.plugins
+	mypy tests/simulator tests/support tests/conftest.py
+
+.PHONY: unit
+unit: setup ## tests of the parts
+	python -m pytest tests/unit
+
+.PHONY: integration
+integration: setup $(REAL)/.installed ## tests of the whole, against the simulator and a compatible cloud
+	python -m pytest tests/integration
+
+.PHONY: bench
+bench: setup ## measurements; they print figures and assert nothing about time
+	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; python "$$bench"; done
+
+.PHONY: format
+format: setup ## rewrite the Python files in the common style
+	ruff check --fix .
+	ruff format .
+
+.PHONY: build
+build: setup ## the collection as a tarball in dist/
+	ansible-galaxy collection build --force --output-path dist
+
+.PHONY: clean
+clean: ## remove all that make has made
+	rm -rf .venv .cache .collections .ansible dist
+
+# --- what the targets above stand on -------------------------------------------------------------------
+
+.venv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found; name one: make PYTHON=..."; exit 1; }
+	"$(PYTHON)" -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.installed: .venv/bin/uv requirements.txt requirements-dev.txt $(wildcard tests/simulator/requirements.txt)
+	UV_SYSTEM_CERTS=1 uv pip install --quiet --python .venv/bin/python -r requirements-dev.txt
+	@touch $@
+
+# Tools want to see the collection below ansible_collections/<namespace>/<name>; a relative link serves them.
+$(LINK):
+	mkdir -p $(@D)
+	ln -sfn ../../.. $@
+
+$(REAL)/.installed: tests/real_server/package.json
+	mkdir -p $(@D)
+	cp $< $(@D)
+	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error
+	@touch $@

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from support.counts import FULL, FULL_EXAMPLES, QUICK_EXAMPLES
+from support.paths import ROOT
+from support.real_server import RealServer, running_real_server
+from support.scripted import ScriptedCloud, scripted_cloud
+from support.simulator import Simulator, running_simulator
+
+FLEET = 20
+
+# Hypothesis asks for its folder when it first needs it.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
+
+# Short runs find the same today and tomorrow; the full ones look further each time. A shared machine may be
+# slow at any moment, so no example has a deadline.
+settings.register_profile("quick", max_examples=QUICK_EXAMPLES, deadline=None, derandomize=True)
+settings.register_profile("full", max_examples=FULL_EXAMPLES, deadline=None, print_blob=True)
+settings.load_profile("full" if FULL else "quick")
+
+
+@pytest.fixture(scope="session")
+def _simulator_process() -> Iterator[Simulator]:
+    with running_simulator("--fleet", str(FLEET)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(_simulator_process: Simulator) -> Simulator:
+    """The simulator with a fleet of 20, as fresh as on its first day."""
+    _simulator_process.reset()
+    return _simulator_process
+
+
+@pytest.fixture(scope="session")
+def real_server() -> Iterator[RealServer]:
+    """The compatible cloud from npm. One for all tests: give each test an account of its own."""
+    with running_real_server() as server:
+        yield server
+
+
+@pytest.fixture(name="scripted_cloud")
+def scripted_cloud_fixture() -> Iterator[ScriptedCloud]:
+    """A cloud that answers what the test has scripted."""
+    with scripted_cloud() as cloud:
+        yield cloud

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""How thorough this run is: short by default, whole under MESHFLEET_FULL=1 (`make test-all`)."""
+
+from __future__ import annotations
+
+import os
+
+FULL = os.environ.get("MESHFLEET_FULL") == "1"
+
+QUICK_EXAMPLES = 50
+FULL_EXAMPLES = 1000
+
+
+def count(*, quick: int, full: int) -> int:
+    """How often a proof repeats in this run, for example `count(quick=3, full=100)` kills."""
+    return full if FULL else quick

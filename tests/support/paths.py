@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Where things are in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout, which is also the root of the collection."""
+
+TESTS = ROOT / "tests"
+COLLECTIONS = ROOT / ".collections"
+REAL_SERVER_MODULES = ROOT / ".cache" / "real_server" / "node_modules"

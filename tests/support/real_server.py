@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The compatible cloud that nobody here wrote (npm: @brewskey/spark-server), as a process of its own.
+
+It shows that the collection works against a server that was not written for it. It is no specification.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from support.paths import REAL_SERVER_MODULES, TESTS
+from support.processes import ChildProcess, ProcessFailed, running
+
+ADMIN_USERNAME = "__admin__"
+ADMIN_PASSWORD = "adminPassword"
+
+PACKAGE = REAL_SERVER_MODULES / "@brewskey" / "spark-server"
+REQUEST_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """A running server; its data lives in `data_dir` and goes with it."""
+
+    url: str
+    data_dir: Path
+    process: ChildProcess
+
+    def create_user(self, username: str, password: str) -> None:
+        """Open an account."""
+        answer = requests.post(
+            f"{self.url}/v1/users",
+            data={"username": username, "password": password},
+            timeout=REQUEST_TIMEOUT,
+        )
+        assert answer.status_code == 200, f"no account for {username}: {answer.status_code} {answer.text}"
+
+
+@contextmanager
+def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
+    """A fresh server on free loopback ports that lives as long as the block.
+
+    A missing package is a failure and no reason to skip: tests that do not run prove nothing.
+    """
+    if not (package / "dist" / "main.js").is_file():
+        raise ProcessFailed(
+            "The compatible cloud is not installed. `make test` installs it, "
+            "`make integration` too; both need Node.js with npm."
+        )
+    with tempfile.TemporaryDirectory(prefix="real-server-") as folder:
+        data_dir = Path(folder)
+        port_file = data_dir / "port"
+        env = {
+            "HOME": folder,
+            "LOG_LEVEL": "warn",
+            "NODE_PATH": str(package.parents[1]),
+            "PATH": os.environ["PATH"],
+            "PORT_FILE": str(port_file),
+        }
+        launcher = TESTS / "real_server" / "launcher.js"
+        with running(["node", launcher], cwd=data_dir, env=env) as process:
+            port = process.wait_for_port(port_file)
+            yield RealServer(f"http://127.0.0.1:{port}", data_dir, process)

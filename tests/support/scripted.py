@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A cloud that says what a test tells it to say, over real sockets on loopback.
+
+For answers that no well-behaved server gives: refusals in odd shapes, bodies cut short, connections reset,
+silence. A request that nobody scripted is a mistake of the test or of the client, and ends the test.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from requests.structures import CaseInsensitiveDict
+
+Effect = Literal["reset", "hang", "truncate"]
+
+UNSCRIPTED_STATUS = 501
+
+
+@dataclass(frozen=True)
+class SeenRequest:
+    """One request as it came over the wire."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: CaseInsensitiveDict[str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body as the fields of a form."""
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    effect: Effect | None
+    repeat: bool
+
+
+class ScriptedCloud:
+    """The script and the record of a `scripted_cloud`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: list[SeenRequest] = []
+        """All requests, in the order in which they came."""
+        self.unscripted: list[str] = []
+        """Requests that had no answer left; more than none ends the test."""
+        self.connections = 0
+        """How many connections clients have opened."""
+        self._answers: dict[tuple[str, str], deque[_Answer]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        status: int = 200,
+        *,
+        json: Any = None,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        effect: Effect | None = None,
+        repeat: bool = False,
+    ) -> ScriptedCloud:
+        """Queue the next answer to `method` on `path`, which is without its query.
+
+        `json` or `body` is what it says; neither is an empty body. With `repeat` the answer stays for all
+        requests that follow. `effect` is what happens instead: "reset" cuts the connection before a word of
+        the answer, "truncate" in the middle of its body, "hang" never answers.
+        """
+        assert json is None or body is None, "an answer has one body"
+        content = body.encode() if isinstance(body, str) else body or b""
+        kind = "text/html; charset=utf-8"
+        if json is not None:
+            content, kind = _dumps(json), "application/json; charset=utf-8"
+        all_headers = {"Content-Type": kind, "Content-Length": str(len(content)), **(headers or {})}
+        with self._lock:
+            answers = self._answers[method.upper(), path]
+            answers.append(_Answer(status, all_headers, content, effect, repeat))
+        return self
+
+    def seen(self, method: str, path: str) -> list[SeenRequest]:
+        """The requests to one route."""
+        return [seen for seen in list(self.requests) if (seen.method, seen.path) == (method.upper(), path)]
+
+    def _next(self, seen: SeenRequest) -> _Answer:
+        with self._lock:
+            self.requests.append(seen)
+            answers = self._answers[seen.method, seen.path]
+            if answers:
+                return answers[0] if answers[0].repeat else answers.popleft()
+            self.unscripted.append(f"{seen.method} {seen.path}")
+        text = _dumps({"error": "unscripted", "error_description": f"{seen.method} {seen.path}"})
+        return _Answer(UNSCRIPTED_STATUS, {"Content-Length": str(len(text))}, text, None, False)
+
+    def _connected(self) -> None:
+        with self._lock:
+            self.connections += 1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, cloud: ScriptedCloud) -> None:
+        self.cloud = cloud
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone away is none of our problems."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+
+    def setup(self) -> None:
+        self.server.cloud._connected()
+        super().setup()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The record in `requests` says more."""
+
+    def _serve(self) -> None:
+        cloud = self.server.cloud
+        address = urlsplit(self.path)
+        seen = SeenRequest(
+            self.command,
+            address.path,
+            dict(parse_qsl(address.query, keep_blank_values=True)),
+            CaseInsensitiveDict(self.headers.items()),
+            self._read_body(),
+        )
+        answer = cloud._next(seen)
+        if answer.effect == "hang":
+            cloud._closing.wait()
+            self.close_connection = True
+        elif answer.effect == "reset":
+            self._reset()
+        else:
+            self._say(answer)
+
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve
+
+    def _read_body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _say(self, answer: _Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        body = answer.body
+        if answer.effect == "truncate":
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def _reset(self) -> None:
+        # Closing with a linger time of zero sends RST instead of FIN.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+
+def _dumps(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@contextmanager
+def scripted_cloud() -> Iterator[ScriptedCloud]:
+    """A scripted cloud that lives as long as the block, and fails it over requests that nobody scripted."""
+    cloud = ScriptedCloud()
+    server = _Server(cloud)
+    cloud.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield cloud
+    finally:
+        cloud._closing.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert not cloud.unscripted, f"nobody scripted an answer to {', '.join(cloud.unscripted)}"

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The simulator of this repository, run the way users run it: as a process of its own."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from support.paths import TESTS
+from support.processes import ChildProcess, running
+
+USERNAME = "demo@example.com"
+PASSWORD = "demo-password"
+PRODUCT_ID = 31337
+PRODUCT_SLUG = "field-logger"
+
+ADMIN_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A running simulator, seen from outside: its address, and its own account of what happened."""
+
+    url: str
+    process: ChildProcess
+    _session: requests.Session = field(repr=False)
+
+    def stats(self) -> dict[str, Any]:
+        """The counters: requests, writes, grants, refusals, by_route and their siblings."""
+        return dict(self._admin("GET", "stats"))
+
+    def state(self) -> dict[str, Any]:
+        """All that the cloud knows: accounts, products, devices, networks, ledgers."""
+        return dict(self._admin("GET", "state"))
+
+    def device(self, device_id: str) -> dict[str, Any]:
+        """One device of the state."""
+        found = [device for device in self.state()["devices"] if device["id"] == device_id]
+        assert found, f"the simulator knows no device {device_id}"
+        return dict(found[0])
+
+    def reset(self) -> None:
+        """Back to how it started: fleet, accounts, counters, clock and faults."""
+        self._admin("POST", "reset")
+
+    def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        """Schedule faults, behind those that are still due; `reset` clears the schedule."""
+        self._admin("POST", "faults", json=list(faults))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The schedule, and how often each entry has fired."""
+        schedule: list[dict[str, Any]] = self._admin("GET", "faults")
+        return schedule
+
+    def _admin(self, method: str, route: str, **kwargs: Any) -> Any:
+        answer = self._session.request(method, f"{self.url}/_simulator/{route}", timeout=ADMIN_TIMEOUT, **kwargs)
+        assert answer.ok, f"the simulator refused {method} {route}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+
+@contextmanager
+def running_simulator(*flags: str) -> Iterator[Simulator]:
+    """A fresh simulator on a free port, started with `flags`, that lives as long as the block."""
+    with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
+        port_file = Path(folder) / "port"
+        argv: list[str | Path] = [
+            sys.executable,
+            TESTS / "simulator",
+            "--port",
+            "0",
+            "--port-file",
+            port_file,
+            *flags,
+        ]
+        with running(argv) as process, requests.Session() as session:
+            session.trust_env = False  # no proxy of the caller stands between us and loopback
+            port = process.wait_for_port(port_file)
+            scheme = "https" if "--tls-cert" in flags else "http"
+            if scheme == "https":
+                # Only the administration goes unchecked: the collection under test checks for itself.
+                session.verify = flags[flags.index("--tls-cert") + 1]
+            yield Simulator(f"{scheme}://127.0.0.1:{port}", process, session)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Reads the imports of Python files, and finds those that point the wrong way.
+
+The collection is built in layers, and every arrow between them points down. Reading the files is enough to
+know: nothing is imported, so a file that does not even run can be judged.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PLUGINS = ("ansible_collections", "meshfleet", "particle", "plugins")
+
+# Higher may import lower. Equal may import each other only inside one folder or package.
+RANKS: dict[tuple[str, ...], int] = {
+    ("modules",): 9,
+    ("action",): 9,
+    ("inventory",): 9,
+    ("lookup",): 9,
+    ("callback",): 9,
+    ("filter",): 9,
+    ("plugin_utils",): 8,
+    ("module_utils", "_module"): 7,
+    ("module_utils", "_options"): 6,
+    ("module_utils", "_fleet"): 5,
+    ("module_utils", "_mesh"): 4,
+    ("module_utils", "_auth"): 4,
+    ("module_utils", "_api"): 3,
+    ("module_utils", "_http"): 2,
+    ("module_utils", "_errors"): 1,
+    ("module_utils", "_budget"): 1,
+    ("doc_fragments",): 0,
+}
+
+# An action carries out its module, and takes the options from there.
+ALSO_ALLOWED = {(("action",), ("modules",))}
+
+# Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
+PURE = (("module_utils", "_fleet", "plan"), ("module_utils", "_fleet", "manifest"))
+OUTSIDE_WORLD = frozenset(
+    "asyncio concurrent ftplib glob http io multiprocessing os pathlib requests select selectors shutil "
+    "signal socket ssl subprocess tempfile threading time urllib.request urllib3".split()
+)
+OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"), ("module_utils", "_auth")})
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a file imports: `dotted` as written out in full."""
+
+    line: int
+    dotted: tuple[str, ...]
+    for_types_only: bool = False
+    """Stands below `if TYPE_CHECKING:`, so that it counts as an arrow and brings nothing in."""
+
+    @property
+    def ours(self) -> tuple[str, ...] | None:
+        """The place below plugins/, or `None` for what comes from elsewhere."""
+        length = len(PLUGINS)
+        return self.dotted[length:] if self.dotted[:length] == PLUGINS else None
+
+
+def imports_of(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
+    """All imports of a file that sits in `package`, wherever in the file they stand."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple(node.module.split(".")) if node.module else ()
+            names = [(*base, alias.name) for alias in node.names]
+        else:
+            continue
+        for dotted in names:
+            yield Import(node.lineno, dotted, id(node) in for_types)
+
+
+def wrong_arrows(plugins: Path) -> list[str]:
+    """What is wrong with the imports among the files below `plugins`, one sentence each."""
+    wrong = []
+    for path in sorted(plugins.rglob("*.py")):
+        name = path.relative_to(plugins).as_posix()
+        layer = _layer(path.relative_to(plugins).with_suffix("").parts)
+        if layer is None:
+            wrong.append(f"{name} is in no layer; give it a rank in tests/support/structure.py")
+            continue
+        for found in _own_imports(path, plugins):
+            target = _layer(found.ours or ())
+            if target is None:
+                wrong.append(f"{name}:{found.line} imports {'.'.join(found.dotted)}, which is in no layer")
+            elif not _allowed(layer, target):
+                wrong.append(f"{name}:{found.line} ({'/'.join(layer)}) must not import {'/'.join(target)}")
+    return wrong
+
+
+def impure_imports(plugins: Path) -> list[str]:
+    """How the files that must only compute reach the outside world after all, one sentence each.
+
+    Also through others of our files: what a pure file imports has to be pure as well. Imports that only serve
+    the type checker do not count.
+    """
+    wrong = []
+    for pure in PURE:
+        start = plugins.joinpath(*pure).with_suffix(".py")
+        waiting, known = [start] if start.exists() else [], {start}
+        while waiting:
+            path = waiting.pop()
+            via = "" if path == start else f" through {path.relative_to(plugins).as_posix()}"
+            for line, what in _outside(path, plugins):
+                wrong.append(f"{'/'.join(pure)}.py reaches {what}{via}, line {line}")
+            for found in _running_imports(path, plugins):
+                following = _file(found.ours, plugins) if found.ours else None
+                if following is not None and following not in known:
+                    known.add(following)
+                    waiting.append(following)
+    return wrong
+
+
+def _outside(path: Path, plugins: Path) -> Iterator[tuple[int, str]]:
+    for found in _running_imports(path, plugins):
+        if found.ours is not None:
+            if found.ours[:2] in OUTSIDE_LAYERS:
+                yield found.line, "/".join(found.ours[:2])
+        else:
+            for length in range(1, len(found.dotted) + 1):
+                if (dotted := ".".join(found.dotted[:length])) in OUTSIDE_WORLD:
+                    yield found.line, dotted
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+            yield node.lineno, "open()"
+
+
+def _running_imports(path: Path, plugins: Path) -> list[Import]:
+    return [found for found in imports_of(path, _package(path, plugins)) if not found.for_types_only]
+
+
+def _own_imports(path: Path, plugins: Path) -> list[Import]:
+    return [found for found in imports_of(path, _package(path, plugins)) if found.ours is not None]
+
+
+def _package(path: Path, plugins: Path) -> tuple[str, ...]:
+    return PLUGINS + path.parent.relative_to(plugins).parts
+
+
+def _layer(place: tuple[str, ...]) -> tuple[str, ...] | None:
+    return next((place[:length] for length in (2, 1) if place[:length] in RANKS), None)
+
+
+def _allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
+    if RANKS[layer] == 0:
+        return False
+    return layer == target or RANKS[layer] > RANKS[target] or (layer, target) in ALSO_ALLOWED
+
+
+def _file(place: tuple[str, ...], plugins: Path) -> Path | None:
+    """The file of an imported name, which may be a module, a package, or something inside of one."""
+    for length in (len(place), len(place) - 1):
+        path = plugins.joinpath(*place[:length])
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if length > 0 and candidate.is_file():
+                return candidate
+    return None

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Playbooks run in an environment of their own, and tell what became of each task."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.playbooks import ansible_environment, run_playbook
+
+PLAYBOOK = """
+- name: Try each way a task can end
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Show {{ word }}
+      ansible.builtin.debug:
+        msg: "{{ {'word': word, 'list': [1, 2.5, true, none]} }}"
+    - name: Change
+      ansible.builtin.command: "true"
+    - name: Skip
+      ansible.builtin.debug:
+      when: false
+    - name: Hide
+      ansible.builtin.set_fact:
+        hidden: "{{ secret }}"
+      no_log: true
+    - name: Loop
+      ansible.builtin.command: "echo {{ item }}"
+      loop: [a, b]
+      changed_when: false
+    - name: Fail
+      ansible.builtin.fail:
+        msg: as told
+      ignore_errors: "{{ go_on }}"
+"""
+
+
+def test_every_way_a_task_can_end_is_recorded() -> None:
+    run = run_playbook(
+        PLAYBOOK,
+        args=["-i", "one,two", "-c", "local"],
+        extra_vars={"word": "hello", "secret": "swordfish", "go_on": True},
+    ).succeeded()
+
+    assert {(task.task, task.host, task.status) for task in run.tasks} == {
+        (name, host, status)
+        for name, status in [
+            ("Show hello", "ok"),
+            ("Change", "changed"),
+            ("Skip", "skipped"),
+            ("Hide", "ok"),
+            ("Loop", "ok"),
+            ("Fail", "failed"),
+        ]
+        for host in ("one", "two")
+    }
+    assert run.task("Change", host="one").action == "ansible.builtin.command"
+    assert run.result("Show hello", host="two")["msg"] == {"word": "hello", "list": [1, 2.5, True, None]}
+    assert [item["stdout"] for item in run.result("Loop", host="one")["results"]] == ["a", "b"]
+    assert run.result("Fail", host="one")["msg"] == "as told"
+    assert "swordfish" not in json.dumps([task.result for task in run.tasks])
+    assert "swordfish" not in run.output
+
+
+def test_a_failed_play_is_a_result_and_no_exception() -> None:
+    run = run_playbook(
+        PLAYBOOK,
+        args=["-i", "one,", "-c", "local"],
+        extra_vars={"word": "hello", "secret": "swordfish", "go_on": False},
+    )
+    assert run.rc == 2
+    with pytest.raises(AssertionError, match="as told"):
+        run.succeeded()
+
+
+def test_plays_may_be_data_or_a_file_and_paths_start_at_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("found")
+    task = {"name": "Read", "ansible.builtin.debug": {"msg": "{{ lookup('file', 'note.txt') }}"}}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+
+    as_data = run_playbook(plays, cwd=tmp_path).succeeded()
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+    (tmp_path / "play.yml").write_text(json.dumps(plays))
+    as_file = run_playbook(tmp_path / "play.yml").succeeded()
+
+    assert as_data.result("Read")["msg"] == as_file.result("Read")["msg"] == "found"
+
+
+def test_nothing_of_the_caller_gets_into_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTICLE_PASSWORD", "of-the-caller")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "json")
+
+    clean = ansible_environment(tmp_path)
+    assert not {"PARTICLE_PASSWORD", "HTTPS_PROXY", "ANSIBLE_STDOUT_CALLBACK"} & clean.keys()
+
+    assert ansible_environment(tmp_path, {"PARTICLE_PASSWORD": "given"})["PARTICLE_PASSWORD"] == "given"
+
+
+def test_a_playbook_that_does_not_end_is_ended() -> None:
+    task = {"name": "Sleep", "ansible.builtin.command": "sleep 60"}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+    with pytest.raises(AssertionError, match=r"did not end in 3 s(.|\n)*Sleep"):
+        run_playbook(plays, timeout=3)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The collection is laid out as it says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.paths import ROOT, TESTS
+from support.structure import imports_of, impure_imports, wrong_arrows
+
+PLUGINS = ROOT / "plugins"
+SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
+OURS = "ansible_collections.meshfleet.particle.plugins"
+
+# Folders that the Makefile and the tools make, and that are no part of the project.
+WORKING_FOLDERS = set(
+    ".ansible .cache .collections .git .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv "
+    "__pycache__ dist node_modules".split()
+)
+
+# Homes and work folders, put together here so that this file does not hold one itself.
+MACHINE_PATH = re.compile(r"(?<![\w.~}>-])/(?:home|Users|root|work|workspace)" + r"/[\w.$-]")
+DOWNLOAD_ADDRESS = re.compile(r'"resolved"' + r": *\"http")
+
+
+def project_files() -> Iterator[Path]:
+    """The files of the project, found without asking git: an unpacked archive has none."""
+    for folder, subfolders, names in os.walk(ROOT):
+        subfolders[:] = sorted(name for name in subfolders if name not in WORKING_FOLDERS)
+        for name in sorted(names):
+            if not name.endswith((".pyc", ".tar.gz")) and name not in {".coverage", ".git"}:
+                yield Path(folder, name)
+
+
+def python_files() -> list[Path]:
+    return [path for path in project_files() if path.suffix == ".py"]
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_every_import_among_the_plugins_points_down() -> None:
+    assert wrong_arrows(PLUGINS) == []
+
+
+def test_manifest_and_plan_only_compute() -> None:
+    assert impure_imports(PLUGINS) == []
+
+
+def test_the_simulator_imports_nothing_of_the_collection() -> None:
+    files = sorted((TESTS / "simulator").rglob("*.py"))
+    assert files, "the simulator has no files"
+    found = [
+        f"{relative(path)}:{found.line}"
+        for path in files
+        for found in imports_of(path)
+        if found.dotted[0] in {"ansible", "ansible_collections", "plugins"}
+    ]
+    assert found == []
+
+
+def test_the_plugins_do_not_know_the_simulator() -> None:
+    files = sorted(PLUGINS.rglob("*.py"))
+    assert files, "the collection has no plugins"
+    assert [relative(path) for path in files if "simulator" in path.read_text(encoding="utf-8").lower()] == []
+
+
+def test_the_action_group_holds_exactly_the_modules() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
+    modules = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if not path.stem.startswith("_"))
+    assert runtime["action_groups"]["particle"] == modules
+
+
+def test_every_python_file_names_its_licence() -> None:
+    # An empty file has nothing to license, and ansible-test wants __init__.py below module_utils empty.
+    texts = {relative(path): path.read_text(encoding="utf-8") for path in python_files()}
+    assert [name for name, text in texts.items() if text and SPDX not in text.splitlines()[:4]] == []
+
+
+def test_no_file_holds_a_path_of_a_machine_or_an_address_from_a_lock_file() -> None:
+    found = []
+    for path in project_files():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            if str(ROOT) in line or MACHINE_PATH.search(line) or DOWNLOAD_ADDRESS.search(line):
+                found.append(f"{relative(path)}:{number}: {line.strip()[:120]}")
+    assert found == []
+
+
+class TestTheChecker:
+    """The rules above hold only if breaking them is noticed."""
+
+    @pytest.fixture
+    def plugins(self, tmp_path: Path) -> Path:
+        return tmp_path / "plugins"
+
+    @staticmethod
+    def write(plugins: Path, name: str, text: str) -> None:
+        path = plugins / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("module_utils/_http.py", f"from {OURS}.module_utils._module import run"),
+            ("module_utils/_http.py", f"from {OURS}.module_utils import _api"),
+            ("module_utils/_http.py", f"import {OURS}.module_utils._api.devices"),
+            ("module_utils/_http.py", "from ._options import options"),
+            ("module_utils/_auth/life.py", "from .._mesh import ledger"),
+            ("module_utils/_mesh/ledger.py", "from .._auth.password import login"),
+            ("module_utils/_errors.py", "def late():\n    from ._budget import Budget"),
+            ("modules/fleet.py", f"from {OURS}.action.fleet import ActionModule"),
+            ("lookup/access_token.py", f"from {OURS}.modules.access_token import main"),
+            ("doc_fragments/common.py", f"from {OURS}.module_utils import _errors"),
+            ("doc_fragments/common.py", "from .other import ModuleDocFragment"),
+        ],
+    )
+    def test_finds_an_arrow_that_points_up_or_sideways(self, plugins: Path, name: str, text: str) -> None:
+        self.write(plugins, name, text)
+        (sentence,) = wrong_arrows(plugins)
+        assert sentence.startswith(f"{name}:")
+        assert "must not import" in sentence
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("modules/fleet.py", f"from {OURS}.module_utils._module import run"),
+            ("action/fleet.py", f"from {OURS}.modules.fleet import ARGUMENTS"),
+            ("action/fleet.py", "from ..plugin_utils._action import Action"),
+            ("module_utils/_fleet/apply.py", "from .._mesh import ledger\nfrom . import plan\nimport json"),
+            (
+                "module_utils/_api/devices.py",
+                "from .._errors import ParticleError\nfrom .paging import pages",
+            ),
+        ],
+    )
+    def test_lets_an_arrow_that_points_down_pass(self, plugins: Path, name: str, text: str) -> None:
+        self.write(plugins, name, text)
+        assert wrong_arrows(plugins) == []
+
+    def test_asks_for_the_rank_of_a_new_place(self, plugins: Path) -> None:
+        self.write(plugins, "module_utils/_extra.py", "")
+        self.write(plugins, "modules/fleet.py", f"from {OURS}.module_utils._extra import more")
+        unranked, unknown = wrong_arrows(plugins)
+        assert "_extra.py is in no layer" in unranked
+        assert unknown.startswith("modules/fleet.py:1 ")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import requests",
+            "import os.path",
+            "from pathlib import Path",
+            "from urllib.request import urlopen",
+            "from .._api import devices",
+            f"from {OURS}.module_utils._http import Http",
+            "def read(name):\n    return open(name)",
+        ],
+    )
+    def test_finds_a_way_out_of_a_file_that_must_only_compute(self, plugins: Path, text: str) -> None:
+        self.write(plugins, "module_utils/_fleet/plan.py", text)
+        assert len(impure_imports(plugins)) == 1
+
+    def test_finds_a_way_out_through_another_file(self, plugins: Path) -> None:
+        self.write(plugins, "module_utils/_fleet/manifest.py", "from .words import WORDS")
+        self.write(plugins, "module_utils/_fleet/words.py", "import socket")
+        assert impure_imports(plugins) == [
+            "module_utils/_fleet/manifest.py reaches socket through module_utils/_fleet/words.py, line 1"
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import json\nfrom urllib.parse import quote",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .._http import Http",
+        ],
+    )
+    def test_lets_a_file_that_computes_pass(self, plugins: Path, text: str) -> None:
+        self.write(plugins, "module_utils/_fleet/plan.py", text)
+        assert impure_imports(plugins) == []
+
+    def test_counts_an_import_for_types_as_an_arrow(self, plugins: Path) -> None:
+        text = "import typing\nif typing.TYPE_CHECKING:\n    from ._module import run"
+        self.write(plugins, "module_utils/_http.py", text)
+        assert len(wrong_arrows(plugins)) == 1
+
+    @pytest.mark.parametrize("place", ["home/somebody", "Users/somebody", "root/x", "work/main"])
+    def test_knows_a_path_of_a_machine(self, place: str) -> None:
+        assert MACHINE_PATH.search(f"see /{place}/notes.txt")
+        assert not MACHINE_PATH.search(f"https://example.com/{place}/notes.txt")
