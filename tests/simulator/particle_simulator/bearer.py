@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The bearer check that stands before almost every route, in the order of Particle's OAuth library."""
+
+from __future__ import annotations
+
+from particle_simulator.errors import oauth_error
+from particle_simulator.messages import FORM, Call
+from particle_simulator.model import Token
+from particle_simulator.world import World
+
+PARAMETER = "access_token"
+
+
+def check_bearer(world: World, call: Call) -> Token:
+    """The token of a request, by header, or by one of the two deprecated transports."""
+    token = world.tokens.get(_presented(call))
+    if token is None:
+        raise oauth_error("invalid_token", "The access token provided is invalid.")
+    if token.expires_at is not None and token.expires_at <= world.now():
+        raise oauth_error("invalid_token", "The access token provided has expired.")
+    return token
+
+
+def _presented(call: Call) -> str:
+    header = call.headers.get("Authorization")
+    # A token in the body is taken out before the endpoint sees the fields.
+    in_body = call.fields.pop(PARAMETER, None)
+    in_query = call.query.get(PARAMETER)
+    if sum(value is not None for value in (header, in_body, in_query)) > 1:
+        raise oauth_error(
+            "invalid_request",
+            "Only one method may be used to authenticate at a time (Auth header,  GET or POST).",
+        )
+    if header is not None:
+        scheme, _, value = header.strip().partition(" ")
+        if scheme.lower() != "bearer" or not value.strip():
+            raise oauth_error("invalid_request", "Malformed auth header")
+        return value.strip()
+    if in_body is not None:
+        return _from_body(call, str(in_body))
+    if in_query is not None and call.method == "GET":
+        return in_query
+    raise oauth_error("invalid_request", "The access token was not found")
+
+
+def _from_body(call: Call, value: str) -> str:
+    if call.method == "GET":
+        raise oauth_error("invalid_request", "Method cannot be GET When putting the token in the body.")
+    if call.content_type != FORM:
+        raise oauth_error(
+            "invalid_request",
+            "When putting the token in the body, content type must be application/x-www-form-urlencoded.",
+        )
+    return value

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What `PUT` on a device may change, on the account route and on the product route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from particle_simulator.errors import Refusal, bad_request
+from particle_simulator.model import Device, iso
+from particle_simulator.settings import GROUP_NAME
+from particle_simulator.world import World
+
+Reader = Callable[[str, Any], Any]
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise bad_request(f"{name} must be a text")
+    return value
+
+
+def _text_or_null(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise bad_request(f"{name} must be a text")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise bad_request(f"{name} must be true or false")
+
+
+def _version_or_null(name: str, value: Any) -> int | None:
+    """A product firmware version; a form body writes the literal `null`."""
+    if value is None or value == "null":
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise bad_request(f"{name} must be a firmware version or null")
+
+
+def _group_names(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise bad_request(f"{name} must be a list of group names")
+    for entry in value:
+        if not isinstance(entry, str) or not GROUP_NAME.fullmatch(entry):
+            raise bad_request(f"{name} must be a list of group names")
+    return list(dict.fromkeys(value))
+
+
+ACCOUNT_FIELDS: dict[str, Reader] = {
+    "name": _text,
+    "notes": _text_or_null,
+    "firmware_updates_forced": _flag,
+}
+PRODUCT_FIELDS: dict[str, Reader] = ACCOUNT_FIELDS | {
+    "groups": _group_names,
+    "development": _flag,
+    "desired_firmware_version": _version_or_null,
+}
+
+
+def account_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
+    """device_update on `/v1/devices/:idOrName`: one concern per call.
+
+    What happens to a second one is not documented; it is ignored, as the older servers do.
+    """
+    if "signal" in fields:
+        return _signal(device, fields["signal"])
+    for name, read in ACCOUNT_FIELDS.items():
+        if name in fields:
+            value = read(name, fields[name])
+            _apply(world, device, name, value)
+            answer = {"id": device.id, name: value}
+            if name != "firmware_updates_forced":
+                answer["updated_at"] = iso(world.now())
+            return answer
+    raise bad_request("The request names nothing that can be changed")
+
+
+def product_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
+    """device_update on the product route: several fields at once, all of them or none."""
+    if "signal" in fields:
+        return _signal(device, fields["signal"])
+    changes = {name: read(name, fields[name]) for name, read in PRODUCT_FIELDS.items() if name in fields}
+    if not changes:
+        raise bad_request("The request names nothing that can be changed")
+    for name, value in changes.items():
+        _apply(world, device, name, value)
+    if "desired_firmware_version" in changes and _flag("flash", fields.get("flash", False)) and device.online:
+        device.firmware_version = device.desired_firmware_version or device.firmware_version
+    return {"id": device.id, **changes, "updated_at": iso(world.now())}
+
+
+def _apply(world: World, device: Device, name: str, value: Any) -> None:
+    if name == "name":
+        world.rename(device, value)
+    elif name == "groups":
+        world.set_groups(device, value)
+    else:
+        setattr(device, name, value)
+
+
+def _signal(device: Device, value: Any) -> dict[str, Any]:
+    if not device.online:
+        error = {"error": "Timed out, didn't hear back from device service"}
+        raise Refusal(500, {"ok": False, "code": 500, "errors": [error]})
+    return {"id": device.id, "connected": True, "signaling": value in (True, 1, "1", "true")}

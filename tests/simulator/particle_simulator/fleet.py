@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Where devices come from: manufactured by number, or described in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+from particle_simulator.model import CELLULAR_PLATFORMS, WIFI_PLATFORMS, Device
+
+BORON = 13
+PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
+ID_PREFIX = "e00fce68"
+"""The first digits of the ids of Gen 3 devices, as in the examples of the facts."""
+
+_SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+def manufacture(count: int, seed: int, now: float) -> Iterator[Device]:
+    """Borons as they leave the factory: known to the cloud, in no product, unclaimed, online."""
+    random = Random(f"fleet {seed}")
+    known: set[int] = set()
+    for number in range(1, count + 1):
+        tail = random.getrandbits(64)
+        while tail in known:
+            tail = random.getrandbits(64)
+        known.add(tail)
+        yield _boxed(f"{ID_PREFIX}{tail:016x}", BORON, number, random, now)
+
+
+def _boxed(device_id: str, platform_id: int, number: int, random: Random, now: float) -> Device:
+    """A device with the identifiers that its label would show."""
+    bits = random.getrandbits(96)
+    cellular = platform_id in CELLULAR_PLATFORMS
+    mac = f"{bits & 0xFFFFFF:06X}"
+    handshake = now - 60.0 - (bits >> 24 & 0xFFFFF) / 10
+    return Device(
+        id=device_id,
+        platform_id=platform_id,
+        serial_number=f"{PREFIXES.get(platform_id, 'XXX')}HAB{number:09d}",
+        imei=f"352753{number:09d}" if cellular else None,
+        iccid=f"89014103{number:012d}" if cellular else None,
+        mac_wifi=f"94:94:4A:{mac[:2]}:{mac[2:4]}:{mac[4:]}" if platform_id in WIFI_PLATFORMS else None,
+        mobile_secret="".join(_SECRET_LETTERS[bits >> shift & 31] for shift in range(0, 75, 5)),
+        last_handshake_at=handshake,
+        last_heard=now - (bits >> 44 & 0x3F),
+        last_ip_address=f"203.0.113.{bits >> 50 & 0xFF}",
+    )
+
+
+def described(
+    records: tuple[dict[str, Any], ...], seed: int, now: float
+) -> Iterator[tuple[Device, dict[str, Any]]]:
+    """The devices of a fleet file, each with its record: the world resolves owner, product and groups."""
+    random = Random(f"file {seed}")
+    for number, record in enumerate(records, start=1):
+        device = _boxed(record["id"].lower(), record.get("platform_id", BORON), number, random, now)
+        for key, value in record.items():
+            if key == "device_protection":
+                device.protection = str(value.get("status", "disabled"))
+            elif key not in ("id", "owner", "product_id", "groups", "platform_id"):
+                setattr(device, key, value)
+        yield device, record

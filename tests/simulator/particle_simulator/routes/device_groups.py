@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Device groups of a product."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply, no_content
+from particle_simulator.model import Group, Product
+from particle_simulator.routes.products import asked_product
+from particle_simulator.routing import Kind, Route
+from particle_simulator.settings import GROUP_NAME
+from particle_simulator.shapes import group_row
+from particle_simulator.world import World
+
+GROUP = "device_groups"
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def _asked_group(world: World, call: Call) -> tuple[Product, Group]:
+    product = asked_product(world, call)
+    group = product.groups.get(call.path["name"])
+    if group is None:
+        raise plain_error(404, "Group not found.")
+    return product, group
+
+
+def _free_name(product: Product, value: Any) -> str:
+    """A name for a group. The status for a malformed or taken one is not established: 400."""
+    if not isinstance(value, str) or not GROUP_NAME.fullmatch(value):
+        raise bad_request("name may only contain lower-case letters, digits, dashes and underscores")
+    if value in product.groups:
+        raise bad_request(f"A group with the name {value} already exists")
+    return value
+
+
+def _color(value: Any) -> str:
+    if not isinstance(value, str) or not COLOR.fullmatch(value):
+        raise bad_request("color must be written as #rrggbb")
+    return value
+
+
+def _description(value: Any) -> str:
+    if not isinstance(value, str):
+        raise bad_request("description must be a text")
+    return value
+
+
+def list_groups(world: World, call: Call) -> Reply:
+    """groups_list; `name` matches in part."""
+    part = call.query.get("name", "")
+    groups = asked_product(world, call).groups.values()
+    return json_reply({"groups": [group_row(group) for group in groups if part in group.name]})
+
+
+def get_group(world: World, call: Call) -> Reply:
+    """group_get."""
+    _, group = _asked_group(world, call)
+    return json_reply({"group": group_row(group, counted=True)})
+
+
+def create_group(world: World, call: Call) -> Reply:
+    """group_create."""
+    product = asked_product(world, call)
+    fields = call.fields
+    name = _free_name(product, fields.get("name"))
+    description = _description(fields.get("description", ""))
+    color = _color(fields["color"]) if "color" in fields else None
+    return json_reply({"group": group_row(world.add_group(product, name, description, color))}, 201)
+
+
+def update_group(world: World, call: Call) -> Reply:
+    """group_update: at least one of name, color and description."""
+    product, group = _asked_group(world, call)
+    fields = call.fields
+    if not fields.keys() & {"name", "color", "description"}:
+        raise bad_request("At least one of name, color and description is required")
+    new_name = group.name
+    if fields.get("name", group.name) != group.name:
+        new_name = _free_name(product, fields["name"])
+    color = _color(fields.get("color", group.color))
+    group.description = _description(fields.get("description", group.description))
+    group.color = color
+    if new_name != group.name:
+        _rename(product, group, new_name)
+    return json_reply({"group": group_row(group, counted=True)})
+
+
+def _rename(product: Product, group: Group, new_name: str) -> None:
+    for device_id in group.members:
+        device = product.devices[device_id]
+        device.groups = tuple(new_name if name == group.name else name for name in device.groups)
+    group_names = {new_name if name == group.name else name: kept for name, kept in product.groups.items()}
+    group.name = new_name
+    product.groups = group_names
+
+
+def delete_group(world: World, call: Call) -> Reply:
+    """group_delete: the devices simply lose the group."""
+    product, group = _asked_group(world, call)
+    for device_id in group.members:
+        device = product.devices[device_id]
+        device.groups = tuple(name for name in device.groups if name != group.name)
+    del product.groups[group.name]
+    return no_content()
+
+
+LIST = "/v1/products/:p/groups"
+ONE = "/v1/products/:p/groups/:name"
+
+ROUTES = [
+    Route(GROUP, "groups_list", "GET", LIST, list_groups),
+    Route(GROUP, "group_create", "POST", LIST, create_group, kind=Kind.WRITE),
+    Route(GROUP, "group_get", "GET", ONE, get_group),
+    Route(GROUP, "group_update", "PUT", ONE, update_group, kind=Kind.WRITE),
+    Route(GROUP, "group_delete", "DELETE", ONE, delete_group, kind=Kind.WRITE),
+]

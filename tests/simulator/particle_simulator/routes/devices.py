@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The account's own devices: list, read, change, claim, unclaim."""
+
+from __future__ import annotations
+
+from particle_simulator.device_changes import account_change
+from particle_simulator.errors import Refusal, listed_errors, permission_denied
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Account, Device
+from particle_simulator.routing import Kind, Route
+from particle_simulator.shapes import device_details, device_row
+from particle_simulator.world import World
+
+GROUP = "devices"
+
+
+def visible_device(world: World, account: Account, id_or_name: str) -> Device:
+    """The device that an account means: by id, else by name among those it can see."""
+    device = world.devices.get(id_or_name.lower())
+    if device is not None and world.may_see(account, device):
+        return device
+    for named in world.names.get(id_or_name, {}).values():
+        if world.may_see(account, named):
+            return named
+    raise permission_denied()
+
+
+def list_devices(world: World, call: Call) -> Reply:
+    """devices_list: the claimed ones only, newest handshake first, no paging."""
+    account = call.account
+    if account.order is None:
+        account.order = sorted(
+            account.devices.values(), key=lambda device: device.last_handshake_at or 0.0, reverse=True
+        )
+    return json_reply([device_row(device) for device in account.order])
+
+
+def get_device(world: World, call: Call) -> Reply:
+    """device_get."""
+    return json_reply(device_details(visible_device(world, call.account, call.path["idOrName"])))
+
+
+def update_device(world: World, call: Call) -> Reply:
+    """device_update, account route: one concern per call."""
+    device = visible_device(world, call.account, call.path["idOrName"])
+    return json_reply(account_change(world, device, call.fields))
+
+
+def claim_device(world: World, call: Call) -> Reply:
+    """device_claim."""
+    account = call.account
+    device = world.devices.get(str(call.fields.get("id", "")).lower())
+    if device is None:
+        raise listed_errors(404, "device does not exist")
+    if device.owner is not None and device.owner is not account:
+        if call.fields.get("request_transfer") in (True, "true", "1"):
+            # The owner would get an e-mail; nothing changes before the answer to it.
+            return json_reply({"transfer_id": f"{int(device.id, 16) ^ int(account.user_id, 16):024x}"})
+        raise Refusal(403, {"errors": ["That belongs to someone else."]})
+    if device.owner is None:
+        if not device.online:
+            raise listed_errors(404, ["Core isn't online", 404])
+        world.claim(device, account)
+    # Claiming what one already owns is not established; the facts ask to answer it like a claim.
+    return json_reply({"ok": True, "id": device.id, "user_id": account.user_id, "connected": device.online})
+
+
+def unclaim_device(world: World, call: Call) -> Reply:
+    """device_unclaim: only for who claimed it; a product's owner has another route."""
+    device = visible_device(world, call.account, call.path["id"])
+    if device.owner is not call.account:
+        raise permission_denied()
+    world.unclaim(device)
+    return json_reply({"ok": True})
+
+
+def ping_device(world: World, call: Call) -> Reply:
+    """device_ping: an offline device is a normal answer."""
+    device = visible_device(world, call.account, call.path["id"])
+    if device.online:
+        device.last_heard = world.now()
+    return json_reply({"online": device.online, "ok": True})
+
+
+def look_up_serial_number(world: World, call: Call) -> Reply:
+    """serial_number_lookup: works for devices of anybody. Its refusal is not documented."""
+    device = world.labels.get(call.path["serial"].upper())
+    if device is None or (device.serial_number or "").upper() != call.path["serial"].upper():
+        raise Refusal(404, {"ok": False, "error": "Serial number not found"})
+    return json_reply({"ok": True, "deviceID": device.id, "iccid": device.iccid})
+
+
+ROUTES = [
+    Route(GROUP, "devices_list", "GET", "/v1/devices", list_devices),
+    Route(GROUP, "device_claim", "POST", "/v1/devices", claim_device, kind=Kind.WRITE),
+    Route(GROUP, "device_get", "GET", "/v1/devices/:idOrName", get_device),
+    Route(GROUP, "device_update", "PUT", "/v1/devices/:idOrName", update_device, kind=Kind.WRITE),
+    Route(GROUP, "device_unclaim", "DELETE", "/v1/devices/:id", unclaim_device, kind=Kind.WRITE),
+    Route(GROUP, "device_ping", "PUT", "/v1/devices/:id/ping", ping_device),
+    Route(GROUP, "serial_number_lookup", "GET", "/v1/serial_numbers/:serial", look_up_serial_number),
+]

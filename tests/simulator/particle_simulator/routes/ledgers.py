@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Ledger definitions, on the sandbox base: they belong to the account."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply, no_content
+from particle_simulator.model import Ledger, iso
+from particle_simulator.routing import Kind, Route
+from particle_simulator.world import World
+
+GROUP = "ledgers"
+NAME = re.compile(r"[a-z0-9-]{1,32}")
+SCOPES = ("Owner", "Device", "Product")
+DIRECTIONS = ("Upstream", "Downstream")
+PAGE_SIZE = 100
+
+
+def asked_ledger(world: World, call: Call) -> Ledger:
+    """The ledger of a path. Its 404 is inferred."""
+    ledger = call.account.ledgers.get(call.path["name"])
+    if ledger is None:
+        raise plain_error(404, "Ledger not found.")
+    return ledger
+
+
+def ledger_row(ledger: Ledger) -> dict[str, Any]:
+    """`ledger_def`."""
+    return {
+        "name": ledger.name,
+        "scope": ledger.scope,
+        "direction": ledger.direction,
+        "description": ledger.description,
+        "created_at": iso(ledger.created_at),
+        "updated_at": iso(ledger.updated_at),
+        "archived_at": iso(ledger.archived_at),
+    }
+
+
+def page_of(call: Call, total: int) -> tuple[slice, dict[str, int]]:
+    """The asked part of a list and its `meta`, in the ledger style of paging."""
+    page = call.number("page", default=1)
+    size = call.number("perPage", "per_page", default=PAGE_SIZE)
+    meta = {"page": page, "per_page": size, "total_pages": max(1, -(-total // size)), "total": total}
+    return slice((page - 1) * size, page * size), meta
+
+
+def _definition(call: Call) -> dict[str, Any]:
+    """The definition in a body: the client wraps it in `ledger`, the documentation in `definition`."""
+    for wrapper in ("ledger", "definition"):
+        inner = call.fields.get(wrapper)
+        if isinstance(inner, dict):
+            return inner
+    raise bad_request("ledger is required")
+
+
+def _description(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise bad_request("description must be a text")
+    return value
+
+
+def list_ledgers(world: World, call: Call) -> Reply:
+    """ledgers_list: archived ones only when asked for."""
+    archived = call.query.get("archived") == "true"
+    scope = call.query.get("scope")
+    found = [
+        ledger
+        for ledger in call.account.ledgers.values()
+        if (ledger.archived_at is not None) == archived and scope in (None, "", ledger.scope)
+    ]
+    part, meta = page_of(call, len(found))
+    return json_reply({"ledgers": [ledger_row(ledger) for ledger in found[part]], "meta": meta})
+
+
+def get_ledger(world: World, call: Call) -> Reply:
+    """ledger_get."""
+    return json_reply({"ledger": ledger_row(asked_ledger(world, call))})
+
+
+def create_ledger(world: World, call: Call) -> Reply:
+    """ledger_create. A definition without a direction is a cloud-only ledger. Refusals are inferred."""
+    fields = _definition(call)
+    name, scope, direction = fields.get("name"), fields.get("scope"), fields.get("direction")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise bad_request("name must be up to 32 lower-case letters, digits and dashes")
+    if scope not in SCOPES:
+        raise bad_request(f"scope must be one of {', '.join(SCOPES)}")
+    if direction is not None and direction not in DIRECTIONS:
+        raise bad_request(f"direction must be one of {', '.join(DIRECTIONS)}")
+    ledgers = call.account.ledgers
+    if name in ledgers:
+        # Names are unique across scopes, and an archived ledger keeps its name.
+        raise bad_request(f"A ledger with the name {name} already exists")
+    now = world.now()
+    ledger = Ledger(name, scope, direction, _description(fields.get("description")), now, now)
+    ledgers[name] = ledger
+    return json_reply({"ledger": ledger_row(ledger)}, 201)
+
+
+def update_ledger(world: World, call: Call) -> Reply:
+    """ledger_update, with the 201 of the documentation. Inferred: only the description can change."""
+    ledger = asked_ledger(world, call)
+    fields = _definition(call)
+    for fixed in ("name", "scope", "direction"):
+        if fields.get(fixed, getattr(ledger, fixed)) != getattr(ledger, fixed):
+            raise bad_request(f"{fixed} of a ledger cannot be changed")
+    ledger.description = _description(fields.get("description", ledger.description))
+    ledger.updated_at = world.now()
+    return json_reply({"ledger": ledger_row(ledger)}, 201)
+
+
+def archive_ledger(world: World, call: Call) -> Reply:
+    """ledger_archive: archived, not destroyed."""
+    ledger = asked_ledger(world, call)
+    ledger.archived_at = ledger.archived_at or world.now()
+    return no_content()
+
+
+LIST = "/v1/ledgers"
+ONE = "/v1/ledgers/:name"
+
+ROUTES = [
+    Route(GROUP, "ledgers_list", "GET", LIST, list_ledgers),
+    Route(GROUP, "ledger_create", "POST", LIST, create_ledger, kind=Kind.WRITE),
+    Route(GROUP, "ledger_get", "GET", ONE, get_ledger),
+    Route(GROUP, "ledger_update", "PUT", ONE, update_ledger, kind=Kind.WRITE),
+    Route(GROUP, "ledger_archive", "DELETE", ONE, archive_ledger, kind=Kind.WRITE),
+]

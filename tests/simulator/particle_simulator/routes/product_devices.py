@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The devices of a product: paged list, read, change, groups in batches, removal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from particle_simulator.device_changes import product_change
+from particle_simulator.errors import bad_request
+from particle_simulator.messages import Call, Reply, json_reply, no_content
+from particle_simulator.model import Device, Product
+from particle_simulator.routes.products import asked_product, asked_product_device
+from particle_simulator.routing import Kind, Route
+from particle_simulator.shapes import add_product_part, device_details, device_row
+from particle_simulator.world import World
+
+GROUP = "devices"
+DEFAULT_PAGE_SIZE = 25
+DEFAULT_SORT = "lastConnection"
+
+SORT_KEYS: dict[str, Callable[[Device], Any]] = {
+    "lastConnection": lambda device: device.last_handshake_at or 0.0,
+    "deviceId": lambda device: device.id,
+    "deviceName": lambda device: device.name or "",
+    "firmwareVersion": lambda device: device.firmware_version or 0,
+}
+LASTING_SORTS = frozenset({"lastConnection", "deviceId", "deviceName"})
+"""Orders that may be kept: the world drops them when membership or a name changes."""
+
+
+# ---------------------------------------------------------------------- the list
+
+
+def _sorted(product: Product, attribute: str, descending: bool) -> list[Device]:
+    kept = product.orders.get((attribute, descending))
+    if kept is None:
+        kept = sorted(product.devices.values(), key=SORT_KEYS[attribute], reverse=descending)
+        if attribute in LASTING_SORTS:
+            product.orders[attribute, descending] = kept
+    return kept
+
+
+def _filtered(product: Product, devices: list[Device], query: dict[str, str]) -> list[Device]:
+    """The filters of the list. Partial matches ignore case; of several groups one is enough."""
+    chosen: Iterable[Device] = devices
+    if query.get("groups"):
+        names = [name for name in query["groups"].split(",") if name in product.groups]
+        members: set[str] = set().union(*(product.groups[name].members for name in names))
+        chosen = [device for device in chosen if device.id in members]
+    if query.get("deviceId"):
+        part = query["deviceId"].lower()
+        chosen = [device for device in chosen if part in device.id]
+    if query.get("deviceName"):
+        part = query["deviceName"].lower()
+        chosen = [device for device in chosen if part in (device.name or "").lower()]
+    if query.get("serialNumber"):
+        part = query["serialNumber"].upper()
+        chosen = [device for device in chosen if part in (device.serial_number or "").upper()]
+    if query.get("quarantined") == "false":
+        # "include/exclude quarantined devices": `true`, like nothing, leaves them in.
+        chosen = [device for device in chosen if not device.quarantined]
+    return chosen if isinstance(chosen, list) else list(chosen)
+
+
+def list_product_devices(world: World, call: Call) -> Reply:
+    """product_devices_list: `perPage` as documented, `per_page` as the JavaScript client sends it."""
+    product = asked_product(world, call)
+    attribute = call.query.get("sortAttr", DEFAULT_SORT)
+    order = _sorted(
+        product,
+        attribute if attribute in SORT_KEYS else DEFAULT_SORT,
+        call.query.get("sortDir") != "asc",
+    )
+    devices = _filtered(product, order, call.query)
+    size = call.number("perPage", "per_page", default=DEFAULT_PAGE_SIZE)
+    start = (call.number("page", default=1) - 1) * size
+    rows = [add_product_part(device_row(device), device, product) for device in devices[start : start + size]]
+    pages = max(1, -(-len(devices) // size))
+    return json_reply({"devices": rows, "customers": [], "meta": {"total_pages": pages}})
+
+
+# ---------------------------------------------------------------------- one device
+
+
+def get_product_device(world: World, call: Call) -> Reply:
+    """device_get, product route."""
+    product, device = asked_product_device(world, call)
+    return json_reply(add_product_part(device_details(device), device, product))
+
+
+def update_product_device(world: World, call: Call) -> Reply:
+    """device_update, product route."""
+    _, device = asked_product_device(world, call)
+    return json_reply(product_change(world, device, call.fields))
+
+
+def remove_product_device(world: World, call: Call) -> Reply:
+    """product_device_remove; with `deny` it is device_deny_quarantined, which keeps the row."""
+    _, device = asked_product_device(world, call)
+    if call.fields.get("deny") in (True, "true"):
+        device.denied = True
+    else:
+        world.take_from_product(device)
+    return no_content()
+
+
+def unclaim_product_device(world: World, call: Call) -> Reply:
+    """device_unclaim_product: the device stays in the product."""
+    _, device = asked_product_device(world, call)
+    world.unclaim(device)
+    return json_reply({"ok": True})
+
+
+# ---------------------------------------------------------------------- groups in batches
+
+
+def change_groups(world: World, call: Call) -> Reply:
+    """product_devices_batch_groups.
+
+    What an unknown group or device does is not documented. The strict reading is inferred: either one
+    is refused with 400 and nothing is written, so that a client cannot come to rely on more.
+    """
+    product = asked_product(world, call)
+    if call.fields.get("action") != "groups":
+        raise bad_request("action must be groups")
+    devices = [_member(product, name) for name in _texts(call.fields.get("devices"), "devices")]
+    metadata = call.fields.get("metadata")
+    if not isinstance(metadata, dict):
+        raise bad_request("metadata must be an object")
+    add = _texts(metadata.get("add", []), "metadata.add")
+    remove = _texts(metadata.get("remove", []), "metadata.remove")
+    for name in (*add, *remove):
+        if name not in product.groups:
+            raise bad_request(f"Group {name} not found")
+    for device in devices:
+        world.set_groups(device, [name for name in (*device.groups, *add) if name not in remove])
+    return json_reply({"ok": True})
+
+
+def _member(product: Product, device_id: str) -> Device:
+    device = product.devices.get(device_id.lower())
+    if device is None:
+        raise bad_request(f"Device {device_id} is not in the product")
+    return device
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise bad_request(f"{name} must be a list of texts")
+    return value
+
+
+LIST = "/v1/products/:p/devices"
+ONE = "/v1/products/:p/devices/:id"
+
+ROUTES = [
+    Route(GROUP, "product_devices_list", "GET", LIST, list_product_devices),
+    Route(GROUP, "product_devices_batch_groups", "PUT", LIST, change_groups, kind=Kind.WRITE),
+    Route(GROUP, "device_get", "GET", ONE, get_product_device),
+    Route(GROUP, "device_update", "PUT", ONE, update_product_device, kind=Kind.WRITE),
+    Route(GROUP, "product_device_remove", "DELETE", ONE, remove_product_device, kind=Kind.WRITE),
+    Route(GROUP, "device_unclaim_product", "DELETE", f"{ONE}/owner", unclaim_product_device, kind=Kind.WRITE),
+]

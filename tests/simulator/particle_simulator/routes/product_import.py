@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Import of devices into a product. It answers 200 whatever became of each one: the lists tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from particle_simulator.errors import bad_request
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Account, Device, Product
+from particle_simulator.routes.products import asked_product
+from particle_simulator.routing import Kind, Route
+from particle_simulator.world import World
+
+UPDATED = "updatedDeviceIds"
+EXISTING = "existingDeviceIds"
+NONMEMBER = "nonmemberDeviceIds"
+INVALID = "invalidDeviceIds"
+PROTECTED = "protectedDeviceIds"
+
+
+def import_devices(world: World, call: Call) -> Reply:
+    """product_device_import and device_approve_quarantined, which are one route."""
+    product = asked_product(world, call)
+    claimer = _claimer(product, call)
+    lists: dict[str, list[str]] = {UPDATED: [], EXISTING: [], NONMEMBER: [], INVALID: [], PROTECTED: []}
+    for identifier in _identifiers(call):
+        device = world.identify(identifier)
+        verdict = _judge(device, product)
+        # Identifiers are echoed as they were sent.
+        lists[verdict].append(identifier)
+        if device is None or verdict not in (UPDATED, EXISTING):
+            continue
+        if verdict == UPDATED:
+            device.quarantined = device.denied = False
+            world.put_in_product(device, product)
+        if claimer is not None and device.owner is None:
+            # Inferred for devices that were in the product before: the claim is what was asked for.
+            world.claim(device, claimer)
+    return json_reply({"updated": len(lists[UPDATED]), **lists})
+
+
+def _judge(device: Device | None, product: Product) -> str:
+    """Which list a device goes to.
+
+    A device of another product comes back as invalid, not as non-member: so the shipped CLI has seen it.
+    One of another owner, who is not in the product's team, is what "non-member" says.
+    """
+    if device is None or device.platform_id != product.platform_id:
+        return INVALID
+    if device.product is product:
+        return UPDATED if device.quarantined or device.denied else EXISTING
+    if device.product is not None:
+        return INVALID
+    if device.owner is not None and device.owner is not product.owner:
+        return NONMEMBER
+    return PROTECTED if device.protection != "disabled" else UPDATED
+
+
+def _identifiers(call: Call) -> list[str]:
+    """What to import: a file with one identifier a line, a list, or one id."""
+    if "file" in call.files:
+        lines = call.files["file"].decode("utf-8-sig", "replace").splitlines()
+        found = [line.strip() for line in lines if line.strip()]
+    elif "ids" in call.fields:
+        found = _texts(call.fields["ids"])
+    elif "id" in call.fields:
+        found = _texts([call.fields["id"]])
+    else:
+        found = []
+    if not found:
+        # Not documented: some refusal must come, and one of id, ids and file is required.
+        raise bad_request("One of id, ids and file is required")
+    return found
+
+
+def _texts(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise bad_request("id and ids must be texts")
+    return values
+
+
+def _claimer(product: Product, call: Call) -> Account | None:
+    """Who claims the imported devices: a team member, named in the body, or in the query beside a file."""
+    username = call.fields.get("claim_user") or call.query.get("claim_user")
+    if not username:
+        return None
+    owner = product.owner
+    if owner is None or not isinstance(username, str) or username.lower() != owner.username.lower():
+        # Not documented: only that claim_user is the username of a team member.
+        raise bad_request("claim_user is not a member of the product team")
+    return owner
+
+
+ROUTES = [
+    Route(
+        "devices",
+        "product_device_import",
+        "POST",
+        "/v1/products/:p/devices",
+        import_devices,
+        kind=Kind.WRITE,
+    ),
+]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Products: the list and one of them, and how the other product routes find theirs."""
+
+from __future__ import annotations
+
+from particle_simulator.errors import permission_denied, plain_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Device, Product
+from particle_simulator.routing import Route
+from particle_simulator.shapes import product_row
+from particle_simulator.world import World
+
+GROUP = "products"
+
+
+def asked_product(world: World, call: Call) -> Product:
+    """The product of a path with `:p`, an id or a slug.
+
+    Unknown is the recorded 404. For a product of somebody else the facts know only the text
+    "Permission denied" and that 403 means "not visible to you".
+    """
+    product = world.find_product(call.path["p"])
+    if product is None:
+        raise plain_error(404, "Product not found.")
+    if product.owner is not call.account:
+        raise plain_error(403, "Permission denied")
+    return product
+
+
+def asked_product_device(world: World, call: Call) -> tuple[Product, Device]:
+    """The product and the device of `/v1/products/:p/devices/:id`; product routes take ids, not names."""
+    product = asked_product(world, call)
+    device = product.devices.get(call.path["id"].lower())
+    if device is None:
+        raise permission_denied()
+    return product, device
+
+
+def list_products(world: World, call: Call) -> Reply:
+    """products_list, on its documented path and on the one of the JavaScript client."""
+    owned = [product for product in world.products.values() if product.owner is call.account]
+    return json_reply({"products": [product_row(product) for product in owned]})
+
+
+def get_product(world: World, call: Call) -> Reply:
+    """product_get."""
+    return json_reply({"product": product_row(asked_product(world, call))})
+
+
+ROUTES = [
+    Route(GROUP, "products_list", "GET", "/v1/user/products", list_products),
+    Route(GROUP, "products_list", "GET", "/v1/products", list_products),
+    Route(GROUP, "product_get", "GET", "/v1/products/:p", get_product),
+]

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""`POST /oauth/token`: the ways to an access token, checked in the order of Particle's OAuth library."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from particle_simulator.errors import NO_STORE, Refusal, oauth_error
+from particle_simulator.messages import FORM, Call, Reply, json_reply
+from particle_simulator.model import Account, Client, MfaLogin, Token
+from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.world import World
+
+DEFAULT_LIFE = 7_776_000.0
+REFRESH_EXTRA = 14 * 86400.0
+"""A refresh token outlives its access token by about 14 days."""
+MFA_LOGIN_LIFE = 300.0
+"""The facts do not know how long an mfa_token lives; they suggest five minutes."""
+NEVER = 0.0
+
+CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}", re.IGNORECASE)
+
+
+def grant(world: World, call: Call) -> Reply:
+    """token_password, token_mfa_otp, token_client_credentials, token_refresh."""
+    if call.content_type != FORM:
+        raise oauth_error(
+            "invalid_request", "Method must be POST with application/x-www-form-urlencoded encoding"
+        )
+    way = GRANTS.get(_field(call, "grant_type"))
+    if way is None:
+        raise oauth_error("invalid_request", "Invalid or missing grant_type parameter")
+    token = way(world, call, _client(world, call))
+    world.tokens[token.value] = token
+    answer: dict[str, str | int] = {
+        "token_type": "bearer",
+        "access_token": token.value,
+        "expires_in": round(token.life),
+    }
+    if token.refresh_token:
+        world.refresh_tokens[token.refresh_token] = token
+        answer["refresh_token"] = token.refresh_token
+    return json_reply(answer, 200, dict(NO_STORE))
+
+
+def _field(call: Call, name: str) -> str:
+    value = call.fields.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+# ---------------------------------------------------------------------- the client
+
+
+def _client(world: World, call: Call) -> Client:
+    """The client of the request: a Basic header goes before the form fields."""
+    client_id, secret = _basic(call.headers.get("Authorization", "")) or (
+        _field(call, "client_id"),
+        _field(call, "client_secret"),
+    )
+    if not CLIENT_ID.fullmatch(client_id):
+        raise oauth_error("invalid_client", "Invalid or missing client_id parameter")
+    if not secret:
+        raise oauth_error("invalid_client", "Missing client_secret parameter")
+    client = world.clients.get(client_id)
+    if client is None or not hmac.compare_digest(client.secret.encode(), secret.encode()):
+        raise oauth_error("invalid_client", "Client credentials are invalid")
+    return client
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    scheme, _, packed = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, secret = base64.b64decode(packed.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, secret) if colon else None
+
+
+# ---------------------------------------------------------------------- the life of a token
+
+
+def _life(world: World, call: Call) -> float:
+    """Seconds to live, 0 for ever. The facts give no refusal for nonsense: it counts as not given."""
+    text = _field(call, "expires_in")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    moment = _field(call, "expires_at")
+    if moment:
+        try:
+            parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        except ValueError:
+            return DEFAULT_LIFE
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return aware.timestamp() - world.now()
+    return DEFAULT_LIFE
+
+
+def _issue(world: World, account: Account, client: Client, life: float) -> Token:
+    """A new token. Its value is truly random: after a reset no old token may come true again."""
+    for_ever = life == NEVER
+    return Token(
+        value=secrets.token_hex(20),
+        account=account,
+        client_id=client.id,
+        expires_at=None if for_ever else world.now() + life,
+        refresh_token=None if for_ever else secrets.token_hex(20),
+        life=life,
+    )
+
+
+# ---------------------------------------------------------------------- the grants
+
+
+def _password(world: World, call: Call, client: Client) -> Token:
+    """token_password."""
+    username, password = _field(call, "username"), _field(call, "password")
+    if not username or not password:
+        raise oauth_error("invalid_client", 'Missing parameters. "username" and "password" are required')
+    account = world.accounts.get(username.lower())
+    if account is not None and account.sso:
+        raise oauth_error("sso_user", "This account signs in with single sign-on and has no password")
+    if account is None or not hmac.compare_digest(account.password.encode(), password.encode()):
+        raise oauth_error("invalid_grant", "User credentials are invalid")
+    life = _life(world, call)
+    if account.otp_secret is not None:
+        raise _ask_for_code(world, account, client, life)
+    return _issue(world, account, client, life)
+
+
+def _ask_for_code(world: World, account: Account, client: Client, life: float) -> Refusal:
+    mfa_token = secrets.token_urlsafe(40)
+    world.mfa_logins[mfa_token] = MfaLogin(account, client.id, life, world.now() + MFA_LOGIN_LIFE)
+    return oauth_error("mfa_required", "Multi-factor authentication required", mfa_token=mfa_token)
+
+
+def _one_time_code(world: World, call: Call, client: Client) -> Token:
+    """token_mfa_otp; the life of the token was asked for in the first step."""
+    mfa_token, code = _field(call, "mfa_token"), _field(call, "otp")
+    if not mfa_token or not code:
+        raise oauth_error("invalid_request", "You must provide otp and mfa token.")
+    login = world.mfa_logins.get(mfa_token)
+    refused = oauth_error("invalid_grant", "Could not validate OTP.")
+    if login is None or login.client_id != client.id or login.valid_until < world.now():
+        raise refused
+    if code not in _codes(login.account.otp_secret or "", world.now()):
+        raise refused
+    del world.mfa_logins[mfa_token]
+    return _issue(world, login.account, client, login.life)
+
+
+def _codes(secret: str, now: float) -> set[str]:
+    """The codes of RFC 6238 for now and for half a minute before and after."""
+    text = secret.replace(" ", "").upper()
+    key = base64.b32decode(text + "=" * (-len(text) % 8))
+    codes = set()
+    for step in range(int(now // 30) - 1, int(now // 30) + 2):
+        digest = hmac.new(key, struct.pack(">Q", step), hashlib.sha1).digest()
+        offset = digest[-1] & 15
+        number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
+        codes.add(f"{number % 1_000_000:06d}")
+    return codes
+
+
+def _client_credentials(world: World, call: Call, client: Client) -> Token:
+    """token_client_credentials of an account's client: an owner token. Nobody owns the official clients."""
+    if client.owner is None:
+        raise oauth_error("invalid_grant", "Client credentials are invalid")
+    return _issue(world, client.owner, client, _life(world, call))
+
+
+def _refresh(world: World, call: Call, client: Client) -> Token:
+    """token_refresh: single use, and only for the client that got it."""
+    value = _field(call, "refresh_token")
+    if not value:
+        raise oauth_error("invalid_request", 'No "refresh_token" parameter')
+    old = world.refresh_tokens.get(value)
+    if old is None or old.client_id != client.id:
+        raise oauth_error("invalid_grant", "Invalid refresh token")
+    if old.expires_at is not None and old.expires_at + REFRESH_EXTRA < world.now():
+        raise oauth_error("invalid_grant", "Refresh token has expired")
+    del world.refresh_tokens[value]
+    return _issue(world, old.account, client, _life(world, call))
+
+
+def _not_allowed(world: World, call: Call, client: Client) -> Token:
+    """token_recovery_code, token_authorization_code: grants of the library that no client here may use."""
+    raise oauth_error("invalid_client", "The grant type is unauthorised for this client_id")
+
+
+GRANTS: dict[str, Callable[[World, Call, Client], Token]] = {
+    "password": _password,
+    "urn:custom:mfa-otp": _one_time_code,
+    "client_credentials": _client_credentials,
+    "refresh_token": _refresh,
+    "urn:custom:recovery-code": _not_allowed,
+    "authorization_code": _not_allowed,
+}
+
+ROUTES = [
+    Route(
+        "authentication_and_tokens", "token_password", "POST", "/oauth/token", grant, Auth.NONE, Kind.GRANT
+    ),
+]

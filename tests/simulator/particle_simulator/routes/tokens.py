@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Access tokens once they exist: what the current one is, and revocation."""
+
+from __future__ import annotations
+
+from particle_simulator.errors import oauth_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import iso
+from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.world import World
+
+GROUP = "authentication_and_tokens"
+
+
+def introspect(world: World, call: Call) -> Reply:
+    """token_introspect_current. Account tokens have no scope."""
+    token = call.token
+    return json_reply(
+        {"expires_at": iso(token.expires_at), "client": token.client_id, "scopes": [], "orgs": []}
+    )
+
+
+def revoke_current(world: World, call: Call) -> Reply:
+    """token_revoke_current."""
+    world.forget(call.token)
+    return json_reply({"ok": True})
+
+
+def revoke_one(world: World, call: Call) -> Reply:
+    """token_revoke_one: holding the token is enough.
+
+    The answer for a token that is not there is not established (400 or 401): the refusal of the bearer check.
+    """
+    token = world.tokens.get(call.path["token"])
+    if token is None:
+        raise oauth_error("invalid_token", "The access token provided is invalid.")
+    world.forget(token)
+    return json_reply({"ok": True})
+
+
+def revoke_all(world: World, call: Call) -> Reply:
+    """token_revoke_all: every token of the user, the caller's own too."""
+    account = call.account
+    for token in [token for token in world.tokens.values() if token.account is account]:
+        world.forget(token)
+    return json_reply({"ok": True})
+
+
+CURRENT = "/v1/access_tokens/current"
+ONE = "/v1/access_tokens/:token"
+ALL = "/v1/access_tokens"
+
+ROUTES = [
+    Route(GROUP, "token_introspect_current", "GET", CURRENT, introspect),
+    Route(GROUP, "token_revoke_current", "DELETE", CURRENT, revoke_current, kind=Kind.REVOCATION),
+    Route(GROUP, "token_revoke_one", "DELETE", ONE, revoke_one, Auth.NONE, Kind.REVOCATION),
+    Route(GROUP, "token_revoke_all", "DELETE", ALL, revoke_all, kind=Kind.REVOCATION),
+]

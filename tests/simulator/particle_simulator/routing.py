@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The route table's rows and the lookup from a request to its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from urllib.parse import unquote
+
+from particle_simulator.messages import Call, Reply
+from particle_simulator.world import World
+
+Handler = Callable[[World, Call], Reply]
+
+
+class Auth(Enum):
+    """Who is checked before the handler runs."""
+
+    NONE = "none"
+    BEARER = "bearer"
+
+
+class Kind(Enum):
+    """What a request to the route counts as in the statistics."""
+
+    READ = "read"
+    WRITE = "write"
+    GRANT = "grant"
+    REVOCATION = "revocation"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: `group` and `id` name the endpoint in the facts, `path` is its template there."""
+
+    group: str
+    id: str
+    method: str
+    path: str
+    handler: Handler
+    auth: Auth = Auth.BEARER
+    kind: Kind = Kind.READ
+
+    @property
+    def key(self) -> str:
+        """The name of the route in statistics and fault schedules."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(slots=True)
+class _Node:
+    literals: dict[str, _Node] = field(default_factory=dict)
+    parameter: _Node | None = None
+    routes: dict[str, tuple[Route, str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+class RouteTable:
+    """All routes as a tree of path segments: finding one does not grow with their number."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = _Node()
+        self.routes = tuple(routes)
+        for route in self.routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        names: list[str] = []
+        for segment in route.path.split("/")[1:]:
+            if segment.startswith(":"):
+                names.append(segment[1:])
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        if route.method in node.routes:
+            raise ValueError(f"two routes for {route.key}")
+        node.routes[route.method] = (route, route.key, tuple(names))
+
+    def find(self, method: str, path: str) -> tuple[Route, str, dict[str, str]] | None:
+        """The row, its key and the path values for a request. A trailing slash is tolerated."""
+        segments = path.rstrip("/").split("/")[1:]
+        found = self._search(self._root, method, segments, 0, ())
+        if found is None:
+            return None
+        (route, key, names), values = found
+        return route, key, {name: unquote(value) for name, value in zip(names, values, strict=True)}
+
+    def _search(
+        self, node: _Node, method: str, segments: list[str], depth: int, values: tuple[str, ...]
+    ) -> tuple[tuple[Route, str, tuple[str, ...]], tuple[str, ...]] | None:
+        if depth == len(segments):
+            hit = node.routes.get(method)
+            return (hit, values) if hit else None
+        segment = segments[depth]
+        # A literal beats a parameter, so that `current` is not taken for the value of a token.
+        literal = node.literals.get(segment)
+        if literal is not None:
+            found = self._search(literal, method, segments, depth + 1, values)
+            if found is not None:
+                return found
+        if node.parameter is not None and segment:
+            return self._search(node.parameter, method, segments, depth + 1, (*values, segment))
+        return None

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""HTTP: from aiohttp's requests to the simulation and back, with latency and faults on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+
+from particle_simulator.errors import Refusal
+from particle_simulator.faults import BEFORE, Fault
+from particle_simulator.messages import (
+    Call,
+    Reply,
+    not_found_text,
+    parse_query,
+    read_body,
+)
+from particle_simulator.simulation import ADMIN_PREFIX, Simulation
+
+HOST = "127.0.0.1"
+SHUTDOWN_SECONDS = 0.5
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: closing then sends RST instead of FIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How to listen."""
+
+    port: int
+    port_file: str | None
+    latency: float
+    tls: ssl.SSLContext | None
+
+
+class _CountingServer(web.Server):
+    """aiohttp's low-level server, which also knows which connections have carried no request yet."""
+
+    fresh: set[object]
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        self.fresh.add(handler)
+        super().connection_made(handler, transport)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        self.fresh.discard(handler)
+        super().connection_lost(handler, exc)
+
+
+class Front:
+    """The one request handler; the route table does the rest."""
+
+    def __init__(self, simulation: Simulation, latency: float) -> None:
+        self._simulation = simulation
+        self._latency = latency
+        self.fresh: set[object] = set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request."""
+        path, _, query = request.raw_path.partition("?")
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        if path.startswith(ADMIN_PREFIX):
+            return _response(await self._admin(request, path.removeprefix(ADMIN_PREFIX)))
+        stats = self._simulation.stats
+        if request.protocol in self.fresh:
+            # Counted with the first request, so that a connection for the admin routes is none.
+            self.fresh.discard(request.protocol)
+            stats.connections += 1
+        found = self._simulation.table.find(request.method, path)
+        route, key, values = found or (None, f"{request.method} {path}", {})
+        stats.arrived(route, key)
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        fault = self._simulation.faults.strike(key)
+        if fault is not None and fault.effect in BEFORE:
+            return await self._strike_before(request, fault)
+        if route is None:
+            return _response(not_found_text())
+        call = Call(request.method, values, parse_query(query), request.headers)
+        try:
+            if request.body_exists:
+                await read_body(request, call)
+        except Refusal as refusal:
+            return _response(self._simulation.refuse(route, refusal))
+        reply = self._simulation.answer(route, call)
+        if fault is None:
+            return _response(reply)
+        if fault.effect == "reset_after":
+            return _reset(request)
+        return _response(fault.spoil(reply))
+
+    async def _admin(self, request: web.BaseRequest, name: str) -> Reply:
+        raw = await request.content.read()
+        try:
+            content = orjson.loads(raw) if raw else None
+        except orjson.JSONDecodeError:
+            content = None
+        return self._simulation.answer_admin(request.method, name, content) or not_found_text()
+
+    async def _strike_before(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+        if fault.effect == "reset_before":
+            return _reset(request)
+        if fault.effect == "silence":
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.02)
+            return web.Response()
+        reply = fault.reply()
+        # The route is left out: only what a client was really granted or refused counts as that.
+        self._simulation.stats.answered(None, reply.status)
+        return _response(reply)
+
+
+def _response(reply: Reply) -> web.Response:
+    if reply.content_type:
+        reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
+    return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
+
+
+def _reset(request: web.BaseRequest) -> web.Response:
+    """Breaks the connection without an answer; what is returned here goes nowhere."""
+    transport = request.transport
+    if transport is not None:
+        plain = transport.get_extra_info("socket")
+        if plain is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        transport.abort()
+    return web.Response()
+
+
+def _write_port(port_file: str, port: int) -> None:
+    """Writes the port in one step: who waits for the file never reads half a number."""
+    target = Path(port_file)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.write_text(f"{port}\n", encoding="ascii")
+    draft.replace(target)
+
+
+async def serve(simulation: Simulation, options: ServerOptions) -> None:
+    """Runs until a signal asks to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    front = Front(simulation, options.latency)
+    server = _CountingServer(front.handle, access_log=None)
+    server.fresh = front.fresh
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, HOST, options.port, ssl_context=options.tls)
+        await site.start()
+        port = runner.addresses[0][1]
+        print(f"{'https' if options.tls else 'http'}://{HOST}:{port}", flush=True)
+        if options.port_file:
+            _write_port(options.port_file, port)
+        await stop.wait()
+    finally:
+        await runner.cleanup()

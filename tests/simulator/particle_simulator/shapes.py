@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The objects of the cloud's answers, as the facts name their keys (`shapes`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, iso
+
+
+def device_row(device: Device) -> dict[str, Any]:
+    """`device_owned`, as the account's list shows it."""
+    row: dict[str, Any] = {
+        "id": device.id,
+        "name": device.name,
+        "last_ip_address": device.last_ip_address,
+        "last_heard": iso(device.last_heard),
+        "last_handshake_at": iso(device.last_handshake_at),
+        "product_id": device.product.id if device.product else device.platform_id,
+        "online": device.online,
+        "connected": device.online,
+        "platform_id": device.platform_id,
+        "cellular": device.platform_id in CELLULAR_PLATFORMS,
+        "notes": device.notes,
+        "status": "normal",
+        "system_firmware_version": device.system_firmware_version,
+        "firmware_updates_enabled": True,
+        "firmware_updates_forced": device.firmware_updates_forced,
+    }
+    if device.owner:
+        row["owner"] = device.owner.username
+    if device.serial_number:
+        row["serial_number"] = device.serial_number
+    if device.iccid:
+        row["iccid"] = row["last_iccid"] = device.iccid
+    if device.imei:
+        row["imei"] = device.imei
+    if device.mac_wifi:
+        row["mac_wifi"] = device.mac_wifi
+    return row
+
+
+def device_details(device: Device) -> dict[str, Any]:
+    """`device_owned`, as the single read shows it: with what only the device itself can tell."""
+    row = device_row(device)
+    row["functions"] = [] if device.online else None
+    row["variables"] = {} if device.online else None
+    row["default_build_target"] = device.system_firmware_version
+    row["device_protection"] = {"status": device.protection}
+    if device.mobile_secret:
+        row["mobile_secret"] = device.mobile_secret
+    return row
+
+
+def add_product_part(row: dict[str, Any], device: Device, product: Product) -> dict[str, Any]:
+    """`device_product_extra`: what the product routes add to a device."""
+    row["firmware_product_id"] = product.id
+    row["groups"] = list(device.groups)
+    if device.firmware_version is not None:
+        row["firmware_version"] = device.firmware_version
+    row["desired_firmware_version"] = device.desired_firmware_version
+    row["targeted_firmware_release_version"] = device.desired_firmware_version
+    row["development"] = device.development
+    row["quarantined"] = device.quarantined
+    row["denied"] = device.denied
+    return row
+
+
+def product_row(product: Product) -> dict[str, Any]:
+    """`product`, a sandbox one: it has an owning user and no organisation."""
+    row: dict[str, Any] = {
+        "id": product.id,
+        "platform_id": product.platform_id,
+        "name": product.name,
+        "slug": product.slug,
+        "description": product.description,
+        "groups": list(product.groups),
+        "settings": {"location": {}, "known_application": {"opt_in": False}, "quarantine": True},
+        "device_protection": "disabled",
+    }
+    if product.owner:
+        row["user"] = product.owner.username
+    return row
+
+
+def group_row(group: Group, *, counted: bool = False) -> dict[str, Any]:
+    """`group`; only single answers count the devices."""
+    row: dict[str, Any] = {"name": group.name, "description": group.description, "color": group.color}
+    if counted:
+        row["device_count"] = len(group.members)
+    return row

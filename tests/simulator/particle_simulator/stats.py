@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What the simulator counts. Admin requests are not counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from particle_simulator.routing import Kind, Route
+
+THROTTLING = (429, 529)
+
+
+class Stats:
+    """Counters since the start or the last reset."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.writes = 0
+        self.grants = 0
+        self.refusals = 0
+        self.revocations = 0
+        self.throttled = 0
+        self.connections = 0
+        self.unknown_routes = 0
+        self.by_route: Counter[str] = Counter()
+
+    def arrived(self, route: Route | None, key: str) -> None:
+        """A request came in. A write counts when it is tried: whether it is refused shows elsewhere."""
+        self.requests += 1
+        if route is None:
+            self.unknown_routes += 1
+            return
+        self.by_route[key] += 1
+        if route.kind is Kind.WRITE:
+            self.writes += 1
+
+    def answered(self, route: Route | None, status: int, *, asks_for_code: bool = False) -> None:
+        """An answer was made, by a handler or by a fault. Asking for a one-time code is no refusal."""
+        if status in THROTTLING:
+            self.throttled += 1
+        if route is None:
+            return
+        if route.kind is Kind.GRANT:
+            if status < 400:
+                self.grants += 1
+            elif not asks_for_code:
+                self.refusals += 1
+        elif route.kind is Kind.REVOCATION and status < 400:
+            self.revocations += 1
+
+    def describe(self) -> dict[str, Any]:
+        """The counters as the admin route shows them."""
+        return {
+            "requests": self.requests,
+            "writes": self.writes,
+            "grants": self.grants,
+            "refusals": self.refusals,
+            "revocations": self.revocations,
+            "throttled": self.throttled,
+            "connections": self.connections,
+            "unknown_routes": self.unknown_routes,
+            "by_route": dict(sorted(self.by_route.items())),
+        }

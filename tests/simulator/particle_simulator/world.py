@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The state of the cloud and the few changes that must keep several records in step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+from particle_simulator.fleet import described, manufacture
+from particle_simulator.model import Account, Client, Device, Group, MfaLogin, Product, Token
+from particle_simulator.settings import (
+    PRODUCT_ID,
+    PRODUCT_NAME,
+    PRODUCT_PLATFORM,
+    PRODUCT_SLUG,
+    Settings,
+)
+
+OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
+"""Clients that anybody may use, each with its own name as its secret."""
+
+GROUP_COLORS = ("#00aeef", "#f57c00", "#7b1fa2", "#388e3c", "#c2185b", "#5d4037")
+
+
+class World:
+    """Everything the cloud knows. A new one is the start state."""
+
+    def __init__(self, settings: Settings) -> None:
+        now = self.now()
+        self.seed = settings.seed
+        self.revision = 0
+        """Grows with every request that may change something: a key for what is derived from the state."""
+        self.accounts: dict[str, Account] = {}
+        self.clients = {name: Client(name, name) for name in OFFICIAL_CLIENTS}
+        self.products: dict[int, Product] = {}
+        self.devices: dict[str, Device] = {}
+        self.labels: dict[str, Device] = {}
+        """Devices by serial number, IMEI and ICCID."""
+        self.names: dict[str, dict[str, Device]] = {}
+        """Devices by name, then by id: names are not unique."""
+        self.tokens: dict[str, Token] = {}
+        self.refresh_tokens: dict[str, Token] = {}
+        self.mfa_logins: dict[str, MfaLogin] = {}
+        self.reporting: dict[str, tuple[int, list[str]]] = {}
+        """Which devices report in the mesh status ledger of an account, as of which revision."""
+        self._add_accounts(settings)
+        self._add_devices(settings, now)
+
+    @staticmethod
+    def now() -> float:
+        """The cloud's clock."""
+        return time.time()
+
+    # ------------------------------------------------------------------ the start state
+
+    def _add_accounts(self, settings: Settings) -> None:
+        random = Random(f"accounts {settings.seed}")
+        for record in settings.accounts:
+            account = Account(
+                username=record["username"],
+                password=record["password"],
+                user_id=f"{random.getrandbits(96):024x}",
+                otp_secret=record.get("otp_secret"),
+                sso=bool(record.get("sso", False)),
+            )
+            self.accounts[account.username.lower()] = account
+            for client in record.get("clients", []):
+                self.clients[client["id"]] = Client(client["id"], client["secret"], account)
+        owner = next(iter(self.accounts.values()))
+        self.products[PRODUCT_ID] = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
+
+    def _add_devices(self, settings: Settings, now: float) -> None:
+        for device in manufacture(settings.manufactured, settings.seed, now):
+            self._add_device(device)
+        for device, record in described(settings.fleet, settings.seed, now):
+            self._add_device(device)
+            if record.get("owner"):
+                self.claim(device, self._owner_of_record(record["owner"]))
+            product_id = record.get("product_id")
+            if product_id is not None and product_id != device.platform_id:
+                self.put_in_product(device, self._product_of_record(product_id, device))
+                self.set_groups(device, record.get("groups", []))
+
+    def _owner_of_record(self, username: str) -> Account:
+        """The owner a fleet file names; one who has no account here can own devices but not log in."""
+        found = self.accounts.get(username.lower())
+        return found or Account(username, "", "0" * 24)
+
+    def _product_of_record(self, product_id: int, device: Device) -> Product:
+        """The product a fleet file names; another than ours belongs to somebody without an account here."""
+        if product_id not in self.products:
+            slug = f"product-{product_id}"
+            self.products[product_id] = Product(product_id, slug, slug, device.platform_id, None)
+        return self.products[product_id]
+
+    def _add_device(self, device: Device) -> None:
+        self.devices[device.id] = device
+        for label in (device.serial_number, device.imei, device.iccid):
+            if label:
+                self.labels[label.upper()] = device
+        if device.name:
+            self.names.setdefault(device.name, {})[device.id] = device
+
+    # ------------------------------------------------------------------ look-ups
+
+    def find_product(self, id_or_slug: str) -> Product | None:
+        """A product by its id or its slug."""
+        if id_or_slug.isascii() and id_or_slug.isdigit():
+            return self.products.get(int(id_or_slug))
+        return next((found for found in self.products.values() if found.slug == id_or_slug), None)
+
+    def identify(self, identifier: str) -> Device | None:
+        """A device by its id or by anything that is printed on it."""
+        return self.devices.get(identifier.lower()) or self.labels.get(identifier.upper())
+
+    def may_see(self, account: Account, device: Device) -> bool:
+        """A device is visible to who claimed it and to who can access its product."""
+        return device.owner is account or (device.product is not None and device.product.owner is account)
+
+    # ------------------------------------------------------------------ changes
+
+    def rename(self, device: Device, name: str | None) -> None:
+        """Gives a device another name."""
+        if device.name:
+            self.names[device.name].pop(device.id, None)
+        device.name = name
+        if name:
+            self.names.setdefault(name, {})[device.id] = device
+        if device.product:
+            device.product.orders.pop(("deviceName", False), None)
+            device.product.orders.pop(("deviceName", True), None)
+
+    def claim(self, device: Device, account: Account) -> None:
+        """Makes an account the owner of an unclaimed device."""
+        device.owner = account
+        account.devices[device.id] = device
+        account.order = None
+
+    def unclaim(self, device: Device) -> None:
+        """Takes the owner off a device; its product stays."""
+        if device.owner:
+            device.owner.devices.pop(device.id, None)
+            device.owner.order = None
+        device.owner = None
+
+    def put_in_product(self, device: Device, product: Product) -> None:
+        """Adds a device to a product."""
+        device.product = product
+        product.devices[device.id] = device
+        product.orders.clear()
+
+    def take_from_product(self, device: Device) -> None:
+        """Lets a device fall back to the generic product of its platform; what the product gave is lost."""
+        if device.product is None:
+            return
+        self.set_groups(device, ())
+        device.product.devices.pop(device.id, None)
+        device.product.orders.clear()
+        device.product = None
+        device.development = device.quarantined = device.denied = False
+        device.desired_firmware_version = None
+
+    def add_group(
+        self, product: Product, name: str, description: str = "", color: str | None = None
+    ) -> Group:
+        """Creates a device group."""
+        chosen = color or GROUP_COLORS[len(product.groups) % len(GROUP_COLORS)]
+        group = Group(name, description, chosen)
+        product.groups[name] = group
+        return group
+
+    def set_groups(self, device: Device, names: Iterable[str]) -> None:
+        """Makes `names` all the groups of a product's device; unknown ones come into being."""
+        product = device.product
+        if product is None:
+            return
+        wanted = tuple(dict.fromkeys(names))
+        for gone in set(device.groups) - set(wanted):
+            product.groups[gone].members.discard(device.id)
+        for name in wanted:
+            group = product.groups.get(name) or self.add_group(product, name)
+            group.members.add(device.id)
+        device.groups = wanted
+
+    def forget(self, token: Token) -> None:
+        """Revokes a token, with the refresh token that came with it."""
+        self.tokens.pop(token.value, None)
+        if token.refresh_token:
+            self.refresh_tokens.pop(token.refresh_token, None)
+
+    # ------------------------------------------------------------------ what the admin routes show
+
+    def describe(self, ledgers: list[dict[str, Any]]) -> dict[str, Any]:
+        """The whole state, as plain data for the tests of a client."""
+        return {
+            "accounts": [
+                {
+                    "username": account.username,
+                    "user_id": account.user_id,
+                    "mfa": account.otp_secret is not None,
+                    "sso": account.sso,
+                    "tokens": sum(1 for token in self.tokens.values() if token.account is account),
+                }
+                for account in self.accounts.values()
+            ],
+            "products": [
+                {
+                    "id": product.id,
+                    "slug": product.slug,
+                    "name": product.name,
+                    "platform_id": product.platform_id,
+                    "owner": product.owner.username if product.owner else None,
+                    "groups": list(product.groups),
+                    "device_count": len(product.devices),
+                }
+                for product in self.products.values()
+            ],
+            "devices": [_describe_device(device) for device in self.devices.values()],
+            "networks": [],
+            "ledgers": ledgers,
+        }
+
+
+def _describe_device(device: Device) -> dict[str, Any]:
+    return {
+        "id": device.id,
+        "name": device.name,
+        "product": device.product.id if device.product else None,
+        "groups": list(device.groups),
+        "online": device.online,
+        "owner": device.owner.username if device.owner else None,
+        "notes": device.notes,
+        "platform_id": device.platform_id,
+        "serial_number": device.serial_number,
+        "imei": device.imei,
+        "iccid": device.iccid,
+        "development": device.development,
+        "quarantined": device.quarantined,
+        "denied": device.denied,
+        "firmware_version": device.firmware_version,
+        "desired_firmware_version": device.desired_firmware_version,
+    }

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Fixtures of the simulator's tests: one process for all of them, reset before each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from simulator_client import ACCOUNTS, FLEET, OTHER, Cloud, User, started, write_json  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """One simulator with several accounts and a device of every kind."""
+    folder = tmp_path_factory.mktemp("simulator")
+    accounts = write_json(folder / "accounts.json", ACCOUNTS)
+    fleet = write_json(folder / "fleet.json", FLEET)
+    with started(folder, "--accounts", accounts, "--fleet", fleet) as (_, port):
+        yield Cloud(f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+def cloud(running_cloud: Cloud) -> Cloud:
+    """The simulator in its start state, reached over a connection of the test's own."""
+    fresh = Cloud(running_cloud.base)
+    assert fresh.call("POST", "/_simulator/reset").status_code == 200
+    return fresh
+
+
+@pytest.fixture
+def demo(cloud: Cloud) -> User:
+    """The owner of the product."""
+    return cloud.user()
+
+
+@pytest.fixture
+def other(cloud: Cloud) -> User:
+    """A user without a product."""
+    return cloud.user(OTHER)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What the tests of the simulator use to start it and to talk to it: real processes, real HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+SIMULATOR = Path(__file__).resolve().parents[2] / "simulator"
+PATIENCE = 20.0
+
+DEMO = ("demo@example.com", "demo-password")
+OTHER = ("other@example.com", "other-password")
+CODED = ("coded@example.com", "coded-password")
+SINGLE_SIGN_ON = ("sso@example.com", "sso-password")
+OTP_SECRET = "JBSWY3DPEHPK3PXP"
+ACCOUNTS: list[dict[str, Any]] = [
+    {
+        "username": DEMO[0],
+        "password": DEMO[1],
+        "clients": [{"id": "fleet-bot-1", "secret": "bot-secret"}],
+    },
+    {"username": OTHER[0], "password": OTHER[1]},
+    {"username": CODED[0], "password": CODED[1], "otp_secret": OTP_SECRET},
+    {"username": SINGLE_SIGN_ON[0], "password": SINGLE_SIGN_ON[1], "sso": True},
+]
+
+
+def device_id(number: int) -> str:
+    """The id of a device of the fleet below."""
+    return f"e00fce68{number:016x}"
+
+
+FREE = [device_id(number) for number in range(1, 7)]
+OFFLINE, WIFI, FOREIGN, ELSEWHERE, PROTECTED, QUARANTINED = (device_id(number) for number in range(20, 26))
+UNKNOWN = "e00fce68ffffffffffffffff"
+PRODUCT = "/v1/products/31337"
+DEVICES = f"{PRODUCT}/devices"
+GROUPS = f"{PRODUCT}/groups"
+
+FLEET: list[dict[str, Any]] = [
+    *(
+        {
+            "id": free,
+            "serial_number": f"B40HAB00000010{number}",
+            "imei": f"35275300000010{number}",
+            "iccid": f"8901410300000000010{number}",
+        }
+        for number, free in enumerate(FREE)
+    ),
+    {"id": OFFLINE, "online": False},
+    {"id": WIFI, "platform_id": 12},
+    {"id": FOREIGN, "owner": OTHER[0]},
+    {"id": ELSEWHERE, "product_id": 40000},
+    {"id": PROTECTED, "device_protection": {"status": "active"}},
+    {"id": QUARANTINED, "product_id": 31337, "quarantined": True},
+]
+
+
+class Cloud:
+    """A running simulator."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request, bounded in time."""
+        options.setdefault("timeout", PATIENCE)
+        return self.http.request(method, self.base + path, **options)
+
+    def ask_token(self, who: tuple[str, str] = DEMO, **form: Any) -> requests.Response:
+        """A password grant with the customary client; `form` adds or (with None) removes fields."""
+        fields = {"grant_type": "password", "username": who[0], "password": who[1]}
+        fields |= {"client_id": "particle", "client_secret": "particle"} | form
+        return self.call("POST", "/oauth/token", data=fields)
+
+    def token(self, who: tuple[str, str] = DEMO, **form: Any) -> str:
+        """A fresh token."""
+        answer = self.ask_token(who, **form)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def user(self, who: tuple[str, str] = DEMO) -> User:
+        """Somebody who is logged in."""
+        return User(self, self.token(who))
+
+    def state(self) -> dict[str, Any]:
+        """What the cloud holds."""
+        return dict(self.call("GET", "/_simulator/state").json())
+
+    def device(self, asked: str) -> dict[str, Any]:
+        """What the cloud holds of one device."""
+        return next(dict(row) for row in self.state()["devices"] if row["id"] == asked)
+
+    def stats(self) -> dict[str, Any]:
+        """What the cloud counted."""
+        return dict(self.call("GET", "/_simulator/stats").json())
+
+    def break_route(self, route: str, effect: str, **more: Any) -> None:
+        """Puts one entry in the fault schedule."""
+        answer = self.call("POST", "/_simulator/faults", json=[{"route": route, "effect": effect, **more}])
+        assert answer.status_code == 200, answer.text
+
+
+class User:
+    """A logged-in user of a cloud."""
+
+    def __init__(self, cloud: Cloud, token: str) -> None:
+        self.cloud = cloud
+        self.token = token
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request with the user's token."""
+        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
+        return self.cloud.call(method, path, headers=headers, **options)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of a successful read."""
+        answer = self.call("GET", path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def put(self, path: str, content: Any) -> requests.Response:
+        """A change."""
+        return self.call("PUT", path, json=content)
+
+    def post(self, path: str, content: Any) -> requests.Response:
+        """A creation."""
+        return self.call("POST", path, json=content)
+
+    def bring_in(self, *devices: str) -> None:
+        """Imports devices into the product."""
+        answer = self.post(DEVICES, {"ids": list(devices)})
+        assert answer.json()["updated"] == len(devices), answer.text
+
+
+def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """A simulator that is expected to end by itself."""
+    command = [sys.executable, str(SIMULATOR), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+@contextlib.contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A simulator process and its port; it is ended with the block."""
+    port_file = folder / "port"
+    command = [sys.executable, str(SIMULATOR), "--port-file", str(port_file), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not port_file.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "the simulator wrote no port file"
+            time.sleep(0.01)
+        yield process, int(port_file.read_text(encoding="ascii"))
+    finally:
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+
+
+def write_json(path: Path, content: Any) -> str:
+    """A JSON file; its path."""
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)
