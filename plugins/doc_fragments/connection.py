@@ -1,0 +1,87 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation that all plugins of the collection share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """``meshfleet.particle.connection`` and its parts."""
+
+    DOCUMENTATION = r"""
+options:
+  api_url:
+    description:
+      - Address of the cloud's API.
+      - When not given, the environment variable E(PARTICLE_API_URL) is used, and without that
+        V(https://api.particle.io).
+    type: str
+  access_token:
+    description:
+      - An access token of the account, sent in the C(Authorization) header and nowhere else.
+      - When no credentials are given as options, the environment variable E(PARTICLE_ACCESS_TOKEN) is used.
+      - It beats O(username) and O(password) of the same source. Sources are not mixed.
+    type: str
+  username:
+    description:
+      - E-mail of the account.
+      - When no credentials are given as options, E(PARTICLE_USERNAME) is used.
+    type: str
+  password:
+    description:
+      - Password of the account. Together with O(username) it leads to one login.
+      - When no credentials are given as options, E(PARTICLE_PASSWORD) is used.
+    type: str
+  client_id:
+    description:
+      - OAuth client that asks for the token. The customary client V(particle) serves when none is given.
+      - Taken from the same source as O(username) and O(password); in the environment E(PARTICLE_CLIENT_ID).
+    type: str
+  client_secret:
+    description:
+      - Secret of the OAuth client; in the environment E(PARTICLE_CLIENT_SECRET).
+    type: str
+  timeout:
+    description:
+      - Seconds to wait for an answer of the cloud.
+      - When not given, E(PARTICLE_TIMEOUT) is used, and without that V(30).
+    type: float
+  validate_certs:
+    description:
+      - Whether to check the certificate of the cloud.
+      - When not given, E(PARTICLE_VALIDATE_CERTS) is used, and without that V(true).
+    type: bool
+  ca_path:
+    description:
+      - File with the certificates of the authorities that sign the cloud's certificate.
+      - When not given, E(PARTICLE_CA_PATH) is used, and without that the authorities known to C(requests).
+    type: path
+  max_wait:
+    description:
+      - Longest single wait in seconds that the cloud may impose (status 429 or 529, C(Retry-After)) before the
+        task fails with error code V(rate_limited).
+      - When not given, E(PARTICLE_MAX_WAIT) is used, and without that V(300).
+    type: float
+requirements:
+  - requests
+notes:
+  - Proxies are taken from the usual environment variables.
+  - Every login with username and password makes a new token. A task that logs in by itself revokes its token at
+    its end; several tasks had better share one of M(meshfleet.particle.access_token).
+"""
+
+    ATTRIBUTES = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check mode and say what would change, without a write.
+  diff_mode:
+    description: Tells what changes, before and after, in diff mode.
+  idempotent:
+    description: When run twice in a row, the second run changes nothing.
+  action_group:
+    description: Takes part in C(module_defaults) of the action group.
+    membership:
+      - meshfleet.particle.particle
+    support: full
+"""

@@ -1,0 +1,21 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Device groups of a product (endpoints.yml: device_groups). Private to this collection."""
+
+from __future__ import annotations
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+def list_groups(http: Http, product: str) -> frozenset[str]:
+    """The names of all groups (endpoints.yml: groups_list)."""
+    route, doing = "GET /v1/products/:p/groups", f"list the device groups of product {product}"
+    data = http.call(route, doing=doing, at={"p": product}).data
+    return frozenset(str(row["name"]) for row in rows_of(data, ("groups",), route=route, doing=doing))
+
+
+def create_group(http: Http, product: str, name: str) -> None:
+    """Create an empty group (endpoints.yml: group_create)."""
+    doing = f"create device group {name}"
+    http.call("POST /v1/products/:p/groups", doing=doing, at={"p": product}, json={"name": name})

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists that come in pages, read to their end. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+PAGE_SIZE = 100
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All rows of a list. ``complete`` is false when the list changed its length while it was read."""
+
+    rows: tuple[dict[str, Any], ...]
+    pages: int
+    complete: bool
+
+
+def read_pages(
+    http: Http,
+    route: str,
+    *,
+    keys: tuple[str, ...],
+    doing: str,
+    at: Mapping[str, object] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> Listing:
+    """Read every page: the first, then the rest at once.
+
+    :param keys: under which the rows may stand; spellings differ between documentation and client.
+    :raises ParticleError: ``bad_response`` when an answer has no rows at all.
+    """
+
+    def read(page: int) -> tuple[list[dict[str, Any]], int]:
+        # Documented is perPage, the official client sends per_page (endpoints.yml: paging_styles).
+        size = str(PAGE_SIZE)
+        sizes = {"page": str(page), "perPage": size, "per_page": size}
+        data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}).data
+        rows = rows_of(data, keys, route=route, doing=doing)
+        meta = data.get("meta") if isinstance(data, dict) else None
+        total = meta.get("total_pages") if isinstance(meta, dict) else None
+        return rows, total if isinstance(total, int) and total > 0 else 1
+
+    rows, total = read(1)
+    answers = [(rows, total), *in_parallel(read, range(2, total + 1), http.workers)]
+    collected = tuple(row for page, _ in answers for row in page)
+    return Listing(collected, len(answers), all(now == total for _, now in answers))
+
+
+def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:
+    """The rows of one answer, which are the answer itself or stand under one of ``keys``."""
+    found: Any = data
+    if isinstance(data, dict):
+        found = next((data[key] for key in keys if key in data), None)
+    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+        return found
+    message = f"Could not {doing}: the answer holds no list."
+    raise ParticleError("bad_response", message, status=200, route=route)
+
+
+def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
+    """``[function(item) for item in items]``, with up to ``workers`` at once; the first error is raised."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Products and their devices (endpoints.yml: products, devices). Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product as the routes need it. ``org`` is the organisation that owns it, ``None`` for the account's own."""
+
+    id: str
+    slug: str
+    platform_id: int | None
+    org: str | None
+
+
+def get_product(http: Http, product: str) -> Product:
+    """Look up by id or slug (endpoints.yml: product_get).
+
+    :raises ParticleError: ``not_found`` also where the cloud says "Permission denied": to this account it is one.
+    """
+    route, doing = "GET /v1/products/:p", f"read product {product}"
+    try:
+        data = http.call(route, doing=doing, at={"p": product}).data
+    except ParticleError as error:
+        if error.status not in (403, 404) or error.code not in ("forbidden", "not_found"):
+            raise
+        message = f"Could not {doing}: this account sees no such product."
+        raise ParticleError("not_found", message, status=error.status, route=route) from None
+    found = data.get("product") if isinstance(data, dict) else None
+    if isinstance(found, list) and found:  # one early capture wraps it in a list
+        found = found[0]
+    if not isinstance(found, dict) or "id" not in found:
+        message = f"Could not {doing}: the answer holds no product."
+        raise ParticleError("bad_response", message, status=200, route=route)
+    platform = found.get("platform_id")
+    return Product(
+        id=str(found["id"]),
+        slug=str(found.get("slug") or found["id"]),
+        platform_id=platform if isinstance(platform, int) else None,
+        org=found.get("org") or found.get("organization_id") or None,
+    )
+
+
+def list_product_devices(http: Http, product: str) -> Listing:
+    """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list)."""
+    return read_pages(
+        http,
+        "GET /v1/products/:p/devices",
+        keys=("devices",),
+        doing=f"list the devices of product {product}",
+        at={"p": product},
+        query={"sortAttr": "deviceId", "sortDir": "asc"},
+    )
+
+
+def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
+    """One device with all its attributes (endpoints.yml: device_get)."""
+    doing = f"read device {device}"
+    data = http.call("GET /v1/products/:p/devices/:id", doing=doing, at={"p": product, "id": device}).data
+    return data if isinstance(data, dict) else {}
+
+
+def import_devices(http: Http, product: str, devices: Sequence[str]) -> dict[str, str]:
+    """Import by file, one identifier a line (endpoints.yml: product_device_import).
+
+    Success is partial by design: the answer has a list for each fate.
+
+    :returns: for each device that was *not* taken the name of its list.
+    """
+    doing = f"import {len(devices)} devices into product {product}"
+    content = "".join(f"{device}\n" for device in devices).encode()
+    route = "POST /v1/products/:p/devices"
+    data = http.call(route, doing=doing, at={"p": product}, file=content).data
+    if not isinstance(data, dict):
+        message = f"Could not learn whether the attempt to {doing} took effect: the answer is empty."
+        raise ParticleError("ambiguous_write", message, status=200, route=route)
+    fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
+    return {str(device): fate for fate in fates for device in data.get(fate) or []}
+
+
+def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:
+    """Set several fields in one call (endpoints.yml: device_update, product form)."""
+    names = " and ".join(fields)
+    http.call(
+        "PUT /v1/products/:p/devices/:id",
+        doing=f"set {names} of device {device}",
+        at={"p": product, "id": device},
+        json=dict(fields),
+    )
+
+
+def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
+    """Put many devices into a group, or take them out (endpoints.yml: product_devices_batch_groups).
+
+    :param change: ``add`` or ``remove``.
+    """
+    http.call(
+        "PUT /v1/products/:p/devices",
+        doing=f"{change} group {group} for {len(devices)} devices",
+        at={"p": product},
+        json={"action": "groups", "devices": list(devices), "metadata": {change: [group]}},
+    )

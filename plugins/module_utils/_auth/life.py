@@ -1,0 +1,82 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a token after its grant: fingerprint, proof that it works, end. Private to this collection."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import (
+    look_at_current,
+    revoke_by_value,
+    revoke_current,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+_DEAD = ("token_invalid", "token_expired")
+# What self-hosted clouds answer on `/v1/access_tokens/current`, which they do not know.
+_NO_SUCH_ROUTE = (400, 404)
+
+
+def fingerprint(token: str) -> str:
+    """The first 8 hex digits of the token's SHA-256: enough to tell tokens apart, useless to anybody else."""
+    return hashlib.sha256(token.encode()).hexdigest()[:8]
+
+
+def expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
+    """The moment in which a grant of ``expires_in`` seconds ends, as ISO 8601; ``None``: never or unknown."""
+    if not expires_in:
+        return None
+    end = (now + datetime.timedelta(seconds=expires_in)).astimezone(datetime.UTC)
+    return end.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def is_alive(http: Http) -> bool:
+    """Whether the cloud still takes the token in use."""
+    try:
+        try:
+            look_at_current(http)
+        except ParticleError as error:
+            if error.status not in _NO_SUCH_ROUTE or error.code in _DEAD:
+                raise
+            list_account_devices(http)
+    except ParticleError as error:
+        if error.code in _DEAD:
+            return False
+        raise
+    return True
+
+
+def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
+    """End ``token``. Whether it was alive until now.
+
+    :param account: username and password, which self-hosted clouds want for this.
+    :raises ParticleError: ``unsupported`` when the cloud wants the account and none is given.
+    """
+    http.authorize(token)
+    try:
+        revoke_current(http)
+        return True
+    except ParticleError as error:
+        if error.code in _DEAD:
+            return False
+        if error.status not in _NO_SUCH_ROUTE:
+            raise
+        route = error.route
+    if not is_alive(http):
+        return False
+    if account is None:
+        raise ParticleError(
+            "unsupported",
+            "Could not revoke the access token: this cloud lets no token revoke itself.",
+            hint="Give username and password of the account beside access_token.",
+            route=route,
+        )
+    revoke_by_value(http, token, *account)
+    if is_alive(http):
+        message = "Could not revoke the access token: the cloud said so, and yet the token still works."
+        raise ParticleError("cloud_error", message, route="DELETE /v1/access_tokens/:token")
+    return True

@@ -1,0 +1,34 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shortest way to a token: the user has one. Private to this collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+@dataclass(frozen=True)
+class ReadyToken:
+    """A token that somebody else obtained and somebody else will revoke."""
+
+    access_token: str = field(repr=False)
+
+    def problems(self) -> list[ParticleError]:
+        """Mistakes that can be seen without asking the cloud."""
+        if self.access_token.isprintable() and not any(c.isspace() for c in self.access_token):
+            return []
+        message = "The access token holds spaces, line breaks or control characters."
+        hint = "Give the bare token; when it is read from a file, remove the line break with '| trim'."
+        return [ParticleError("token_invalid", message, hint=hint)]
+
+    def teach(self, redact: Redactor) -> None:
+        """Let ``redact`` know what must never be shown."""
+        redact.learn(self.access_token)
+
+    def obtain(self, http: Http, expires_in: int | None) -> Grant:
+        """The token itself; no request."""
+        return Grant(self.access_token, "bearer", None)

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries a plan out: batches first, then the devices side by side. Private to this collection.
+
+One device's failure is its own. Only what would fail for all the others too ends the run, and then every device
+that was not finished is told apart from those that failed.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
+    claim_device,
+    update_account_device,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
+    Product,
+    change_group_of_devices,
+    import_devices,
+    update_product_device,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Backend
+
+CHUNK = 1_000
+"""Devices in one import or batch. The cloud's own maximum is not documented: chunks it refuses are halved."""
+
+ENDS_THE_RUN = frozenset(
+    [
+        "unreachable",
+        "tls_untrusted",
+        "not_a_cloud",
+        "token_invalid",
+        "token_expired",
+        "rate_limited",
+        "locked_out",
+    ]
+)
+"""Failures that every further request would meet as well."""
+
+_TOO_LARGE_OR_MIXED = (400, 403, 404, 413)
+"""Answers to a batch that may be due to its size or to one of its devices: halving tells."""
+
+
+@dataclass
+class Applied:
+    """What became of a plan: devices done and failed, and what ended the run early, if anything did."""
+
+    done: set[str] = field(default_factory=set)
+    errors: dict[str, ParticleError] = field(default_factory=dict)
+    stopped: ParticleError | None = None
+
+
+def apply_plan(http: Http, product: Product | None, plan: Plan, backend: Backend) -> Applied:
+    """Carry out every write of ``plan``. Raises nothing of its own: failures stand in what it gives back."""
+    run = _Run(http, product, backend)
+    changing = [device for device in plan.devices if device.changed]
+    run.set_up(plan, changing)
+    run.import_into_product([device.id for device in changing if device.imports])
+    run.change_groups(changing)
+    run.write_devices(changing)
+    return run.applied
+
+
+class _Run:
+    def __init__(self, http: Http, product: Product | None, backend: Backend) -> None:
+        self._http = http
+        self._product = product
+        self._backend = backend
+        self._lock = threading.Lock()
+        self.applied = Applied()
+
+    # --- phases ---
+
+    def set_up(self, plan: Plan, devices: Sequence[DevicePlan]) -> None:
+        """Ledgers and groups, which the devices stand on: who needs one that fails, fails with it."""
+        in_mesh = [device.id for device in devices if device.mesh is not None]
+        for write in plan.setup:
+            self._try(in_mesh, functools.partial(self._backend.apply, self._http, self._in_product, write))
+
+        def create(group: str) -> None:
+            members = [device.id for device in devices if group in device.add_groups]
+            self._try(members, lambda: create_group(self._http, self._in_product.id, group))
+
+        in_parallel(create, plan.create_groups, self._http.workers)
+
+    def import_into_product(self, devices: Sequence[str]) -> None:
+        def send(chunk: Sequence[str]) -> None:
+            for device, fate in import_devices(self._http, self._in_product.id, chunk).items():
+                self._fail([device.lower()], _not_taken(device, fate, self._in_product))
+
+        for start in range(0, len(devices), CHUNK):
+            self._halving(send, devices[start : start + CHUNK])
+
+    def change_groups(self, devices: Sequence[DevicePlan]) -> None:
+        for wanted in ("add", "remove"):
+            alive = [device for device in devices if device.id not in self.applied.errors]
+            calls = [call for call in batches(alive, CHUNK) if call[0] == wanted]
+            in_parallel(self._change_group, calls, self._http.workers)
+
+    def _change_group(self, call: tuple[str, str, tuple[str, ...]]) -> None:
+        change, group, devices = call
+
+        def send(chunk: Sequence[str]) -> None:
+            change_group_of_devices(self._http, self._in_product.id, group, change, chunk)
+
+        self._halving(send, devices)
+
+    def write_devices(self, devices: Sequence[DevicePlan]) -> None:
+        alive = [device for device in devices if device.id not in self.applied.errors]
+        in_parallel(self._write_device, alive, self._http.workers)
+
+    def _write_device(self, device: DevicePlan) -> None:
+        if self._try([device.id], lambda: self._writes_of(device)):
+            with self._lock:
+                self.applied.done.add(device.id)
+
+    def _writes_of(self, device: DevicePlan) -> None:
+        if device.claims:
+            claim_device(self._http, device.id)
+        if device.fields and self._product is None:
+            update_account_device(self._http, device.id, device.fields)
+        elif device.fields:
+            update_product_device(self._http, self._in_product.id, device.id, device.fields)
+        if device.mesh is not None and device.mesh.write is not None:
+            self._backend.apply(self._http, self._in_product, device.mesh.write)
+
+    # --- how each of them fails ---
+
+    @property
+    def _in_product(self) -> Product:
+        if self._product is None:
+            raise ParticleError("internal", "A write that needs a product was planned without one.")
+        return self._product
+
+    def _halving(self, send: Callable[[Sequence[str]], None], devices: Sequence[str]) -> None:
+        """Send for all ``devices``; when that is refused, for each half, down to the one that is at fault."""
+        try:
+            if self.applied.stopped is None and devices:
+                send(devices)
+        except ParticleError as error:
+            if len(devices) > 1 and error.status in _TOO_LARGE_OR_MIXED and not _ends(error):
+                middle = len(devices) // 2
+                self._halving(send, devices[:middle])
+                self._halving(send, devices[middle:])
+            else:
+                self._fail(devices, error)
+
+    def _try(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
+        """Whether ``write`` was done; when it fails, ``devices`` fail with it."""
+        if self.applied.stopped is not None:
+            return False
+        try:
+            write()
+        except ParticleError as error:
+            self._fail(devices, error)
+            return False
+        return True
+
+    def _fail(self, devices: Iterable[str], error: ParticleError) -> None:
+        with self._lock:
+            if _ends(error):
+                # These devices are as good as all the others that were not reached.
+                self.applied.stopped = self.applied.stopped or error
+                return
+            for device in devices:
+                self.applied.errors.setdefault(device, error)
+
+
+def _ends(error: ParticleError) -> bool:
+    return error.code in ENDS_THE_RUN
+
+
+def _not_taken(device: str, fate: str, product: Product) -> ParticleError:
+    """The error for a device that an import left out, from the name of the list it came back in."""
+    reasons = {
+        "nonmemberDeviceIds": ("device_not_yours", "it belongs to somebody else"),
+        "invalidDeviceIds": (
+            "device_not_yours",
+            "the cloud calls it invalid, so it does not exist, has another platform or is in another product",
+        ),
+        "protectedDeviceIds": ("forbidden", "it is a protected device"),
+    }
+    code, reason = reasons[fate]
+    message = f"Could not import device {device} into product {product.slug}: {reason}."
+    return ParticleError(code, message, status=200, route="POST /v1/products/:p/devices")

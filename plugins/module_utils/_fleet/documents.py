@@ -1,0 +1,94 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the text of a manifest file to its data, remembering the line of every part. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import yaml
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+
+Place = tuple[str | int, ...]
+"""The way to a part of a document: ``("devices", 3, "id")``."""
+
+Where = Callable[[Place], str]
+"""Names a place to the user: ``fleet.yml:12 devices[3].id``."""
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def dotted(place: Place) -> str:
+    """``devices[3].mesh.network``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return text.removeprefix(".") or "the manifest"
+
+
+def parse_yaml(text: str, name: str) -> tuple[Any, Where]:
+    """Read YAML (and so JSON).
+
+    :param name: of the file, for messages.
+    :raises ParticleError: ``invalid_manifest`` with the line, for text that is no YAML or says a thing twice.
+    """
+    loader = _LOADER(text)
+    try:
+        node = loader.get_single_node()
+        reader = _Reader(loader)
+        data = None if node is None else reader.read(node, ())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"{name}:{mark.line + 1}" if mark else name
+        message = f"The manifest is not valid YAML:\n  {line} {error.problem}"
+        raise ParticleError("invalid_manifest", message) from None
+    except yaml.YAMLError as error:
+        raise ParticleError("invalid_manifest", f"The manifest is not valid YAML:\n  {name} {error}") from None
+    finally:
+        loader.dispose()
+    lines = reader.lines
+
+    def where(place: Place) -> str:
+        known = next(place[:end] for end in range(len(place), -1, -1) if place[:end] in lines or not end)
+        return f"{name}:{lines.get(known, 1)} {dotted(place)}"
+
+    return data, where
+
+
+class _Reader:
+    """Builds plain data from nodes and keeps the line, counted from 1, of each."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self._open: set[int] = set()
+        self.lines: dict[Place, int] = {}
+
+    def read(self, node: yaml.Node, place: Place) -> Any:
+        self.lines[place] = node.start_mark.line + 1
+        if isinstance(node, yaml.ScalarNode):
+            return self._loader.construct_object(node)
+        if id(node) in self._open:
+            raise yaml.MarkedYAMLError(problem="an alias contains itself", problem_mark=node.start_mark)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.read(item, (*place, index)) for index, item in enumerate(node.value)]
+            return self._read_mapping(node, place)
+        finally:
+            self._open.remove(id(node))
+
+    def _read_mapping(self, node: yaml.Node, place: Place) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name is None:
+                raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name} stands twice", problem_mark=key.start_mark)
+            seen.add(name)
+        self._loader.flatten_mapping(node)  # takes in what `<<: *alias` names, before the mapping's own keys
+        data: dict[Hashable, Any] = {}
+        for key, value in node.value:
+            name = self._loader.construct_object(key)
+            data[name] = self.read(value, (*place, name))
+        return data

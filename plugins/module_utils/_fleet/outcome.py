@@ -1,0 +1,75 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of each device, and of the fleet. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
+
+OK = "ok"
+CHANGED = "changed"
+FAILED = "failed"
+PENDING = "pending"
+STATUSES = (OK, CHANGED, FAILED, PENDING)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one device. ``pending``: not there yet, and nothing wrong with it; run again."""
+
+    id: str
+    name: str | None
+    status: str
+    changes: Mapping[str, Change]
+    error: ParticleError | None = None
+
+    def as_result(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "status": self.status,
+            "changes": {field: {"before": before, "after": after} for field, (before, after) in self.changes.items()},
+            "error": self.error.as_result() if self.error else None,
+        }
+
+
+def summary_of(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """How many devices there are, and how many of each status."""
+    statuses = [outcome.status for outcome in outcomes]
+    return {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
+
+
+def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:
+    """Size of each network as declared and, when ``states`` are known, how far it has formed."""
+    networks: dict[str, dict[str, int]] = {}
+    for name in manifest.networks:
+        members = [record for record in manifest.devices if record.mesh and record.mesh.network == name]
+        gateways = sum(1 for record in members if record.mesh and record.mesh.role == GATEWAY)
+        networks[name] = {"gateways": gateways, "nodes": len(members) - gateways}
+        if states is not None:
+            reported = [states.get(record.id) for record in members]
+            joined, lost = reported.count(JOINED), reported.count(LOST)
+            networks[name].update(joined=joined, lost=lost, pending=len(members) - joined - lost)
+    return networks
+
+
+def first_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
+    """Why the task fails, if it does: what ended the run, else the first device's reason with a count."""
+    if stopped is not None:
+        pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
+        message = f"The run ended early, {pending} devices are pending. {stopped.message}"
+        return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
+    failed = [outcome.error for outcome in outcomes if outcome.status == FAILED and outcome.error]
+    if not failed:
+        return None
+    first = failed[0]
+    message = f"{len(failed)} of {len(outcomes)} devices failed, all others are done. {first.message}"
+    if len(failed) > 1:
+        message += f" And {len(failed) - 1} more: see devices with status failed."
+    return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)

@@ -1,0 +1,325 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection pool to one cloud: keep-alive, retries by method safety, budget, redaction.
+
+Private to this collection. Everything that reaches a cloud passes :meth:`Http.call`.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import enum
+import json as jsonlib
+import random
+import threading
+import time
+import traceback
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
+    ParticleError,
+    Redactor,
+    read_refusal,
+    refused,
+)
+
+try:
+    import requests
+    import requests.adapters
+    import requests.auth
+    import requests.utils
+    import urllib3.exceptions
+except ImportError:  # reported by _module, where there is a way to say it
+    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+WORKERS = 16
+"""Requests in flight at once: with 8 to 16 threads `requests` is fastest, more are slower (measured)."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach a cloud. ``timeout`` and ``max_wait`` in seconds; ``api_url`` without a slash at its end."""
+
+    api_url: str
+    timeout: float = 30
+    validate_certs: bool = True
+    ca_path: str | None = None
+    max_wait: float = 300
+
+
+class Retry(enum.Enum):
+    """When a request may be sent again without asking first what became of it."""
+
+    SAFE = "after any passing failure: sending it twice is the same as sending it once"
+    UNSENT = "only when the cloud surely did nothing: no connection, or a refusal for being too fast"
+    NEVER = "not at all: each attempt counts against somebody"
+
+
+_RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
+_ATTEMPTS = 5
+_TOO_FAST = (429, 529)
+_PASSING = (408, 500, 502, 503, 504)
+
+
+@dataclass
+class Usage:
+    """What a task cost: the documented return value ``cloud``. Times in seconds."""
+
+    requests: int = 0
+    writes: int = 0
+    retries: int = 0
+    throttled_seconds: float = 0.0
+    budget_wait_seconds: float = 0.0
+
+    def as_result(self) -> dict[str, Any]:
+        return {key: round(value, 3) for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success. ``data`` is the parsed body, ``None`` when the body was empty."""
+
+    status: int
+    data: Any
+
+
+class _Passing(Exception):
+    """An attempt that failed in a way that another attempt may not; ``wait`` as the cloud asked, in seconds."""
+
+    def __init__(self, error: ParticleError, *, unsent: bool, wait: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.unsent = unsent
+        self.wait = wait
+
+
+class Http:
+    """A conversation with one cloud.
+
+    Safe to share between threads. ``clock`` (seconds, monotonic) and ``sleep`` can be turned by tests.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        redact: Redactor | None = None,
+        budget: Budget | None = None,
+        workers: int = WORKERS,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connection = connection
+        self.redact = redact or Redactor()
+        self.usage = Usage()
+        self.workers = workers
+        self._token: str | None = None
+        self._sleep = sleep
+        self._budget = budget or Budget(sleep=sleep, clock=clock)
+        self._lock = threading.Lock()
+        self._session = requests.Session()
+        # The environment is read here, once, and for proxies only. Left to `requests` it would be read at every
+        # request, would let REQUESTS_CA_BUNDLE beat ca_path, and ~/.netrc replace our Authorization header.
+        self._session.trust_env = False
+        self._session.proxies = dict(requests.utils.get_environ_proxies(connection.api_url))
+        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
+        self._session.mount(connection.api_url, adapter)
+        self._session.headers.update({"User-Agent": "meshfleet.particle", "Accept": "application/json"})
+
+    def authorize(self, token: str | None) -> None:
+        """Send ``token`` as Bearer from now on."""
+        self.redact.learn(token)
+        self._token = token
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._session.close()
+
+    def call(
+        self,
+        route: str,
+        *,
+        doing: str,
+        at: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        file: bytes | None = None,
+        basic: tuple[str, str] | None = None,
+        retry: Retry | None = None,
+        writes: bool | None = None,
+    ) -> Answer:
+        """Send one request and give back its success.
+
+        :param route: method and path template as in endpoints.yml: ``PUT /v1/devices/:id``.
+        :param doing: what this attempts, to follow "Could not": ``rename device e00f…``.
+        :param at: values for the template's ``:names``.
+        :param file: content of a multipart part named ``file``.
+        :param basic: username and password (or client id and secret) instead of the Bearer token.
+        :param retry: other than what the method implies.
+        :param writes: whether this may change the fleet; what is no GET does, unless said otherwise.
+        :raises ParticleError: for everything that is not a success; ``ambiguous_write`` when a write that must
+            not be repeated blindly may or may not have taken effect.
+        """
+        method, template = route.split(" ", 1)
+        retry = retry or _RETRY_OF_METHOD[method]
+        writes = method != "GET" if writes is None else writes
+        arguments: dict[str, Any] = {
+            "method": method,
+            "url": self.connection.api_url + _fill(template, at or {}),
+            "params": query,
+            "json": json,
+            "data": form,
+            "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
+            "auth": self._auth(basic),
+        }
+        attempt = 0
+        while True:
+            attempt += 1
+            waited = self._budget.wait_for(route)
+            with self._lock:
+                self.usage.requests += 1
+                self.usage.writes += writes
+                self.usage.budget_wait_seconds += waited
+            try:
+                return self._attempt(route, doing, arguments)
+            except _Passing as passing:
+                may_repeat = retry is Retry.SAFE or (retry is Retry.UNSENT and passing.unsent)
+                if not may_repeat and not passing.unsent and writes and retry is not Retry.NEVER:
+                    raise _ambiguous(passing.error, doing) from None
+                if not may_repeat or attempt == _ATTEMPTS:
+                    raise passing.error from None
+                self._wait_before_retry(passing, attempt)
+
+    def _attempt(self, route: str, doing: str, arguments: Mapping[str, Any]) -> Answer:
+        """Send once. :raises _Passing: when another attempt may end better."""
+        connection = self.connection
+        try:
+            response = self._session.request(
+                **arguments,
+                timeout=connection.timeout,
+                # Verified by what is said here alone, see trust_env above.
+                verify=(connection.ca_path or True) if connection.validate_certs else False,
+                allow_redirects=False,  # a redirect could carry the token to another host
+            )
+        except requests.RequestException as error:
+            raise self._network_error(error, route, doing) from None
+        body = response.content
+        if response.status_code >= 300:
+            refusal = refused(response.status_code, body, route=route, doing=doing, redact=self.redact)
+            if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
+                raise refusal
+            if response.status_code in _TOO_FAST:
+                wait = _retry_after(response.headers.get("Retry-After"))
+                if wait is not None and wait > connection.max_wait:
+                    raise refusal
+                raise _Passing(refusal, unsent=True, wait=wait)
+            if response.status_code in _PASSING:
+                raise _Passing(refusal, unsent=False, wait=_retry_after(response.headers.get("Retry-After")))
+            raise refusal
+        return self._read(response.status_code, body, route, doing)
+
+    def _read(self, status: int, body: bytes, route: str, doing: str) -> Answer:
+        if not body.strip():
+            return Answer(status, None)
+        try:
+            data = jsonlib.loads(body)
+        except ValueError:
+            if read_refusal(body).form == "html":
+                raise refused(status, body, route=route, doing=doing, redact=self.redact) from None
+            garbled = ParticleError(
+                "bad_response",
+                f"Could not {doing}: the answer {status} is not complete JSON.",
+                status=status,
+                route=route,
+            )
+            raise _Passing(garbled, unsent=False) from None
+        if isinstance(data, dict) and data.get("ok") is False:
+            raise refused(status, body, route=route, doing=doing, redact=self.redact)
+        return Answer(status, data)
+
+    def _network_error(self, error: requests.RequestException, route: str, doing: str) -> Exception:
+        host = urllib.parse.urlsplit(self.connection.api_url).netloc
+        if isinstance(error, requests.exceptions.SSLError):
+            return ParticleError(
+                "tls_untrusted", f"Could not {doing}: the certificate of {host} is not trusted.", route=route
+            )
+        if isinstance(error, requests.exceptions.InvalidURL):
+            return ParticleError("not_a_cloud", f"Could not {doing}: {host} is no valid address.", route=route)
+        unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
+        if unsent:
+            cause = f"no connection to {host}"
+        elif isinstance(error, requests.exceptions.Timeout):
+            cause = f"{host} did not answer within {self.connection.timeout:g} seconds"
+        else:
+            cause = f"{host} broke the connection before it had answered"
+        return _Passing(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
+
+    def _wait_before_retry(self, passing: _Passing, attempt: int) -> None:
+        wait = passing.wait
+        if wait is None:
+            wait = min(2.0**attempt, 30.0) * random.uniform(0.25, 0.5)
+        imposed = passing.wait is not None or passing.error.code in ("rate_limited", "locked_out")
+        with self._lock:
+            self.usage.retries += 1
+            if imposed:
+                self.usage.throttled_seconds += wait
+        self._sleep(min(wait, self.connection.max_wait))
+
+    def _auth(self, basic: tuple[str, str] | None) -> Any:
+        if basic:
+            username, password = basic
+            # As bytes: given text, `requests` encodes it as Latin-1 and fails on other scripts.
+            return requests.auth.HTTPBasicAuth(username.encode(), password.encode())
+        return _Bearer(self._token) if self._token else None
+
+
+class _Bearer:
+    """Puts the token into the Authorization header, and nowhere else."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _fill(template: str, values: Mapping[str, object]) -> str:
+    """``/v1/devices/:id`` with its values, each encoded so that it stays one segment of the path."""
+    parts = (
+        urllib.parse.quote(str(values[part[1:]]), safe="") if part.startswith(":") else part
+        for part in template.split("/")
+    )
+    return "/".join(parts)
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header, in either of its two forms."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    when = email.utils.parsedate_tz(header)
+    return None if when is None else max(0.0, email.utils.mktime_tz(when) - time.time())
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    """Whether the failure came before a connection stood, so that nothing can have been sent."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _ambiguous(error: ParticleError, doing: str) -> ParticleError:
+    return ParticleError(
+        "ambiguous_write",
+        f"Could not learn whether the attempt to {doing} took effect: {error.message}",
+        status=error.status,
+        route=error.route,
+    )

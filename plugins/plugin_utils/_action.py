@@ -1,0 +1,71 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every action plugin of this collection is made of. Private to this collection.
+
+An action is the module of the same name, carried out on the controller: same options, same work, same result.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out
+
+display = Display()
+
+
+class ParticleAction(ActionBase):
+    """An action with a spec and one call: a subclass says ``SPEC`` and does its work in :meth:`work`."""
+
+    SPEC: ClassVar[Mapping[str, Any]]
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def work(self, task: Task) -> dict[str, Any]:
+        """From what is asked to the result. :raises ParticleError: becomes the documented failure."""
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Validate the options and carry out the work."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if REQUESTS_IMPORT_ERROR is not None:
+            message = f"The Python library 'requests' is missing: install it for {sys.executable}."
+            return {**result, "failed": True, "msg": message, "exception": REQUESTS_IMPORT_ERROR}
+        validation = ArgumentSpecValidator(dict(self.SPEC)).validate(dict(self._task.args))
+        if validation.error_messages:
+            # Ansible's own way to report this would quote the lines of the play, secrets included.
+            return {**result, "failed": True, "msg": self._redactor()("; ".join(validation.error_messages))}
+        task = Task(
+            validation.validated_parameters,
+            bool(self._task.check_mode),
+            display.warning,
+            environment=self._environment(),
+        )
+        return {**result, **carry_out(task, self.work)}
+
+    def _redactor(self) -> Redactor:
+        redact = Redactor()
+        redact.learn_all(
+            str(self._task.args[name])
+            for name, option in self.SPEC.items()
+            if option.get("no_log") and self._task.args.get(name)
+        )
+        return redact
+
+    def _environment(self) -> Mapping[str, str]:
+        """The environment as a module would see it: the process's own, below the ``environment`` of the play."""
+        merged = dict(os.environ)
+        for layer in self._task.environment or []:
+            given = self._templar.template(layer)
+            merged.update({name: str(value) for name, value in (given or {}).items()})
+        return merged

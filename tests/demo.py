@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What `make demo` runs: a cloud with a fleet straight from the factory, and the playbook that provisions it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+FLEET = 1_000
+NETWORKS = 10
+
+
+def manifest_for(cloud: Simulator) -> dict[str, object]:
+    """The packing list as a manifest: ten networks of one gateway and ninety-nine nodes."""
+    boxes = [[f"site-{site:02}" for _ in range(FLEET // NETWORKS)] for site in range(NETWORKS)]
+    sites = [site for box in boxes for site in box]
+    ids = sorted(device["id"] for device in cloud.state()["devices"])
+    devices = []
+    seen: dict[str, int] = {}
+    for device_id, site in zip(ids, sites, strict=True):
+        number = seen[site] = seen.get(site, -1) + 1
+        role = "node" if number else "gateway"
+        devices.append({"id": device_id, "name": f"{site}-{number:03}", "mesh": {"network": site, "role": role}})
+    return {"product": PRODUCT_SLUG, "networks": {site: {} for site in seen}, "devices": devices}
+
+
+def main() -> int:
+    """Start the cloud, write the manifest, run the playbook; its exit status."""
+    with running_simulator("--fleet", str(FLEET)) as cloud, tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "fleet.yml"
+        manifest.write_text(yaml.safe_dump(manifest_for(cloud), sort_keys=False), encoding="utf-8")
+        print(f"A simulated Particle cloud with {FLEET} devices in their boxes listens on {cloud.url}.", flush=True)
+        environment = {
+            **os.environ,
+            "PARTICLE_API_URL": cloud.url,
+            "PARTICLE_USERNAME": USERNAME,
+            "PARTICLE_PASSWORD": PASSWORD,
+        }
+        environment.pop("PARTICLE_ACCESS_TOKEN", None)
+        command = ["ansible-playbook", "meshfleet.particle.demo", "-e", f"demo_manifest={manifest}"]
+        status = subprocess.run(command, env=environment, check=False).returncode
+        stats = cloud.stats()
+        print(
+            f"The cloud counted {stats['requests']} requests over {stats['connections']} connections: "
+            f"{stats['writes']} writes, {stats['grants']} logins, {stats['revocations']} revocations, "
+            f"{stats['throttled']} throttled."
+        )
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
