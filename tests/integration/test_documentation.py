@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What `ansible-doc` shows is whole, and says what the modules really take and give."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.paths import ROOT
+from support.playbooks import ansible_environment
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
+DOCUMENTED_ERROR = {"code", "hint", "message", "route", "status"}
+
+
+@pytest.fixture(scope="module")
+def documentation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The documentation of every module, as data."""
+    names = [f"meshfleet.particle.{module}" for module in MODULES]
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible.cli.doc", "--type", "module", "--json", *names],
+        env=ansible_environment(tmp_path_factory.mktemp("home"), {"PATH": os.environ["PATH"]}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert sorted(found) == names
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_documented_with_examples_and_returns(documentation: dict[str, Any], module: str) -> None:
+    entry = documentation[f"meshfleet.particle.{module}"]
+    assert entry["doc"]["short_description"]
+    assert entry["doc"]["version_added_collection"] == "meshfleet.particle"
+    assert f"meshfleet.particle.{module}:" in entry["examples"]
+    assert {"check_mode", "diff_mode", "idempotent", "action_group"} <= set(entry["doc"]["attributes"])
+    assert set(entry["return"]["error"]["contains"]) == DOCUMENTED_ERROR
+    undescribed = [name for name, value in entry["return"].items() if not value.get("description")]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_documented_options_are_those_of_the_spec(documentation: dict[str, Any], module: str) -> None:
+    options = documentation[f"meshfleet.particle.{module}"]["doc"]["options"]
+    spec = importlib.import_module(f"ansible_collections.meshfleet.particle.plugins.modules.{module}").SPEC
+    assert set(options) == set(spec)
+    for name, option in options.items():
+        assert option["description"], name
+        for key in ("type", "choices", "default", "elements"):
+            assert option.get(key) == spec[name].get(key), f"{name}: {key}"
+
+
+def test_every_module_shares_the_connection_options() -> None:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._options import SECRETS, shared_argument_spec
+
+    shared = shared_argument_spec()
+    for module in MODULES:
+        spec = importlib.import_module(f"ansible_collections.meshfleet.particle.plugins.modules.{module}").SPEC
+        assert shared.items() <= spec.items()
+    assert all(shared[name]["no_log"] for name in SECRETS)
+
+
+def test_the_role_is_documented(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible.cli.doc", "--type", "role", "--json", "meshfleet.particle.provision"],
+        env=ansible_environment(tmp_path, {"PATH": os.environ["PATH"]}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    options = json.loads(done.stdout)["meshfleet.particle.provision"]["entry_points"]["main"]["options"]
+    readme = (ROOT / "roles" / "provision" / "README.md").read_text()
+    assert all(option["description"] for option in options.values())
+    assert [name for name in options if f"`{name}`" not in readme] == []

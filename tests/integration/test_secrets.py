@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Canaries: whatever happens, at the highest verbosity, no secret is in anything that a run leaves behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import stat
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from support.playbooks import PlaybookRun, run_playbook
+from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
+
+USERNAME = "canary@example.com"
+PASSWORD = 'cana"ry pass+word/%41é'
+CLIENT = ("canary-client-1", "c11ent-canary-s3cret")
+JOIN_KEY = "join-key-canary-0f1e2d"
+TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
+
+CREDENTIALS = {
+    "provision_username": USERNAME,
+    "provision_password": PASSWORD,
+    "provision_client_id": CLIENT[0],
+    "provision_client_secret": CLIENT[1],
+}
+
+
+@pytest.fixture(scope="module")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    accounts = tmp_path_factory.mktemp("accounts") / "accounts.json"
+    client = {"id": CLIENT[0], "secret": CLIENT[1]}
+    accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD, "clients": [client]}]))
+    with running_simulator("--fleet", "6", "--accounts", str(accounts)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def cloud(_cloud: Simulator) -> Simulator:
+    _cloud.reset()
+    return _cloud
+
+
+def manifest_for(cloud: Simulator) -> dict[str, Any]:
+    ids = sorted(device["id"] for device in cloud.state()["devices"])
+    return {
+        "product": PRODUCT_SLUG,
+        "networks": {"barn": {"parameters": {"join_key": JOIN_KEY}}},
+        "devices": [
+            {
+                "id": device,
+                "name": f"canary-{index}",
+                "mesh": {"network": "barn", "role": "node" if index else "gateway"},
+            }
+            for index, device in enumerate(ids)
+        ],
+    }
+
+
+def ready_token(cloud: Simulator) -> str:
+    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+    answer = requests.post(f"{cloud.url}/oauth/token", data=form, auth=CLIENT, timeout=30)
+    return str(answer.json()["access_token"])
+
+
+def traces(run: PlaybookRun, folder: Path) -> str:
+    """All that is left of a run: what was printed, recorded, logged and cached."""
+    files = (path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
+    return "\n".join((run.output, json.dumps([task.result for task in run.tasks], ensure_ascii=False), *files))
+
+
+def leaks(text: str) -> list[str]:
+    """The names of the secrets that occur in ``text``, in any of the forms they travel in."""
+    found = []
+    for name, secret, user in (
+        ("password", PASSWORD, USERNAME),
+        ("client secret", CLIENT[1], CLIENT[0]),
+        ("join key", JOIN_KEY, None),
+    ):
+        forms = {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret), json.dumps(secret)[1:-1]}
+        forms.add(json.dumps(secret, ensure_ascii=False)[1:-1])
+        if user is not None:
+            forms.add(base64.b64encode(f"{user}:{secret}".encode()).decode())
+        found += [name for form in forms if form in text]
+    found += [f"token {match[:4]}…" for match in TOKEN.findall(text)]
+    return found
+
+
+def provision(cloud: Simulator, folder: Path, extra_vars: dict[str, Any], *args: str, **env: str) -> PlaybookRun:
+    return run_playbook(
+        "meshfleet.particle.provision",
+        env={
+            "PARTICLE_API_URL": cloud.url,
+            "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
+            "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
+            **env,
+        },
+        extra_vars=extra_vars,
+        args=["-vvvv", "--diff", *args],
+    )
+
+
+def test_the_canaries_would_be_found() -> None:
+    assert leaks(f"x {PASSWORD} y") == ["password"]
+    assert leaks(f'{{"p": {json.dumps(PASSWORD)}}}') == ["password"]
+    assert leaks("Basic " + base64.b64encode(f"{CLIENT[0]}:{CLIENT[1]}".encode()).decode()) == ["client secret"]
+    assert leaks(f"token={'0f' * 20}&x") == ["token 0f0f…"]
+
+
+def test_a_run_that_succeeds_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
+    run = provision(cloud, tmp_path, {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}).succeeded()
+    assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
+    assert leaks(traces(run, tmp_path)) == []
+
+
+def test_credentials_of_the_environment_are_as_safe(cloud: Simulator, tmp_path: Path) -> None:
+    run = provision(
+        cloud,
+        tmp_path,
+        {"provision_manifest": manifest_for(cloud)},
+        PARTICLE_USERNAME=USERNAME,
+        PARTICLE_PASSWORD=PASSWORD,
+        PARTICLE_CLIENT_ID=CLIENT[0],
+        PARTICLE_CLIENT_SECRET=CLIENT[1],
+    ).succeeded()
+    assert leaks(traces(run, tmp_path)) == []
+
+
+def test_a_dry_run_shows_no_secret_and_ends_its_token(cloud: Simulator, tmp_path: Path) -> None:
+    extra = {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}
+    run = provision(cloud, tmp_path, extra, "--check").succeeded()
+    assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
+    assert cloud.stats()["writes"] == 0
+    assert leaks(traces(run, tmp_path)) == []
+
+
+KNOWN_TO_LOGIN = f"{PASSWORD} {CLIENT[1]} {base64.b64encode(f'{USERNAME}:{PASSWORD}'.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("route", "effect", "echo"),
+    [
+        ("PUT /v1/products/:p/devices/:id", {"effect": "html"}, ""),
+        ("PUT /v1/products/:p/devices/:id", {"effect": "status", "status": 500}, ""),
+        ("GET /v1/products/:p", {"effect": "status", "status": 403}, ""),
+        ("PUT /v1/ledgers/:name/instances/:scopeValue", {"effect": "status", "status": 422}, JOIN_KEY),
+        ("DELETE /v1/access_tokens/current", {"effect": "status", "status": 403}, PASSWORD),
+        ("POST /oauth/token", {"effect": "status", "status": 503}, KNOWN_TO_LOGIN),
+        ("POST /oauth/token", {"effect": "status", "status": 400}, KNOWN_TO_LOGIN),
+    ],
+)
+def test_a_cloud_that_echoes_secrets_does_not_make_a_failing_run_show_them(
+    cloud: Simulator, tmp_path: Path, route: str, effect: dict[str, Any], echo: str
+) -> None:
+    token = ready_token(cloud)
+    body = {"error": "x", "error_description": f"no {echo} try https://cloud.example/?access_token={token}"}
+    manifest = manifest_for(cloud)
+    cloud.set_faults([{"route": route, "times": 50, "body": body, **effect}])
+    run = provision(cloud, tmp_path, {**CREDENTIALS, "provision_manifest": manifest})
+    assert run.rc != 0
+    assert cloud.faults()[0]["fired"] > 0
+    assert leaks(traces(run, tmp_path)) == []
+
+
+def test_a_wrong_password_is_not_shown_either(cloud: Simulator, tmp_path: Path) -> None:
+    wrong = {**CREDENTIALS, "provision_password": "wr0ng-canary", "provision_manifest": manifest_for(cloud)}
+    run = provision(cloud, tmp_path, wrong)
+    assert run.result("Obtain an access token")["error"]["code"] == "invalid_credentials"
+    assert "wr0ng-canary" not in traces(run, tmp_path)
+    assert leaks(traces(run, tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"provision_manifest": {"devices": []}, "provision_workers": "many"},
+        {"provision_verify": "perhaps"},
+        {"provision_manifest": {"devices": [{"id": PASSWORD}]}, "provision_password": [PASSWORD]},
+    ],
+    ids=["wrong type", "missing and wrong choice", "wrong type of a secret"],
+)
+def test_options_that_make_no_sense_show_no_secret(cloud: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    run = provision(cloud, tmp_path, {**CREDENTIALS, **wrong})
+    assert run.rc != 0
+    assert cloud.stats()["grants"] == 0
+    assert leaks(traces(run, tmp_path).replace(json.dumps({"id": PASSWORD}), "")) == []
+
+
+def test_a_given_token_is_not_shown_by_any_module(cloud: Simulator, tmp_path: Path) -> None:
+    token = ready_token(cloud)
+    options = {"access_token": token}
+    tasks: list[dict[str, Any]] = [
+        {"name": "Info", "meshfleet.particle.device_info": {**options, "product": PRODUCT_SLUG}},
+        {"name": "Fleet", "meshfleet.particle.fleet": {**options, "manifest": manifest_for(cloud)}},
+        {"name": "Bad type", "meshfleet.particle.fleet": {**options, "workers": token}, "ignore_errors": True},
+        {"name": "Bad info", "meshfleet.particle.device_info": {**options, "max_wait": token}, "ignore_errors": True},
+        {"name": "Bad place", "meshfleet.particle.device_info": {**options, "product": token}, "ignore_errors": True},
+        {"name": "Bad url", "meshfleet.particle.device_info": {**options, "api_url": f"http://{token}@127.0.0.1"},
+         "ignore_errors": True},
+        {"name": "Revoke", "meshfleet.particle.access_token": {**options, "state": "absent"}},
+    ]  # fmt: skip
+    run = run_playbook(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
+        env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")},
+        args=["-vvvv", "--diff"],
+    )
+    recorded = traces(run, tmp_path)
+    # The play itself holds the token, and Ansible quotes the lines of a task that fails: those are the user's own.
+    assert all(token not in json.dumps(task.result) for task in run.tasks)
+    assert run.task("Revoke").status == "changed", recorded
+
+
+def test_the_registered_token_is_whole_and_its_display_is_censored(cloud: Simulator, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    run = run_playbook(
+        [
+            {
+                "hosts": "localhost",
+                "gather_facts": False,
+                "tasks": [
+                    {
+                        "name": "Obtain",
+                        "meshfleet.particle.access_token": {"username": USERNAME, "password": "{{ password }}"},
+                        "register": "token",
+                    },
+                    {
+                        "name": "Keep",
+                        "ansible.builtin.copy": {
+                            "content": "{{ token.access_token }}",
+                            "dest": str(kept),
+                            "mode": "0600",
+                        },
+                        "no_log": True,
+                    },
+                ],
+            }
+        ],
+        env={"PARTICLE_API_URL": cloud.url},
+        extra_vars={"password": PASSWORD},
+        args=["-vvvv"],
+    ).succeeded()
+    assert TOKEN.fullmatch(kept.read_text())
+    assert "censored" in run.result("Obtain")
+    assert kept.read_text() not in run.output
+
+
+def test_what_check_mode_remembers_is_the_users_alone(cloud: Simulator, tmp_path: Path) -> None:
+    obtain = {"name": "Obtain", "meshfleet.particle.access_token": {"username": USERNAME, "password": "{{ password }}"}}
+    run_playbook(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": [obtain]}],
+        env={"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path)},
+        extra_vars={"password": PASSWORD},
+        args=["--check"],
+    ).succeeded()
+    (note,) = (tmp_path / "meshfleet.particle" / "check_mode").iterdir()
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    assert note.read_bytes() == b""
