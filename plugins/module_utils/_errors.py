@@ -13,7 +13,7 @@ import base64
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,8 @@ class Refusal:
     """What the body of a refused answer says, whatever its shape.
 
     ``word`` is the machine word (``invalid_grant``), empty when there is none; ``text`` the words for people,
-    possibly empty; ``form`` tells JSON from the bodies that proxies and unknown routes send.
+    possibly empty, whole and with any secret they hold; ``form`` tells JSON from the bodies that proxies and
+    unknown routes send.
     """
 
     word: str
@@ -114,32 +115,36 @@ class Refusal:
 
 _WORD = re.compile(r"[a-z][a-z_]*\Z")
 _TEXT_LIMIT = 300
+_PAGE_LIMIT = 10_000
 
 
 def read_refusal(body: bytes) -> Refusal:
     """Read any of the known error bodies (errors-and-limits.md, section 1, E1 to E14)."""
-    text = body.decode("utf-8", errors="replace").strip()
-    if not text:
+    text = body.decode("utf-8", errors="replace")
+    if not text.strip():
         return Refusal("", "", "empty")
     try:
         data = json.loads(text)
-    except ValueError:
-        if text.startswith("<"):
-            visible = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-            return Refusal("", _one_line(visible), "html")
-        return Refusal("", _one_line(text), "text")
+    except (ValueError, RecursionError):
+        if text.lstrip().startswith("<"):
+            page = text[:_PAGE_LIMIT]
+            visible = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL | re.IGNORECASE)
+            return Refusal("", visible, "html")
+        return Refusal("", text, "text")
     if not isinstance(data, dict):
         return Refusal("", "", "json")
     error = data.get("error")
     word = error if isinstance(error, str) and _WORD.match(error) else ""
-    return Refusal(word, _one_line("; ".join(_sentences(data))), "json")
+    return Refusal(word, "; ".join(_sentences(data)), "json")
 
 
 def _sentences(data: Mapping[str, Any]) -> list[str]:
     """The words of a body, from the first key of the known order that has any."""
     if data.get("message") and data.get("description"):  # E11: a JSON Schema refused the input
-        violations = [json.dumps(one) for one in data.get("violations") or []]
+        violations = [json.dumps(one) for one in _as_list(data.get("violations") or [])]
         return [str(data["message"]), str(data["description"]), *violations]
+    if data.get("error") and data.get("info"):  # E3: only the second says that it is about a device
+        return [str(data["error"]), str(data["info"])]
     for key in ("error_description", "error", "errors", "info", "description", "message"):
         if key == "error" and data.get("description"):  # E10: the word says less than the description
             continue
@@ -174,25 +179,27 @@ TOKEN_ROUTE = "POST /oauth/token"
 def classify(status: int, refusal: Refusal, route: str) -> str:
     """The code of the closed list for a refused answer. The words of the body say more than the status."""
     text = refusal.text.lower()
-    if refusal.form == "html" and status < 500:
+    if refusal.form == "html" and status < 500 and status not in (408, 429):
         # Express names the unknown route in a page of its own; any other page is not from a cloud.
-        return "unsupported" if status == 404 and "cannot " in text else "not_a_cloud"
+        return "unsupported" if status == 404 and "cannot " in text and route != TOKEN_ROUTE else "not_a_cloud"
     if 300 <= status < 400:
         return "not_a_cloud"
     if route == TOKEN_ROUTE:
         return _classify_grant(status, refusal)
     if status in (429, 529):
         return "rate_limited"
+    if refusal.form == "html":
+        return "cloud_error"  # the page of a gateway, whose words are about the gateway
     about_token = refusal.word in ("invalid_token", "expired_token") or "access token" in text
     if about_token and status in (400, 401, 403):
         return "token_expired" if "expired" in text or refusal.word == "expired_token" else "token_invalid"
     if refusal.word in ("unauthorized", "invalid_scope", "insufficient_scope"):
         return "missing_scope"
-    if status == 401:
-        return "token_invalid"
     for pattern, code in _BY_WORDS:
         if pattern in text:
             return code
+    if status == 401:
+        return "token_invalid"
     if status == 404 and refusal.form == "text":
         return "unsupported"  # an unknown route of a self-hosted cloud answers plain text
     return {403: "forbidden", 404: "not_found", 408: "device_offline", 409: "conflict", 412: "conflict"}.get(
@@ -201,6 +208,9 @@ def classify(status: int, refusal: Refusal, route: str) -> str:
 
 
 _BY_WORDS = (
+    ("bad password", "invalid_credentials"),
+    ("wrong password", "invalid_credentials"),
+    ("unknown user", "invalid_credentials"),
     ("belongs to someone else", "device_not_yours"),
     ("i didn't recognize that device", "device_not_yours"),
     ("doesn't have access", "device_not_yours"),
@@ -234,22 +244,29 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
     return "invalid_credentials" if status == 401 else "cloud_error"
 
 
-def refused(status: int, body: bytes, *, route: str, doing: str, redact: Redactor) -> ParticleError:
+def refused(status: int, body: bytes, *, route: str, doing: str, redact: Callable[[str], str]) -> ParticleError:
     """The error for a refused answer.
 
     :param doing: what was attempted, to follow "Could not": ``rename device e00f…``.
+    :param redact: takes the secrets out of the cloud's words.
     """
     refusal = read_refusal(body)
     code = classify(status, refusal, route)
-    said = f" ({redact(refusal.text)})" if refusal.text and refusal.form != "html" else ""
+    # Redacted while it is whole: a secret that is cut or respaced is no longer recognised.
+    words = "" if refusal.form == "html" else _one_line(redact(refusal.text))
+    said = f" ({words})" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " without a word"}.get(refusal.form, "")
-    message = f"Could not {doing}: {_CAUSES.get(code, 'the cloud refused')}; it answered {status}{kind}{said}."
+    cause = _CAUSES.get(code, _REFUSED)
     hint = None
     if code == "unsupported":
         hint = "This cloud does not have that route. " + HINTS[code]
+    elif code == "cloud_error" and 400 <= status < 500:
+        cause, hint = _REFUSED, "Correct what the cloud names; when it names nothing, ask whoever runs it."
+    message = f"Could not {doing}: {cause}; it answered {status}{kind}{said}."
     return ParticleError(code, message, hint=hint, status=status, route=route)
 
 
+_REFUSED = "the cloud refused"
 _CAUSES: Mapping[str, str] = {
     "not_a_cloud": "what answered is not a Particle cloud",
     "invalid_credentials": "the cloud does not accept this username and password",
@@ -277,6 +294,24 @@ _TOKEN_LIKE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
 _TOKEN_IN_QUERY = re.compile(r"(access_token=)[^&\s\"']+")
 
 
+_ANY_TEXT = "surrogatepass"  # the environment may hold bytes that are no UTF-8
+
+
+def _json_escaped(text: str) -> set[str]:
+    """As Python writes it, and as most others do, who leave letters of other scripts as they are."""
+    return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+
+
+def _percent_encoded(text: str) -> set[str]:
+    """As in paths and forms, with what JavaScript leaves alone, and with either case of the digits."""
+    forms = {
+        quote(text, safe=safe, errors=_ANY_TEXT)
+        for quote in (urllib.parse.quote, urllib.parse.quote_plus)
+        for safe in ("", "!'()*")
+    }
+    return forms | {re.sub("%..", lambda found: found[0].lower(), form) for form in forms}
+
+
 class Redactor:
     """Takes known secrets, and what looks like an access token, out of any text before it leaves."""
 
@@ -297,10 +332,11 @@ class Redactor:
         """From now on hide ``secret``, also percent-encoded, JSON-escaped, and as the pair of a Basic header."""
         if not secret:
             return
-        forms = {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret)}
-        forms.add(json.dumps(secret)[1:-1])
+        forms = {secret, *_percent_encoded(secret), *_json_escaped(secret)}
+        for escaped in _json_escaped(secret):  # JSON inside of JSON
+            forms |= _json_escaped(escaped)
         if username is not None:
-            forms.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
+            forms.add(base64.b64encode(f"{username}:{secret}".encode(errors=_ANY_TEXT)).decode())
         self._forms |= forms
 
     def __call__(self, text: str) -> str:

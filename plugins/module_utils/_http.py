@@ -32,6 +32,7 @@ try:
     import requests.adapters
     import requests.auth
     import requests.utils
+    import urllib3
     import urllib3.exceptions
 except ImportError:  # reported by _module, where there is a way to say it
     REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
@@ -130,6 +131,8 @@ class Http:
         self._session.proxies = dict(requests.utils.get_environ_proxies(connection.api_url))
         adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
         self._session.mount(connection.api_url, adapter)
+        if not connection.validate_certs:  # the user has been warned, once and in words that name the cloud
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session.headers.update({"User-Agent": "meshfleet.particle", "Accept": "application/json"})
 
     def authorize(self, token: str | None) -> None:
@@ -154,6 +157,7 @@ class Http:
         basic: tuple[str, str] | None = None,
         retry: Retry | None = None,
         writes: bool | None = None,
+        private: bool = False,
     ) -> Answer:
         """Send one request and give back its success.
 
@@ -164,6 +168,7 @@ class Http:
         :param basic: username and password (or client id and secret) instead of the Bearer token.
         :param retry: other than what the method implies.
         :param writes: whether this may change the fleet; what is no GET does, unless said otherwise.
+        :param private: the body holds secrets that a refusal may echo, so its words are not passed on.
         :raises ParticleError: for everything that is not a success; ``ambiguous_write`` when a write that must
             not be repeated blindly may or may not have taken effect.
         """
@@ -188,16 +193,18 @@ class Http:
                 self.usage.writes += writes
                 self.usage.budget_wait_seconds += waited
             try:
-                return self._attempt(route, doing, arguments)
+                return self._attempt(route, doing, arguments, private)
             except _Passing as passing:
                 may_repeat = retry is Retry.SAFE or (retry is Retry.UNSENT and passing.unsent)
                 if not may_repeat and not passing.unsent and writes and retry is not Retry.NEVER:
                     raise _ambiguous(passing.error, doing) from None
                 if not may_repeat or attempt == _ATTEMPTS:
                     raise passing.error from None
+                if passing.wait is not None and passing.wait > self.connection.max_wait:
+                    raise _too_long(passing.error, doing, passing.wait, self.connection.max_wait) from None
                 self._wait_before_retry(passing, attempt)
 
-    def _attempt(self, route: str, doing: str, arguments: Mapping[str, Any]) -> Answer:
+    def _attempt(self, route: str, doing: str, arguments: Mapping[str, Any], private: bool) -> Answer:
         """Send once. :raises _Passing: when another attempt may end better."""
         connection = self.connection
         try:
@@ -210,27 +217,27 @@ class Http:
             )
         except requests.RequestException as error:
             raise self._network_error(error, route, doing) from None
+        except OSError:  # what `requests` says, and only before it has sent anything, about a ca_path that is none
+            message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
+            raise ParticleError("tls_untrusted", message, route=route) from None
         body = response.content
         if response.status_code >= 300:
-            refusal = refused(response.status_code, body, route=route, doing=doing, redact=self.redact)
+            redact = _tell_nothing if private else self.redact
+            refusal = refused(response.status_code, body, route=route, doing=doing, redact=redact)
             if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
                 raise refusal
-            if response.status_code in _TOO_FAST:
+            if response.status_code in (*_TOO_FAST, *_PASSING):
                 wait = _retry_after(response.headers.get("Retry-After"))
-                if wait is not None and wait > connection.max_wait:
-                    raise refusal
-                raise _Passing(refusal, unsent=True, wait=wait)
-            if response.status_code in _PASSING:
-                raise _Passing(refusal, unsent=False, wait=_retry_after(response.headers.get("Retry-After")))
+                raise _Passing(refusal, unsent=response.status_code in _TOO_FAST, wait=wait)
             raise refusal
-        return self._read(response.status_code, body, route, doing)
+        return self._read(response.status_code, body, route, doing, private)
 
-    def _read(self, status: int, body: bytes, route: str, doing: str) -> Answer:
+    def _read(self, status: int, body: bytes, route: str, doing: str, private: bool) -> Answer:
         if not body.strip():
             return Answer(status, None)
         try:
             data = jsonlib.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             if read_refusal(body).form == "html":
                 raise refused(status, body, route=route, doing=doing, redact=self.redact) from None
             garbled = ParticleError(
@@ -241,19 +248,27 @@ class Http:
             )
             raise _Passing(garbled, unsent=False) from None
         if isinstance(data, dict) and data.get("ok") is False:
-            raise refused(status, body, route=route, doing=doing, redact=self.redact)
+            redact = _tell_nothing if private else self.redact
+            raise refused(status, body, route=route, doing=doing, redact=redact)
         return Answer(status, data)
 
     def _network_error(self, error: requests.RequestException, route: str, doing: str) -> Exception:
         host = urllib.parse.urlsplit(self.connection.api_url).netloc
         if isinstance(error, requests.exceptions.SSLError):
-            return ParticleError(
-                "tls_untrusted", f"Could not {doing}: the certificate of {host} is not trusted.", route=route
-            )
+            cause = f"{host} speaks no TLS that we know"
+            words = str(error).lower()  # nothing else tells why a handshake failed
+            if "certificate verify failed" in words:
+                cause = f"the certificate of {host} is not trusted"
+            elif "no certificate or crl found" in words:
+                cause = f"ca_path {self.connection.ca_path} holds no certificate"
+            return ParticleError("tls_untrusted", f"Could not {doing}: {cause}.", route=route)
         if isinstance(error, requests.exceptions.InvalidURL):
             return ParticleError("not_a_cloud", f"Could not {doing}: {host} is no valid address.", route=route)
         unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
-        if unsent:
+        if isinstance(error, requests.exceptions.ProxyError):
+            # Said only of the way to the proxy and of its refusal to go on from there.
+            unsent, cause = True, f"the proxy gives no connection to {host}"
+        elif unsent:
             cause = f"no connection to {host}"
         elif isinstance(error, requests.exceptions.Timeout):
             cause = f"{host} did not answer within {self.connection.timeout:g} seconds"
@@ -264,13 +279,13 @@ class Http:
     def _wait_before_retry(self, passing: _Passing, attempt: int) -> None:
         wait = passing.wait
         if wait is None:
-            wait = min(2.0**attempt, 30.0) * random.uniform(0.25, 0.5)
+            wait = min(2.0**attempt * random.uniform(0.25, 0.5), self.connection.max_wait)
         imposed = passing.wait is not None or passing.error.code in ("rate_limited", "locked_out")
         with self._lock:
             self.usage.retries += 1
             if imposed:
                 self.usage.throttled_seconds += wait
-        self._sleep(min(wait, self.connection.max_wait))
+        self._sleep(wait)
 
     def _auth(self, basic: tuple[str, str] | None) -> Any:
         if basic:
@@ -292,11 +307,19 @@ class _Bearer:
 
 
 def _fill(template: str, values: Mapping[str, object]) -> str:
-    """``/v1/devices/:id`` with its values, each encoded so that it stays one segment of the path."""
-    parts = (
-        urllib.parse.quote(str(values[part[1:]]), safe="") if part.startswith(":") else part
-        for part in template.split("/")
-    )
+    """``/v1/devices/:id`` with its values, each encoded so that it stays one segment of the path.
+
+    :raises ParticleError: for a value that would lead to another path, for no encoding hides it from a server.
+    """
+    parts = []
+    for part in template.split("/"):
+        if not part.startswith(":"):
+            parts.append(part)
+            continue
+        value = str(values[part[1:]])
+        if value in ("", ".", ".."):
+            raise ParticleError("not_found", f"{value!r} cannot stand for {part} in {template}; nothing was sent.")
+        parts.append(urllib.parse.quote(value, safe=""))
     return "/".join(parts)
 
 
@@ -304,16 +327,33 @@ def _retry_after(header: str | None) -> float | None:
     """Seconds of a Retry-After header, in either of its two forms."""
     if not header:
         return None
-    if header.strip().isdigit():
+    if header.strip().isdecimal():
         return float(header)
-    when = email.utils.parsedate_tz(header)
-    return None if when is None else max(0.0, email.utils.mktime_tz(when) - time.time())
+    try:
+        when = email.utils.parsedate_to_datetime(header)
+        return max(0.0, when.timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _never_connected(error: requests.RequestException) -> bool:
     """Whether the failure came before a connection stood, so that nothing can have been sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _tell_nothing(text: str) -> str:
+    """Stands in for the redactor where the cloud's words must not be passed on at all."""
+    return "its words are kept back, they may hold a secret"
+
+
+def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) -> ParticleError:
+    return ParticleError(
+        "rate_limited",
+        f"Could not {doing}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
+        status=error.status,
+        route=error.route,
+    )
 
 
 def _ambiguous(error: ParticleError, doing: str) -> ParticleError:

@@ -46,7 +46,7 @@ class Task:
     :param warn: shows a sentence to the user.
     """
 
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)
     check_mode: bool
     warn: Callable[[str], None]
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

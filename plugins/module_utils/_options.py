@@ -8,6 +8,7 @@ another source. Inside one source an access token beats username and password. O
 
 from __future__ import annotations
 
+import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,11 +52,10 @@ def shared_argument_spec() -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options say. ``source`` names where the credentials came from, in words."""
+    """What the options say. ``warnings`` are for the user."""
 
     connection: Connection
     login: Login | None
-    source: str
     warnings: tuple[str, ...]
 
     def require_login(self) -> Login:
@@ -94,8 +94,8 @@ def settings_from(
     for source, values in sources.items():
         login = _login_from(values, source)
         if login is not None:
-            return Settings(connection, login, source, warnings)
-    return Settings(connection, None, "nowhere", warnings)
+            return Settings(connection, login, warnings)
+    return Settings(connection, None, warnings)
 
 
 def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
@@ -121,9 +121,9 @@ def _connection_from(options: Mapping[str, Any], environment: Mapping[str, str])
             return given
         return environment.get(f"PARTICLE_{name.upper()}") or default
 
-    url = str(value("api_url", DEFAULT_API_URL)).rstrip("/")
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    url = str(value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
+    parts = _address(url)
+    if parts is None:
         raise ParticleError("not_a_cloud", "api_url is no http or https address of a cloud.")
     if "@" in parts.netloc:
         hint = "Give credentials by their own options: an address ends up in logs."
@@ -138,10 +138,21 @@ def _connection_from(options: Mapping[str, Any], environment: Mapping[str, str])
         api_url=url,
         timeout=_seconds("timeout", value("timeout", 30)),
         validate_certs=validate_certs,
-        ca_path=value("ca_path", None),
+        ca_path=os.path.expanduser(ca_path) if (ca_path := value("ca_path", None)) else None,
         max_wait=_seconds("max_wait", value("max_wait", 300)),
     )
     return connection, tuple(warnings)
+
+
+def _address(url: str) -> urllib.parse.SplitResult | None:
+    """The parts of an address to which a path can be added; ``None`` when it is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        return None
+    odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
+    return parts if parts.scheme in ("http", "https") and parts.hostname and not odd else None
 
 
 def _seconds(name: str, value: Any) -> float:
@@ -150,12 +161,13 @@ def _seconds(name: str, value: Any) -> float:
     except ValueError:
         seconds = -1
     if not 0 < seconds < float("inf"):
-        raise ParticleError("conflict", f"{name} is {value!r}: it must be a number of seconds above 0.")
+        message = f"{name} is {value!r}: it must be a number of seconds above 0."
+        raise ParticleError("conflict", message, hint=f"Correct {name}.")
     return seconds
 
 
 def _truth(name: str, value: Any) -> bool:
     word = str(value).lower()
     if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-        raise ParticleError("conflict", f"{name} is {value!r}: it must be true or false.")
+        raise ParticleError("conflict", f"{name} is {value!r}: it must be true or false.", hint=f"Correct {name}.")
     return word in ("true", "yes", "on", "1")

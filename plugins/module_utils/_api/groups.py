@@ -12,7 +12,7 @@ def list_groups(http: Http, product: str) -> frozenset[str]:
     """The names of all groups (endpoints.yml: groups_list)."""
     route, doing = "GET /v1/products/:p/groups", f"list the device groups of product {product}"
     data = http.call(route, doing=doing, at={"p": product}).data
-    return frozenset(str(row["name"]) for row in rows_of(data, ("groups",), route=route, doing=doing))
+    return frozenset(str(row.get("name")) for row in rows_of(data, ("groups",), route=route, doing=doing))
 
 
 def create_group(http: Http, product: str, name: str) -> None:

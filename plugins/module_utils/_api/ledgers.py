@@ -45,7 +45,7 @@ def set_instance(http: Http, org: str | None, ledger: str, device: str, data: Ma
     """Replace one device's data (endpoints.yml: ledger_instance_set)."""
     doing = f"write ledger {ledger} of device {device}"
     body = {"instance": {"data": dict(data)}}
-    _call(http, "PUT", _INSTANCE, org, doing=doing, json=body, name=ledger, scopeValue=device)
+    _call(http, "PUT", _INSTANCE, org, doing=doing, json=body, private=True, name=ledger, scopeValue=device)
 
 
 def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> None:
@@ -63,6 +63,16 @@ def _route(method: str, path: str, org: str | None) -> tuple[str, dict[str, obje
     return f"{method} /v1/orgs/:org/ledgers{path}", {"org": org}
 
 
-def _call(http: Http, method: str, path: str, org: str | None, *, doing: str, json: Any = None, **at: str) -> Answer:
+def _call(
+    http: Http,
+    method: str,
+    path: str,
+    org: str | None,
+    *,
+    doing: str,
+    json: Any = None,
+    private: bool = False,
+    **at: str,
+) -> Answer:
     route, base = _route(method, path, org)
-    return http.call(route, doing=doing, at={**base, **at}, json=json)
+    return http.call(route, doing=doing, at={**base, **at}, json=json, private=private)

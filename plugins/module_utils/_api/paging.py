@@ -69,6 +69,11 @@ def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list
     raise ParticleError("bad_response", message, status=200, route=route)
 
 
+def texts_of(value: Any) -> list[str]:
+    """What a list says, in texts; a value that is no list says nothing."""
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
     """``[function(item) for item in items]``, with up to ``workers`` at once; the first error is raised."""
     with ThreadPoolExecutor(max_workers=workers) as pool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, read_pages, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
@@ -85,7 +85,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str]) -> dict[str
         message = f"Could not learn whether the attempt to {doing} took effect: the answer is empty."
         raise ParticleError("ambiguous_write", message, status=200, route=route)
     fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
-    return {str(device): fate for fate in fates for device in data.get(fate) or []}
+    return {device: fate for fate in fates for device in texts_of(data.get(fate))}
 
 
 def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import TOKEN_ROUTE, ParticleError
@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http import Ht
 class Grant:
     """A fresh token. ``expires_in`` in seconds: 0 never expires, ``None`` when the cloud does not say."""
 
-    access_token: str
+    access_token: str = field(repr=False)
     token_type: str
     expires_in: int | None
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+
 _OLDEST = 90 * 86400  # the longest that a cloud keeps a token when it ignores the wished life
 
 
@@ -24,13 +26,27 @@ def folder(environment: Mapping[str, str]) -> Path:
     return Path(base).expanduser() / "meshfleet.particle" / "check_mode"
 
 
+def prepare(place: Path) -> None:
+    """Make the folder and forget notes long outdated. Call before a grant, so that none is made in vain.
+
+    :raises ParticleError: ``conflict`` when nothing can be written there.
+    """
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in place.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - old.stat().st_mtime > _OLDEST:
+                    old.unlink()
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError("it cannot be written to")
+    except OSError as error:
+        message = f"Check mode must remember its token to end it later, and cannot in {place}: {error}."
+        hint = "Name a folder of your own by XDG_CACHE_HOME, or give a ready access token."
+        raise ParticleError("conflict", message, hint=hint) from None
+
+
 def remember(place: Path, token: str) -> None:
-    """Note that ``token`` was obtained in check mode, and forget those long gone."""
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in place.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - old.stat().st_mtime > _OLDEST:
-                old.unlink()
+    """Note that ``token`` was obtained in check mode."""
     os.close(os.open(place / _name(token), os.O_CREAT | os.O_WRONLY, 0o600))
 
 

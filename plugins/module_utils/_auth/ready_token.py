@@ -19,9 +19,12 @@ class ReadyToken:
 
     def problems(self) -> list[ParticleError]:
         """Mistakes that can be seen without asking the cloud."""
-        if self.access_token.isprintable() and not any(c.isspace() for c in self.access_token):
+        token = self.access_token
+        if not token:
+            return [ParticleError("token_invalid", "The access token is empty.")]
+        if token.isascii() and token.isprintable() and " " not in token:
             return []
-        message = "The access token holds spaces, line breaks or control characters."
+        message = "The access token holds spaces, line breaks or other characters that no token has."
         hint = "Give the bare token; when it is read from a file, remove the line break with '| trim'."
         return [ParticleError("token_invalid", message, hint=hint)]
 

@@ -36,6 +36,7 @@ def present(http: Http, login: Login, expires_in: int | None, *, check_mode: boo
             hint="Give its life in seconds, or leave expires_in out for the cloud's default of 90 days.",
         )
     if check_mode:
+        check_grants.prepare(notes)
         expires_in = min(expires_in or CHECK_MODE_SECONDS, CHECK_MODE_SECONDS)
     grant = login.obtain(http, expires_in)
     if check_mode:

@@ -47,7 +47,8 @@ ENDS_THE_RUN = frozenset(
 )
 """Failures that every further request would meet as well."""
 
-_TOO_LARGE_OR_MIXED = (400, 403, 404, 413)
+_TOO_LARGE = 413
+_TOO_LARGE_OR_MIXED = (400, 403, 404)
 """Answers to a batch that may be due to its size or to one of its devices: halving tells."""
 
 
@@ -148,7 +149,7 @@ class _Run:
             if self.applied.stopped is None and devices:
                 send(devices)
         except ParticleError as error:
-            if len(devices) > 1 and error.status in _TOO_LARGE_OR_MIXED and not _ends(error):
+            if len(devices) > 1 and _may_be_due_to_some(error):
                 middle = len(devices) // 2
                 self._halving(send, devices[:middle])
                 self._halving(send, devices[middle:])
@@ -178,6 +179,15 @@ class _Run:
 
 def _ends(error: ParticleError) -> bool:
     return error.code in ENDS_THE_RUN
+
+
+def _may_be_due_to_some(error: ParticleError) -> bool:
+    """Whether a batch may be refused for its size or for some of its devices, and a part of it be taken."""
+    if error.status == _TOO_LARGE:  # a proxy says it too, by a page that is not from a cloud
+        return True
+    return (
+        error.status in _TOO_LARGE_OR_MIXED and error.code not in ("missing_scope", "unsupported") and not _ends(error)
+    )
 
 
 def _not_taken(device: str, fate: str, product: Product) -> ParticleError:

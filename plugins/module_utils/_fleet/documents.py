@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -19,6 +21,9 @@ Where = Callable[[Place], str]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
+
 
 def dotted(place: Place) -> str:
     """``devices[3].mesh.network``."""
@@ -32,10 +37,12 @@ def parse_yaml(text: str, name: str) -> tuple[Any, Where]:
     :param name: of the file, for messages.
     :raises ParticleError: ``invalid_manifest`` with the line, for text that is no YAML or says a thing twice.
     """
-    loader = _LOADER(text)
+    loader = _LOADER(_join_escapes(text))
     try:
         node = loader.get_single_node()
         reader = _Reader(loader)
+        if node is not None:
+            _check_nodes(node)
         data = None if node is None else reader.read(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -44,6 +51,8 @@ def parse_yaml(text: str, name: str) -> tuple[Any, Where]:
         raise ParticleError("invalid_manifest", message) from None
     except yaml.YAMLError as error:
         raise ParticleError("invalid_manifest", f"The manifest is not valid YAML:\n  {name} {error}") from None
+    except RecursionError:
+        raise ParticleError("invalid_manifest", f"The manifest {name} is nested too deeply.") from None
     finally:
         loader.dispose()
     lines = reader.lines
@@ -53,6 +62,36 @@ def parse_yaml(text: str, name: str) -> tuple[Any, Where]:
         return f"{name}:{lines.get(known, 1)} {dotted(place)}"
 
     return data, where
+
+
+def _join_escapes(text: str) -> str:
+    """JSON may write one character as two escapes, a surrogate pair, and only in this YAML does not read it."""
+    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        return text
+    return _TWO_ESCAPES.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
+
+
+def _check_nodes(root: yaml.Node) -> None:
+    """Refuse keys that are no texts or stand twice, before merging, which makes twins by intent, and foreign tags."""
+    waiting, known = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.ScalarNode) or id(node) in known:
+            continue
+        known.add(id(node))
+        if node.tag not in _COLLECTIONS:
+            raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not known", problem_mark=node.start_mark)
+        if isinstance(node, yaml.SequenceNode):
+            waiting += reversed(node.value)
+            continue
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        waiting += [value for _, value in reversed(node.value)]
 
 
 class _Reader:
@@ -66,7 +105,7 @@ class _Reader:
     def read(self, node: yaml.Node, place: Place) -> Any:
         self.lines[place] = node.start_mark.line + 1
         if isinstance(node, yaml.ScalarNode):
-            return self._loader.construct_object(node)
+            return self._read_scalar(node)
         if id(node) in self._open:
             raise yaml.MarkedYAMLError(problem="an alias contains itself", problem_mark=node.start_mark)
         self._open.add(id(node))
@@ -77,18 +116,18 @@ class _Reader:
         finally:
             self._open.remove(id(node))
 
+    def _read_scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self._loader.construct_object(node)
+        except (ArithmeticError, AttributeError, LookupError, ValueError):  # the 99th of May, `!!bool maybe`
+            kind = node.tag.rpartition(":")[2]
+            problem = f"this is no {kind}; put it in quotes if it is a text"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
     def _read_mapping(self, node: yaml.Node, place: Place) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key, _ in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else None
-            if name is None:
-                raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
-            if name in seen:
-                raise yaml.MarkedYAMLError(problem=f"{name} stands twice", problem_mark=key.start_mark)
-            seen.add(name)
         self._loader.flatten_mapping(node)  # takes in what `<<: *alias` names, before the mapping's own keys
         data: dict[Hashable, Any] = {}
         for key, value in node.value:
-            name = self._loader.construct_object(key)
+            name = self._read_scalar(key)
             data[name] = self.read(value, (*place, name))
         return data

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     get_product,
     list_product_devices,
@@ -74,8 +75,9 @@ def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """One device's attributes as the cloud names them, completed by what every user asks for first."""
     facts = {key: value for key, value in row.items() if key not in _LEFT_OUT}
     platform = row.get("platform_id")
-    membership = membership_of(frozenset(map(str, row.get("groups") or ())))
-    facts["platform"] = PLATFORMS.get(platform, f"unknown ({platform})") if platform is not None else None
+    membership = membership_of(frozenset(texts_of(row.get("groups"))))
+    known = PLATFORMS.get(platform) if isinstance(platform, int) else None
+    facts["platform"] = known or f"unknown ({platform})" if platform is not None else None
     facts["online"] = bool(row.get("online", row.get("connected", False)))
     facts["mac"] = row.get("mac_wifi")
     facts["mesh"] = membership.as_result() if membership else None

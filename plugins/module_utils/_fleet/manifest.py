@@ -7,6 +7,7 @@ Nothing in here asks anybody: a manifest is right or wrong before the first requ
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -121,6 +122,20 @@ class _Reader:
             return None
         return str(text)
 
+    def _refuse_what_is_no_json(self, value: Any, place: Place) -> None:
+        """What cannot reach a device, or would come back from the cloud as something else."""
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                self._text(key, (*place, str(key)))
+                self._refuse_what_is_no_json(item, (*place, str(key)))
+        elif isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                self._refuse_what_is_no_json(item, (*place, index))
+        elif isinstance(value, float) and not math.isfinite(value):
+            self._wrong(place, f"{value} is no number that JSON has")
+        elif value is not None and not isinstance(value, (str, int, float)):
+            self._wrong(place, f"is {_kind(value)}, which JSON has not; put it in quotes")
+
     # --- the parts of a manifest ---
 
     def manifest(self, data: Any) -> Manifest:
@@ -132,14 +147,17 @@ class _Reader:
         if "devices" not in top and isinstance(data, Mapping):
             self._wrong((), "has no devices")
         devices = [
-            record
+            found
             for index, item in enumerate(self._sequence(top.get("devices", []), ("devices",)))
-            if (record := self._device(item, ("devices", index), raw_networks)) is not None
+            if (found := self._device(item, ("devices", index), raw_networks)) is not None
         ]
-        self._refuse_twins([(index, record.id) for index, record in devices], "id")
+        self._refuse_twins([(place, record.id) for place, record in devices], "id")
         if unique:
-            named = [(index, record.fields["name"]) for index, record in devices if record.fields.get("name")]
+            named = [(place, record.fields["name"]) for place, record in devices if record.fields.get("name")]
             self._refuse_twins(named, "name")
+        for place, record in devices:
+            if record.claimed and product is not None:
+                self._wrong((*place, "claimed"), "is for the account's own devices; those of a product need no claim")
         records = tuple(record for _, record in devices)
         return Manifest(product, mode == "exact", self._with_gateways(raw_networks, records), records)
 
@@ -162,7 +180,8 @@ class _Reader:
         for name, item in value.items():
             place: Place = ("networks", str(name))
             self.product_only.append(f"{self._where(place)}: a network")
-            if not isinstance(name, str) or not _NETWORK_NAME.match(name):
+            text = self._text(name, place)
+            if isinstance(name, str) and not _NETWORK_NAME.match(text):
                 self._wrong(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
             if name in ROLES:
                 self._wrong(place, "a network cannot be called like a role")
@@ -172,6 +191,7 @@ class _Reader:
             if not isinstance(parameters, Mapping):
                 self._wrong((*place, "parameters"), f"must be a mapping, not {_kind(parameters)}")
                 parameters = {}
+            self._refuse_what_is_no_json(parameters, (*place, "parameters"))
             given = self._sequence(network.get("gateways", []), (*place, "gateways"))
             gateways = [self._device_id(gateway, (*place, "gateways", index)) for index, gateway in enumerate(given)]
             networks[str(name)] = Network(str(name), tuple(g for g in gateways if g), dict(parameters))
@@ -189,7 +209,8 @@ class _Reader:
         if "name" in device and isinstance(device["name"], str) and not device["name"].strip():
             self._wrong((*place, "name"), "is empty")
         groups = self._groups(device["groups"], (*place, "groups")) if "groups" in device else None
-        claimed = self._truth(device["claimed"], (*place, "claimed")) if "claimed" in device else False
+        if device.get("claimed", True) is not True:
+            self._wrong((*place, "claimed"), "can only be true; leave it out to leave the claim alone")
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = self._mesh(device["mesh"], (*place, "mesh"), networks)
@@ -199,14 +220,15 @@ class _Reader:
         if identifier is None or len(self.mistakes) > before:
             # Kept for the search of twins when at least its id and name can be relied on.
             return None if identifier is None else (place, DeviceRecord(identifier, fields, mesh=mesh))
-        return place, DeviceRecord(identifier, fields, groups, claimed, mesh, leaves)
+        return place, DeviceRecord(identifier, fields, groups, "claimed" in device, mesh, leaves)
 
     def _groups(self, value: Any, place: Place) -> frozenset[str]:
         groups = self._sequence(value, place)
         for index, group in enumerate(groups):
-            if not isinstance(group, str) or not _GROUP_NAME.match(group):
+            name = self._text(group, (*place, index))
+            if isinstance(group, str) and not _GROUP_NAME.match(name):
                 self._wrong((*place, index), f"{group!r} is no group name: one or more of a-z, 0-9, _ and -")
-            elif group.startswith(RESERVED_GROUPS):
+            elif name.startswith(RESERVED_GROUPS):
                 self._wrong((*place, index), f"{group} is reserved: declare the device's mesh instead")
         return frozenset(str(group) for group in groups)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
     get_product_device,
@@ -43,7 +43,8 @@ def observe_product(http: Http, product: Product, manifest: Manifest, warn: Call
     if silent:
         warn(f"The cloud lists devices without what is declared: {len(silent)} are read one by one.")
         single = in_parallel(lambda device: get_product_device(http, product.id, device), silent, http.workers)
-        members.update(zip(silent, single, strict=True))
+        # What the list says stands, also when the single answer holds nothing.
+        members.update((device, members[device] | read) for device, read in zip(silent, single, strict=True))
     uses_groups = any(record.groups is not None or record.speaks_of_mesh for record in manifest.devices)
     groups = _groups(http, product) if uses_groups else frozenset[str]()
     return Observed(_declared(members.values(), manifest.devices), groups)
@@ -65,7 +66,7 @@ def _declared(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]
         str(row["id"]): ObservedDevice(
             id=str(row["id"]),
             fields={name: row[name] for name in ("name", "notes") if name in row},
-            groups=frozenset(map(str, row.get("groups") or ())),
+            groups=frozenset(texts_of(row.get("groups"))),
         )
         for row in rows
         if str(row.get("id")) in wanted

@@ -158,6 +158,8 @@ class _Fleet:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
         applied = apply_plan(self._http, self._product, plan, self._backend)
         doubtful = {device for device, error in applied.errors.items() if error.code == "ambiguous_write"}
+        for device in doubtful:
+            del applied.errors[device]  # until it is settled they are as good as those that were not reached
         if not doubtful or applied.stopped is not None:
             return applied
         try:
@@ -167,8 +169,6 @@ class _Fleet:
             return applied
         second = apply_plan(self._http, self._product, second_plan, self._backend)
         settled = {device.id for device in second_plan.devices if not device.changed}
-        for device in doubtful:
-            del applied.errors[device]
         applied.errors.update(second.errors)
         applied.done |= second.done | settled
         applied.stopped = second.stopped

@@ -186,9 +186,9 @@ def _plan_member(
     elif orders.get("gateways") != data["gateways"]:
         changes["mesh.gateways"] = (orders.get("gateways"), data["gateways"])
     # Parameters may hold join keys: which differ is told, what they are is not.
-    differing = _differing(dict(orders.get("parameters") or {}) if orders else {}, data["parameters"])
-    if orders is not None and differing:
-        changes["mesh.parameters"] = (None, f"{', '.join(differing)} (values are not shown)")
+    if orders is not None and orders.get("parameters") != data["parameters"]:
+        differing = _differing(orders.get("parameters"), data["parameters"])
+        changes["mesh.parameters"] = (None, f"{', '.join(differing) or 'none'} (values are not shown)")
     foreign = sorted(set(orders or {}) - set(data))
     if foreign:
         changes["mesh.unknown"] = (", ".join(foreign), None)
@@ -206,8 +206,13 @@ def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str
     return None
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    return sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+def _differing(before: Any, after: Mapping[str, Any]) -> list[str]:
+    """The keys whose values differ; whatever somebody else wrote ``before`` need not even have keys."""
+    if not isinstance(before, dict):
+        return sorted(after)
+    return sorted(
+        key for key in {*before, *after} if key not in before or key not in after or before[key] != after[key]
+    )
 
 
 def membership_of(groups: frozenset[str]) -> Membership | None:
@@ -227,7 +232,16 @@ def apply(http: Http, product: Product, write: Write) -> None:
     elif isinstance(write, SetOrders):
         set_instance(http, product.org, ORDERS, write.device, write.data)
     else:
-        delete_instance(http, product.org, ORDERS, write.device)
+        _remove_orders(http, product, write.device)
+
+
+def _remove_orders(http: Http, product: Product, device: str) -> None:
+    try:
+        delete_instance(http, product.org, ORDERS, device)
+    except ParticleError as error:
+        # Sent twice, because the first answer was lost, it meets what it did itself.
+        if error.code != "not_found":
+            raise
 
 
 def verify(

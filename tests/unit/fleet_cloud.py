@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What the tests of the fleet engine share: a client, a small cloud to talk to, and a manifest to declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import grant_by_password
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
+from support.scripted import ScriptedCloud
+from support.simulator import PASSWORD, USERNAME, Simulator
+
+PRODUCT = "field-logger"
+BASE = "/v1/products/31337"
+DEVICES = f"{BASE}/devices"
+GROUPS = f"{BASE}/groups"
+INSTANCES = "/v1/ledgers/mesh/instances"
+REPORTS = "/v1/ledgers/mesh-status/instances"
+
+EXPIRED = {"error": "invalid_token", "error_description": "The access token provided has expired."}
+LEDGER_ROWS = [
+    {"name": "mesh", "scope": "Device", "direction": "Downstream"},
+    {"name": "mesh-status", "scope": "Device", "direction": "Upstream"},
+]
+
+
+def device_id(number: int) -> str:
+    """A device id that ends in its number."""
+    return f"e00fce68{number:016x}"
+
+
+class RecordingHttp(Http):
+    """A client that keeps what it was asked to send."""
+
+    def __init__(self, connection: Connection, **arguments: Any) -> None:
+        super().__init__(connection, **arguments)
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, route: str, **arguments: Any) -> Answer:
+        self.calls.append((route, arguments))
+        return super().call(route, **arguments)
+
+    @property
+    def writes(self) -> list[str]:
+        """The routes of what may have changed something."""
+        return [route for route, arguments in self.calls if not route.startswith("GET")]
+
+    @property
+    def imported(self) -> list[list[str]]:
+        """The devices of each import, in the order of the calls."""
+        return [
+            arguments["file"].decode().split()
+            for route, arguments in self.calls
+            if route == "POST /v1/products/:p/devices"
+        ]
+
+
+@contextmanager
+def client(url: str, *, workers: int = 16) -> Iterator[RecordingHttp]:
+    """A client without a login that never sleeps."""
+    http = RecordingHttp(Connection(url, timeout=10), workers=workers, sleep=lambda seconds: None)
+    try:
+        yield http
+    finally:
+        http.close()
+
+
+@contextmanager
+def user(simulator: Simulator, *, workers: int = 16) -> Iterator[RecordingHttp]:
+    """The simulator's user, logged in, with an empty record."""
+    with client(simulator.url, workers=workers) as http:
+        token = grant_by_password(http, USERNAME, PASSWORD, ("particle", "particle"), 3600).access_token
+        http.authorize(token)
+        http.calls.clear()
+        yield http
+
+
+def run(
+    http: Http,
+    data: Mapping[str, Any],
+    *,
+    check_mode: bool = False,
+    verify: str = "read",
+    warnings: list[str] | None = None,
+) -> dict[str, Any]:
+    """One run over a manifest, as the module makes it."""
+    return reconcile(
+        http,
+        read_manifest(data),
+        check_mode=check_mode,
+        proof=Proof(verify, 60),
+        warn=(warnings if warnings is not None else []).append,
+        sleep=lambda seconds: None,
+    )
+
+
+def statuses(result: Mapping[str, Any]) -> dict[str, str]:
+    """What became of each device."""
+    return {device["id"]: device["status"] for device in result["devices"]}
+
+
+def errors(result: Mapping[str, Any]) -> dict[str, str]:
+    """The error code of each device that has one."""
+    return {device["id"]: device["error"]["code"] for device in result["devices"] if device["error"]}
+
+
+def ids_of(simulator: Simulator, count: int | None = None) -> list[str]:
+    """The ids of the simulator's devices."""
+    return [str(device["id"]) for device in simulator.state()["devices"]][:count]
+
+
+def named(ids: Sequence[str], **more: Any) -> dict[str, Any]:
+    """A manifest that names each device."""
+    return {
+        "product": PRODUCT,
+        "devices": [{"id": device, "name": f"unit-{index}", **more} for index, device in enumerate(ids)],
+    }
+
+
+def barn(ids: Sequence[str], **parameters: Any) -> dict[str, Any]:
+    """A manifest with one network; the first device is its gateway."""
+    data = named(ids)
+    data["networks"] = {"barn": {"parameters": parameters}}
+    for index, device in enumerate(data["devices"]):
+        device["mesh"] = {"network": "barn", "role": "node" if index else "gateway"}
+    return data
+
+
+def script(
+    cloud: ScriptedCloud,
+    devices: Sequence[Mapping[str, Any]] = (),
+    *,
+    groups: Sequence[str] = (),
+    ledgers: Sequence[Mapping[str, Any]] = LEDGER_ROWS,
+    instances: Sequence[Mapping[str, Any]] = (),
+) -> ScriptedCloud:
+    """Let the cloud show one product, for as often as it is asked."""
+    cloud.answer("GET", f"/v1/products/{PRODUCT}", json={"product": {"id": 31337, "slug": PRODUCT}}, repeat=True)
+    cloud.answer("GET", DEVICES, json={"devices": list(devices), "meta": {"total_pages": 1}}, repeat=True)
+    cloud.answer("GET", GROUPS, json={"groups": [{"name": name} for name in groups]}, repeat=True)
+    cloud.answer("GET", "/v1/ledgers", json={"ledgers": list(ledgers)}, repeat=True)
+    return cloud.answer("GET", INSTANCES, json={"instances": list(instances)}, repeat=True)
+
+
+def row(device: str, **more: Any) -> dict[str, Any]:
+    """A device as a product's list shows it."""
+    return {"id": device, "name": None, "notes": None, "groups": [], **more}
+
+
+def instance(device: str, data: Mapping[str, Any] | None, ledger: str = "mesh") -> dict[str, Any]:
+    """A ledger instance as a list shows it; without ``data`` when there is none."""
+    shown = {"name": ledger, "scope": {"type": "Device", "value": device}}
+    return shown if data is None else {**shown, "data": dict(data)}

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A plan is carried out: one device's failure is its own, and what concerns all ends the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, RecordingHttp, client, device_id
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan
+from support.scripted import ScriptedCloud
+
+IDS = [device_id(number) for number in range(1, 9)]
+ONE, TWO, THREE = IDS[:3]
+OURS = Product("31337", "field-logger", 13, None)
+DENIED = {"error": "Permission Denied", "info": "I didn't recognize that device name or ID"}
+NOBODY_ELSE = {"updated": 0, "nonmemberDeviceIds": [], "invalidDeviceIds": []}
+
+
+@pytest.fixture
+def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
+    """One request at a time, so that their order is known."""
+    with client(scripted_cloud.url, workers=1) as http:
+        yield http
+
+
+def renamed(device: str, **more: Any) -> DevicePlan:
+    return DevicePlan(device, {"name": (None, "a")}, fields={"name": "a"}, **more)
+
+
+def grouped(device: str, *groups: str) -> DevicePlan:
+    return DevicePlan(device, {"groups": ([], sorted(groups))}, add_groups=frozenset(groups))
+
+
+def apply(http: RecordingHttp, *devices: DevicePlan, product: Product | None = OURS, **more: Any) -> Applied:
+    plan = Plan(more.get("create_groups", ()), more.get("setup", ()), devices, {})
+    return apply_plan(http, product, plan, ledger)
+
+
+def put_answers(cloud: ScriptedCloud, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    """What the cloud says to a change of each device."""
+    for device, answer in answers.items():
+        cloud.answer("PUT", f"{DEVICES}/{device}", **{"json": {}, **answer})
+
+
+def codes(applied: Applied) -> dict[str, str]:
+    return {device: error.code for device, error in applied.errors.items()}
+
+
+class TestDevices:
+    """Devices are written one by one."""
+
+    @pytest.mark.parametrize(
+        ("answer", "code"),
+        [
+            ({"status": 403, "json": DENIED}, "device_not_yours"),
+            ({"status": 404, "json": {"ok": False, "error": "Device not found."}}, "not_found"),
+            ({"status": 400, "json": {"error": "invalid_request", "error_description": "name"}}, "cloud_error"),
+            ({"status": 409, "json": {"ok": False, "errors": ["in use"]}}, "conflict"),
+            ({"status": 200, "json": {"ok": False, "error": "no"}}, "cloud_error"),
+        ],
+    )
+    def test_one_that_fails_leaves_the_others_done(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, answer: dict[str, Any], code: str
+    ) -> None:
+        put_answers(scripted_cloud, {ONE: {}, TWO: answer, THREE: {}})
+        applied = apply(http, *map(renamed, (ONE, TWO, THREE)))
+        assert (applied.done, codes(applied), applied.stopped) == ({ONE, THREE}, {TWO: code}, None)
+        assert TWO in applied.errors[TWO].message
+
+    def test_all_fields_of_one_are_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        put_answers(scripted_cloud, {ONE: {}})
+        fields = {"name": "a", "notes": "b"}
+        apply(http, DevicePlan(ONE, {name: (None, value) for name, value in fields.items()}, fields=fields))
+        assert [request.json for request in scripted_cloud.requests] == [fields]
+
+    def test_one_that_does_not_change_is_not_written(self, http: RecordingHttp) -> None:
+        applied = apply(http, DevicePlan(ONE, {}))
+        assert (applied.done, http.calls) == (set(), [])
+
+    def test_an_expired_token_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
+        applied = apply(http, *map(renamed, IDS))
+        assert (applied.done, codes(applied)) == ({ONE}, {})
+        assert applied.stopped is not None
+        assert applied.stopped.code == "token_expired"
+        assert len(scripted_cloud.requests) == 2
+
+    def test_a_page_of_a_proxy_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        put_answers(scripted_cloud, {ONE: {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}})
+        applied = apply(http, *map(renamed, IDS))
+        assert (applied.done, codes(applied)) == (set(), {})
+        assert applied.stopped is not None
+        assert applied.stopped.code == "not_a_cloud"
+
+    def test_garbage_is_asked_again_and_then_fails_its_device_alone(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        path = f"{DEVICES}/{ONE}"
+        scripted_cloud.answer("PUT", path, body='{"id": "e0', repeat=True)
+        put_answers(scripted_cloud, {TWO: {}})
+        applied = apply(http, renamed(ONE), renamed(TWO))
+        assert (applied.done, codes(applied), applied.stopped) == ({TWO}, {ONE: "bad_response"}, None)
+        assert len(scripted_cloud.seen("PUT", path)) > 1
+
+    def test_a_change_whose_answer_is_lost_is_sent_again(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", effect="reset")
+        put_answers(scripted_cloud, {ONE: {}})
+        assert apply(http, renamed(ONE)).done == {ONE}
+
+    def test_an_empty_success_is_one(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        put_answers(scripted_cloud, {ONE: {"json": None}})
+        assert apply(http, renamed(ONE)).done == {ONE}
+
+
+class TestAnAccount:
+    """Without a product each field is a request of its own."""
+
+    def test_a_claim_comes_before_the_fields(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        scripted_cloud.answer("POST", "/v1/devices", json={"ok": True})
+        scripted_cloud.answer("PUT", f"/v1/devices/{ONE}", json={}, repeat=True)
+        fields = {"name": "a", "notes": "b"}
+        applied = apply(http, DevicePlan(ONE, {"claimed": (None, True)}, claims=True, fields=fields), product=None)
+        assert applied.done == {ONE}
+        bodies = [(request.method, request.json) for request in scripted_cloud.requests]
+        assert bodies == [("POST", {"id": ONE}), ("PUT", {"name": "a"}), ("PUT", {"notes": "b"})]
+
+    @pytest.mark.parametrize(
+        ("status", "body", "code"),
+        [
+            (404, {"ok": False, "errors": [["Device isn't online", 404]]}, "device_offline"),
+            (403, {"errors": ["That belongs to someone else"]}, "device_not_yours"),
+            (403, {"ok": False, "errors": ["Device already claimed"]}, "conflict"),
+        ],
+    )
+    def test_a_claim_that_is_refused_says_why(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any], code: str
+    ) -> None:
+        scripted_cloud.answer("POST", "/v1/devices", status, json=body)
+        applied = apply(http, DevicePlan(ONE, {"claimed": (None, True)}, claims=True), product=None)
+        assert codes(applied) == {ONE: code}
+
+    def test_a_claim_whose_answer_is_lost_is_not_sent_again(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", "/v1/devices", effect="reset")
+        applied = apply(http, DevicePlan(ONE, {"claimed": (None, True)}, claims=True), product=None)
+        assert codes(applied) == {ONE: "ambiguous_write"}
+
+
+class TestImport:
+    """Success is partial: the answer has a list for each fate."""
+
+    @staticmethod
+    def imports(*devices: str) -> list[DevicePlan]:
+        return [DevicePlan(device, {"product": (None, "field-logger")}, imports=True) for device in devices]
+
+    @pytest.mark.parametrize(
+        ("fate", "code", "reason"),
+        [
+            ("nonmemberDeviceIds", "device_not_yours", "it belongs to somebody else"),
+            (
+                "invalidDeviceIds",
+                "device_not_yours",
+                "the cloud calls it invalid, so it does not exist, has another platform or is in another product",
+            ),
+            ("protectedDeviceIds", "forbidden", "it is a protected device"),
+        ],
+    )
+    def test_a_device_that_is_not_taken_fails_with_one_sentence(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, fate: str, code: str, reason: str
+    ) -> None:
+        scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "updatedDeviceIds": [ONE], fate: [TWO]})
+        applied = apply(http, *self.imports(ONE, TWO))
+        assert (applied.done, codes(applied)) == ({ONE}, {TWO: code})
+        assert applied.errors[TWO].message == f"Could not import device {TWO} into product field-logger: {reason}."
+        assert applied.errors[TWO].hint
+
+    def test_the_answer_of_an_older_server_is_enough(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        scripted_cloud.answer("POST", DEVICES, json={"updated": 2, "nonmemberDeviceIds": [], "invalidDeviceIds": []})
+        assert apply(http, *self.imports(ONE, TWO)).done == {ONE, TWO}
+
+    @pytest.mark.parametrize("status", [400, 413])
+    def test_a_refused_file_is_halved_down_to_the_culprit(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
+    ) -> None:
+        # 8 are refused, so 4 and 4; the first 4 are taken; 2 of the others are refused, so 1 and 1.
+        said = {"error": "invalid_request", "error_description": "No."}
+        for taken in (False, True, False, False, True, False, True):
+            scripted_cloud.answer("POST", DEVICES, 200 if taken else status, json=NOBODY_ELSE if taken else said)
+        applied = apply(http, *self.imports(*IDS))
+        sizes = [len(devices) for devices in http.imported]
+        assert sizes == [8, 4, 4, 2, 1, 1, 2]
+        assert set(codes(applied)) == {IDS[5]}
+        assert applied.done == set(IDS) - {IDS[5]}
+
+    def test_a_file_that_a_proxy_finds_too_large_is_halved(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        page = "<html><head><title>413 Request Entity Too Large</title></head></html>"
+        scripted_cloud.answer("POST", DEVICES, 413, body=page)
+        scripted_cloud.answer("POST", DEVICES, json=NOBODY_ELSE, repeat=True)
+        applied = apply(http, *self.imports(*IDS))
+        assert (applied.done, applied.stopped) == (set(IDS), None)
+        assert [len(devices) for devices in http.imported] == [8, 4, 4]
+
+    @pytest.mark.parametrize(
+        ("status", "answer", "code"),
+        [
+            (400, {"json": {"error": "unauthorized", "error_description": "API users may not"}}, "missing_scope"),
+            (404, {"body": "<pre>Cannot POST /v1/products/31337/devices</pre>"}, "unsupported"),
+        ],
+    )
+    def test_a_refusal_that_is_due_to_no_device_is_not_halved(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, answer: dict[str, Any], code: str
+    ) -> None:
+        scripted_cloud.answer("POST", DEVICES, status, **answer)
+        applied = apply(http, *self.imports(*IDS))
+        assert codes(applied) == dict.fromkeys(IDS, code)
+        assert len(scripted_cloud.requests) == 1
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {},
+            {"effect": "reset"},
+            {"json": [1]},
+            {"body": '{"upd'},
+            {"status": 502, "body": "<html>Bad Gateway</html>"},
+        ],
+    )
+    def test_an_answer_that_tells_nothing_leaves_its_devices_in_doubt(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, answer: dict[str, Any]
+    ) -> None:
+        scripted_cloud.answer("POST", DEVICES, **answer)
+        applied = apply(http, *self.imports(ONE, TWO))
+        assert codes(applied) == dict.fromkeys((ONE, TWO), "ambiguous_write")
+        assert len(scripted_cloud.requests) == 1
+
+    def test_a_device_that_is_not_taken_is_not_touched_any_more(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "invalidDeviceIds": [ONE]})
+        scripted_cloud.answer("PUT", DEVICES, json={"ok": True})
+        put_answers(scripted_cloud, {TWO: {}})
+        plans = [renamed(device, imports=True, add_groups=frozenset({"north"})) for device in (ONE, TWO)]
+        assert apply(http, *plans).done == {TWO}
+        assert scripted_cloud.seen("PUT", DEVICES)[0].json["devices"] == [TWO]
+
+
+class TestGroups:
+    """Groups are created first, then changed in batches."""
+
+    def test_a_group_that_cannot_be_created_fails_those_who_need_it(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", GROUPS, 403, json={"ok": False, "error": "Permission denied"})
+        put_answers(scripted_cloud, {TWO: {}})
+        applied = apply(http, grouped(ONE, "north"), renamed(TWO), create_groups=("north",))
+        assert (applied.done, codes(applied)) == ({TWO}, {ONE: "forbidden"})
+
+    def test_what_is_added_comes_before_what_is_removed(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("PUT", DEVICES, json={"ok": True}, repeat=True)
+        moving = DevicePlan(ONE, {"groups": (["b"], ["a"])}, add_groups=frozenset("a"), remove_groups=frozenset("b"))
+        assert apply(http, moving).done == {ONE}
+        bodies = [request.json for request in scripted_cloud.requests]
+        assert bodies == [
+            {"action": "groups", "devices": [ONE], "metadata": {"add": ["a"]}},
+            {"action": "groups", "devices": [ONE], "metadata": {"remove": ["b"]}},
+        ]
+
+    @pytest.mark.parametrize("status", [400, 403, 404, 413])
+    def test_a_refused_batch_is_halved_down_to_the_culprit(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
+    ) -> None:
+        for taken in (False, False, True, False, True):
+            body = {"ok": True} if taken else {"ok": False, "error": "No."}
+            scripted_cloud.answer("PUT", DEVICES, 200 if taken else status, json=body)
+        applied = apply(http, *[grouped(device, "north") for device in IDS[:4]])
+        sent = [request.json["devices"] for request in scripted_cloud.requests]
+        assert sent == [IDS[:4], IDS[:2], IDS[:1], IDS[1:2], IDS[2:4]]
+        assert set(applied.errors) == {TWO}
+        assert applied.done == {ONE, THREE, IDS[3]}
+
+
+class TestNetworks:
+    """Ledgers come first, orders of each device last."""
+
+    @staticmethod
+    def joining(devices: Sequence[str]) -> list[DevicePlan]:
+        return [
+            DevicePlan(
+                device,
+                {"mesh": (None, {"network": "barn", "role": "node"})},
+                mesh=MemberPlan(frozenset(), frozenset(), ledger.SetOrders(device, {"network": "barn"}), {}),
+            )
+            for device in devices
+        ]
+
+    def test_a_ledger_that_cannot_be_created_fails_the_members_only(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
+        put_answers(scripted_cloud, {THREE: {}})
+        applied = apply(http, *self.joining([ONE, TWO]), renamed(THREE), setup=(ledger.CreateLedger("mesh"),))
+        assert (applied.done, codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
+
+    def test_orders_that_are_refused_fail_their_device(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("PUT", f"{INSTANCES}/{ONE}", 201, json={})
+        scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 404, json={"ok": False, "error": "Device not found."})
+        applied = apply(http, *self.joining([ONE, TWO]))
+        assert (applied.done, codes(applied)) == ({ONE}, {TWO: "not_found"})

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The text of a manifest becomes data, and every part of it knows its line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import dotted, parse_yaml
+
+MANIFEST = """\
+product: field-logger
+
+networks:
+  barn:
+    parameters: {channel: 15}
+devices:
+  # the north wall
+  - id: e00fce68aabbccddeeff0022
+    mesh:
+      network: barn
+  - id: e00fce68aabbccddeeff0023
+"""
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=8)
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**24), 10**24) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def refusal(text: str) -> str:
+    """The message about a text that cannot be read."""
+    with pytest.raises(ParticleError) as caught:
+        parse_yaml(text, "fleet.yml")
+    assert caught.value.code == "invalid_manifest"
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((), "the manifest"),
+        (("devices",), "devices"),
+        (("devices", 3, "id"), "devices[3].id"),
+        (("networks", "barn", "gateways", 0), "networks.barn.gateways[0]"),
+    ],
+)
+def test_a_place_reads_like_the_way_to_it(place: tuple[str | int, ...], words: str) -> None:
+    assert dotted(place) == words
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((), "fleet.yml:1 the manifest"),
+        (("networks", "barn", "parameters", "channel"), "fleet.yml:5 networks.barn.parameters.channel"),
+        (("devices", 0, "id"), "fleet.yml:8 devices[0].id"),
+        (("devices", 0, "mesh", "network"), "fleet.yml:10 devices[0].mesh.network"),
+        (("devices", 1), "fleet.yml:11 devices[1]"),
+    ],
+)
+def test_a_place_of_a_file_has_its_line(place: tuple[str | int, ...], words: str) -> None:
+    _, where = parse_yaml(MANIFEST, "fleet.yml")
+    assert where(place) == words
+
+
+def test_a_place_that_is_not_there_has_the_line_of_what_lacks_it() -> None:
+    _, where = parse_yaml(MANIFEST, "fleet.yml")
+    assert where(("devices", 1, "mesh", "role")) == "fleet.yml:11 devices[1].mesh.role"
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n", "~"])
+def test_an_empty_file_says_nothing(text: str) -> None:
+    data, where = parse_yaml(text, "fleet.yml")
+    assert data is None
+    assert where(()).startswith("fleet.yml:")
+
+
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_json_is_read_like_yaml(indent: int | str | None, ensure_ascii: bool) -> None:
+    data = {
+        "product": "field-logger",
+        "devices": [{"id": "e00fce68aabbccddeeff0022", "name": 'Süd 🐄 "B" \\ud83d\\ude00', "claimed": True}],
+    }
+    read, _ = parse_yaml(json.dumps(data, indent=indent, ensure_ascii=ensure_ascii), "fleet.json")
+    assert read == data
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert parse_yaml("\ufeffproduct: 1", "fleet.yml")[0] == {"product": 1}
+
+
+@given(DATA)
+def test_whatever_json_says_is_what_is_read(data: Any) -> None:
+    text = json.dumps({"it": data})
+    assert parse_yaml(text, "fleet.json")[0] == {"it": data}
+
+
+def code_of(text: str) -> str | None:
+    """How a text is refused, if it is."""
+    try:
+        parse_yaml(text, "fleet.yml")
+    except ParticleError as error:
+        return error.code
+    return None
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    assert code_of(text) in (None, "invalid_manifest")
+
+
+@given(
+    st.lists(st.sampled_from([*"[]{}&*<:-?,!|>\"'#ab1 \n", "<<: ", "*a", "&a ", "- ", "!!int ", "\n  "]), max_size=25)
+)
+def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
+    assert code_of("".join(parts)) in (None, "invalid_manifest")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("product: a\ndevices: [\n", "fleet.yml:3 "),
+        ("product: a\nproduct: b\n", "fleet.yml:2 product stands twice"),
+        ("devices:\n  - id: x\n    name: y\n    id: z\n", "fleet.yml:4 id stands twice"),
+        ('{"product": 1,\n "devices": [],\n "product": 2}', "fleet.yml:3 product stands twice"),
+        ("a: &one\n  - *one\n", "fleet.yml:1 an alias contains itself"),
+        ("a:\n  b: &one {c: *one}\n", "fleet.yml:2 an alias contains itself"),
+        ("a: *nobody\n", "fleet.yml:1 found undefined alias"),
+        ("a: {}\nb: {<<: 5}\n", "fleet.yml:2 expected a mapping or list of mappings for merging"),
+        ("a: 1\n? [b]\n: 2\n", "fleet.yml:2 a key must be a text"),
+        ("a: 1\n---\nb: 2\n", "fleet.yml:2 but found another document"),
+        ("\nname: !vault abc\n", "fleet.yml:2 could not determine a constructor for the tag '!vault'"),
+        ("a: 1\ndevices: !include [more.yml]\n", "fleet.yml:2 the tag !include is not known"),
+        ("a: 1\ndevices: !those {x: 1}\n", "fleet.yml:2 the tag !those is not known"),
+        ("a: !!set {x, y}\n", "fleet.yml:1 the tag tag:yaml.org,2002:set is not known"),
+        ("a: 1\nnotes: 2024-13-45\n", "fleet.yml:2 this is no timestamp; put it in quotes"),
+        ("a: !!bool maybe\n", "fleet.yml:1 this is no bool"),
+        ("a: !!int ''\n", "fleet.yml:1 this is no int"),
+        (f"a: {'1' * 5000}\n", "fleet.yml:1 this is no int"),
+        ("2024-13-45: a\n", "fleet.yml:1 this is no timestamp"),
+        ("a: \x07\n", "fleet.yml unacceptable character #x0007"),
+        ("[" * 3000 + "]" * 3000, "fleet.yml is nested too deeply"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused_with_its_line(text: str, message: str) -> None:
+    assert message in refusal(text)
+
+
+class TestAnchors:
+    """What is said once may be used many times."""
+
+    def test_an_alias_says_what_its_anchor_says(self) -> None:
+        data, where = parse_yaml("a: &one {x: 1}\nb: *one\n", "fleet.yml")
+        assert data == {"a": {"x": 1}, "b": {"x": 1}}
+        assert where(("b", "x")) == "fleet.yml:1 b.x"
+
+    def test_a_merge_takes_in_keys_and_the_own_ones_count(self) -> None:
+        text = "base: &base {role: node, network: barn}\nmesh:\n  <<: *base\n  role: gateway\n"
+        data, where = parse_yaml(text, "fleet.yml")
+        assert data["mesh"] == {"network": "barn", "role": "gateway"}
+        assert where(("mesh", "role")) == "fleet.yml:4 mesh.role"
+
+    def test_of_several_merged_mappings_the_first_counts(self) -> None:
+        text = "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n"
+        assert parse_yaml(text, "fleet.yml")[0]["c"] == {"x": 1, "y": 2}
+
+    def test_an_alias_of_a_merged_mapping_has_no_key_twice(self) -> None:
+        text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: *b\nd: {<<: *b, y: 3}\n"
+        data, _ = parse_yaml(text, "fleet.yml")
+        assert (data["c"], data["d"]) == ({"x": 2, "y": 1}, {"x": 2, "y": 3})
+
+    def test_a_key_that_stands_twice_is_found_in_what_is_merged(self) -> None:
+        assert "fleet.yml:1 x stands twice" in refusal("a: {<<: {x: 1, x: 2}}\n")
+
+    def test_a_mapping_that_merges_itself_ends(self) -> None:
+        assert parse_yaml("a: &a {x: 1, <<: *a}\n", "fleet.yml")[0] == {"a": {"x": 1}}

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""From any answer of a cloud to one error a user can act on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
+    HINTS,
+    TOKEN_ROUTE,
+    ParticleError,
+    Redactor,
+    read_refusal,
+    refused,
+)
+
+DEVICE_ROUTE = "PUT /v1/devices/:idOrName"
+CLOSED_LIST = set(
+    "unreachable tls_untrusted not_a_cloud clock_skew malformed_username malformed_password invalid_credentials "
+    "unknown_client invalid_client_secret mfa_required otp_refused sso_account locked_out token_invalid "
+    "token_expired not_a_token missing_scope listing_refused listing_retired forbidden not_found device_offline "
+    "device_not_yours platform_mismatch conflict invalid_manifest unsupported rate_limited budget_exhausted "
+    "cloud_error bad_response ambiguous_write too_many_removals run_in_progress internal".split()
+)
+
+
+def error_for(status: int, body: Any, route: str = DEVICE_ROUTE) -> ParticleError:
+    """The error for an answer whose body is bytes, text, or what becomes JSON."""
+    if isinstance(body, str):
+        body = body.encode()
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return refused(status, content, route=route, doing="rename device x", redact=Redactor())
+
+
+RECOGNIZE = "I didn't recognize that device name or ID, try opening https://api.particle.io/v1/devices"
+EXPRESS_PAGE = "<!DOCTYPE html>\n<html><body><pre>Cannot PUT /v1/devices/x</pre></body></html>"
+GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>upstream timed out</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "words"),
+    [
+        pytest.param(
+            401,
+            {"error": "invalid_token", "error_description": "The access token provided is invalid."},
+            "token_invalid",
+            "The access token provided is invalid.",
+            id="E1",
+        ),
+        pytest.param(
+            401,
+            {"error": "invalid_token", "error_description": "The access token provided has expired."},
+            "token_expired",
+            "The access token provided has expired.",
+            id="E1-expired",
+        ),
+        pytest.param(
+            400,
+            {"error": "invalid_request", "error_description": "The access token was not found"},
+            "token_invalid",
+            "The access token was not found",
+            id="E1-no-token",
+        ),
+        pytest.param(
+            403,
+            {"error": "Permission Denied", "info": RECOGNIZE},
+            "device_not_yours",
+            f"Permission Denied; {RECOGNIZE}",
+            id="E3",
+        ),
+        pytest.param(404, {"ok": False, "error": "Variable not found"}, "not_found", "Variable not found", id="E4"),
+        pytest.param(400, {"ok": False, "error": "Timed out."}, "device_offline", "Timed out.", id="E4-offline"),
+        pytest.param(408, {"error": "Timed out."}, "device_offline", "Timed out.", id="E5"),
+        pytest.param(
+            401, {"ok": False, "errors": ["Bad password"]}, "invalid_credentials", "Bad password", id="E6-password"
+        ),
+        pytest.param(
+            400, {"ok": False, "errors": ["Unknown user"]}, "invalid_credentials", "Unknown user", id="E6-user"
+        ),
+        pytest.param(
+            404,
+            {"ok": False, "errors": ["device does not exist"]},
+            "not_found",
+            "device does not exist",
+            id="E6-device",
+        ),
+        pytest.param(
+            404,
+            {"ok": False, "errors": [["Core isn't online", 404]]},
+            "device_offline",
+            "Core isn't online",
+            id="E7",
+        ),
+        pytest.param(
+            500,
+            {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]},
+            "device_offline",
+            "Timed out, didn't hear back from device service",
+            id="E8",
+        ),
+        pytest.param(
+            500,
+            {"ok": False, "code": 500, "errors": ["Timed out, didn't hear back from device service"]},
+            "device_offline",
+            "Timed out, didn't hear back from device service",
+            id="E8-text",
+        ),
+        pytest.param(
+            403,
+            {"errors": ["That belongs to someone else."]},
+            "device_not_yours",
+            "That belongs to someone else.",
+            id="E9",
+        ),
+        pytest.param(
+            400,
+            {"error": "bad_request", "description": "start_date must be a date"},
+            "cloud_error",
+            "start_date must be a date",
+            id="E10",
+        ),
+        pytest.param(
+            422,
+            {"message": "Invalid", "description": "Schema says no", "violations": [{"path": "/a"}, "b"]},
+            "cloud_error",
+            'Invalid; Schema says no; {"path": "/a"}; "b"',
+            id="E11",
+        ),
+        pytest.param(404, {}, "not_found", "", id="E12"),
+        pytest.param(
+            200,
+            {"ok": False, "output": "App code was invalid", "stdout": "", "errors": ["make: no rule"]},
+            "cloud_error",
+            "make: no rule",
+            id="E13-with-200",
+        ),
+        pytest.param(
+            406,
+            {"ok": False, "output": "App code was invalid", "stdout": "", "errors": ["make: no rule"]},
+            "cloud_error",
+            "make: no rule",
+            id="E13-with-406",
+        ),
+        pytest.param(404, "Not Found", "unsupported", "Not Found", id="E14-text"),
+        pytest.param(401, "", "token_invalid", "", id="E14-empty"),
+    ],
+)
+def test_every_known_body_becomes_a_code_and_its_words(status: int, body: Any, code: str, words: str) -> None:
+    error = error_for(status, body)
+    assert (error.code, error.status, error.route) == (code, status, DEVICE_ROUTE)
+    assert error.message.startswith("Could not rename device x: ")
+    assert f"answered {status}" in error.message
+    if words:
+        assert error.message.endswith(f"({words}).")
+    else:
+        assert "(" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "page", "code"),
+    [
+        (200, "<html>Welcome to the hotel</html>", "not_a_cloud"),
+        (302, "<html>Moved</html>", "not_a_cloud"),
+        (403, "<html>Blocked by policy</html>", "not_a_cloud"),
+        (404, "<html>nginx</html>", "not_a_cloud"),
+        (404, EXPRESS_PAGE, "unsupported"),
+        (408, "<html>Request Time-out</html>", "cloud_error"),
+        (429, "<html>Slow down</html>", "rate_limited"),
+        (529, "<html>Slow down</html>", "rate_limited"),
+        (500, "<html>Oops</html>", "cloud_error"),
+        (504, GATEWAY_PAGE, "cloud_error"),
+    ],
+)
+def test_a_web_page_is_judged_by_its_status_and_never_quoted(status: int, page: str, code: str) -> None:
+    error = error_for(status, page)
+    assert error.code == code
+    assert error.message.endswith(f"it answered {status} with a web page instead of data.")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (302, {}, "not_a_cloud"),
+        (429, {"error": "Too many requests"}, "rate_limited"),
+        (529, "", "rate_limited"),
+        (401, {"error": "expired_token"}, "token_expired"),
+        (403, {"error": "invalid_token"}, "token_invalid"),
+        (401, {"ok": False, "error": "who are you"}, "token_invalid"),
+        (400, {"error": "unauthorized"}, "missing_scope"),
+        (403, {"error": "invalid_scope"}, "missing_scope"),
+        (403, {"error": "insufficient_scope"}, "missing_scope"),
+        (400, {"ok": False, "error": "The device belongs to someone else."}, "device_not_yours"),
+        (400, {"ok": False, "error": "User doesn't have access"}, "device_not_yours"),
+        (400, {"ok": False, "error": "The device is already claimed."}, "conflict"),
+        (400, {"ok": False, "error": "A group of that name already exists"}, "conflict"),
+        (403, {"error": "Permission Denied"}, "forbidden"),
+        (403, "", "forbidden"),
+        (404, {"error": "Product not found"}, "not_found"),
+        (404, "", "not_found"),
+        (408, "", "device_offline"),
+        (409, {}, "conflict"),
+        (412, {}, "conflict"),
+        (400, {"error": "nonsense"}, "cloud_error"),
+        (500, {}, "cloud_error"),
+        (503, {"error": "server_error"}, "cloud_error"),
+    ],
+)
+def test_words_say_more_than_the_status_and_the_status_more_than_nothing(status: int, body: Any, code: str) -> None:
+    assert error_for(status, body).code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, {"error": "invalid_grant", "error_description": "User credentials are invalid"}, "invalid_credentials"),
+        (401, {"ok": False, "errors": ["User credentials are invalid"]}, "invalid_credentials"),
+        (503, {"error": "server_error", "error_description": "Wrong password"}, "invalid_credentials"),
+        (401, "", "invalid_credentials"),
+        (503, {"error": "server_error", "error_description": "Try again"}, "cloud_error"),
+        (500, "", "cloud_error"),
+        (502, "<html>Bad gateway</html>", "cloud_error"),
+        (400, {"error": "invalid_client", "error_description": "Client credentials are invalid"}, "unknown_client"),
+        (
+            400,
+            {"error": "invalid_client", "error_description": "Invalid or missing client_id parameter"},
+            "unknown_client",
+        ),
+        (
+            400,
+            {"error": "invalid_client", "error_description": "Missing client_secret parameter"},
+            "invalid_client_secret",
+        ),
+        (401, {"error": "invalid_client"}, "unknown_client"),
+        (400, {"error": "unauthorized_client"}, "unknown_client"),
+        (400, {"error": "invalid_scope"}, "missing_scope"),
+        (403, {"error": "mfa_required", "error_description": "Multi-factor", "mfa_token": "eyJhb"}, "mfa_required"),
+        (403, {"error": "sso_user", "error_description": "Use SSO"}, "sso_account"),
+        (429, {"error": "rate_limit_exceeded"}, "locked_out"),
+        (429, "<html>Slow down</html>", "locked_out"),
+        (529, "", "locked_out"),
+        (404, {"error": "Not found"}, "not_a_cloud"),
+        (404, "Not Found", "not_a_cloud"),
+        (404, "<html><pre>Cannot POST /oauth/token</pre></html>", "not_a_cloud"),
+        (405, "<html>Method not allowed</html>", "not_a_cloud"),
+    ],
+)
+def test_the_token_route_has_codes_of_its_own(status: int, body: Any, code: str) -> None:
+    assert error_for(status, body, TOKEN_ROUTE).code == code
+
+
+def test_the_token_of_the_second_login_step_is_not_quoted() -> None:
+    body = {"error": "mfa_required", "error_description": "Multi-factor", "mfa_token": "eyJhbGciOi"}
+    assert "eyJ" not in str(error_for(403, body, TOKEN_ROUTE).as_failure())
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"error_description": "first", "error": "second", "errors": ["third"]}, "first"),
+        ({"error": "second", "errors": ["third"]}, "second"),
+        ({"errors": ["third", {"error": "fourth"}, ["fifth", 404]], "info": "sixth"}, "third; fourth; fifth"),
+        ({"errors": [{"error": {"status": "inner"}}]}, "inner"),
+        ({"errors": [{"message": "worded otherwise"}]}, "worded otherwise"),
+        ({"errors": [], "info": "sixth"}, "sixth"),
+        ({"description": "seventh", "message": ""}, "seventh"),
+        ({"message": "eighth"}, "eighth"),
+        ({"ok": False}, ""),
+        (["no", "object"], ""),
+        (None, ""),
+    ],
+)
+def test_the_words_are_found_in_the_order_of_the_official_client(body: Any, text: str) -> None:
+    assert read_refusal(json.dumps(body).encode()).text == text
+
+
+def test_a_fault_of_the_cloud_and_a_refusal_are_told_apart_in_words() -> None:
+    fault, refusal = error_for(500, {"error": "oops"}), error_for(422, {"error": "oops"})
+    assert fault.code == refusal.code == "cloud_error"
+    assert "the cloud failed" in fault.message
+    assert "the cloud refused" in refusal.message
+    assert fault.hint == HINTS["cloud_error"]
+    assert "Run again later" not in refusal.hint
+
+
+def test_a_route_that_a_cloud_does_not_have_is_told_as_such() -> None:
+    assert error_for(404, EXPRESS_PAGE).hint.startswith("This cloud does not have that route. ")
+
+
+def test_long_words_are_cut_to_a_line_that_can_be_read() -> None:
+    message = error_for(400, {"error": "word \n\t\x1b[31m" * 1000}).message
+    assert message.isprintable()
+    assert message.endswith("…).")
+    assert len(message) < 400
+
+
+def test_hostile_pages_are_read_in_no_time() -> None:
+    started = time.process_time()
+    assert error_for(403, "<script>" * 200_000).code == "not_a_cloud"
+    assert error_for(400, "[" * 200_000).code == "cloud_error"
+    assert time.process_time() - started < 2
+
+
+@given(status=st.integers(200, 599), body=st.binary(max_size=100))
+def test_no_bytes_bring_the_reader_down(status: int, body: bytes) -> None:
+    assert error_for(status, body).code in HINTS
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=10)
+KEYS = st.sampled_from("error error_description errors info description message violations ok status code".split())
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4))
+
+
+@given(
+    status=st.integers(200, 599),
+    body=st.dictionaries(KEYS, JSON, max_size=5) | JSON,
+    route=st.sampled_from([DEVICE_ROUTE, TOKEN_ROUTE]),
+)
+def test_no_json_brings_the_reader_down(status: int, body: Any, route: str) -> None:
+    error = error_for(status, json.dumps(body).encode(), route)
+    assert error.code in HINTS
+    assert error.message.isprintable()
+
+
+def test_the_list_of_codes_is_closed() -> None:
+    assert set(HINTS) == CLOSED_LIST
+
+
+@pytest.mark.parametrize("code", HINTS)
+def test_every_code_says_what_to_do_in_one_sentence(code: str) -> None:
+    hint = HINTS[code]
+    assert hint[0].isupper()
+    assert hint.isprintable()
+    assert hint.endswith(".")
+    assert ParticleError(code, "Something failed.").hint == hint
+
+
+def test_a_code_outside_the_list_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        ParticleError("made_up", "Something failed.")
+
+
+def test_an_error_becomes_the_documented_failure() -> None:
+    error = ParticleError("conflict", "It is taken.", hint="Take another.", status=409, route="POST /v1/products")
+    assert error.as_failure() == {
+        "failed": True,
+        "msg": "It is taken. Take another.",
+        "error": {
+            "code": "conflict",
+            "status": 409,
+            "message": "It is taken.",
+            "hint": "Take another.",
+            "route": "POST /v1/products",
+        },
+    }

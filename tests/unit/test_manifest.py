@@ -1,0 +1,470 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A manifest is read into its types, or all of its mistakes are told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+from fleet_cloud import device_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Network
+
+ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
+
+
+def manifest(*devices: Any, **more: Any) -> dict[str, Any]:
+    """A manifest of a product."""
+    return {"product": "field-logger", "devices": list(devices), **more}
+
+
+def with_network(network: Any = None, name: Any = "barn") -> dict[str, Any]:
+    """A manifest with one network and its gateway."""
+    device = {"id": ONE, "mesh": {"network": name, "role": "gateway"}}
+    return manifest(device, networks={name: network})
+
+
+def in_mesh(mesh: Any) -> dict[str, Any]:
+    """A manifest whose second device is, somehow, in a mesh."""
+    gateway = {"id": ONE, "mesh": {"network": "barn", "role": "gateway"}}
+    return manifest(gateway, {"id": TWO, "mesh": mesh}, networks={"barn": {}})
+
+
+def refusal(data: Any) -> ParticleError:
+    with pytest.raises(ParticleError) as caught:
+        read_manifest(data)
+    return caught.value
+
+
+def mistakes(data: Any) -> list[str]:
+    """All that is wrong with a manifest, one sentence each."""
+    error = refusal(data)
+    assert error.code == "invalid_manifest"
+    return error.message.split("\n  ")[1:]
+
+
+class TestWhatIsDeclared:
+    """Everything that is said is kept, and nothing is added."""
+
+    def test_the_smallest_manifest(self) -> None:
+        read = read_manifest({"devices": []})
+        assert (read.product, read.exact_groups, read.devices, dict(read.networks)) == (None, False, (), {})
+
+    def test_what_is_absent_stays_open(self) -> None:
+        (record,) = read_manifest(manifest({"id": ONE})).devices
+        assert (dict(record.fields), record.groups, record.claimed, record.mesh) == ({}, None, False, None)
+        assert not record.speaks_of_mesh
+
+    def test_no_groups_is_something_else_than_nothing_about_groups(self) -> None:
+        (record,) = read_manifest(manifest({"id": ONE, "groups": []})).devices
+        assert record.groups == frozenset()
+
+    def test_notes_may_be_emptied(self) -> None:
+        (record,) = read_manifest(manifest({"id": ONE, "notes": ""})).devices
+        assert record.fields == {"notes": ""}
+
+    def test_an_id_may_be_written_large_and_with_spaces(self) -> None:
+        (record,) = read_manifest(manifest({"id": f" {ONE.upper()} "})).devices
+        assert record.id == ONE
+
+    @pytest.mark.parametrize(("given", "read"), [(31337, "31337"), ("31337", "31337"), (" barn ", "barn")])
+    def test_a_product_is_an_id_or_a_slug(self, given: Any, read: str) -> None:
+        assert read_manifest({"product": given, "devices": []}).product == read
+
+    def test_a_member_is_a_node_unless_said_otherwise(self) -> None:
+        _, record = read_manifest(in_mesh({"network": "barn"})).devices
+        assert record.mesh == Membership("barn", "node")
+
+    def test_a_device_may_leave_its_mesh(self) -> None:
+        _, record = read_manifest(in_mesh({"state": "absent"})).devices
+        assert (record.mesh, record.leaves_mesh) == (None, True)
+
+    def test_a_device_may_leave_when_no_network_is_left(self) -> None:
+        (record,) = read_manifest(manifest({"id": ONE, "mesh": {"state": "absent"}})).devices
+        assert record.leaves_mesh
+
+    def test_gateways_are_those_among_the_devices_and_those_named(self) -> None:
+        data = with_network({"gateways": [THREE.upper()], "parameters": {"channel": 15}})
+        assert read_manifest(data).networks == {"barn": Network("barn", (ONE, THREE), {"channel": 15})}
+
+    def test_a_network_may_have_its_gateway_elsewhere(self) -> None:
+        node = {"id": ONE, "mesh": {"network": "barn"}}
+        read = read_manifest(manifest(node, networks={"barn": {"gateways": [TWO]}}))
+        assert read.networks["barn"].gateways == (TWO,)
+
+    def test_a_network_without_members_needs_no_gateway(self) -> None:
+        assert read_manifest(manifest(networks={"barn": {}})).networks["barn"].gateways == ()
+
+    def test_names_may_be_shared_when_that_is_declared(self) -> None:
+        devices = [{"id": device, "name": "same"} for device in (ONE, TWO)]
+        assert len(read_manifest(manifest(*devices, unique_names=False)).devices) == 2
+
+    def test_the_values_of_parameters_are_in_no_description_of_what_was_read(self) -> None:
+        assert "hush" not in repr(read_manifest(with_network({"parameters": {"key": "hush"}})))
+
+
+class TestMistakes:
+    """Each mistake is one sentence that begins with its place."""
+
+    @pytest.mark.parametrize(
+        ("data", "mistake"),
+        [
+            (
+                None,
+                "the manifest: must be a mapping with product, groups_mode, unique_names, networks, devices, .*nothing",
+            ),
+            ([], "the manifest: must be a mapping with product, .*, not a list"),
+            ("fleet.yml", "the manifest: must be a mapping with product, .*, not a text"),
+            ({}, "the manifest: has no devices"),
+            (manifest(prodcut=1), "prodcut: unknown key; known are product, groups_mode, .*, devices"),
+            ({"product": None, "devices": []}, "product: must be the id or slug of a product, not nothing"),
+            ({"product": " ", "devices": []}, "product: must be the id or slug of a product, not a text"),
+            ({"product": True, "devices": []}, "product: must be the id or slug of a product, not true"),
+            (manifest(groups_mode="replace"), "groups_mode: 'replace' is none of add, exact"),
+            (manifest(groups_mode=None), "groups_mode: None is none of add, exact"),
+            (manifest(unique_names="yes"), "unique_names: must be true or false, not a text"),
+            ({"product": "p", "devices": None}, "devices: must be a list, not nothing"),
+            ({"product": "p", "devices": {"id": ONE}}, "devices: must be a list, not a mapping"),
+        ],
+    )
+    def test_of_the_manifest(self, data: Any, mistake: str) -> None:
+        (sentence,) = mistakes(data)
+        assert re.fullmatch(mistake, sentence), sentence
+
+    @pytest.mark.parametrize(
+        ("device", "mistake"),
+        [
+            (None, r"devices\[0\]: must be a mapping with id, name, notes, groups, claimed, mesh, not nothing"),
+            (ONE, r"devices\[0\]: must be a mapping with .*, not a text"),
+            ({"name": "a"}, r"devices\[0\]: has no id"),
+            ({"id": ONE, "firmware": 4}, r"devices\[0\]\.firmware: unknown key; known are id, name, .*, mesh"),
+            ({"id": None}, r"devices\[0\]\.id: None is no device id: 24 hexadecimal digits"),
+            ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is no device id: 24 hexadecimal digits"),
+            ({"id": f"{ONE}\n0"}, r"devices\[0\]\.id: .* is no device id: .*"),
+            ({"id": ONE[:-1] + "g"}, r"devices\[0\]\.id: .* is no device id: .*"),
+            ({"id": 10**23}, r"devices\[0\]\.id: 1(0){23} is read as a number: put the device id in quotes"),
+            ({"id": True}, r"devices\[0\]\.id: True is no device id: .*"),
+            ({"id": ONE, "name": 7}, r"devices\[0\]\.name: must be a text, not a number; put it in quotes"),
+            ({"id": ONE, "name": None}, r"devices\[0\]\.name: must be a text, not nothing"),
+            ({"id": ONE, "name": False}, r"devices\[0\]\.name: must be a text, not false; put it in quotes"),
+            ({"id": ONE, "name": ["a"]}, r"devices\[0\]\.name: must be a text, not a list"),
+            ({"id": ONE, "name": " "}, r"devices\[0\]\.name: is empty"),
+            ({"id": ONE, "notes": 1.5}, r"devices\[0\]\.notes: must be a text, not a number; put it in quotes"),
+            ({"id": ONE, "notes": date(2026, 1, 1)}, r"devices\[0\]\.notes: must be a text, not a date; .*"),
+            ({"id": ONE, "groups": "north"}, r"devices\[0\]\.groups: must be a list, not a text"),
+            (
+                {"id": ONE, "groups": [2026]},
+                r"devices\[0\]\.groups\[0\]: must be a text, not a number; put it in quotes",
+            ),
+            ({"id": ONE, "groups": ["a", "B"]}, r"devices\[0\]\.groups\[1\]: 'B' is no group name: .*"),
+            ({"id": ONE, "groups": [""]}, r"devices\[0\]\.groups\[0\]: '' is no group name: .*"),
+            (
+                {"id": ONE, "groups": ["mesh-barn"]},
+                r"devices\[0\]\.groups\[0\]: mesh-barn is reserved: declare .* mesh .*",
+            ),
+            ({"id": ONE, "claimed": True}, r"devices\[0\]\.claimed: is for the account's own devices; .*"),
+            ({"id": ONE, "claimed": "yes"}, r"devices\[0\]\.claimed: can only be true; .*"),
+            ({"id": ONE, "claimed": False}, r"devices\[0\]\.claimed: can only be true; .*"),
+        ],
+    )
+    def test_of_a_device(self, device: Any, mistake: str) -> None:
+        (sentence,) = mistakes(manifest(device))
+        assert re.fullmatch(mistake, sentence), sentence
+
+    @pytest.mark.parametrize(
+        ("mesh", "mistake"),
+        [
+            (None, "must be a mapping with network, role, state, not nothing"),
+            ("barn", "must be a mapping with network, role, state, not a text"),
+            ({}, "has no network"),
+            ({"role": "node"}, "has no network"),
+            ({"network": "shed"}, "network: 'shed' is not declared under networks; declared are barn"),
+            ({"network": ["barn"]}, "network: ['barn'] is not declared under networks; declared are barn"),
+            ({"network": "barn", "role": "router"}, "role: 'router' is none of gateway, node"),
+            ({"network": "barn", "role": {}}, "role: {} is none of gateway, node"),
+            ({"network": "barn", "state": "gone"}, "state: 'gone' is none of present, absent"),
+            ({"network": "barn", "channel": 1}, "channel: unknown key; known are network, role, state"),
+            (
+                {"network": "barn", "state": "absent"},
+                "network: goes not together with state absent, which leaves any mesh",
+            ),
+            ({"role": "node", "state": "absent"}, "role: goes not together with state absent, which leaves any mesh"),
+        ],
+    )
+    def test_of_a_membership(self, mesh: Any, mistake: str) -> None:
+        (sentence,) = mistakes(in_mesh(mesh))
+        place = "devices[1].mesh"
+        assert sentence in (f"{place}: {mistake}", f"{place}.{mistake}")
+
+    def test_of_a_membership_without_any_network(self) -> None:
+        (sentence,) = mistakes(manifest({"id": ONE, "mesh": {"network": "barn"}}))
+        assert sentence == "devices[0].mesh.network: 'barn' is not declared under networks; none is"
+
+    @pytest.mark.parametrize(
+        ("network", "mistake"),
+        [
+            ("ledger", "networks.barn: must be a mapping with backend, parameters, gateways, not a text"),
+            ({"chanel": 1}, "networks.barn.chanel: unknown key; known are backend, parameters, gateways"),
+            ({"backend": "thread"}, "networks.barn.backend: 'thread' is none of ledger"),
+            ({"parameters": [15]}, "networks.barn.parameters: must be a mapping, not a list"),
+            ({"parameters": {15: 1}}, "networks.barn.parameters.15: must be a text, not a number; put it in quotes"),
+            (
+                {"parameters": {"since": [date(2026, 1, 1)]}},
+                "networks.barn.parameters.since[0]: is a date, which JSON has not; put it in quotes",
+            ),
+            (
+                {"parameters": {"x": {"y": b""}}},
+                "networks.barn.parameters.x.y: is a bytes, which JSON has not; put it in quotes",
+            ),
+            ({"parameters": {"x": float("inf")}}, "networks.barn.parameters.x: inf is no number that JSON has"),
+            ({"gateways": ONE}, "networks.barn.gateways: must be a list, not a text"),
+            ({"gateways": [ONE, 5]}, "networks.barn.gateways[1]: 5 is read as a number: put the device id in quotes"),
+            ({"gateways": ["x"]}, "networks.barn.gateways[0]: 'x' is no device id: 24 hexadecimal digits"),
+        ],
+    )
+    def test_of_a_network(self, network: Any, mistake: str) -> None:
+        assert mistakes(with_network(network)) == [mistake]
+
+    @pytest.mark.parametrize(
+        ("name", "mistake"),
+        [
+            ("Barn", "networks.Barn: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
+            ("", "networks.: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
+            ("b" * 33, f"networks.{'b' * 33}: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
+            (15, "networks.15: must be a text, not a number; put it in quotes"),
+            ("gateway", "networks.gateway: a network cannot be called like a role"),
+        ],
+    )
+    def test_of_the_name_of_a_network(self, name: Any, mistake: str) -> None:
+        assert mistakes(manifest(networks={name: {}})) == [mistake]
+
+    def test_of_networks_that_are_a_list(self) -> None:
+        (sentence,) = mistakes(manifest(networks=["barn"]))
+        assert sentence == "networks: must be a mapping from names to networks, not a list"
+
+    def test_of_a_network_that_nobody_opens(self) -> None:
+        node = {"id": ONE, "mesh": {"network": "barn"}}
+        (sentence,) = mistakes(manifest(node, networks={"barn": {}}))
+        assert sentence == "networks.barn: has nodes and no gateway; one device must have role gateway"
+
+    def test_a_gateway_with_another_mistake_is_still_a_gateway(self) -> None:
+        gateway = {"id": "x", "mesh": {"network": "barn", "role": "gateway"}}
+        node = {"id": ONE, "mesh": {"network": "barn"}}
+        (sentence,) = mistakes(manifest(gateway, node, networks={"barn": {}}))
+        assert sentence.startswith("devices[0].id:")
+
+    def test_of_an_id_that_stands_twice(self) -> None:
+        (sentence,) = mistakes(manifest({"id": ONE}, {"id": TWO}, {"id": ONE.upper()}))
+        assert sentence == f"devices[2].id: '{ONE}' stands already at devices[0].id"
+
+    def test_of_a_name_that_stands_twice(self) -> None:
+        (sentence,) = mistakes(manifest({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"}))
+        assert sentence == "devices[1].name: 'a' stands already at devices[0].name"
+
+    def test_five_mistakes_are_told_in_one_error(self) -> None:
+        data = manifest(
+            {"id": ONE, "name": 1, "groups": ["mesh-x"]},
+            {"id": ONE},
+            {"id": "short"},
+            groups_mode="all",
+        )
+        error = refusal(data)
+        assert error.message.startswith("The manifest has 5 mistakes:\n")
+        assert [sentence.split(":")[0] for sentence in mistakes(data)] == [
+            "groups_mode",
+            "devices[0].name",
+            "devices[0].groups[0]",
+            "devices[2].id",
+            "devices[1].id",
+        ]
+        assert error.hint == "Correct the places named and run again; no request was sent."
+
+    def test_a_thousand_mistakes_are_counted_and_a_hundred_shown(self) -> None:
+        found = mistakes(manifest(*[{"id": "x"}] * 1000))
+        assert (len(found), found[-1]) == (101, "and 900 more")
+
+
+class TestAFile:
+    """The places of a file have its name and line."""
+
+    @staticmethod
+    def mistakes(text: str) -> list[str]:
+        with pytest.raises(ParticleError) as caught:
+            read_manifest(*parse_yaml(text, "fleet.yml"))
+        return caught.value.message.split("\n  ")[1:]
+
+    def test_each_mistake_has_its_line(self) -> None:
+        text = f"""\
+product: field-logger
+devices:
+  - id: {ONE}
+  - name: nameless
+    colour: red
+  - id: 123456789012345678901234
+    groups:
+      - north
+      - South
+"""
+        assert self.mistakes(text) == [
+            "fleet.yml:5 devices[1].colour: unknown key; known are id, name, notes, groups, claimed, mesh",
+            "fleet.yml:4 devices[1]: has no id",
+            "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes",
+            "fleet.yml:9 devices[2].groups[1]: 'South' is no group name: one or more of a-z, 0-9, _ and -",
+        ]
+
+    def test_an_empty_file_is_one_mistake(self) -> None:
+        (sentence,) = self.mistakes("")
+        assert sentence.startswith("fleet.yml:1 the manifest: must be a mapping")
+        assert sentence.endswith("not nothing")
+
+    def test_twins_name_each_other(self) -> None:
+        text = f"product: p\ndevices:\n- id: {ONE}\n- id: {ONE}\n"
+        assert self.mistakes(text) == [
+            f"fleet.yml:4 devices[1].id: '{ONE}' stands already at fleet.yml:3 devices[0].id"
+        ]
+
+    def test_digits_in_quotes_are_an_id(self) -> None:
+        data, where = parse_yaml('product: p\ndevices:\n- {id: "123456789012345678901234"}\n', "fleet.yml")
+        assert read_manifest(data, where).devices[0].id == "123456789012345678901234"
+
+    def test_devices_may_share_an_anchor(self) -> None:
+        text = f"""\
+product: p
+networks: {{barn: }}
+devices:
+  - id: {ONE}
+    mesh: &gateway {{network: barn, role: gateway}}
+  - id: {TWO}
+    mesh: &node
+      <<: *gateway
+      role: node
+  - id: {THREE}
+    mesh: *node
+"""
+        read = read_manifest(*parse_yaml(text, "fleet.yml"))
+        assert [record.mesh.role for record in read.devices if record.mesh] == ["gateway", "node", "node"]
+
+
+class TestAnAccount:
+    """Without a product there are no groups and no networks."""
+
+    def test_its_devices_can_be_claimed_and_named(self) -> None:
+        (record,) = read_manifest({"devices": [{"id": ONE, "name": "a", "claimed": True}]}).devices
+        assert (record.claimed, record.fields) == (True, {"name": "a"})
+
+    def test_each_thing_that_needs_a_product_is_named(self) -> None:
+        gateway = {"id": ONE, "groups": ["north"], "mesh": {"network": "barn", "role": "gateway"}}
+        error = refusal({"devices": [gateway, {"id": TWO, "groups": []}], "networks": {"barn": {}}})
+        assert error.code == "unsupported"
+        assert error.message.split("\n  ") == [
+            "The manifest asks in 4 places for what only devices of a product can have:",
+            "networks.barn: a network",
+            "devices[0].groups: groups",
+            "devices[0].mesh: mesh",
+            "devices[1].groups: groups",
+        ]
+        assert error.hint == "Name the product, or leave these out."
+
+    def test_mistakes_come_first(self) -> None:
+        assert refusal({"devices": [{"id": "x", "groups": []}]}).code == "invalid_manifest"
+
+
+TEXT = st.text(max_size=6)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.binary(max_size=3) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def maybe_wrong(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A mapping with any of ``keys``, whose values may be junk."""
+    return st.fixed_dictionaries({}, optional={key: value | JUNK for key, value in keys.items()})
+
+
+IDS = st.sampled_from([ONE, TWO, THREE, ONE.upper(), "x", 10**23])
+NETWORKS = st.sampled_from(["barn", "shed", "node", "Barn"])
+NEARLY = maybe_wrong(
+    product=st.just("p"),
+    groups_mode=st.sampled_from(["add", "exact"]),
+    unique_names=st.booleans(),
+    networks=st.dictionaries(
+        NETWORKS | TEXT | st.integers(),
+        maybe_wrong(
+            backend=st.just("ledger"), parameters=st.dictionaries(TEXT, JUNK, max_size=2), gateways=st.lists(IDS)
+        ),
+        max_size=3,
+    ),
+    devices=st.lists(
+        maybe_wrong(
+            id=IDS,
+            name=TEXT,
+            notes=TEXT,
+            groups=st.lists(st.sampled_from(["north", "mesh-x"]) | JUNK, max_size=3),
+            claimed=st.booleans(),
+            mesh=maybe_wrong(
+                network=NETWORKS,
+                role=st.sampled_from(["gateway", "node"]),
+                state=st.sampled_from(["present", "absent"]),
+            ),
+        )
+        | JUNK,
+        max_size=4,
+    ),
+)
+
+
+@given(NEARLY | JUNK)
+def test_anything_at_all_is_read_or_refused(data: Any) -> None:
+    code = None
+    try:
+        read_manifest(data)
+    except ParticleError as error:
+        code = error.code
+    assert code in (None, "invalid_manifest", "unsupported")
+
+
+NAMES = st.text(min_size=1, max_size=8).filter(lambda name: name.strip() != "")
+GROUPS = st.lists(
+    st.from_regex(r"[a-z0-9_-]{1,6}", fullmatch=True).filter(lambda name: not name.startswith("mesh-")), max_size=3
+)
+MESHES = st.fixed_dictionaries(
+    {"network": st.sampled_from(["barn", "shed"])},
+    optional={"role": st.sampled_from(["gateway", "node"]), "state": st.just("present")},
+) | st.just({"state": "absent"})
+RECORDS = st.fixed_dictionaries(
+    {"id": st.integers(0, 2**64 - 1).map(device_id)},
+    optional={"name": NAMES, "notes": st.text(max_size=8), "groups": GROUPS, "mesh": MESHES},
+)
+VALID = st.fixed_dictionaries(
+    {
+        "product": NAMES,
+        "devices": st.lists(RECORDS, max_size=6, unique_by=lambda record: str(record["id"])),
+        "networks": st.fixed_dictionaries({name: st.just({"gateways": [ONE]}) for name in ("barn", "shed")}),
+        "unique_names": st.just(False),
+    },
+    optional={"groups_mode": st.sampled_from(["add", "exact"])},
+)
+
+
+@given(VALID)
+def test_a_valid_manifest_reads_as_it_is_declared(data: Mapping[str, Any]) -> None:
+    read = read_manifest(data)
+    assert read.product == data["product"].strip()
+    assert read.exact_groups == (data.get("groups_mode") == "exact")
+    for declared, record in zip(data["devices"], read.devices, strict=True):
+        mesh = declared.get("mesh", {})
+        assert record.id == declared["id"]
+        assert record.fields == {key: declared[key] for key in ("name", "notes") if key in declared}
+        assert record.groups == (frozenset(declared["groups"]) if "groups" in declared else None)
+        assert record.leaves_mesh == (mesh.get("state") == "absent")
+        assert record.mesh == (Membership(mesh["network"], mesh.get("role", "node")) if "network" in mesh else None)

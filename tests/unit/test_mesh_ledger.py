@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Networks by ledgers: what is read, what is planned, what is written, what members report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from fleet_cloud import INSTANCES, LEDGER_ROWS, REPORTS, RecordingHttp, client, device_id, instance
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    MemberPlan,
+    Membership,
+    MeshPlan,
+    Network,
+)
+from support.scripted import ScriptedCloud
+
+ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
+OURS = Product("31337", "field-logger", 13, None)
+OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
+BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
+NODE = Membership("barn", "node")
+NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
+NODE_ORDERS = {"network": "barn", "role": "node", "gateways": [ONE], "parameters": {"channel": 15, "key": "hush-1"}}
+
+
+@pytest.fixture
+def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
+    with client(scripted_cloud.url) as http:
+        yield http
+
+
+def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger.Observed, list[str]]:
+    """What is seen of the devices, and the warnings."""
+    warnings: list[str] = []
+    return ledger.observe(http, product, frozenset(devices), warnings.append), warnings
+
+
+class TestObserving:
+    """Reading is by lists, and nothing that is somebody else's is touched."""
+
+    def test_the_instances_of_other_devices_are_ignored(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
+        rows = [instance(ONE, {"network": "barn"}), instance(THREE, {"network": "elsewhere"})]
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": rows})
+
+        seen, warnings = observe(http, ONE, TWO)
+
+        assert seen.orders == {ONE: {"network": "barn"}}
+        assert seen.ledgers == {"mesh", "mesh-status"}
+        assert warnings == []
+
+    def test_without_the_ledger_there_is_nothing_to_read(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [LEDGER_ROWS[1], {"name": "other"}]})
+        seen, _ = observe(http, ONE)
+        assert seen.ledgers == {"mesh-status", "other"}
+        assert seen.orders == {}
+
+    def test_the_key_of_the_javascript_client_is_read_too(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledger_definitions": LEDGER_ROWS})
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": []})
+        assert observe(http, ONE)[0].ledgers == {"mesh", "mesh-status"}
+
+    def test_rows_without_data_are_read_singly_with_a_warning(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
+        rows = [instance(device, None) for device in (ONE, TWO, THREE)]
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": rows})
+        for device in (ONE, TWO):
+            row = instance(device, {"network": "barn", "role": device})
+            scripted_cloud.answer("GET", f"{INSTANCES}/{device}", json={"instance": row})
+
+        seen, warnings = observe(http, ONE, TWO)
+
+        assert seen.orders == {device: {"network": "barn", "role": device} for device in (ONE, TWO)}
+        assert warnings == ["The cloud lists ledger mesh without its data: 2 devices are read one by one."]
+
+    @pytest.mark.parametrize(
+        ("name", "key", "found", "words"),
+        [
+            ("mesh", "scope", "Product", "scope Product instead of Device"),
+            ("mesh", "direction", "Upstream", "direction Upstream instead of Downstream"),
+            ("mesh", "direction", None, "direction None instead of Downstream"),
+            ("mesh-status", "direction", "Downstream", "direction Downstream instead of Upstream"),
+        ],
+    )
+    def test_a_ledger_of_another_kind_is_refused(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, name: str, key: str, found: str | None, words: str
+    ) -> None:
+        rows = [{**row, key: found} if row["name"] == name else row for row in LEDGER_ROWS]
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": rows})
+
+        with pytest.raises(ParticleError) as caught:
+            observe(http, ONE)
+
+        assert caught.value.code == "conflict"
+        assert caught.value.message == f"The account has a ledger {name} of another kind: {words}."
+        assert http.writes == []
+
+    def test_the_case_of_a_kind_does_not_matter(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        rows = [{"name": "mesh", "scope": "device", "direction": "downstream"}]
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": rows})
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": []})
+        assert observe(http, ONE)[0].ledgers == {"mesh"}
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"json": {"ok": False, "error": "Not found."}},
+            {"body": "Not Found", "headers": {"Content-Type": "text/plain"}},
+            {"body": "<pre>Cannot GET /v1/ledgers</pre>"},
+        ],
+    )
+    def test_a_cloud_without_ledgers_is_told_as_that(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, answer: Mapping[str, Any]
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", 404, **answer)
+        with pytest.raises(ParticleError, match="this cloud has none") as caught:
+            observe(http, ONE)
+        assert caught.value.code == "unsupported"
+
+    def test_ledgers_that_may_not_be_seen_are_not_missing(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
+        with pytest.raises(ParticleError) as caught:
+            observe(http, ONE)
+        assert caught.value.code == "forbidden"
+
+
+class TestAnOrganisation:
+    """A product of an organisation has its ledgers there."""
+
+    def test_is_read_and_written_at_its_own_base(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        base = "/v1/orgs/acme/ledgers"
+        scripted_cloud.answer("GET", base, json={"ledgers": LEDGER_ROWS})
+        scripted_cloud.answer("GET", f"{base}/mesh/instances", json={"instances": [instance(ONE, {"role": "node"})]})
+        scripted_cloud.answer("GET", f"{base}/mesh-status/instances", json={"instances": []})
+        scripted_cloud.answer("POST", base, 201, json={})
+        scripted_cloud.answer("PUT", f"{base}/mesh/instances/{ONE}", 201, json={})
+        scripted_cloud.answer("DELETE", f"{base}/mesh/instances/{TWO}", 204)
+
+        seen, _ = observe(http, ONE, product=OF_AN_ORG)
+        ledger.verify(http, OF_AN_ORG, {ONE: NODE}, list[str]().append)
+        for write in (ledger.CreateLedger("mesh"), ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(TWO)):
+            ledger.apply(http, OF_AN_ORG, write)
+
+        assert seen.orders == {ONE: {"role": "node"}}
+        assert all(request.path.startswith(base) for request in scripted_cloud.requests)
+
+
+def plan(
+    membership: Membership | None,
+    groups: frozenset[str] = frozenset(),
+    orders: Mapping[str, Any] | None = None,
+    ledgers: frozenset[str] = frozenset(ledger.LEDGERS),
+) -> MeshPlan:
+    """The plan for one device."""
+    seen = ledger.Observed(ledgers, {} if orders is None else {TWO: orders})
+    return ledger.plan({"barn": BARN}, {TWO: membership}, {TWO: groups}, seen)
+
+
+def member(*arguments: Any) -> MemberPlan:
+    return plan(*arguments).members[TWO]
+
+
+class TestPlanning:
+    """From what is there to what is declared."""
+
+    def test_who_joins_gets_groups_and_orders(self) -> None:
+        found = member(NODE)
+        assert (found.add_groups, found.remove_groups) == (NODE_GROUPS, frozenset())
+        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.changes == {"mesh": (None, {"network": "barn", "role": "node"})}
+
+    def test_who_has_joined_needs_nothing(self) -> None:
+        assert member(NODE, NODE_GROUPS | {"north"}, NODE_ORDERS) == MemberPlan(frozenset(), frozenset(), None, {})
+
+    def test_who_moves_leaves_the_old_groups(self) -> None:
+        old = {"network": "shed", "role": "gateway", "gateways": [TWO], "parameters": BARN.parameters}
+        found = member(NODE, frozenset({"mesh-shed", "mesh-gateway"}), old)
+        assert found.add_groups == NODE_GROUPS
+        assert found.remove_groups == {"mesh-shed", "mesh-gateway"}
+        before, after = {"network": "shed", "role": "gateway"}, {"network": "barn", "role": "node"}
+        assert found.changes == {"mesh": (before, after)}
+
+    def test_who_leaves_loses_groups_and_orders(self) -> None:
+        found = member(None, NODE_GROUPS | {"north"}, NODE_ORDERS)
+        assert (found.add_groups, found.remove_groups) == (frozenset(), NODE_GROUPS)
+        assert found.write == ledger.RemoveOrders(TWO)
+        assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
+
+    def test_who_has_left_needs_nothing(self) -> None:
+        assert member(None, frozenset({"north"})) == MemberPlan(frozenset(), frozenset(), None, {})
+
+    def test_lost_groups_are_given_back(self) -> None:
+        found = member(NODE, frozenset({"mesh-barn"}), NODE_ORDERS)
+        assert found.add_groups == {"mesh-node"}
+        assert found.write is None
+        assert found.changes == {"mesh": ({"network": "barn", "role": "node"},) * 2}
+
+    def test_other_gateways_are_shown(self) -> None:
+        found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "gateways": [THREE]})
+        assert found.changes == {"mesh.gateways": ([THREE], [ONE])}
+        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+
+    @pytest.mark.parametrize(
+        ("parameters", "named"),
+        [
+            ({"channel": 15, "key": "hush-2"}, "key"),
+            ({"channel": 11}, "channel, key"),
+            ({"channel": 15, "key": "hush-1", "psk": None}, "psk"),
+            (None, "channel, key"),
+            ("hush-2", "channel, key"),
+            (["hush-2"], "channel, key"),
+        ],
+    )
+    def test_of_other_parameters_only_the_names_are_shown(self, parameters: Any, named: str) -> None:
+        found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": parameters})
+        assert found.changes == {"mesh.parameters": (None, f"{named} (values are not shown)")}
+        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+
+    def test_what_nobody_declares_is_removed_and_only_named(self) -> None:
+        found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "psk": "hush-3"})
+        assert found.changes == {"mesh.unknown": ("psk", None)}
+        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+
+    def test_orders_with_nothing_in_them_are_filled(self) -> None:
+        found = member(NODE, NODE_GROUPS, {})
+        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.changes["mesh"] == ({"network": "barn", "role": "node"},) * 2
+
+    @pytest.mark.parametrize(
+        ("membership", "present", "created"),
+        [
+            (NODE, [], ["mesh", "mesh-status"]),
+            (NODE, ["mesh"], ["mesh-status"]),
+            (NODE, ["mesh", "mesh-status"], []),
+            (None, [], []),
+        ],
+    )
+    def test_missing_ledgers_are_created_when_somebody_joins(
+        self, membership: Membership | None, present: list[str], created: list[str]
+    ) -> None:
+        setup = plan(membership, ledgers=frozenset(present)).setup
+        assert [write.name for write in setup] == created
+
+    def test_nothing_that_is_planned_describes_a_secret(self) -> None:
+        assert "hush" not in repr(plan(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": {"key": "hush-9"}}))
+
+
+class TestWriting:
+    """Each write is one request."""
+
+    def test_a_ledger_is_created_with_its_kind(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
+        ledger.apply(http, OURS, ledger.CreateLedger("mesh-status"))
+        (request,) = scripted_cloud.requests
+        assert {key: request.json["ledger"][key] for key in ("name", "scope", "direction")} == {
+            "name": "mesh-status",
+            "scope": "Device",
+            "direction": "Upstream",
+        }
+
+    def test_orders_replace_the_whole_instance(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 201, json={})
+        ledger.apply(http, OURS, ledger.SetOrders(TWO, NODE_ORDERS))
+        (request,) = scripted_cloud.requests
+        assert request.json == {"instance": {"data": NODE_ORDERS}}
+        assert request.query == {}
+
+    def test_a_refusal_of_orders_repeats_nothing_of_them(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        words = {"error": "invalid_request", "error_description": f"too large: {json.dumps(NODE_ORDERS)}"}
+        scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 400, json=words)
+        with pytest.raises(ParticleError) as caught:
+            ledger.apply(http, OURS, ledger.SetOrders(TWO, NODE_ORDERS))
+        assert "hush" not in caught.value.message
+
+    def test_orders_that_are_gone_already_are_removed(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        path = f"{INSTANCES}/{TWO}"
+        scripted_cloud.answer("DELETE", path, effect="reset")
+        scripted_cloud.answer("DELETE", path, 404, json={"ok": False, "error": "Ledger instance not found."})
+        ledger.apply(http, OURS, ledger.RemoveOrders(TWO))
+        assert len(scripted_cloud.requests) == 2
+
+    def test_orders_that_may_not_be_removed_are_not_gone(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("DELETE", f"{INSTANCES}/{TWO}", 403, json={"ok": False, "error": "Permission denied"})
+        with pytest.raises(ParticleError) as caught:
+            ledger.apply(http, OURS, ledger.RemoveOrders(TWO))
+        assert caught.value.code == "forbidden"
+
+
+class TestReports:
+    """What members say of themselves counts when it is about the network they belong to."""
+
+    @pytest.mark.parametrize(
+        ("report", "state"),
+        [
+            ({"network": "barn", "role": "node", "state": "joined"}, "joined"),
+            ({"network": "barn", "role": "node", "state": "joining"}, "joining"),
+            ({"network": "barn", "role": "node", "state": "lost"}, "lost"),
+            ({"network": "barn", "role": "node", "state": "dancing"}, "joining"),
+            ({"network": "barn", "role": "node", "state": ["joined"]}, "joining"),
+            ({"network": "barn", "role": "node"}, "joining"),
+            ({"network": "shed", "role": "node", "state": "joined"}, "joining"),
+            ({"network": "barn", "role": "gateway", "state": "joined"}, "joining"),
+            ({"network": "shed", "role": "node", "state": "lost"}, "joining"),
+            ({}, "joining"),
+            (None, "joining"),
+        ],
+    )
+    def test_a_member_has_the_state_it_reports_of_its_own_network(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, report: dict[str, Any] | None, state: str
+    ) -> None:
+        stranger = instance(THREE, {"network": "barn", "role": "node", "state": "joined"}, "mesh-status")
+        rows = [stranger, *([] if report is None else [instance(TWO, report, "mesh-status")])]
+        scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
+        assert ledger.verify(http, OURS, {TWO: NODE}, list[str]().append) == {TWO: state}
+
+
+@pytest.mark.parametrize(
+    ("groups", "membership"),
+    [
+        (["mesh-barn", "mesh-node", "north"], NODE),
+        (["mesh-a", "mesh-gateway"], Membership("a", "gateway")),
+        (["north"], None),
+        (["mesh-node"], None),
+        (["mesh-barn"], None),
+        (["mesh-barn", "mesh-shed", "mesh-node"], None),
+        (["mesh-barn", "mesh-gateway", "mesh-node"], None),
+    ],
+)
+def test_the_groups_of_a_device_tell_its_membership(groups: list[str], membership: Membership | None) -> None:
+    assert ledger.membership_of(frozenset(groups)) == membership

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Options and environment become one connection and one way to log in, never a mixture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
+    ACCOUNT,
+    SECRETS,
+    TOKEN,
+    raise_all,
+    settings_from,
+    shared_argument_spec,
+)
+
+TASK, ENVIRONMENT = "the task's options", "the environment"
+TASK_PAIR = {"username": "task@example.com", "password": "task-password"}
+TASK_LOGIN = PasswordLogin("task@example.com", "task-password")
+ENV_PAIR = {"PARTICLE_USERNAME": "env@example.com", "PARTICLE_PASSWORD": "env-password"}
+ENV_LOGIN = PasswordLogin("env@example.com", "env-password")
+CLIENT = {"client_id": "my-client", "client_secret": "my-secret"}
+ENV_CLIENT = {"PARTICLE_CLIENT_ID": "env-client", "PARTICLE_CLIENT_SECRET": "env-secret"}
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "login"),
+    [
+        ({}, {}, None),
+        (TASK_PAIR, {}, TASK_LOGIN),
+        ({}, ENV_PAIR, ENV_LOGIN),
+        (TASK_PAIR, ENV_PAIR, TASK_LOGIN),
+        ({"access_token": "t"}, {}, ReadyToken("t")),
+        ({}, {"PARTICLE_ACCESS_TOKEN": "e"}, ReadyToken("e")),
+        ({"access_token": "t"}, {"PARTICLE_ACCESS_TOKEN": "e"}, ReadyToken("t")),
+        # Inside one source the token beats credentials ...
+        ({"access_token": "t", **TASK_PAIR}, {}, ReadyToken("t")),
+        ({}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}, ReadyToken("e")),
+        # ... but a whole source beats the next, whatever that has.
+        (TASK_PAIR, {"PARTICLE_ACCESS_TOKEN": "e"}, TASK_LOGIN),
+        ({"access_token": "t"}, ENV_PAIR, ReadyToken("t")),
+        # Half a pair beside a token does not matter: it is not used.
+        ({"access_token": "t", "username": "task@example.com"}, {}, ReadyToken("t")),
+        # The client comes from where the credentials come from.
+        ({**TASK_PAIR, **CLIENT}, {}, replace(TASK_LOGIN, **CLIENT)),
+        (TASK_PAIR, {**ENV_PAIR, **ENV_CLIENT}, TASK_LOGIN),
+        (
+            {},
+            {**ENV_PAIR, **ENV_CLIENT},
+            PasswordLogin("env@example.com", "env-password", "env-client", "env-secret"),
+        ),
+        (CLIENT, ENV_PAIR, ENV_LOGIN),
+        # An empty variable is one that is not set.
+        ({}, {"PARTICLE_ACCESS_TOKEN": "", **ENV_PAIR}, ENV_LOGIN),
+        ({}, {"PARTICLE_ACCESS_TOKEN": "", "PARTICLE_USERNAME": "", "PARTICLE_PASSWORD": ""}, None),
+        ({}, {**ENV_PAIR, "PARTICLE_CLIENT_ID": "", "PARTICLE_CLIENT_SECRET": ""}, ENV_LOGIN),
+        # An empty option is a mistake of whoever filled it, and no reason to log in as somebody else.
+        ({"access_token": ""}, ENV_PAIR, ReadyToken("")),
+        ({"username": "", "password": ""}, ENV_PAIR, PasswordLogin("", "")),
+    ],
+)
+def test_sources_are_compared_whole(options: dict[str, str], environment: dict[str, str], login: Any) -> None:
+    assert settings_from(options, environment).login == login
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "code", "source"),
+    [
+        ({"username": "task@example.com"}, {}, "malformed_password", TASK),
+        ({"password": "task-password"}, {}, "malformed_username", TASK),
+        ({"username": "task@example.com"}, ENV_PAIR, "malformed_password", TASK),
+        ({"password": "task-password"}, ENV_PAIR, "malformed_username", TASK),
+        ({}, {"PARTICLE_USERNAME": "env@example.com"}, "malformed_password", ENVIRONMENT),
+        ({}, {**ENV_PAIR, "PARTICLE_USERNAME": ""}, "malformed_username", ENVIRONMENT),
+    ],
+)
+def test_half_a_pair_is_refused_and_not_completed_from_elsewhere(
+    options: dict[str, str], environment: dict[str, str], code: str, source: str
+) -> None:
+    with pytest.raises(ParticleError) as caught:
+        settings_from(options, environment)
+    assert caught.value.code == code
+    assert source in caught.value.message
+    assert "-password" not in f"{caught.value.as_failure()}"
+
+
+def test_only_the_named_credentials_are_looked_at() -> None:
+    options, environment = {"access_token": "t", **TASK_PAIR}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}
+    assert settings_from(options, environment, credentials=ACCOUNT).login == TASK_LOGIN
+    assert settings_from({**TASK_PAIR}, environment, credentials=TOKEN).login == ReadyToken("e")
+
+
+def test_without_any_credentials_the_way_to_give_them_is_told() -> None:
+    with pytest.raises(ParticleError, match="Neither an access token nor username and password") as caught:
+        settings_from({}, {}).require_login()
+    assert "PARTICLE_" in caught.value.hint
+
+
+def test_a_login_that_cannot_work_is_refused_with_all_that_is_wrong() -> None:
+    settings = settings_from({"username": "two words", "password": ""}, {})
+    with pytest.raises(ParticleError) as caught:
+        settings.require_login()
+    assert caught.value.code == "malformed_username"
+    assert "'two words'" in caught.value.message
+    assert "The password is empty." in caught.value.message
+
+
+def test_a_login_without_faults_is_handed_out() -> None:
+    assert settings_from(TASK_PAIR, {}).require_login() == TASK_LOGIN
+
+
+def test_the_same_advice_is_given_once() -> None:
+    problems = [ParticleError("conflict", f"{word} is wrong.", hint="Mend it.") for word in ("This", "That")]
+    with pytest.raises(ParticleError) as caught:
+        raise_all(problems)
+    assert (caught.value.message, caught.value.hint) == ("This is wrong. That is wrong.", "Mend it.")
+
+
+def test_no_problems_are_no_error() -> None:
+    raise_all([])
+
+
+def test_without_options_the_particle_cloud_is_meant() -> None:
+    assert settings_from({}, {}).connection == Connection(
+        "https://api.particle.io", timeout=30, validate_certs=True, ca_path=None, max_wait=300
+    )
+
+
+def test_options_fall_back_to_the_environment_one_by_one() -> None:
+    environment = {
+        "PARTICLE_API_URL": "https://env.example.com",
+        "PARTICLE_TIMEOUT": "7.5",
+        "PARTICLE_VALIDATE_CERTS": "no",
+        "PARTICLE_CA_PATH": "/env/ca.pem",
+        "PARTICLE_MAX_WAIT": "60",
+    }
+    options = {"api_url": "https://task.example.com", "timeout": 3.0, "validate_certs": True, "ca_path": None}
+    assert settings_from({}, environment).connection == Connection(
+        "https://env.example.com", timeout=7.5, validate_certs=False, ca_path="/env/ca.pem", max_wait=60
+    )
+    assert settings_from(options, environment).connection == Connection(
+        "https://task.example.com", timeout=3, validate_certs=True, ca_path="/env/ca.pem", max_wait=60
+    )
+
+
+def test_empty_variables_are_as_good_as_none() -> None:
+    names = "API_URL TIMEOUT VALIDATE_CERTS CA_PATH MAX_WAIT".split()
+    assert settings_from({}, {f"PARTICLE_{name}": "" for name in names}) == settings_from({}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "settled"),
+    [
+        ("https://api.particle.io/", "https://api.particle.io"),
+        ("https://api.particle.io///", "https://api.particle.io"),
+        (" https://api.particle.io\n", "https://api.particle.io"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("https://cloud.example.com/particle/", "https://cloud.example.com/particle"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
+    ],
+)
+def test_an_address_is_settled_so_that_a_path_can_follow(given: str, settled: str) -> None:
+    assert settings_from({"api_url": given}, {}).connection.api_url == settled
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.particle.io",
+        "//api.particle.io",
+        "ftp://api.particle.io",
+        "file:///etc/passwd",
+        "https://",
+        "https://:443",
+        "https://api.particle.io?access_token=1",
+        "https://api.particle.io?",
+        "https://api.particle.io/#devices",
+        "https://api.particle.io:port",
+        "https://api.particle.io:99999",
+        "https://[::1",
+        "https://api particle.io",
+        "https://api.particle.io/\nv1",
+        "https://api.particle.io\\@evil.example.com",
+    ],
+)
+def test_what_is_no_address_of_a_cloud_is_refused(url: str) -> None:
+    for options, environment in (({"api_url": url}, {}), ({}, {"PARTICLE_API_URL": url})):
+        with pytest.raises(ParticleError) as caught:
+            settings_from(options, environment)
+        assert caught.value.code == "not_a_cloud"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://demo:s3cret@api.particle.io", "https://demo@api.particle.io", "http://:s3cret@localhost"]
+)
+def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ParticleError) as caught:
+        settings_from({"api_url": url}, {})
+    assert caught.value.code == "not_a_cloud"
+    assert "user name or a password" in caught.value.message
+    assert "s3cret" not in f"{caught.value.as_failure()}"
+
+
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ({"api_url": "http://cloud.example.com"}, "not encrypted"),
+        ({"api_url": "http://127.0.0.1.example.com"}, "not encrypted"),
+        ({"api_url": "https://cloud.example.com", "validate_certs": False}, "not checked"),
+    ],
+)
+def test_a_connection_that_others_can_read_is_warned_about(options: dict[str, Any], warning: str) -> None:
+    (said,) = settings_from(options, {}).warnings
+    assert warning in said
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"api_url": "https://cloud.example.com"},
+        {"api_url": "http://localhost:8080"},
+        {"api_url": "http://127.0.0.1:8080", "validate_certs": False},
+        {"api_url": "http://[::1]:8080"},
+    ],
+)
+def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, Any]) -> None:
+    assert settings_from(options, {}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "truth"),
+    [
+        *((word, True) for word in ("true", "True", "yes", "YES", "on", "1")),
+        *((word, False) for word in ("false", "False", "no", "NO", "off", "0")),
+    ],
+)
+def test_truth_is_read_from_the_environment(word: str, truth: bool) -> None:
+    assert settings_from({}, {"PARTICLE_VALIDATE_CERTS": word}).connection.validate_certs is truth
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", " ", "-1"])
+def test_a_word_that_is_neither_true_nor_false_is_refused(word: str) -> None:
+    with pytest.raises(ParticleError, match="must be true or false") as caught:
+        settings_from({}, {"PARTICLE_VALIDATE_CERTS": word})
+    assert caught.value.hint == "Correct validate_certs."
+
+
+@pytest.mark.parametrize("name", ["timeout", "max_wait"])
+@pytest.mark.parametrize("number", ["soon", "0", "-1", "inf", "nan", "1e999", "30s", " "])
+def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
+    with pytest.raises(ParticleError, match=f"{name} is '{number}'") as caught:
+        settings_from({}, {f"PARTICLE_{name.upper()}": number})
+    assert caught.value.hint == f"Correct {name}."
+
+
+def test_no_secret_is_in_the_representation_of_settings() -> None:
+    for options in ({**TASK_PAIR, **CLIENT}, {"access_token": "task-token"}):
+        settings = settings_from(options, {})
+        assert not [secret for secret in ("task-password", "my-secret", "task-token") if secret in repr(settings)]
+
+
+def test_every_secret_option_is_known_to_ansible_and_none_has_a_default() -> None:
+    spec = shared_argument_spec()
+    assert {name for name, option in spec.items() if option.get("no_log")} == set(SECRETS)
+    assert not [name for name, option in spec.items() if "default" in option or "fallback" in option]

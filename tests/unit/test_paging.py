@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Lists that come in pages are read to their end, whichever spelling a cloud uses."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
+    PAGE_SIZE,
+    Listing,
+    in_parallel,
+    read_pages,
+    rows_of,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from support.scripted import ScriptedCloud
+
+ROUTE, PATH = "GET /v1/products/:p/devices", "/v1/products/7/devices"
+
+
+def read(http: Http, **arguments: Any) -> Listing:
+    return read_pages(http, ROUTE, keys=("devices", "data"), doing="list devices", at={"p": 7}, **arguments)
+
+
+def page(*names: str, total: object) -> dict[str, object]:
+    return {"devices": [{"id": name} for name in names], "meta": {"total_pages": total}}
+
+
+def test_every_page_is_read_once(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    for names in ("ab", "cd", "e"):
+        scripted_cloud.answer("GET", PATH, json=page(*names, total=3))
+    listing = read(http)
+    assert sorted(row["id"] for row in listing.rows) == list("abcde")
+    assert (listing.pages, listing.complete) == (3, True)
+    assert sorted(request.query["page"] for request in scripted_cloud.requests) == ["1", "2", "3"]
+
+
+def test_the_size_of_a_page_is_asked_for_in_both_spellings_beside_the_filters(
+    http: Http, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("GET", PATH, json=page("a", total=1))
+    read(http, query={"groups": "north"})
+    size = str(PAGE_SIZE)
+    assert scripted_cloud.requests[0].query == {"groups": "north", "page": "1", "perPage": size, "per_page": size}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"id": "a"}],
+        {"devices": [{"id": "a"}]},
+        {"data": [{"id": "a"}], "meta": None},
+        page("a", total=0),
+        page("a", total=None),
+        page("a", total="1"),
+    ],
+)
+def test_a_list_that_names_no_pages_is_one(http: Http, scripted_cloud: ScriptedCloud, body: Any) -> None:
+    scripted_cloud.answer("GET", PATH, json=body)
+    assert read(http) == Listing(({"id": "a"},), 1, True)
+
+
+def test_an_empty_list_is_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=page(total=0))
+    assert read(http) == Listing((), 1, True)
+
+
+def test_a_list_that_grows_while_it_is_read_is_not_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=page("a", total=2)).answer("GET", PATH, json=page("b", total=3))
+    assert read(http).complete is False
+
+
+def test_one_page_that_fails_fails_the_whole_list(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=page("a", total=3)).answer("GET", PATH, json=page("b", total=3))
+    scripted_cloud.answer("GET", PATH, 403, json={"error": "No"})
+    with pytest.raises(ParticleError) as caught:
+        read(http)
+    assert caught.value.code == "forbidden"
+
+
+@pytest.mark.parametrize("data", [None, {}, {"devices": None}, {"devices": {}}, ["a"], {"devices": [1]}, "[]", 7])
+def test_an_answer_without_rows_is_no_empty_list(data: Any) -> None:
+    with pytest.raises(ParticleError) as caught:
+        rows_of(data, ("devices",), route=ROUTE, doing="list devices")
+    assert (caught.value.code, caught.value.route) == ("bad_response", ROUTE)
+
+
+def test_work_in_parallel_keeps_its_order_and_really_is_parallel() -> None:
+    barrier = threading.Barrier(4, timeout=5)
+
+    def double(number: int) -> int:
+        barrier.wait()
+        return 2 * number
+
+    assert in_parallel(double, range(8), 4) == [2 * number for number in range(8)]
+
+
+def test_the_first_failure_cancels_what_has_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        raise ValueError(f"item {number}")
+
+    with pytest.raises(ValueError, match="item 0"):
+        in_parallel(work, range(1000), 1)
+    assert len(begun) < 1000
+
+
+def test_no_work_is_done_in_no_time() -> None:
+    assert in_parallel(str, [], 16) == []

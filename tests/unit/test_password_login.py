@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""From e-mail and password to a token, with as few of the ten allowed refusals as possible."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import TOKEN_ROUTE, ParticleError, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from support.scripted import ScriptedCloud
+
+USERNAME, PASSWORD = "demo@example.com", "demo-password"
+LOGIN = PasswordLogin(USERNAME, PASSWORD)
+TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
+
+
+def codes(login: PasswordLogin | ReadyToken) -> list[str]:
+    return [problem.code for problem in login.problems()]
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        (USERNAME, PASSWORD),
+        (USERNAME, "correct horse battery"),
+        (USERNAME, " with spaces around "),
+        (USERNAME, "pä\"ss'w\\ord/%41+€🔑"),
+        ("plus+tag@example.com", "x"),
+        ("jörg@example.com", PASSWORD),
+        ("__admin__", PASSWORD),
+    ],
+)
+def test_credentials_that_may_work_have_no_problems(username: str, password: str) -> None:
+    assert codes(PasswordLogin(username, password)) == []
+
+
+@pytest.mark.parametrize(
+    ("username", "words"),
+    [
+        ("", "is empty"),
+        (f"{USERNAME}\n", r"'demo@example.com\n'"),
+        (f"{USERNAME}\r\n", r"\r\n'"),
+        (f" {USERNAME}", "' demo@example.com'"),
+        (f"{USERNAME} ", "'demo@example.com '"),
+        ("demo @example.com", "'demo @example.com'"),
+        ("demo\t@example.com", r"demo\t@"),
+        ("demo\x00@example.com", r"demo\x00@"),
+        ("demo\u200b@example.com", r"demo\u200b@"),
+        ("demo\u00a0@example.com", r"demo\xa0@"),
+    ],
+)
+def test_a_username_that_cannot_be_meant_is_shown_with_what_is_wrong(username: str, words: str) -> None:
+    (problem,) = PasswordLogin(username, PASSWORD).problems()
+    assert problem.code == "malformed_username"
+    assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("", "is empty"),
+        ("demo-password\n", "ends with a line break"),
+        ("demo-password\r\n", "ends with a line break"),
+        ("demo-password\r", "ends with a line break"),
+        ("\n", "ends with a line break"),
+        ("demo\npassword", "control character"),
+        ("demo\tpassword", "control character"),
+        ("demo\x00password", "control character"),
+        ("demo\x1bpassword", "control character"),
+        ("demo-passw\udcf6rd", "control character"),
+    ],
+)
+def test_a_password_that_cannot_be_meant_is_refused_and_not_shown(password: str, words: str) -> None:
+    (problem,) = PasswordLogin(USERNAME, password).problems()
+    assert problem.code == "malformed_password"
+    assert words in problem.message
+    assert "demo" not in f"{problem.as_failure()}"
+
+
+@pytest.mark.parametrize(
+    ("client_id", "client_secret", "expected"),
+    [
+        (None, None, []),
+        ("my-client_1", "s3cret", []),
+        ("CLI2", "client_secret_here", []),
+        ("abc", "s3cret", []),
+        ("a" * 40, "s3cret", []),
+        ("my-client", None, ["invalid_client_secret"]),
+        (None, "s3cret", ["invalid_client_secret"]),
+        ("ab", "s3cret", ["unknown_client"]),
+        ("a" * 41, "s3cret", ["unknown_client"]),
+        ("", "s3cret", ["unknown_client"]),
+        ("my client", "s3cret", ["unknown_client"]),
+        ("my-client\n", "s3cret", ["unknown_client"]),
+        ("my client", None, ["invalid_client_secret", "unknown_client"]),
+    ],
+)
+def test_a_client_is_whole_and_well_formed(
+    client_id: str | None, client_secret: str | None, expected: list[str]
+) -> None:
+    login = PasswordLogin(USERNAME, PASSWORD, client_id, client_secret)
+    assert codes(login) == expected
+    assert "s3cret" not in str([problem.as_failure() for problem in login.problems()])
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    login = PasswordLogin("", "line\n", "x", None)
+    assert codes(login) == ["malformed_username", "malformed_password", "invalid_client_secret", "unknown_client"]
+
+
+def test_the_customary_client_is_used_when_none_is_given() -> None:
+    assert LOGIN.client == ("particle", "particle")
+    assert PasswordLogin(USERNAME, PASSWORD, "my-client", "s3cret").client == ("my-client", "s3cret")
+
+
+def test_no_secret_is_in_a_representation(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
+    login = PasswordLogin(USERNAME, PASSWORD, "my-client", "s3cret")
+    shown = repr([login, ReadyToken(TOKEN), login.obtain(http, None), http, http.redact])
+    assert USERNAME in shown
+    assert not [secret for secret in (PASSWORD, "s3cret", TOKEN) if secret in shown]
+
+
+def test_what_a_login_holds_is_hidden_also_as_basic_header() -> None:
+    redact = Redactor()
+    PasswordLogin(USERNAME, PASSWORD, "my-client", "s3cret").teach(redact)
+    basic = [base64.b64encode(pair.encode()).decode() for pair in (f"{USERNAME}:{PASSWORD}", "my-client:s3cret")]
+    assert redact(f"{PASSWORD} s3cret {' '.join(basic)} {USERNAME} my-client") == (
+        f"******** ******** ******** ******** {USERNAME} my-client"
+    )
+
+
+def test_the_public_client_is_no_secret_or_the_name_of_the_cloud_would_be_hidden_everywhere() -> None:
+    redact = Redactor()
+    PasswordLogin(USERNAME, PASSWORD, "particle", "particle").teach(redact)
+    LOGIN.teach(redact)
+    assert redact("api.particle.io") == "api.particle.io"
+
+
+def test_a_login_is_one_request_with_the_account_in_the_form_and_the_client_in_the_header(
+    http: Http, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer(
+        "POST", "/oauth/token", json={"access_token": TOKEN, "token_type": "bearer", "expires_in": 3600}
+    )
+    login = PasswordLogin("plus+tag@example.com", "pä ss&w=rd", "my-client", "s3cret€")
+    grant = login.obtain(http, 3600)
+
+    (request,) = scripted_cloud.requests
+    assert request.form == {
+        "grant_type": "password",
+        "username": "plus+tag@example.com",
+        "password": "pä ss&w=rd",
+        "expires_in": "3600",
+    }
+    assert request.query == {}
+    client = base64.b64encode("my-client:s3cret€".encode()).decode()
+    assert request.headers["Authorization"] == f"Basic {client}"
+    assert (grant.access_token, grant.token_type, grant.expires_in) == (TOKEN, "bearer", 3600)
+    assert (http.usage.requests, http.usage.writes) == (1, 0)
+
+
+def test_the_life_is_left_to_the_cloud_when_nobody_wishes_one(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
+    LOGIN.obtain(http, None)
+    assert "expires_in" not in scripted_cloud.requests[0].form
+
+
+@pytest.mark.parametrize(
+    ("said", "expires_in"),
+    [({"expires_in": 3600}, 3600), ({"expires_in": "3600"}, 3600), ({"expires_in": 0}, 0), ({}, None)],
+)
+def test_the_life_is_read_as_number_or_text_and_may_be_missing(
+    http: Http, scripted_cloud: ScriptedCloud, said: dict[str, object], expires_in: int | None
+) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN, **said})
+    grant = LOGIN.obtain(http, None)
+    assert (grant.expires_in, grant.token_type) == (expires_in, "bearer")
+
+
+def test_both_fresh_tokens_are_hidden_from_then_on(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": "fresh-one", "refresh_token": "fresh-two"})
+    LOGIN.obtain(http, None)
+    assert http.redact("fresh-one fresh-two") == "******** ********"
+
+
+@pytest.mark.parametrize("answer", [{}, {"access_token": None}, {"access_token": ""}, {"access_token": 7}, [], "ok"])
+def test_a_success_without_a_token_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud, answer: object) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", json=answer)
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, None)
+    assert (caught.value.code, caught.value.route) == ("bad_response", TOKEN_ROUTE)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, '{"error": "invalid_grant", "error_description": "User credentials are invalid"}', "invalid_credentials"),
+        (503, '{"error": "server_error", "error_description": "Wrong password"}', "invalid_credentials"),
+        (503, '{"error": "server_error", "error_description": "Try again later"}', "cloud_error"),
+        (500, "", "cloud_error"),
+        (502, "<html>Bad Gateway</html>", "cloud_error"),
+        (408, "", "cloud_error"),
+        (429, '{"error": "rate_limit_exceeded"}', "locked_out"),
+        (529, "", "locked_out"),
+        (200, "", "bad_response"),
+        (200, '{"access_token": "1f0c5d', "bad_response"),
+        (200, "<html>Log in to the hotel</html>", "not_a_cloud"),
+        (302, "", "not_a_cloud"),
+    ],
+)
+def test_a_refused_login_is_sent_once_and_never_again(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, body: str, code: str
+) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", status, body=body, headers={"Retry-After": "1"})
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, 3600)
+    assert (caught.value.code, caught.value.status) == (code, status)
+    assert len(scripted_cloud.requests) == 1
+    assert (http.usage.requests, http.usage.retries, http.usage.writes) == (1, 0, 0)
+
+
+def test_a_login_whose_connection_breaks_is_not_repeated_either(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", effect="reset")
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, 3600)
+    assert caught.value.code == "unreachable"
+    assert len(scripted_cloud.requests) == 1
+
+
+def test_a_password_that_the_cloud_repeats_is_not_shown(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    LOGIN.teach(http.redact)
+    scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": f"No such password: {PASSWORD}"})
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, None)
+    assert caught.value.message == (
+        "Could not obtain an access token for demo@example.com: the cloud refused; "
+        "it answered 400 (No such password: ********)."
+    )
+
+
+@pytest.mark.parametrize("token", [TOKEN, "a", "eyJhbGciOiJIUzI1NiJ9.e30.sig-_~+/="])
+def test_a_ready_token_is_opaque(token: str) -> None:
+    assert codes(ReadyToken(token)) == []
+
+
+@pytest.mark.parametrize("token", ["", " ", f"{TOKEN}\n", f"{TOKEN}\r\n", f" {TOKEN}", "a b", "a\tb", "a\x00", "tökén"])
+def test_a_ready_token_that_cannot_be_one_is_refused_before_any_request(token: str) -> None:
+    (problem,) = ReadyToken(token).problems()
+    assert problem.code == "token_invalid"
+    assert TOKEN not in f"{problem.as_failure()}"
+
+
+def test_a_ready_token_costs_no_request(http: Http) -> None:
+    grant = ReadyToken(TOKEN).obtain(http, 3600)
+    assert (grant.access_token, grant.expires_in) == (TOKEN, None)
+    assert http.usage.requests == 0

@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A plan is exactly the writes between what is observed and what is declared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fleet_cloud import device_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    DevicePlan,
+    DeviceRecord,
+    Manifest,
+    Observed,
+    ObservedDevice,
+    Plan,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, difference, make_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+
+IDS = [device_id(number) for number in range(1, 7)]
+ELSEWHERE = device_id(99)
+ONE, TWO = IDS[:2]
+
+
+@dataclass
+class Row:
+    """A device of the small cloud below."""
+
+    name: str | None = None
+    notes: str | None = None
+    groups: set[str] = field(default_factory=set)
+
+
+@dataclass
+class SmallCloud:
+    """One product in memory. It refuses what a cloud refuses, so that a plan in the wrong order fails."""
+
+    devices: dict[str, Row] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)
+    ledgers: set[str] = field(default_factory=set)
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def plan(self, manifest: Manifest) -> Plan:
+        """Observe and plan, as a run does."""
+        seen = {
+            device: ObservedDevice(device, {"name": row.name, "notes": row.notes}, frozenset(row.groups))
+            for device, row in self.devices.items()
+        }
+        wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
+        groups_of = {device: found.groups for device, found in seen.items()}
+        mesh = ledger.plan(manifest.networks, wanted, groups_of, ledger.Observed(frozenset(self.ledgers), self.orders))
+        return make_plan(manifest, Observed(seen, frozenset(self.groups)), mesh)
+
+    def apply(self, plan: Plan) -> None:
+        """Carry a plan out."""
+        for write in plan.setup:
+            assert write.name not in self.ledgers
+            self.ledgers.add(write.name)
+        for group in plan.create_groups:
+            assert group not in self.groups
+            self.groups.add(group)
+        changing = [device for device in plan.devices if device.changed]
+        for device in changing:
+            if device.imports:
+                assert device.id not in self.devices
+                self.devices[device.id] = Row()
+        for change, group, ids in batches(changing, 2):
+            assert group in self.groups
+            for member in ids:
+                groups = self.devices[member].groups
+                groups.add(group) if change == "add" else groups.remove(group)
+        for device in changing:
+            row = self.devices[device.id]
+            for name, value in device.fields.items():
+                setattr(row, name, value)
+            if device.mesh is not None and device.mesh.write is not None:
+                self._write_orders(device.mesh.write)
+
+    def _write_orders(self, write: ledger.Write) -> None:
+        assert "mesh" in self.ledgers
+        if isinstance(write, ledger.SetOrders):
+            self.orders[write.device] = json.loads(json.dumps(write.data))
+        else:
+            assert isinstance(write, ledger.RemoveOrders)
+            del self.orders[write.device]
+
+
+def brought_about(manifest: Manifest) -> SmallCloud:
+    """The cloud in which a manifest is already true, built without any plan."""
+    cloud = SmallCloud(ledgers={"mesh", "mesh-status"})
+    for record in manifest.devices:
+        row = Row(record.fields.get("name"), record.fields.get("notes") or None, set(record.groups or ()))
+        if record.mesh is not None:
+            network = manifest.networks[record.mesh.network]
+            row.groups |= {f"mesh-{network.name}", f"mesh-{record.mesh.role}"}
+            cloud.orders[record.id] = {
+                "network": network.name,
+                "role": record.mesh.role,
+                "gateways": sorted(network.gateways),
+                "parameters": dict(network.parameters),
+            }
+        cloud.devices[record.id] = row
+        cloud.groups |= row.groups
+    return cloud
+
+
+TEXTS = st.sampled_from(["a", "B c", "ü", "north wall"])
+OWN_GROUPS = st.sets(st.sampled_from(["north", "south", "beta"]))
+MESH_GROUPS = st.sets(st.sampled_from(["mesh-barn", "mesh-shed", "mesh-old", "mesh-gateway", "mesh-node"]))
+SECRETS = st.sampled_from(["hush-1", "hush-2", None])
+PARAMETERS = st.dictionaries(st.sampled_from(["key", "pan", "channel"]), SECRETS)
+MESHES = st.just({"state": "absent"}) | st.fixed_dictionaries(
+    {"network": st.sampled_from(["barn", "shed"])}, optional={"role": st.sampled_from(["gateway", "node"])}
+)
+RECORDS = st.fixed_dictionaries(
+    {"id": st.sampled_from(IDS)},
+    optional={"name": TEXTS, "notes": TEXTS | st.just(""), "groups": OWN_GROUPS.map(sorted), "mesh": MESHES},
+)
+MANIFESTS = st.fixed_dictionaries(
+    {
+        "product": st.just("field-logger"),
+        "unique_names": st.just(False),
+        "groups_mode": st.sampled_from(["add", "exact"]),
+        "devices": st.lists(RECORDS, max_size=6, unique_by=lambda record: str(record["id"])),
+        "networks": st.fixed_dictionaries(
+            {
+                name: st.fixed_dictionaries({"gateways": st.just([ELSEWHERE]), "parameters": PARAMETERS})
+                for name in ("barn", "shed")
+            }
+        ),
+    }
+).map(read_manifest)
+ORDERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "network": st.sampled_from(["barn", "shed", "old"]),
+        "role": st.sampled_from(["gateway", "node"]),
+        "gateways": st.lists(st.sampled_from([ELSEWHERE, ONE]), unique=True) | st.none(),
+        "parameters": PARAMETERS | st.sampled_from([None, "hush-1", ["hush-2"]]),
+        "psk": st.just("hush-3"),
+    },
+)
+
+
+@st.composite
+def clouds(draw: st.DrawFn) -> SmallCloud:
+    """Any state that a product may be in."""
+    rows = st.builds(Row, st.none() | TEXTS, st.none() | TEXTS, st.builds(set.union, OWN_GROUPS, MESH_GROUPS))
+    devices = draw(st.dictionaries(st.sampled_from(IDS), rows, max_size=6))
+    used = {group for row in devices.values() for group in row.groups}
+    ledgers = draw(st.sets(st.sampled_from(["mesh", "mesh-status"])))
+    orders = draw(st.dictionaries(st.sampled_from(IDS), ORDERS, max_size=4)) if "mesh" in ledgers else {}
+    return SmallCloud(devices, used | draw(OWN_GROUPS), ledgers, orders)
+
+
+class TestForAnyFleet:
+    """What holds for every manifest and every state of the cloud."""
+
+    @given(MANIFESTS)
+    def test_what_is_so_already_needs_no_write(self, manifest: Manifest) -> None:
+        plan = brought_about(manifest).plan(manifest)
+        assert (plan.create_groups, plan.setup, dict(plan.refused)) == ((), (), {})
+        assert [device.changes for device in plan.devices if device.changed] == []
+        assert batches(plan.devices, 10) == []
+
+    @given(MANIFESTS, clouds())
+    def test_after_a_plan_there_is_nothing_left_to_do(self, manifest: Manifest, cloud: SmallCloud) -> None:
+        cloud.apply(cloud.plan(manifest))
+        again = cloud.plan(manifest)
+        assert (again.create_groups, again.setup) == ((), ())
+        assert [device.changes for device in again.devices if device.changed] == []
+
+    @given(MANIFESTS, clouds())
+    def test_after_a_plan_all_is_as_declared(self, manifest: Manifest, cloud: SmallCloud) -> None:
+        cloud.apply(cloud.plan(manifest))
+        wanted = brought_about(manifest)
+        for record in manifest.devices:
+            row, declared = cloud.devices[record.id], wanted.devices[record.id]
+            assert {name: getattr(row, name) or "" for name in record.fields} == dict(record.fields)
+            assert row.groups >= declared.groups
+            if record.speaks_of_mesh:
+                assert cloud.orders.get(record.id) == wanted.orders.get(record.id)
+                assert mesh_groups(row.groups) == mesh_groups(declared.groups)
+            if record.groups is not None and manifest.exact_groups:
+                assert row.groups - mesh_groups(row.groups) == record.groups
+
+    @given(MANIFESTS, clouds())
+    def test_a_device_changes_when_and_only_when_something_is_written(
+        self, manifest: Manifest, cloud: SmallCloud
+    ) -> None:
+        for device in cloud.plan(manifest).devices:
+            writes = [device.imports, device.add_groups, device.remove_groups, device.fields]
+            writes.append(device.mesh is not None and device.mesh.write is not None)
+            assert device.changed == any(writes)
+
+    @given(MANIFESTS, clouds())
+    def test_what_is_not_declared_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:
+        records = {record.id: record for record in manifest.devices}
+        plan = cloud.plan(manifest)
+        assert {device.id for device in plan.devices} == set(records)
+        for device in plan.devices:
+            record = records[device.id]
+            touched = device.add_groups | device.remove_groups
+            assert device.fields.items() <= record.fields.items()
+            if not record.speaks_of_mesh:
+                assert device.mesh is None
+                assert not mesh_groups(touched)
+            if record.groups is None:
+                assert touched == mesh_groups(touched)
+            if not manifest.exact_groups:
+                assert device.remove_groups == mesh_groups(device.remove_groups)
+
+    @given(MANIFESTS, clouds(), st.integers(1, 4))
+    def test_batches_are_exactly_the_changes(self, manifest: Manifest, cloud: SmallCloud, size: int) -> None:
+        plans = cloud.plan(manifest).devices
+        calls = batches(plans, size)
+        assert all(1 <= len(devices) <= size for _, _, devices in calls)
+        sent = [(change, group, device) for change, group, devices in calls for device in devices]
+        wanted = {("add", group, device.id) for device in plans for group in device.add_groups}
+        wanted |= {("remove", group, device.id) for device in plans for group in device.remove_groups}
+        assert sorted(sent) == sorted(wanted)
+        changes = [change for change, _, _ in calls]
+        assert changes == sorted(changes), "what is removed comes last"
+
+    @given(MANIFESTS, clouds())
+    def test_no_value_of_a_parameter_is_shown(self, manifest: Manifest, cloud: SmallCloud) -> None:
+        plan = cloud.plan(manifest)
+        assert "hush" not in json.dumps(difference(plan.devices))
+        assert "hush" not in repr(plan)
+        assert "hush" not in repr(manifest)
+
+    @given(MANIFESTS, clouds())
+    def test_gateways_come_before_what_they_serve(self, manifest: Manifest, cloud: SmallCloud) -> None:
+        roles = {record.id: record.mesh.role if record.mesh else None for record in manifest.devices}
+        order = [roles[device.id] != "gateway" for device in cloud.plan(manifest).devices]
+        assert order == sorted(order)
+
+
+def mesh_groups(groups: set[str] | frozenset[str]) -> set[str]:
+    """Those that belong to the mesh."""
+    return {group for group in groups if group.startswith(RESERVED_GROUPS)}
+
+
+def planned(record: DeviceRecord, observed: Mapping[str, Any] | None, *, exact: bool = False) -> DevicePlan:
+    """The plan of one device of a product."""
+    manifest = Manifest("field-logger", exact, {}, (record,))
+    devices = {} if observed is None else {ONE: ObservedDevice(ONE, **observed)}
+    (device,) = make_plan(manifest, Observed(devices)).devices
+    return device
+
+
+class TestOneDevice:
+    """What the user is shown, and what is written."""
+
+    def test_a_new_one_is_imported(self) -> None:
+        device = planned(DeviceRecord(ONE, {"name": "a"}), None)
+        assert device.changes == {"product": (None, "field-logger"), "name": (None, "a")}
+        assert (device.imports, device.claims) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("declared", "observed", "written"),
+        [
+            ({"name": "a"}, {"name": "b"}, {"name": "a"}),
+            ({"name": "a"}, {"name": "a"}, {}),
+            ({"name": "a"}, {"name": None}, {"name": "a"}),
+            ({"notes": ""}, {"notes": None}, {}),
+            ({"notes": ""}, {}, {}),
+            ({"notes": ""}, {"notes": "old"}, {"notes": ""}),
+            ({}, {"name": "b", "notes": "c"}, {}),
+        ],
+    )
+    def test_a_field_is_written_when_it_differs(
+        self, declared: dict[str, str], observed: dict[str, str | None], written: dict[str, str]
+    ) -> None:
+        device = planned(DeviceRecord(ONE, declared), {"fields": observed})
+        assert device.fields == written
+        assert device.changes == {name: (observed.get(name), value) for name, value in written.items()}
+
+    @pytest.mark.parametrize(
+        ("declared", "exact", "add", "remove", "change"),
+        [
+            (None, True, set(), set(), None),
+            (["north"], False, set(), set(), None),
+            (["beta"], False, {"beta"}, set(), (["north"], ["beta", "north"])),
+            (["beta"], True, {"beta"}, {"north"}, (["north"], ["beta"])),
+            ([], True, set(), {"north"}, (["north"], [])),
+            ([], False, set(), set(), None),
+        ],
+    )
+    def test_groups_are_added_or_made_exact_and_those_of_the_mesh_stay(
+        self,
+        declared: list[str] | None,
+        exact: bool,
+        add: set[str],
+        remove: set[str],
+        change: tuple[list[str], list[str]] | None,
+    ) -> None:
+        groups = None if declared is None else frozenset(declared)
+        seen = {"fields": {}, "groups": frozenset({"north", "mesh-barn", "mesh-node"})}
+        device = planned(DeviceRecord(ONE, groups=groups), seen, exact=exact)
+        assert device.add_groups == add
+        assert device.remove_groups == remove
+        assert device.changes.get("groups") == change
+
+
+class TestAnAccount:
+    """Without a product, devices are claimed, or refused when nobody says so."""
+
+    @staticmethod
+    def plan(record: DeviceRecord, *seen: ObservedDevice) -> Plan:
+        return make_plan(Manifest(None, False, {}, (record,)), Observed({device.id: device for device in seen}))
+
+    def test_a_device_that_is_not_there_is_claimed_when_that_is_declared(self) -> None:
+        (device,) = self.plan(DeviceRecord(ONE, {"name": "a"}, claimed=True)).devices
+        assert (device.claims, device.imports) == (True, False)
+        assert device.changes == {"claimed": (None, True), "name": (None, "a")}
+
+    def test_a_claimed_device_is_not_claimed_again(self) -> None:
+        (device,) = self.plan(DeviceRecord(ONE, claimed=True), ObservedDevice(ONE, {})).devices
+        assert not device.changed
+
+    def test_a_device_that_is_not_there_is_refused_otherwise(self) -> None:
+        plan = self.plan(DeviceRecord(ONE, {"name": "a"}))
+        assert plan.devices == ()
+        assert "declare claimed: true" in plan.refused[ONE]
+
+
+def test_the_difference_shows_only_what_changes() -> None:
+    changed = DevicePlan(ONE, {"name": ("a", "b")})
+    assert difference([changed, DevicePlan(TWO, {})]) == {"before": {ONE: {"name": "a"}}, "after": {ONE: {"name": "b"}}}
