@@ -13,6 +13,7 @@ PYTHON     ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(RUNS)' 2>/dev/null 
 VENV := $(CURDIR)/.venv
 LINK := .collections/ansible_collections/meshfleet/particle
 REAL := .cache/real_server
+OFFICIAL := .cache/official_client
 
 export PATH := $(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
@@ -57,11 +58,11 @@ types: setup ## static types
 
 .PHONY: unit
 unit: setup ## tests of the parts
-	python -m pytest tests/unit
+	python -m pytest -n 2 --dist loadfile tests/unit
 
 .PHONY: integration
-integration: setup $(REAL)/.installed ## tests of the whole, against the simulator and a compatible cloud
-	python -m pytest tests/integration
+integration: setup $(REAL)/.installed $(OFFICIAL)/.installed ## tests of the whole, against the simulator and a compatible cloud
+	python -m pytest -n 2 --dist loadfile tests/integration
 
 .PHONY: bench
 bench: setup ## measurements; they print figures and assert nothing about time
@@ -97,6 +98,8 @@ $(LINK):
 	ln -sfn ../../.. $@
 
 $(REAL)/.installed: tests/real_server/package.json
+$(OFFICIAL)/.installed: tests/official_client/package.json
+$(REAL)/.installed $(OFFICIAL)/.installed:
 	mkdir -p $(@D)
 	cp $< $(@D)
 	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error

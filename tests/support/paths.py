@@ -12,3 +12,4 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 COLLECTIONS = ROOT / ".collections"
 REAL_SERVER_MODULES = ROOT / ".cache" / "real_server" / "node_modules"
+OFFICIAL_CLIENT = ROOT / ".cache" / "official_client"

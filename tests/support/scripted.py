@@ -178,7 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _say(self, answer: _Answer) -> None:
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        if "Date" not in answer.headers:
+            self.send_header("Date", self.date_time_string())
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -14,15 +14,20 @@ PARAMETER = "access_token"
 
 def check_bearer(world: World, call: Call) -> Token:
     """The token of a request, by header, or by one of the two deprecated transports."""
-    token = world.tokens.get(_presented(call))
+    value, in_query = _presented(call)
+    token = world.tokens.get(value)
     if token is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
+    if in_query and not token.account.query_tokens:
+        # The facts know that the cloud refuses this, and no text for it.
+        raise oauth_error("invalid_request", "This account may not send the access token in the query")
     if token.expires_at is not None and token.expires_at <= world.now():
         raise oauth_error("invalid_token", "The access token provided has expired.")
     return token
 
 
-def _presented(call: Call) -> str:
+def _presented(call: Call) -> tuple[str, bool]:
+    """The value of the token, and whether it came in the query."""
     header = call.headers.get("Authorization")
     # A token in the body is taken out before the endpoint sees the fields.
     in_body = call.fields.pop(PARAMETER, None)
@@ -36,11 +41,11 @@ def _presented(call: Call) -> str:
         scheme, _, value = header.strip().partition(" ")
         if scheme.lower() != "bearer" or not value.strip():
             raise oauth_error("invalid_request", "Malformed auth header")
-        return value.strip()
+        return value.strip(), False
     if in_body is not None:
-        return _from_body(call, str(in_body))
+        return _from_body(call, str(in_body)), False
     if in_query is not None and call.method == "GET":
-        return in_query
+        return in_query, True
     raise oauth_error("invalid_request", "The access token was not found")
 
 

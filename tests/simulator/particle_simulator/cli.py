@@ -7,12 +7,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import re
 import ssl
 import sys
 
+from particle_simulator.routes import table_for, whole_table
+from particle_simulator.routes_table import routes_table
+from particle_simulator.routing import TwoRoutes
 from particle_simulator.server import ServerOptions, serve
 from particle_simulator.settings import BadSettings, Settings, read_accounts, read_fleet
 from particle_simulator.simulation import Simulation
+
+ORG_SLUG = re.compile(r"[a-z0-9-]+")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,30 +30,71 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fleet", metavar="N|FILE", default="0", help="devices to manufacture, or a JSON list of devices"
     )
-    parser.add_argument(
-        "--accounts", metavar="FILE", help="JSON list of accounts; the first owns the product"
-    )
+    parser.add_argument("--accounts", metavar="FILE", help="JSON list of accounts; the first owns the product")
     parser.add_argument("--seed", type=int, default=0, help="what looks random is the same for the same seed")
-    parser.add_argument("--limits", choices=("off", "documented"), default="off")
-    parser.add_argument("--mesh", choices=("retired", "enabled"), default="retired")
     parser.add_argument(
-        "--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer"
+        "--limits", choices=("off", "documented"), default="off", help="whether the documented rate limits hold"
     )
+    parser.add_argument(
+        "--mesh", choices=("retired", "enabled"), default="retired", help="the legacy registry of mesh networks"
+    )
+    parser.add_argument(
+        "--token-listing", choices=("retired", "enabled"), default="retired", help="the legacy list of access tokens"
+    )
+    parser.add_argument("--session-login", metavar="PATH", help="first step of the login of 2014: where to put it")
+    parser.add_argument("--session-token", metavar="PATH", help="second step of the login of 2014: where to put it")
+    parser.add_argument("--org", metavar="SLUG", help="puts the product under an organisation of this name")
+    parser.add_argument(
+        "--slow-joiners", type=float, default=0.0, metavar="SHARE", help="share of mesh nodes that take minutes to join"
+    )
+    parser.add_argument(
+        "--churn", type=int, default=0, metavar="N", help="devices that reconnect before each list of product devices"
+    )
+    parser.add_argument("--routes", action="store_true", help="print the table of all routes in Markdown and end")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer")
     parser.add_argument("--tls-cert", metavar="F", help="certificate chain in PEM; needs --tls-key")
     parser.add_argument("--tls-key", metavar="F", help="private key in PEM; needs --tls-cert")
     return parser
 
 
-def _refuse_what_is_missing(arguments: argparse.Namespace) -> None:
-    """A flag that would be ignored is refused: a test must not believe in limits that nobody enforces."""
-    if arguments.limits != "off":
-        raise BadSettings("--limits documented is not implemented yet; only --limits off works")
-    if arguments.mesh != "retired":
-        raise BadSettings("--mesh enabled is not implemented yet; only --mesh retired works")
+def _refuse_nonsense(arguments: argparse.Namespace) -> None:
+    if not 0 <= arguments.slow_joiners <= 1:
+        raise BadSettings("--slow-joiners must be a share from 0 to 1")
+    if arguments.churn < 0:
+        raise BadSettings("--churn must not be negative")
+    if arguments.org is not None and not ORG_SLUG.fullmatch(arguments.org):
+        raise BadSettings("--org must be made of lower-case letters, digits and dashes")
     if arguments.latency < 0:
         raise BadSettings("--latency must not be negative")
     if not 0 <= arguments.port <= 65535:
         raise BadSettings("--port must be between 0 and 65535")
+
+
+def _session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    """Where the login of 2014 goes, if anywhere."""
+    paths = (arguments.session_login, arguments.session_token)
+    if paths == (None, None):
+        return None
+    if not all(path and path.startswith("/") for path in paths):
+        raise BadSettings("--session-login and --session-token go together, each a path that begins with /")
+    return paths
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    manufactured, fleet = read_fleet(arguments.fleet)
+    return Settings(
+        seed=arguments.seed,
+        manufactured=manufactured,
+        fleet=fleet,
+        accounts=read_accounts(arguments.accounts),
+        limits=arguments.limits == "documented",
+        mesh=arguments.mesh == "enabled",
+        token_listing=arguments.token_listing == "enabled",
+        session_paths=_session_paths(arguments),
+        org=arguments.org,
+        slow_joiners=arguments.slow_joiners,
+        churn=arguments.churn,
+    )
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
@@ -68,14 +115,15 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the simulator; the exit code is 2 for a command line that makes no sense."""
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if arguments.routes:
+        print(routes_table(whole_table()))
+        return 0
     try:
-        _refuse_what_is_missing(arguments)
-        manufactured, fleet = read_fleet(arguments.fleet)
-        settings = Settings(arguments.seed, manufactured, fleet, read_accounts(arguments.accounts))
-        options = ServerOptions(
-            arguments.port, arguments.port_file, arguments.latency / 1000.0, _tls(arguments)
-        )
-    except BadSettings as wrong:
+        _refuse_nonsense(arguments)
+        settings = _settings(arguments)
+        table_for(settings)
+        options = ServerOptions(arguments.port, arguments.port_file, arguments.latency / 1000.0, _tls(arguments))
+    except (BadSettings, TwoRoutes) as wrong:
         parser.error(str(wrong))
     # A fleet is millions of small objects that live as long as the process: the collector must not walk them.
     gc.disable()

@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from particle_simulator.errors import Refusal, bad_request
+from particle_simulator.device_firmware import expect_update, take_update
+from particle_simulator.errors import bad_request
 from particle_simulator.model import Device, iso
+from particle_simulator.power import not_there
 from particle_simulator.settings import GROUP_NAME
 from particle_simulator.world import World
 
@@ -73,7 +75,7 @@ def account_change(world: World, device: Device, fields: dict[str, Any]) -> dict
     What happens to a second one is not documented; it is ignored, as the older servers do.
     """
     if "signal" in fields:
-        return _signal(device, fields["signal"])
+        return _signal(world, device, fields["signal"])
     for name, read in ACCOUNT_FIELDS.items():
         if name in fields:
             value = read(name, fields[name])
@@ -88,14 +90,15 @@ def account_change(world: World, device: Device, fields: dict[str, Any]) -> dict
 def product_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
     """device_update on the product route: several fields at once, all of them or none."""
     if "signal" in fields:
-        return _signal(device, fields["signal"])
+        return _signal(world, device, fields["signal"])
     changes = {name: read(name, fields[name]) for name, read in PRODUCT_FIELDS.items() if name in fields}
     if not changes:
         raise bad_request("The request names nothing that can be changed")
+    flash_now = "desired_firmware_version" in changes and _flag("flash", fields.get("flash", False))
     for name, value in changes.items():
         _apply(world, device, name, value)
-    if "desired_firmware_version" in changes and _flag("flash", fields.get("flash", False)) and device.online:
-        device.firmware_version = device.desired_firmware_version or device.firmware_version
+    if not (flash_now and take_update(world, device)):
+        expect_update(world, device)
     return {"id": device.id, **changes, "updated_at": iso(world.now())}
 
 
@@ -108,8 +111,14 @@ def _apply(world: World, device: Device, name: str, value: Any) -> None:
         setattr(device, name, value)
 
 
-def _signal(device: Device, value: Any) -> dict[str, Any]:
-    if not device.online:
-        error = {"error": "Timed out, didn't hear back from device service"}
-        raise Refusal(500, {"ok": False, "code": 500, "errors": [error]})
+def ping(world: World, device: Device) -> dict[str, Any]:
+    """device_ping: the device is asked, so the answer is right even while the cloud still believes otherwise."""
+    if device.reachable:
+        device.last_heard = world.now()
+    return {"online": device.reachable, "ok": True}
+
+
+def _signal(world: World, device: Device, value: Any) -> dict[str, Any]:
+    if not device.reachable:
+        raise not_there(world, device, 500)
     return {"id": device.id, "connected": True, "signaling": value in (True, 1, "1", "true")}

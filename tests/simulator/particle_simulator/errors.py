@@ -43,6 +43,12 @@ def oauth_error(code: str, description: str, **more: str) -> Refusal:
     return Refusal(OAUTH_STATUS[code], {"error": code, "error_description": description, **more}, headers)
 
 
+def closed_to_api_users() -> Refusal:
+    """A route that no API user may call (`scope_errors` in the facts); they print the status 400."""
+    description = "API users are not allowed to call this endpoint"
+    return Refusal(400, {"error": "unauthorized", "error_description": description}, NO_STORE)
+
+
 def permission_denied() -> Refusal:
     """E3: a device that does not exist and a device of somebody else are told alike."""
     info = (

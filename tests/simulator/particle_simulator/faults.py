@@ -4,42 +4,57 @@
 
 Before the request is carried out: `status`, `html`, `reset_before`, `silence`.
 After it was carried out: `empty`, `truncated`, `reset_after`.
+`delay` only keeps the client waiting; as a key it goes with every effect.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import orjson
 
+from particle_simulator.error_shapes import HTML, SHAPES
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Reply
 
 BEFORE = frozenset({"status", "html", "reset_before", "silence"})
-AFTER = frozenset({"empty", "truncated", "reset_after"})
+AFTER = frozenset({"empty", "truncated", "reset_after", "delay"})
 EVERY_ROUTE = "*"
-KEYS = {"route", "times", "effect", "status", "body", "headers"}
-HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+KEYS = {"route", "times", "probability", "effect", "delay", "status", "shape", "body", "headers"}
+LONGEST_DELAY = 600
 
 
 @dataclass(slots=True)
 class Fault:
-    """One entry of the schedule; it fires on the first `times` requests to its route."""
+    """One entry of the schedule: it fires on requests to its route, `times` often (None is without end)."""
 
     route: str
     effect: str
-    times: int
+    times: int | None
+    probability: float
+    delay: float
     status: int | None
     body: Any
     headers: dict[str, str]
     fired: int = 0
 
+    @property
+    def live(self) -> bool:
+        """Whether it may still fire."""
+        return self.times is None or self.fired < self.times
+
+    def meets(self, key: str) -> bool:
+        """Whether it is meant for a route; `PUT *` is for all of a method."""
+        method, _, path = self.route.partition(" ")
+        return self.route in (key, EVERY_ROUTE) or (path == EVERY_ROUTE and key.startswith(f"{method} "))
+
     def reply(self) -> Reply:
         """The answer of the effects `status` and `html`, which come without asking the cloud."""
         if self.effect == "html":
-            body = self.body.encode() if isinstance(self.body, str) else HTML
-            return Reply(self.status or 502, body, dict(self.headers), "text/html")
+            page = self.body if isinstance(self.body, str) else HTML
+            return Reply(self.status or 502, page.encode(), dict(self.headers), "text/html")
         if self.body is None:
             return Reply(self.status or 500, b"", dict(self.headers), None)
         if isinstance(self.body, str):
@@ -58,6 +73,8 @@ class Fault:
             "route": self.route,
             "effect": self.effect,
             "times": self.times,
+            "probability": self.probability,
+            "delay": self.delay,
             "status": self.status,
             "fired": self.fired,
         }
@@ -66,9 +83,15 @@ class Fault:
 class Faults:
     """The schedule. Entries of the same route fire one after another, in the order they came in."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.clear()
+
+    def clear(self) -> None:
+        """Takes everything off the schedule; the same schedule then strikes the same again."""
         self._schedule: list[Fault] = []
-        self._live = 0
+        self._live: list[Fault] = []
+        self._random = Random(f"faults {self._seed}")
 
     def add(self, entries: Any, routes: set[str]) -> None:
         """Takes a list of entries, all of them or none."""
@@ -76,17 +99,15 @@ class Faults:
             raise bad_request("a fault schedule is a JSON list")
         read = [_read(entry, routes) for entry in entries]
         self._schedule += read
-        self._live += len(read)
+        self._live += read
 
     def strike(self, key: str) -> Fault | None:
         """The fault that hits a request to this route, if any."""
-        if not self._live:
-            return None
-        for fault in self._schedule:
-            if fault.fired < fault.times and fault.route in (key, EVERY_ROUTE):
+        for fault in self._live:
+            if fault.meets(key) and (fault.probability >= 1 or self._random.random() < fault.probability):
                 fault.fired += 1
-                if fault.fired == fault.times:
-                    self._live -= 1
+                if not fault.live:
+                    self._live.remove(fault)
                 return fault
         return None
 
@@ -98,18 +119,59 @@ class Faults:
 def _read(entry: Any, routes: set[str]) -> Fault:
     if not isinstance(entry, dict) or set(entry) - KEYS:
         raise bad_request(f"a fault is an object with the keys {', '.join(sorted(KEYS))}")
-    route, effect, times = entry.get("route"), entry.get("effect"), entry.get("times", 1)
-    if route != EVERY_ROUTE and route not in routes:
-        raise bad_request(f"no route is called {route!r}; a route is a method and a path template, or *")
+    effect = entry.get("effect", "status" if "shape" in entry else None)
     if effect not in BEFORE | AFTER:
         raise bad_request(f"effect must be one of {', '.join(sorted(BEFORE | AFTER))}")
-    if not isinstance(times, int) or times < 1:
-        raise bad_request("times must be a positive number")
-    status = entry.get("status")
-    if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
-        raise bad_request("status must be an HTTP status")
     headers = entry.get("headers", {})
     if not isinstance(headers, dict):
         raise bad_request("headers must be an object")
-    texts = {str(name): str(value) for name, value in headers.items()}
-    return Fault(route, effect, times, status, entry.get("body"), texts)
+    status, body = _answer(entry)
+    if entry.get("shape") == "E14" and effect == "status":
+        effect = "html"
+    return Fault(
+        route=_route(entry.get("route"), routes),
+        effect=effect,
+        times=_times(entry),
+        probability=_number(entry, "probability", 1, least=0, most=1),
+        delay=_number(entry, "delay", 0, least=0, most=LONGEST_DELAY),
+        status=status,
+        body=body,
+        headers={str(name): str(value) for name, value in headers.items()},
+    )
+
+
+def _route(route: Any, routes: set[str]) -> str:
+    known = routes | {EVERY_ROUTE} | {f"{key.partition(' ')[0]} {EVERY_ROUTE}" for key in routes}
+    if not isinstance(route, str) or route not in known:
+        raise bad_request(f"no route is called {route!r}; a route is a method and a path template, or *")
+    return route
+
+
+def _times(entry: dict[str, Any]) -> int | None:
+    """How often: once, unless the entry says it, or goes by probability for as long as it is there."""
+    times = entry.get("times", None if "probability" in entry else 1)
+    if times is None and "times" not in entry:
+        return None
+    if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+        raise bad_request("times must be a positive number")
+    return times
+
+
+def _number(entry: dict[str, Any], name: str, default: float, *, least: float, most: float) -> float:
+    value = entry.get(name, default)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not least <= value <= most:
+        raise bad_request(f"{name} must be a number from {least} to {most}")
+    return value
+
+
+def _answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
+    """Status and body: those of a named shape, unless the entry has its own."""
+    status, body = entry.get("status"), entry.get("body")
+    shape = entry.get("shape")
+    if shape is not None:
+        if shape not in SHAPES:
+            raise bad_request(f"shape must be one of {', '.join(SHAPES)}")
+        status, body = status or SHAPES[shape][0], SHAPES[shape][1] if body is None else body
+    if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
+        raise bad_request("status must be an HTTP status")
+    return status, body

@@ -50,9 +50,7 @@ def _boxed(device_id: str, platform_id: int, number: int, random: Random, now: f
     )
 
 
-def described(
-    records: tuple[dict[str, Any], ...], seed: int, now: float
-) -> Iterator[tuple[Device, dict[str, Any]]]:
+def described(records: tuple[dict[str, Any], ...], seed: int, now: float) -> Iterator[tuple[Device, dict[str, Any]]]:
     """The devices of a fleet file, each with its record: the world resolves owner, product and groups."""
     random = Random(f"file {seed}")
     for number, record in enumerate(records, start=1):

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The firmware of the virtual devices: it reads the mesh ledger and reports in the status ledger.
 
-No report is stored. Each follows from the mesh instances and from who is online, and is worked out when
-somebody reads it; so a report is never late, and one whose mesh instance is removed is gone at once.
+No report is stored. Each follows from the mesh instances, from who is up and from the clock, and is worked
+out when somebody reads it; so a report is never late, and one whose mesh instance is removed is gone at once.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from zlib import crc32
 
 import orjson
 
-from particle_simulator.model import Account, Device, Instance, Ledger
+from particle_simulator.model import Device, Instance, Ledger, Owner, owner_id
 from particle_simulator.world import World
 
 MESH_LEDGER = "mesh"
 STATUS_LEDGER = "mesh-status"
 GATEWAY = "gateway"
 NODE = "node"
+SLOWEST_JOIN = 300
+QUICKEST_SLOW_JOIN = 30
 
 
-def _mesh_ledger(account: Account, status: Ledger) -> Ledger | None:
+def _mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
     """The ledger that devices read, when both of the pair have the scope and direction they need."""
     if status.name != STATUS_LEDGER or status.archived_at is not None:
         return None
-    mesh = account.ledgers.get(MESH_LEDGER)
+    mesh = owner.ledgers.get(MESH_LEDGER)
     if mesh is None or mesh.archived_at is not None:
         return None
     fits = (status.scope, status.direction, mesh.scope, mesh.direction) == (
@@ -38,12 +40,16 @@ def _mesh_ledger(account: Account, status: Ledger) -> Ledger | None:
     return mesh if fits else None
 
 
-def _awake(world: World, account: Account, device_id: str) -> Device | None:
-    """A device that gets its ledgers: online and in a product of the ledgers' owner."""
+def _known(world: World, owner: Owner, device_id: str) -> Device | None:
+    """A device that can have ledgers of this owner: one in a product of theirs."""
     device = world.devices.get(device_id)
-    if device is None or not device.online or device.product is None:
-        return None
-    return device if device.product.owner is account else None
+    return device if device is not None and device.product is not None and device.product.home is owner else None
+
+
+def _awake(world: World, owner: Owner, device_id: str) -> Device | None:
+    """A device that gets its ledgers now: it must be up, whatever the cloud believes."""
+    device = _known(world, owner, device_id)
+    return device if device is not None and device.reachable else None
 
 
 def _role(data: dict[str, Any]) -> str | None:
@@ -52,58 +58,67 @@ def _role(data: dict[str, Any]) -> str | None:
     return role if role in (GATEWAY, NODE) and isinstance(data.get("network"), str) else None
 
 
-def reporting_devices(world: World, account: Account, status: Ledger) -> list[str]:
-    """The ids of all devices that report, in the order of their mesh instances. Kept until the next write."""
-    mesh = _mesh_ledger(account, status)
+def reporting_devices(world: World, owner: Owner, status: Ledger) -> list[str]:
+    """The ids of all devices that report, in the order of their mesh instances. Kept until the next change."""
+    mesh = _mesh_ledger(owner, status)
     if mesh is None:
         return []
-    kept = world.reporting.get(account.username)
+    key = owner_id(owner)
+    kept = world.reporting.get(key)
     if kept is None or kept[0] != world.revision:
         ids = [
             device_id
             for device_id, instance in mesh.instances.items()
-            if _role(instance.data) is not None and _awake(world, account, device_id) is not None
+            if _role(instance.data) is not None and _awake(world, owner, device_id) is not None
         ]
-        kept = world.reporting[account.username] = (world.revision, ids)
+        kept = world.reporting[key] = (world.revision, ids)
     return kept[1]
 
 
-def report(world: World, account: Account, status: Ledger, device_id: str) -> Instance | None:
-    """What one device reports, or None: an offline device says nothing."""
-    mesh = _mesh_ledger(account, status)
+def report(world: World, owner: Owner, status: Ledger, device_id: str) -> Instance | None:
+    """What one device reports, or None: a device that is not there says nothing."""
+    mesh = _mesh_ledger(owner, status)
     own = mesh.instances.get(device_id) if mesh else None
-    if mesh is None or own is None or _awake(world, account, device_id) is None:
+    if mesh is None or own is None or _awake(world, owner, device_id) is None:
         return None
     role, network = _role(own.data), own.data.get("network")
     if role is None:
         return None
-    parent: str | None = None
-    rssi: int | None = None
-    if role == NODE:
-        parent = _parent(world, account, mesh, device_id, own.data)
-        rssi = -45 - _chance(world, device_id, "rssi") % 40 if parent else None
-    state = "joined" if role == GATEWAY or parent else "joining"
+    state, parent = ("joined", None) if role == GATEWAY else _node(world, owner, mesh, device_id, own)
+    rssi = -45 - _chance(world, device_id, "rssi") % 40 if parent else None
     data = {"network": network, "role": role, "state": state, "parent": parent, "rssi": rssi}
     moment = max(own.updated_at, status.created_at)
     return Instance(device_id, data, len(orjson.dumps(data)), max(own.created_at, status.created_at), moment)
 
 
-def _parent(world: World, account: Account, mesh: Ledger, device_id: str, data: dict[str, Any]) -> str | None:
-    """The gateway that a node joins: one of its own list that is up in the same network."""
-    named = data.get("gateways")
-    up = sorted(
-        gateway
-        for gateway in (named if isinstance(named, list) else [])
-        if isinstance(gateway, str) and _gateway_is_up(world, account, mesh, gateway, data["network"])
-    )
-    return up[_chance(world, device_id, "parent") % len(up)] if up else None
+def _node(world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instance) -> tuple[str, str | None]:
+    """State and parent of a node: it joins through one of its own gateways that is up in the same network."""
+    ready = own.updated_at + _join_seconds(world, device_id)
+    up: list[str] = []
+    was_in = False
+    named = own.data.get("gateways")
+    for gateway in named if isinstance(named, list) else []:
+        instance = mesh.instances.get(gateway) if isinstance(gateway, str) else None
+        if instance is None or _role(instance.data) != GATEWAY or instance.data["network"] != own.data["network"]:
+            continue
+        device = _known(world, owner, gateway)
+        if device is None:
+            continue
+        if device.reachable:
+            up.append(gateway)
+        elif device.lost_at is not None:
+            was_in = was_in or device.lost_at >= max(ready, instance.updated_at)
+    if up and world.now() >= ready:
+        return "joined", sorted(up)[_chance(world, device_id, "parent") % len(up)]
+    # A node that was in the mesh when its last gateway went is lost; one that never was is still on its way.
+    return ("lost" if was_in and not up else "joining"), None
 
 
-def _gateway_is_up(world: World, account: Account, mesh: Ledger, gateway: str, network: str) -> bool:
-    own = mesh.instances.get(gateway)
-    if own is None or _role(own.data) != GATEWAY or own.data["network"] != network:
-        return False
-    return _awake(world, account, gateway) is not None
+def _join_seconds(world: World, device_id: str) -> int:
+    """How long a node needs after its ledger has changed: nothing, unless it is one of the slow ones."""
+    if world.slow_joiners <= 0 or _chance(world, device_id, "slow") % 1000 >= world.slow_joiners * 1000:
+        return 0
+    return QUICKEST_SLOW_JOIN + _chance(world, device_id, "join") % (SLOWEST_JOIN - QUICKEST_SLOW_JOIN + 1)
 
 
 def _chance(world: World, device_id: str, what: str) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from particle_simulator.errors import Refusal, bad_request
+from particle_simulator.events import Stream
 from particle_simulator.model import Account, Token
 
 FORM = "application/x-www-form-urlencoded"
@@ -29,7 +30,10 @@ class Call:
     content_type: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    filenames: dict[str, str] = field(default_factory=dict)
+    """What the files are called where they come from, by field like the files."""
     bearer: Token | None = None
+    address: str = ""
 
     @property
     def token(self) -> Token:
@@ -42,6 +46,11 @@ class Call:
     def account(self) -> Account:
         """Whose token it is."""
         return self.token.account
+
+    @property
+    def sandbox(self) -> Account:
+        """Whose ledgers and other account-wide things the request means."""
+        return self.account.acts_for or self.account
 
     def number(self, *names: str, default: int) -> int:
         """A positive number of the query under the first of its spellings, or the default for nonsense."""
@@ -60,6 +69,8 @@ class Reply:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = "application/json"
+    stream: Stream | None = None
+    """An event stream that follows the headers instead of a body."""
 
 
 def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
@@ -113,7 +124,8 @@ async def read_body(request: web.BaseRequest, call: Call) -> None:
     """Fills in the fields and files of a call. JSON and forms are interchangeable on almost every route."""
     call.content_type = request.content_type
     if request.content_type == "multipart/form-data":
-        async for part in await request.multipart():
+        # Not `request.multipart()`, which has a limit made for browsers: a file may name a whole fleet.
+        async for part in MultipartReader(request.headers, request.content):
             if not isinstance(part, BodyPartReader) or part.name is None:
                 continue
             raw = bytes(await part.read())
@@ -121,6 +133,7 @@ async def read_body(request: web.BaseRequest, call: Call) -> None:
                 call.fields[part.name] = raw.decode("utf-8", "replace")
             else:
                 call.files[part.name] = raw
+                call.filenames[part.name] = part.filename
         return
     raw = await request.content.read()
     if not raw:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from particle_simulator.belongings import Belongings
+
 CELLULAR_PLATFORMS = frozenset({10, 13, 15, 23, 25, 26, 28, 35, 37, 38, 42})
 """Platforms with a modem: they have an ICCID and an IMEI, and no Wi-Fi MAC in their record."""
 
@@ -51,6 +53,18 @@ class Device:
     denied: bool = False
     firmware_updates_forced: bool = False
     protection: str = "disabled"
+    powered: bool = True
+    lost_at: float | None = None
+    """When it lost its power; None for one that is up and for one that has never been."""
+    offline_face: int | None = None
+    """The status that calls to it get while it is not there; None leaves the choice to the route."""
+    network: Network | None = None
+    gateway: bool = False
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it answers. `online` is only what the cloud believes, and may be out of date."""
+        return self.online and self.powered
 
 
 @dataclass(slots=True, eq=False)
@@ -62,8 +76,19 @@ class Account:
     user_id: str
     otp_secret: str | None = None
     sso: bool = False
+    recovery_codes: list[str] = field(default_factory=list)
+    query_tokens: bool = True
+    """Whether a token may come in the query; the cloud refuses it for accounts made after December 2024."""
+    account_info: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    own: Belongings = field(default_factory=Belongings)
+    product: Product | None = None
+    """The one product that API users, product clients and customers can reach; None for people."""
+    org: Organization | None = None
+    """The one organisation that its API users can reach."""
+    acts_for: Account | None = None
+    """Whose sandbox an API user or a client works on; None for people, who work on their own."""
     order: list[Device] | None = None
     """The claimed devices as the account's list shows them; None when that must be worked out again."""
 
@@ -75,6 +100,12 @@ class Client:
     id: str
     secret: str
     owner: Account | None = None
+    name: str = ""
+    type: str = "installed"
+    redirect_uri: str | None = None
+    product: Product | None = None
+    scope: str | None = None
+    """Space-separated; None is full permission."""
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +118,8 @@ class Token:
     expires_at: float | None
     refresh_token: str | None = None
     life: float = 0.0
+    scopes: tuple[str, ...] | None = None
+    """What the token may do; None is everything that its account may."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +140,53 @@ class Group:
     description: str
     color: str
     members: set[str] = field(default_factory=set)
+    fw_version: int | None = None
+    """The firmware version that is released to the group."""
+
+
+@dataclass(slots=True, eq=False)
+class Organization:
+    """An organisation: products and ledgers belong to it, and all its members may use them."""
+
+    id: str
+    slug: str
+    name: str
+    members: list[Account] = field(default_factory=list)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    own: Belongings = field(default_factory=Belongings)
+
+
+Owner = Account | Organization
+"""Whom a product or a ledger can belong to."""
+
+
+def owner_id(owner: Owner) -> str:
+    """The scope value of a ledger that has one instance for its owner."""
+    return owner.id if isinstance(owner, Organization) else owner.user_id
+
+
+@dataclass(slots=True, eq=False)
+class Network:
+    """A mesh of the legacy registry; each member device knows its network and its role."""
+
+    id: str
+    name: str
+    type: str
+    owner: Account
+    created_at: float
+    confirmed: bool = False
+    notes: str | None = None
+    members: dict[str, Device] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """A network becomes real when a gateway of it connects."""
+        return "confirmed" if self.confirmed else "pending"
+
+    @property
+    def gateways(self) -> list[Device]:
+        """The members that lead out of the mesh."""
+        return [device for device in self.members.values() if device.gateway]
 
 
 @dataclass(slots=True, eq=False)
@@ -121,8 +201,17 @@ class Product:
     description: str = ""
     devices: dict[str, Device] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    own: Belongings = field(default_factory=Belongings)
     orders: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
     """Sorted device lists by (attribute, descending): a sweep over all pages must not sort at every page."""
+    org: Organization | None = None
+    quarantine: bool = True
+    """Whether a device that turns up with this product's firmware waits for approval."""
+
+    @property
+    def home(self) -> Owner | None:
+        """Where its ledgers are: with its organisation, else with its owner."""
+        return self.org or self.owner
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +223,7 @@ class Instance:
     size: int
     created_at: float
     updated_at: float
+    replaced_at: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -148,3 +238,5 @@ class Ledger:
     updated_at: float
     archived_at: float | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
+    versions: dict[str, list[Instance]] = field(default_factory=dict)
+    """What instances were before, by scope value, newest last."""

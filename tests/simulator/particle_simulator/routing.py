@@ -14,6 +14,9 @@ from particle_simulator.world import World
 
 Handler = Callable[[World, Call], Reply]
 
+ANY_SCOPE = "*"
+"""The scope of a route that every API user may call."""
+
 
 class Auth(Enum):
     """Who is checked before the handler runs."""
@@ -28,12 +31,17 @@ class Kind(Enum):
     READ = "read"
     WRITE = "write"
     GRANT = "grant"
+    LOGIN = "login"
     REVOCATION = "revocation"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: `group` and `id` name the endpoint in the facts, `path` is its template there."""
+    """One row: `group` and `id` name the endpoint in the facts, `path` is its template there.
+
+    `scope` is what the token of an API user must have; a route without one is closed to API users.
+    `also` names further endpoints of the facts that share method and path and are told apart by the body.
+    """
 
     group: str
     id: str
@@ -42,6 +50,13 @@ class Route:
     handler: Handler
     auth: Auth = Auth.BEARER
     kind: Kind = Kind.READ
+    scope: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All endpoints of the facts that this row serves."""
+        return (self.id, *self.also)
 
     @property
     def key(self) -> str:
@@ -54,6 +69,10 @@ class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     parameter: _Node | None = None
     routes: dict[str, tuple[Route, str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+class TwoRoutes(ValueError):
+    """Two rows want the same requests."""
 
 
 class RouteTable:
@@ -76,7 +95,7 @@ class RouteTable:
             else:
                 node = node.literals.setdefault(segment, _Node())
         if route.method in node.routes:
-            raise ValueError(f"two routes for {route.key}")
+            raise TwoRoutes(f"there are two routes for {route.key}")
         node.routes[route.method] = (route, route.key, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Route, str, dict[str, str]] | None:

@@ -11,12 +11,14 @@ import socket
 import ssl
 import struct
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 import orjson
 from aiohttp import web
 
 from particle_simulator.errors import Refusal
+from particle_simulator.events import Stream
 from particle_simulator.faults import BEFORE, Fault
 from particle_simulator.messages import (
     Call,
@@ -24,8 +26,10 @@ from particle_simulator.messages import (
     not_found_text,
     parse_query,
     read_body,
+    refusal_reply,
 )
 from particle_simulator.simulation import ADMIN_PREFIX, Simulation
+from particle_simulator.streaming import send_stream
 
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 0.5
@@ -47,6 +51,7 @@ class _CountingServer(web.Server):
     """aiohttp's low-level server, which also knows which connections have carried no request yet."""
 
     fresh: set[object]
+    streams: dict[object, Stream]
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         self.fresh.add(handler)
@@ -54,6 +59,10 @@ class _CountingServer(web.Server):
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         self.fresh.discard(handler)
+        stream = self.streams.pop(handler, None)
+        if stream is not None:
+            # Or it would be missed only when the next sign of life cannot be written.
+            stream.close()
         super().connection_lost(handler, exc)
 
 
@@ -64,6 +73,8 @@ class Front:
         self._simulation = simulation
         self._latency = latency
         self.fresh: set[object] = set()
+        self.streams: dict[object, Stream] = {}
+        """Open event streams by the connection that carries them."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
@@ -72,7 +83,7 @@ class Front:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         if path.startswith(ADMIN_PREFIX):
-            return _response(await self._admin(request, path.removeprefix(ADMIN_PREFIX)))
+            return self._response(await self._admin(request, path.removeprefix(ADMIN_PREFIX)))
         stats = self._simulation.stats
         if request.protocol in self.fresh:
             # Counted with the first request, so that a connection for the admin routes is none.
@@ -81,25 +92,54 @@ class Front:
         found = self._simulation.table.find(request.method, path)
         route, key, values = found or (None, f"{request.method} {path}", {})
         stats.arrived(route, key)
+        address = request.remote or ""
+        held = self._simulation.admit(route, address)
+        if held is not None:
+            return self._response(held)
         if self._latency:
             await asyncio.sleep(self._latency)
         fault = self._simulation.faults.strike(key)
+        if fault is not None and fault.delay:
+            await asyncio.sleep(fault.delay)
         if fault is not None and fault.effect in BEFORE:
             return await self._strike_before(request, fault)
         if route is None:
-            return _response(not_found_text())
-        call = Call(request.method, values, parse_query(query), request.headers)
+            return self._response(not_found_text())
+        call = Call(request.method, values, parse_query(query), request.headers, address=address)
         try:
             if request.body_exists:
                 await read_body(request, call)
         except Refusal as refusal:
-            return _response(self._simulation.refuse(route, refusal))
+            return self._response(self._simulation.refuse(route, call, refusal))
         reply = self._simulation.answer(route, call)
-        if fault is None:
-            return _response(reply)
+        if fault is None or fault.effect == "delay":
+            return await self._stream(request, reply.stream) if reply.stream else self._response(reply)
         if fault.effect == "reset_after":
             return _reset(request)
-        return _response(fault.spoil(reply))
+        return self._response(fault.spoil(reply))
+
+    def _response(self, reply: Reply) -> web.Response:
+        if reply.content_type:
+            reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
+        clock = self._simulation.world.clock
+        if clock.turned:
+            reply.headers["Date"] = formatdate(clock.now(), usegmt=True)
+        return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
+
+    async def _stream(self, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+        """Answers with events until one side ends it. Only so many streams of an address are allowed."""
+        limits, address = self._simulation.limits, request.remote or ""
+        try:
+            limits.open_stream(address)
+        except Refusal as refusal:
+            self._simulation.stats.answered(None, refusal.status)
+            return self._response(refusal_reply(refusal))
+        self.streams[request.protocol] = stream
+        try:
+            return await send_stream(request, self._simulation.world, stream)
+        finally:
+            self.streams.pop(request.protocol, None)
+            limits.close_stream(address)
 
     async def _admin(self, request: web.BaseRequest, name: str) -> Reply:
         raw = await request.content.read()
@@ -119,13 +159,7 @@ class Front:
         reply = fault.reply()
         # The route is left out: only what a client was really granted or refused counts as that.
         self._simulation.stats.answered(None, reply.status)
-        return _response(reply)
-
-
-def _response(reply: Reply) -> web.Response:
-    if reply.content_type:
-        reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
-    return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
+        return self._response(reply)
 
 
 def _reset(request: web.BaseRequest) -> web.Response:
@@ -156,6 +190,7 @@ async def serve(simulation: Simulation, options: ServerOptions) -> None:
     front = Front(simulation, options.latency)
     server = _CountingServer(front.handle, access_log=None)
     server.fresh = front.fresh
+    server.streams = front.streams
     runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
@@ -167,4 +202,5 @@ async def serve(simulation: Simulation, options: ServerOptions) -> None:
             _write_port(options.port_file, port)
         await stop.wait()
     finally:
+        simulation.world.events.close()
         await runner.cleanup()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass
@@ -43,7 +44,16 @@ _FLEET_KEYS: dict[str, tuple[type, ...]] = {
     "system_firmware_version": (str,),
     "device_protection": (dict,),
 }
-_ACCOUNT_KEYS = {"username", "password", "otp_secret", "sso", "clients"}
+_ACCOUNT_KEYS = {
+    "username",
+    "password",
+    "otp_secret",
+    "recovery_codes",
+    "sso",
+    "query_tokens",
+    "org",
+    "clients",
+}
 
 
 class BadSettings(Exception):
@@ -58,6 +68,20 @@ class Settings:
     manufactured: int
     fleet: tuple[dict[str, Any], ...]
     accounts: tuple[dict[str, Any], ...]
+    limits: bool = False
+    mesh: bool = False
+    token_listing: bool = False
+    session_paths: tuple[str, str] | None = None
+    """Where the two steps of the login of 2014 are; nobody knows their real addresses."""
+    org: str | None = None
+    slow_joiners: float = 0.0
+    churn: int = 0
+
+
+def otp_key(secret: str) -> bytes:
+    """The key in a base32 secret, as apps show it: with or without spaces and padding."""
+    text = secret.replace(" ", "").rstrip("=").upper()
+    return base64.b32decode(text + "=" * (-len(text) % 8))
 
 
 def _read_list(path: str, what: str) -> list[dict[str, Any]]:
@@ -92,6 +116,8 @@ def _check_device(device: dict[str, Any], where: str) -> None:
             raise BadSettings(f"{where} has the unknown key {key!r}")
         if not isinstance(value, _FLEET_KEYS[key]):
             raise BadSettings(f"{where}: the value of {key!r} has the wrong type")
+    if device.get("groups") and device.get("product_id") is None:
+        raise BadSettings(f"{where} has groups but no product_id: groups belong to a product")
     for name in device.get("groups", []):
         if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
             raise BadSettings(f"{where} has the malformed group name {name!r}")
@@ -105,13 +131,26 @@ def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
     if not accounts:
         raise BadSettings(f"the accounts file {path} names no account, but the product needs an owner")
     for index, account in enumerate(accounts):
-        where = f"account {index} of {path}"
-        if not isinstance(account.get("username"), str) or not isinstance(account.get("password"), str):
-            raise BadSettings(f"{where} needs a username and a password")
-        unknown = set(account) - _ACCOUNT_KEYS
-        if unknown:
-            raise BadSettings(f"{where} has the unknown key {min(unknown)!r}")
-        for client in account.get("clients", []):
-            if not isinstance(client, dict) or not {"id", "secret"} <= set(client):
-                raise BadSettings(f"{where}: a client needs an id and a secret")
+        _check_account(account, f"account {index} of {path}")
     return tuple(accounts)
+
+
+def _check_account(account: dict[str, Any], where: str) -> None:
+    if not isinstance(account.get("username"), str) or not isinstance(account.get("password"), str):
+        raise BadSettings(f"{where} needs a username and a password")
+    unknown = set(account) - _ACCOUNT_KEYS
+    if unknown:
+        raise BadSettings(f"{where} has the unknown key {min(unknown)!r}")
+    try:
+        otp_key(account.get("otp_secret") or "")
+    except (AttributeError, ValueError) as wrong:
+        raise BadSettings(f"{where}: otp_secret must be written in base32") from wrong
+    codes = account.get("recovery_codes", [])
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        raise BadSettings(f"{where}: recovery_codes must be a list of texts")
+    for flag in ("sso", "query_tokens", "org"):
+        if not isinstance(account.get(flag, False), bool):
+            raise BadSettings(f"{where}: {flag} must be true or false")
+    for client in account.get("clients", []):
+        if not isinstance(client, dict) or not all(isinstance(client.get(key), str) for key in ("id", "secret")):
+            raise BadSettings(f"{where}: a client needs an id and a secret")

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from particle_simulator.device_firmware import target
+from particle_simulator.mesh_registry import membership
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, iso
+from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
 
 
 def device_row(device: Device) -> dict[str, Any]:
@@ -38,14 +41,16 @@ def device_row(device: Device) -> dict[str, Any]:
         row["imei"] = device.imei
     if device.mac_wifi:
         row["mac_wifi"] = device.mac_wifi
+    if device.network:
+        row["network"] = membership(device)
     return row
 
 
 def device_details(device: Device) -> dict[str, Any]:
     """`device_owned`, as the single read shows it: with what only the device itself can tell."""
     row = device_row(device)
-    row["functions"] = [] if device.online else None
-    row["variables"] = {} if device.online else None
+    row["functions"] = list(FUNCTIONS) if device.online else None
+    row["variables"] = VARIABLES if device.online else None
     row["default_build_target"] = device.system_firmware_version
     row["device_protection"] = {"status": device.protection}
     if device.mobile_secret:
@@ -60,7 +65,7 @@ def add_product_part(row: dict[str, Any], device: Device, product: Product) -> d
     if device.firmware_version is not None:
         row["firmware_version"] = device.firmware_version
     row["desired_firmware_version"] = device.desired_firmware_version
-    row["targeted_firmware_release_version"] = device.desired_firmware_version
+    row["targeted_firmware_release_version"] = target(device)
     row["development"] = device.development
     row["quarantined"] = device.quarantined
     row["denied"] = device.denied
@@ -68,7 +73,7 @@ def add_product_part(row: dict[str, Any], device: Device, product: Product) -> d
 
 
 def product_row(product: Product) -> dict[str, Any]:
-    """`product`, a sandbox one: it has an owning user and no organisation."""
+    """`product`: a sandbox one has an owning user, the others an organisation."""
     row: dict[str, Any] = {
         "id": product.id,
         "platform_id": product.platform_id,
@@ -76,10 +81,12 @@ def product_row(product: Product) -> dict[str, Any]:
         "slug": product.slug,
         "description": product.description,
         "groups": list(product.groups),
-        "settings": {"location": {}, "known_application": {"opt_in": False}, "quarantine": True},
+        "settings": {"location": {}, "known_application": {"opt_in": False}, "quarantine": product.quarantine},
         "device_protection": "disabled",
     }
-    if product.owner:
+    if product.org:
+        row["org"], row["organization_id"] = product.org.slug, product.org.id
+    elif product.owner:
         row["user"] = product.owner.username
     return row
 
@@ -87,6 +94,8 @@ def product_row(product: Product) -> dict[str, Any]:
 def group_row(group: Group, *, counted: bool = False) -> dict[str, Any]:
     """`group`; only single answers count the devices."""
     row: dict[str, Any] = {"name": group.name, "description": group.description, "color": group.color}
+    if group.fw_version is not None:
+        row["fw_version"] = group.fw_version
     if counted:
         row["device_count"] = len(group.members)
     return row

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+from particle_simulator import admin
+from particle_simulator.access import check_scope
 from particle_simulator.bearer import check_bearer
+from particle_simulator.clock import Clock
 from particle_simulator.errors import Refusal
 from particle_simulator.faults import Faults
-from particle_simulator.messages import Call, Reply, json_reply, refusal_reply
-from particle_simulator.routes import TABLE
-from particle_simulator.routes.ledger_instances import describe_ledgers
+from particle_simulator.limits import TOKEN_ROUTE, Limits
+from particle_simulator.messages import Call, Reply, refusal_reply
+from particle_simulator.power import notice
+from particle_simulator.routes import table_for
 from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.settings import Settings
 from particle_simulator.stats import Stats
@@ -23,15 +27,29 @@ class Simulation:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.table = TABLE
-        self._route_keys = {route.key for route in TABLE.routes}
-        self.reset()
+        self.table = table_for(settings)
+        self.route_keys = {route.key for route in self.table.routes}
+        self._start()
 
     def reset(self) -> None:
-        """Back to the start state: accounts, tokens, fleet, ledgers, counters and faults."""
-        self.world = World(self._settings)
+        """Back to the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
+        self.world.events.close()
+        self._start()
+
+    def _start(self) -> None:
+        self.world = World(self._settings, Clock())
         self.stats = Stats()
-        self.faults = Faults()
+        self.faults = Faults(self._settings.seed)
+        self.limits = Limits(documented=self._settings.limits)
+
+    def admit(self, route: Route | None, address: str) -> Reply | None:
+        """What stands before every request: the passing of time, and the limits. None lets it through."""
+        notice(self.world)
+        refusal = self.limits.admit(route, address, self.world.now())
+        if refusal is None:
+            return None
+        self.stats.answered(route, refusal.status)
+        return refusal_reply(refusal)
 
     def answer(self, route: Route, call: Call) -> Reply:
         """Carries out a request."""
@@ -39,35 +57,26 @@ class Simulation:
         try:
             if route.auth is Auth.BEARER:
                 call.bearer = check_bearer(world, call)
+                check_scope(call.bearer, route)
+                self.limits.admit_account(route, call.account.username, world.now())
             reply = route.handler(world, call)
         except Refusal as refusal:
-            return self.refuse(route, refusal)
+            return self.refuse(route, call, refusal)
+        if route.id == TOKEN_ROUTE:
+            self.limits.lock_out.judged(call.address, world.now(), refused=False)
         self.stats.answered(route, reply.status)
         if route.kind is Kind.WRITE:
             world.revision += 1
         return reply
 
-    def refuse(self, route: Route, refusal: Refusal) -> Reply:
+    def refuse(self, route: Route, call: Call, refusal: Refusal) -> Reply:
         """The answer to a request that is not carried out."""
         asks_for_code = refusal.content.get("error") == "mfa_required"
+        if route.id == TOKEN_ROUTE and not asks_for_code:
+            self.limits.lock_out.judged(call.address, self.world.now(), refused=True)
         self.stats.answered(route, refusal.status, asks_for_code=asks_for_code)
         return refusal_reply(refusal)
 
     def answer_admin(self, method: str, name: str, content: object) -> Reply | None:
         """The routes under `/_simulator/`, for the tests of a client; None for one that is not there."""
-        if (method, name) == ("GET", "state"):
-            return json_reply(self.world.describe(describe_ledgers(self.world)))
-        if (method, name) == ("GET", "stats"):
-            return json_reply(self.stats.describe())
-        if (method, name) == ("POST", "reset"):
-            self.reset()
-            return json_reply({"ok": True})
-        if (method, name) == ("GET", "faults"):
-            return json_reply(self.faults.describe())
-        if (method, name) == ("POST", "faults"):
-            try:
-                self.faults.add(content, self._route_keys)
-            except Refusal as refusal:
-                return refusal_reply(refusal)
-            return json_reply(self.faults.describe())
-        return None
+        return admin.answer(self, method, name, content)

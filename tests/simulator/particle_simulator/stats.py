@@ -42,11 +42,11 @@ class Stats:
             self.throttled += 1
         if route is None:
             return
-        if route.kind is Kind.GRANT:
-            if status < 400:
+        if route.kind in (Kind.GRANT, Kind.LOGIN) and status not in THROTTLING:
+            if status >= 400:
+                self.refusals += not asks_for_code
+            elif route.kind is Kind.GRANT:
                 self.grants += 1
-            elif not asks_for_code:
-                self.refusals += 1
         elif route.kind is Kind.REVOCATION and status < 400:
             self.revocations += 1
 

@@ -4,13 +4,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+from particle_simulator.agenda import Agenda
+from particle_simulator.belongings import Environment, Sim
+from particle_simulator.clock import Clock
+from particle_simulator.events import Events
 from particle_simulator.fleet import described, manufacture
-from particle_simulator.model import Account, Client, Device, Group, MfaLogin, Product, Token
+from particle_simulator.model import (
+    Account,
+    Client,
+    Device,
+    Group,
+    MfaLogin,
+    Network,
+    Organization,
+    Product,
+    Token,
+)
 from particle_simulator.settings import (
     PRODUCT_ID,
     PRODUCT_NAME,
@@ -22,15 +35,23 @@ from particle_simulator.settings import (
 OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
 """Clients that anybody may use, each with its own name as its secret."""
 
+MESH_DEVICE_OS = "1.5.2"
+"""The last Device OS that could form a mesh."""
+
 GROUP_COLORS = ("#00aeef", "#f57c00", "#7b1fa2", "#388e3c", "#c2185b", "#5d4037")
 
 
 class World:
     """Everything the cloud knows. A new one is the start state."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         now = self.now()
         self.seed = settings.seed
+        self.slow_joiners = settings.slow_joiners
+        self.churn = settings.churn
+        self.mesh = settings.mesh
+        self.random = Random(f"world {settings.seed}")
         self.revision = 0
         """Grows with every request that may change something: a key for what is derived from the state."""
         self.accounts: dict[str, Account] = {}
@@ -44,15 +65,38 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.refresh_tokens: dict[str, Token] = {}
         self.mfa_logins: dict[str, MfaLogin] = {}
+        self.orgs: dict[str, Organization] = {}
+        """Organisations by id."""
+        self.networks: dict[str, Network] = {}
+        self.sims: dict[str, Sim] = {}
+        """SIM cards that somebody has asked for, by ICCID."""
+        self.sim_checks: dict[str, float] = {}
+        """When the last status check of a card began, by ICCID."""
+        self.environments: dict[str, Environment] = {}
+        """The environment variables of single devices, by device id."""
+        self.vitals: dict[str, list[float]] = {}
+        """When devices reported their vitals because somebody asked, by device id."""
+        self.binaries: dict[str, bytes] = {}
+        """What the cloud's compiler made, by id."""
+        self.events = Events()
+        self.agenda = Agenda()
+        self.sessions: dict[str, tuple[Account, float]] = {}
+        """The logins of 2014 between their two steps: whose, and until when."""
+        self.mfa_setups: dict[str, tuple[Account, str]] = {}
+        """One-time code secrets that wait for their first code, by mfa_token."""
+        self.usage_reports: dict[str, dict[str, Any]] = {}
+        self.due: list[tuple[float, str]] = []
+        """A heap of the moments at which the cloud will notice that a device is gone."""
+        self.offline_face: int | None = None
+        """The status that calls to any device that is not there get; None leaves it to the route."""
         self.reporting: dict[str, tuple[int, list[str]]] = {}
-        """Which devices report in the mesh status ledger of an account, as of which revision."""
+        """Which devices report in a mesh status ledger, by owner id, as of which revision."""
         self._add_accounts(settings)
         self._add_devices(settings, now)
 
-    @staticmethod
-    def now() -> float:
+    def now(self) -> float:
         """The cloud's clock."""
-        return time.time()
+        return self.clock.now()
 
     # ------------------------------------------------------------------ the start state
 
@@ -65,18 +109,33 @@ class World:
                 user_id=f"{random.getrandbits(96):024x}",
                 otp_secret=record.get("otp_secret"),
                 sso=bool(record.get("sso", False)),
+                recovery_codes=list(record.get("recovery_codes", [])),
+                query_tokens=record.get("query_tokens", True),
             )
             self.accounts[account.username.lower()] = account
             for client in record.get("clients", []):
                 self.clients[client["id"]] = Client(client["id"], client["secret"], account)
         owner = next(iter(self.accounts.values()))
-        self.products[PRODUCT_ID] = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
+        product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
+        self.products[PRODUCT_ID] = product
+        if settings.org is not None:
+            invited = [self.accounts[record["username"].lower()] for record in settings.accounts if record.get("org")]
+            org_id = f"{random.getrandbits(96):024x}"
+            name = settings.org.replace("-", " ").title()
+            self.orgs[org_id] = product.org = Organization(
+                org_id, settings.org, name, list(dict.fromkeys([owner, *invited]))
+            )
 
     def _add_devices(self, settings: Settings, now: float) -> None:
         for device in manufacture(settings.manufactured, settings.seed, now):
-            self._add_device(device)
+            if settings.mesh:
+                device.system_firmware_version = MESH_DEVICE_OS
+            self.add_device(device)
         for device, record in described(settings.fleet, settings.seed, now):
-            self._add_device(device)
+            if settings.mesh and "system_firmware_version" not in record:
+                device.system_firmware_version = MESH_DEVICE_OS
+            device.powered = device.online
+            self.add_device(device)
             if record.get("owner"):
                 self.claim(device, self._owner_of_record(record["owner"]))
             product_id = record.get("product_id")
@@ -96,7 +155,8 @@ class World:
             self.products[product_id] = Product(product_id, slug, slug, device.platform_id, None)
         return self.products[product_id]
 
-    def _add_device(self, device: Device) -> None:
+    def add_device(self, device: Device) -> None:
+        """Makes a device known to the cloud."""
         self.devices[device.id] = device
         for label in (device.serial_number, device.imei, device.iccid):
             if label:
@@ -112,13 +172,29 @@ class World:
             return self.products.get(int(id_or_slug))
         return next((found for found in self.products.values() if found.slug == id_or_slug), None)
 
+    def find_org(self, id_or_slug: str) -> Organization | None:
+        """An organisation by its id or its slug."""
+        found = self.orgs.get(id_or_slug.lower())
+        return found or next((org for org in self.orgs.values() if org.slug == id_or_slug), None)
+
     def identify(self, identifier: str) -> Device | None:
         """A device by its id or by anything that is printed on it."""
         return self.devices.get(identifier.lower()) or self.labels.get(identifier.upper())
 
     def may_see(self, account: Account, device: Device) -> bool:
         """A device is visible to who claimed it and to who can access its product."""
-        return device.owner is account or (device.product is not None and device.product.owner is account)
+        return device.owner is account or (device.product is not None and self.may_access(account, device.product))
+
+    def may_access(self, account: Account, product: Product) -> bool:
+        """A product is for its owner and its team; a customer only has devices in it."""
+        if product.owner is account or (product.org is not None and account in product.org.members):
+            return True
+        if account.org is not None:
+            return account.org is product.org
+        if account.product is not None:
+            return account.product is product and account.username not in product.own.customers
+        member = product.own.team.get(account.username)
+        return member is not None and member.account is account
 
     # ------------------------------------------------------------------ changes
 
@@ -163,9 +239,7 @@ class World:
         device.development = device.quarantined = device.denied = False
         device.desired_firmware_version = None
 
-    def add_group(
-        self, product: Product, name: str, description: str = "", color: str | None = None
-    ) -> Group:
+    def add_group(self, product: Product, name: str, description: str = "", color: str | None = None) -> Group:
         """Creates a device group."""
         chosen = color or GROUP_COLORS[len(product.groups) % len(GROUP_COLORS)]
         group = Group(name, description, chosen)
@@ -213,15 +287,29 @@ class World:
                     "name": product.name,
                     "platform_id": product.platform_id,
                     "owner": product.owner.username if product.owner else None,
+                    "org": product.org.slug if product.org else None,
                     "groups": list(product.groups),
                     "device_count": len(product.devices),
                 }
                 for product in self.products.values()
             ],
             "devices": [_describe_device(device) for device in self.devices.values()],
-            "networks": [],
+            "networks": [_describe_network(network) for network in self.networks.values()],
             "ledgers": ledgers,
         }
+
+
+def _describe_network(network: Network) -> dict[str, Any]:
+    return {
+        "id": network.id,
+        "name": network.name,
+        "type": network.type,
+        "state": network.state,
+        "owner": network.owner.username,
+        "devices": [
+            {"id": device.id, "role": "gateway" if device.gateway else "node"} for device in network.members.values()
+        ],
+    }
 
 
 def _describe_device(device: Device) -> dict[str, Any]:
@@ -231,6 +319,7 @@ def _describe_device(device: Device) -> dict[str, Any]:
         "product": device.product.id if device.product else None,
         "groups": list(device.groups),
         "online": device.online,
+        "powered": device.powered,
         "owner": device.owner.username if device.owner else None,
         "notes": device.notes,
         "platform_id": device.platform_id,

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from simulator_client import ACCOUNTS, FLEET, OTHER, Cloud, User, started, write_json  # noqa: E402
+from simulator_client import ACCOUNTS, FLEET, OTHER, Cloud, User, started, write_json
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,26 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     fleet = write_json(folder / "fleet.json", FLEET)
     with started(folder, "--accounts", accounts, "--fleet", fleet) as (_, port):
         yield Cloud(f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="session")
+def cloud_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cloud]]:
+    """The same simulator with further flags: a process for each set of them, reset whenever it is asked for."""
+    ports: dict[tuple[str, ...], int] = {}
+    with ExitStack() as running:
+
+        def get(*flags: str) -> Cloud:
+            if flags not in ports:
+                folder = tmp_path_factory.mktemp("simulator")
+                accounts = write_json(folder / "accounts.json", ACCOUNTS)
+                fleet = write_json(folder / "fleet.json", FLEET)
+                process = started(folder, "--accounts", accounts, "--fleet", fleet, *flags)
+                ports[flags] = running.enter_context(process)[1]
+            fresh = Cloud(f"http://127.0.0.1:{ports[flags]}")
+            assert fresh.call("POST", "/_simulator/reset").status_code == 200
+            return fresh
+
+        yield get
 
 
 @pytest.fixture

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import json
+import struct
 import subprocess
 import sys
 import time
@@ -22,6 +26,7 @@ DEMO = ("demo@example.com", "demo-password")
 OTHER = ("other@example.com", "other-password")
 CODED = ("coded@example.com", "coded-password")
 SINGLE_SIGN_ON = ("sso@example.com", "sso-password")
+RECENT = ("recent@example.com", "recent-password")
 OTP_SECRET = "JBSWY3DPEHPK3PXP"
 ACCOUNTS: list[dict[str, Any]] = [
     {
@@ -30,8 +35,9 @@ ACCOUNTS: list[dict[str, Any]] = [
         "clients": [{"id": "fleet-bot-1", "secret": "bot-secret"}],
     },
     {"username": OTHER[0], "password": OTHER[1]},
-    {"username": CODED[0], "password": CODED[1], "otp_secret": OTP_SECRET},
+    {"username": CODED[0], "password": CODED[1], "otp_secret": OTP_SECRET, "recovery_codes": ["rescue-1"]},
     {"username": SINGLE_SIGN_ON[0], "password": SINGLE_SIGN_ON[1], "sso": True},
+    {"username": RECENT[0], "password": RECENT[1], "query_tokens": False, "org": True},
 ]
 
 
@@ -107,6 +113,17 @@ class Cloud:
         """What the cloud counted."""
         return dict(self.call("GET", "/_simulator/stats").json())
 
+    def advance(self, seconds: float) -> None:
+        """Turns the cloud's clock forward."""
+        answer = self.call("POST", "/_simulator/clock", json={"advance": seconds})
+        assert answer.status_code == 200, answer.text
+
+    def change_device(self, asked: str, **changes: Any) -> dict[str, Any]:
+        """Does something to a device, or to all of them as `*`, behind the cloud's back."""
+        answer = self.call("POST", f"/_simulator/devices/{asked}", json=changes)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
     def break_route(self, route: str, effect: str, **more: Any) -> None:
         """Puts one entry in the fault schedule."""
         answer = self.call("POST", "/_simulator/faults", json=[{"route": route, "effect": effect, **more}])
@@ -143,6 +160,25 @@ class User:
         """Imports devices into the product."""
         answer = self.post(DEVICES, {"ids": list(devices)})
         assert answer.json()["updated"] == len(devices), answer.text
+
+
+def refusal(answer: requests.Response) -> tuple[int, str, str]:
+    """Status, code and description of a refusal in the shape of the OAuth layer."""
+    body = answer.json()
+    return answer.status_code, body["error"], body["error_description"]
+
+
+def one_time_code(secret: str, ahead: float = 0) -> str:
+    """RFC 6238, for now or for a moment that lies ahead."""
+    step = struct.pack(">Q", int(time.time() + ahead) // 30)
+    digest = hmac.new(base64.b32decode(secret), step, hashlib.sha1).digest()
+    start = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[start : start + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"
+
+
+def ask_with_code(cloud: Cloud, mfa_token: str, code: str) -> requests.Response:
+    """The second step of a login with a one-time code."""
+    return cloud.ask_token(grant_type="urn:custom:mfa-otp", mfa_token=mfa_token, otp=code)
 
 
 def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:

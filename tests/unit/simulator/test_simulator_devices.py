@@ -55,7 +55,7 @@ def test_given_a_wifi_device_then_it_has_a_mac_address_and_no_sim(demo: User) ->
     claim(demo, WIFI)
     body = demo.get(f"/v1/devices/{WIFI}")
     assert body["mac_wifi"].count(":") == 5
-    assert "iccid" not in body and "imei" not in body
+    assert not body.keys() & {"iccid", "imei"}
 
 
 def test_given_an_unclaimed_product_device_then_the_account_route_reads_it_too(demo: User) -> None:
@@ -67,7 +67,9 @@ def test_given_an_unknown_device_then_permission_is_denied(demo: User) -> None:
     assert is_permission_denied(demo.call("GET", f"/v1/devices/{UNKNOWN}"))
 
 
-def test_given_the_device_of_somebody_else_then_the_answer_is_the_one_for_an_unknown_device(demo: User) -> None:
+def test_given_the_device_of_somebody_else_then_it_is_answered_like_an_unknown_one(
+    demo: User,
+) -> None:
     foreign, unknown = (demo.call("GET", f"/v1/devices/{device}") for device in (FOREIGN, UNKNOWN))
     assert (foreign.status_code, foreign.json()) == (unknown.status_code, unknown.json())
 

@@ -4,30 +4,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import struct
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
-from simulator_client import CODED, DEMO, OTP_SECRET, SINGLE_SIGN_ON, Cloud
-
-
-def refusal(answer: requests.Response) -> tuple[int, str, str]:
-    body = answer.json()
-    return answer.status_code, body["error"], body["error_description"]
-
-
-def one_time_code(secret: str) -> str:
-    """RFC 6238, for now."""
-    step = struct.pack(">Q", int(time.time()) // 30)
-    digest = hmac.new(base64.b32decode(secret), step, hashlib.sha1).digest()
-    start = digest[-1] & 15
-    return f"{(struct.unpack('>I', digest[start:start + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"
+from simulator_client import CODED, DEMO, OTP_SECRET, SINGLE_SIGN_ON, Cloud, ask_with_code, one_time_code, refusal
 
 
 def wrong_code(secret: str) -> str:
@@ -35,7 +16,9 @@ def wrong_code(secret: str) -> str:
     return f"{(int(one_time_code(secret)) + 1) % 10**6:06d}"
 
 
-def test_given_right_credentials_when_a_token_is_asked_then_it_is_forty_hex_for_ninety_days(cloud: Cloud) -> None:
+def test_given_right_credentials_when_a_token_is_asked_then_it_is_forty_hex_for_ninety_days(
+    cloud: Cloud,
+) -> None:
     body = cloud.ask_token().json()
     assert len(bytes.fromhex(body["access_token"])) == 20
     assert (body["token_type"], body["expires_in"]) == ("bearer", 7_776_000)
@@ -92,12 +75,9 @@ def test_given_a_wrong_user_or_password_then_both_are_refused_alike(cloud: Cloud
         ({"username": None}, 'Missing parameters. "username" and "password" are required'),
         ({"password": None}, 'Missing parameters. "username" and "password" are required'),
         ({"grant_type": "authorization_code"}, "The grant type is unauthorised for this client_id"),
-        ({"grant_type": "urn:custom:recovery-code"}, "The grant type is unauthorised for this client_id"),
     ],
 )
-def test_given_a_client_problem_then_the_refusal_names_it(
-    cloud: Cloud, form: dict[str, Any], description: str
-) -> None:
+def test_given_a_client_problem_then_the_refusal_names_it(cloud: Cloud, form: dict[str, Any], description: str) -> None:
     assert refusal(cloud.ask_token(**form)) == (400, "invalid_client", description)
 
 
@@ -126,7 +106,9 @@ def test_given_an_account_with_single_sign_on_then_its_password_is_no_way_in(clo
     assert refusal(cloud.ask_token(SINGLE_SIGN_ON))[:2] == (403, "sso_user")
 
 
-def test_given_an_account_with_codes_when_only_the_password_comes_then_a_code_is_asked_for(cloud: Cloud) -> None:
+def test_given_an_account_with_codes_when_only_the_password_comes_then_a_code_is_asked_for(
+    cloud: Cloud,
+) -> None:
     answer = cloud.ask_token(CODED)
     assert refusal(answer) == (403, "mfa_required", "Multi-factor authentication required")
     assert answer.json()["mfa_token"]
@@ -134,10 +116,6 @@ def test_given_an_account_with_codes_when_only_the_password_comes_then_a_code_is
 
 def test_given_a_wrong_password_of_an_account_with_codes_then_no_code_is_asked_for(cloud: Cloud) -> None:
     assert refusal(cloud.ask_token((CODED[0], "wrong")))[1] == "invalid_grant"
-
-
-def ask_with_code(cloud: Cloud, mfa_token: str, code: str) -> requests.Response:
-    return cloud.ask_token(grant_type="urn:custom:mfa-otp", mfa_token=mfa_token, otp=code)
 
 
 def test_given_the_right_code_then_the_token_has_the_life_asked_for_with_the_password(cloud: Cloud) -> None:
@@ -164,12 +142,8 @@ def test_given_a_code_without_its_mfa_token_then_both_are_asked_for(cloud: Cloud
 
 
 def test_given_a_client_of_an_account_then_its_credentials_are_a_way_in(cloud: Cloud) -> None:
-    answer = cloud.ask_token(
-        grant_type="client_credentials", client_id="fleet-bot-1", client_secret="bot-secret"
-    )
-    user = cloud.call(
-        "GET", "/v1/user", headers={"Authorization": f"Bearer {answer.json()['access_token']}"}
-    )
+    answer = cloud.ask_token(grant_type="client_credentials", client_id="fleet-bot-1", client_secret="bot-secret")
+    user = cloud.call("GET", "/v1/user", headers={"Authorization": f"Bearer {answer.json()['access_token']}"})
     assert user.json()["username"] == DEMO[0]
 
 

@@ -4,17 +4,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-import requests
-from simulator_client import DEMO, FREE, SINGLE_SIGN_ON, Cloud, User
-
-
-def refusal(answer: requests.Response) -> tuple[int, str, str]:
-    body = answer.json()
-    return answer.status_code, body["error"], body["error_description"]
-
+from simulator_client import DEMO, FREE, SINGLE_SIGN_ON, Cloud, User, refusal
 
 INVALID = (401, "invalid_token", "The access token provided is invalid.")
 PROTECTED_ROUTES = [
@@ -39,9 +30,7 @@ def test_given_no_token_then_the_route_says_that_it_was_not_found(cloud: Cloud, 
 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED_ROUTES)
-def test_given_an_unknown_token_then_the_route_says_that_it_is_invalid(
-    cloud: Cloud, method: str, path: str
-) -> None:
+def test_given_an_unknown_token_then_the_route_says_that_it_is_invalid(cloud: Cloud, method: str, path: str) -> None:
     assert refusal(User(cloud, "0" * 40).call(method, path)) == INVALID
 
 
@@ -51,8 +40,8 @@ def test_given_basic_credentials_on_a_bearer_route_then_the_header_is_malformed(
 
 
 def test_given_an_expired_token_then_it_is_told_from_an_invalid_one(cloud: Cloud) -> None:
-    user = User(cloud, cloud.token(expires_in="1"))
-    time.sleep(1.1)
+    user = User(cloud, cloud.token(expires_in="60"))
+    cloud.advance(60)
     answer = user.call("GET", "/v1/user")
     assert refusal(answer) == (401, "invalid_token", "The access token provided has expired.")
 

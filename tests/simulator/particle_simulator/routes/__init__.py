@@ -3,19 +3,38 @@
 """THE route table: one row per endpoint, gathered from one file per resource group."""
 
 from particle_simulator.routes import (
+    agreements,
+    customers,
+    device_calls,
     device_groups,
     devices,
+    diagnostics,
+    environment_variables,
+    events,
+    flashing,
+    integrations,
     ledger_instances,
     ledgers,
+    mesh_networks,
+    oauth_clients,
+    orgs,
     product_devices,
+    product_firmware,
     product_import,
     products,
-    retired,
+    provisioning,
+    search,
+    sessions_2014,
+    sims,
+    team,
     token_grants,
+    token_listing,
     tokens,
     user,
+    user_mfa,
 )
 from particle_simulator.routing import RouteTable
+from particle_simulator.settings import Settings
 
 TABLE = RouteTable(
     [
@@ -24,11 +43,47 @@ TABLE = RouteTable(
         *user.ROUTES,
         *devices.ROUTES,
         *products.ROUTES,
+        *device_calls.ROUTES,
+        *provisioning.ROUTES,
         *product_devices.ROUTES,
+        *product_firmware.ROUTES,
+        *flashing.ROUTES,
+        *diagnostics.ROUTES,
+        *customers.ROUTES,
+        *sims.ROUTES,
+        *integrations.ROUTES,
+        *environment_variables.ROUTES,
         *product_import.ROUTES,
+        *oauth_clients.ROUTES,
+        *team.ROUTES,
         *device_groups.ROUTES,
         *ledgers.ROUTES,
         *ledger_instances.ROUTES,
-        *retired.ROUTES,
+        *events.ROUTES,
+        *user_mfa.ROUTES,
+        *orgs.ROUTES,
+        *search.ROUTES,
+        *agreements.ROUTES,
+        *mesh_networks.RETIRED,
+        *token_listing.RETIRED,
     ]
 )
+
+
+def table_for(settings: Settings) -> RouteTable:
+    """The routes of a cloud with these settings; the table above is that of the default ones."""
+    changed = {
+        route.key: route
+        for route in (
+            *(mesh_networks.ENABLED if settings.mesh else ()),
+            *(token_listing.ENABLED if settings.token_listing else ()),
+        )
+    }
+    added = sessions_2014.routes(*settings.session_paths) if settings.session_paths else []
+    return RouteTable([*(changed.get(route.key, route) for route in TABLE.routes), *added])
+
+
+def whole_table() -> RouteTable:
+    """All that the simulator can do, for the documentation."""
+    paths = ("/(--session-login)", "/(--session-token)")
+    return table_for(Settings(0, 0, (), (), mesh=True, token_listing=True, session_paths=paths))

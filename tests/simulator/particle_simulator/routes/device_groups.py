@@ -112,9 +112,9 @@ LIST = "/v1/products/:p/groups"
 ONE = "/v1/products/:p/groups/:name"
 
 ROUTES = [
-    Route(GROUP, "groups_list", "GET", LIST, list_groups),
-    Route(GROUP, "group_create", "POST", LIST, create_group, kind=Kind.WRITE),
-    Route(GROUP, "group_get", "GET", ONE, get_group),
-    Route(GROUP, "group_update", "PUT", ONE, update_group, kind=Kind.WRITE),
-    Route(GROUP, "group_delete", "DELETE", ONE, delete_group, kind=Kind.WRITE),
+    Route(GROUP, "groups_list", "GET", LIST, list_groups, scope="groups:list"),
+    Route(GROUP, "group_create", "POST", LIST, create_group, kind=Kind.WRITE, scope="groups:create"),
+    Route(GROUP, "group_get", "GET", ONE, get_group, scope="groups:get"),
+    Route(GROUP, "group_update", "PUT", ONE, update_group, kind=Kind.WRITE, scope="groups:update"),
+    Route(GROUP, "group_delete", "DELETE", ONE, delete_group, kind=Kind.WRITE, scope="groups:remove"),
 ]

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from particle_simulator.device_changes import account_change
+from particle_simulator.device_changes import account_change, ping
+from particle_simulator.device_firmware import report_status
 from particle_simulator.errors import Refusal, listed_errors, permission_denied
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device
+from particle_simulator.routes.flashing import flash
+from particle_simulator.routes.new_devices import provision_new
 from particle_simulator.routing import Kind, Route
 from particle_simulator.shapes import device_details, device_row
 from particle_simulator.world import World
@@ -44,11 +47,15 @@ def get_device(world: World, call: Call) -> Reply:
 def update_device(world: World, call: Call) -> Reply:
     """device_update, account route: one concern per call."""
     device = visible_device(world, call.account, call.path["idOrName"])
+    if call.files:
+        return flash(world, device, call)
     return json_reply(account_change(world, device, call.fields))
 
 
 def claim_device(world: World, call: Call) -> Reply:
-    """device_claim."""
+    """device_claim; with a product instead of a device it is device_provision_new."""
+    if "id" not in call.fields and "product_id" in call.fields:
+        return provision_new(world, call)
     account = call.account
     device = world.devices.get(str(call.fields.get("id", "")).lower())
     if device is None:
@@ -59,9 +66,11 @@ def claim_device(world: World, call: Call) -> Reply:
             return json_reply({"transfer_id": f"{int(device.id, 16) ^ int(account.user_id, 16):024x}"})
         raise Refusal(403, {"errors": ["That belongs to someone else."]})
     if device.owner is None:
-        if not device.online:
+        if not device.reachable:
             raise listed_errors(404, ["Core isn't online", 404])
         world.claim(device, account)
+        # A claim ends the session of before; the next one is what streams of the account see first.
+        report_status(world, device, online=True)
     # Claiming what one already owns is not established; the facts ask to answer it like a claim.
     return json_reply({"ok": True, "id": device.id, "user_id": account.user_id, "connected": device.online})
 
@@ -78,9 +87,7 @@ def unclaim_device(world: World, call: Call) -> Reply:
 def ping_device(world: World, call: Call) -> Reply:
     """device_ping: an offline device is a normal answer."""
     device = visible_device(world, call.account, call.path["id"])
-    if device.online:
-        device.last_heard = world.now()
-    return json_reply({"online": device.online, "ok": True})
+    return json_reply(ping(world, device))
 
 
 def look_up_serial_number(world: World, call: Call) -> Reply:
@@ -93,10 +100,21 @@ def look_up_serial_number(world: World, call: Call) -> Reply:
 
 ROUTES = [
     Route(GROUP, "devices_list", "GET", "/v1/devices", list_devices),
-    Route(GROUP, "device_claim", "POST", "/v1/devices", claim_device, kind=Kind.WRITE),
-    Route(GROUP, "device_get", "GET", "/v1/devices/:idOrName", get_device),
-    Route(GROUP, "device_update", "PUT", "/v1/devices/:idOrName", update_device, kind=Kind.WRITE),
-    Route(GROUP, "device_unclaim", "DELETE", "/v1/devices/:id", unclaim_device, kind=Kind.WRITE),
-    Route(GROUP, "device_ping", "PUT", "/v1/devices/:id/ping", ping_device),
+    Route(GROUP, "device_claim", "POST", "/v1/devices", claim_device, kind=Kind.WRITE, also=("device_provision_new",)),
+    Route(GROUP, "device_get", "GET", "/v1/devices/:idOrName", get_device, scope="devices:get"),
+    Route(
+        GROUP,
+        "device_update",
+        "PUT",
+        "/v1/devices/:idOrName",
+        update_device,
+        kind=Kind.WRITE,
+        scope="devices:update",
+        also=("device_flash",),
+    ),
+    Route(
+        GROUP, "device_unclaim", "DELETE", "/v1/devices/:id", unclaim_device, kind=Kind.WRITE, scope="devices:release"
+    ),
+    Route(GROUP, "device_ping", "PUT", "/v1/devices/:id/ping", ping_device, scope="devices:ping"),
     Route(GROUP, "serial_number_lookup", "GET", "/v1/serial_numbers/:serial", look_up_serial_number),
 ]

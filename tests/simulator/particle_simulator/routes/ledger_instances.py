@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
@@ -12,13 +13,16 @@ import orjson
 from particle_simulator import mesh_firmware
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
-from particle_simulator.model import Account, Instance, Ledger, iso
-from particle_simulator.routes.ledgers import asked_ledger, page_of
+from particle_simulator.model import Instance, Ledger, Owner, iso, owner_id
+from particle_simulator.routes.ledgers import asked_ledger, ledger_owner, page_of
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
 GROUP = "ledgers"
 SYNCED_LIMIT = 16 * 1024
+MOST_VERSIONS = 100
+"""Of one instance; the facts have no number."""
+VERSIONS_PAGE = 20
 CLOUD_ONLY_LIMIT = 1024 * 1024
 
 
@@ -28,7 +32,7 @@ def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, 
     device = world.devices.get(instance.scope_value) if ledger.scope == "Device" else None
     if device is not None and device.name:
         scope["name"] = device.name
-    return {
+    row = {
         "name": ledger.name,
         "scope": scope,
         "size_bytes": instance.size,
@@ -36,33 +40,36 @@ def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, 
         "created_at": iso(instance.created_at),
         "updated_at": iso(instance.updated_at),
     }
+    if instance.replaced_at is not None:
+        row["replaced_at"] = iso(instance.replaced_at)
+    return row
 
 
-def _scope_value(world: World, account: Account, ledger: Ledger, value: str) -> str:
+def _scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
     """A scope value that the ledger can have data for. Only devices of a product take part in ledgers."""
     if ledger.scope == "Device":
         device = world.devices.get(value.lower())
-        if device is not None and device.product is not None and device.product.owner is account:
+        if device is not None and device.product is not None and device.product.home is owner:
             return device.id
     elif ledger.scope == "Product":
         product = world.find_product(value)
-        if product is not None and product.owner is account:
+        if product is not None and product.home is owner:
             return str(product.id)
-    elif value == account.user_id:
+    elif value == owner_id(owner):
         return value
     raise plain_error(404, f"{ledger.scope} {value} not found.")
 
 
-def _found(world: World, account: Account, ledger: Ledger, value: str) -> Instance | None:
+def _found(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
     """The instance that counts: what a device reports goes before what somebody wrote in its place."""
     key = value.lower()
-    return mesh_firmware.report(world, account, ledger, key) or ledger.instances.get(key)
+    return mesh_firmware.report(world, owner, ledger, key) or ledger.instances.get(key)
 
 
 def list_instances(world: World, call: Call) -> Reply:
     """ledger_instances."""
     ledger = asked_ledger(world, call)
-    reporting = mesh_firmware.reporting_devices(world, call.account, ledger)
+    reporting = mesh_firmware.reporting_devices(world, ledger_owner(world, call), ledger)
     if reporting:
         known = set(reporting)
         written = [value for value in ledger.instances if value not in known]
@@ -70,7 +77,7 @@ def list_instances(world: World, call: Call) -> Reply:
     else:
         values = list(ledger.instances)
     part, meta = page_of(call, len(values))
-    found = [_found(world, call.account, ledger, value) for value in values[part]]
+    found = [_found(world, ledger_owner(world, call), ledger, value) for value in values[part]]
     rows = [instance_row(world, ledger, instance) for instance in found if instance is not None]
     return json_reply({"instances": rows, "meta": meta})
 
@@ -78,7 +85,7 @@ def list_instances(world: World, call: Call) -> Reply:
 def get_instance(world: World, call: Call) -> Reply:
     """ledger_instance_get. Its 404 is inferred."""
     ledger = asked_ledger(world, call)
-    instance = _found(world, call.account, ledger, call.path["scopeValue"])
+    instance = _found(world, ledger_owner(world, call), ledger, call.path["scopeValue"])
     if instance is None:
         raise plain_error(404, "Ledger instance not found.")
     return json_reply({"instance": instance_row(world, ledger, instance)})
@@ -89,7 +96,7 @@ def set_instance(world: World, call: Call) -> Reply:
     ledger = asked_ledger(world, call)
     if ledger.archived_at is not None:
         raise bad_request("The ledger is archived")
-    value = _scope_value(world, call.account, ledger, call.path["scopeValue"])
+    value = _scope_value(world, ledger_owner(world, call), ledger, call.path["scopeValue"])
     wrapped = call.fields.get("instance")
     data = wrapped.get("data") if isinstance(wrapped, dict) else call.fields.get("data")
     if not isinstance(data, dict):
@@ -105,6 +112,8 @@ def set_instance(world: World, call: Call) -> Reply:
         raise bad_request("The data of the ledger instance is too large")
     now = world.now()
     instance = Instance(value, data, size, old.created_at if old else now, now)
+    if old is not None:
+        keep_version(ledger, old, now)
     ledger.instances[value] = instance
     return json_reply({"instance": instance_row(world, ledger, instance)}, 201)
 
@@ -113,40 +122,106 @@ def delete_instance(world: World, call: Call) -> Reply:
     """ledger_instance_delete."""
     ledger = asked_ledger(world, call)
     value = call.path["scopeValue"]
-    if _found(world, call.account, ledger, value) is None:
+    if _found(world, ledger_owner(world, call), ledger, value) is None:
         raise plain_error(404, "Ledger instance not found.")
-    ledger.instances.pop(value.lower(), None)
+    old = ledger.instances.pop(value.lower(), None)
+    if old is not None:
+        keep_version(ledger, old, world.now())
     return no_content()
 
 
+# ---------------------------------------------------------------------- versions
+
+
+def keep_version(ledger: Ledger, old: Instance, now: float) -> None:
+    """What an instance was until now. No two of them have the same moment, for it is their name."""
+    versions = ledger.versions.setdefault(old.scope_value, [])
+    moment = round(now, 3)
+    if versions and versions[-1].replaced_at is not None:
+        moment = max(moment, round(versions[-1].replaced_at + 0.001, 3))
+    old.replaced_at = moment
+    versions.append(old)
+    del versions[:-MOST_VERSIONS]
+
+
+def list_versions(world: World, call: Call) -> Reply:
+    """ledger_versions, newest first. How many a page holds is not established."""
+    ledger = asked_ledger(world, call)
+    before, after = (_moment(call, name) for name in ("replaced_before", "replaced_after"))
+    found = [
+        version
+        for version in reversed(ledger.versions.get(call.path["scopeValue"].lower(), []))
+        if version.replaced_at is not None
+        and (before is None or version.replaced_at < before)
+        and (after is None or version.replaced_at > after)
+    ]
+    rows = [instance_row(world, ledger, version) for version in found[:VERSIONS_PAGE]]
+    return json_reply({"versions": rows, "meta": {"has_more": len(found) > VERSIONS_PAGE}})
+
+
+def get_version(world: World, call: Call) -> Reply:
+    """ledger_versions, one of them. Inferred: a version is named by the moment of its replacement."""
+    ledger = asked_ledger(world, call)
+    for version in ledger.versions.get(call.path["scopeValue"].lower(), []):
+        if iso(version.replaced_at) == call.path["version"]:
+            return json_reply({"instance": instance_row(world, ledger, version)})
+    raise plain_error(404, "Ledger instance version not found.")
+
+
+def _moment(call: Call, name: str) -> float | None:
+    text = call.query.get(name)
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as wrong:
+        raise bad_request(f"{name} must be an ISO 8601 time") from wrong
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+# ---------------------------------------------------------------------- the admin routes
+
+
 def describe_ledgers(world: World) -> list[dict[str, Any]]:
-    """All ledgers of all accounts with their instances, reports included, for the admin routes."""
+    """All ledgers with their instances, reports included."""
+    owners: list[tuple[str | None, str | None, Owner]] = [
+        *((account.username, None, account) for account in world.accounts.values()),
+        *((None, org.slug, org) for org in world.orgs.values()),
+    ]
     return [
         {
             "name": ledger.name,
-            "account": account.username,
+            "account": username,
+            "org": slug,
             "scope": ledger.scope,
             "direction": ledger.direction,
             "archived": ledger.archived_at is not None,
             "instances": [
                 {"scope_value": value, "data": instance.data}
-                for value in dict.fromkeys(
-                    [*ledger.instances, *mesh_firmware.reporting_devices(world, account, ledger)]
-                )
-                if (instance := _found(world, account, ledger, value)) is not None
+                for value in dict.fromkeys([*ledger.instances, *mesh_firmware.reporting_devices(world, owner, ledger)])
+                if (instance := _found(world, owner, ledger, value)) is not None
             ],
         }
-        for account in world.accounts.values()
-        for ledger in account.ledgers.values()
+        for username, slug, owner in owners
+        for ledger in owner.ledgers.values()
     ]
 
 
-LIST = "/v1/ledgers/:name/instances"
-ONE = "/v1/ledgers/:name/instances/:scopeValue"
+def _rows(base: str) -> list[Route]:
+    several = f"{base}/:name/instances"
+    one = f"{several}/:scopeValue"
+    versions = f"{one}/versions"
+    scope = "ledger.instances"
+    return [
+        Route(GROUP, "ledger_instances", "GET", several, list_instances, scope=f"{scope}:list"),
+        Route(GROUP, "ledger_instance_get", "GET", one, get_instance, scope=f"{scope}:get"),
+        Route(GROUP, "ledger_instance_set", "PUT", one, set_instance, kind=Kind.WRITE, scope=f"{scope}:set"),
+        Route(
+            GROUP, "ledger_instance_delete", "DELETE", one, delete_instance, kind=Kind.WRITE, scope=f"{scope}:remove"
+        ),
+        Route(GROUP, "ledger_versions", "GET", versions, list_versions, scope=f"{scope}.versions:list"),
+        Route(GROUP, "ledger_versions", "GET", f"{versions}/:version", get_version, scope=f"{scope}.versions:get"),
+    ]
 
-ROUTES = [
-    Route(GROUP, "ledger_instances", "GET", LIST, list_instances),
-    Route(GROUP, "ledger_instance_get", "GET", ONE, get_instance),
-    Route(GROUP, "ledger_instance_set", "PUT", ONE, set_instance, kind=Kind.WRITE),
-    Route(GROUP, "ledger_instance_delete", "DELETE", ONE, delete_instance, kind=Kind.WRITE),
-]
+
+ROUTES = [*_rows("/v1/ledgers"), *_rows("/v1/orgs/:org/ledgers")]

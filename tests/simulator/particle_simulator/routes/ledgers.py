@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Ledger definitions, on the sandbox base: they belong to the account."""
+"""Ledger definitions. They belong to an account (its sandbox) or to an organisation, and so does their base."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
-from particle_simulator.model import Ledger, iso
+from particle_simulator.model import Ledger, Owner, iso
+from particle_simulator.routes.owners import asked_organization
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -20,9 +21,14 @@ DIRECTIONS = ("Upstream", "Downstream")
 PAGE_SIZE = 100
 
 
+def ledger_owner(world: World, call: Call) -> Owner:
+    """Whose ledgers a path means."""
+    return asked_organization(world, call) if "org" in call.path else call.sandbox
+
+
 def asked_ledger(world: World, call: Call) -> Ledger:
     """The ledger of a path. Its 404 is inferred."""
-    ledger = call.account.ledgers.get(call.path["name"])
+    ledger = ledger_owner(world, call).ledgers.get(call.path["name"])
     if ledger is None:
         raise plain_error(404, "Ledger not found.")
     return ledger
@@ -72,7 +78,7 @@ def list_ledgers(world: World, call: Call) -> Reply:
     scope = call.query.get("scope")
     found = [
         ledger
-        for ledger in call.account.ledgers.values()
+        for ledger in ledger_owner(world, call).ledgers.values()
         if (ledger.archived_at is not None) == archived and scope in (None, "", ledger.scope)
     ]
     part, meta = page_of(call, len(found))
@@ -94,7 +100,7 @@ def create_ledger(world: World, call: Call) -> Reply:
         raise bad_request(f"scope must be one of {', '.join(SCOPES)}")
     if direction is not None and direction not in DIRECTIONS:
         raise bad_request(f"direction must be one of {', '.join(DIRECTIONS)}")
-    ledgers = call.account.ledgers
+    ledgers = ledger_owner(world, call).ledgers
     if name in ledgers:
         # Names are unique across scopes, and an archived ledger keeps its name.
         raise bad_request(f"A ledger with the name {name} already exists")
@@ -123,13 +129,16 @@ def archive_ledger(world: World, call: Call) -> Reply:
     return no_content()
 
 
-LIST = "/v1/ledgers"
-ONE = "/v1/ledgers/:name"
+def _rows(base: str) -> list[Route]:
+    one = f"{base}/:name"
+    scope = "ledger.definitions"
+    return [
+        Route(GROUP, "ledgers_list", "GET", base, list_ledgers, scope=f"{scope}:list"),
+        Route(GROUP, "ledger_create", "POST", base, create_ledger, kind=Kind.WRITE, scope=f"{scope}:create"),
+        Route(GROUP, "ledger_get", "GET", one, get_ledger, scope=f"{scope}:get"),
+        Route(GROUP, "ledger_update", "PUT", one, update_ledger, kind=Kind.WRITE, scope=f"{scope}:update"),
+        Route(GROUP, "ledger_archive", "DELETE", one, archive_ledger, kind=Kind.WRITE, scope=f"{scope}:archive"),
+    ]
 
-ROUTES = [
-    Route(GROUP, "ledgers_list", "GET", LIST, list_ledgers),
-    Route(GROUP, "ledger_create", "POST", LIST, create_ledger, kind=Kind.WRITE),
-    Route(GROUP, "ledger_get", "GET", ONE, get_ledger),
-    Route(GROUP, "ledger_update", "PUT", ONE, update_ledger, kind=Kind.WRITE),
-    Route(GROUP, "ledger_archive", "DELETE", ONE, archive_ledger, kind=Kind.WRITE),
-]
+
+ROUTES = [*_rows("/v1/ledgers"), *_rows("/v1/orgs/:org/ledgers")]

@@ -7,10 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from particle_simulator.device_changes import product_change
+from particle_simulator import power
+from particle_simulator.device_changes import ping, product_change
+from particle_simulator.device_firmware import expect_update
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Device, Product
+from particle_simulator.routes.flashing import flash
 from particle_simulator.routes.products import asked_product, asked_product_device
 from particle_simulator.routing import Kind, Route
 from particle_simulator.shapes import add_product_part, device_details, device_row
@@ -67,6 +70,8 @@ def _filtered(product: Product, devices: list[Device], query: dict[str, str]) ->
 def list_product_devices(world: World, call: Call) -> Reply:
     """product_devices_list: `perPage` as documented, `per_page` as the JavaScript client sends it."""
     product = asked_product(world, call)
+    if world.churn:
+        power.churn(world, product)
     attribute = call.query.get("sortAttr", DEFAULT_SORT)
     order = _sorted(
         product,
@@ -76,9 +81,14 @@ def list_product_devices(world: World, call: Call) -> Reply:
     devices = _filtered(product, order, call.query)
     size = call.number("perPage", "per_page", default=DEFAULT_PAGE_SIZE)
     start = (call.number("page", default=1) - 1) * size
-    rows = [add_product_part(device_row(device), device, product) for device in devices[start : start + size]]
+    part = devices[start : start + size]
+    rows = [add_product_part(device_row(device), device, product) for device in part]
     pages = max(1, -(-len(devices) // size))
-    return json_reply({"devices": rows, "customers": [], "meta": {"total_pages": pages}})
+    owners = {device.owner.username for device in part if device.owner} if product.own.customers else ()
+    customers = [
+        {"id": customer.user_id, "username": name} for name, customer in product.own.customers.items() if name in owners
+    ]
+    return json_reply({"devices": rows, "customers": customers, "meta": {"total_pages": pages}})
 
 
 # ---------------------------------------------------------------------- one device
@@ -93,6 +103,8 @@ def get_product_device(world: World, call: Call) -> Reply:
 def update_product_device(world: World, call: Call) -> Reply:
     """device_update, product route."""
     _, device = asked_product_device(world, call)
+    if call.files:
+        return flash(world, device, call)
     return json_reply(product_change(world, device, call.fields))
 
 
@@ -111,6 +123,12 @@ def unclaim_product_device(world: World, call: Call) -> Reply:
     _, device = asked_product_device(world, call)
     world.unclaim(device)
     return json_reply({"ok": True})
+
+
+def ping_product_device(world: World, call: Call) -> Reply:
+    """device_ping, product route."""
+    _, device = asked_product_device(world, call)
+    return json_reply(ping(world, device))
 
 
 # ---------------------------------------------------------------------- groups in batches
@@ -136,6 +154,7 @@ def change_groups(world: World, call: Call) -> Reply:
             raise bad_request(f"Group {name} not found")
     for device in devices:
         world.set_groups(device, [name for name in (*device.groups, *add) if name not in remove])
+        expect_update(world, device)
     return json_reply({"ok": True})
 
 
@@ -156,10 +175,37 @@ LIST = "/v1/products/:p/devices"
 ONE = "/v1/products/:p/devices/:id"
 
 ROUTES = [
-    Route(GROUP, "product_devices_list", "GET", LIST, list_product_devices),
-    Route(GROUP, "product_devices_batch_groups", "PUT", LIST, change_groups, kind=Kind.WRITE),
-    Route(GROUP, "device_get", "GET", ONE, get_product_device),
-    Route(GROUP, "device_update", "PUT", ONE, update_product_device, kind=Kind.WRITE),
-    Route(GROUP, "product_device_remove", "DELETE", ONE, remove_product_device, kind=Kind.WRITE),
-    Route(GROUP, "device_unclaim_product", "DELETE", f"{ONE}/owner", unclaim_product_device, kind=Kind.WRITE),
+    Route(GROUP, "product_devices_list", "GET", LIST, list_product_devices, scope="devices:list"),
+    Route(GROUP, "product_devices_batch_groups", "PUT", LIST, change_groups, kind=Kind.WRITE, scope="devices:update"),
+    Route(GROUP, "device_get", "GET", ONE, get_product_device, scope="devices:get"),
+    Route(
+        GROUP,
+        "device_update",
+        "PUT",
+        ONE,
+        update_product_device,
+        kind=Kind.WRITE,
+        scope="devices:update",
+        also=("device_flash",),
+    ),
+    Route(
+        GROUP,
+        "product_device_remove",
+        "DELETE",
+        ONE,
+        remove_product_device,
+        kind=Kind.WRITE,
+        scope="devices:remove",
+        also=("device_deny_quarantined",),
+    ),
+    Route(GROUP, "device_ping", "PUT", f"{ONE}/ping", ping_product_device, scope="devices:ping"),
+    Route(
+        GROUP,
+        "device_unclaim_product",
+        "DELETE",
+        f"{ONE}/owner",
+        unclaim_product_device,
+        kind=Kind.WRITE,
+        scope="devices:release",
+    ),
 ]

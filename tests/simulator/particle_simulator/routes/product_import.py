@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from particle_simulator.device_firmware import expect_update
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device, Product
@@ -23,7 +24,7 @@ PROTECTED = "protectedDeviceIds"
 def import_devices(world: World, call: Call) -> Reply:
     """product_device_import and device_approve_quarantined, which are one route."""
     product = asked_product(world, call)
-    claimer = _claimer(product, call)
+    claimer = _claimer(world, product, call)
     lists: dict[str, list[str]] = {UPDATED: [], EXISTING: [], NONMEMBER: [], INVALID: [], PROTECTED: []}
     for identifier in _identifiers(call):
         device = world.identify(identifier)
@@ -35,6 +36,7 @@ def import_devices(world: World, call: Call) -> Reply:
         if verdict == UPDATED:
             device.quarantined = device.denied = False
             world.put_in_product(device, product)
+            expect_update(world, device)
         if claimer is not None and device.owner is None:
             # Inferred for devices that were in the product before: the claim is what was asked for.
             world.claim(device, claimer)
@@ -81,16 +83,16 @@ def _texts(values: Any) -> list[str]:
     return values
 
 
-def _claimer(product: Product, call: Call) -> Account | None:
+def _claimer(world: World, product: Product, call: Call) -> Account | None:
     """Who claims the imported devices: a team member, named in the body, or in the query beside a file."""
     username = call.fields.get("claim_user") or call.query.get("claim_user")
     if not username:
         return None
-    owner = product.owner
-    if owner is None or not isinstance(username, str) or username.lower() != owner.username.lower():
+    member = world.accounts.get(str(username).lower())
+    if member is None or not world.may_access(member, product):
         # Not documented: only that claim_user is the username of a team member.
         raise bad_request("claim_user is not a member of the product team")
-    return owner
+    return member
 
 
 ROUTES = [
@@ -101,5 +103,7 @@ ROUTES = [
         "/v1/products/:p/devices",
         import_devices,
         kind=Kind.WRITE,
+        scope="devices:import",
+        also=("device_approve_quarantined",),
     ),
 ]

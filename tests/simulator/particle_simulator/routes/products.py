@@ -23,7 +23,7 @@ def asked_product(world: World, call: Call) -> Product:
     product = world.find_product(call.path["p"])
     if product is None:
         raise plain_error(404, "Product not found.")
-    if product.owner is not call.account:
+    if not world.may_access(call.account, product):
         raise plain_error(403, "Permission denied")
     return product
 
@@ -39,8 +39,8 @@ def asked_product_device(world: World, call: Call) -> tuple[Product, Device]:
 
 def list_products(world: World, call: Call) -> Reply:
     """products_list, on its documented path and on the one of the JavaScript client."""
-    owned = [product for product in world.products.values() if product.owner is call.account]
-    return json_reply({"products": [product_row(product) for product in owned]})
+    seen = [product for product in world.products.values() if world.may_access(call.account, product)]
+    return json_reply({"products": [product_row(product) for product in seen]})
 
 
 def get_product(world: World, call: Call) -> Reply:
@@ -49,7 +49,7 @@ def get_product(world: World, call: Call) -> Reply:
 
 
 ROUTES = [
-    Route(GROUP, "products_list", "GET", "/v1/user/products", list_products),
-    Route(GROUP, "products_list", "GET", "/v1/products", list_products),
-    Route(GROUP, "product_get", "GET", "/v1/products/:p", get_product),
+    Route(GROUP, "products_list", "GET", "/v1/user/products", list_products, scope="products:list"),
+    Route(GROUP, "products_list", "GET", "/v1/products", list_products, scope="products:list"),
+    Route(GROUP, "product_get", "GET", "/v1/products/:p", get_product, scope="products:get"),
 ]

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import secrets
-import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from particle_simulator import one_time_codes
 from particle_simulator.errors import NO_STORE, Refusal, oauth_error
 from particle_simulator.messages import FORM, Call, Reply, json_reply
 from particle_simulator.model import Account, Client, MfaLogin, Token
@@ -26,20 +25,28 @@ REFRESH_EXTRA = 14 * 86400.0
 MFA_LOGIN_LIFE = 300.0
 """The facts do not know how long an mfa_token lives; they suggest five minutes."""
 NEVER = 0.0
+MOST_DIGITS = 10
+"""Of `expires_in`: three centuries, so that every expiry is a date."""
+
+CUSTOMER = "customer="
+EVERY_SCOPE = "*:*"
 
 CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}", re.IGNORECASE)
 
 
 def grant(world: World, call: Call) -> Reply:
-    """token_password, token_mfa_otp, token_client_credentials, token_refresh."""
+    """token_password and the other endpoints that share its address."""
     if call.content_type != FORM:
-        raise oauth_error(
-            "invalid_request", "Method must be POST with application/x-www-form-urlencoded encoding"
-        )
+        raise oauth_error("invalid_request", "Method must be POST with application/x-www-form-urlencoded encoding")
     way = GRANTS.get(_field(call, "grant_type"))
     if way is None:
         raise oauth_error("invalid_request", "Invalid or missing grant_type parameter")
     token = way(world, call, _client(world, call))
+    return json_reply(hand_out(world, token), 200, dict(NO_STORE))
+
+
+def hand_out(world: World, token: Token) -> dict[str, str | int]:
+    """`token_grant`: makes a new token valid and tells it."""
     world.tokens[token.value] = token
     answer: dict[str, str | int] = {
         "token_type": "bearer",
@@ -49,7 +56,7 @@ def grant(world: World, call: Call) -> Reply:
     if token.refresh_token:
         world.refresh_tokens[token.refresh_token] = token
         answer["refresh_token"] = token.refresh_token
-    return json_reply(answer, 200, dict(NO_STORE))
+    return answer
 
 
 def _field(call: Call, name: str) -> str:
@@ -62,7 +69,7 @@ def _field(call: Call, name: str) -> str:
 
 def _client(world: World, call: Call) -> Client:
     """The client of the request: a Basic header goes before the form fields."""
-    client_id, secret = _basic(call.headers.get("Authorization", "")) or (
+    client_id, secret = basic_credentials(call.headers.get("Authorization", "")) or (
         _field(call, "client_id"),
         _field(call, "client_secret"),
     )
@@ -76,7 +83,8 @@ def _client(world: World, call: Call) -> Client:
     return client
 
 
-def _basic(header: str) -> tuple[str, str] | None:
+def basic_credentials(header: str) -> tuple[str, str] | None:
+    """Name and secret of a Basic header, or None for anything else."""
     scheme, _, packed = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -93,7 +101,7 @@ def _basic(header: str) -> tuple[str, str] | None:
 def _life(world: World, call: Call) -> float:
     """Seconds to live, 0 for ever. The facts give no refusal for nonsense: it counts as not given."""
     text = _field(call, "expires_in")
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
         return float(text)
     moment = _field(call, "expires_at")
     if moment:
@@ -106,13 +114,13 @@ def _life(world: World, call: Call) -> float:
     return DEFAULT_LIFE
 
 
-def _issue(world: World, account: Account, client: Client, life: float) -> Token:
+def issue(world: World, account: Account, client_id: str, life: float) -> Token:
     """A new token. Its value is truly random: after a reset no old token may come true again."""
     for_ever = life == NEVER
     return Token(
         value=secrets.token_hex(20),
         account=account,
-        client_id=client.id,
+        client_id=client_id,
         expires_at=None if for_ever else world.now() + life,
         refresh_token=None if for_ever else secrets.token_hex(20),
         life=life,
@@ -127,7 +135,11 @@ def _password(world: World, call: Call, client: Client) -> Token:
     username, password = _field(call, "username"), _field(call, "password")
     if not username or not password:
         raise oauth_error("invalid_client", 'Missing parameters. "username" and "password" are required')
-    account = world.accounts.get(username.lower())
+    if client.product is not None:
+        # Inferred: with a client of a product it is the product's customers who log in.
+        account = client.product.own.customers.get(username.lower())
+    else:
+        account = world.accounts.get(username.lower())
     if account is not None and account.sso:
         raise oauth_error("sso_user", "This account signs in with single sign-on and has no password")
     if account is None or not hmac.compare_digest(account.password.encode(), password.encode()):
@@ -135,7 +147,7 @@ def _password(world: World, call: Call, client: Client) -> Token:
     life = _life(world, call)
     if account.otp_secret is not None:
         raise _ask_for_code(world, account, client, life)
-    return _issue(world, account, client, life)
+    return issue(world, account, client.id, life)
 
 
 def _ask_for_code(world: World, account: Account, client: Client, life: float) -> Refusal:
@@ -153,30 +165,53 @@ def _one_time_code(world: World, call: Call, client: Client) -> Token:
     refused = oauth_error("invalid_grant", "Could not validate OTP.")
     if login is None or login.client_id != client.id or login.valid_until < world.now():
         raise refused
-    if code not in _codes(login.account.otp_secret or "", world.now()):
+    if not one_time_codes.is_valid(login.account.otp_secret or "", code, world.now()):
         raise refused
     del world.mfa_logins[mfa_token]
-    return _issue(world, login.account, client, login.life)
+    return issue(world, login.account, client.id, login.life)
 
 
-def _codes(secret: str, now: float) -> set[str]:
-    """The codes of RFC 6238 for now and for half a minute before and after."""
-    text = secret.replace(" ", "").upper()
-    key = base64.b32decode(text + "=" * (-len(text) % 8))
-    codes = set()
-    for step in range(int(now // 30) - 1, int(now // 30) + 2):
-        digest = hmac.new(key, struct.pack(">Q", step), hashlib.sha1).digest()
-        offset = digest[-1] & 15
-        number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
-        codes.add(f"{number % 1_000_000:06d}")
-    return codes
+def _recovery_code(world: World, call: Call, client: Client) -> Token:
+    """token_recovery_code: a code of the list that one keeps for the loss of the phone; each works once."""
+    mfa_token, code = _field(call, "mfa_token"), _field(call, "recovery_code")
+    if not mfa_token or not code:
+        raise oauth_error("invalid_request", "You must provide recovery code and mfa token.")
+    login = world.mfa_logins.get(mfa_token)
+    if login is None or login.client_id != client.id or login.valid_until < world.now():
+        raise oauth_error("invalid_grant", "Could not validate recovery code.")
+    if code not in login.account.recovery_codes:
+        raise oauth_error("invalid_grant", "Could not validate recovery code.")
+    login.account.recovery_codes.remove(code)
+    del world.mfa_logins[mfa_token]
+    return issue(world, login.account, client.id, login.life)
 
 
 def _client_credentials(world: World, call: Call, client: Client) -> Token:
-    """token_client_credentials of an account's client: an owner token. Nobody owns the official clients."""
+    """token_client_credentials: an owner token, or with a scope the token of one customer of the product."""
     if client.owner is None:
+        # Nobody owns the clients of Particle's own tools.
         raise oauth_error("invalid_grant", "Client credentials are invalid")
-    return _issue(world, client.owner, client, _life(world, call))
+    life = _life(world, call)
+    scope = _field(call, "scope")
+    if scope.startswith(CUSTOMER):
+        return issue(world, _customer(client, scope.removeprefix(CUSTOMER)), client.id, life)
+    account = client.owner
+    if client.product is not None:
+        # The token of a product's client acts on that product only.
+        account = Account(client.id, "", client.owner.user_id, product=client.product, acts_for=client.owner)
+    token = issue(world, account, client.id, life)
+    if client.scope and client.scope != EVERY_SCOPE:
+        token.scopes = tuple(client.scope.split())
+    return token
+
+
+def _customer(client: Client, email: str) -> Account:
+    """The customer that a product's client may act for. The text of the refusal is not established."""
+    customers = client.product.own.customers if client.product else {}
+    found = customers.get(email) or customers.get(email.lower())
+    if found is None:
+        raise oauth_error("invalid_scope", "The customer does not exist")
+    return found
 
 
 def _refresh(world: World, call: Call, client: Client) -> Token:
@@ -190,11 +225,11 @@ def _refresh(world: World, call: Call, client: Client) -> Token:
     if old.expires_at is not None and old.expires_at + REFRESH_EXTRA < world.now():
         raise oauth_error("invalid_grant", "Refresh token has expired")
     del world.refresh_tokens[value]
-    return _issue(world, old.account, client, _life(world, call))
+    return issue(world, old.account, client.id, _life(world, call))
 
 
 def _not_allowed(world: World, call: Call, client: Client) -> Token:
-    """token_recovery_code, token_authorization_code: grants of the library that no client here may use."""
+    """token_authorization_code: needs a browser and a web client, so no client here may use it."""
     raise oauth_error("invalid_client", "The grant type is unauthorised for this client_id")
 
 
@@ -203,12 +238,19 @@ GRANTS: dict[str, Callable[[World, Call, Client], Token]] = {
     "urn:custom:mfa-otp": _one_time_code,
     "client_credentials": _client_credentials,
     "refresh_token": _refresh,
-    "urn:custom:recovery-code": _not_allowed,
+    "urn:custom:recovery-code": _recovery_code,
     "authorization_code": _not_allowed,
 }
 
 ROUTES = [
     Route(
-        "authentication_and_tokens", "token_password", "POST", "/oauth/token", grant, Auth.NONE, Kind.GRANT
+        "authentication_and_tokens",
+        "token_password",
+        "POST",
+        "/oauth/token",
+        grant,
+        Auth.NONE,
+        Kind.GRANT,
+        also=("token_mfa_otp", "token_recovery_code", "token_client_credentials", "token_refresh"),
     ),
 ]

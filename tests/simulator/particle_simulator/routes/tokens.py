@@ -7,7 +7,7 @@ from __future__ import annotations
 from particle_simulator.errors import oauth_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import iso
-from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.routing import ANY_SCOPE, Auth, Kind, Route
 from particle_simulator.world import World
 
 GROUP = "authentication_and_tokens"
@@ -16,9 +16,9 @@ GROUP = "authentication_and_tokens"
 def introspect(world: World, call: Call) -> Reply:
     """token_introspect_current. Account tokens have no scope."""
     token = call.token
-    return json_reply(
-        {"expires_at": iso(token.expires_at), "client": token.client_id, "scopes": [], "orgs": []}
-    )
+    scopes = list(token.scopes or ())
+    orgs = [{"id": org.id, "slug": org.slug} for org in world.orgs.values() if call.sandbox in org.members]
+    return json_reply({"expires_at": iso(token.expires_at), "client": token.client_id, "scopes": scopes, "orgs": orgs})
 
 
 def revoke_current(world: World, call: Call) -> Reply:
@@ -52,8 +52,8 @@ ONE = "/v1/access_tokens/:token"
 ALL = "/v1/access_tokens"
 
 ROUTES = [
-    Route(GROUP, "token_introspect_current", "GET", CURRENT, introspect),
-    Route(GROUP, "token_revoke_current", "DELETE", CURRENT, revoke_current, kind=Kind.REVOCATION),
+    Route(GROUP, "token_introspect_current", "GET", CURRENT, introspect, scope=ANY_SCOPE),
+    Route(GROUP, "token_revoke_current", "DELETE", CURRENT, revoke_current, kind=Kind.REVOCATION, scope=ANY_SCOPE),
     Route(GROUP, "token_revoke_one", "DELETE", ONE, revoke_one, Auth.NONE, Kind.REVOCATION),
     Route(GROUP, "token_revoke_all", "DELETE", ALL, revoke_all, kind=Kind.REVOCATION),
 ]

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The account behind a token."""
+"""The account behind a token, and its beginning and end. Where the facts have no refusal, E6 is used."""
 
 from __future__ import annotations
 
+import hmac
+import secrets
+
+from particle_simulator.errors import bad_request, listed_errors
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import CELLULAR_PLATFORMS
-from particle_simulator.routing import Route
+from particle_simulator.model import CELLULAR_PLATFORMS, Account
+from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
+
+GROUP = "user_account"
 
 
 def get_user(world: World, call: Call) -> Reply:
@@ -18,7 +24,7 @@ def get_user(world: World, call: Call) -> Reply:
         {
             "username": account.username,
             "subscription_ids": [],
-            "account_info": {"first_name": "", "last_name": "", "business_account": False},
+            "account_info": {"first_name": "", "last_name": "", "business_account": False} | account.account_info,
             "mfa": {"enabled": account.otp_secret is not None},
             "scim_provisioned": False,
             "no_password": account.sso,
@@ -30,4 +36,91 @@ def get_user(world: World, call: Call) -> Reply:
     )
 
 
-ROUTES = [Route("user_account", "user_get", "GET", "/v1/user", get_user)]
+def identify(world: World, call: Call) -> Reply:
+    """user_identify."""
+    return json_reply({"id": call.account.user_id, "email": call.account.username})
+
+
+def require_password(account: Account, given: object) -> None:
+    """The password again, before what cannot be undone."""
+    text = given if isinstance(given, str) else ""
+    if not hmac.compare_digest(account.password.encode(), text.encode()):
+        raise listed_errors(400, "Bad password")
+
+
+def drop_tokens(world: World, account: Account) -> None:
+    """Every token of an account dies."""
+    for token in [token for token in world.tokens.values() if token.account is account]:
+        world.forget(token)
+
+
+def update_user(world: World, call: Call) -> Reply:
+    """user_update: a new name or password needs the current password; tokens survive unless told otherwise."""
+    account, fields = call.account, call.fields
+    username, password = fields.get("username"), fields.get("password")
+    info = fields.get("account_info", {})
+    if not isinstance(info, dict):
+        raise bad_request("account_info must be an object")
+    for name, value in (("username", username), ("password", password)):
+        if value is not None and (not isinstance(value, str) or not value):
+            raise bad_request(f"{name} must be a text")
+    if username is not None or password is not None:
+        require_password(account, fields.get("current_password"))
+    if username is not None and world.accounts.get(username.lower(), account) is not account:
+        raise listed_errors(400, "username must be unique")
+    if username is not None:
+        del world.accounts[account.username.lower()]
+        account.username = username
+        world.accounts[username.lower()] = account
+    account.password = password or account.password
+    account.account_info |= info
+    if fields.get("invalidate_tokens") in (True, "true"):
+        drop_tokens(world, account)
+    return json_reply({"ok": True, "message": "User updated"})
+
+
+def create_user(world: World, call: Call) -> Reply:
+    """user_create; nobody has to be logged in for it."""
+    username, password = call.fields.get("username"), call.fields.get("password")
+    if not isinstance(username, str) or "@" not in username or not isinstance(password, str) or not password:
+        raise listed_errors(400, "username and password are required")
+    if username.lower() in world.accounts:
+        raise listed_errors(400, "username must be unique")
+    account = Account(username, password, secrets.token_hex(12))
+    info = call.fields.get("account_info")
+    account.account_info = dict(info) if isinstance(info, dict) else {}
+    world.accounts[username.lower()] = account
+    return json_reply({"ok": True})
+
+
+def delete_user(world: World, call: Call) -> Reply:
+    """user_delete: the devices become free, the tokens die."""
+    account = call.account
+    require_password(account, call.fields.get("password"))
+    for device in list(account.devices.values()):
+        world.unclaim(device)
+    for product in world.products.values():
+        if product.owner is account:
+            product.owner = None
+    for org in world.orgs.values():
+        org.members = [member for member in org.members if member is not account]
+    drop_tokens(world, account)
+    world.accounts.pop(account.username.lower(), None)
+    return json_reply({"ok": True, "message": "User deleted"})
+
+
+def ask_password_reset(world: World, call: Call) -> Reply:
+    """user_password_reset: the same answer for everybody, so that nobody learns who has an account."""
+    if not isinstance(call.fields.get("username"), str):
+        raise listed_errors(400, "username is required")
+    return json_reply({"ok": True, "message": "Password reset email sent"})
+
+
+ROUTES = [
+    Route(GROUP, "user_get", "GET", "/v1/user", get_user),
+    Route(GROUP, "user_update", "PUT", "/v1/user", update_user, kind=Kind.WRITE),
+    Route(GROUP, "user_create", "POST", "/v1/users", create_user, Auth.NONE, Kind.WRITE),
+    Route(GROUP, "user_delete", "DELETE", "/v1/user", delete_user, kind=Kind.WRITE),
+    Route(GROUP, "user_password_reset", "POST", "/v1/user/password-reset", ask_password_reset, Auth.NONE),
+    Route(GROUP, "user_identify", "GET", "/v1/user/identify", identify),
+]

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What will happen at a later time of the cloud's clock, without a thread or a timer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+
+class Agenda:
+    """Actions by their time. Whoever looks at the world first lets everything happen that is due."""
+
+    __slots__ = ("_heap", "_numbers")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    def add(self, moment: float, action: Callable[[], None]) -> None:
+        """Plans an action; of several at one moment the first planned happens first."""
+        heappush(self._heap, (moment, next(self._numbers), action))
+
+    def catch_up(self, now: float) -> None:
+        """Does what is due. An action may plan another one, which waits for the next look."""
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            due.append(heappop(self._heap)[2])
+        for action in due:
+            action()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is planned."""
+        return bool(self._heap)

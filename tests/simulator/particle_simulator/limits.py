@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The limits of the cloud: sliding windows, concurrent streams, and the lock-out after refused logins.
+
+The documented answer is 429 with `rate_limit_exceeded` (529 is printed once, for streams). No header is
+documented for it, so no Retry-After comes. A refused request takes no place in a window.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+
+from particle_simulator.errors import NO_STORE, Refusal
+from particle_simulator.routing import Route
+
+FIVE_MINUTES = 300.0
+HOUR = 3600.0
+EVERYTHING = 10_000
+SPECIAL = 100
+LOOK_UPS = 50
+STREAMS = 100
+REFUSALS = 10
+LOCKED_SECONDS = 1800.0
+
+TOKEN_ROUTE = "token_password"
+LOOK_UP = "serial_number_lookup"
+STREAM_IDS = frozenset({"events_all", "events_mine", "events_device", "events_product"})
+WINDOW_OF: dict[str, str] = {
+    TOKEN_ROUTE: "token grants",
+    "token_list_legacy": "token listing",
+    "token_revoke_one": "token deletion",
+    "user_create": "user creation",
+    "user_delete": "user deletion",
+    "user_password_reset": "password reset",
+    **dict.fromkeys(STREAM_IDS, "stream opens"),
+}
+"""The special window of a route, by endpoint; all of them hold 100 requests of 5 minutes."""
+
+
+def too_many() -> Refusal:
+    """The documented refusal; a new one each time, because its headers get filled in."""
+    return Refusal(429, {"error": "rate_limit_exceeded"}, NO_STORE)
+
+
+class Window:
+    """At most `size` requests in any `seconds`: the moments of the last ones, in a ring."""
+
+    __slots__ = ("_next", "_ring", "_seconds")
+
+    def __init__(self, size: int, seconds: float) -> None:
+        self._ring = array("d", bytes(8 * size))
+        self._next = 0
+        self._seconds = seconds
+
+    def take(self, now: float) -> bool:
+        """Takes a place, if there is one."""
+        at = self._next
+        if self._ring[at] > now - self._seconds:
+            return False
+        self._ring[at] = now
+        self._next = at + 1 if at + 1 < len(self._ring) else 0
+        return True
+
+
+class LockOut:
+    """Ten refused token requests in a row lock an address out for half an hour, limits or no limits.
+
+    Inferred: what is locked is the token route, the only one whose documentation has the refusal.
+    """
+
+    def __init__(self) -> None:
+        self._refused: Counter[str] = Counter()
+        self._until: dict[str, float] = {}
+
+    def holds(self, address: str, now: float) -> bool:
+        """Whether the address has to wait."""
+        until = self._until.get(address)
+        if until is None:
+            return False
+        if until > now:
+            return True
+        del self._until[address]
+        return False
+
+    def judged(self, address: str, now: float, *, refused: bool) -> None:
+        """Takes note of an answer."""
+        if not refused:
+            del self._refused[address]
+            return
+        self._refused[address] += 1
+        if self._refused[address] >= REFUSALS:
+            del self._refused[address]
+            self._until[address] = now + LOCKED_SECONDS
+
+
+class Limits:
+    """All windows, by address and by account."""
+
+    def __init__(self, *, documented: bool) -> None:
+        self.documented = documented
+        self.lock_out = LockOut()
+        self._all: dict[str, Window] = {}
+        self._special: dict[tuple[str, str], Window] = {}
+        self._look_ups: dict[str, Window] = {}
+        self._streams: Counter[str] = Counter()
+
+    def admit(self, route: Route | None, address: str, now: float) -> Refusal | None:
+        """What stands before the route: the windows of the address, and the lock-out."""
+        if self.documented:
+            window = self._all.get(address)
+            if window is None:
+                window = self._all[address] = Window(EVERYTHING, FIVE_MINUTES)
+            if not window.take(now):
+                return too_many()
+            name = WINDOW_OF.get(route.id) if route else None
+            if name is not None and not self._window(address, name).take(now):
+                return too_many()
+        if route is not None and route.id == TOKEN_ROUTE and self.lock_out.holds(address, now):
+            return too_many()
+        return None
+
+    def _window(self, address: str, name: str) -> Window:
+        return self._special.setdefault((address, name), Window(SPECIAL, FIVE_MINUTES))
+
+    def admit_account(self, route: Route, username: str, now: float) -> None:
+        """The one limit that goes by account: the look-up of serial numbers."""
+        if self.documented and route.id == LOOK_UP:
+            window = self._look_ups.setdefault(username, Window(LOOK_UPS, HOUR))
+            if not window.take(now):
+                raise too_many()
+
+    def open_stream(self, address: str) -> None:
+        """One more event stream of an address; every opened one must be closed."""
+        if self.documented and self._streams[address] >= STREAMS:
+            raise too_many()
+        self._streams[address] += 1
+
+    def close_stream(self, address: str) -> None:
+        """One event stream less."""
+        self._streams[address] -= 1

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The cloud's registry of Particle Mesh networks: who is in which one, and when one becomes real.
+
+The cloud never knew more than this: forming a network and joining it happened between the boards.
+Texts and statuses of the refusals are not established; all of them are 400 in the shape E6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from particle_simulator.errors import Refusal, listed_errors
+from particle_simulator.model import CELLULAR_PLATFORMS, Account, Device, Network, iso
+from particle_simulator.world import World
+
+GATEWAY_PLATFORMS = frozenset({12, 13, 14, 22, 23})
+"""Argon, Boron, A-SoM and B-SoM have an uplink; a Xenon has one with the Ethernet FeatherWing."""
+MESH_PLATFORMS = GATEWAY_PLATFORMS | {24, 25}
+MICRO_TYPES = frozenset({"micro_wifi", "micro_cellular"})
+TYPES = MICRO_TYPES | {"high_availability", "large_site"}
+MICRO_DEVICES = 10
+MICRO_GATEWAYS = 1
+NAME_BYTES = 16
+
+
+def refused(text: str) -> Refusal:
+    """A no of the registry."""
+    return listed_errors(400, text)
+
+
+def default_type(gateway: Device) -> str:
+    """The type of a network whose creator names none: it follows from the uplink of its gateway."""
+    return "micro_cellular" if gateway.platform_id in CELLULAR_PLATFORMS else "micro_wifi"
+
+
+def create(world: World, account: Account, name: Any, gateway: Device, wanted: Any) -> Network:
+    """A new network with its first gateway. It is pending until somebody looks while the gateway is up."""
+    if not isinstance(name, str) or not name or len(name.encode()) > NAME_BYTES:
+        raise refused(f"name must have 1 to {NAME_BYTES} bytes")
+    if any(network.owner is account and network.name == name for network in world.networks.values()):
+        raise refused("A network with this name already exists")
+    kind = wanted or default_type(gateway)
+    if kind not in TYPES:
+        raise refused(f"type must be one of {', '.join(sorted(TYPES))}")
+    _check_gateway(gateway)
+    _check_free(gateway)
+    now = world.now()
+    number = hashlib.sha256(f"{world.seed} network {len(world.networks)} {name} {gateway.id}".encode()).hexdigest()
+    network = Network(number[:24], name, kind, account, now)
+    world.networks[network.id] = network
+    _join(network, gateway, gateway=True)
+    return network
+
+
+def add(network: Network, device: Device) -> None:
+    """`add-device`: a node; whether it really joins is between the boards. Adding a member again is fine."""
+    if device.network is network:
+        return
+    _check_free(device)
+    if device.platform_id not in MESH_PLATFORMS:
+        raise refused("This device cannot be part of a mesh network")
+    if network.type in MICRO_TYPES and len(network.members) >= MICRO_DEVICES:
+        raise refused(f"A network of this type has at most {MICRO_DEVICES} devices")
+    _join(network, device, gateway=False)
+
+
+def remove(network: Network, device: Device) -> None:
+    """`remove-device`."""
+    _check_member(network, device)
+    leave(device)
+
+
+def leave(device: Device) -> None:
+    """Takes a device out of whatever network it is in."""
+    if device.network is not None:
+        device.network.members.pop(device.id, None)
+    device.network = None
+    device.gateway = False
+
+
+def make_gateway(network: Network, device: Device) -> None:
+    """`gateway-enable`."""
+    _check_member(network, device)
+    _check_gateway(device)
+    if device.gateway:
+        return
+    if network.type in MICRO_TYPES and len(network.gateways) >= MICRO_GATEWAYS:
+        raise refused(f"A network of this type has at most {MICRO_GATEWAYS} gateway")
+    device.gateway = True
+
+
+def make_node(network: Network, device: Device) -> None:
+    """`gateway-disable`."""
+    _check_member(network, device)
+    device.gateway = False
+
+
+def delete(world: World, network: Network) -> None:
+    """The network goes; its members are free."""
+    for device in list(network.members.values()):
+        leave(device)
+    del world.networks[network.id]
+
+
+def settle(network: Network) -> None:
+    """A network is confirmed for good once a gateway of it is online."""
+    network.confirmed = network.confirmed or any(gateway.reachable for gateway in network.gateways)
+
+
+def network_row(network: Network) -> dict[str, Any]:
+    """The network object. The radio parameters come from the gateway, so they are null before it connects."""
+    settle(network)
+    digits = hashlib.sha256(network.id.encode()).hexdigest().upper()
+    heard = [device.last_heard for device in network.members.values() if device.last_heard is not None]
+    return {
+        "id": network.id,
+        "name": network.name,
+        "type": network.type,
+        "state": network.state,
+        "device_count": len(network.members),
+        "gateway_count": len(network.gateways),
+        "last_heard": iso(max(heard)) if heard and network.confirmed else None,
+        "pan_id": digits[:4] if network.confirmed else None,
+        "xpan_id": digits[4:20] if network.confirmed else None,
+        "channel": 11 + int(digits[20:24], 16) % 16 if network.confirmed else None,
+        "notes": network.notes,
+    }
+
+
+def membership(device: Device) -> dict[str, Any] | None:
+    """The `network` of a device. A role is confirmed when its device has connected with it."""
+    network = device.network
+    if network is None:
+        return None
+    settle(network)
+    role = {"gateway": device.gateway, "state": "confirmed" if network.confirmed and device.online else "pending"}
+    return {"id": network.id, "name": network.name, "type": network.type, "role": role}
+
+
+def _join(network: Network, device: Device, *, gateway: bool) -> None:
+    network.members[device.id] = device
+    device.network = network
+    device.gateway = gateway
+
+
+def _check_free(device: Device) -> None:
+    if device.network is not None:
+        raise refused("This device is already part of a mesh network; remove it from there first")
+
+
+def _check_gateway(device: Device) -> None:
+    if device.platform_id not in GATEWAY_PLATFORMS:
+        raise refused("This device cannot be a gateway")
+
+
+def _check_member(network: Network, device: Device) -> None:
+    if device.network is not network:
+        raise refused("This device is not part of the network")

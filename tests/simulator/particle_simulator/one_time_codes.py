@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""One-time codes by RFC 6238, as authenticator apps show them: SHA-1, six digits, half a minute."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+
+from particle_simulator.settings import otp_key
+
+STEP = 30
+
+
+def is_valid(secret: str, code: str, now: float) -> bool:
+    """Whether a code is that of now, or of half a minute before or after."""
+    step = int(now // STEP)
+    return code in {_code(secret, near) for near in (step - 1, step, step + 1)}
+
+
+def _code(secret: str, step: int) -> str:
+    digest = hmac.new(otp_key(secret), struct.pack(">Q", step), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What time and power do to devices: they fall silent, the cloud notices late, and they come back."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from zlib import crc32
+
+from particle_simulator.device_firmware import report_status, take_update
+from particle_simulator.errors import Refusal
+from particle_simulator.model import CELLULAR_PLATFORMS, Device, Product
+from particle_simulator.world import World
+
+WIFI_GRACE = 50
+"""Seconds that a silent Wi-Fi device still counts as online: two keep-alives of 25 s."""
+CELLULAR_KEEP_ALIVE = 23 * 60
+"""A cellular device is missed after two of these: 23 to 46 minutes after the loss, as the last one fell."""
+
+OFFLINE_FACES: dict[int, object] = {
+    404: {"ok": False, "error": "Device is not connected"},
+    408: {"error": "Timed out."},
+    400: {"ok": False, "error": "Timed out."},
+    500: {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]},
+}
+"""How a call to a device that is not there can be refused. Only the text of the 404 is our own."""
+
+
+def not_there(world: World, device: Device, default: int) -> Refusal:
+    """The refusal of a call to a device that does not answer, with the face that a test has chosen."""
+    status = device.offline_face or world.offline_face or default
+    return Refusal(status, OFFLINE_FACES[status])
+
+
+def grace(world: World, device: Device) -> int:
+    """For how many seconds the cloud takes a lost device for online."""
+    if device.platform_id not in CELLULAR_PLATFORMS:
+        return WIFI_GRACE
+    return CELLULAR_KEEP_ALIVE + crc32(f"{world.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
+
+
+def switch_off(world: World, device: Device) -> None:
+    """Takes a device's power: it is gone now, and the cloud will notice later."""
+    if device.powered:
+        device.powered = False
+        device.lost_at = world.now()
+        world.revision += 1
+        if device.online:
+            heappush(world.due, (device.lost_at + grace(world, device), device.id))
+
+
+def disconnect(world: World, device: Device) -> None:
+    """Ends a device's session in good order: the cloud knows at once."""
+    if device.reachable:
+        device.lost_at = world.now()
+    if device.online:
+        report_status(world, device, online=False)
+    device.powered = device.online = False
+    world.revision += 1
+
+
+def connect(world: World, device: Device) -> None:
+    """A new session: the device moves to the front of every list that is sorted by connection."""
+    device.powered = device.online = True
+    device.lost_at = None
+    device.last_handshake_at = device.last_heard = world.now()
+    world.revision += 1
+    if device.product is not None:
+        device.product.orders.pop(("lastConnection", True), None)
+        device.product.orders.pop(("lastConnection", False), None)
+    if device.owner is not None:
+        device.owner.order = None
+    report_status(world, device, online=True)
+    take_update(world, device)
+
+
+def turn_up(world: World, device: Device, product: Product) -> None:
+    """A device comes online with a product's firmware. One that nobody imported waits for approval."""
+    if device.product is None and device.platform_id == product.platform_id:
+        world.put_in_product(device, product)
+        device.quarantined = product.quarantine
+    connect(world, device)
+
+
+def notice(world: World) -> None:
+    """What the cloud finds out by the passing of time. Called before every request."""
+    if world.agenda.waiting:
+        world.agenda.catch_up(world.now())
+    due = world.due
+    if not due or due[0][0] > world.now():
+        return
+    now = world.now()
+    while due and due[0][0] <= now:
+        _, device_id = heappop(due)
+        device = world.devices[device_id]
+        # It may have come back, and may even have been lost again, since this was written down.
+        if not device.powered and device.lost_at is not None and device.lost_at + grace(world, device) <= now:
+            device.online = False
+            world.revision += 1
+            report_status(world, device, online=False)
+
+
+def advance(world: World, seconds: float) -> None:
+    """Turns the clock. Devices that are up have kept talking meanwhile."""
+    world.clock.advance(seconds)
+    for device in world.devices.values():
+        if device.reachable and device.last_heard is not None:
+            device.last_heard += seconds
+    notice(world)
+
+
+def churn(world: World, product: Product) -> None:
+    """Some devices reconnect while somebody pages through the list of their product."""
+    up = [device for device in product.devices.values() if device.reachable]
+    for device in world.random.sample(up, min(world.churn, len(up))):
+        connect(world, device)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Service agreements and usage reports, in the JSON:API style. The figures are made up; nothing is billed here."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import iso
+from particle_simulator.routes.owners import asked_organization
+from particle_simulator.routing import Kind, Route
+from particle_simulator.world import World
+
+GROUP = "user_account"
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+REPORT_LIFE = 7 * 86400.0
+FREE_PLAN_DEVICES = 100
+
+
+def _holder(world: World, call: Call) -> tuple[str, str, int]:
+    """Who has the agreement: id, type, and how many devices it counts."""
+    if "org" in call.path:
+        org = asked_organization(world, call)
+        return org.id, "Org", sum(len(product.devices) for product in world.products.values() if product.org is org)
+    owned = sum(len(product.devices) for product in world.products.values() if product.home is call.account)
+    return call.account.user_id, "User", owned + len(call.account.devices)
+
+
+def _agreement_id(holder: str) -> str:
+    return str(int(holder[:8], 16))
+
+
+def list_agreements(world: World, call: Call) -> Reply:
+    """service_agreements: the free plan."""
+    holder, kind, devices = _holder(world, call)
+    month = datetime.fromtimestamp(world.now(), UTC).strftime("%Y-%m")
+    usage = {"owned_devices": devices, "billable_devices": devices, "device_data": 0, "device_messages": 0}
+    attributes = {
+        "owner_id": holder,
+        "owner_type": kind,
+        "name": "Free plan",
+        "agreement_type": "self_service",
+        "duration": None,
+        "state": "active",
+        "starts_on": "2024-01-01",
+        "ends_on": None,
+        "current_billing_period_start": f"{month}-01",
+        "current_billing_period_end": f"{month}-28",
+        "next_billing_period_start": f"{month}-28",
+        "current_usage_summary": {
+            "device_limit_reached": devices > FREE_PLAN_DEVICES,
+            "connectivity": {"all": usage},
+        },
+        "pricing_terms": {},
+    }
+    row = {"id": _agreement_id(holder), "type": "service_agreement", "attributes": attributes}
+    return json_reply({"data": [row]})
+
+
+def _check_agreement(world: World, call: Call) -> None:
+    if call.path["id"] != _agreement_id(_holder(world, call)[0]):
+        raise plain_error(404, "Service agreement not found.")
+
+
+def create_report(world: World, call: Call) -> Reply:
+    """usage_report_create: it is being made; asking again finds it ready."""
+    _check_agreement(world, call)
+    fields = call.fields
+    if fields.get("report_type") not in ("devices", "products"):
+        raise bad_request("report_type must be devices or products")
+    for name in ("date_period_start", "date_period_end"):
+        if not DAY.fullmatch(str(fields.get(name, ""))):
+            raise bad_request(f"{name} must be written as YYYY-MM-DD")
+    attributes: dict[str, Any] = {
+        "state": "pending",
+        "report_type": fields["report_type"],
+        "date_period_start": fields["date_period_start"],
+        "date_period_end": fields["date_period_end"],
+        "expires_at": iso(world.now() + REPORT_LIFE),
+        "download_url": None,
+    }
+    report_id = secrets.token_hex(12)
+    report = {"id": report_id, "type": "usage_report", "attributes": attributes}
+    world.usage_reports[report_id] = report
+    return json_reply({"data": report}, 202)
+
+
+def get_report(world: World, call: Call) -> Reply:
+    """The poll that usage_report_create names."""
+    _holder(world, call)
+    report = world.usage_reports.get(call.path["id"])
+    if report is None:
+        raise plain_error(404, "Usage report not found.")
+    ready = report["attributes"] | {"state": "available", "download_url": f"https://example.com/{report['id']}.csv"}
+    return json_reply({"data": report | {"attributes": ready}})
+
+
+def list_notifications(world: World, call: Call) -> Reply:
+    """agreement_notifications: there are none."""
+    _check_agreement(world, call)
+    return json_reply({"data": []})
+
+
+def _rows(base: str) -> list[Route]:
+    agreements = f"{base}/service_agreements"
+    reports, scope = "usage_report_create", "service_agreements.usage_reports"
+    notifications = f"{agreements}/:id/notifications"
+    return [
+        Route(GROUP, "service_agreements", "GET", agreements, list_agreements, scope="service_agreements:list"),
+        Route(
+            GROUP,
+            reports,
+            "POST",
+            f"{agreements}/:id/usage_reports",
+            create_report,
+            kind=Kind.WRITE,
+            scope=f"{scope}:create",
+        ),
+        Route(GROUP, reports, "GET", f"{base}/usage_reports/:id", get_report, scope=f"{scope}:create"),
+        Route(
+            GROUP,
+            "agreement_notifications",
+            "GET",
+            notifications,
+            list_notifications,
+            scope="service_agreements.notifications:list",
+        ),
+    ]
+
+
+ROUTES = [*_rows("/v1/user"), *_rows("/v1/orgs/:org")]

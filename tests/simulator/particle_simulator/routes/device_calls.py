@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What is asked of a device itself: variables and functions, on the account and the product route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Device, iso
+from particle_simulator.power import not_there
+from particle_simulator.routes.devices import visible_device
+from particle_simulator.routes.products import asked_product_device
+from particle_simulator.routing import Kind, Route
+from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES, read_variable
+from particle_simulator.world import World
+
+GROUP = "devices"
+
+
+def asked_device(world: World, call: Call) -> Device:
+    """The device of a path, in the account form or in the product form."""
+    if "p" in call.path:
+        return asked_product_device(world, call)[1]
+    return visible_device(world, call.account, call.path["id"])
+
+
+def _core_info(device: Device) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "deviceID": device.id,
+        "connected": device.online,
+        "last_handshake_at": iso(device.last_handshake_at),
+        "last_heard": iso(device.last_heard),
+        "product_id": device.product.id if device.product else device.platform_id,
+        "last_app": "",
+    }
+
+
+def _raw(value: object) -> Reply:
+    """`format=raw`: the bare value as text, with booleans as JSON writes them."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return Reply(200, text.encode(), {}, "text/plain")
+
+
+def get_variable(world: World, call: Call) -> Reply:
+    """device_variable_get."""
+    device = asked_device(world, call)
+    name = call.path["varName"]
+    if not device.reachable:
+        raise not_there(world, device, 408)
+    if name not in VARIABLES:
+        raise plain_error(404, "Variable not found")
+    device.last_heard = world.now()
+    value = read_variable(world.seed, device, name)
+    if call.query.get("format") == "raw":
+        return _raw(value)
+    return json_reply({"cmd": "VarReturn", "name": name, "result": value, "coreInfo": _core_info(device)})
+
+
+def call_function(world: World, call: Call) -> Reply:
+    """device_function_call. The documented field is `arg`; the official client sends `args`."""
+    device = asked_device(world, call)
+    name = call.path["functionName"]
+    if not device.reachable:
+        raise not_there(world, device, 400)
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise plain_error(404, f"Function {name} not found")
+    argument = call.fields.get("arg", call.fields.get("args")) or ""
+    if not isinstance(argument, str):
+        raise bad_request("arg must be a text")
+    device.last_heard = world.now()
+    value = function(argument)
+    if call.fields.get("format") == "raw":
+        return _raw(value)
+    return json_reply({"id": device.id, "name": device.name, "last_app": "", "connected": True, "return_value": value})
+
+
+def _rows(base: str) -> list[Route]:
+    variable, function = f"{base}/:varName", f"{base}/:functionName"
+    return [
+        Route(GROUP, "device_variable_get", "GET", variable, get_variable, scope="devices.variable:get"),
+        Route(
+            GROUP,
+            "device_function_call",
+            "POST",
+            function,
+            call_function,
+            kind=Kind.WRITE,
+            scope="devices.function:call",
+        ),
+    ]
+
+
+ROUTES = [*_rows("/v1/devices/:id"), *_rows("/v1/products/:p/devices/:id")]

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Integrations of an account, a product or an organisation, and the older alias for webhooks."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+from particle_simulator.belongings import RECENT, Integration
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply, no_content
+from particle_simulator.model import iso
+from particle_simulator.routes.owners import Owned, asked_owner
+from particle_simulator.routing import Kind, Route
+from particle_simulator.world import World
+
+GROUP = "integrations"
+WEBHOOK = "Webhook"
+API = "https://api.particle.io/v1"
+
+REQUIRED = {
+    WEBHOOK: ("url", "requestType"),
+    "AzureIotHub": ("hub_name", "policy_name", "policy_key"),
+    "GoogleCloudPubSub": ("topic",),
+    "GoogleMaps": ("api_key",),
+}
+METHODS = ("GET", "POST", "PUT", "DELETE")
+OPTIONAL: dict[str, dict[str, type]] = {
+    WEBHOOK: {
+        "body": str,
+        "json": dict,
+        "form": dict,
+        "query": dict,
+        "auth": dict,
+        "headers": dict,
+        "responseTopic": str,
+        "errorResponseTopic": str,
+        "responseTemplate": str,
+        "template": str,
+    },
+    "AzureIotHub": {"json": dict},
+}
+DEVICE_SPELLINGS = ("deviceID", "deviceId", "deviceid")
+"""The documented spelling, and those of the JavaScript client."""
+UNREACHABLE = ".invalid"
+"""Hosts that no request reaches, in this world as in the other: how a test can see a failure."""
+
+
+# ---------------------------------------------------------------------- reading a body
+
+
+def _flag(fields: dict[str, Any], name: str, default: bool) -> bool:
+    value = fields.get(name, default)
+    if value not in (True, False, "true", "false"):
+        raise bad_request(f"{name} must be true or false")
+    return value in (True, "true")
+
+
+def _settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a type. The refusals are inferred, in the envelope of the newer routes."""
+    settings: dict[str, Any] = {}
+    for name in REQUIRED[kind]:
+        value = fields.get(name)
+        if not isinstance(value, str) or not value:
+            raise bad_request(f"{name} is required")
+        settings[name] = value
+    for name, wanted in OPTIONAL.get(kind, {}).items():
+        if fields.get(name) is None:
+            continue
+        # Templates are written as text too: what the braces stand for is only known when an event comes.
+        if not isinstance(fields[name], (wanted, str)):
+            raise bad_request(f"{name} has the wrong type")
+        settings[name] = fields[name]
+    if kind == WEBHOOK:
+        if settings["requestType"].upper() not in METHODS:
+            raise bad_request(f"requestType must be one of {', '.join(METHODS)}")
+        if urlsplit(settings["url"]).scheme not in ("http", "https"):
+            raise bad_request("url must be an address of the web")
+        settings["noDefaults"] = _flag(fields, "noDefaults", False)
+        settings["rejectUnauthorized"] = _flag(fields, "rejectUnauthorized", True)
+    return settings
+
+
+def _read(call: Call, kind: str, integration: Integration | None) -> Integration:
+    """An integration as a body describes it; an edit replaces everything but id, age and history."""
+    fields = call.fields
+    event = fields.get("event")
+    if not isinstance(event, str) or not event:
+        raise bad_request("event is required")
+    settings = _settings(kind, fields)
+    target = (urlsplit(settings["url"]).hostname or "") if kind == WEBHOOK else kind
+    name = fields.get("name") or f"{event} for {target}"
+    device = next((fields[spelling] for spelling in DEVICE_SPELLINGS if fields.get(spelling)), None)
+    if not isinstance(name, str) or not isinstance(device, (str, type(None))):
+        raise bad_request("name and deviceID must be texts")
+    disabled = _flag(fields, "disabled", False)
+    if integration is None:
+        return Integration(secrets.token_hex(12), kind, event, name, 0.0, device, disabled, settings)
+    integration.event, integration.name, integration.device_id = event, name, device
+    integration.disabled, integration.settings = disabled, settings
+    return integration
+
+
+# ---------------------------------------------------------------------- the rows
+
+
+def integration_row(integration: Integration, *, whole: bool = False) -> dict[str, Any]:
+    """`integration`; single reads also show every setting and what happened lately."""
+    row: dict[str, Any] = {
+        "id": integration.id,
+        "event": integration.event,
+        "name": integration.name,
+        "created_at": iso(integration.created_at),
+        "integration_type": integration.kind,
+        "disabled": integration.disabled,
+    }
+    if integration.device_id is not None:
+        row["deviceID"] = integration.device_id
+    if integration.kind == WEBHOOK:
+        names = ("url", "requestType", "noDefaults", "rejectUnauthorized")
+        row |= {name: integration.settings[name] for name in names}
+    if whole:
+        row |= integration.settings
+        row["logs"] = integration.logs
+        row["errors"] = [entry for entry in integration.logs if entry["type"] == "error"]
+        row["counters"] = {"success": integration.succeeded, "error": integration.failed}
+    return row
+
+
+def _asked(world: World, call: Call) -> tuple[Owned, Integration]:
+    owned = asked_owner(world, call)
+    integration = owned.own.integrations.get(call.path["id"])
+    if integration is None:
+        raise plain_error(404, "Webhook not found")
+    return owned, integration
+
+
+# ---------------------------------------------------------------------- the routes
+
+
+def list_integrations(world: World, call: Call) -> Reply:
+    """integrations_list: a bare list."""
+    known = asked_owner(world, call).own.integrations.values()
+    return json_reply([integration_row(integration) for integration in known])
+
+
+def list_webhooks(world: World, call: Call) -> Reply:
+    """integrations_list on its older path: webhooks only."""
+    known = asked_owner(world, call).own.integrations.values()
+    return json_reply([integration_row(found) for found in known if found.kind == WEBHOOK])
+
+
+def get_integration(world: World, call: Call) -> Reply:
+    """integration_get."""
+    return json_reply({"integration": integration_row(_asked(world, call)[1], whole=True)})
+
+
+def get_webhook(world: World, call: Call) -> Reply:
+    """integration_get on its older path, with another wrapper."""
+    return json_reply({"webhook": integration_row(_asked(world, call)[1], whole=True)})
+
+
+def _create(world: World, call: Call, kind: str) -> Reply:
+    owned = asked_owner(world, call)
+    integration = _read(call, kind, None)
+    integration.created_at = world.now()
+    owned.own.integrations[integration.id] = integration
+    answer = {"ok": True, **integration_row(integration)}
+    if kind == WEBHOOK:
+        answer["hookUrl"] = f"{API}/webhooks/{integration.id}"
+    else:
+        answer["integrationUrl"] = f"{API}/integrations/{integration.id}"
+        answer |= {name: integration.settings[name] for name in REQUIRED[kind]}
+    return json_reply(answer, 201)
+
+
+def create_integration(world: World, call: Call) -> Reply:
+    """webhook_create, azure_create, gcp_create, gmaps_create: told apart by `integration_type`."""
+    kind = call.fields.get("integration_type")
+    if kind not in REQUIRED:
+        raise bad_request(f"integration_type must be one of {', '.join(REQUIRED)}")
+    return _create(world, call, kind)
+
+
+def create_webhook(world: World, call: Call) -> Reply:
+    """webhook_create on its older path, where the type goes without saying."""
+    return _create(world, call, WEBHOOK)
+
+
+def edit_integration(world: World, call: Call) -> Reply:
+    """integration_edit: replaces the whole configuration. Inferred: the type stays what it is."""
+    _, integration = _asked(world, call)
+    if call.fields.get("integration_type", integration.kind) != integration.kind:
+        raise bad_request("integration_type cannot be changed")
+    _read(call, integration.kind, integration)
+    return json_reply({"integration": integration_row(integration, whole=True)})
+
+
+def delete_integration(world: World, call: Call) -> Reply:
+    """integration_delete."""
+    owned, integration = _asked(world, call)
+    del owned.own.integrations[integration.id]
+    return no_content()
+
+
+def test_integration(world: World, call: Call) -> Reply:
+    """integration_test. Nothing is really sent: a simulator must not call strangers."""
+    _, integration = _asked(world, call)
+    host = urlsplit(integration.settings.get("url", "")).hostname or ""
+    error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE) else None
+    entry = {
+        "type": "error" if error else "success",
+        "time": iso(world.now()),
+        "event": integration.event,
+        "data": call.fields.get("data", "test-event"),
+        "device_id": call.fields.get("device_id", "api"),
+    }
+    answer: dict[str, Any] = {"pass": error is None, "data": None}
+    if error:
+        entry["error"] = answer["error"] = error
+    integration.logs = [entry, *integration.logs][:RECENT]
+    integration.failed += error is not None
+    integration.succeeded += error is None
+    return json_reply(answer)
+
+
+def _rows(base: str) -> list[Route]:
+    one = f"{base}/:id"
+    kinds = ("azure_create", "gcp_create", "gmaps_create")
+    return [
+        Route(GROUP, "integrations_list", "GET", base, list_integrations, scope=LIST),
+        Route(GROUP, "webhook_create", "POST", base, create_integration, kind=Kind.WRITE, scope=CREATE, also=kinds),
+        Route(GROUP, "integration_get", "GET", one, get_integration, scope=GET),
+        Route(GROUP, "integration_edit", "PUT", one, edit_integration, kind=Kind.WRITE, scope="integrations:update"),
+        Route(GROUP, "integration_delete", "DELETE", one, delete_integration, kind=Kind.WRITE, scope=REMOVE),
+        # A test leaves everything as it is, apart from the log.
+        Route(GROUP, "integration_test", "POST", f"{one}/test", test_integration, scope="integrations:test"),
+    ]
+
+
+def _older_rows(base: str) -> list[Route]:
+    one = f"{base}/:id"
+    return [
+        Route(GROUP, "integrations_list", "GET", base, list_webhooks, scope=LIST),
+        Route(GROUP, "webhook_create", "POST", base, create_webhook, kind=Kind.WRITE, scope=CREATE),
+        Route(GROUP, "integration_get", "GET", one, get_webhook, scope=GET),
+        Route(GROUP, "integration_delete", "DELETE", one, delete_integration, kind=Kind.WRITE, scope=REMOVE),
+    ]
+
+
+LIST, GET = "integrations:list", "integrations:get"
+CREATE, REMOVE = "integrations:create", "integrations:remove"
+
+ROUTES = [
+    *_rows("/v1/integrations"),
+    *_rows("/v1/products/:p/integrations"),
+    *_rows("/v1/orgs/:org/integrations"),
+    *_older_rows("/v1/webhooks"),
+    *_older_rows("/v1/products/:p/webhooks"),
+]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Identities for virtual devices, on the route of the claim."""
+
+from __future__ import annotations
+
+from random import Random
+
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import CELLULAR_PLATFORMS, Device
+from particle_simulator.shapes import device_details
+from particle_simulator.world import World
+
+PLATFORMS = CELLULAR_PLATFORMS | {0, 3, 6, 8, 11, 12, 14, 22, 24, 31, 32, 43, 82, 88, 103}
+"""Platform ids, which are also the generic products of their devices."""
+
+
+def provision_new(world: World, call: Call) -> Reply:
+    """device_provision_new: an identity for a virtual device, owned by the caller and not online yet.
+
+    Whoever can access the product is taken to have the permission for it.
+    """
+    wanted = str(call.fields.get("product_id", ""))
+    if not (wanted.isascii() and wanted.isdigit()):
+        raise bad_request("product_id must be a number")
+    product = world.products.get(int(wanted))
+    if product is not None and not world.may_access(call.account, product):
+        raise plain_error(403, "Permission denied")
+    if product is None and int(wanted) not in PLATFORMS:
+        raise plain_error(404, "Product not found.")
+    random = Random(f"provisioned {world.seed} {len(world.devices)}")
+    platform_id = product.platform_id if product else int(wanted)
+    device = Device(f"{random.getrandbits(96):024x}", platform_id, online=False, powered=False)
+    world.add_device(device)
+    world.claim(device, call.account)
+    if product is not None:
+        world.put_in_product(device, product)
+    return json_reply(device_details(device))

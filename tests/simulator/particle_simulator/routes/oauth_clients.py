@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""OAuth clients of an account and of a product. The secret is told once, when a client is created."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply, no_content
+from particle_simulator.model import Client
+from particle_simulator.routes.owners import asked_owner
+from particle_simulator.routing import Kind, Route
+from particle_simulator.world import World
+
+GROUP = "oauth_clients"
+TYPES = ("installed", "web")
+SCOPES = frozenset({"customers:create", "*:*"})
+NO_SCOPE = "none"
+"""What an update sends to give full permission back."""
+LONGEST_STEM = 35
+"""Of the part of a client id that comes from the name: an id has 40 characters at most."""
+
+
+def client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
+    """`oauth_client`."""
+    row: dict[str, Any] = {"id": client.id, "name": client.name or client.id, "type": client.type}
+    if with_secret:
+        row["secret"] = client.secret
+    if client.redirect_uri is not None:
+        row["redirect_uri"] = client.redirect_uri
+    if client.product is not None:
+        row["product_id"] = client.product.id
+    if client.scope is not None:
+        row["scope"] = client.scope
+    return row
+
+
+def _clients(world: World, call: Call) -> list[Client]:
+    owned = asked_owner(world, call)
+    if owned.product is not None:
+        return [client for client in world.clients.values() if client.product is owned.product]
+    account = owned.account
+    return [client for client in world.clients.values() if client.owner is account and client.product is None]
+
+
+def _asked_client(world: World, call: Call) -> Client:
+    """The client of a path. Its 404 is inferred."""
+    for client in _clients(world, call):
+        if client.id == call.path["clientId"]:
+            return client
+    raise plain_error(404, "Client not found.")
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise bad_request("name is required")
+    return value
+
+
+def _scope(value: Any) -> str | None:
+    """Valid scopes are few; that others are refused with `invalid_scope`'s status is inferred."""
+    if value in (None, "", NO_SCOPE):
+        return None
+    if not isinstance(value, str) or not set(value.split()) <= SCOPES:
+        raise bad_request("scope may only contain customers:create and *:*")
+    return value
+
+
+def _free_id(world: World, name: str) -> str:
+    """An id like `fleet-bot-4821`: names are not unique, ids are."""
+    stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:LONGEST_STEM] or "client"
+    while True:
+        found = f"{stem}-{secrets.randbelow(9000) + 1000}"
+        if found not in world.clients:
+            return found
+
+
+def list_clients(world: World, call: Call) -> Reply:
+    """clients_list."""
+    return json_reply({"ok": True, "clients": [client_row(client) for client in _clients(world, call)]})
+
+
+def create_client(world: World, call: Call) -> Reply:
+    """clients_create."""
+    owned = asked_owner(world, call)
+    fields = call.fields
+    name, kind, redirect = _name(fields.get("name")), fields.get("type"), fields.get("redirect_uri")
+    if kind not in TYPES:
+        raise bad_request("type must be installed or web")
+    if kind == "web" and not (isinstance(redirect, str) and redirect):
+        raise bad_request("redirect_uri is required for a client of the type web")
+    client = Client(
+        id=_free_id(world, name),
+        secret=secrets.token_hex(20),
+        owner=owned.account,
+        name=name,
+        type=kind,
+        redirect_uri=redirect if kind == "web" else None,
+        product=owned.product,
+        scope=_scope(fields.get("scope")),
+    )
+    world.clients[client.id] = client
+    return json_reply({"ok": True, "client": client_row(client, with_secret=True)})
+
+
+def update_client(world: World, call: Call) -> Reply:
+    """clients_update, whose documented example shows the secret too."""
+    client = _asked_client(world, call)
+    if not call.fields.keys() & {"name", "scope"}:
+        raise bad_request("name or scope is required")
+    name = _name(call.fields.get("name", client.name or client.id))
+    if "scope" in call.fields:
+        client.scope = _scope(call.fields["scope"])
+    client.name = name
+    return json_reply({"ok": True, "client": client_row(client, with_secret=True)})
+
+
+def delete_client(world: World, call: Call) -> Reply:
+    """clients_delete. Inferred: the tokens that it got die with it."""
+    client = _asked_client(world, call)
+    del world.clients[client.id]
+    for token in [token for token in world.tokens.values() if token.client_id == client.id]:
+        world.forget(token)
+    return no_content()
+
+
+def _rows(base: str) -> list[Route]:
+    one = f"{base}/:clientId"
+    return [
+        Route(GROUP, "clients_list", "GET", base, list_clients, scope="clients:list"),
+        Route(GROUP, "clients_create", "POST", base, create_client, kind=Kind.WRITE, scope="clients:create"),
+        Route(GROUP, "clients_update", "PUT", one, update_client, kind=Kind.WRITE, scope="clients:update"),
+        Route(GROUP, "clients_delete", "DELETE", one, delete_client, kind=Kind.WRITE, scope="clients:remove"),
+    ]
+
+
+ROUTES = [*_rows("/v1/clients"), *_rows("/v1/products/:p/clients")]

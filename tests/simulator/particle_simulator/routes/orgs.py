@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Organisations, and products as they come into being: in an organisation or in the sandbox of an account."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from particle_simulator.errors import bad_request
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Organization, Product
+from particle_simulator.routes.owners import asked_organization
+from particle_simulator.routing import Kind, Route
+from particle_simulator.shapes import product_row
+from particle_simulator.world import World
+
+GROUP = "products"
+FIRST_NEW_ID = 40_001
+
+
+def _row(org: Organization) -> dict[str, str]:
+    return {"id": org.id, "slug": org.slug, "name": org.name}
+
+
+def list_orgs(world: World, call: Call) -> Reply:
+    """orgs_list: those that the caller is a member of."""
+    return json_reply({"organizations": [_row(org) for org in world.orgs.values() if call.sandbox in org.members]})
+
+
+def get_org(world: World, call: Call) -> Reply:
+    """org_get."""
+    return json_reply({"organization": _row(asked_organization(world, call))})
+
+
+def list_org_products(world: World, call: Call) -> Reply:
+    """products_list of an organisation."""
+    org = asked_organization(world, call)
+    return json_reply({"products": [product_row(found) for found in world.products.values() if found.org is org]})
+
+
+def create_product(world: World, call: Call) -> Reply:
+    """product_create, in the sandbox."""
+    return json_reply({"product": product_row(_new_product(world, call, None))})
+
+
+def create_org_product(world: World, call: Call) -> Reply:
+    """product_create, in an organisation."""
+    return json_reply({"product": product_row(_new_product(world, call, asked_organization(world, call)))})
+
+
+def _new_product(world: World, call: Call, org: Organization | None) -> Product:
+    """A product as the body, wrapped in `product`, describes it. The refusals are inferred."""
+    wanted: Any = call.fields.get("product")
+    if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str) or not wanted["name"]:
+        raise bad_request("product.name is required")
+    platform = wanted.get("platform_id")
+    if not isinstance(platform, int) or isinstance(platform, bool) or platform < 0:
+        raise bad_request("product.platform_id is required")
+    slug = re.sub(r"[^a-z0-9]+", "-", wanted["name"].lower()).strip("-") or "product"
+    number = max([FIRST_NEW_ID - 1, *world.products]) + 1
+    if world.find_product(slug) is not None:
+        slug = f"{slug}-{number}"
+    product = Product(number, slug, wanted["name"], platform, call.sandbox, str(wanted.get("description", "")))
+    product.org = org
+    world.products[number] = product
+    return product
+
+
+USER = "/v1/user/products"
+ORG = "/v1/orgs/:org"
+
+ROUTES = [
+    Route(GROUP, "orgs_list", "GET", "/v1/orgs", list_orgs),
+    Route(GROUP, "org_get", "GET", ORG, get_org, scope="organization:get"),
+    Route(GROUP, "products_list", "GET", f"{ORG}/products", list_org_products, scope="products:list"),
+    Route(GROUP, "product_create", "POST", USER, create_product, kind=Kind.WRITE),
+    Route(GROUP, "product_create", "POST", f"{ORG}/products", create_org_product, kind=Kind.WRITE),
+]

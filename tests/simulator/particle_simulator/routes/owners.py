@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Whose things a path means: the account's sandbox, a product's (`:p`) or an organisation's (`:org`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from particle_simulator.belongings import Belongings
+from particle_simulator.errors import plain_error
+from particle_simulator.messages import Call
+from particle_simulator.model import Account, Organization, Product
+from particle_simulator.routes.products import asked_product
+from particle_simulator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What the path of a request names, with its belongings; at most one of product and org is set."""
+
+    own: Belongings
+    account: Account
+    """The account whose sandbox it is, or who owns the product; for an organisation, who asks."""
+    product: Product | None = None
+    org: Organization | None = None
+
+
+def asked_organization(world: World, call: Call) -> Organization:
+    """The organisation of a path with `:org`. Its refusals are not documented: those of products."""
+    org = world.find_org(call.path["org"])
+    if org is None:
+        raise plain_error(404, "Organization not found.")
+    if org is not call.account.org and call.account not in org.members:
+        raise plain_error(403, "Permission denied")
+    return org
+
+
+def asked_owner(world: World, call: Call) -> Owned:
+    """The owner that a path names."""
+    if "p" in call.path:
+        product = asked_product(world, call)
+        return Owned(product.own, product.owner or call.sandbox, product=product)
+    if "org" in call.path:
+        org = asked_organization(world, call)
+        return Owned(org.own, call.sandbox, org=org)
+    return Owned(call.sandbox.own, call.sandbox)

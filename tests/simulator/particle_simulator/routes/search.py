@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""One search over devices, products and SIMs: at most ten of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from particle_simulator.errors import bad_request
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Device, Organization, Product
+from particle_simulator.routes.owners import asked_organization
+from particle_simulator.routing import Route
+from particle_simulator.world import World
+
+GROUP = "user_account"
+MOST = 10
+TYPES = ("device", "product", "sim")
+
+
+def search_own(world: World, call: Call) -> Reply:
+    """user_search: everything that the caller can see."""
+    seen = [product for product in world.products.values() if world.may_access(call.account, product)]
+    return _search(call, seen, list(call.account.devices.values()), None)
+
+
+def search_org(world: World, call: Call) -> Reply:
+    """user_search in an organisation."""
+    org = asked_organization(world, call)
+    return _search(call, [product for product in world.products.values() if product.org is org], [], org)
+
+
+def _search(call: Call, products: list[Product], claimed: list[Device], org: Organization | None) -> Reply:
+    text = call.query.get("text", "").lower()
+    if not text:
+        raise bad_request("text is required")
+    asked = call.query.get("type")
+    if asked not in (None, "", *TYPES):
+        raise bad_request("type must be device, product or sim")
+    devices = {device.id: device for device in claimed}
+    for product in products:
+        devices |= product.devices
+    finders: dict[str, Iterator[dict[str, Any]]] = {
+        "device": (_named(device, device.id) for device in devices.values() if _device_matches(device, text)),
+        "product": ({"id": found.id, "name": found.name} for found in products if text in found.name.lower()),
+        "sim": (_named(device, device.iccid) for device in devices.values() if text in (device.iccid or "")),
+    }
+    results: list[dict[str, Any]] = []
+    more = False
+    for kind in TYPES:
+        if asked in (None, "", kind):
+            found = list(islice(finders[kind], MOST + 1))
+            more = more or len(found) > MOST
+            results += [_result(kind, row, org) for row in found[:MOST]]
+    return json_reply({"ok": True, "results": results, "hasMore": more})
+
+
+def _device_matches(device: Device, text: str) -> bool:
+    return any(text in (value or "").lower() for value in (device.id, device.name, device.serial_number))
+
+
+def _named(device: Device, identifier: str | None) -> dict[str, Any]:
+    product = device.product
+    return {
+        "id": identifier,
+        "name": device.name,
+        "product_id": product.id if product else device.platform_id,
+        "product_name": product.name if product else None,
+    }
+
+
+def _result(kind: str, row: dict[str, Any], org: Organization | None) -> dict[str, Any]:
+    result: dict[str, Any] = {"type": kind, kind: row}
+    if org is not None:
+        result |= {"org": org.slug, "orgName": org.name}
+    return result
+
+
+ROUTES = [
+    Route(GROUP, "user_search", "GET", "/v1/user/search", search_own),
+    Route(GROUP, "user_search", "GET", "/v1/orgs/:org/search", search_org),
+]

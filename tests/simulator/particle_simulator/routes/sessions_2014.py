@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The two-step login of early 2014. Its addresses are lost, so it is there only where the user puts it."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+
+from particle_simulator.errors import listed_errors, oauth_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import iso
+from particle_simulator.routes.token_grants import DEFAULT_LIFE, issue
+from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.world import World
+
+SESSION_LIFE = 86_400.0
+"""Inferred: the recorded session expired weeks before its access token."""
+CLIENT = "spark-ide"
+"""The client under which tokens of the Web IDE were listed."""
+
+
+def log_in(world: World, call: Call) -> Reply:
+    """spark_2014_login. The refusals are inferred: those that the token listing had soon after."""
+    username, password = call.fields.get("username"), call.fields.get("password")
+    account = world.accounts.get(username.lower()) if isinstance(username, str) else None
+    if account is None:
+        raise listed_errors(400, "Unknown user")
+    given = password if isinstance(password, str) else ""
+    if account.sso or account.otp_secret or not hmac.compare_digest(account.password.encode(), given.encode()):
+        # In 2014 nobody had one-time codes or single sign-on: such accounts cannot come in here.
+        raise listed_errors(401, "Bad password")
+    value = secrets.token_urlsafe(15)
+    until = world.now() + SESSION_LIFE
+    world.sessions[value] = (account, until)
+    return json_reply({"username": account.username, "auth_token": {"token": value, "expires_at": iso(until)}})
+
+
+def get_access_token(world: World, call: Call) -> Reply:
+    """spark_2014_access_token; its time is written with an offset."""
+    scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+    account, until = world.sessions.get(value.strip(), (None, 0.0))
+    if scheme.lower() != "bearer" or account is None:
+        raise oauth_error("invalid_token", "The access token provided is invalid.")
+    if until <= world.now():
+        raise oauth_error("invalid_token", "The access token provided has expired.")
+    token = issue(world, account, CLIENT, DEFAULT_LIFE)
+    token.refresh_token = None
+    world.tokens[token.value] = token
+    moment = (iso(token.expires_at) or "").replace("Z", "+00:00")
+    return json_reply({"access_token": token.value, "access_token_expires_at": moment})
+
+
+def routes(login_path: str, token_path: str) -> list[Route]:
+    """Both steps, at the addresses that the command line gave."""
+    group = "authentication_and_tokens"
+    return [
+        Route(group, "spark_2014_login", "POST", login_path, log_in, Auth.NONE, Kind.LOGIN),
+        Route(group, "spark_2014_access_token", "GET", token_path, get_access_token, Auth.NONE, Kind.GRANT),
+    ]

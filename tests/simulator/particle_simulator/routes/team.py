@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The team of a product or an organisation: people, and the API users that programs log in as."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from particle_simulator.belongings import ApiUser, Member
+from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.model import Account, Token
+from particle_simulator.routes.owners import Owned, asked_owner
+from particle_simulator.routing import Kind, Route
+from particle_simulator.scopes import API_USER_SCOPES
+from particle_simulator.world import World
+
+GROUP = "team_and_api_users"
+ROLES = ("Administrator", "Developer", "View-only", "Support")
+OWNER_ROLE = ROLES[0]
+DEFAULT_ROLE = ROLES[1]
+CLIENT_LABEL = "api"
+"""What a token of an API user shows as its client. Inferred: no client is involved in making it."""
+
+
+# ---------------------------------------------------------------------- the rows
+
+
+def _person_row(username: str, role: str, account: Account | None) -> dict[str, Any]:
+    return {
+        "_id": account.user_id if account else None,
+        "username": username,
+        "role": {"id": role.lower(), "name": role},
+        "no_mfa": account is None or account.otp_secret is None,
+        "scim_provisioned": False,
+        "no_password": bool(account and account.sso),
+    }
+
+
+def _api_user_row(user: ApiUser) -> dict[str, Any]:
+    return {
+        "username": user.username,
+        "friendly_name": user.friendly_name,
+        "scopes": list(user.scopes),
+        "is_programmatic": True,
+        "product_id": user.account.product.id if user.account.product else None,
+    }
+
+
+def list_team(world: World, call: Call) -> Reply:
+    """team_list: the owner first; an organisation's also has the API users of its products."""
+    owned = asked_owner(world, call)
+    founders = owned.org.members if owned.org is not None else [owned.account]
+    team = [_person_row(account.username, OWNER_ROLE, account) for account in founders]
+    team += [
+        _person_row(member.username, member.role, member.account)
+        for member in owned.own.team.values()
+        if member.account not in founders
+    ]
+    users = list(owned.own.api_users.values())
+    if owned.org is not None:
+        for product in world.products.values():
+            if product.org is owned.org:
+                users += product.own.api_users.values()
+    return json_reply({"ok": True, "team": [*team, *map(_api_user_row, users)]})
+
+
+# ---------------------------------------------------------------------- people
+
+
+def add_member(world: World, call: Call) -> Reply:
+    """team_invite and api_user_create: one route, told apart by the fields."""
+    owned = asked_owner(world, call)
+    if "friendly_name" in call.fields or "scopes" in call.fields:
+        return _create_api_user(world, owned, call)
+    # The official client names no role, though the documentation requires one; what it gets is inferred.
+    username, role = call.fields.get("username"), call.fields.get("role", DEFAULT_ROLE)
+    if not isinstance(username, str) or "@" not in username:
+        raise bad_request("username must be an e-mail address")
+    if role not in ROLES:
+        raise bad_request(f"role must be one of {', '.join(ROLES)}")
+    # A real invitation waits for an answer by e-mail; here it is accepted at once.
+    account = world.accounts.get(username.lower())
+    known = account.username if account else username
+    owned.own.team[known] = Member(known, role, account)
+    if owned.org is not None and account is not None and account not in owned.org.members:
+        owned.org.members.append(account)
+    return json_reply({"ok": True, "invited": {"username": username}})
+
+
+def remove_member(world: World, call: Call) -> Reply:
+    """team_remove: a person, or an API user, whose token dies. The 404 is inferred."""
+    owned = asked_owner(world, call)
+    username = call.path["username"]
+    user = owned.own.api_users.pop(username, None)
+    if user is not None:
+        world.forget(user.token)
+        return json_reply({"ok": True})
+    member = owned.own.team.pop(username, None)
+    if member is None:
+        raise plain_error(404, "Team member not found.")
+    if owned.org is not None and member.account in owned.org.members:
+        owned.org.members.remove(member.account)
+    return json_reply({"ok": True})
+
+
+# ---------------------------------------------------------------------- API users
+
+
+def _friendly_name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise bad_request("friendly_name must be a text")
+    return value
+
+
+def _scopes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise bad_request("scopes must be a list of scopes")
+    for scope in value:
+        if scope not in API_USER_SCOPES:
+            raise bad_request(f"{scope} is not a scope of API users")
+    return tuple(dict.fromkeys(value))
+
+
+def _issue(world: World, account: Account, scopes: tuple[str, ...]) -> Token:
+    """The one token of an API user. It never expires."""
+    token = Token(secrets.token_hex(20), account, CLIENT_LABEL, None, scopes=scopes)
+    world.tokens[token.value] = token
+    return token
+
+
+def _create_api_user(world: World, owned: Owned, call: Call) -> Reply:
+    friendly_name = _friendly_name(call.fields.get("friendly_name"))
+    scopes = _scopes(call.fields.get("scopes"))
+    slug = re.sub(r"[^a-z0-9]+", "-", friendly_name.lower()).strip("-") or "user"
+    username = f"{slug}+{secrets.token_hex(4)}@api.particle.io"
+    account = Account(username, "", secrets.token_hex(12), product=owned.product, org=owned.org, acts_for=owned.account)
+    user = ApiUser(username, friendly_name, scopes, account, _issue(world, account, scopes))
+    owned.own.api_users[username] = user
+    created = {"username": username, "is_programmatic": True, "tokens": [{"token": user.token.value}]}
+    return json_reply({"ok": True, "created": created})
+
+
+def _asked_api_user(owned: Owned, call: Call) -> ApiUser:
+    """The API user of a path. The 404 is inferred."""
+    user = owned.own.api_users.get(call.path["username"])
+    if user is None:
+        raise plain_error(404, "Team member not found.")
+    return user
+
+
+def _replace_token(world: World, user: ApiUser) -> None:
+    world.forget(user.token)
+    user.token = _issue(world, user.account, user.scopes)
+
+
+def _updated(user: ApiUser) -> Reply:
+    updated = {"username": user.username, "tokens": [{"token": user.token.value}]}
+    return json_reply({"ok": True, "updated": updated})
+
+
+def update_api_user(world: World, call: Call) -> Reply:
+    """api_user_update: other scopes mean another token."""
+    user = _asked_api_user(asked_owner(world, call), call)
+    if not call.fields.keys() & {"friendly_name", "scopes"}:
+        raise bad_request("friendly_name or scopes is required")
+    name = _friendly_name(call.fields.get("friendly_name", user.friendly_name))
+    scopes = _scopes(call.fields["scopes"]) if "scopes" in call.fields else user.scopes
+    user.friendly_name = name
+    if set(scopes) != set(user.scopes):
+        user.scopes = scopes
+        _replace_token(world, user)
+    return _updated(user)
+
+
+def regenerate_token(world: World, call: Call) -> Reply:
+    """api_user_regenerate_token."""
+    user = _asked_api_user(asked_owner(world, call), call)
+    _replace_token(world, user)
+    return _updated(user)
+
+
+def _rows(base: str) -> list[Route]:
+    one = f"{base}/:username"
+    update = "teams.users:update"
+    return [
+        Route(GROUP, "team_list", "GET", base, list_team, scope="teams.users:list"),
+        Route(
+            GROUP,
+            "team_invite",
+            "POST",
+            base,
+            add_member,
+            kind=Kind.WRITE,
+            scope="teams.users:invite",
+            also=("api_user_create",),
+        ),
+        Route(GROUP, "api_user_update", "PUT", one, update_api_user, kind=Kind.WRITE, scope=update),
+        Route(GROUP, "team_remove", "DELETE", one, remove_member, kind=Kind.WRITE, scope="teams.users:remove"),
+        Route(
+            GROUP, "api_user_regenerate_token", "PUT", f"{one}/token", regenerate_token, kind=Kind.WRITE, scope=update
+        ),
+    ]
+
+
+ROUTES = [*_rows("/v1/products/:p/team"), *_rows("/v1/orgs/:org/team")]

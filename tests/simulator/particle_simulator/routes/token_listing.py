@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The list of an account's tokens by HTTP Basic: gone from the cloud's documentation, here behind a switch."""
+
+from __future__ import annotations
+
+import hmac
+
+from particle_simulator import one_time_codes
+from particle_simulator.errors import listed_errors
+from particle_simulator.messages import Call, Reply, json_reply, not_found_text
+from particle_simulator.model import Token, iso
+from particle_simulator.routes.token_grants import basic_credentials
+from particle_simulator.routing import Auth, Route
+from particle_simulator.world import World
+
+LABELS = {"particle": "__PASSWORD_ONLY__"}
+"""How a token's client is listed, where that is not its id."""
+
+
+def list_tokens(world: World, call: Call) -> Reply:
+    """token_list_legacy."""
+    credentials = basic_credentials(call.headers.get("Authorization", ""))
+    if credentials is None:
+        raise listed_errors(
+            401,
+            "Unauthorized. You must send username and password in HTTP Basic Auth to view your access tokens.",
+        )
+    username, password = credentials
+    account = world.accounts.get(username.lower())
+    if account is None:
+        raise listed_errors(400, "Unknown user")
+    if account.sso or not hmac.compare_digest(account.password.encode(), password.encode()):
+        # Inferred for an account with single sign-on, which has no password that could be right.
+        raise listed_errors(401, "Bad password")
+    code = call.query.get("otp", "")
+    if account.otp_secret is not None and not one_time_codes.is_valid(account.otp_secret, code, world.now()):
+        # Established is only that the code comes in the query; the refusal without one is inferred.
+        raise listed_errors(401, "A one-time password is required")
+    now = world.now()
+    tokens = [token for token in world.tokens.values() if token.account is account]
+    return json_reply([_row(token) for token in tokens if token.expires_at is None or token.expires_at > now])
+
+
+def _row(token: Token) -> dict[str, str | None]:
+    return {
+        "token": token.value,
+        "expires_at": iso(token.expires_at),
+        "client": LABELS.get(token.client_id, token.client_id),
+    }
+
+
+def gone(world: World, call: Call) -> Reply:
+    """token_list_legacy after its retirement, which is the default."""
+    return not_found_text()
+
+
+GROUP = "authentication_and_tokens"
+PATH = "/v1/access_tokens"
+
+RETIRED = [Route(GROUP, "token_list_legacy", "GET", PATH, gone, Auth.NONE)]
+ENABLED = [Route(GROUP, "token_list_legacy", "GET", PATH, list_tokens, Auth.NONE)]

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The route table in Markdown, for the documentation."""
+
+from __future__ import annotations
+
+from particle_simulator.routing import Auth, Kind, RouteTable
+
+CREDENTIALS = {Auth.BEARER: "access token", Auth.NONE: ""}
+
+
+def routes_table(table: RouteTable) -> str:
+    """One row per route, by resource group, in the order of the table."""
+    groups = dict.fromkeys(route.group for route in table.routes)
+    lines = ["| Route | Endpoint | Needs | Counts as |", "| --- | --- | --- | --- |"]
+    for group in groups:
+        lines.append(f"| **{group.replace('_', ' ')}** | | | |")
+        for route in table.routes:
+            if route.group == group:
+                counts = "" if route.kind is Kind.READ else route.kind.value
+                ids = ", ".join(f"`{name}`" for name in route.ids)
+                lines.append(f"| `{route.key}` | {ids} | {CREDENTIALS[route.auth]} | {counts} |")
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""SIM cards: each comes with a cellular device and follows it until somebody activates or releases it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+from particle_simulator.belongings import Sim
+from particle_simulator.model import Account, Product, iso
+from particle_simulator.world import World
+
+ACTIVE = "active"
+NEW = "never_before_activated"
+INACTIVE = "inactive_user_deactivated"
+
+CARRIER = "kore"
+BASE_RATE = 299
+OVERAGE_RATE = 40
+PERIOD_DAYS = 30
+
+
+def find_sim(world: World, iccid: str) -> Sim | None:
+    """The card with this number. Its record begins when somebody first asks for it."""
+    sim = world.sims.get(iccid)
+    if sim is None:
+        device = world.labels.get(iccid.upper())
+        if device is None or device.iccid != iccid:
+            return None
+        sim = world.sims[iccid] = Sim(iccid, device)
+    return sim
+
+
+def product_of(sim: Sim) -> Product | None:
+    """The product that a card is in."""
+    if sim.released or sim.owner is not None or sim.device is None:
+        return None
+    return sim.device.product
+
+
+def owner_of(sim: Sim) -> Account | None:
+    """The account that a card belongs to, when no product has it."""
+    if sim.owner is not None:
+        return sim.owner
+    if sim.released or sim.device is None or sim.device.product is not None:
+        return None
+    return sim.device.owner
+
+
+def status_of(sim: Sim) -> str:
+    """The status: cards in a product were activated by its import."""
+    return sim.status or (ACTIVE if product_of(sim) is not None else NEW)
+
+
+def act(world: World, sim: Sim, action: str, status: str) -> None:
+    """Takes note of an activation or a deactivation."""
+    now = world.now()
+    sim.status, sim.last_action, sim.updated_at = status, action, now
+    if status == ACTIVE:
+        sim.activations += 1
+        sim.last_activated_on = now
+        sim.first_activated_on = sim.first_activated_on or now
+    else:
+        sim.deactivations += 1
+
+
+def sim_row(sim: Sim) -> dict[str, Any]:
+    """`sim`."""
+    product, owner = product_of(sim), owner_of(sim)
+    row: dict[str, Any] = {
+        "_id": sim.iccid,
+        "activations_count": sim.activations,
+        "deactivations_count": sim.deactivations,
+        "base_country_code": sim.country,
+        "base_monthly_rate": BASE_RATE,
+        "overage_monthly_rate": OVERAGE_RATE,
+        "first_activated_on": iso(sim.first_activated_on),
+        "last_activated_on": iso(sim.last_activated_on),
+        "last_status_change_action": sim.last_action,
+        "last_status_change_action_error": "no",
+        "msisdn": f"88{crc32(sim.iccid.encode()):010d}",
+        "status": status_of(sim),
+        "updated_at": iso(sim.updated_at),
+        "carrier": CARRIER,
+    }
+    if owner is not None:
+        row["user_id"] = owner.user_id
+    if product is not None:
+        row["product_id"] = product.id
+    if sim.mb_limit is not None:
+        row["mb_limit"] = sim.mb_limit
+    if sim.device is not None:
+        row["last_device_id"] = sim.device.id
+        row["last_device_name"] = sim.device.name
+    return row
+
+
+def used_by_day(world: World, sim: Sim) -> list[tuple[str, float]]:
+    """Megabytes by day in the current billing period: a card that is off uses nothing."""
+    if status_of(sim) != ACTIVE:
+        return []
+    today = datetime.fromtimestamp(world.now(), UTC).date()
+    days = [today - timedelta(days=back) for back in range(PERIOD_DAYS - 1, -1, -1)]
+    days = [day for day in days if (day.year, day.month) == (today.year, today.month)]
+    return [(day.isoformat(), crc32(f"{world.seed} {sim.iccid} {day}".encode()) % 400 / 1000) for day in days]
+
+
+def usage_rows(days: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    """`usage_by_day`, with the running total."""
+    rows = []
+    total = 0.0
+    for day, used in days:
+        total += used
+        rows.append({"date": day, "mbs_used": round(used, 3), "mbs_used_cumulative": round(total, 3)})
+    return rows

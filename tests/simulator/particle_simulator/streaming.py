@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Event streams over HTTP (`sse_wire_format`): `:ok` first, events as they come, blank lines between."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from particle_simulator.events import Stream
+from particle_simulator.power import notice
+from particle_simulator.world import World
+
+KEEP_ALIVE_SECONDS = 9.0
+"""Between two signs of life: clients give up after 13 to 15 seconds, and 12 are the longest that was seen."""
+
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-store"}
+
+
+async def send_stream(request: web.BaseRequest, world: World, stream: Stream) -> web.StreamResponse:
+    """Keeps one stream going until the client, the world or the server ends it."""
+    response = web.StreamResponse(headers=HEADERS)
+    bell = asyncio.Event()
+    stream.wake = bell.set
+    # Joined before the first byte goes out: who has seen `:ok` misses nothing.
+    world.events.join(stream)
+    try:
+        await response.prepare(request)
+        await response.write(b":ok\n\n")
+        while not stream.closed:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    await bell.wait()
+            except TimeoutError:
+                # Without requests nobody else looks at the clock.
+                notice(world)
+                await response.write(b"\n")
+                continue
+            bell.clear()
+            waiting = stream.take()
+            if waiting:
+                await response.write(waiting)
+        await response.write_eof()
+    except ConnectionError:
+        # The client has gone, which is how most streams end.
+        pass
+    finally:
+        world.events.leave(stream)
+    return response

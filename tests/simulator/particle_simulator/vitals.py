@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What devices report about their health (`vitals_shape`): it looks measured and is the same for a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from particle_simulator.device_firmware import device_event
+from particle_simulator.model import CELLULAR_PLATFORMS, Device, iso
+from particle_simulator.world import World
+
+KEPT_SECONDS = 30 * 86_400.0
+"""Records are kept for a month."""
+MOST_KEPT = 1000
+"""Of refreshed records for one device, so that a client in a loop cannot fill the memory."""
+EVENT = "spark/device/diagnostics/update"
+
+
+def record(seed: int, device: Device, moment: float) -> dict[str, Any]:
+    """One record, with what it says at that moment."""
+    return {"updated_at": iso(moment), "deviceID": device.id, "payload": _payload(seed, device, moment)}
+
+
+def records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
+    """All records of a device with their moments, oldest first: one of its last session, and the asked ones."""
+    oldest = world.now() - KEPT_SECONDS
+    moments = [moment for moment in world.vitals.get(device.id, []) if moment >= oldest]
+    session = device.last_handshake_at
+    if session is not None and session >= oldest:
+        moments.append(session)
+    return [(moment, record(world.seed, device, moment)) for moment in sorted(set(moments))]
+
+
+def refresh(world: World, device: Device) -> None:
+    """A device that is there measures and reports; one that is not says nothing."""
+    if not device.reachable:
+        return
+    device.last_heard = world.now()
+    now = world.now()
+    kept = world.vitals.setdefault(device.id, [])
+    kept.append(now)
+    del kept[:-MOST_KEPT]
+    device_event(world, device, EVENT, orjson.dumps(_payload(world.seed, device, now)).decode())
+
+
+def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
+    chance = crc32(f"{seed} {device.id} {int(moment)}".encode())
+    strength = 40 + chance % 55
+    network: dict[str, Any] = {
+        "signal": {
+            "at": "LTE Cat-M1" if device.platform_id in CELLULAR_PLATFORMS else "Wi-Fi",
+            "strength": strength,
+            "strength_units": "%",
+            "strengthv": strength - 130,
+            "strengthv_units": "dBm",
+            "strengthv_type": "RSRP" if device.platform_id in CELLULAR_PLATFORMS else "RSSI",
+            "quality": 30 + (chance >> 8) % 60,
+            "quality_units": "%",
+            "qualityv": -20 + (chance >> 16) % 17,
+            "qualityv_units": "dB",
+        },
+        "connection": {
+            "status": "connected",
+            "error": 0,
+            "disconnects": 0,
+            "attempts": 1,
+            "disconnect_reason": "none",
+        },
+    }
+    if device.platform_id in CELLULAR_PLATFORMS:
+        network["cellular"] = {
+            "radio_access_technology": "LTE CAT-M1",
+            "operator": "Example Mobile",
+            "cell_global_identity": {
+                "mobile_country_code": 901,
+                "mobile_network_code": "88",
+                "location_area_code": 1 + chance % 65_000,
+                "cell_id": 1 + (chance >> 4) % 200_000_000,
+            },
+        }
+    used = 60_000 + chance % 40_000
+    return {
+        "device": {
+            "network": network,
+            "cloud": {
+                "connection": {
+                    "status": "connected",
+                    "error": 0,
+                    "attempts": 1,
+                    "disconnects": 0,
+                    "disconnect_reason": "none",
+                },
+                "coap": {"transmit": 20 + chance % 30, "retransmit": chance % 3, "unack": 0, "round_trip": 300},
+                "publish": {"rate_limited": 0},
+            },
+            "power": {"battery": {"charge": 50 + chance % 50, "state": "charged"}, "source": "USB host"},
+            "system": {"uptime": 60 + chance % 1_000_000, "memory": {"used": used, "total": 163_840}},
+        },
+        "service": {
+            "device": {"status": "ok"},
+            "cloud": {"uptime": 60 + chance % 100_000, "publish": {"sent": chance % 50}},
+            "coap": {"round_trip": 250 + chance % 400},
+        },
+    }

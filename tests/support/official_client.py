@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Particle's own client (npm: particle-api-js) and the suite in which it judges clouds."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.paths import OFFICIAL_CLIENT, TESTS
+from support.processes import ProcessFailed
+
+SUITE = TESTS / "official_client"
+ACCOUNTS = SUITE / "accounts.json"
+ORG = "acme"
+PACKAGES = ("particle-api-js", "particle-api-js-11")
+SUITE_SECONDS = 120.0
+
+COUNTS = re.compile(r"^assertions (\d+) methods (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the client said: how the suite ended, what it printed, and how much it has looked at."""
+
+    returncode: int
+    output: str
+    assertions: int
+    methods: int
+
+
+def official_verdict(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> Verdict:
+    """Lets the client judge `clouds`, which are addresses by the variables that the suite reads.
+
+    A missing package is a failure and no reason to skip: tests that do not run prove nothing.
+    """
+    if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
+        raise ProcessFailed(
+            "The official client is not installed. `make test` installs it, "
+            "`make integration` too; both need Node.js with npm."
+        )
+    # Without `--test` node runs the tests in one process, which so ends as a whole when its time is up.
+    argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
+    env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
+    try:
+        run = subprocess.run(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SUITE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        printed = (late.output or b"").decode(errors="replace")
+        raise ProcessFailed(f"the suite was not done after {SUITE_SECONDS:g} s. It printed:\n{printed}") from late
+    output = run.stdout.decode(errors="replace")
+    counts = COUNTS.search(output)
+    assertions, methods = (int(counts[1]), int(counts[2])) if counts else (0, 0)
+    return Verdict(run.returncode, output, assertions, methods)

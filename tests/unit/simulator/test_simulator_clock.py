@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The clock that tests can turn, and all that goes by it."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import pytest
+from simulator_client import CODED, FREE, OFFLINE, OTP_SECRET, Cloud, User, ask_with_code, one_time_code, refusal
+
+DAY = 86_400
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_given_a_fresh_cloud_then_its_clock_is_that_of_the_machine(cloud: Cloud) -> None:
+    clock = cloud.call("GET", "/_simulator/clock").json()
+    assert abs(clock["now"] - time.time()) < 5
+    assert (clock["advanced"], moment(clock["iso"])) == (0, pytest.approx(clock["now"], abs=0.001))
+
+
+def test_given_an_advance_then_the_clock_and_the_date_header_have_moved(cloud: Cloud) -> None:
+    cloud.advance(DAY)
+    answer = cloud.call("GET", "/_simulator/clock")
+    assert answer.json()["advanced"] == DAY
+    assert abs(answer.json()["now"] - time.time() - DAY) < 5
+    header = parsedate_to_datetime(cloud.call("GET", "/v1/user").headers["Date"]).timestamp()
+    assert abs(header - time.time() - DAY) < 5
+
+
+def test_given_a_reset_then_the_clock_is_that_of_the_machine_again(cloud: Cloud) -> None:
+    cloud.advance(DAY)
+    cloud.call("POST", "/_simulator/reset")
+    assert cloud.call("GET", "/_simulator/clock").json()["advanced"] == 0
+
+
+@pytest.mark.parametrize("content", [{}, {"advance": -1}, {"advance": "1"}, {"advance": True}, {"by": 1}, [1]])
+def test_given_a_malformed_advance_then_the_clock_stays(cloud: Cloud, content: object) -> None:
+    assert cloud.call("POST", "/_simulator/clock", json=content).status_code == 400
+    assert cloud.call("GET", "/_simulator/clock").json()["advanced"] == 0
+
+
+def test_given_ninety_days_then_a_token_of_the_default_life_has_expired(cloud: Cloud, demo: User) -> None:
+    cloud.advance(90 * DAY - 60)
+    assert demo.call("GET", "/v1/user").status_code == 200
+    cloud.advance(60)
+    assert refusal(demo.call("GET", "/v1/user")) == (401, "invalid_token", "The access token provided has expired.")
+
+
+def test_given_a_token_without_end_then_it_outlives_decades(cloud: Cloud) -> None:
+    user = User(cloud, cloud.token(expires_in="0"))
+    cloud.advance(50 * 365 * DAY)
+    assert user.call("GET", "/v1/user").status_code == 200
+
+
+def test_given_two_weeks_after_the_access_token_then_the_refresh_token_has_expired_too(cloud: Cloud) -> None:
+    first, second = (cloud.ask_token(expires_in="3600").json()["refresh_token"] for _ in range(2))
+    cloud.advance(3600 + 13 * DAY)
+    assert cloud.ask_token(grant_type="refresh_token", refresh_token=first).status_code == 200
+    cloud.advance(DAY + 60)
+    answer = cloud.ask_token(grant_type="refresh_token", refresh_token=second)
+    assert refusal(answer) == (400, "invalid_grant", "Refresh token has expired")
+
+
+def test_given_five_minutes_then_an_mfa_token_is_stale(cloud: Cloud) -> None:
+    mfa_token = cloud.ask_token(CODED).json()["mfa_token"]
+    cloud.advance(301)
+    answer = ask_with_code(cloud, mfa_token, one_time_code(OTP_SECRET, ahead=301))
+    assert refusal(answer) == (400, "invalid_grant", "Could not validate OTP.")
+
+
+def test_given_a_turned_clock_then_one_time_codes_follow_it(cloud: Cloud) -> None:
+    cloud.advance(7200)
+    mfa_token = cloud.ask_token(CODED).json()["mfa_token"]
+    assert ask_with_code(cloud, mfa_token, one_time_code(OTP_SECRET)).status_code == 400
+    assert ask_with_code(cloud, mfa_token, one_time_code(OTP_SECRET, ahead=7200)).status_code == 200
+
+
+def test_given_a_turned_clock_then_devices_that_are_up_have_been_heard_meanwhile(demo: User) -> None:
+    demo.bring_in(FREE[0], OFFLINE)
+    before = {device: demo.get(f"/v1/devices/{device}")["last_heard"] for device in (FREE[0], OFFLINE)}
+    demo.cloud.advance(DAY)
+    after = {device: demo.get(f"/v1/devices/{device}")["last_heard"] for device in (FREE[0], OFFLINE)}
+    assert moment(after[FREE[0]]) - moment(before[FREE[0]]) == pytest.approx(DAY, abs=0.01)
+    assert after[OFFLINE] == before[OFFLINE]
