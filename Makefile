@@ -10,10 +10,10 @@ CANDIDATES := python3.12 $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/
 RUNS       := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON     ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(RUNS)' 2>/dev/null && echo "$$p" && break; done)
 
-VENV := $(CURDIR)/.venv
-LINK := .collections/ansible_collections/meshfleet/particle
-REAL := .cache/real_server
-OFFICIAL := .cache/official_client
+VENV   := $(CURDIR)/.venv
+LINK   := .collections/ansible_collections/meshfleet/particle
+REAL   := .cache/real_server
+CLIENT := .cache/official_client
 
 export PATH := $(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
@@ -61,7 +61,7 @@ unit: setup ## tests of the parts
 	python -m pytest -n 2 --dist loadfile tests/unit
 
 .PHONY: integration
-integration: setup $(REAL)/.installed $(OFFICIAL)/.installed ## tests of the whole, against the simulator and a compatible cloud
+integration: setup $(REAL)/.installed $(CLIENT)/.installed ## tests of the whole, with a compatible cloud and the official client
 	python -m pytest -n 2 --dist loadfile tests/integration
 
 .PHONY: bench
@@ -97,9 +97,8 @@ $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
 
-$(REAL)/.installed: tests/real_server/package.json
-$(OFFICIAL)/.installed: tests/official_client/package.json
-$(REAL)/.installed $(OFFICIAL)/.installed:
+# What comes from npm: the compatible cloud and the official client.
+.cache/%/.installed: tests/%/package.json
 	mkdir -p $(@D)
 	cp $< $(@D)
 	cd $(@D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error

@@ -18,7 +18,7 @@ SUITE = TESTS / "official_client"
 ACCOUNTS = SUITE / "accounts.json"
 ORG = "acme"
 PACKAGES = ("particle-api-js", "particle-api-js-11")
-SUITE_SECONDS = 120.0
+SUITE_SECONDS = 180.0
 
 COUNTS = re.compile(r"^assertions (\d+) methods (\d+)$", re.MULTILINE)
 

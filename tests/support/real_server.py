@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ ADMIN_PASSWORD = "adminPassword"
 
 PACKAGE = REAL_SERVER_MODULES / "@brewskey" / "spark-server"
 REQUEST_TIMEOUT = 30.0
+READY_SECONDS = 30.0
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,5 +70,16 @@ def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
         }
         launcher = TESTS / "real_server" / "launcher.js"
         with running(["node", launcher], cwd=data_dir, env=env) as process:
-            port = process.wait_for_port(port_file)
-            yield RealServer(f"http://127.0.0.1:{port}", data_dir, process)
+            url = f"http://127.0.0.1:{process.wait_for_port(port_file)}"
+            _wait_for_admin(url)
+            yield RealServer(url, data_dir, process)
+
+
+def _wait_for_admin(url: str) -> None:
+    """The server listens a moment before it has made its administrator."""
+    form = {"grant_type": "password", "username": ADMIN_USERNAME, "password": ADMIN_PASSWORD}
+    end = time.monotonic() + READY_SECONDS
+    while not requests.post(f"{url}/oauth/token", data=form, auth=("particle", "particle"), timeout=REQUEST_TIMEOUT).ok:
+        if time.monotonic() > end:
+            raise ProcessFailed(f"The compatible cloud made no administrator within {READY_SECONDS:g} s.")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Copyright (c) 2026 meshfleet.particle contributors
+
+import { before, describe, test } from 'node:test';
+
+import {
+  BORON,
+  DEMO,
+  PRODUCT,
+  UNKNOWN_DEVICE,
+  anonymous,
+  check,
+  freshCloud,
+  loggedIn,
+  thrown,
+} from '../support.mjs';
+
+describe('both versions of the client', () => {
+  const clients = {};
+  let deviceId;
+
+  before(async () => {
+    [{ id: deviceId }] = await freshCloud();
+    for (const version of [11, 12]) {
+      clients[version] = await loggedIn(DEMO, { version });
+    }
+    const api = clients[12];
+    await api.claimDevice({ deviceId });
+    await api.addDeviceToProduct({ deviceId, product: PRODUCT });
+    await api.uploadProductFirmware({ file: Buffer.from('app'), version: 1, title: 'v1', product: PRODUCT });
+    await api.createWebhook({ event: 'reading', url: 'https://hooks.example.net/in' });
+    await api.createLedger({ ledger: { name: 'mesh', scope: 'Device', direction: 'Downstream' } });
+    await api.setLedgerInstance({
+      ledgerName: 'mesh',
+      scopeValue: deviceId,
+      instance: { data: { network: 'barn' } },
+    });
+  });
+
+  /** Reads that both versions have, each with what it is asked. */
+  const READS = {
+    getUserInfo: () => ({}),
+    trackingIdentity: () => ({ full: true }),
+    listDevices: () => ({ product: PRODUCT, page: 1, perPage: 5, sortAttr: 'deviceId', sortDir: 'asc' }),
+    getDevice: () => ({ deviceId }),
+    listProducts: () => ({}),
+    getProduct: () => ({ product: PRODUCT }),
+    listProductFirmware: () => ({ product: PRODUCT }),
+    getProductFirmware: () => ({ version: 1, product: PRODUCT }),
+    listTeamMembers: () => ({ product: PRODUCT }),
+    listSIMs: () => ({ product: PRODUCT, page: 1, perPage: 5 }),
+    getFleetDataUsage: () => ({ product: PRODUCT }),
+    listBuildTargets: () => ({ onlyFeatured: true }),
+    listDeviceOsVersions: () => ({ platformId: BORON }),
+    listOAuthClients: () => ({}),
+    listWebhooks: () => ({}),
+    listIntegrations: () => ({}),
+    listLedgers: () => ({ page: 1, perPage: 5 }),
+    getLedger: () => ({ ledgerName: 'mesh' }),
+    listLedgerInstances: () => ({ ledgerName: 'mesh' }),
+    getLedgerInstance: () => ({ ledgerName: 'mesh', scopeValue: deviceId }),
+  };
+
+  for (const [method, question] of Object.entries(READS)) {
+    test(`get the same answer from ${method}`, async () => {
+      const [older, newer] = [await clients[11][method](question()), await clients[12][method](question())];
+      check.equal(older.statusCode, 200);
+      check.equal(newer.statusCode, 200);
+      check.deepEqual(older.body, newer.body);
+    });
+  }
+
+  test('download the same firmware', async () => {
+    const place = { version: 1, product: PRODUCT };
+    check.deepEqual(
+      await clients[11].downloadProductFirmware(place),
+      await clients[12].downloadProductFirmware(place),
+    );
+  });
+
+  test('write with the same effect', async () => {
+    for (const version of [11, 12]) {
+      const api = clients[version];
+      const place = { deviceId, product: PRODUCT };
+      check.equal((await api.renameDevice({ ...place, name: `by-${version}` })).body.name, `by-${version}`);
+      check.equal(
+        (await api.callFunction({ deviceId, name: 'length', argument: 'four' })).body.return_value,
+        4,
+      );
+      check.equal((await api.getVariable({ deviceId, name: 'soil_pct' })).body.name, 'soil_pct');
+      const file = Buffer.from(`${deviceId}\n`);
+      check.deepEqual((await api.addDeviceToProduct({ file, product: PRODUCT })).body.existingDeviceIds, [
+        deviceId,
+      ]);
+      const instance = { data: { by: version } };
+      await api.setLedgerInstance({ ledgerName: 'mesh', scopeValue: deviceId, instance });
+      const { body } = await api.getLedgerInstance({ ledgerName: 'mesh', scopeValue: deviceId });
+      check.deepEqual(body.instance.data, { by: version });
+    }
+  });
+
+  test('are refused in the same words', async () => {
+    const refusals = {
+      login: (api) => api.login({ ...DEMO, password: 'wrong' }),
+      device: (api) => api.getDevice({ deviceId: UNKNOWN_DEVICE }),
+      product: (api) => api.getProduct({ product: 999999 }),
+      variable: (api) => api.getVariable({ deviceId, name: 'nothing' }),
+      token: (api) => api.getUserInfo({ auth: 'bad' }),
+    };
+    for (const refusal of Object.values(refusals)) {
+      const [older, newer] = [await thrown(refusal(clients[11])), await thrown(refusal(clients[12]))];
+      check.equal(older.statusCode, newer.statusCode);
+      check.equal(older.message, newer.message);
+      check.equal(older.body.error, newer.body.error);
+    }
+  });
+
+  test('log in and revoke with the same effect', async () => {
+    for (const version of [11, 12]) {
+      const api = anonymous({ version });
+      const { body } = await api.login(DEMO);
+      check.deepEqual((await api.deleteCurrentAccessToken({ auth: body.access_token })).body, { ok: true });
+      check.equal((await thrown(api.getUserInfo({ auth: body.access_token }))).statusCode, 401);
+    }
+  });
+});

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Copyright (c) 2026 meshfleet.particle contributors
+//
+// Particle's own client judges the simulator: what it makes of the answers is what is asserted here, as the
+// facts about the cloud have it. Run by tests/integration/test_official_client.py.
+
+import { after } from 'node:test';
+
+import { counts } from './support.mjs';
+
+import './groups/tokens.mjs';
+import './groups/account.mjs';
+import './groups/devices.mjs';
+import './groups/device_calls.mjs';
+import './groups/product_devices.mjs';
+import './groups/product_groups.mjs';
+import './groups/product_firmware.mjs';
+import './groups/sims.mjs';
+import './groups/team_and_customers.mjs';
+import './groups/oauth_clients.mjs';
+import './groups/integrations.mjs';
+import './groups/ledgers.mjs';
+import './groups/environment_variables.mjs';
+import './groups/diagnostics.mjs';
+import './groups/events.mjs';
+import './groups/organisations.mjs';
+import './groups/mesh_networks.mjs';
+import './groups/both_versions.mjs';
+
+after(() => {
+  const { assertions, methods } = counts();
+  console.log(`assertions ${assertions} methods ${methods}`);
+});

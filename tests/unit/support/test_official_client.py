@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The official client is either there or a failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.official_client import official_verdict
+from support.processes import ProcessFailed
+
+
+def test_a_missing_package_fails_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    with pytest.raises(ProcessFailed, match="`make test` installs it"):
+        official_verdict({}, tmp_path)
