@@ -4,20 +4,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import session_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Where, dotted, parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import (
+    Place,
+    Where,
+    dotted,
+    parse_yaml,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.run_lock import one_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 
 _SHORT_FORM = ("product", "devices", "networks")
+_HOST_VARIABLE = "particle_device"
 
 
 class ActionModule(ParticleAction):
@@ -25,29 +37,65 @@ class ActionModule(ParticleAction):
 
     SPEC = SPEC
 
+    # One run for all hosts of the play, whose outcomes come back in `hosts`.
+    BYPASS_HOST_LOOP = True
+
     def work(self, task: Task) -> dict[str, Any]:
-        manifest = read_manifest(*self._declared(task))
+        options = task.options
+        hosts = self._devices_of_hosts() if options["from_inventory"] else {}
+        manifest = read_manifest(*self._declared(task, hosts))
         with task.session() as http:
-            return reconcile(
+            http.before_request = _stop_without(os.getppid())
+            result = reconcile(
                 http,
                 manifest,
                 check_mode=task.check_mode,
-                proof=Proof(task.options["verify"], task.options["verify_timeout"]),
+                proof=Proof(options["verify"], options["verify_timeout"]),
                 warn=task.warn,
+                max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
+                hold=lambda product: self._lock(task, http, product),
             )
+        if hosts:
+            outcomes = {device["id"]: device for device in result["devices"]}
+            ids = {host: str(device["id"]).strip().lower() for host, device in hosts.items()}
+            result["hosts"] = {host: outcomes[device] for host, device in ids.items()}
+        if options["result"] != "all":
+            result["devices"] = [device for device in result["devices"] if device["status"] == options["result"]]
+        if not options["fail"]:
+            result["failed"] = False
+        return result
 
-    def _declared(self, task: Task) -> tuple[Any, Where]:
+    def _lock(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
+        """The lock of this cloud and product; a dry run writes nothing and needs none."""
+        if task.options["lock"] == "none" or task.check_mode:
+            return contextlib.nullcontext()
+        return one_run(session_file(task.environment).parent, http.connection.api_url, product)
+
+    def _declared(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
         """The data of the manifest, and how to name its places to the user."""
         short = {name: task.options[name] for name in _SHORT_FORM if task.options[name] is not None}
+        data: Any = short
+        where: Where = dotted
         manifest = task.options["manifest"]
-        if manifest is None:
-            return short, dotted
-        if short:
-            message = f"manifest and {', '.join(short)} are both given."
-            raise ParticleError("invalid_manifest", message, hint="Say it all in the manifest, or all in the task.")
-        if isinstance(manifest, str):
-            return self._read_file(manifest)
-        return manifest, dotted
+        if manifest is not None:
+            if short:
+                message = f"manifest and {', '.join(short)} are both given."
+                hint = "Say it all in the manifest, or all in the task."
+                raise ParticleError("invalid_manifest", message, hint=hint)
+            data, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, dotted)
+        if not task.options["from_inventory"]:
+            return data, where
+        if not isinstance(data, Mapping) or data.get("devices"):
+            message = "The devices are to come from the inventory, and others are declared as well."
+            raise ParticleError("invalid_manifest", message, hint="Leave devices out, or from_inventory.")
+        return {**data, "devices": list(hosts.values())}, _named_by_host(list(hosts), where)
+
+    def _devices_of_hosts(self) -> dict[str, Any]:
+        """What the hosts of this batch declare; a host that declares nothing is none of ours."""
+        variables = self._task_vars
+        every = variables["hostvars"]
+        declared = {host: every[host].get(_HOST_VARIABLE) for host in variables["ansible_play_batch"]}
+        return {host: device for host, device in declared.items() if device is not None}
 
     def _read_file(self, path: str) -> tuple[Any, Where]:
         try:
@@ -64,3 +112,27 @@ class ActionModule(ParticleAction):
         finally:
             self._loader.cleanup_tmp_file(readable)
         return parse_yaml(text, Path(path).name)
+
+
+def _named_by_host(hosts: list[str], where: Where) -> Where:
+    """Names a place below ``devices`` by the host whose variable it stands in."""
+
+    def named(place: Place) -> str:
+        if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
+            return where(place)
+        return f"host {hosts[place[1]]}: {dotted((_HOST_VARIABLE, *place[2:]))}"
+
+    return named
+
+
+def _stop_without(parent: int) -> Callable[[], None]:
+    """Ends the work when the process that asked for it is gone: it would write for nobody to see.
+
+    Ansible's workers are in a session of their own and survive a kill of their parent.
+    """
+
+    def check() -> None:
+        if os.getppid() != parent:
+            raise SystemExit("The controlling process is gone.")
+
+    return check

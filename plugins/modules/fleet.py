@@ -71,8 +71,42 @@ options:
     description: Seconds to wait for members to join.
     type: int
     default: 300
+  from_inventory:
+    description:
+      - Take the devices from the hosts of the play, each of which has its device in the variable C(particle_device).
+        Hosts without one are none of the fleet. Product and networks come from O(manifest), or O(product) and
+        O(networks).
+      - The task runs once for all hosts, so set C(run_once), and O(fail) to V(false), and let
+        M(meshfleet.particle.fleet_outcome) fail exactly the hosts whose device failed.
+    type: bool
+    default: false
+  on_error:
+    description: V(continue) does all other devices when one has failed, V(stop) begins no more.
+    type: str
+    choices: [continue, stop]
+    default: continue
+  max_failures:
+    description: How many devices may fail before no more is begun. When not given, all of them.
+    type: int
+  fail:
+    description: Whether the task fails when a device has failed.
+    type: bool
+    default: true
+  result:
+    description: Which devices RV(devices) shows. RV(summary) and RV(hosts) always tell of all.
+    type: str
+    choices: [all, changed, failed]
+    default: all
+  lock:
+    description:
+      - With V(run) only one run at a time works on a cloud and product from this machine and user; another one fails
+        with error code V(run_in_progress). V(none) is for runs whose devices are disjoint.
+    type: str
+    choices: [run, none]
+    default: run
 seealso:
   - module: meshfleet.particle.access_token
+  - module: meshfleet.particle.fleet_outcome
   - module: meshfleet.particle.device_info
 """
 
@@ -101,6 +135,18 @@ EXAMPLES = r"""
         name: barn-door
         mesh:
           network: barn
+
+- name: Bring all hosts of the play to what their particle_device says
+  meshfleet.particle.fleet:
+    product: field-logger
+    from_inventory: true
+    fail: false
+  run_once: true
+  register: fleet
+
+- name: Fail the hosts whose device failed, and no others
+  meshfleet.particle.fleet_outcome:
+    fleet: "{{ fleet }}"
 
 - name: Claim and name a device of one's own, with credentials in the environment
   meshfleet.particle.fleet:
@@ -167,6 +213,10 @@ networks:
       joined: 100
       pending: 0
       lost: 0
+hosts:
+  description: For each host with a device its outcome, in the form of an element of RV(devices).
+  returned: with O(from_inventory)
+  type: dict
 cloud:
   description: What the task cost.
   returned: when a cloud was asked
@@ -240,4 +290,10 @@ SPEC = argument_spec(
     workers={"type": "int", "default": 16},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
+    from_inventory={"type": "bool", "default": False},
+    on_error={"type": "str", "choices": ["continue", "stop"], "default": "continue"},
+    max_failures={"type": "int"},
+    fail={"type": "bool", "default": True},
+    result={"type": "str", "choices": ["all", "changed", "failed"], "default": "all"},
+    lock={"type": "str", "choices": ["run", "none"], "default": "run"},
 )

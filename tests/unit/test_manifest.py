@@ -256,6 +256,11 @@ class TestMistakes:
         (sentence,) = mistakes(manifest(node, networks={"barn": {}}))
         assert sentence == "networks.barn: has nodes and no gateway; one device must have role gateway"
 
+    def test_of_a_gateway_that_is_declared_a_node(self) -> None:
+        node = {"id": ONE, "mesh": {"network": "barn"}}
+        (sentence,) = mistakes(manifest(node, networks={"barn": {"gateways": [ONE]}}))
+        assert sentence == "devices[0].mesh.role: is node, and the network names this device as a gateway"
+
     def test_a_gateway_with_another_mistake_is_still_a_gateway(self) -> None:
         gateway = {"id": "x", "mesh": {"network": "barn", "role": "gateway"}}
         node = {"id": ONE, "mesh": {"network": "barn"}}

@@ -234,7 +234,7 @@ class TestBeforeTheFirstWrite:
             ("GET", DEVICES, 401, {"json": EXPIRED}, "token_expired"),
             ("GET", DEVICES, 200, {"body": "<html>Please log in</html>"}, "not_a_cloud"),
             ("GET", DEVICES, 200, {"json": {"rows": []}}, "bad_response"),
-            ("GET", GROUPS, 404, {"body": "Not Found"}, "unsupported"),
+            ("GET", GROUPS, 404, {"json": {"ok": False, "error": "Not found."}}, "unsupported"),
             ("GET", GROUPS, 403, {"json": {"ok": False, "error": "Permission denied"}}, "forbidden"),
             ("GET", GROUPS, 200, {"json": {"groups": ["north"]}}, "bad_response"),
             ("GET", "/v1/ledgers", 404, {"json": {"ok": False, "error": "Not found."}}, "unsupported"),

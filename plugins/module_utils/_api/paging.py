@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -75,12 +75,23 @@ def texts_of(value: Any) -> list[str]:
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
-    """``[function(item) for item in items]``, with up to ``workers`` at once; the first error is raised."""
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(function, item) for item in items]
+    """``[function(item) for item in items]``, with up to ``workers`` at once.
+
+    The first error is raised, and what has not begun by then is not begun any more.
+    """
+    failures: list[BaseException] = []
+
+    def run(item: Item) -> Result | None:
+        if failures:
+            return None
         try:
-            return [future.result() for future in futures]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+            return function(item)
+        except BaseException as error:
+            failures.append(error)
+            return None
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        results = list(pool.map(run, items))
+    if failures:
+        raise failures[0]
+    return cast("list[Result]", results)

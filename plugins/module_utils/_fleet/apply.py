@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
@@ -54,16 +54,27 @@ _TOO_LARGE_OR_MIXED = (400, 403, 404)
 
 @dataclass
 class Applied:
-    """What became of a plan: devices done and failed, and what ended the run early, if anything did."""
+    """What became of a plan.
+
+    :param done: devices all of whose writes were done; ``errors``: those that failed, with the reason.
+    :param wrote: whether any write was done, be it for a device that failed later.
+    :param stopped: what ended the run early, if anything did.
+    """
 
     done: set[str] = field(default_factory=set)
     errors: dict[str, ParticleError] = field(default_factory=dict)
+    wrote: bool = False
     stopped: ParticleError | None = None
 
 
-def apply_plan(http: Http, product: Product | None, plan: Plan, backend: Backend) -> Applied:
-    """Carry out every write of ``plan``. Raises nothing of its own: failures stand in what it gives back."""
-    run = _Run(http, product, backend)
+def apply_plan(
+    http: Http, product: Product | None, plan: Plan, backend: Backend, max_failures: int | None = None
+) -> Applied:
+    """Carry out every write of ``plan``. Raises nothing of its own: failures stand in what it gives back.
+
+    :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
+    """
+    run = _Run(http, product, backend, max_failures)
     changing = [device for device in plan.devices if device.changed]
     run.set_up(plan, changing)
     run.import_into_product([device.id for device in changing if device.imports])
@@ -73,8 +84,9 @@ def apply_plan(http: Http, product: Product | None, plan: Plan, backend: Backend
 
 
 class _Run:
-    def __init__(self, http: Http, product: Product | None, backend: Backend) -> None:
+    def __init__(self, http: Http, product: Product | None, backend: Backend, max_failures: int | None) -> None:
         self._http = http
+        self._max_failures = max_failures
         self._product = product
         self._backend = backend
         self._lock = threading.Lock()
@@ -121,19 +133,20 @@ class _Run:
         in_parallel(self._write_device, alive, self._http.workers)
 
     def _write_device(self, device: DevicePlan) -> None:
-        if self._try([device.id], lambda: self._writes_of(device)):
+        if all(self._try([device.id], write) for write in self._writes_of(device)) and not self.applied.stopped:
             with self._lock:
                 self.applied.done.add(device.id)
 
-    def _writes_of(self, device: DevicePlan) -> None:
+    def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
+        """The device's own writes, in their order; each stands on the one before it."""
         if device.claims:
-            claim_device(self._http, device.id)
+            yield lambda: claim_device(self._http, device.id)
         if device.fields and self._product is None:
-            update_account_device(self._http, device.id, device.fields)
+            yield lambda: update_account_device(self._http, device.id, device.fields)
         elif device.fields:
-            update_product_device(self._http, self._in_product.id, device.id, device.fields)
+            yield lambda: update_product_device(self._http, self._in_product.id, device.id, device.fields)
         if device.mesh is not None and device.mesh.write is not None:
-            self._backend.apply(self._http, self._in_product, device.mesh.write)
+            yield functools.partial(self._backend.apply, self._http, self._in_product, device.mesh.write)
 
     # --- how each of them fails ---
 
@@ -148,6 +161,7 @@ class _Run:
         try:
             if self.applied.stopped is None and devices:
                 send(devices)
+                self.applied.wrote = True
         except ParticleError as error:
             if len(devices) > 1 and _may_be_due_to_some(error):
                 middle = len(devices) // 2
@@ -165,6 +179,7 @@ class _Run:
         except ParticleError as error:
             self._fail(devices, error)
             return False
+        self.applied.wrote = True
         return True
 
     def _fail(self, devices: Iterable[str], error: ParticleError) -> None:
@@ -175,6 +190,16 @@ class _Run:
                 return
             for device in devices:
                 self.applied.errors.setdefault(device, error)
+            # What is in doubt is no failure yet: it is looked at again.
+            failed = [known for known in self.applied.errors.values() if known.code != "ambiguous_write"]
+            if self._max_failures is not None and len(failed) > self._max_failures:
+                self.applied.stopped = self.applied.stopped or _too_many(len(failed), failed[0])
+
+
+def _too_many(count: int, first: ParticleError) -> ParticleError:
+    devices = "A device has" if count == 1 else f"{count} devices have"
+    message = f"{devices} failed, which is more than this run was to bear. {first.message}"
+    return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
 def _ends(error: ParticleError) -> bool:

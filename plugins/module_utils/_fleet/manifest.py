@@ -158,8 +158,8 @@ class _Reader:
         for place, record in devices:
             if record.claimed and product is not None:
                 self._wrong((*place, "claimed"), "is for the account's own devices; those of a product need no claim")
-        records = tuple(record for _, record in devices)
-        return Manifest(product, mode == "exact", self._with_gateways(raw_networks, records), records)
+        networks = self._with_gateways(raw_networks, devices)
+        return Manifest(product, mode == "exact", networks, tuple(record for _, record in devices))
 
     def _product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -264,14 +264,21 @@ class _Reader:
             else:
                 first[value] = place
 
-    def _with_gateways(self, networks: Mapping[str, Network], records: tuple[DeviceRecord, ...]) -> dict[str, Network]:
+    def _with_gateways(
+        self, networks: Mapping[str, Network], devices: list[tuple[Place, DeviceRecord]]
+    ) -> dict[str, Network]:
         """The networks with all their gateways: those named and those among the devices."""
         among: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
-        used = {record.mesh.network for record in records if record.mesh}
-        for record in records:
-            if record.mesh and record.mesh.role == GATEWAY and record.mesh.network in among:
+        used: set[str] = set()
+        for place, record in devices:
+            if record.mesh is None or record.mesh.network not in among:
+                continue
+            used.add(record.mesh.network)
+            if record.mesh.role == GATEWAY:
                 among[record.mesh.network].add(record.id)
-        for name in sorted(used & set(among)):
+            elif record.id in networks[record.mesh.network].gateways:
+                self._wrong((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
+        for name in sorted(used):
             if not among[name] and name not in self._has_gateway:
                 self._wrong(("networks", name), "has nodes and no gateway; one device must have role gateway")
         return {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,30 +67,35 @@ def reconcile(
     check_mode: bool,
     proof: Proof,
     warn: Callable[[str], None],
+    max_failures: int | None = None,
+    hold: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """Bring the fleet to what ``manifest`` declares; in check mode say what that would take.
 
+    :param hold: keeps other runs out; given the id of the product, or ``None`` for the account's own devices.
+    :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
-    fleet = _Fleet(http, manifest, warn)
-    plan = fleet.plan(manifest)
-    applied, states = Applied(), None
-    if not check_mode:
-        applied = fleet.apply(plan)
-        try:
-            if applied.stopped is None and proof.verify != "none":
-                fleet.prove_written(plan, applied)
-            if applied.stopped is None and proof.verify == "online":
-                states = fleet.wait_until_joined(applied, proof.timeout, clock, sleep)
-        except ParticleError as failed:
-            applied.stopped = failed
+    fleet = _Fleet(http, manifest, warn, max_failures)
+    with hold(fleet.product_id):
+        plan = fleet.plan(manifest)
+        applied, states = Applied(), None
+        if not check_mode:
+            applied = fleet.apply(plan)
+            try:
+                if applied.stopped is None and proof.verify != "none":
+                    fleet.prove_written(plan, applied)
+                if applied.stopped is None and proof.verify == "online":
+                    states = fleet.wait_until_joined(applied, proof.timeout, clock, sleep)
+            except ParticleError as failed:
+                applied.stopped = failed
     outcomes = _outcomes(manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped)
     return {
-        "changed": any(device.changed for device in plan.devices) if check_mode else bool(applied.done),
+        "changed": any(device.changed for device in plan.devices) if check_mode else applied.wrote,
         "summary": summary_of(outcomes),
         "devices": [outcome.as_result() for outcome in outcomes],
         "networks": networks_of(manifest, states),
@@ -127,14 +133,19 @@ def _outcomes(
 class _Fleet:
     """One cloud and one product, with the three steps of a run."""
 
-    def __init__(self, http: Http, manifest: Manifest, warn: Callable[[str], None]) -> None:
+    def __init__(self, http: Http, manifest: Manifest, warn: Callable[[str], None], max_failures: int | None) -> None:
         self._http = http
+        self._max_failures = max_failures
         self._manifest = manifest
         self._warn = warn
         self._backend: Backend = ledger
         self._product: Product | None = None
         if manifest.product is not None:
             self._product = get_product(http, manifest.product)
+
+    @property
+    def product_id(self) -> str | None:
+        return self._product.id if self._product else None
 
     def plan(self, manifest: Manifest) -> Plan:
         """Observe the devices of ``manifest`` and plan them."""
@@ -156,7 +167,7 @@ class _Fleet:
 
     def apply(self, plan: Plan) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
-        applied = apply_plan(self._http, self._product, plan, self._backend)
+        applied = apply_plan(self._http, self._product, plan, self._backend, self._max_failures)
         doubtful = {device for device, error in applied.errors.items() if error.code == "ambiguous_write"}
         for device in doubtful:
             del applied.errors[device]  # until it is settled they are as good as those that were not reached
@@ -167,10 +178,11 @@ class _Fleet:
         except ParticleError as error:
             applied.stopped = error
             return applied
-        second = apply_plan(self._http, self._product, second_plan, self._backend)
+        second = apply_plan(self._http, self._product, second_plan, self._backend, self._max_failures)
         settled = {device.id for device in second_plan.devices if not device.changed}
         applied.errors.update(second.errors)
         applied.done |= second.done | settled
+        applied.wrote |= second.wrote or bool(settled)
         applied.stopped = second.stopped
         return applied
 

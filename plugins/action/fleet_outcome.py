@@ -1,0 +1,41 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fail exactly the hosts whose device failed: the module of the same name, on the controller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.modules.fleet_outcome import SPEC
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+
+
+class ActionModule(ParticleAction):
+    """Looks the host up in the result of the run."""
+
+    SPEC = SPEC
+
+    def work(self, task: Task) -> dict[str, Any]:
+        fleet = task.options["fleet"]
+        if "hosts" not in fleet:
+            error = fleet.get("error") or {}
+            raise ParticleError(
+                error.get("code") or "conflict",
+                error.get("message") or "The result given as fleet tells nothing of hosts.",
+                hint=error.get("hint") or "Give the registered result of fleet with from_inventory.",
+            )
+        outcome = fleet["hosts"].get(self._task_vars["inventory_hostname"])
+        result: dict[str, Any] = {"changed": False, "outcome": outcome}
+        if outcome is None:
+            return result
+        changes = outcome["changes"]
+        result["changed"] = outcome["status"] == "changed"
+        result["diff"] = {
+            side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")
+        }
+        if outcome["status"] == "failed":
+            error = outcome["error"]
+            result.update(failed=True, msg=f"{error['message']} {error['hint']}", error=error)
+        return result

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run at a time for each cloud and product. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+
+
+@contextlib.contextmanager
+def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
+    """Hold the lock of a cloud and product (``None``: the account's own devices) while the body runs.
+
+    The kernel gives the lock back when the process ends, however it ends.
+
+    :raises ParticleError: ``run_in_progress``, naming the holder.
+    """
+    name = hashlib.sha256(f"{api_url}\0{product or ''}".encode()).hexdigest()[:32]
+    path = folder / f"run-{name}.lock"
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        message = f"The lock of this run, {path}, cannot be used: {error.strerror}."
+        hint = "Name a folder of your own by XDG_CACHE_HOME, or set lock to none."
+        raise ParticleError("conflict", message, hint=hint) from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_progress(_holder(lock), product) from None
+        os.truncate(lock, 0)
+        moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        os.pwrite(lock, json.dumps({"pid": os.getpid(), "since": moment}).encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _holder(lock: int) -> dict[str, Any]:
+    try:
+        holder = json.loads(os.pread(lock, 1000, 0))
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _in_progress(holder: dict[str, Any], product: str | None) -> ParticleError:
+    what = f"product {product}" if product else "the account's own devices"
+    who = (
+        f"process {holder['pid']}, since {holder['since']}" if {"pid", "since"} <= holder.keys() else "another process"
+    )
+    return ParticleError("run_in_progress", f"Another run works on {what}: {who}.")

@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fleet_outcome
+short_description: Fail exactly the hosts whose device failed
+version_added: 0.1.0
+description:
+  - After one M(meshfleet.particle.fleet) for all hosts of the play, tells each host what became of its device.
+  - A bulk task that fails would fail every host of the play; so let it succeed, and let this task fail the right ones.
+  - Asks nobody and costs no request; the connection options are there for C(module_defaults) alone. Runs on the
+    controller.
+author:
+  - meshfleet.particle contributors (@meshfleet)
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.connection.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Changes nothing, so check mode makes no difference.
+  diff_mode:
+    support: full
+    details: Shows the difference that the run made to this host's device.
+  idempotent:
+    support: N/A
+    details: Changes nothing.
+options:
+  fleet:
+    description: The registered result of M(meshfleet.particle.fleet) with C(from_inventory).
+    type: dict
+    required: true
+seealso:
+  - module: meshfleet.particle.fleet
+"""
+
+EXAMPLES = r"""
+- name: Bring all hosts of the play to what their particle_device says
+  meshfleet.particle.fleet:
+    product: field-logger
+    from_inventory: true
+    fail: false
+  run_once: true
+  register: fleet
+
+- name: Fail the hosts whose device failed, and no others
+  meshfleet.particle.fleet_outcome:
+    fleet: "{{ fleet }}"
+"""
+
+RETURN = r"""
+outcome:
+  description: What became of the device of this host; V(null) for a host without one.
+  returned: always
+  type: dict
+  sample:
+    id: e00fce68aabbccddeeff0022
+    name: barn-gateway
+    status: changed
+    changes:
+      name:
+        before:
+        after: barn-gateway
+    error:
+error:
+  description: Why the task failed.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One word of the closed list, to act on.
+      type: str
+      returned: always
+      sample: token_expired
+    status:
+      description: HTTP status behind it, V(null) without one.
+      type: int
+      returned: always
+      sample: 401
+    message:
+      description: What failed, and why.
+      type: str
+      returned: always
+      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Obtain a new access token, or give username and password instead.
+    route:
+      description: Method and path template of the request behind it, V(null) without one.
+      type: str
+      returned: always
+      sample: GET /v1/devices
+"""
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec
+
+# Carried out by the action plugin of the same name, on the controller.
+SPEC = argument_spec(fleet={"type": "dict", "required": True})

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A fleet that is an inventory: one run for all hosts, and each host's own outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.playbooks import PlaybookRun, ansible_environment, run_playbook
+from support.plays import TASK, cloud_environment, manifest_for, run_task
+from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
+
+STRANGER = "e00fce68000000000000dead"
+
+
+def inventory(cloud: Simulator, folder: Path, **extra: dict[str, Any]) -> Path:
+    """Ten hosts with a device each, and whatever else a test wants in it."""
+    ids = sorted(device["id"] for device in cloud.state()["devices"])[:10]
+    hosts: dict[str, Any] = {
+        f"line-{number}": {"particle_device": {"id": device, "name": f"line-{number}"}}
+        for number, device in enumerate(ids)
+    }
+    file = folder / "hosts.yml"
+    file.write_text(yaml.safe_dump({"all": {"hosts": {**hosts, **extra}}}))
+    return file
+
+
+def play_over_hosts(
+    cloud: Simulator, hosts: Path, *args: str, play: dict[str, Any] | None = None, **options: Any
+) -> PlaybookRun:
+    fleet = {"product": PRODUCT_SLUG, "from_inventory": True, "fail": False, **options}
+    tasks = [
+        {"name": "Fleet", "meshfleet.particle.fleet": fleet, "run_once": True, "register": "fleet"},
+        {"name": "Outcome", "meshfleet.particle.fleet_outcome": {"fleet": "{{ fleet }}"}},
+        {"name": "After", "ansible.builtin.debug": {"msg": "still in the play"}},
+    ]
+    return run_playbook(
+        [{"hosts": "all", "gather_facts": False, **(play or {}), "tasks": tasks}],
+        env=cloud_environment(cloud.url),
+        args=["-i", str(hosts), *args],
+    )
+
+
+def hosts_with(run: PlaybookRun, task: str, status: str) -> list[str]:
+    return sorted(record.host for record in run.tasks if record.task == task and record.status == status)
+
+
+def test_one_run_serves_all_hosts_and_each_has_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = inventory(simulator, tmp_path)
+    run = play_over_hosts(simulator, hosts).succeeded()
+    assert len([record for record in run.tasks if record.task == "Fleet"]) == 1
+    assert len(hosts_with(run, "Outcome", "changed")) == 10
+    for record in run.tasks:
+        if record.task == "Outcome":
+            assert record.result["outcome"]["name"] == record.host
+    assert simulator.stats()["by_route"]["POST /v1/products/:p/devices"] == 1
+
+
+def test_strategy_free_is_refused_because_it_would_run_the_fleet_once_for_each_host(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    run = play_over_hosts(simulator, inventory(simulator, tmp_path), play={"strategy": "free"})
+    assert run.rc != 0
+    assert "free strategy" in run.output
+    assert simulator.stats()["requests"] == 0
+
+
+def test_exactly_the_host_whose_device_failed_fails(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
+    run = play_over_hosts(simulator, hosts)
+    assert run.rc != 0
+    assert hosts_with(run, "Outcome", "failed") == ["stranger"]
+    assert len(hosts_with(run, "After", "ok")) == 10
+    failed = run.result("Outcome", "stranger")
+    assert failed["error"]["code"] == "device_not_yours"
+    assert STRANGER in failed["msg"]
+
+
+def test_a_host_without_a_device_is_none_of_the_fleet(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = inventory(simulator, tmp_path, printer={"owner": "somebody"})
+    run = play_over_hosts(simulator, hosts).succeeded()
+    assert run.result("Outcome", "printer")["outcome"] is None
+    assert run.result("Fleet")["summary"]["total"] == 10
+
+
+def test_a_limit_is_honoured(simulator: Simulator, tmp_path: Path) -> None:
+    run = play_over_hosts(simulator, inventory(simulator, tmp_path), "--limit", "line-3,line-4").succeeded()
+    assert sorted(run.result("Fleet")["hosts"]) == ["line-3", "line-4"]
+    assert simulator.stats()["by_route"]["PUT /v1/products/:p/devices/:id"] == 2
+
+
+def test_batches_are_honoured(simulator: Simulator, tmp_path: Path) -> None:
+    run = play_over_hosts(simulator, inventory(simulator, tmp_path), play={"serial": 4}).succeeded()
+    totals = [record.result["summary"]["total"] for record in run.tasks if record.task == "Fleet"]
+    assert totals == [4, 4, 2]
+    assert len(hosts_with(run, "Outcome", "changed")) == 10
+
+
+def test_a_mistake_is_named_by_its_host(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = inventory(simulator, tmp_path, typo={"particle_device": {"id": "e00fce68", "nmae": "x"}})
+    run = play_over_hosts(simulator, hosts)
+    message = run.result("Fleet", "line-0")["error"]["message"]
+    assert "host typo: particle_device.id" in message
+    assert "host typo: particle_device.nmae" in message
+    assert hosts_with(run, "Outcome", "ok") == []
+
+
+# --- how a run ends ---
+
+
+def with_strangers(cloud: Simulator, count: int) -> dict[str, Any]:
+    """A manifest in which `count` devices are refused by the import, before any device is written."""
+    manifest = manifest_for(cloud)
+    strangers = [{"id": f"e00fce68000000000000de{number:02x}", "name": f"stranger-{number}"} for number in range(count)]
+    return {**manifest, "devices": [*manifest["devices"], *strangers]}
+
+
+def test_a_run_stops_at_the_first_error_when_told_so(simulator: Simulator) -> None:
+    env = cloud_environment(simulator.url)
+    run = run_task("fleet", {"manifest": with_strangers(simulator, 1), "on_error": "stop"}, env)
+    assert run.task(TASK).status == "failed"
+    assert run.result(TASK)["summary"] == {"total": 21, "ok": 0, "changed": 0, "failed": 1, "pending": 20}
+    again = run_task("fleet", {"manifest": manifest_for(simulator)}, env).succeeded().result(TASK)
+    assert again["summary"]["changed"] == 20
+
+
+@pytest.mark.parametrize(("bears", "pending"), [(1, 20), (2, 0)])
+def test_a_run_bears_as_many_failures_as_it_may(simulator: Simulator, bears: int, pending: int) -> None:
+    options = {"manifest": with_strangers(simulator, 2), "max_failures": bears}
+    result = run_task("fleet", options, cloud_environment(simulator.url)).result(TASK)
+    assert (result["summary"]["failed"], result["summary"]["pending"]) == (2, pending)
+
+
+def test_a_failure_that_is_wanted_as_a_result_fails_no_task(simulator: Simulator) -> None:
+    options = {"manifest": with_strangers(simulator, 1), "fail": False, "result": "failed"}
+    run = run_task("fleet", options, cloud_environment(simulator.url)).succeeded()
+    result = run.result(TASK)
+    assert [device["name"] for device in result["devices"]] == ["stranger-0"]
+    assert result["summary"]["total"] == 21
+
+
+def start(cloud: Simulator, home: Path, manifest: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """A run in a process group of its own, under way."""
+    play = {"hosts": "localhost", "gather_facts": False}
+    tasks = [{"name": TASK, "meshfleet.particle.fleet": {"manifest": manifest, "workers": 2}}]
+    file = home / "play.yml"
+    file.write_text(json.dumps([{**play, "tasks": tasks}]))
+    env = ansible_environment(home, {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(home)})
+    with open(home / "output", "wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "ansible-playbook"), str(file)],
+            env=env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    end = time.monotonic() + 60
+    while cloud.stats()["writes"] < 20:
+        assert process.poll() is None, (home / "output").read_text()
+        assert time.monotonic() < end, "the run did not get under way"
+        time.sleep(0.02)
+    return process
+
+
+def test_a_second_run_on_the_same_product_is_told_who_works_on_it(tmp_path: Path) -> None:
+    with running_simulator("--fleet", "200", "--latency", "20") as cloud:
+        manifest = manifest_for(cloud)
+        process = start(cloud, tmp_path, manifest)
+        try:
+            env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+            by_id = {**manifest, "product": "31337"}  # the same product by its other name
+            error = run_task("fleet", {"manifest": by_id}, env).result(TASK)["error"]
+            assert error["code"] == "run_in_progress"
+            assert "process " in error["message"]
+            slices = run_task("fleet", {"manifest": manifest, "lock": "none"}, env, "--check").succeeded()
+            assert slices.result(TASK)["cloud"]["writes"] == 0
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
+
+
+def test_the_engine_stops_when_its_controlling_process_is_killed(tmp_path: Path) -> None:
+    with running_simulator("--fleet", "400", "--latency", "20") as cloud:
+        process = start(cloud, tmp_path, manifest_for(cloud))
+        os.kill(process.pid, signal.SIGKILL)  # the controlling process alone; its worker is in another session
+        process.wait(30)
+        time.sleep(0.5)
+        counted = cloud.stats()["requests"]
+        time.sleep(1)
+        assert cloud.stats()["requests"] == counted
+        assert cloud.stats()["writes"] < 400
+
+
+def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
+    role = {
+        "role": "meshfleet.particle.provision",
+        "vars": {"provision_from_inventory": True, "provision_product": PRODUCT_SLUG},
+    }
+    after = [{"name": "After", "ansible.builtin.debug": {"msg": "still in the play"}}]
+    run = run_playbook(
+        [{"hosts": "all", "gather_facts": False, "roles": [role], "post_tasks": after}],
+        env=cloud_environment(simulator.url),
+        args=["-i", str(hosts)],
+    )
+    assert run.rc != 0
+    assert hosts_with(run, "Tell each host what became of its device", "failed") == ["stranger"]
+    assert len(hosts_with(run, "After", "ok")) == 10
+    stats = simulator.stats()
+    assert (stats["grants"], stats["revocations"]) == (1, 1)
