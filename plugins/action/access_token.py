@@ -1,40 +1,131 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Obtain and revoke access tokens: the module of the same name, on the controller."""
+"""Obtain, keep, rotate and revoke access tokens: the module of the same name, on the controller."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import check_grants
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import absent, present
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import DAY, Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.two_step import TwoStepLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import ACCOUNT, TOKEN
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
+    ACCOUNT,
+    TOKEN,
+    Settings,
+    client_given,
+    raise_all,
+)
 from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 
 
 class ActionModule(ParticleAction):
-    """``state: present`` logs in, ``state: absent`` revokes."""
+    """``present`` and ``rotated`` log in, ``absent`` revokes."""
 
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
-        notes = check_grants.folder(task.environment)
-        account = task.settings(ACCOUNT)
-        if task.options["state"] == "present":
-            login = account.require_login()
-            result = present(
-                task.connect(account), login, task.options["expires_in"], check_mode=task.check_mode, notes=notes
-            )
-            # Hides the result from every display; what is registered stays whole.
-            return {**result, "_ansible_no_log": True}
-        given = task.settings(TOKEN)
-        if not isinstance(given.login, ReadyToken):
-            raise ParticleError("token_invalid", "No access token is given to revoke.")
-        given.require_login()
-        pair = (account.login.username, account.login.password) if isinstance(account.login, PasswordLogin) else None
-        return absent(task.connect(given), given.login.access_token, pair, check_mode=task.check_mode, notes=notes)
+        if task.options["state"] == "absent":
+            return _absent(task)
+        settings = task.settings(ACCOUNT)
+        login = _login(task, settings)
+        account, client = login.names
+        label = Label(settings.connection.api_url, account, client, task.options["purpose"])
+        wish = _wish(task.options)
+        tokens = _tokens(task, settings)
+        if task.options["state"] == "rotated":
+            result = tokens.rotated(login, label, wish, check_mode=task.check_mode)
+        else:
+            days = task.options["renew_before"]
+            renew_before = None if days is None else days * DAY
+            result = tokens.present(login, label, wish, renew_before, check_mode=task.check_mode)
+        # Hides the result from every display; what is registered stays whole.
+        return {**result, "_ansible_no_log": True}
+
+
+def _tokens(task: Task, settings: Settings) -> Tokens:
+    kept = TokenStore(settings.token_file) if settings.token_file else None
+    return Tokens(task.connect(settings), task.sessions(), kept, task.warn)
+
+
+def _login(task: Task, settings: Settings) -> Login:
+    """The way to a token that ``grant`` names. :raises ParticleError: for all that can be seen to be wrong with it."""
+    options = task.options
+    login: Login
+    if options["grant"] == "password":
+        login = settings.require_login()
+    elif options["grant"] == "session":
+        account = settings.require_login().account or ("", "")
+        login = TwoStepLogin(*account, _needed(options, "session_login_url"), _needed(options, "session_token_url"))
+    else:
+        client = client_given(options, task.environment)
+        if client is None:
+            message = f"Grant {options['grant']} needs an OAuth client, and none is given."
+            raise ParticleError("unknown_client", message, hint="Give client_id and client_secret.")
+        if options["grant"] == "refresh_token":
+            login = RefreshToken(_needed(options, "refresh_token"), client)
+        else:
+            login = ClientCredentials(client, options["scope"])
+    login.teach(task.redact)
+    raise_all(login.problems())
+    return login
+
+
+def _needed(options: Mapping[str, Any], name: str) -> str:
+    if options[name] is None:
+        message = f"{name} is missing, which grant {options['grant']} needs."
+        raise ParticleError("invalid_credentials", message, hint=f"Give {name}.")
+    return str(options[name])
+
+
+def _wish(options: Mapping[str, Any]) -> dict[str, str]:
+    """How long the token shall live, as fields of the request; nothing for the cloud's own default."""
+    given = [name for name in ("expires_in", "expires_at", "never_expires") if options[name]]
+    if options["expires_in"] is not None and options["expires_in"] <= 0:
+        hint = "Give its life in seconds; a token without end has to be asked for by never_expires."
+        raise ParticleError("conflict", f"expires_in is {options['expires_in']}.", hint=hint)
+    if len(given) > 1:
+        message = f"{' and '.join(given)} are both given."
+        raise ParticleError("conflict", message, hint="Say once how long the token shall live.")
+    if options["expires_at"] is not None and seconds_until(options["expires_at"], 0) is None:
+        hint = "Give a moment like 2026-12-31T12:00:00Z."
+        raise ParticleError("conflict", f"expires_at {options['expires_at']!r} is no moment.", hint=hint)
+    if options["never_expires"]:
+        return {"expires_in": "0"}
+    return {name: str(options[name]) for name in given}
+
+
+def _absent(task: Task) -> dict[str, Any]:
+    which = task.options["which"]
+    settings = task.settings(TOKEN) if which == "given" else task.settings()
+    login = settings.login
+    account = task.settings(ACCOUNT).login
+    tokens = _tokens(task, settings)
+    if login is None:
+        raise ParticleError("token_invalid", "No access token is given to revoke.")
+    settings.require_login()
+    if isinstance(login, ReadyToken):
+        token: str | None = login.access_token
+    else:
+        token = tokens.sessions.shared(identity_of(settings.connection, login))
+    pair = account.account if account else None
+    if which == "all":
+        if not task.options["confirm"]:
+            message = "All tokens of the account would be revoked, of every person, device and service that uses it."
+            raise ParticleError("conflict", message, hint="Say so by confirm: true.")
+        if token is None:
+            token = tokens.log_in(login)
+        return tokens.revoke_every(token, pair[0] if pair else None, check_mode=task.check_mode)
+    if token is None:
+        return {"changed": False, "fingerprint": None}
+    return tokens.revoke_one(token, pair, check_mode=task.check_mode)

@@ -32,6 +32,29 @@ options:
       - Password of the account. Together with O(username) it leads to one login.
       - When no credentials are given as options, E(PARTICLE_PASSWORD) is used.
     type: str
+  otp:
+    description:
+      - One-time code of an account with two-factor login. Good once, and for half a minute.
+      - Taken from the same source as O(username) and O(password); in the environment E(PARTICLE_OTP).
+    type: str
+  otp_secret:
+    description:
+      - The base32 secret behind the one-time codes, from which the code is computed, for unattended use.
+      - Taken from the same source as O(username) and O(password); in the environment E(PARTICLE_OTP_SECRET).
+    type: str
+  token_file:
+    description:
+      - File in which M(meshfleet.particle.access_token) keeps tokens, for this user only (mode 0600). When neither
+        options nor environment give credentials, a kept token for this cloud is used, of O(username) where that is
+        given.
+      - When not given, E(PARTICLE_TOKEN_FILE) is used.
+    type: path
+  profile:
+    description:
+      - Name of a profile of the official command line tool. When nothing else gives credentials, the login is used
+        that the tool has left in C(~/.particle), for its own cloud only.
+      - When not given, E(PARTICLE_PROFILE) is used, and without that V(particle), the tool's own default.
+    type: str
   client_id:
     description:
       - OAuth client that asks for the token. The customary client V(particle) serves when none is given.
@@ -66,8 +89,9 @@ requirements:
   - requests
 notes:
   - Proxies are taken from the usual environment variables.
-  - Every login with username and password makes a new token. A task that logs in by itself revokes its token at
-    its end; several tasks had better share one of M(meshfleet.particle.access_token).
+  - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file
+    in E(XDG_RUNTIME_DIR) or E(XDG_CACHE_HOME), and to one new login when that ends. A refusal is remembered for ten
+    minutes, so that a hundred hosts with one wrong password do not lock the address out.
 """
 
     ATTRIBUTES = r"""

@@ -14,7 +14,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 HINTS: Mapping[str, str] = {
@@ -28,7 +28,7 @@ HINTS: Mapping[str, str] = {
     "cloud locks your address out for 30 minutes.",
     "unknown_client": "Leave client_id and client_secret out to use the customary client, or check both.",
     "invalid_client_secret": "Check client_secret, or leave client_id and client_secret out.",
-    "mfa_required": "Give a ready access_token, made once by a person who has the second factor.",
+    "mfa_required": "Give the one-time code as otp, or for unattended use the secret behind it as otp_secret.",
     "otp_refused": "Check the one-time code and this machine's clock.",
     "sso_account": "Accounts with single sign-on cannot log in by password: give a ready access_token.",
     "locked_out": "Wait 30 minutes before the next login from this address, and correct the credentials first.",
@@ -66,6 +66,7 @@ class ParticleError(Exception):
     :param hint: one sentence about what to do; the one of the code when not given.
     :param status: the HTTP status behind it, if any.
     :param route: method and path template (never a URL with values), if a request was behind it.
+    :param answer: what the cloud said, for the code to go on from; it may hold secrets and is never shown.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ParticleError(Exception):
         hint: str | None = None,
         status: int | None = None,
         route: str | None = None,
+        answer: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -83,6 +85,7 @@ class ParticleError(Exception):
         self.hint = HINTS[code] if hint is None else hint
         self.status = status
         self.route = route
+        self.answer: Mapping[str, Any] = answer or {}
 
     def as_result(self) -> dict[str, Any]:
         """The documented return value ``error``."""
@@ -111,6 +114,7 @@ class Refusal:
     word: str
     text: str
     form: str  # json | html | text | empty
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 _WORD = re.compile(r"[a-z][a-z_]*\Z")
@@ -135,7 +139,7 @@ def read_refusal(body: bytes) -> Refusal:
         return Refusal("", "", "json")
     error = data.get("error")
     word = error if isinstance(error, str) and _WORD.match(error) else ""
-    return Refusal(word, "; ".join(_sentences(data)), "json")
+    return Refusal(word, "; ".join(_sentences(data)), "json", data)
 
 
 def _sentences(data: Mapping[str, Any]) -> list[str]:
@@ -190,11 +194,11 @@ def classify(status: int, refusal: Refusal, route: str) -> str:
         return "rate_limited"
     if refusal.form == "html":
         return "cloud_error"  # the page of a gateway, whose words are about the gateway
+    if refusal.word in ("unauthorized", "invalid_scope", "insufficient_scope"):
+        return "missing_scope"
     about_token = refusal.word in ("invalid_token", "expired_token") or "access token" in text
     if about_token and status in (400, 401, 403):
         return "token_expired" if "expired" in text or refusal.word == "expired_token" else "token_invalid"
-    if refusal.word in ("unauthorized", "invalid_scope", "insufficient_scope"):
-        return "missing_scope"
     for pattern, code in _BY_WORDS:
         if pattern in text:
             return code
@@ -263,7 +267,7 @@ def refused(status: int, body: bytes, *, route: str, doing: str, redact: Callabl
     elif code == "cloud_error" and 400 <= status < 500:
         cause, hint = _REFUSED, "Correct what the cloud names; when it names nothing, ask whoever runs it."
     message = f"Could not {doing}: {cause}; it answered {status}{kind}{said}."
-    return ParticleError(code, message, hint=hint, status=status, route=route)
+    return ParticleError(code, message, hint=hint, status=status, route=route, answer=refusal.data)
 
 
 _REFUSED = "the cloud refused"

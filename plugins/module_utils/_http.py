@@ -64,6 +64,7 @@ class Retry(enum.Enum):
 
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
 _ATTEMPTS = 5
+DEAD_TOKEN = ("token_invalid", "token_expired")
 _TOO_FAST = (429, 529)
 _PASSING = (408, 500, 502, 503, 504)
 
@@ -77,6 +78,11 @@ class Usage:
     retries: int = 0
     throttled_seconds: float = 0.0
     budget_wait_seconds: float = 0.0
+
+    def add(self, other: Usage) -> None:
+        """Count what another conversation of the same task has cost."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
     def as_result(self) -> dict[str, Any]:
         return {key: round(value, 3) for key, value in asdict(self).items()}
@@ -103,7 +109,9 @@ class _Passing(Exception):
 class Http:
     """A conversation with one cloud.
 
-    Safe to share between threads. ``clock`` (seconds, monotonic) and ``sleep`` can be turned by tests.
+    Safe to share between threads. ``clock`` (seconds, monotonic), ``now`` (seconds since 1970) and ``sleep`` can be
+    turned by tests. With ``renew`` a token that the cloud no longer takes is replaced, once for each request: it is
+    given the dead token and gives back another one.
     """
 
     def __init__(
@@ -115,15 +123,23 @@ class Http:
         workers: int = WORKERS,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.connection = connection
         self.redact = redact or Redactor()
         self.usage = Usage()
         self.workers = workers
+        self.sleep = sleep
+        self.now = now
+        self.renew: Callable[[str], str] | None = None
+        self.before_request: Callable[[], None] = lambda: None
+        """Called before each request is sent; what it raises ends the work."""
+        self.dated: tuple[str, float] | None = None
+        """The Date header of the last answer, and the time of this machine when it came."""
         self._token: str | None = None
-        self._sleep = sleep
         self._budget = budget or Budget(sleep=sleep, clock=clock)
         self._lock = threading.Lock()
+        self._renewing = threading.Lock()
         self._session = requests.Session()
         # The environment is read here, once, and for proxies only. Left to `requests` it would be read at every
         # request, would let REQUESTS_CA_BUNDLE beat ca_path, and ~/.netrc replace our Authorization header.
@@ -139,6 +155,11 @@ class Http:
         """Send ``token`` as Bearer from now on."""
         self.redact.learn(token)
         self._token = token
+
+    @property
+    def token(self) -> str:
+        """The token in use, empty when there is none."""
+        return self._token or ""
 
     def close(self) -> None:
         """Give the connections back."""
@@ -184,9 +205,10 @@ class Http:
             "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
             "auth": self._auth(basic),
         }
-        attempt = 0
+        token, renewed, attempt = self._token, basic is not None, 0
         while True:
             attempt += 1
+            self.before_request()
             waited = self._budget.wait_for(route)
             with self._lock:
                 self.usage.requests += 1
@@ -203,6 +225,20 @@ class Http:
                 if passing.wait is not None and passing.wait > self.connection.max_wait:
                     raise _too_long(passing.error, doing, passing.wait, self.connection.max_wait) from None
                 self._wait_before_retry(passing, attempt)
+            except ParticleError as error:
+                # Refused before it was looked at, so sending it again is safe for every method.
+                if renewed or error.code not in DEAD_TOKEN or not self._replace(token):
+                    raise
+                renewed, arguments["auth"] = True, self._auth(None)
+
+    def _replace(self, dead: str | None) -> bool:
+        """Get another token in the place of ``dead``, unless another thread has done so already."""
+        if self.renew is None or dead is None:
+            return False
+        with self._renewing:
+            if self._token == dead:
+                self.authorize(self.renew(dead))
+        return True
 
     def _attempt(self, route: str, doing: str, arguments: Mapping[str, Any], private: bool) -> Answer:
         """Send once. :raises _Passing: when another attempt may end better."""
@@ -221,6 +257,8 @@ class Http:
             message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None
         body = response.content
+        if "Date" in response.headers:
+            self.dated = (response.headers["Date"], self.now())
         if response.status_code >= 300:
             redact = _tell_nothing if private else self.redact
             refusal = refused(response.status_code, body, route=route, doing=doing, redact=redact)
@@ -285,7 +323,7 @@ class Http:
             self.usage.retries += 1
             if imposed:
                 self.usage.throttled_seconds += wait
-        self._sleep(wait)
+        self.sleep(wait)
 
     def _auth(self, basic: tuple[str, str] | None) -> Any:
         if basic:

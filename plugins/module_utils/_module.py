@@ -10,6 +10,7 @@ and where an error becomes the documented failure.
 from __future__ import annotations
 
 import os
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, session_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import (
     REQUESTS_IMPORT_ERROR,
@@ -43,24 +45,30 @@ class Task:
     """What Ansible asks for, and the conversation that answers it.
 
     :param options: validated, with ``None`` for what is not given.
-    :param warn: shows a sentence to the user.
+    :param warn: shows a sentence to the user; ``say`` only with ``-v``.
     """
 
     options: Mapping[str, Any] = field(repr=False)
     check_mode: bool
     warn: Callable[[str], None]
+    say: Callable[[str], None]
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     redact: Redactor = field(default_factory=Redactor, repr=False)
     http: Http | None = field(default=None, repr=False)
 
     def settings(self, credentials: tuple[str, ...] = CREDENTIALS) -> Settings:
         """Connection and login as options and environment say. :raises ParticleError: when they make no sense."""
-        settings = settings_from(self.options, self.environment, credentials=credentials)
+        settings = settings_from(self.options, self.environment, credentials=credentials, now=time.time())
         if settings.login is not None:
             settings.login.teach(self.redact)
+            self.say(f"Credentials come from {settings.source}.")
         for warning in settings.warnings:
             self.warn(warning)
         return settings
+
+    def sessions(self) -> SessionStore:
+        """The logins that all processes of this user share. :raises ParticleError: when there is no place for them."""
+        return SessionStore(session_file(self.environment))
 
     def connect(self, settings: Settings) -> Http:
         """A conversation that is not logged in; its cost becomes the result's ``cloud``."""
@@ -72,7 +80,7 @@ class Task:
         """A logged-in conversation, for ``with``. :raises ParticleError: before any request, for bad credentials."""
         settings = self.settings()
         login = settings.require_login()
-        return Session(self.connect(settings), login, self.warn)
+        return Session(self.connect(settings), login, self.sessions, self.warn)
 
 
 Work = Callable[[Task], dict[str, Any]]
@@ -104,7 +112,7 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
     module = AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
     if REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
-    task = Task(module.params, module.check_mode, module.warn)
+    task = Task(module.params, module.check_mode, module.warn, module.debug)
     result = carry_out(task, work)
     # Ansible masks the values of no_log options by itself, but not what came from the environment or the cloud.
     module.no_log_values |= task.redact.secrets

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Connection and credential options: one adapter for everything that talks to a cloud. Private to this collection.
 
-Sources of credentials are compared whole: what the task says beats the environment, and nothing is completed from
-another source. Inside one source an access token beats username and password. Other options fall back one by one.
+Sources of credentials are compared whole: the task's options beat the environment, that beats ``token_file``, and
+that the official tool's profile; nothing is completed from another source. Inside one source an access token beats
+username and password. Other options fall back one by one.
 """
 
 from __future__ import annotations
@@ -12,20 +13,27 @@ import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cli_profile import (
+    CUSTOMARY_PROFILE,
+    Profile,
+    read_profile,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import CUSTOMARY_CLIENT, Client, Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
 
 DEFAULT_API_URL = "https://api.particle.io"
 
-TOKEN = ("access_token",)
-ACCOUNT = ("username", "password", "client_id", "client_secret")
-CREDENTIALS = (*TOKEN, *ACCOUNT)
-SECRETS = ("access_token", "password", "client_secret")
+TOKEN = ("access_token", "token_file")
+ACCOUNT = ("username", "password", "otp", "otp_secret", "client_id", "client_secret")
+CREDENTIALS = (*TOKEN, *ACCOUNT, "profile")
+SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret")
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -41,8 +49,12 @@ def shared_argument_spec() -> dict[str, dict[str, Any]]:
         "access_token": {"type": "str", "no_log": True},
         "username": {"type": "str"},
         "password": {"type": "str", "no_log": True},
+        "otp": {"type": "str", "no_log": True},
+        "otp_secret": {"type": "str", "no_log": True},
         "client_id": {"type": "str"},
         "client_secret": {"type": "str", "no_log": True},
+        "token_file": {"type": "path", "no_log": False},
+        "profile": {"type": "str"},
         "timeout": {"type": "float"},
         "validate_certs": {"type": "bool"},
         "ca_path": {"type": "path"},
@@ -52,10 +64,17 @@ def shared_argument_spec() -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options say. ``warnings`` are for the user."""
+    """What the options say.
+
+    :param source: where the credentials come from, in words.
+    :param token_file: where tokens are kept, if anywhere.
+    :param warnings: for the user.
+    """
 
     connection: Connection
     login: Login | None
+    source: str
+    token_file: Path | None
     warnings: tuple[str, ...]
 
     def require_login(self) -> Login:
@@ -78,24 +97,75 @@ def raise_all(problems: list[ParticleError]) -> None:
 
 
 def settings_from(
-    options: Mapping[str, Any], environment: Mapping[str, str], *, credentials: tuple[str, ...] = CREDENTIALS
+    options: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    credentials: tuple[str, ...] = CREDENTIALS,
+    now: float,
 ) -> Settings:
     """Settle the shared options.
 
     :param options: from the task, with ``None`` for what is not given.
-    :param credentials: the credential options to look at; fewer where a token makes no sense.
+    :param credentials: the credential options to look at.
+    :param now: seconds since 1970.
     :raises ParticleError: for an address that is none, or numbers that cannot be meant.
     """
     connection, warnings = _connection_from(options, environment)
+    token_file = _path(_value(options, environment, "token_file"), environment)
     sources = {
         "the task's options": {name: options.get(name) for name in credentials},
-        "the environment": {name: environment.get(f"PARTICLE_{name.upper()}") or None for name in credentials},
+        "the environment": {name: environment.get(_variable(name)) or None for name in credentials},
     }
     for source, values in sources.items():
         login = _login_from(values, source)
         if login is not None:
-            return Settings(connection, login, warnings)
-    return Settings(connection, None, warnings)
+            return Settings(connection, login, source, token_file, warnings)
+    if "token_file" in credentials and token_file is not None:
+        username = _value(options, environment, "username")
+        token = TokenStore(token_file).usable(connection.api_url, username, now)
+        if token is not None:
+            return Settings(connection, ReadyToken(token), str(token_file), token_file, warnings)
+    if "profile" in credentials:
+        profile = _profile(options, environment, connection)
+        if profile is not None:
+            if _value(options, environment, "api_url") is None:
+                own = {**options, "api_url": profile.api_url or DEFAULT_API_URL}
+                connection, warnings = _connection_from(own, environment)
+            source = "the login of the official command line tool"
+            return Settings(connection, ReadyToken(profile.access_token), source, token_file, warnings)
+    return Settings(connection, None, "nowhere", token_file, warnings)
+
+
+def _variable(name: str) -> str:
+    return f"PARTICLE_{name.upper()}"
+
+
+def _value(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
+    """One option by itself: from the task, else from the environment."""
+    given = options.get(name)
+    return given if given is not None else environment.get(_variable(name)) or None
+
+
+def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
+    if not value:
+        return None
+    text = str(value)
+    return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
+
+
+def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection) -> Profile | None:
+    """The tool's login, when it is one for this cloud; where no cloud is named, the profile's own is meant."""
+    chosen = _value(options, environment, "profile")
+    home = _path("~/", environment) or Path()
+    profile = read_profile(str(chosen or CUSTOMARY_PROFILE), home)
+    if profile is None:
+        if chosen:
+            message = f"The profile {chosen} holds no login of the official command line tool."
+            raise ParticleError("invalid_credentials", message, hint="Log in with the tool, or correct profile.")
+        return None
+    own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
+    # A token must never travel to a cloud that it was not made for.
+    return profile if _value(options, environment, "api_url") is None or own == connection.api_url else None
 
 
 def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
@@ -111,15 +181,36 @@ def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
             f"Only one of username and password comes from {source}.",
             hint=f"Give {missing} there too: sources are not mixed, so that no login is made by accident.",
         )
-    return PasswordLogin(username, password, values.get("client_id"), values.get("client_secret"))
+    return PasswordLogin(username, password, client_from(values), values.get("otp"), values.get("otp_secret"))
+
+
+def client_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> Client | None:
+    """The OAuth client of the task, else of the environment, if any. :raises ParticleError: for half a client."""
+    names = ("client_id", "client_secret")
+    for values in (
+        {name: options.get(name) for name in names},
+        {name: environment.get(_variable(name)) or None for name in names},
+    ):
+        if any(value is not None for value in values.values()):
+            return client_from(values)
+    return None
+
+
+def client_from(values: Mapping[str, str | None]) -> Client:
+    """The OAuth client, which is the customary one where none is given. :raises ParticleError: for half a client."""
+    name, secret = values.get("client_id"), values.get("client_secret")
+    if name is None and secret is None:
+        return CUSTOMARY_CLIENT
+    if name is None or secret is None:
+        message = "client_id and client_secret belong together, and only one of them is given."
+        raise ParticleError("invalid_client_secret", message)
+    return Client(name, secret)
 
 
 def _connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Connection, tuple[str, ...]]:
     def value(name: str, default: Any) -> Any:
-        given = options.get(name)
-        if given is not None:
-            return given
-        return environment.get(f"PARTICLE_{name.upper()}") or default
+        given = _value(options, environment, name)
+        return default if given is None else given
 
     url = str(value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
     parts = _address(url)

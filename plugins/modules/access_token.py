@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_token
-short_description: Obtain and revoke access tokens
+short_description: Obtain, keep, rotate and revoke access tokens
 version_added: 0.1.0
 description:
-  - Obtains an access token from e-mail and password, or revokes one.
+  - Obtains an access token from e-mail and password or in another way, keeps it, rotates it, or revokes it.
   - Runs on the controller.
 author:
   - meshfleet.particle contributors (@meshfleet)
@@ -27,23 +27,75 @@ attributes:
     details: A token has nothing that may be shown.
   idempotent:
     support: partial
-    details: Every O(state=present) is a new token. O(state=absent) is idempotent.
+    details: With O(token_file) O(state=present) is, without it every run is a new token. O(state=absent) is.
 options:
   state:
     description:
-      - V(present) obtains a token from O(username) and O(password). An O(access_token), also that of the environment,
-        is ignored.
-      - V(absent) revokes O(access_token). That it is revoked or expired already is fine.
+      - V(present) hands back the token that O(token_file) keeps, while it has life enough, and obtains one otherwise.
+        Without O(token_file) every run obtains a new one. An O(access_token) is ignored, also that of the environment.
+      - V(rotated) obtains a new token, proves it, keeps it in O(token_file), and only then revokes the old one. A run
+        that is killed in between is finished by the next.
+      - V(absent) revokes the token that O(which) names. That it is revoked or expired already is fine.
       - Some self-hosted clouds revoke only for the account itself, so give O(username) and O(password) too for those.
         The token is then part of the address of one request, because they know no other way.
     type: str
-    choices: [present, absent]
+    choices: [present, rotated, absent]
     default: present
+  grant:
+    description:
+      - V(password) logs in with O(username), O(password) and, where the account wants it, O(otp) or O(otp_secret).
+      - V(client_credentials) logs in with O(client_id) and O(client_secret) alone.
+      - V(refresh_token) uses up O(refresh_token), with the client that it was made for.
+      - V(session) is the two-step flow of older clouds, with O(session_login_url) and O(session_token_url).
+    type: str
+    choices: [password, client_credentials, refresh_token, session]
+    default: password
+  scope:
+    description:
+      - With O(grant=client_credentials), what the token is limited to, for example V(customer=jane@example.com).
+    type: str
+  refresh_token:
+    description: The refresh token of O(grant=refresh_token).
+    type: str
+  session_login_url:
+    description:
+      - Where O(grant=session) sends username and password as JSON, and gets C(auth_token.token). An address, or a path
+        below O(api_url).
+    type: str
+  session_token_url:
+    description: Where O(grant=session) shows that token as Bearer, and gets C(access_token).
+    type: str
   expires_in:
     description:
-      - Wished life of the token in seconds. The cloud's own default (90 days) when not given.
-      - A token that never expires is not offered here.
+      - Wished life of a new token in seconds. The cloud's own default (90 days) when nothing is said.
     type: int
+  expires_at:
+    description: Wished end of a new token, as V(2026-12-31T12:00:00Z).
+    type: str
+  never_expires:
+    description: Ask for a token without end. Rather keep one in O(token_file) that is renewed in time.
+    type: bool
+    default: false
+  renew_before:
+    description:
+      - Days of life under which O(state=present) replaces a kept token. When not given, 7 days, or a tenth of the
+        token's life where that is less.
+    type: float
+  purpose:
+    description: What a kept token is for. Tokens of the same account with different purposes are kept side by side.
+    type: str
+    default: ""
+  which:
+    description:
+      - What O(state=absent) revokes. V(given) is O(access_token), V(current) is the token that any other task with
+        these options would use, V(all) is every token of the account.
+    type: str
+    choices: [given, current, all]
+    default: given
+  confirm:
+    description: Must be V(true) for O(which=all), which ends everybody's access to the account.
+    type: bool
+    default: false
 notes:
   - A successful result is censored on display at every verbosity; the registered value is whole. A failed result
     never holds a secret and is shown whole.
@@ -53,6 +105,23 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Have a token that never runs out, from one that is kept and renewed in time
+  meshfleet.particle.access_token:
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+    otp_secret: "{{ particle_otp_secret }}"
+    token_file: ~/.config/particle-tokens.json
+    purpose: nightly report
+  register: token
+
+- name: Replace the kept token, for it may have been seen
+  meshfleet.particle.access_token:
+    state: rotated
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+    token_file: ~/.config/particle-tokens.json
+    purpose: nightly report
+
 - name: Obtain an access token for an hour
   meshfleet.particle.access_token:
     username: "{{ particle_username }}"
@@ -79,22 +148,22 @@ EXAMPLES = r"""
 RETURN = r"""
 access_token:
   description: The token. Registered, never shown.
-  returned: success and O(state=present)
+  returned: success, unless O(state=absent)
   type: str
   sample: "(40 hexadecimal digits)"
 token_type:
   description: How it is presented.
-  returned: success and O(state=present)
+  returned: success, unless O(state=absent)
   type: str
   sample: bearer
 expires_in:
   description: Life in seconds, V(0) for one without end, V(null) when the cloud does not say.
-  returned: success and O(state=present)
+  returned: success, unless O(state=absent)
   type: int
   sample: 3600
 expires_at:
   description: The end of its life, V(null) when it has none or the cloud does not say.
-  returned: success and O(state=present)
+  returned: success, unless O(state=absent)
   type: str
   sample: "2026-06-01T00:00:00Z"
 fingerprint:
@@ -104,7 +173,7 @@ fingerprint:
   sample: 1f0c5d6e
 reused:
   description: Whether the token is one that was obtained earlier.
-  returned: success and O(state=present)
+  returned: success, unless O(state=absent)
   type: bool
   sample: false
 cloud:
@@ -173,6 +242,21 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 
 # Carried out by the action plugin of the same name, on the controller.
 SPEC = argument_spec(
-    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    state={"type": "str", "choices": ["present", "rotated", "absent"], "default": "present"},
+    grant={
+        "type": "str",
+        "choices": ["password", "client_credentials", "refresh_token", "session"],
+        "default": "password",
+    },
+    scope={"type": "str"},
+    refresh_token={"type": "str", "no_log": True},
+    session_login_url={"type": "str"},
+    session_token_url={"type": "str", "no_log": False},
     expires_in={"type": "int"},
+    expires_at={"type": "str"},
+    never_expires={"type": "bool", "default": False},
+    renew_before={"type": "float"},
+    purpose={"type": "str", "default": ""},
+    which={"type": "str", "choices": ["given", "current", "all"], "default": "given"},
+    confirm={"type": "bool", "default": False},
 )

@@ -37,6 +37,7 @@ class ParticleAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the options and carry out the work."""
+        self._task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         if REQUESTS_IMPORT_ERROR is not None:
             message = f"The Python library 'requests' is missing: install it for {sys.executable}."
@@ -49,6 +50,7 @@ class ParticleAction(ActionBase):
             validation.validated_parameters,
             bool(self._task.check_mode),
             display.warning,
+            display.v,
             environment=self._environment(),
         )
         return {**result, **carry_out(task, self.work)}

@@ -187,10 +187,11 @@ def test_a_manifest_is_found_beside_the_playbook_and_may_be_vaulted(simulator: S
     assert run.result(TASK)["summary"]["changed"] == 20
 
 
-def test_a_task_that_logs_in_by_itself_leaves_no_token(simulator: Simulator) -> None:
-    run_task("device_info", {}, cloud_environment(simulator.url)).succeeded()
-    stats = simulator.stats()
-    assert (stats["grants"], stats["revocations"]) == (1, 1)
+def test_tasks_that_log_in_by_themselves_share_one_login(simulator: Simulator, tmp_path: Path) -> None:
+    env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+    run_task("device_info", {}, env).succeeded()
+    run_task("fleet", {"manifest": manifest_for(simulator)}, env).succeeded()
+    assert simulator.stats()["grants"] == 1
 
 
 def test_a_device_that_moves_and_one_that_leaves_are_the_only_writes(simulator: Simulator) -> None:

@@ -22,6 +22,7 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 USERNAME = "canary@example.com"
 PASSWORD = 'cana"ry pass+word/%41é'
 CLIENT = ("canary-client-1", "c11ent-canary-s3cret")
+OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 JOIN_KEY = "join-key-canary-0f1e2d"
 TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 
@@ -252,14 +253,86 @@ def test_the_registered_token_is_whole_and_its_display_is_censored(cloud: Simula
     assert kept.read_text() not in run.output
 
 
-def test_what_check_mode_remembers_is_the_users_alone(cloud: Simulator, tmp_path: Path) -> None:
-    obtain = {"name": "Obtain", "meshfleet.particle.access_token": {"username": USERNAME, "password": "{{ password }}"}}
+def test_what_is_shared_between_processes_is_the_users_alone(cloud: Simulator, tmp_path: Path) -> None:
+    tasks = [
+        {"name": "Obtain", "meshfleet.particle.access_token": {"username": USERNAME, "password": "{{ password }}"}},
+        {"name": "Look", "meshfleet.particle.device_info": {"username": USERNAME, "password": "{{ password }}"}},
+    ]
     run_playbook(
-        [{"hosts": "localhost", "gather_facts": False, "tasks": [obtain]}],
+        [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
         env={"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path)},
         extra_vars={"password": PASSWORD},
         args=["--check"],
     ).succeeded()
-    (note,) = (tmp_path / "meshfleet.particle" / "check_mode").iterdir()
-    assert stat.S_IMODE(note.stat().st_mode) == 0o600
-    assert note.read_bytes() == b""
+    folder = tmp_path / "meshfleet.particle"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = sorted(folder.iterdir())
+    assert [file.name for file in files] == ["sessions.json", "sessions.json.lock"]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+    # One token, that of the session; what check mode obtained is known by its hash alone.
+    left = leaks("\n".join(file.read_text() for file in files))
+    assert [leak.split(" ")[0] for leak in left] == ["token"]
+
+
+LOOKUP = """{{ lookup(
+    'meshfleet.particle.access_token', api_url=api_url, username=username, password=password,
+    client_id=client_id, client_secret=client_secret
+) }}"""
+JSON_OUTPUT = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_DISPLAY_FAILED_STDERR": "1"}
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wr0ng-canary-pass"], ids=["right", "wrong"])
+def test_nothing_of_the_collection_shows_what_it_logs_in_with(cloud: Simulator, tmp_path: Path, password: str) -> None:
+    kept = tmp_path / "kept" / "tokens.json"
+    kept.parent.mkdir()
+    credentials = {
+        "username": USERNAME,
+        "password": "{{ password }}",
+        "client_id": CLIENT[0],
+        "client_secret": "{{ client_secret }}",
+    }
+    modules: dict[str, dict[str, Any]] = {
+        "access_token": {"token_file": str(kept), "otp_secret": "{{ otp_secret }}"},
+        "access_token_info": {"token_file": str(kept), "list": True},
+        "auth_doctor": {"list": True, "product": PRODUCT_SLUG, "otp": "918273"},
+        "device_info": {"product": PRODUCT_SLUG, "otp_secret": "{{ otp_secret }}"},
+        "fleet": {"manifest": manifest_for(cloud)},
+    }
+    tasks: list[dict[str, Any]] = [
+        {"name": module, f"meshfleet.particle.{module}": {**credentials, **options}, "ignore_errors": True}
+        for module, options in modules.items()
+    ]
+    rotate = {**credentials, "token_file": str(kept), "state": "rotated"}
+    tasks += [
+        {"name": "rotate", "meshfleet.particle.access_token": rotate, "ignore_errors": True},
+        {
+            "name": "lookup",
+            "meshfleet.particle.device_info": {
+                "access_token": LOOKUP,
+                "product": PRODUCT_SLUG,
+            },
+            "ignore_errors": True,
+        },
+    ]
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    run = run_playbook(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
+        env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(logs / "ansible.log"), **JSON_OUTPUT},
+        extra_vars={
+            "password": password,
+            "client_secret": CLIENT[1],
+            "otp_secret": OTP_SECRET,
+            "api_url": cloud.url,
+            "username": USERNAME,
+            "client_id": CLIENT[0],
+        },
+        args=["-vvvv", "--diff"],
+    )
+    assert [task.task for task in run.tasks] == [*modules, "rotate", "lookup"]
+    left = traces(run, logs)
+    assert leaks(left) == []
+    assert OTP_SECRET not in left
+    assert password not in left
+    if password == PASSWORD:
+        assert all(task.status in ("ok", "changed") for task in run.tasks), run.output

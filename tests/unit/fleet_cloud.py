@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import grant_by_password
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
@@ -74,7 +74,7 @@ def client(url: str, *, workers: int = 16) -> Iterator[RecordingHttp]:
 def user(simulator: Simulator, *, workers: int = 16) -> Iterator[RecordingHttp]:
     """The simulator's user, logged in, with an empty record."""
     with client(simulator.url, workers=workers) as http:
-        token = grant_by_password(http, USERNAME, PASSWORD, ("particle", "particle"), 3600).access_token
+        token = PasswordLogin(USERNAME, PASSWORD).obtain(http, {"expires_in": "3600"}, {}).access_token
         http.authorize(token)
         http.calls.clear()
         yield http

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from token_cloud import write_private
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
@@ -17,6 +21,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     ACCOUNT,
     SECRETS,
     TOKEN,
+    Settings,
+    client_given,
     raise_all,
     settings_from,
     shared_argument_spec,
@@ -28,7 +34,21 @@ TASK_LOGIN = PasswordLogin("task@example.com", "task-password")
 ENV_PAIR = {"PARTICLE_USERNAME": "env@example.com", "PARTICLE_PASSWORD": "env-password"}
 ENV_LOGIN = PasswordLogin("env@example.com", "env-password")
 CLIENT = {"client_id": "my-client", "client_secret": "my-secret"}
+MY_CLIENT = Client("my-client", "my-secret")
 ENV_CLIENT = {"PARTICLE_CLIENT_ID": "env-client", "PARTICLE_CLIENT_SECRET": "env-secret"}
+OTP: dict[str, Any] = {"otp": "001234", "otp_secret": "GEZDGNBVGY3TQOJQ"}
+NOW = 1000.0
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, or the tool's login of whoever runs the tests would count."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def settled(options: dict[str, Any], environment: dict[str, str], **more: Any) -> Settings:
+    return settings_from(options, environment, **{"now": NOW, **more})
 
 
 @pytest.mark.parametrize(
@@ -50,14 +70,19 @@ ENV_CLIENT = {"PARTICLE_CLIENT_ID": "env-client", "PARTICLE_CLIENT_SECRET": "env
         # Half a pair beside a token does not matter: it is not used.
         ({"access_token": "t", "username": "task@example.com"}, {}, ReadyToken("t")),
         # The client comes from where the credentials come from.
-        ({**TASK_PAIR, **CLIENT}, {}, replace(TASK_LOGIN, **CLIENT)),
+        ({**TASK_PAIR, **CLIENT}, {}, replace(TASK_LOGIN, client=MY_CLIENT)),
         (TASK_PAIR, {**ENV_PAIR, **ENV_CLIENT}, TASK_LOGIN),
         (
             {},
             {**ENV_PAIR, **ENV_CLIENT},
-            PasswordLogin("env@example.com", "env-password", "env-client", "env-secret"),
+            PasswordLogin("env@example.com", "env-password", Client("env-client", "env-secret")),
         ),
         (CLIENT, ENV_PAIR, ENV_LOGIN),
+        # So do the second factor and its secret.
+        ({**TASK_PAIR, **OTP}, {}, replace(TASK_LOGIN, **OTP)),
+        (TASK_PAIR, {**ENV_PAIR, "PARTICLE_OTP": "001234"}, TASK_LOGIN),
+        ({}, {**ENV_PAIR, "PARTICLE_OTP_SECRET": "GEZDGNBV"}, replace(ENV_LOGIN, otp_secret="GEZDGNBV")),
+        (OTP, ENV_PAIR, ENV_LOGIN),
         # An empty variable is one that is not set.
         ({}, {"PARTICLE_ACCESS_TOKEN": "", **ENV_PAIR}, ENV_LOGIN),
         ({}, {"PARTICLE_ACCESS_TOKEN": "", "PARTICLE_USERNAME": "", "PARTICLE_PASSWORD": ""}, None),
@@ -68,7 +93,7 @@ ENV_CLIENT = {"PARTICLE_CLIENT_ID": "env-client", "PARTICLE_CLIENT_SECRET": "env
     ],
 )
 def test_sources_are_compared_whole(options: dict[str, str], environment: dict[str, str], login: Any) -> None:
-    assert settings_from(options, environment).login == login
+    assert settled(options, environment).login == login
 
 
 @pytest.mark.parametrize(
@@ -86,7 +111,7 @@ def test_half_a_pair_is_refused_and_not_completed_from_elsewhere(
     options: dict[str, str], environment: dict[str, str], code: str, source: str
 ) -> None:
     with pytest.raises(ParticleError) as caught:
-        settings_from(options, environment)
+        settled(options, environment)
     assert caught.value.code == code
     assert source in caught.value.message
     assert "-password" not in f"{caught.value.as_failure()}"
@@ -94,18 +119,18 @@ def test_half_a_pair_is_refused_and_not_completed_from_elsewhere(
 
 def test_only_the_named_credentials_are_looked_at() -> None:
     options, environment = {"access_token": "t", **TASK_PAIR}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}
-    assert settings_from(options, environment, credentials=ACCOUNT).login == TASK_LOGIN
-    assert settings_from({**TASK_PAIR}, environment, credentials=TOKEN).login == ReadyToken("e")
+    assert settled(options, environment, credentials=ACCOUNT).login == TASK_LOGIN
+    assert settled({**TASK_PAIR}, environment, credentials=TOKEN).login == ReadyToken("e")
 
 
 def test_without_any_credentials_the_way_to_give_them_is_told() -> None:
     with pytest.raises(ParticleError, match="Neither an access token nor username and password") as caught:
-        settings_from({}, {}).require_login()
+        settled({}, {}).require_login()
     assert "PARTICLE_" in caught.value.hint
 
 
 def test_a_login_that_cannot_work_is_refused_with_all_that_is_wrong() -> None:
-    settings = settings_from({"username": "two words", "password": ""}, {})
+    settings = settled({"username": "two words", "password": ""}, {})
     with pytest.raises(ParticleError) as caught:
         settings.require_login()
     assert caught.value.code == "malformed_username"
@@ -114,7 +139,7 @@ def test_a_login_that_cannot_work_is_refused_with_all_that_is_wrong() -> None:
 
 
 def test_a_login_without_faults_is_handed_out() -> None:
-    assert settings_from(TASK_PAIR, {}).require_login() == TASK_LOGIN
+    assert settled(TASK_PAIR, {}).require_login() == TASK_LOGIN
 
 
 def test_the_same_advice_is_given_once() -> None:
@@ -129,7 +154,7 @@ def test_no_problems_are_no_error() -> None:
 
 
 def test_without_options_the_particle_cloud_is_meant() -> None:
-    assert settings_from({}, {}).connection == Connection(
+    assert settled({}, {}).connection == Connection(
         "https://api.particle.io", timeout=30, validate_certs=True, ca_path=None, max_wait=300
     )
 
@@ -143,21 +168,21 @@ def test_options_fall_back_to_the_environment_one_by_one() -> None:
         "PARTICLE_MAX_WAIT": "60",
     }
     options = {"api_url": "https://task.example.com", "timeout": 3.0, "validate_certs": True, "ca_path": None}
-    assert settings_from({}, environment).connection == Connection(
+    assert settled({}, environment).connection == Connection(
         "https://env.example.com", timeout=7.5, validate_certs=False, ca_path="/env/ca.pem", max_wait=60
     )
-    assert settings_from(options, environment).connection == Connection(
+    assert settled(options, environment).connection == Connection(
         "https://task.example.com", timeout=3, validate_certs=True, ca_path="/env/ca.pem", max_wait=60
     )
 
 
 def test_empty_variables_are_as_good_as_none() -> None:
     names = "API_URL TIMEOUT VALIDATE_CERTS CA_PATH MAX_WAIT".split()
-    assert settings_from({}, {f"PARTICLE_{name}": "" for name in names}) == settings_from({}, {})
+    assert settled({}, {f"PARTICLE_{name}": "" for name in names}) == settled({}, {})
 
 
 @pytest.mark.parametrize(
-    ("given", "settled"),
+    ("given", "address"),
     [
         ("https://api.particle.io/", "https://api.particle.io"),
         ("https://api.particle.io///", "https://api.particle.io"),
@@ -167,8 +192,8 @@ def test_empty_variables_are_as_good_as_none() -> None:
         ("https://[::1]:8443", "https://[::1]:8443"),
     ],
 )
-def test_an_address_is_settled_so_that_a_path_can_follow(given: str, settled: str) -> None:
-    assert settings_from({"api_url": given}, {}).connection.api_url == settled
+def test_an_address_is_settled_so_that_a_path_can_follow(given: str, address: str) -> None:
+    assert settled({"api_url": given}, {}).connection.api_url == address
 
 
 @pytest.mark.parametrize(
@@ -194,7 +219,7 @@ def test_an_address_is_settled_so_that_a_path_can_follow(given: str, settled: st
 def test_what_is_no_address_of_a_cloud_is_refused(url: str) -> None:
     for options, environment in (({"api_url": url}, {}), ({}, {"PARTICLE_API_URL": url})):
         with pytest.raises(ParticleError) as caught:
-            settings_from(options, environment)
+            settled(options, environment)
         assert caught.value.code == "not_a_cloud"
 
 
@@ -203,7 +228,7 @@ def test_what_is_no_address_of_a_cloud_is_refused(url: str) -> None:
 )
 def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ParticleError) as caught:
-        settings_from({"api_url": url}, {})
+        settled({"api_url": url}, {})
     assert caught.value.code == "not_a_cloud"
     assert "user name or a password" in caught.value.message
     assert "s3cret" not in f"{caught.value.as_failure()}"
@@ -218,7 +243,7 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> Non
     ],
 )
 def test_a_connection_that_others_can_read_is_warned_about(options: dict[str, Any], warning: str) -> None:
-    (said,) = settings_from(options, {}).warnings
+    (said,) = settled(options, {}).warnings
     assert warning in said
 
 
@@ -233,7 +258,7 @@ def test_a_connection_that_others_can_read_is_warned_about(options: dict[str, An
     ],
 )
 def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, Any]) -> None:
-    assert settings_from(options, {}).warnings == ()
+    assert settled(options, {}).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -244,13 +269,13 @@ def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, An
     ],
 )
 def test_truth_is_read_from_the_environment(word: str, truth: bool) -> None:
-    assert settings_from({}, {"PARTICLE_VALIDATE_CERTS": word}).connection.validate_certs is truth
+    assert settled({}, {"PARTICLE_VALIDATE_CERTS": word}).connection.validate_certs is truth
 
 
 @pytest.mark.parametrize("word", ["maybe", "2", " ", "-1"])
 def test_a_word_that_is_neither_true_nor_false_is_refused(word: str) -> None:
     with pytest.raises(ParticleError, match="must be true or false") as caught:
-        settings_from({}, {"PARTICLE_VALIDATE_CERTS": word})
+        settled({}, {"PARTICLE_VALIDATE_CERTS": word})
     assert caught.value.hint == "Correct validate_certs."
 
 
@@ -258,17 +283,146 @@ def test_a_word_that_is_neither_true_nor_false_is_refused(word: str) -> None:
 @pytest.mark.parametrize("number", ["soon", "0", "-1", "inf", "nan", "1e999", "30s", " "])
 def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
     with pytest.raises(ParticleError, match=f"{name} is '{number}'") as caught:
-        settings_from({}, {f"PARTICLE_{name.upper()}": number})
+        settled({}, {f"PARTICLE_{name.upper()}": number})
     assert caught.value.hint == f"Correct {name}."
 
 
 def test_no_secret_is_in_the_representation_of_settings() -> None:
-    for options in ({**TASK_PAIR, **CLIENT}, {"access_token": "task-token"}):
-        settings = settings_from(options, {})
-        assert not [secret for secret in ("task-password", "my-secret", "task-token") if secret in repr(settings)]
+    for options in ({**TASK_PAIR, **CLIENT, **OTP}, {"access_token": "task-token"}):
+        shown = repr(settled(options, {}))
+        secrets = ("task-password", "my-secret", "task-token", *OTP.values())
+        assert not [secret for secret in secrets if secret in shown]
 
 
 def test_every_secret_option_is_known_to_ansible_and_none_has_a_default() -> None:
     spec = shared_argument_spec()
     assert {name for name, option in spec.items() if option.get("no_log")} == set(SECRETS)
     assert not [name for name, option in spec.items() if "default" in option or "fallback" in option]
+
+
+# Half a client
+
+
+@pytest.mark.parametrize("half", ["client_id", "client_secret"])
+@pytest.mark.parametrize("source", ["options", "environment"])
+def test_half_a_client_is_refused_and_not_completed_from_elsewhere(half: str, source: str) -> None:
+    value = {half: CLIENT[half]}
+    variable = {f"PARTICLE_{half.upper()}": CLIENT[half]}
+    options, environment = (
+        ({**TASK_PAIR, **value}, ENV_CLIENT) if source == "options" else ({}, {**ENV_PAIR, **variable})
+    )
+    for ask in (settled, client_given):
+        with pytest.raises(ParticleError, match="only one of them is given") as caught:
+            ask(options, environment)
+        assert caught.value.code == "invalid_client_secret"
+        assert "my-secret" not in f"{caught.value.as_failure()}"
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "client"),
+    [
+        ({}, {}, None),
+        (CLIENT, {}, MY_CLIENT),
+        ({}, ENV_CLIENT, Client("env-client", "env-secret")),
+        (CLIENT, ENV_CLIENT, MY_CLIENT),
+        ({}, dict.fromkeys(ENV_CLIENT, ""), None),
+    ],
+)
+def test_a_client_may_be_given_without_an_account(
+    options: dict[str, Any], environment: dict[str, str], client: Client | None
+) -> None:
+    assert client_given(options, environment) == client
+
+
+# Tokens that lie in files
+
+
+API = "https://api.particle.io"
+
+
+def keep(path: Path, access_token: str, api_url: str = API, expires_at: str | None = None) -> Path:
+    entry = {"api_url": api_url, "account": "kept@example.com", "client": "particle", "purpose": ""}
+    return write_private(path, {"tokens": [{**entry, "access_token": access_token, "expires_at": expires_at}]})
+
+
+def log_the_tool_in(home: Path, access_token: str = "tools-token", profile: str = "particle", **more: str) -> None:
+    (home / ".particle").mkdir(exist_ok=True)
+    (home / ".particle" / f"{profile}.config.json").write_text(json.dumps({"access_token": access_token, **more}))
+
+
+@pytest.mark.parametrize("source", ["options", "environment"])
+def test_a_kept_token_is_used_where_nothing_is_given(home: Path, source: str) -> None:
+    path = keep(home / "tokens.json", "kept-token")
+    given = ({"token_file": str(path)}, {}) if source == "options" else ({}, {"PARTICLE_TOKEN_FILE": str(path)})
+    settings = settled(*given)
+    assert (settings.login, settings.source, settings.token_file) == (ReadyToken("kept-token"), str(path), path)
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "login"),
+    [
+        ({"access_token": "t"}, {}, ReadyToken("t")),
+        (TASK_PAIR, {}, TASK_LOGIN),
+        ({}, {"PARTICLE_ACCESS_TOKEN": "e"}, ReadyToken("e")),
+        ({}, ENV_PAIR, ENV_LOGIN),
+    ],
+)
+def test_whatever_is_given_beats_what_lies_in_files(
+    home: Path, options: dict[str, str], environment: dict[str, str], login: Any
+) -> None:
+    log_the_tool_in(home)
+    path = keep(home / "tokens.json", "kept-token")
+    assert settled({**options, "token_file": str(path), "profile": "particle"}, environment).login == login
+
+
+def test_a_kept_token_beats_the_login_of_the_tool(home: Path) -> None:
+    log_the_tool_in(home)
+    path = keep(home / "tokens.json", "kept-token")
+    assert settled({"token_file": str(path), "profile": "particle"}, {}).login == ReadyToken("kept-token")
+
+
+@pytest.mark.parametrize(
+    ("api_url", "expires_at"),
+    [("https://other.example.com", None), (API, "1970-01-01T00:16:40Z")],
+    ids=["cloud", "end"],
+)
+def test_a_kept_token_of_another_cloud_or_one_that_has_ended_is_passed_over(
+    home: Path, api_url: str, expires_at: str | None
+) -> None:
+    path = keep(home / "tokens.json", "kept-token", api_url, expires_at)
+    assert settled({"token_file": str(path)}, {}).login is None
+    log_the_tool_in(home)
+    assert settled({"token_file": str(path)}, {}).login == ReadyToken("tools-token")
+
+
+def test_a_file_that_others_can_read_is_refused_and_not_passed_over(home: Path) -> None:
+    log_the_tool_in(home)
+    path = keep(home / "tokens.json", "kept-token")
+    path.chmod(0o644)
+    with pytest.raises(ParticleError, match="open to others") as caught:
+        settled({"token_file": str(path)}, {})
+    assert "kept-token" not in f"{caught.value.as_failure()}"
+
+
+def test_a_file_that_is_not_there_yet_is_where_tokens_will_be_kept(home: Path) -> None:
+    settings = settled({"token_file": "~/tokens.json"}, {"HOME": str(home)})
+    assert (settings.login, settings.token_file) == (None, home / "tokens.json")
+
+
+def test_where_a_token_makes_no_sense_neither_do_the_places_that_hold_one(home: Path) -> None:
+    log_the_tool_in(home)
+    path = keep(home / "tokens.json", "kept-token")
+    settings = settled({"token_file": str(path), "profile": "particle"}, {}, credentials=ACCOUNT)
+    assert (settings.login, settings.token_file) == (None, path)
+
+
+def test_the_login_of_the_tool_is_not_ours_to_revoke(home: Path) -> None:
+    log_the_tool_in(home)
+    assert settled({"profile": "particle"}, {}, credentials=TOKEN).login is None
+    path = keep(home / "tokens.json", "kept-token")
+    assert settled({"token_file": str(path)}, {}, credentials=TOKEN).login == ReadyToken("kept-token")
+
+
+def test_no_secret_of_a_file_is_in_the_representation_of_settings(home: Path) -> None:
+    path = keep(home / "tokens.json", "kept-token")
+    assert "kept-token" not in repr(settled({"token_file": str(path)}, {}))

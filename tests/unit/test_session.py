@@ -1,32 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A conversation that logs in at its start and leaves no token of its own behind."""
+"""A conversation that logs in at its start, with the token that others share, and again when that is dead."""
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
+from token_cloud import (
+    CURRENT,
+    DEVICES,
+    EXPIRED,
+    GRANT,
+    INVALID,
+    LOGIN,
+    PASSWORD,
+    REFUSED,
+    bearers,
+    granting,
+    token,
+    trail,
+    turned_conversation,
+)
+from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import SESSION_SECONDS, Session
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
 from support.scripted import ScriptedCloud
+from support.simulator import Simulator
 
-TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
-LOGIN = PasswordLogin("demo@example.com", "demo-password")
 READY = ReadyToken("ready-token")
-CURRENT = "/v1/access_tokens/current"
-DEVICES = "/v1/devices"
+LOGGED_IN_AGAIN = "The cloud no longer takes the token of this session; logged in again."
 
 
 @pytest.fixture
 def cloud(scripted_cloud: ScriptedCloud) -> ScriptedCloud:
     """A cloud that grants one token and has no devices."""
-    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN, "expires_in": SESSION_SECONDS})
-    return scripted_cloud.answer("GET", DEVICES, json=[], repeat=True)
+    return granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
 
 
 @pytest.fixture
@@ -35,15 +52,17 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def own(http: Http, warnings: list[str]) -> Session:
-    """A session that logs in by password."""
-    return Session(http, LOGIN, warnings.append)
+def session(
+    http: Http, tmp_path: Path, clock: TurnedClock, warnings: list[str], scripted_cloud: ScriptedCloud
+) -> Callable[..., Session]:
+    """Makes sessions that share their logins, each with a conversation of its own when it is told so."""
 
+    def make(login: Login = LOGIN, *, of_its_own: bool = False) -> Session:
+        conversation = turned_conversation(scripted_cloud.url, clock) if of_its_own else http
+        login.teach(conversation.redact)
+        return Session(conversation, login, lambda: SessionStore(tmp_path / "sessions.json", clock), warnings.append)
 
-@pytest.fixture
-def given(http: Http, warnings: list[str]) -> Session:
-    """A session with a token that somebody else obtained."""
-    return Session(http, READY, warnings.append)
+    return make
 
 
 def work(http: Http, times: int = 1) -> None:
@@ -51,106 +70,182 @@ def work(http: Http, times: int = 1) -> None:
         http.call("GET /v1/devices", doing="work")
 
 
-def trail(cloud: ScriptedCloud) -> list[str]:
-    return [f"{request.method} {request.path}" for request in cloud.requests]
-
-
-def test_a_session_logs_in_once_works_and_revokes(own: Session, cloud: ScriptedCloud, warnings: list[str]) -> None:
-    cloud.answer("DELETE", CURRENT, json={"ok": True})
-    with own as http:
+def test_a_session_logs_in_once_and_leaves_its_token_to_the_next(
+    session: Callable[..., Session], cloud: ScriptedCloud, warnings: list[str]
+) -> None:
+    with session() as http:
         work(http, times=3)
-    assert trail(cloud) == ["POST /oauth/token", *[f"GET {DEVICES}"] * 3, f"DELETE {CURRENT}"]
-    assert {request.headers["Authorization"] for request in cloud.requests[1:]} == {f"Bearer {TOKEN}"}
+    with session(of_its_own=True) as http:
+        work(http)
+        http.close()
+    assert trail(cloud) == [f"POST {GRANT}", *[f"GET {DEVICES}"] * 4]
+    assert bearers(cloud) == [token(1)] * 4
     assert warnings == []
 
 
-def test_its_token_ends_by_itself_within_the_hour(own: Session, cloud: ScriptedCloud) -> None:
-    cloud.answer("DELETE", CURRENT, json={"ok": True})
-    with own:
+def test_its_token_ends_by_itself_within_the_hour(session: Callable[..., Session], cloud: ScriptedCloud) -> None:
+    with session():
         pass
     assert cloud.requests[0].form["expires_in"] == "3600"
 
 
 @pytest.mark.parametrize("failure", [ParticleError("conflict", "No."), ValueError("bug"), KeyboardInterrupt()])
-def test_a_session_revokes_also_when_its_work_fails_and_the_failure_is_what_counts(
-    own: Session, cloud: ScriptedCloud, failure: BaseException
+def test_when_its_work_fails_the_failure_is_what_counts_and_the_token_is_still_good(
+    session: Callable[..., Session], cloud: ScriptedCloud, failure: BaseException
 ) -> None:
-    cloud.answer("DELETE", CURRENT, json={"ok": True})
-    with pytest.raises(type(failure)) as caught, own:
+    with pytest.raises(type(failure)) as caught, session():
         raise failure
     assert caught.value is failure
-    assert trail(cloud)[-1] == f"DELETE {CURRENT}"
-
-
-def test_a_ready_token_is_used_and_left_alone(given: Session, cloud: ScriptedCloud) -> None:
-    with given as http:
+    with session() as http:
         work(http)
-    assert trail(cloud) == [f"GET {DEVICES}"]
-    assert cloud.requests[0].headers["Authorization"] == "Bearer ready-token"
+    assert trail(cloud) == [f"POST {GRANT}", f"GET {DEVICES}"]
 
 
-def test_a_ready_token_is_left_alone_also_when_the_work_fails(given: Session, cloud: ScriptedCloud) -> None:
-    with pytest.raises(ValueError, match="bug"), given:
-        raise ValueError("bug")
-    assert cloud.requests == []
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_ready_token_is_used_and_left_alone_also_when_the_work_fails(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud, tmp_path: Path, fails: bool
+) -> None:
+    scripted_cloud.answer("GET", DEVICES, 500 if fails else 200, json=[], repeat=True)
+    try:
+        with session(READY) as http:
+            work(http)
+    except ParticleError:
+        assert fails
+    assert set(trail(scripted_cloud)) == {f"GET {DEVICES}"}
+    assert set(bearers(scripted_cloud)) == {"ready-token"}
+    assert list(tmp_path.iterdir()) == [], "what is not ours is written nowhere"
 
 
-def test_a_refused_login_is_the_end_after_one_request(own: Session, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": "invalid_grant"})
-    with pytest.raises(ParticleError) as caught, own:
-        pytest.fail("nothing may be done without a token")
+def test_a_dead_ready_token_is_a_failure_and_no_reason_to_log_in(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("GET", DEVICES, 401, json=INVALID)
+    with pytest.raises(ParticleError) as caught, session(READY) as http:
+        work(http)
+    assert caught.value.code == "token_invalid"
+    assert trail(scripted_cloud) == [f"GET {DEVICES}"]
+
+
+def test_a_refused_login_is_the_end_after_one_request_also_for_those_who_come_after(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("POST", GRANT, 400, json=REFUSED)
+    for _ in range(3):
+        with pytest.raises(ParticleError) as caught, session():
+            pytest.fail("nothing may be done without a token")
+        assert caught.value.code == "invalid_credentials"
+        assert PASSWORD not in str(caught.value.as_failure())
+    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+
+
+@pytest.mark.parametrize("said", [INVALID, EXPIRED])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_a_token_that_died_is_replaced_and_the_request_repeated_whatever_its_method(
+    session: Callable[..., Session],
+    scripted_cloud: ScriptedCloud,
+    warnings: list[str],
+    method: str,
+    said: dict[str, Any],
+) -> None:
+    granting(scripted_cloud, token(1), token(2))
+    scripted_cloud.answer(method, DEVICES, 401, json=said).answer(method, DEVICES, json={"ok": True}, repeat=True)
+    with session() as http:
+        assert http.call(f"{method} {DEVICES}", doing="work").data == {"ok": True}
+        http.call(f"{method} {DEVICES}", doing="work")
+    assert trail(scripted_cloud) == [
+        f"POST {GRANT}",
+        f"{method} {DEVICES}",
+        f"POST {GRANT}",
+        *[f"{method} {DEVICES}"] * 2,
+    ]
+    assert bearers(scripted_cloud) == [token(1), token(2), token(2)]
+    assert warnings == [LOGGED_IN_AGAIN]
+
+
+def test_a_second_dead_token_in_a_row_is_a_failure_and_no_loop(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
+) -> None:
+    granting(scripted_cloud, token(1), token(2)).answer("GET", DEVICES, 401, json=INVALID, repeat=True)
+    with pytest.raises(ParticleError) as caught, session() as http:
+        work(http)
+    assert caught.value.code == "token_invalid"
+    assert len(scripted_cloud.seen("POST", GRANT)) == 2
+
+
+def test_another_refusal_is_no_reason_to_log_in_again(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
+) -> None:
+    granting(scripted_cloud, token(1)).answer("GET", DEVICES, 403, json={"error": "Permission Denied"})
+    with pytest.raises(ParticleError) as caught, session() as http:
+        work(http)
+    assert caught.value.code == "forbidden"
+
+
+def test_of_two_that_meet_the_same_dead_token_one_logs_in_for_both(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
+) -> None:
+    granting(scripted_cloud, token(1), token(2))
+    with session() as first, session(of_its_own=True) as second:
+        for _ in range(2):
+            scripted_cloud.answer("GET", DEVICES, 401, json=EXPIRED).answer("GET", DEVICES, json=[])
+        work(first)
+        work(second)
+        second.close()
+    assert bearers(scripted_cloud) == [token(1), token(2), token(1), token(2)]
+
+
+def test_of_many_threads_that_meet_a_dead_token_one_logs_in_for_all(
+    simulator: Simulator, tmp_path: Path, warnings: list[str]
+) -> None:
+    http = Http(Connection(simulator.url))
+    with Session(http, LOGIN, lambda: SessionStore(tmp_path / "sessions.json"), warnings.append):
+        http.call(f"DELETE {CURRENT}", doing="end the token behind our back")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, [http] * 8))
+    http.close()
+    assert simulator.stats()["grants"] == 2
+    assert warnings == [LOGGED_IN_AGAIN]
+
+
+def test_a_new_login_that_is_refused_is_what_the_work_fails_with(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
+) -> None:
+    granting(scripted_cloud, token(1)).answer("POST", GRANT, 400, json=REFUSED)
+    scripted_cloud.answer("GET", DEVICES, 401, json=EXPIRED)
+    with pytest.raises(ParticleError) as caught, session() as http:
+        work(http)
     assert caught.value.code == "invalid_credentials"
-    assert trail(scripted_cloud) == ["POST /oauth/token"]
 
 
-@pytest.mark.parametrize("status", [403, 500])
-def test_a_revocation_that_fails_is_a_warning_and_no_failure(
-    own: Session, cloud: ScriptedCloud, warnings: list[str], status: int
+def test_after_its_end_a_session_logs_in_no_more(
+    session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
-    cloud.answer("DELETE", CURRENT, status, json={"error": f"{TOKEN} cannot be revoked"}, repeat=True)
-    with own as http:
-        work(http)
-    (warning,) = warnings
-    assert warning.startswith("Could not revoke the access token: ")
-    assert warning.endswith("It ends by itself within an hour, if this cloud honours that.")
-    assert TOKEN not in warning
-
-
-def test_a_revocation_that_fails_does_not_hide_why_the_work_failed(
-    own: Session, cloud: ScriptedCloud, warnings: list[str]
-) -> None:
-    cloud.answer("DELETE", CURRENT, effect="reset", repeat=True)
-    with pytest.raises(ParticleError, match=r"The work has failed\."), own:
-        raise ParticleError("conflict", "The work has failed.")
-    assert len(warnings) == 1
-
-
-def test_a_token_that_somebody_has_ended_meanwhile_is_nothing_to_warn_about(
-    own: Session, cloud: ScriptedCloud, warnings: list[str]
-) -> None:
-    cloud.answer("DELETE", CURRENT, 401, json={"error": "invalid_token"})
-    with own:
+    granting(scripted_cloud, token(1)).answer("GET", DEVICES, 401, json=EXPIRED)
+    with session() as http:
         pass
-    assert warnings == []
-
-
-def test_on_a_self_hosted_cloud_the_account_of_the_login_ends_the_token(
-    own: Session, scripted_cloud: ScriptedCloud, warnings: list[str]
-) -> None:
-    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
-    scripted_cloud.answer("DELETE", CURRENT, 400).answer("GET", CURRENT, 404, body="Not Found", repeat=True)
-    scripted_cloud.answer("GET", DEVICES, json=[]).answer("GET", DEVICES, 401)
-    scripted_cloud.answer("DELETE", f"/v1/access_tokens/{TOKEN}", json={"ok": True})
-    with own:
-        pass
-    (by_value,) = scripted_cloud.seen("DELETE", f"/v1/access_tokens/{TOKEN}")
-    basic = base64.b64encode(b"demo@example.com:demo-password").decode()
-    assert by_value.headers["Authorization"] == f"Basic {basic}"
-    assert warnings == []
-
-
-def test_login_and_revocation_are_requests_but_no_writes(own: Session, http: Http, cloud: ScriptedCloud) -> None:
-    cloud.answer("DELETE", CURRENT, json={"ok": True})
-    with own:
+    with pytest.raises(ParticleError, match="expired"):
         work(http)
-    assert (http.usage.requests, http.usage.writes) == (3, 0)
+
+
+def test_a_session_in_the_next_hour_has_a_token_of_its_own(
+    session: Callable[..., Session], cloud: ScriptedCloud, clock: TurnedClock
+) -> None:
+    granting(cloud, token(2))
+    with session() as http:
+        work(http)
+    clock.sleep(3600)
+    with session() as http:
+        work(http)
+    assert bearers(cloud) == [token(1), token(2)]
+
+
+def test_nothing_is_revoked_by_itself(session: Callable[..., Session], cloud: ScriptedCloud) -> None:
+    with session():
+        pass
+    assert f"DELETE {CURRENT}" not in trail(cloud)
+
+
+def test_a_login_is_a_request_but_no_write(session: Callable[..., Session], http: Http, cloud: ScriptedCloud) -> None:
+    with session():
+        work(http)
+    assert (http.usage.requests, http.usage.writes) == (2, 0)

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+from token_cloud import DEVICES, granting, token, trail
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import WORKERS
@@ -15,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 from support.scripted import ScriptedCloud
 
 PASSWORD = 'hidden "pass" word'
-SECRETS: dict[str, Any] = {"password": PASSWORD, "client_secret": "hidden-secret"}
+SECRETS: dict[str, Any] = {"password": PASSWORD, "client_secret": "hidden-secret", "otp_secret": "HIDDEN2HIDDEN2"}
 
 
 @pytest.fixture
@@ -23,8 +25,23 @@ def warnings() -> list[str]:
     return []
 
 
-def task_with(warnings: list[str], environment: dict[str, str] | None = None, **options: Any) -> Task:
-    return Task(options, check_mode=False, warn=warnings.append, environment=environment or {})
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Logins of these tests lie here and nowhere else."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def task_with(
+    warnings: list[str], environment: dict[str, str] | None = None, said: list[str] | None = None, **options: Any
+) -> Task:
+    told = [] if said is None else said
+    return Task(options, check_mode=False, warn=warnings.append, say=told.append, environment=environment or {})
 
 
 def work(task: Task) -> dict[str, Any]:
@@ -64,6 +81,71 @@ def test_a_refusal_is_the_documented_failure_with_what_it_cost(
     assert result["cloud"]["requests"] == 1
 
 
+def test_many_tasks_of_one_account_make_one_login(
+    scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
+) -> None:
+    granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
+    environment = {"XDG_CACHE_HOME": str(home / "cache")}
+    for _ in range(5):
+        task = task_with(
+            warnings, environment, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD
+        )
+        assert "failed" not in carry_out(task, work)
+    assert trail(scripted_cloud) == ["POST /oauth/token", *[f"GET {DEVICES}"] * 5]
+    assert (home / "cache" / "meshfleet.particle" / "sessions.json").exists()
+
+
+def test_many_tasks_with_one_wrong_password_make_one_refusal(
+    scripted_cloud: ScriptedCloud, warnings: list[str], no_proxies: None
+) -> None:
+    scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": "invalid_grant"})
+    for _ in range(100):
+        task = task_with(warnings, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD)
+        result = carry_out(task, work)
+        assert result["error"]["code"] == "invalid_credentials"
+        assert "hidden" not in str(result).lower()
+    assert len(scripted_cloud.requests) == 1
+
+
+def test_a_ready_token_needs_no_place_to_share_it(
+    scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
+) -> None:
+    scripted_cloud.answer("GET", DEVICES, json=[])
+    (home / "taken").write_text("a file where a folder should be")
+    environment = {"XDG_CACHE_HOME": str(home / "taken")}
+    task = task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready")
+    assert "failed" not in carry_out(task, work)
+
+
+def test_a_login_that_cannot_be_shared_is_not_made(warnings: list[str], home: Path) -> None:
+    (home / "taken").write_text("a file where a folder should be")
+    environment = {"XDG_CACHE_HOME": str(home / "taken")}
+    result = carry_out(task_with(warnings, environment, username="demo@example.com", password=PASSWORD), work)
+    assert result["error"]["code"] == "conflict"
+    assert "XDG_CACHE_HOME" in result["error"]["hint"]
+    assert result["cloud"]["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "source"),
+    [
+        ({"access_token": "hidden-token"}, {}, "the task's options"),
+        ({}, {"PARTICLE_ACCESS_TOKEN": "hidden-token"}, "the environment"),
+        ({}, {"PARTICLE_USERNAME": "demo@example.com", "PARTICLE_PASSWORD": PASSWORD}, "the environment"),
+    ],
+)
+def test_who_asks_is_told_where_credentials_come_from_and_not_what_they_are(
+    warnings: list[str], said: list[str], options: dict[str, str], environment: dict[str, str], source: str
+) -> None:
+    task_with(warnings, environment, said, **options).settings()
+    assert said == [f"Credentials come from {source}."]
+
+
+def test_where_there_are_none_there_is_nothing_to_tell(warnings: list[str], said: list[str]) -> None:
+    task_with(warnings, {}, said).settings()
+    assert said == []
+
+
 def test_what_can_be_seen_offline_costs_no_request_and_says_so(warnings: list[str]) -> None:
     result = carry_out(task_with(warnings, username="demo@example.com", password="line\n"), work)
     assert result["error"]["code"] == "malformed_password"
@@ -74,16 +156,16 @@ def test_what_can_be_seen_offline_costs_no_request_and_says_so(warnings: list[st
 def test_a_mistake_of_ours_is_told_with_its_traceback_and_without_secrets(warnings: list[str], source: str) -> None:
     def mistaken(task: Task) -> dict[str, Any]:
         task.settings()
-        raise ZeroDivisionError(f"odd: {PASSWORD} hidden-secret")
+        raise ZeroDivisionError(f"odd: {PASSWORD} hidden-secret HIDDEN2HIDDEN2")
 
     options: dict[str, Any] = {"username": "demo@example.com", "client_id": "my-client", **SECRETS}
     environment = {f"PARTICLE_{name.upper()}": value for name, value in options.items()}
     task = task_with(warnings, **options) if source == "options" else task_with(warnings, environment)
     result = carry_out(task, mistaken)
     assert result["error"]["code"] == "internal"
-    assert result["error"]["message"] == "Unexpected ZeroDivisionError: odd: ******** ********"
+    assert result["error"]["message"] == "Unexpected ZeroDivisionError: odd: ******** ******** ********"
     assert "Traceback" in result["exception"]
-    assert "hidden" not in str(result)
+    assert "hidden" not in str(result).lower()
 
 
 def test_a_failure_before_the_options_are_settled_is_clean_too(warnings: list[str]) -> None:
@@ -92,7 +174,7 @@ def test_a_failure_before_the_options_are_settled_is_clean_too(warnings: list[st
 
     result = carry_out(task_with(warnings, **SECRETS), mistaken)
     assert result["error"]["message"] == "odd: ********"
-    assert "hidden" not in str(result)
+    assert "hidden" not in str(result).lower()
 
 
 def test_warnings_about_the_connection_reach_the_user(warnings: list[str]) -> None:
@@ -118,7 +200,7 @@ def test_the_number_of_workers_is_an_option_of_some(
 
 
 def test_the_environment_is_that_of_the_process_unless_said_otherwise(warnings: list[str]) -> None:
-    assert Task({}, False, warnings.append).environment is os.environ
+    assert Task({}, False, warnings.append, warnings.append).environment is os.environ
 
 
 def test_a_module_has_the_shared_options_and_its_own() -> None:

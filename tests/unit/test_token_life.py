@@ -6,26 +6,18 @@ from __future__ import annotations
 
 import base64
 import datetime
-import os
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import check_grants
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
     expiry,
     fingerprint,
     is_alive,
     revoke,
+    seconds_until,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import (
-    CHECK_MODE_SECONDS,
-    absent,
-    present,
-)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from support.scripted import ScriptedCloud
@@ -84,6 +76,24 @@ def test_the_end_is_a_moment_in_universal_time_or_unknown(expires_in: int | None
 def test_the_zone_of_the_clock_does_not_matter() -> None:
     elsewhere = NOW.astimezone(datetime.timezone(datetime.timedelta(hours=5, minutes=30)))
     assert expiry(1, elsewhere) == expiry(1, NOW)
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds"),
+    [
+        ("1970-01-01T00:02:00Z", 20),
+        ("1970-01-01T00:02:00.500+00:00", 20.5),
+        ("1970-01-01T01:02:00+01:00", 20),
+        ("1970-01-01T00:02:00", 20),
+        ("1970-01-01T00:01:00Z", -40),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        (120, None),
+    ],
+)
+def test_a_moment_is_so_and_so_far_away_or_no_moment(moment: Any, seconds: float | None) -> None:
+    assert seconds_until(moment, 100.0) == seconds
 
 
 # Alive or dead
@@ -222,137 +232,3 @@ def test_a_failure_to_revoke_is_told(http: Http, scripted_cloud: ScriptedCloud, 
         revoke(http, TOKEN, ACCOUNT)
     assert caught.value.status == status
     assert set(trail(scripted_cloud)) == {f"DELETE {CURRENT}"}
-
-
-# The states that a user declares
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "check_mode"
-
-
-def granting(cloud: ScriptedCloud) -> ScriptedCloud:
-    return cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN, "expires_in": 3600})
-
-
-def test_a_present_token_is_described_whole(http: Http, scripted_cloud: ScriptedCloud, notes: Path) -> None:
-    granting(scripted_cloud)
-    result = present(http, LOGIN, 3600, check_mode=False, notes=notes)
-    expires_at = datetime.datetime.fromisoformat(result.pop("expires_at"))
-    assert abs((expires_at - datetime.datetime.now(datetime.UTC)).total_seconds() - 3600) < 60
-    assert result == {
-        "changed": True,
-        "access_token": TOKEN,
-        "token_type": "bearer",
-        "expires_in": 3600,
-        "fingerprint": fingerprint(TOKEN),
-        "reused": False,
-    }
-    assert not notes.exists()
-
-
-@pytest.mark.parametrize(("wished", "asked"), [(None, CHECK_MODE_SECONDS), (3600, CHECK_MODE_SECONDS), (60, 60)])
-def test_check_mode_asks_for_a_quarter_of_an_hour_at_most(
-    http: Http, scripted_cloud: ScriptedCloud, notes: Path, wished: int | None, asked: int
-) -> None:
-    granting(scripted_cloud)
-    present(http, LOGIN, wished, check_mode=True, notes=notes)
-    assert scripted_cloud.requests[0].form["expires_in"] == str(asked)
-
-
-@pytest.mark.parametrize("expires_in", [0, -1])
-def test_a_token_without_end_is_not_asked_for(http: Http, notes: Path, expires_in: int) -> None:
-    with pytest.raises(ParticleError, match="must end some time"):
-        present(http, LOGIN, expires_in, check_mode=False, notes=notes)
-    assert http.usage.requests == 0
-
-
-def test_check_mode_ends_for_real_what_check_mode_began(http: Http, scripted_cloud: ScriptedCloud, notes: Path) -> None:
-    granting(scripted_cloud).answer("DELETE", CURRENT, json={"ok": True})
-    present(http, LOGIN, None, check_mode=True, notes=notes)
-    assert absent(http, TOKEN, None, check_mode=True, notes=notes) == {
-        "changed": True,
-        "fingerprint": fingerprint(TOKEN),
-    }
-    assert trail(scripted_cloud) == ["POST /oauth/token", f"DELETE {CURRENT}"]
-    assert not check_grants.knows(notes, TOKEN)
-
-
-@pytest.mark.parametrize(("status", "alive"), [(200, True), (401, False)])
-def test_check_mode_only_predicts_the_end_of_any_other_token(
-    http: Http, scripted_cloud: ScriptedCloud, notes: Path, status: int, alive: bool
-) -> None:
-    scripted_cloud.answer("GET", CURRENT, status, json={} if alive else INVALID)
-    assert absent(http, TOKEN, None, check_mode=True, notes=notes)["changed"] is alive
-    assert trail(scripted_cloud) == [f"GET {CURRENT}"]
-
-
-@pytest.mark.parametrize(("status", "alive"), [(200, True), (401, False)])
-def test_absent_reports_a_change_when_there_was_something_to_end(
-    http: Http, scripted_cloud: ScriptedCloud, notes: Path, status: int, alive: bool
-) -> None:
-    scripted_cloud.answer("DELETE", CURRENT, status, json={"ok": True} if alive else INVALID)
-    assert absent(http, TOKEN, None, check_mode=False, notes=notes)["changed"] is alive
-
-
-# What check mode remembers
-
-
-def test_a_note_is_private_and_does_not_hold_the_token(notes: Path) -> None:
-    check_grants.prepare(notes)
-    check_grants.remember(notes, TOKEN)
-    (note,) = notes.iterdir()
-    assert note.read_bytes() == b""
-    assert TOKEN not in note.name
-    assert stat.S_IMODE(notes.stat().st_mode) == 0o700
-    assert stat.S_IMODE(note.stat().st_mode) == 0o600
-
-
-def test_only_what_is_remembered_is_known_until_it_is_forgotten(notes: Path) -> None:
-    assert check_grants.knows(notes, TOKEN) is False
-    check_grants.prepare(notes)
-    check_grants.remember(notes, TOKEN)
-    assert (check_grants.knows(notes, TOKEN), check_grants.knows(notes, "other")) == (True, False)
-    check_grants.forget(notes, TOKEN)
-    assert check_grants.knows(notes, TOKEN) is False
-
-
-def test_forgetting_what_nobody_remembers_is_nothing(notes: Path) -> None:
-    check_grants.forget(notes, TOKEN)
-
-
-def test_notes_of_tokens_long_dead_are_thrown_away(notes: Path) -> None:
-    check_grants.prepare(notes)
-    check_grants.remember(notes, "old")
-    (old,) = notes.iterdir()
-    os.utime(old, (0, 0))
-    check_grants.remember(notes, "young")
-    check_grants.prepare(notes)
-    assert (check_grants.knows(notes, "old"), check_grants.knows(notes, "young")) == (False, True)
-
-
-def test_check_mode_obtains_no_token_that_it_could_not_remember(http: Http, tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file where a folder should be")
-    with pytest.raises(ParticleError, match="must remember its token") as caught:
-        present(http, LOGIN, None, check_mode=True, notes=tmp_path / "taken" / "check_mode")
-    assert "XDG_CACHE_HOME" in caught.value.hint
-    assert http.usage.requests == 0
-
-
-@pytest.mark.parametrize(
-    ("environment", "base"),
-    [
-        ({"XDG_RUNTIME_DIR": "/run/user/1", "XDG_CACHE_HOME": "/cache"}, "/run/user/1"),
-        ({"XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": "/cache"}, "/cache"),
-    ],
-)
-def test_notes_lie_where_the_system_keeps_what_need_not_last(environment: dict[str, str], base: str) -> None:
-    assert check_grants.folder(environment) == Path(base, "meshfleet.particle", "check_mode")
-
-
-def test_without_a_runtime_folder_notes_lie_in_the_cache_of_the_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert check_grants.folder({}) == tmp_path / ".cache" / "meshfleet.particle" / "check_mode"

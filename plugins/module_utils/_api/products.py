@@ -63,6 +63,12 @@ def list_product_devices(http: Http, product: str) -> Listing:
     )
 
 
+def probe_product_devices(http: Http, product: str) -> None:
+    """Whether the token in use may list the devices of a product. :raises ParticleError: the refusal."""
+    doing = f"list the devices of product {product}"
+    http.call("GET /v1/products/:p/devices", doing=doing, at={"p": product}, query={"page": "1", "perPage": "1"})
+
+
 def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
     """One device with all its attributes (endpoints.yml: device_get)."""
     doing = f"read device {device}"

@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import rows_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import TOKEN_ROUTE, ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http, Retry
+
+PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
+"""Ids of OAuth clients that the Particle cloud is known to have (endpoints.yml: client_basic)."""
 
 
 @dataclass(frozen=True)
@@ -18,28 +23,37 @@ class Grant:
     access_token: str = field(repr=False)
     token_type: str
     expires_in: int | None
+    refresh_token: str | None = field(default=None, repr=False)
 
 
-def grant_by_password(
-    http: Http, username: str, password: str, client: tuple[str, str], expires_in: int | None
-) -> Grant:
-    """Obtain a token (endpoints.yml: token_password). Sent once, whatever happens.
+def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], doing: str) -> Grant:
+    """Obtain a token (endpoints.yml: token_password and its siblings). Sent once, whatever happens.
 
+    :param form: ``grant_type`` and what belongs to it.
     :param client: id and secret of the OAuth client.
-    :param expires_in: wished life in seconds, 0 for no end, ``None`` for the cloud's own default.
     """
-    form = {"grant_type": "password", "username": username, "password": password}
-    if expires_in is not None:
-        form["expires_in"] = str(expires_in)
-    doing = f"obtain an access token for {username}"
-    data = http.call(TOKEN_ROUTE, doing=doing, form=form, basic=client, retry=Retry.NEVER, writes=False).data
+    try:
+        data = http.call(TOKEN_ROUTE, doing=doing, form=form, basic=client, retry=Retry.NEVER, writes=False).data
+    except ParticleError as error:
+        if error.code != "unknown_client" or client[0] not in PUBLIC_CLIENTS:
+            raise
+        # The cloud says the same of an unknown client and of a wrong secret; but these clients it knows.
+        message = f"Could not {doing}: the cloud does not accept the secret of OAuth client {client[0]}."
+        code, status = "invalid_client_secret", error.status
+        raise ParticleError(code, message, status=status, route=TOKEN_ROUTE, answer=error.answer) from None
     token = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
         message = f"Could not {doing}: the answer holds no access token."
         raise ParticleError("bad_response", message, status=200, route=TOKEN_ROUTE)
+    refresh = data.get("refresh_token")
     http.redact.learn(token)
-    http.redact.learn(data.get("refresh_token"))
-    return Grant(token, str(data.get("token_type", "bearer")), _whole_number(data.get("expires_in")))
+    http.redact.learn(refresh)
+    return Grant(
+        token,
+        str(data.get("token_type", "bearer")),
+        _whole_number(data.get("expires_in")),
+        refresh if isinstance(refresh, str) else None,
+    )
 
 
 def _whole_number(value: Any) -> int | None:
@@ -59,6 +73,58 @@ def look_at_current(http: Http) -> dict[str, Any]:
 def revoke_current(http: Http) -> None:
     """Revoke the token in use (endpoints.yml: token_revoke_current)."""
     http.call("DELETE /v1/access_tokens/current", doing="revoke the access token", writes=False)
+
+
+def revoke_all(http: Http) -> None:
+    """Revoke every token of the account, the one in use included (endpoints.yml: token_revoke_all)."""
+    http.call("DELETE /v1/access_tokens", doing="revoke all tokens of the account", writes=False)
+
+
+def list_by_account(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
+    """All tokens of the account, where a cloud still lists them (endpoints.yml: token_list_legacy).
+
+    The two families of clouds spell the fields differently; given back are those of the documented one.
+
+    :returns: ``[{token, expires_at, client}]``.
+    :raises ParticleError: ``listing_retired`` or ``listing_refused``, with the likeliest reason.
+    """
+    route, doing = "GET /v1/access_tokens", "list the tokens of the account"
+    try:
+        query = {"otp": otp} if otp else None
+        data = http.call(route, doing=doing, basic=(username, password), query=query).data
+    except ParticleError as error:
+        raise _why_no_listing(error, username) from None
+    rows = rows_of(data, ("tokens",), route=route, doing=doing)
+    for row in rows:
+        http.redact.learn(_either(row, "token", "accessToken"))
+    return [
+        {
+            "token": _either(row, "token", "accessToken"),
+            "expires_at": _either(row, "expires_at", "accessTokenExpiresAt"),
+            "client": row.get("client"),
+        }
+        for row in rows
+    ]
+
+
+def _either(row: Mapping[str, Any], *names: str) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _why_no_listing(error: ParticleError, username: str) -> ParticleError:
+    """errors-and-limits.md, section 5: why this route answers 401 today, most likely cause first."""
+    if error.status in (404, 410) or error.code == "unsupported":
+        message = "This cloud does not list tokens any more; Particle's own clients gave the call up in October 2024."
+        return ParticleError("listing_retired", message, status=error.status, route=error.route)
+    if error.status not in (400, 401, 403):
+        return error
+    reason = "the cloud does not accept this username and password for it"
+    if "@" not in username:
+        reason = f"{username!r} looks like an OAuth client, and the listing wants the account's username and password"
+    elif error.code == "mfa_required":
+        reason = "the account has two-factor login, and the listing wants a one-time code too"
+    message = f"Could not list the tokens of the account: {reason}."
+    return ParticleError("listing_refused", message, status=error.status, route=error.route)
 
 
 def revoke_by_value(http: Http, token: str, username: str, password: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import (
@@ -14,9 +15,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
     revoke_current,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import DEAD_TOKEN, Http
 
-_DEAD = ("token_invalid", "token_expired")
 # What self-hosted clouds answer on `/v1/access_tokens/current`, which they do not know.
 _NO_SUCH_ROUTE = (400, 404)
 
@@ -34,17 +34,26 @@ def expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
     return end.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def seconds_until(moment: Any, now: float) -> float | None:
+    """From ``now`` (seconds since 1970) to an ISO 8601 ``moment``; ``None`` when it is none."""
+    try:
+        end = datetime.datetime.fromisoformat(moment)
+    except (TypeError, ValueError):
+        return None
+    return (end if end.tzinfo else end.replace(tzinfo=datetime.UTC)).timestamp() - now
+
+
 def is_alive(http: Http) -> bool:
     """Whether the cloud still takes the token in use."""
     try:
         try:
             look_at_current(http)
         except ParticleError as error:
-            if error.status not in _NO_SUCH_ROUTE or error.code in _DEAD:
+            if error.status not in _NO_SUCH_ROUTE or error.code in DEAD_TOKEN:
                 raise
             list_account_devices(http)
     except ParticleError as error:
-        if error.code in _DEAD:
+        if error.code in DEAD_TOKEN:
             return False
         raise
     return True
@@ -61,7 +70,7 @@ def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
         revoke_current(http)
         return True
     except ParticleError as error:
-        if error.code in _DEAD:
+        if error.code in DEAD_TOKEN:
             return False
         if error.status not in _NO_SUCH_ROUTE:
             raise

@@ -1,67 +1,115 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From e-mail and password to a token: the password grant. Private to this collection."""
+"""From e-mail and password to a token, with a one-time code where the account wants one. Private to this collection."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, grant_by_password
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, ask_for_grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import (
+    CUSTOMARY_CLIENT,
+    Client,
+    Memory,
+    account_problems,
+    client_problems,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.one_time_code import (
+    DIGITS,
+    PERIOD,
+    code_for,
+    key_of,
+    period_at,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-
-CUSTOMARY_CLIENT = ("particle", "particle")
-"""Any client works for one's own account (endpoints.yml: client_basic); this pair is public and no secret."""
-
-_CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class PasswordLogin:
-    """Username and password of an account, with the OAuth client that asks for them."""
+    """Username and password of an account, with the OAuth client that asks for them.
+
+    :param otp: a one-time code, good once and for half a minute.
+    :param otp_secret: the base32 secret behind the codes, for unattended use.
+    """
 
     username: str
     password: str = field(repr=False)
-    client_id: str | None = None
-    client_secret: str | None = field(default=None, repr=False)
+    client: Client = CUSTOMARY_CLIENT
+    otp: str | None = field(default=None, repr=False)
+    otp_secret: str | None = field(default=None, repr=False)
 
     @property
-    def client(self) -> tuple[str, str]:
-        """Id and secret of the OAuth client."""
-        if self.client_id is None or self.client_secret is None:
-            return CUSTOMARY_CLIENT
-        return self.client_id, self.client_secret
+    def account(self) -> tuple[str, str]:
+        """Username and password, which some clouds want for a revocation."""
+        return self.username, self.password
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Account and OAuth client as they may be shown."""
+        return self.username, self.client.id
+
+    def identity(self) -> tuple[str, ...]:
+        """All that makes this login this login."""
+        secrets = (self.client.secret, self.password, self.otp or "", self.otp_secret or "")
+        return ("password", self.username, self.client.id, *secrets)
 
     def problems(self) -> list[ParticleError]:
         """All mistakes that can be seen without asking the cloud: each saves one of ten refusals."""
-        found = []
-        if not self.username:
-            found.append(ParticleError("malformed_username", "The username is empty."))
-        elif not self.username.isprintable() or any(c.isspace() for c in self.username):
-            # repr() shows where the stray character is; a username is no secret.
-            message = f"The username {self.username!r} holds spaces, line breaks or control characters."
-            found.append(ParticleError("malformed_username", message))
-        if not self.password:
-            found.append(ParticleError("malformed_password", "The password is empty."))
-        elif self.password.endswith(("\n", "\r")):
-            found.append(ParticleError("malformed_password", "The password ends with a line break."))
-        elif not self.password.isprintable():
-            found.append(ParticleError("malformed_password", "The password holds a control character."))
-        if (self.client_id is None) != (self.client_secret is None):
-            message = "client_id and client_secret belong together, and only one of them is given."
-            found.append(ParticleError("invalid_client_secret", message))
-        if self.client_id is not None and not _CLIENT_ID.match(self.client_id):
-            message = f"client_id {self.client_id!r} is none: 3 to 40 letters, digits, hyphens and underscores."
-            found.append(ParticleError("unknown_client", message))
+        found = account_problems(self.username, self.password) + client_problems(self.client)
+        if self.otp is not None and not (self.otp.isascii() and self.otp.isdigit() and len(self.otp) == DIGITS):
+            hint = "Give it in quotes, or leading zeros are lost."
+            found.append(ParticleError("otp_refused", f"otp is no code of {DIGITS} digits.", hint=hint))
+        if self.otp_secret is not None:
+            try:
+                key_of(self.otp_secret)
+            except ValueError as error:
+                hint = "Give the secret that the account showed as text beside its QR code."
+                found.append(ParticleError("otp_refused", f"otp_secret cannot be used: {error}.", hint=hint))
         return found
 
     def teach(self, redact: Redactor) -> None:
         """Let ``redact`` know what must never be shown."""
         redact.learn(self.password, username=self.username)
-        if self.client_secret not in (None, CUSTOMARY_CLIENT[1]):
-            redact.learn(self.client_secret, username=self.client_id)
+        redact.learn(self.otp_secret)
+        self.client.teach(redact)
 
-    def obtain(self, http: Http, expires_in: int | None) -> Grant:
-        """One grant, one request. :raises ParticleError: the refusal, which must end the run."""
-        return grant_by_password(http, self.username, self.password, self.client, expires_in)
+    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+        """One grant: one request, or two when the account wants a one-time code (endpoints.yml: token_mfa_otp).
+
+        :raises ParticleError: the refusal, which must end the run.
+        """
+        doing = f"obtain an access token for {self.username}"
+        form = {"grant_type": "password", "username": self.username, "password": self.password, **wish}
+        try:
+            return ask_for_grant(http, form, self.client.pair, doing)
+        except ParticleError as error:
+            mfa_token = error.answer.get("mfa_token")
+            if error.code != "mfa_required" or not isinstance(mfa_token, str):
+                raise
+            if self.otp is None and self.otp_secret is None:
+                raise
+        http.redact.learn(mfa_token)
+        form = {"grant_type": "urn:custom:mfa-otp", "mfa_token": mfa_token, "otp": self._code(http, memory)}
+        try:
+            return ask_for_grant(http, form, self.client.pair, doing)
+        except ParticleError as error:
+            # Which of the two words and statuses stands for a wrong code is not established; take either.
+            if error.status not in (400, 401):
+                raise
+            message = f"Could not {doing}: the cloud does not accept the one-time code; it answered {error.status}."
+            raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
+
+    def _code(self, http: Http, memory: Memory) -> str:
+        """The code to send. One that this login has used already is no good: then wait for the next."""
+        if self.otp_secret is None:
+            return self.otp or ""
+        period = period_at(http.now())
+        used = memory.get("otp_period", -1)
+        if period <= used <= period + 1:  # one from further on is of a clock that was set back
+            period = used + 1
+            http.sleep(max(0.0, period * PERIOD - http.now()))
+        memory["otp_period"] = period
+        memory["keep_until"] = (period + 1) * PERIOD
+        return code_for(self.otp_secret, period)

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
@@ -16,6 +18,17 @@ class ReadyToken:
     """A token that somebody else obtained and somebody else will revoke."""
 
     access_token: str = field(repr=False)
+
+    account = None
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Account and OAuth client as they may be shown."""
+        return "", ""
+
+    def identity(self) -> tuple[str, ...]:
+        """All that makes this login this login."""
+        return ("access_token", self.access_token)
 
     def problems(self) -> list[ParticleError]:
         """Mistakes that can be seen without asking the cloud."""
@@ -32,6 +45,6 @@ class ReadyToken:
         """Let ``redact`` know what must never be shown."""
         redact.learn(self.access_token)
 
-    def obtain(self, http: Http, expires_in: int | None) -> Grant:
+    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
         """The token itself; no request."""
         return Grant(self.access_token, "bearer", None)

@@ -1,65 +1,212 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The states of an access token that a user can declare. Private to this collection."""
+"""The states of an access token that a user can declare: present, rotated, absent. Private to this collection."""
 
 from __future__ import annotations
 
-import datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import check_grants
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
-    expiry,
-    fingerprint,
-    is_alive,
-    revoke,
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, revoke_all
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint, is_alive, revoke
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import (
+    SESSION_SECONDS,
+    SessionStore,
+    identity_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import (
+    Entry,
+    Kept,
+    Label,
+    TokenStore,
+    record,
+    seconds_left,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
 CHECK_MODE_SECONDS = 15 * 60
 """The longest life of a token that check mode obtains."""
 
+DAY = 86400.0
+_RENEW_BEFORE = 7 * DAY
+_RENEW_SHARE = 0.10
 
-def present(http: Http, login: Login, expires_in: int | None, *, check_mode: bool, notes: Path) -> dict[str, Any]:
-    """Obtain a token.
 
-    :param notes: the folder in which tokens of check mode are remembered.
-    :returns: the documented result of ``access_token``, which holds the token.
+@dataclass
+class Tokens:
+    """What the states work with.
+
+    :param sessions: shared logins and remembered refusals.
+    :param kept: the file of ``token_file``, ``None`` when nothing is to be kept.
+    :param step: told each step of a rotation as it is done.
     """
-    if expires_in is not None and expires_in <= 0:
-        raise ParticleError(
-            "conflict",
-            f"expires_in is {expires_in}: a token must end some time.",
-            hint="Give its life in seconds, or leave expires_in out for the cloud's default of 90 days.",
-        )
-    if check_mode:
-        check_grants.prepare(notes)
-        expires_in = min(expires_in or CHECK_MODE_SECONDS, CHECK_MODE_SECONDS)
-    grant = login.obtain(http, expires_in)
-    if check_mode:
-        check_grants.remember(notes, grant.access_token)
-    return {
-        "changed": True,
-        "access_token": grant.access_token,
-        "token_type": grant.token_type,
-        "expires_in": grant.expires_in,
-        "expires_at": expiry(grant.expires_in, datetime.datetime.now(datetime.UTC)),
-        "fingerprint": fingerprint(grant.access_token),
-        "reused": False,
-    }
+
+    http: Http
+    sessions: SessionStore
+    kept: TokenStore | None
+    warn: Callable[[str], None]
+    step: Callable[[str], None] = lambda name: None
+
+    # --- present and rotated ---
+
+    def present(
+        self, login: Login, label: Label, wish: Mapping[str, str], renew_before: float | None, *, check_mode: bool
+    ) -> dict[str, Any]:
+        """The token that is kept while it has life enough, else a new one.
+
+        :param wish: how long a new token shall live, as fields of the request.
+        :param renew_before: seconds of life under which a kept token is replaced; by default 7 days, or a tenth of
+            its life where that is less.
+        :returns: the documented result of ``access_token``, which holds the token.
+        """
+        if self.kept is None:
+            return self._unkept(login, wish, check_mode=check_mode)
+        with self.kept.open(label) as kept:
+            self._settle(kept, login, check_mode=check_mode)
+            if self._is_good(kept.entry, renew_before):
+                return _result(kept.entry, changed=False, reused=True)
+            if check_mode:
+                return self._unkept(login, wish, check_mode=True)
+            return self._replace(kept, login, wish)
+
+    def rotated(self, login: Login, label: Label, wish: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
+        """A new token in the place of the kept one, which is revoked once the new one has been proved."""
+        if self.kept is None:
+            message = "A token can only be rotated where it is kept."
+            raise ParticleError("conflict", message, hint="Name the file of the token as token_file.")
+        with self.kept.open(label) as kept:
+            self._settle(kept, login, check_mode=check_mode)
+            if not check_mode:
+                return self._replace(kept, login, wish)
+            if kept.token is not None:
+                return _result(kept.entry, changed=True, reused=True)
+            return self._unkept(login, wish, check_mode=True)
+
+    def _unkept(self, login: Login, wish: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
+        if check_mode:
+            wished = int(wish.get("expires_in", 0)) or CHECK_MODE_SECONDS
+            wish = {"expires_in": str(min(wished, CHECK_MODE_SECONDS))}
+        grant = self._grant(login, wish)
+        if check_mode:
+            self.sessions.note_check_mode(grant.access_token)
+        return _result(record(grant, self.http.now()), changed=True, reused=False)
+
+    def _grant(self, login: Login, wish: Mapping[str, str]) -> Grant:
+        identity = identity_of(self.http.connection, login)
+        return self.sessions.guard(identity, lambda memory: login.obtain(self.http, wish, memory))
+
+    def _is_good(self, entry: Entry, renew_before: float | None) -> bool:
+        """Whether a kept token has life enough, and the cloud still takes it."""
+        token = entry.get("access_token")
+        if token is None:
+            return False
+        if renew_before is None:
+            life = entry.get("expires_in")
+            renew_before = min(_RENEW_BEFORE, life * _RENEW_SHARE) if life else _RENEW_BEFORE
+        if seconds_left(entry, self.http.now()) <= renew_before:
+            return False
+        self.http.authorize(token)
+        return is_alive(self.http)
+
+    def _replace(self, kept: Kept, login: Login, wish: Mapping[str, str]) -> dict[str, Any]:
+        """Obtain, prove, store, revoke; the entry says at every moment how far it has come."""
+        kept.entry["next"] = record(self._grant(login, wish), self.http.now())
+        kept.save()
+        self.step("obtained")
+        self.http.authorize(kept.entry["next"]["access_token"])
+        if not is_alive(self.http):
+            del kept.entry["next"]
+            kept.save()
+            raise ParticleError("cloud_error", "The cloud does not take the token that it has just given.")
+        self.step("proved")
+        self._promote(kept)
+        self.step("stored")
+        self._end_previous(kept, login)
+        return _result(kept.entry, changed=True, reused=False)
+
+    def _promote(self, kept: Kept) -> None:
+        if kept.token is not None:
+            kept.entry.setdefault("previous", []).append(kept.token)
+        kept.entry.update(kept.entry.pop("next"))
+        kept.save()
+
+    def _end_previous(self, kept: Kept, login: Login) -> None:
+        for previous in list(kept.entry.get("previous", [])):
+            # What cannot be ended stands in the entry still, so the next run tries again.
+            if self._end(previous, login.account):
+                self.step("revoked")
+                kept.entry["previous"].remove(previous)
+                kept.save()
+
+    def _end(self, token: str, account: tuple[str, str] | None) -> bool:
+        """Revoke an old token; whether it is gone."""
+        try:
+            revoke(self.http, token, account)
+        except ParticleError as error:
+            self.warn(f"The old token {fingerprint(token)} is not revoked yet. {error.message}")
+            return False
+        return True
+
+    def _settle(self, kept: Kept, login: Login, *, check_mode: bool) -> None:
+        """Finish what a run that was killed has left."""
+        if check_mode:
+            return
+        if "next" in kept.entry:
+            self.http.authorize(kept.entry["next"]["access_token"])
+            if is_alive(self.http):
+                self._promote(kept)
+            else:
+                del kept.entry["next"]
+                kept.save()
+        self._end_previous(kept, login)
+
+    # --- absent ---
+
+    def log_in(self, login: Login) -> str:
+        """The shared token of a login, a new one when there is none."""
+        wish = {"expires_in": str(SESSION_SECONDS)}
+        identity = identity_of(self.http.connection, login)
+        return self.sessions.token(identity, lambda memory: login.obtain(self.http, wish, memory))
+
+    def revoke_one(self, token: str, account: tuple[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
+        """Revoke ``token``; in check mode only one that check mode itself has obtained.
+
+        :param account: username and password, for clouds that want them.
+        """
+        if check_mode and not self.sessions.is_of_check_mode(token):
+            self.http.authorize(token)
+            return {"changed": is_alive(self.http), "fingerprint": fingerprint(token)}
+        changed = revoke(self.http, token, account)
+        self.sessions.forget(token)
+        if self.kept is not None:
+            for entry in self.kept.forget(lambda entry: entry.get("access_token") == token):
+                # Also what a rotation has left behind, for now nobody else knows of it.
+                begun = [entry["next"]["access_token"]] if "next" in entry else []
+                for old in (*entry.get("previous", []), *begun):
+                    self._end(old, account)
+        return {"changed": changed, "fingerprint": fingerprint(token)}
+
+    def revoke_every(self, token: str, account: str | None, *, check_mode: bool) -> dict[str, Any]:
+        """Revoke all tokens of the account that ``token`` belongs to, itself included."""
+        self.http.authorize(token)
+        alive = is_alive(self.http)
+        if alive and not check_mode:
+            revoke_all(self.http)
+            self.sessions.forget(token)
+            if self.kept is not None:
+                url = self.http.connection.api_url
+                self.kept.forget(
+                    lambda entry: (
+                        entry.get("access_token") == token
+                        or (entry["api_url"] == url and account is not None and entry["account"] == account)
+                    )
+                )
+        return {"changed": alive, "fingerprint": fingerprint(token)}
 
 
-def absent(http: Http, token: str, account: tuple[str, str] | None, *, check_mode: bool, notes: Path) -> dict[str, Any]:
-    """Revoke ``token``; in check mode only one that check mode itself has obtained.
-
-    :param account: username and password, for clouds that want them.
-    """
-    if check_mode and not check_grants.knows(notes, token):
-        http.authorize(token)
-        return {"changed": is_alive(http), "fingerprint": fingerprint(token)}
-    changed = revoke(http, token, account)
-    check_grants.forget(notes, token)
-    return {"changed": changed, "fingerprint": fingerprint(token)}
+def _result(entry: Entry, *, changed: bool, reused: bool) -> dict[str, Any]:
+    names = ("access_token", "token_type", "expires_in", "expires_at", "fingerprint")
+    return {"changed": changed, **{name: entry.get(name) for name in names}, "reused": reused}

@@ -1,0 +1,144 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A token where a task wants one."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: access_token
+short_description: A valid access token, from one login that all share
+version_added: 0.1.0
+author:
+  - meshfleet.particle contributors (@meshfleet)
+description:
+  - Gives back the access token that any task of the collection with the same options would use. Credentials lead to
+    one login, which all hosts, forks and tasks share for an hour, however often the lookup is evaluated.
+options:
+  _terms:
+    description: None.
+    required: false
+  api_url:
+    description: Address of the cloud's API.
+    type: str
+    env:
+      - name: PARTICLE_API_URL
+  access_token:
+    description: A ready token, given back as it is.
+    type: str
+    env:
+      - name: PARTICLE_ACCESS_TOKEN
+  username:
+    description: E-mail of the account.
+    type: str
+    env:
+      - name: PARTICLE_USERNAME
+  password:
+    description: Password of the account.
+    type: str
+    env:
+      - name: PARTICLE_PASSWORD
+  otp:
+    description: One-time code of an account with two-factor login.
+    type: str
+    env:
+      - name: PARTICLE_OTP
+  otp_secret:
+    description: The base32 secret behind the one-time codes.
+    type: str
+    env:
+      - name: PARTICLE_OTP_SECRET
+  token_file:
+    description: File in which tokens are kept.
+    type: path
+    env:
+      - name: PARTICLE_TOKEN_FILE
+  profile:
+    description: Name of a profile of the official command line tool.
+    type: str
+    env:
+      - name: PARTICLE_PROFILE
+  client_id:
+    description: OAuth client that asks for the token.
+    type: str
+    env:
+      - name: PARTICLE_CLIENT_ID
+  client_secret:
+    description: Secret of the OAuth client.
+    type: str
+    env:
+      - name: PARTICLE_CLIENT_SECRET
+  timeout:
+    description: Seconds to wait for an answer of the cloud.
+    type: float
+    env:
+      - name: PARTICLE_TIMEOUT
+  validate_certs:
+    description: Whether to check the certificate of the cloud.
+    type: bool
+    env:
+      - name: PARTICLE_VALIDATE_CERTS
+  ca_path:
+    description: File with the authorities that sign the cloud's certificate.
+    type: path
+    env:
+      - name: PARTICLE_CA_PATH
+  max_wait:
+    description: Longest single wait in seconds that the cloud may impose.
+    type: float
+    env:
+      - name: PARTICLE_MAX_WAIT
+seealso:
+  - plugin: meshfleet.particle.access_token
+    plugin_type: module
+"""
+
+EXAMPLES = r"""
+- name: Use one token for all tasks of the play
+  hosts: all
+  module_defaults:
+    group/meshfleet.particle.particle:
+      access_token: >-
+        {{ lookup('meshfleet.particle.access_token', username=particle_username, password=particle_password) }}
+"""
+
+RETURN = r"""
+_raw:
+  description: The access token.
+  type: list
+  elements: str
+"""
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import shared_argument_spec
+
+display = Display()
+
+
+class LookupModule(LookupBase):
+    """One token, however often it is asked for."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        """The token as the only element. :raises AnsibleLookupError: in the words of the failure, free of secrets."""
+        if terms:
+            raise AnsibleLookupError("The lookup access_token takes options by name, and nothing else.")
+        self.set_options(var_options=variables, direct=kwargs)
+        # What comes from the environment is left there: sources of credentials are compared whole.
+        options = {name: kwargs.get(name) for name in shared_argument_spec()}
+        task = Task(options, False, display.warning, display.v, environment=os.environ)
+        try:
+            with task.session() as http:
+                return [http.token]
+        except ParticleError as error:
+            text = f"{error.message} {error.hint}"
+            raise AnsibleLookupError(task.redact(text)) from None
+        finally:
+            if task.http is not None:
+                task.http.close()

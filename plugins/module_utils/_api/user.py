@@ -1,0 +1,15 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The person behind a token (endpoints.yml: user_account). Private to this collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+def get_user(http: Http) -> dict[str, Any]:
+    """Username and settings of the account (endpoints.yml: user_get). API users are refused."""
+    data = http.call("GET /v1/user", doing="read the account").data
+    return data if isinstance(data, dict) else {}

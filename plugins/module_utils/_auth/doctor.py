@@ -1,0 +1,280 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a login or a token does not work: one thing after the other, in words. Private to this collection.
+
+At most one token request is made, because ten refused ones in a row lock the address out.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import probe_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import list_by_account, look_at_current
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import is_alive, revoke, seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
+
+CHECKS = ("credentials", "host", "tls", "clock", "login", "token", "scopes", "listing")
+"""All checks, in their order. What follows a failure is skipped."""
+
+_AFTER_FAILURE = "Not looked at, because of the failure before it."
+_SKEW_TOLERATED = 30.0
+_SKEW_HARMFUL = 300.0
+_PROBE_SECONDS = "300"
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What there is to examine.
+
+    :param login: the way to a token, ``None`` when no credentials are given at all.
+    :param pair: username and password as given, also beside a ready token.
+    :param client: the OAuth client as given.
+    :param product: id or slug of a product whose devices the token should reach.
+    :param lists_tokens: whether the listing of tokens is to be tried.
+    """
+
+    login: Login | None
+    pair: tuple[str, str] | None = field(default=None, repr=False)
+    client: Client | None = None
+    product: str | None = None
+    lists_tokens: bool = False
+
+
+class _Finding(Exception):
+    """The end of a check that is no plain success."""
+
+    def __init__(self, status: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.hint = hint
+
+
+def examine(http: Http, patient: Patient, store: SessionStore) -> dict[str, Any]:
+    """Walk through all checks.
+
+    :returns: ``checks``, each with name, status, message and hint; ``diagnosis``, one sentence; and the ``code`` of
+        the first failure, else of the first warning, else ``None``.
+    """
+    return _Examination(http, patient, store).result()
+
+
+def undiagnosed(error: ParticleError) -> dict[str, Any]:
+    """The result when the options themselves make no sense, so that there is nobody to examine."""
+    check = {"name": "credentials", "status": FAIL, "message": error.message, "hint": error.hint}
+    skipped = [{"name": name, "status": SKIPPED, "message": _AFTER_FAILURE, "hint": ""} for name in CHECKS[1:]]
+    diagnosis = f"{error.message} {error.hint}"
+    return {"changed": False, "checks": [check, *skipped], "code": error.code, "diagnosis": diagnosis}
+
+
+class _Examination:
+    def __init__(self, http: Http, patient: Patient, store: SessionStore) -> None:
+        self._http = http
+        self._patient = patient
+        self._store = store
+        self._checks: list[dict[str, str]] = []
+        self._error: ParticleError | None = None
+        self._warning: ParticleError | None = None
+        self._obtained: str | None = None
+
+    def result(self) -> dict[str, Any]:
+        steps: dict[str, Callable[[], str]] = {
+            "credentials": self._check_credentials,
+            "host": self._check_host,
+            "tls": self._check_tls,
+            "clock": self._check_clock,
+            "login": self._check_login,
+            "token": self._check_token,
+            "scopes": self._check_scopes,
+            "listing": self._check_listing,
+        }
+        try:
+            for name in CHECKS:
+                self._run(name, steps[name])
+        finally:
+            self._clean_up()
+        found = self._error or self._warning
+        return {
+            "changed": False,
+            "checks": self._checks,
+            "code": found.code if found else None,
+            "diagnosis": f"{found.message} {found.hint}" if found else "Everything is in order.",
+        }
+
+    def _run(self, name: str, step: Callable[[], str]) -> None:
+        if self._error is not None:
+            self._note(name, SKIPPED, _AFTER_FAILURE)
+            return
+        try:
+            self._note(name, OK, step())
+        except _Finding as finding:
+            self._note(name, finding.status, finding.message, finding.hint)
+        except ParticleError as error:
+            # A certificate that is not trusted was met by the first request, and is no fault of the host.
+            if name == "host" and error.code == "tls_untrusted":
+                self._note("host", OK, f"{self._host} answers.")
+                name = "tls"
+            self._error = error
+            self._note(name, FAIL, error.message, error.hint)
+
+    def _note(self, name: str, status: str, message: str, hint: str = "") -> None:
+        if all(check["name"] != name for check in self._checks):
+            self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
+
+    @property
+    def _host(self) -> str:
+        return urllib.parse.urlsplit(self._http.connection.api_url).netloc
+
+    # --- the checks: each gives a sentence, or raises what it found ---
+
+    def _check_credentials(self) -> str:
+        login = self._patient.login
+        if login is None:
+            raise _Finding(SKIPPED, "No credentials are given: only the cloud is looked at.")
+        problems = login.problems()
+        if problems:
+            raise problems[0]
+        self._refuse_secret_as_token()
+        return "They have the right shape."
+
+    def _refuse_secret_as_token(self) -> None:
+        login, client = self._patient.login, self._patient.client
+        if isinstance(login, ReadyToken) and client is not None and login.access_token == client.secret:
+            raise ParticleError("not_a_token", "What is given as access_token is the secret of the OAuth client.")
+
+    def _check_host(self) -> str:
+        """Ask without a token: a cloud of this family refuses that in its own words."""
+        try:
+            look_at_current(self._http)
+        except ParticleError as error:
+            if error.code not in ("token_invalid", "token_expired") and error.status not in (400, 401, 404):
+                raise
+            if error.code == "not_a_cloud":
+                raise
+        return f"{self._host} answers as a Particle cloud does."
+
+    def _check_tls(self) -> str:
+        connection = self._http.connection
+        if not connection.api_url.startswith("https:"):
+            raise _Finding(SKIPPED, "The connection is not encrypted.")
+        if not connection.validate_certs:
+            message = f"The certificate of {self._host} is not checked."
+            raise _Finding(WARN, message, "Set validate_certs to true, and give ca_path where it is needed.")
+        return "The certificate is trusted."
+
+    def _check_clock(self) -> str:
+        if self._http.dated is None:
+            raise _Finding(SKIPPED, "The cloud does not say what time it is.")
+        header, here = self._http.dated
+        parsed = email.utils.parsedate_tz(header)
+        if parsed is None:
+            raise _Finding(SKIPPED, "The cloud does not say what time it is.")
+        ahead = here - email.utils.mktime_tz(parsed)
+        if abs(ahead) <= _SKEW_TOLERATED:
+            return f"This machine and the cloud differ by {abs(ahead):.0f} seconds."
+        direction = "ahead of" if ahead > 0 else "behind"
+        error = ParticleError(
+            "clock_skew", f"The clock of this machine is {abs(ahead):.0f} seconds {direction} the cloud's."
+        )
+        if abs(ahead) > _SKEW_HARMFUL:
+            raise error
+        self._warning = error
+        raise _Finding(WARN, error.message, error.hint)
+
+    def _check_login(self) -> str:
+        login = self._patient.login
+        if login is None or isinstance(login, ReadyToken):
+            raise _Finding(SKIPPED, "There is a ready token." if login else "No credentials are given.")
+        identity = identity_of(self._http.connection, login)
+        wish = {"expires_in": _PROBE_SECONDS}
+        grant = self._store.guard(identity, lambda memory: login.obtain(self._http, wish, memory))
+        self._obtained = grant.access_token
+        return "The cloud accepts them."
+
+    def _check_token(self) -> str:
+        login = self._patient.login
+        token = login.access_token if isinstance(login, ReadyToken) else self._obtained
+        if token is None:
+            raise _Finding(SKIPPED, "No credentials are given.")
+        self._http.authorize(token)
+        try:
+            facts = look_at_current(self._http)
+        except ParticleError as error:
+            if error.code == "token_invalid":
+                self._refuse_secret_of_client(token)
+                raise
+            if error.status in (400, 404) and error.code != "token_expired" and is_alive(self._http):
+                return "The cloud takes the token; it does not say more about it."
+            raise
+        return f"{self._whose()}; {_end_in_words(facts, self._http.now())}."
+
+    def _refuse_secret_of_client(self, token: str) -> None:
+        """Whether an unknown token opens the door as the secret of the client that is given."""
+        client = self._patient.client
+        if client is None or self._obtained is not None:
+            return
+        probe = ClientCredentials(Client(client.id, token))
+        identity = identity_of(self._http.connection, probe)
+        wish = {"expires_in": _PROBE_SECONDS}
+        try:
+            grant = self._store.guard(identity, lambda memory: probe.obtain(self._http, wish, memory))
+        except ParticleError:
+            return
+        self._obtained = grant.access_token
+        raise ParticleError("not_a_token", f"What is given as access_token is the secret of client {client.id}.")
+
+    def _whose(self) -> str:
+        try:
+            return f"A token of {get_user(self._http).get('username', 'an unnamed account')}"
+        except ParticleError as error:
+            if error.code in ("missing_scope", "forbidden"):
+                return "A token of an API user, or one with limited scope"
+            if error.status in (400, 404):
+                return "A token of an account that the cloud does not name"
+            raise
+
+    def _check_scopes(self) -> str:
+        product = self._patient.product
+        if self._patient.login is None or product is None:
+            raise _Finding(SKIPPED, "Name a product to see whether the token reaches its devices.")
+        probe_product_devices(self._http, product)
+        return f"The token reaches the devices of product {product}."
+
+    def _check_listing(self) -> str:
+        if not self._patient.lists_tokens:
+            raise _Finding(SKIPPED, "Not asked for.")
+        pair = self._patient.pair
+        if pair is None:
+            raise ParticleError(
+                "listing_refused", "Tokens are listed for username and password only, never for a token."
+            )
+        return f"The account has {len(list_by_account(self._http, *pair))} tokens."
+
+    def _clean_up(self) -> None:
+        if self._obtained is None:
+            return
+        login = self._patient.login
+        try:
+            revoke(self._http, self._obtained, login.account if login else None)
+        except ParticleError as error:
+            self._note("cleanup", WARN, error.message, "It ends by itself within five minutes, if the cloud agrees.")
+
+
+def _end_in_words(facts: dict[str, Any], now: float) -> str:
+    left = seconds_until(facts.get("expires_at"), now)
+    if left is None:
+        return "it has no end" if "expires_at" in facts else "its end is not known"
+    return f"it ends in {left / 86400:.0f} days" if left > 2 * 86400 else f"it ends in {left / 3600:.1f} hours"

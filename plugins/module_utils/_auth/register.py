@@ -1,0 +1,98 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of tokens: of the one in use, the kept ones, and those that a cloud still lists. Private."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import list_by_account, look_at_current
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+    fingerprint,
+    is_alive,
+    seconds_until,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import DAY
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import DEAD_TOKEN, Http
+
+
+def look_up(
+    http: Http,
+    login: Login | None,
+    sessions: Callable[[], SessionStore],
+    token_file: Path | None,
+    *,
+    lists: bool,
+    listed_for: tuple[str, str] | None,
+) -> dict[str, Any]:
+    """Gather all of it; makes no login.
+
+    :param lists: whether the listing is asked for, and ``listed_for`` the username and password for it.
+    :returns: the documented result of ``access_token_info``.
+    :raises ParticleError: before any request, for what cannot be a login.
+    """
+    token: str | None = None
+    for problem in login.problems() if login is not None else []:
+        raise problem
+    if isinstance(login, ReadyToken):
+        token = login.access_token
+    elif login is not None:
+        token = sessions().shared(identity_of(http.connection, login))
+    result: dict[str, Any] = {
+        "changed": False,
+        "current": None if token is None else _current(http, token),
+        "kept": TokenStore(token_file).shown(http.now()) if token_file else [],
+    }
+    if lists:
+        result.update(_listed(http, listed_for))
+    return result
+
+
+def _current(http: Http, token: str) -> dict[str, Any]:
+    http.authorize(token)
+    facts: dict[str, Any] = {}
+    try:
+        facts = look_at_current(http)
+        alive = True
+    except ParticleError as error:
+        if error.code not in DEAD_TOKEN and error.status not in (400, 404):
+            raise
+        alive = error.code not in DEAD_TOKEN and is_alive(http)
+    left = seconds_until(facts.get("expires_at"), http.now())
+    return {
+        "fingerprint": fingerprint(token),
+        "alive": alive,
+        "expires_at": facts.get("expires_at"),
+        "days_left": None if left is None else int(left // DAY),
+        # Documentation and client spell it differently (endpoints.yml: token_introspect_current).
+        "client": facts.get("client") or facts.get("client_id"),
+        "scopes": facts.get("scopes") or [],
+        "orgs": facts.get("orgs") or [],
+    }
+
+
+def _listed(http: Http, account: tuple[str, str] | None) -> dict[str, Any]:
+    try:
+        if account is None:
+            message = "Tokens are listed for username and password only, never for a token."
+            raise ParticleError("listing_refused", message)
+        rows = list_by_account(http, *account)
+    except ParticleError as error:
+        return {"listed": None, "listing_error": error.as_result()}
+    shown = [
+        {
+            "fingerprint": fingerprint(str(row["token"])),
+            "client": row["client"],
+            "expires_at": row["expires_at"],
+        }
+        for row in rows
+        if row["token"]
+    ]
+    return {"listed": shown, "listing_error": None}

@@ -1,0 +1,148 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tokens that are kept: the file behind ``token_file``. Private to this collection.
+
+An entry always holds a token that works. A rotation first adds the new token as ``next``, proves it, makes it the
+token, and only then revokes the old one, which stands among ``previous`` until it is gone. Whoever is killed in
+between leaves an entry that says where to go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+    expiry,
+    fingerprint,
+    seconds_until,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+
+Entry = dict[str, Any]
+
+_LABELS = ("api_url", "account", "client", "purpose")
+_SHOWN = ("fingerprint", "purpose", "account", "api_url", "client", "obtained_at", "expires_at")
+
+
+@dataclass(frozen=True)
+class Label:
+    """What tells the tokens of a file apart."""
+
+    api_url: str
+    account: str
+    client: str
+    purpose: str
+
+    def matches(self, entry: Entry) -> bool:
+        return all(entry.get(name) == getattr(self, name) for name in _LABELS)
+
+
+@dataclass
+class Kept:
+    """A token that is being kept, while its file is locked."""
+
+    _file: private_file.PrivateFile
+    entry: Entry
+
+    @property
+    def token(self) -> str | None:
+        return self.entry.get("access_token")
+
+    def save(self) -> None:
+        """Write the file with the entry as it is now."""
+        entries = self._file.data.setdefault("tokens", [])
+        if self.entry not in entries:
+            entries.append(self.entry)
+        self._file.save()
+
+
+class TokenStore:
+    """The tokens in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextlib.contextmanager
+    def open(self, label: Label) -> Iterator[Kept]:
+        """The entry of ``label``, a new one when there is none; nobody else uses the file meanwhile.
+
+        :raises ParticleError: ``conflict`` when the file is open to others, damaged, or cannot be written.
+        """
+        with private_file.locked(self._path) as file:
+            found = next((entry for entry in self._entries(file.data) if label.matches(entry)), None)
+            yield Kept(file, found if found is not None else {name: getattr(label, name) for name in _LABELS})
+
+    def usable(self, api_url: str, username: str | None, now: float) -> str | None:
+        """A token for a cloud that has not ended, that of the latest end first; ``None`` when there is none."""
+        candidates = [
+            entry
+            for entry in self._entries(private_file.read(self._path))
+            if entry["api_url"] == api_url
+            and username in (None, entry["account"])
+            and entry.get("access_token")
+            and seconds_left(entry, now) > 0
+        ]
+        best = max(candidates, key=lambda entry: seconds_left(entry, now), default=None)
+        return None if best is None else str(best["access_token"])
+
+    def shown(self, now: float) -> list[dict[str, Any]]:
+        """All entries without their tokens, with the ``days_left`` of each (``None``: no end is known)."""
+        rows = []
+        for entry in self._entries(private_file.read(self._path)):
+            if entry.get("access_token"):
+                left = seconds_left(entry, now)
+                days = None if left == float("inf") else int(left // 86400)
+                rows.append({**{name: entry.get(name) for name in _SHOWN}, "days_left": days})
+        return rows
+
+    def forget(self, gone: Callable[[Entry], bool]) -> list[Entry]:
+        """Drop all entries for which ``gone`` says so, and give them back; no file is made for it."""
+        if not self._path.exists():
+            return []
+        with private_file.locked(self._path) as file:
+            entries = self._entries(file.data)
+            dropped = [entry for entry in entries if gone(entry)]
+            if dropped:
+                file.data["tokens"] = [entry for entry in entries if entry not in dropped]
+                file.save()
+            return dropped
+
+    def _entries(self, data: dict[str, Any]) -> list[Entry]:
+        """The entries in what a file holds. :raises ParticleError: ``conflict`` when they are none of ours."""
+        entries = data.get("tokens", [])
+        if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
+            message = f"{self._path} is damaged: it holds no tokens in the form in which they are kept."
+            raise ParticleError("conflict", message, hint="Restore or remove it.")
+        return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in _LABELS):
+        return False
+    return entry.get("expires_at") is None or seconds_until(entry["expires_at"], 0.0) is not None
+
+
+def record(grant: Grant, now: float) -> Entry:
+    """The part of an entry that belongs to one token."""
+    moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    return {
+        "access_token": grant.access_token,
+        "token_type": grant.token_type,
+        "fingerprint": fingerprint(grant.access_token),
+        "obtained_at": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "expires_in": grant.expires_in,
+        "expires_at": expiry(grant.expires_in, moment),
+    }
+
+
+def seconds_left(entry: Entry, now: float) -> float:
+    """How long a token still lives; infinite when it has no end or none is known."""
+    left = seconds_until(entry.get("expires_at"), now)
+    return float("inf") if left is None else left

@@ -1,0 +1,111 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two-step session flow of older clouds: e-mail and password, session, access token. Private to this collection.
+
+The cloud of 2014 had it before its OAuth endpoint was public (errors-and-limits.md, section 6); self-hosted ones may
+have it still. Its two addresses are nowhere documented, so the user names them.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Memory, account_problems
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http, Retry
+
+
+@dataclass(frozen=True)
+class TwoStepLogin:
+    """An account, and where its session and its token come from: addresses, or paths below ``api_url``."""
+
+    username: str
+    password: str = field(repr=False)
+    login_url: str
+    token_url: str
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """Username and password, which some clouds want for a revocation."""
+        return self.username, self.password
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Account and OAuth client as they may be shown."""
+        return self.username, ""
+
+    def identity(self) -> tuple[str, ...]:
+        """All that makes this login this login."""
+        return ("session", self.username, self.password, self.login_url, self.token_url)
+
+    def problems(self) -> list[ParticleError]:
+        """All mistakes that can be seen without asking the cloud."""
+        found = account_problems(self.username, self.password)
+        for name, url in (("session_login_url", self.login_url), ("session_token_url", self.token_url)):
+            if not _is_place(url):
+                message = f"{name} is neither an address nor a path that starts with a slash."
+                found.append(ParticleError("not_a_cloud", message, hint=f"Correct {name}."))
+        return found
+
+    def teach(self, redact: Redactor) -> None:
+        """Let ``redact`` know what must never be shown."""
+        redact.learn(self.password, username=self.username)
+
+    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+        """Both steps, each sent once. The cloud alone decides how long the token lives."""
+        first = self._ask(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
+        session = first.get("auth_token")
+        token = session.get("token") if isinstance(session, dict) else None
+        if not isinstance(token, str) or not token:
+            raise _no_token(self.username, "session")
+        second = self._ask(http, "GET", self.token_url, bearer=token)
+        access_token = second.get("access_token")
+        if not isinstance(access_token, str) or not access_token:
+            raise _no_token(self.username, "access token")
+        http.redact.learn(access_token)
+        left = seconds_until(second.get("access_token_expires_at"), http.now())
+        return Grant(access_token, "bearer", None if left is None else max(1, int(left)))
+
+    def _ask(self, http: Http, method: str, url: str, json: Any = None, bearer: str | None = None) -> dict[str, Any]:
+        parts = urllib.parse.urlsplit(url)
+        base = f"{parts.scheme}://{parts.netloc}" if parts.scheme else http.connection.api_url
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        step = Http(replace(http.connection, api_url=base), redact=http.redact, sleep=http.sleep)
+        step.authorize(bearer)
+        try:
+            doing = f"obtain an access token for {self.username}"
+            data = step.call(f"{method} {path}", doing=doing, json=json, retry=Retry.NEVER, writes=False).data
+        except ParticleError as error:
+            # Refusals of this flow are not documented: that the first step says no is all there is to know.
+            if error.status in (400, 401, 403) and bearer is None:
+                message = f"{error.message} That is how this flow refuses a username or a password."
+                raise ParticleError("invalid_credentials", message, status=error.status, route=error.route) from None
+            raise
+        finally:
+            http.usage.add(step.usage)
+            step.close()
+        return data if isinstance(data, dict) else {}
+
+
+def _is_place(url: str) -> bool:
+    """Whether ``url`` is an address of the web or a path, and nothing that would hide a password or another host."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        return False
+    if "@" in url or any(c.isspace() for c in url):
+        return False
+    if parts.scheme in ("http", "https"):
+        return bool(parts.hostname)
+    return url.startswith("/") and not url.startswith("//")
+
+
+def _no_token(username: str, what: str) -> ParticleError:
+    message = f"Could not obtain an access token for {username}: the answer holds no {what}."
+    return ParticleError("bad_response", message, hint="Check session_login_url and session_token_url.")

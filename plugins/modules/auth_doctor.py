@@ -1,0 +1,198 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: auth_doctor
+short_description: Find out why a login or a token does not work
+version_added: 0.1.0
+description:
+  - Walks through credentials, host, TLS, clock, login, token, scopes and, where asked for, the listing of tokens, and
+    says in words what is wrong and what to do.
+  - Makes at most one token request, because ten refused ones in a row lock the address out for 30 minutes.
+  - Succeeds as a task whatever it finds, unless O(fail) is set.
+author:
+  - meshfleet.particle contributors (@meshfleet)
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.connection.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Changes nothing, so check mode makes no difference.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: N/A
+    details: Changes nothing.
+options:
+  product:
+    description: Id or slug of a product whose devices the token should reach.
+    type: str
+  list:
+    description: Try the listing of tokens too, and say why it is refused. Needs O(username) and O(password).
+    type: bool
+    default: false
+  fail:
+    description: Fail the task when something is wrong.
+    type: bool
+    default: false
+seealso:
+  - module: meshfleet.particle.access_token
+"""
+
+EXAMPLES = r"""
+- name: Find out why I cannot log in
+  meshfleet.particle.auth_doctor:
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+  register: doctor
+
+- name: Say it
+  ansible.builtin.debug:
+    var: doctor.diagnosis
+"""
+
+RETURN = r"""
+checks:
+  description: What was looked at, in this order. What follows a failure is skipped.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: V(credentials), V(host), V(tls), V(clock), V(login), V(token), V(scopes) or V(listing).
+      type: str
+      returned: always
+      sample: login
+    status:
+      description: V(ok), V(warn), V(fail) or V(skipped).
+      type: str
+      returned: always
+      sample: fail
+    message:
+      description: What was found.
+      type: str
+      returned: always
+      sample: "Could not obtain an access token for jane@example.com: the account has two-factor login."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Give the one-time code as otp, or for unattended use the secret behind it as otp_secret.
+diagnosis:
+  description: The finding that matters, in one or two sentences.
+  returned: success
+  type: str
+  sample: Everything is in order.
+code:
+  description: The error code of that finding, V(null) when everything is in order.
+  returned: success
+  type: str
+  sample: mfa_required
+cloud:
+  description: What the task cost.
+  returned: when a cloud was asked
+  type: dict
+  contains:
+    requests:
+      description: Requests sent, logins included.
+      type: int
+      returned: always
+      sample: 11
+    writes:
+      description: Those of them that may change the fleet.
+      type: int
+      returned: always
+      sample: 0
+    retries:
+      description: Requests that were sent again after a passing failure.
+      type: int
+      returned: always
+      sample: 0
+    throttled_seconds:
+      description: Seconds waited because the cloud asked for it.
+      type: float
+      returned: always
+      sample: 0.0
+    budget_wait_seconds:
+      description: Seconds waited so that the cloud need not ask.
+      type: float
+      returned: always
+      sample: 0.0
+error:
+  description: Why the task failed.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One word of the closed list, to act on.
+      type: str
+      returned: always
+      sample: token_expired
+    status:
+      description: HTTP status behind it, V(null) without one.
+      type: int
+      returned: always
+      sample: 401
+    message:
+      description: What failed, and why.
+      type: str
+      returned: always
+      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Obtain a new access token, or give username and password instead.
+    route:
+      description: Method and path template of the request behind it, V(null) without one.
+      type: str
+      returned: always
+      sample: GET /v1/devices
+"""
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import Patient, examine, undiagnosed
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import ACCOUNT, client_given
+
+SPEC = argument_spec(
+    product={"type": "str"},
+    list={"type": "bool", "default": False},
+    fail={"type": "bool", "default": False},
+)
+
+
+def auth_doctor(task: Task) -> dict[str, Any]:
+    """Examine what is given; a finding is a result, and a failure only when that is wanted."""
+    try:
+        settings = task.settings()
+        account = task.settings(ACCOUNT).login
+    except ParticleError as error:
+        result = undiagnosed(error)
+    else:
+        patient = Patient(
+            login=settings.login,
+            pair=account.account if account else None,
+            client=client_given(task.options, task.environment),
+            product=task.options["product"],
+            lists_tokens=task.options["list"],
+        )
+        result = examine(task.connect(settings), patient, task.sessions())
+    if task.options["fail"] and result["code"] is not None:
+        raise ParticleError(result["code"], result["diagnosis"], hint="")
+    return result
+
+
+def main() -> None:
+    run_module(SPEC, auth_doctor)
+
+
+if __name__ == "__main__":
+    main()

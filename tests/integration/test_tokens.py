@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The life of tokens in playbooks: every way to one, kept, renewed, shared by many hosts, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from support.counts import count
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import TASK, cloud_environment, run_task
+from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+HOSTS = count(quick=20, full=50)
+MFA = {"username": "mfa@example.com", "password": PASSWORD}
+MFA_SECRET = "JBSWY3DPEHPK3PXP"
+CLIENT = {"id": "line-2-4711", "secret": "0123456789abcdef0123456789abcdef01234567"}
+TIMEOUT = 30
+
+
+@pytest.fixture(scope="module")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    accounts = tmp_path_factory.mktemp("accounts") / "accounts.json"
+    accounts.write_text(
+        json.dumps(
+            [
+                {"username": USERNAME, "password": PASSWORD, "clients": [CLIENT]},
+                {**MFA, "otp_secret": MFA_SECRET},
+            ]
+        )
+    )
+    flags = ("--session-login", "/ide/login", "--session-token", "/ide/token")
+    with running_simulator("--fleet", "3", "--accounts", str(accounts), *flags) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def cloud(_cloud: Simulator) -> Simulator:
+    _cloud.reset()
+    return _cloud
+
+
+def alive(cloud: Simulator, token: str) -> bool:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{cloud.url}/v1/access_tokens/current", headers=headers, timeout=TIMEOUT).ok
+
+
+def kept_tokens(file: Path) -> list[str]:
+    return [entry["access_token"] for entry in json.loads(file.read_text())["tokens"]]
+
+
+def advance(cloud: Simulator, seconds: float) -> None:
+    requests.post(f"{cloud.url}/_simulator/clock", json={"advance": seconds}, timeout=TIMEOUT).raise_for_status()
+
+
+# --- every way to a token ---
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"username": USERNAME, "password": PASSWORD},
+        {**MFA, "otp_secret": MFA_SECRET},
+        {"grant": "client_credentials", "client_id": CLIENT["id"], "client_secret": CLIENT["secret"]},
+        {
+            "grant": "session",
+            "username": USERNAME,
+            "password": PASSWORD,
+            "session_login_url": "/ide/login",
+            "session_token_url": "/ide/token",
+        },
+    ],
+    ids=["password", "one-time code", "client credentials", "two-step session"],
+)
+def test_a_token_is_obtained(cloud: Simulator, tmp_path: Path, options: dict[str, Any]) -> None:
+    file = tmp_path / "tokens.json"
+    run = run_task("access_token", {**options, "token_file": str(file)}, {"PARTICLE_API_URL": cloud.url}).succeeded()
+    assert run.task(TASK).status == "changed"
+    (token,) = kept_tokens(file)
+    assert alive(cloud, token)
+
+
+def test_a_refresh_token_is_good_for_one_more_token(cloud: Simulator) -> None:
+    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+    client = (CLIENT["id"], CLIENT["secret"])
+    refresh = requests.post(f"{cloud.url}/oauth/token", data=form, auth=client, timeout=TIMEOUT).json()["refresh_token"]
+    options = {
+        "grant": "refresh_token",
+        "refresh_token": refresh,
+        "client_id": CLIENT["id"],
+        "client_secret": CLIENT["secret"],
+    }
+    env = {"PARTICLE_API_URL": cloud.url}
+    assert run_task("access_token", options, env).task(TASK).status == "changed"
+    again = run_task("access_token", options, env)
+    assert again.result(TASK)["error"]["code"] == "invalid_credentials"
+    assert refresh not in again.output
+
+
+def test_one_login_after_the_other_waits_for_the_next_one_time_code(cloud: Simulator, tmp_path: Path) -> None:
+    obtain = {"meshfleet.particle.access_token": {**MFA, "otp_secret": MFA_SECRET}}
+    tasks = [{"name": name, **obtain} for name in ("First", "Second")]
+    run = run_playbook(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], env={"PARTICLE_API_URL": cloud.url}
+    ).succeeded()
+    assert [task.status for task in run.tasks] == ["changed", "changed"]
+    assert cloud.stats()["refusals"] == 0
+
+
+def test_the_login_of_the_official_tool_is_found(cloud: Simulator, tmp_path: Path) -> None:
+    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+    token = requests.post(
+        f"{cloud.url}/oauth/token", data=form, auth=("particle-cli", "particle-cli"), timeout=TIMEOUT
+    ).json()["access_token"]
+    folder = tmp_path / ".particle"
+    folder.mkdir()
+    profile = {"access_token": token, "username": USERNAME, "apiUrl": cloud.url}
+    (folder / "particle.config.json").write_text(json.dumps(profile))
+    run_task("device_info", {"product": PRODUCT_SLUG}, {"HOME": str(tmp_path)}).succeeded()
+    assert cloud.stats()["grants"] == 1  # ours, above
+
+
+def test_v_says_where_the_credentials_come_from(cloud: Simulator) -> None:
+    run = run_task("fleet", {"product": PRODUCT_SLUG, "devices": []}, cloud_environment(cloud.url), "-v").succeeded()
+    assert "Credentials come from the environment." in run.output
+    assert PASSWORD not in run.output
+
+
+# --- kept, renewed, ended ---
+
+
+def test_a_kept_token_is_handed_back_until_it_is_renewed(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    env = cloud_environment(cloud.url)
+    options = {"token_file": str(file), "purpose": "nightly report"}
+
+    first = run_task("access_token", options, env).succeeded()
+    again = run_task("access_token", options, env).succeeded()
+    assert (first.task(TASK).status, again.task(TASK).status) == ("changed", "ok")
+    (old,) = kept_tokens(file)
+
+    run_task("access_token", {**options, "renew_before": 91}, env).succeeded()
+    (new,) = kept_tokens(file)
+    assert new != old
+    assert (alive(cloud, old), alive(cloud, new)) == (False, True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    run_task("access_token", {"state": "absent", "which": "current", "token_file": str(file)},
+             {"PARTICLE_API_URL": cloud.url}).succeeded()  # fmt: skip
+    assert not alive(cloud, new)
+    assert kept_tokens(file) == []
+
+
+def test_a_dry_run_of_a_rotation_rotates_nothing(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    env = cloud_environment(cloud.url)
+    run_task("access_token", {"token_file": str(file)}, env).succeeded()
+    before = file.read_bytes()
+    dry = run_task("access_token", {"token_file": str(file), "state": "rotated"}, env, "--check").succeeded()
+    assert dry.task(TASK).status == "changed"
+    assert file.read_bytes() == before
+    assert cloud.stats()["grants"] == 1
+    run_task("access_token", {"token_file": str(file), "state": "rotated"}, env).succeeded()
+    assert cloud.stats()["grants"] == 2
+
+
+def test_a_file_that_others_can_read_is_refused(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    file.write_text("{}")
+    os.chmod(file, 0o644)
+    run = run_task("access_token", {"token_file": str(file)}, cloud_environment(cloud.url))
+    assert run.task(TASK).status == "failed"
+    assert "0644" in run.result(TASK)["msg"]
+    assert cloud.stats()["requests"] == 0
+
+
+def test_all_tokens_are_revoked_only_when_that_is_confirmed(cloud: Simulator) -> None:
+    env = cloud_environment(cloud.url)
+    refused = run_task("access_token", {"state": "absent", "which": "all"}, env)
+    assert refused.task(TASK).status == "failed"
+    assert cloud.stats()["requests"] == 0
+    run_task("access_token", {"state": "absent", "which": "all", "confirm": True}, env).succeeded()
+    assert cloud.stats()["by_route"]["DELETE /v1/access_tokens"] == 1
+
+
+def test_the_register_shows_the_token_in_use_and_those_that_are_kept(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    run_task("access_token", {"token_file": str(file), "purpose": "report"}, cloud_environment(cloud.url)).succeeded()
+    run = run_task("access_token_info", {"token_file": str(file), "list": True}, {"PARTICLE_API_URL": cloud.url})
+    result = run.succeeded().result(TASK)
+    assert result["current"]["alive"] is True
+    assert result["current"]["days_left"] in (89, 90)
+    assert [(kept["purpose"], kept["account"], kept["days_left"]) for kept in result["kept"]] == [
+        ("report", USERNAME, 89)
+    ]
+    assert result["kept"][0]["fingerprint"] == result["current"]["fingerprint"]
+    assert result["listing_error"]["code"] == "listing_refused"
+    assert kept_tokens(file)[0] not in run.output + json.dumps(result)
+
+
+def health(cloud: Simulator, file: Path, **extra: Any) -> PlaybookRun:
+    return run_playbook(
+        "meshfleet.particle.token_health",
+        env=cloud_environment(cloud.url),
+        extra_vars={"token_file": str(file), **extra},
+    )
+
+
+def test_token_health_fails_below_the_threshold_and_renews_when_asked(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    options = {"token_file": str(file), "purpose": "ci-bot", "expires_in": 11 * 86400 + 600, "renew_before": 1}
+    run_task("access_token", options, cloud_environment(cloud.url)).succeeded()
+
+    short = health(cloud, file)
+    assert short.rc != 0
+    assert "ci-bot: 11 days left (renew below 14)" in short.output
+
+    (old,) = kept_tokens(file)
+    health(cloud, file, renew=True).succeeded()
+    assert not alive(cloud, old)
+    healthy = health(cloud, file).succeeded()
+    assert "ci-bot: 89 days left" in healthy.output
+
+
+# --- shared ---
+
+MANY = [f"line-{number}" for number in range(HOSTS)]
+
+
+def over_many_hosts(cloud: Simulator, defaults: dict[str, Any], **env: str) -> PlaybookRun:
+    """One task on many hosts at once, each in a process of its own."""
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": {"ansible_connection": "local"},
+        "module_defaults": {"group/meshfleet.particle.particle": {"api_url": cloud.url, **defaults}},
+        "tasks": [{"name": TASK, "meshfleet.particle.device_info": {"product": PRODUCT_SLUG}}],
+    }
+    inventory = ",".join(MANY) + ","
+    return run_playbook([play], env=env, args=["-i", inventory, "--forks", str(HOSTS)], timeout=280)
+
+
+LOOKUP = "{{ lookup('meshfleet.particle.access_token', api_url=%r, username=%r, password=%r) }}"
+
+
+@pytest.mark.parametrize("way", ["credentials", "lookup"])
+def test_many_hosts_share_one_login(cloud: Simulator, way: str) -> None:
+    defaults: dict[str, Any] = {"username": USERNAME, "password": PASSWORD}
+    if way == "lookup":
+        defaults = {"access_token": LOOKUP % (cloud.url, USERNAME, PASSWORD)}
+    over_many_hosts(cloud, defaults).succeeded()
+    stats = cloud.stats()
+    assert (stats["grants"], stats["refusals"]) == (1, 0)
+
+
+@pytest.mark.parametrize("way", ["credentials", "lookup"])
+def test_many_hosts_with_one_wrong_password_are_refused_once(cloud: Simulator, way: str) -> None:
+    defaults: dict[str, Any] = {"username": USERNAME, "password": "wrong-canary"}
+    if way == "lookup":
+        defaults = {"access_token": LOOKUP % (cloud.url, USERNAME, "wrong-canary")}
+    run = over_many_hosts(cloud, defaults)
+    assert run.rc != 0
+    stats = cloud.stats()
+    assert (stats["grants"], stats["refusals"]) == (0, 1)
+    assert "does not accept this username and password" in run.output
+
+
+def test_a_session_that_has_ended_leads_to_one_new_login(cloud: Simulator, tmp_path: Path) -> None:
+    env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+    run_task("device_info", {"product": PRODUCT_SLUG}, env).succeeded()
+    advance(cloud, 2 * 3600)  # the cloud's clock alone: we still believe in the token
+    again = run_task("device_info", {"product": PRODUCT_SLUG}, env).succeeded()
+    assert cloud.stats()["grants"] == 2
+    assert "logged in again" in again.output

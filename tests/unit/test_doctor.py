@@ -1,0 +1,408 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Whatever is wrong with a login or a token, the doctor names it, and costs at most one of ten refusals."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from token_cloud import (
+    CURRENT,
+    DEVICES,
+    EXPIRED,
+    GRANT,
+    INVALID,
+    LOGIN,
+    PASSWORD,
+    REFUSED,
+    USERNAME,
+    granting,
+    token,
+    trail,
+    turned_conversation,
+)
+from turned_clock import TurnedClock
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import (
+    CHECKS,
+    Patient,
+    examine,
+    undiagnosed,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from support.scripted import ScriptedCloud, scripted_cloud
+from support.simulator import Simulator
+
+READY = ReadyToken(token(1))
+CLIENT = Client("my-client", "s3cret-of-the-client")
+NO_TOKEN = {"error": "invalid_request", "error_description": "The access token was not found"}
+SECRETS = (PASSWORD, CLIENT.secret, token(1), token(2), "001234")
+
+
+@pytest.fixture
+def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+    clock.now = time.time()
+    http = turned_conversation(scripted_cloud.url, clock)
+    yield http
+    http.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: TurnedClock) -> SessionStore:
+    return SessionStore(tmp_path / "sessions.json", clock)
+
+
+@pytest.fixture
+def cloud(scripted_cloud: ScriptedCloud) -> ScriptedCloud:
+    """A cloud that answers; the rest is up to the test."""
+    return scripted_cloud.answer("GET", CURRENT, 400, json=NO_TOKEN)
+
+
+def statuses(result: dict[str, Any]) -> dict[str, str]:
+    return {check["name"]: check["status"] for check in result["checks"]}
+
+
+def examined(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
+    """The result, after making sure of what holds for all: order, one token request, and no secret."""
+    if login is not None:
+        login.teach(http.redact)
+    result = examine(http, Patient(login, **more), store)
+    assert tuple(check["name"] for check in result["checks"]) == CHECKS
+    assert not [secret for secret in SECRETS if secret in str(result)]
+    assert result["changed"] is False
+    assert (result["code"] is None) == (result["diagnosis"] == "Everything is in order.")
+    return result
+
+
+def failed_at(result: dict[str, Any], name: str, code: str) -> dict[str, Any]:
+    """The one check that failed, after making sure that all after it are skipped."""
+    found = statuses(result)
+    after = CHECKS[CHECKS.index(name) + 1 :]
+    assert [check for check, status in found.items() if status == "fail"] == [name]
+    assert {found[check] for check in after} <= {"skipped"}
+    assert result["code"] == code
+    (check,) = [check for check in result["checks"] if check["name"] == name]
+    assert result["diagnosis"] == f"{check['message']} {check['hint']}"
+    return dict(check)
+
+
+def well(cloud: ScriptedCloud, **facts: Any) -> ScriptedCloud:
+    """The cloud takes the token and tells whose it is."""
+    return cloud.answer("GET", CURRENT, json=facts).answer("GET", "/v1/user", json={"username": USERNAME})
+
+
+# All is well
+
+
+def test_a_good_login_is_tried_looked_at_and_ended_again(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    well(granting(cloud, token(1), expires_in=300), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
+    result = examined(turned, store, LOGIN)
+    assert result["code"] is None
+    assert statuses(result) == {
+        "credentials": "ok",
+        "host": "ok",
+        "tls": "skipped",
+        "clock": "ok",
+        "login": "ok",
+        "token": "ok",
+        "scopes": "skipped",
+        "listing": "skipped",
+    }
+    assert trail(cloud) == [
+        f"GET {CURRENT}",
+        f"POST {GRANT}",
+        f"GET {CURRENT}",
+        "GET /v1/user",
+        f"DELETE {CURRENT}",
+    ]
+    assert cloud.requests[1].form["expires_in"] == "300"
+
+
+def test_the_simulator_is_a_healthy_cloud_and_is_left_as_it_was(
+    simulator: Simulator, tmp_path: Path, no_proxies: None
+) -> None:
+    http = Http(Connection(simulator.url))
+    store = SessionStore(tmp_path / "sessions.json")
+    result = examined(http, store, LOGIN, product="field-logger")
+    http.close()
+    assert (result["code"], statuses(result)["scopes"]) == (None, "ok")
+    assert simulator.state()["accounts"][0]["tokens"] == 0
+    assert simulator.stats()["writes"] == 0
+
+
+def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+    well(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
+    examined(turned, store, LOGIN)
+    assert store.shared(identity_of(turned.connection, LOGIN)) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"expires_at": None}, "it has no end"),
+        ({}, "its end is not known"),
+        ({"expires_in_days": 10}, "it ends in 10 days"),
+        ({"expires_in_days": 0.5}, "it ends in 12.0 hours"),
+    ],
+)
+def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock, facts: dict[str, Any], words: str
+) -> None:
+    if "expires_in_days" in facts:
+        end = datetime.datetime.fromtimestamp(clock.now + facts["expires_in_days"] * 86400, datetime.UTC)
+        facts = {"expires_at": end.isoformat()}
+    well(cloud, **facts)
+    result = examined(turned, store, READY)
+    assert result["checks"][5]["message"] == f"A token of {USERNAME}; {words}."
+    assert statuses(result)["login"] == "skipped"
+    assert trail(cloud) == [f"GET {CURRENT}", f"GET {CURRENT}", "GET /v1/user"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "words"),
+    [
+        (400, {"error": "unauthorized", "error_description": "No."}, "an API user, or one with limited scope"),
+        (403, {"ok": False}, "an API user, or one with limited scope"),
+        (404, {"ok": False}, "an account that the cloud does not name"),
+    ],
+)
+def test_a_token_that_may_not_say_whose_it_is_is_no_failure(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, status: int, said: dict[str, Any], words: str
+) -> None:
+    cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", status, json=said)
+    result = examined(turned, store, READY)
+    assert (result["code"], words in result["checks"][5]["message"]) == (None, True)
+
+
+def test_without_credentials_only_the_cloud_is_looked_at(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    result = examined(turned, store, None, product="field-logger")
+    assert result["code"] is None
+    assert [name for name, status in statuses(result).items() if status == "ok"] == ["host", "clock"]
+    assert trail(cloud) == [f"GET {CURRENT}"]
+
+
+# What is wrong, in the order in which it is looked at
+
+
+def test_what_can_be_seen_offline_is_told_before_any_request(
+    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+) -> None:
+    result = examined(turned, store, PasswordLogin(USERNAME, f"{PASSWORD}\n"))
+    failed_at(result, "credentials", "malformed_password")
+    assert scripted_cloud.requests == []
+
+
+def test_a_client_secret_in_the_place_of_a_token_is_recognised_at_once(turned: Http, store: SessionStore) -> None:
+    result = examined(turned, store, ReadyToken(CLIENT.secret), client=CLIENT)
+    failed_at(result, "credentials", "not_a_token")
+    assert turned.usage.requests == 0
+
+
+def test_a_cloud_that_is_not_there_is_told(store: SessionStore, clock: TurnedClock, no_proxies: None) -> None:
+    with scripted_cloud() as gone:
+        url = gone.url
+    http = turned_conversation(url, clock)
+    failed_at(examined(http, store, LOGIN), "host", "unreachable")
+    http.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, "<html>Welcome</html>"), (404, "<html>nginx</html>"), (302, "")], ids=str
+)
+def test_what_is_no_cloud_gets_no_password(
+    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, body: str
+) -> None:
+    scripted_cloud.answer("GET", CURRENT, status, body=body)
+    failed_at(examined(turned, store, LOGIN), "host", "not_a_cloud")
+    assert trail(scripted_cloud) == [f"GET {CURRENT}"]
+
+
+@pytest.mark.parametrize("skew", [-301.0, 301.0, 86400.0])
+def test_a_clock_that_is_far_off_is_a_failure_and_gets_no_code_tried(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock, skew: float
+) -> None:
+    clock.now += skew + (2 if skew > 0 else -2)
+    check = failed_at(examined(turned, store, LOGIN), "clock", "clock_skew")
+    assert ("ahead of" if skew > 0 else "behind") in check["message"]
+    assert trail(cloud) == [f"GET {CURRENT}"]
+
+
+def test_a_clock_that_is_a_little_off_is_a_warning_that_stops_nothing(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock
+) -> None:
+    clock.now += 60
+    well(cloud)
+    result = examined(turned, store, READY)
+    assert (statuses(result)["clock"], statuses(result)["token"], result["code"]) == ("warn", "ok", "clock_skew")
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (400, REFUSED, "invalid_credentials"),
+        (503, {"error": "server_error", "error_description": "Wrong password"}, "invalid_credentials"),
+        (400, {"error": "invalid_client", "error_description": "Client credentials are invalid"}, "unknown_client"),
+        (400, {"error": "invalid_client", "error_description": "Missing client_secret"}, "invalid_client_secret"),
+        (403, {"error": "mfa_required", "mfa_token": "x"}, "mfa_required"),
+        (403, {"error": "sso_user", "error_description": "No."}, "sso_account"),
+        (429, {"error": "rate_limit_exceeded"}, "locked_out"),
+        (503, {"error": "server_error"}, "cloud_error"),
+        (200, {}, "bad_response"),
+    ],
+)
+def test_a_refused_login_is_diagnosed_from_one_token_request(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, status: int, said: dict[str, Any], code: str
+) -> None:
+    cloud.answer("POST", GRANT, status, json=said)
+    check = failed_at(examined(turned, store, replace(LOGIN, client=CLIENT)), "login", code)
+    assert check["hint"].startswith(HINTS[code])
+    assert trail(cloud) == [f"GET {CURRENT}", f"POST {GRANT}"]
+
+
+def test_who_asks_the_doctor_again_costs_no_second_refusal(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    cloud.answer("POST", GRANT, 400, json=REFUSED).answer("GET", CURRENT, 400, json=NO_TOKEN)
+    for _ in range(2):
+        failed_at(examined(turned, store, LOGIN), "login", "invalid_credentials")
+    assert len(cloud.seen("POST", GRANT)) == 1
+
+
+def test_a_wrong_code_is_one_login_and_one_refusal(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+    cloud.answer("POST", GRANT, 403, json={"error": "mfa_required", "mfa_token": "x"})
+    cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant", "error_description": "Could not validate OTP."})
+    failed_at(examined(turned, store, replace(LOGIN, otp="001234")), "login", "otp_refused")
+    assert len(cloud.seen("POST", GRANT)) == 2, "the password, and its code"
+
+
+@pytest.mark.parametrize(("said", "code"), [(INVALID, "token_invalid"), (EXPIRED, "token_expired")])
+def test_a_dead_token_is_told_from_one_that_nobody_knows_without_a_token_request(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, said: dict[str, str], code: str
+) -> None:
+    cloud.answer("GET", CURRENT, 401, json=said)
+    failed_at(examined(turned, store, READY), "token", code)
+    assert trail(cloud) == [f"GET {CURRENT}"] * 2
+
+
+def test_a_secret_of_the_client_that_is_given_is_recognised_by_one_token_request_and_its_token_ended(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    granting(cloud.answer("GET", CURRENT, 401, json=INVALID), token(2)).answer("DELETE", CURRENT, json={"ok": True})
+    result = examined(turned, store, READY, client=Client("my-client", "another"))
+    check = failed_at(result, "token", "not_a_token")
+    assert "the secret of client my-client" in check["message"]
+    assert cloud.requests[2].form["grant_type"] == "client_credentials"
+    assert cloud.requests[3].headers["Authorization"] == f"Bearer {token(2)}"
+
+
+def test_an_unknown_token_that_is_no_secret_either_is_just_unknown(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    cloud.answer("GET", CURRENT, 401, json=INVALID).answer("POST", GRANT, 400, json={"error": "invalid_client"})
+    failed_at(examined(turned, store, READY, client=CLIENT), "token", "token_invalid")
+    assert len(cloud.seen("POST", GRANT)) == 1
+
+
+def test_on_a_cloud_that_says_little_a_token_that_works_is_enough(
+    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("GET", CURRENT, 404, body="Not Found", repeat=True).answer("GET", DEVICES, json=[])
+    result = examined(turned, store, READY)
+    assert (statuses(result)["host"], statuses(result)["token"], result["code"]) == ("ok", "ok", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (403, {"ok": False, "error": "Forbidden"}, "forbidden"),
+        (400, {"error": "unauthorized", "error_description": "No."}, "missing_scope"),
+        (404, {"ok": False, "error": "Product not found"}, "not_found"),
+    ],
+)
+def test_a_token_that_does_not_reach_the_product_is_told_and_ended(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, status: int, said: dict[str, Any], code: str
+) -> None:
+    well(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
+    cloud.answer("GET", "/v1/products/field-logger/devices", status, json=said)
+    failed_at(examined(turned, store, LOGIN, product="field-logger"), "scopes", code)
+    assert trail(cloud)[-1] == f"DELETE {CURRENT}"
+
+
+@pytest.mark.parametrize(
+    ("pair", "status", "code"),
+    [
+        (None, None, "listing_refused"),
+        ((USERNAME, PASSWORD), 401, "listing_refused"),
+        ((USERNAME, PASSWORD), 404, "listing_retired"),
+    ],
+)
+def test_a_listing_that_is_asked_for_is_explained(
+    turned: Http,
+    store: SessionStore,
+    cloud: ScriptedCloud,
+    pair: tuple[str, str] | None,
+    status: int | None,
+    code: str,
+) -> None:
+    well(cloud)
+    if status is not None:
+        cloud.answer("GET", "/v1/access_tokens", status, json={"ok": False})
+    failed_at(examined(turned, store, READY, pair=pair, lists_tokens=True), "listing", code)
+
+
+def test_a_listing_that_works_is_counted(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+    well(cloud).answer("GET", "/v1/access_tokens", json=[{"token": token(2), "expires_at": None, "client": "x"}])
+    result = examined(turned, store, READY, pair=(USERNAME, PASSWORD), lists_tokens=True)
+    assert result["checks"][7]["message"] == "The account has 1 tokens."
+
+
+def test_a_token_that_cannot_be_ended_is_told_last_and_is_no_failure(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    well(granting(cloud, token(1))).answer("DELETE", CURRENT, 403)
+    result = examine(turned, Patient(LOGIN), store)
+    assert (result["code"], result["checks"][-1]["status"]) == (None, "warn")
+    assert "within five minutes" in result["checks"][-1]["hint"]
+
+
+@pytest.mark.parametrize("login", [LOGIN, ClientCredentials(CLIENT), READY])
+def test_what_is_broken_on_the_way_leaves_no_token_behind(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud, login: Login
+) -> None:
+    if login is not READY:
+        granting(cloud, token(2)).answer("DELETE", CURRENT, json={"ok": True})
+    cloud.answer("GET", CURRENT, 500, repeat=True)
+    failed_at(examined(turned, store, login), "token", "cloud_error")
+    assert (trail(cloud)[-1] == f"DELETE {CURRENT}") is (login is not READY)
+
+
+# Without a patient
+
+
+def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
+    result = undiagnosed(ParticleError("malformed_password", "Only a username is given.", hint="Give both."))
+    assert result["code"] == "malformed_password"
+    assert result["diagnosis"] == "Only a username is given. Give both."
+    assert [check["status"] for check in result["checks"]] == ["fail", *["skipped"] * 7]
+    assert tuple(check["name"] for check in result["checks"]) == CHECKS
+
+
+def test_no_secret_is_in_the_representation_of_a_patient() -> None:
+    shown = repr(Patient(LOGIN, (USERNAME, PASSWORD), CLIENT))
+    assert not [secret for secret in SECRETS if secret in shown]

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The lookup gives the token that any task with the same options would use, and tells no secret when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleLookupError
+from token_cloud import GRANT, PASSWORD, REFUSED, USERNAME, granting, token, trail, write_private
+
+from ansible_collections.meshfleet.particle.plugins.lookup.access_token import LookupModule
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from support.scripted import ScriptedCloud
+
+ACCOUNT = {"username": USERNAME, "password": PASSWORD}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxies: None) -> Path:
+    """Nothing of whoever runs the tests counts."""
+    for name in [name for name in os.environ if name.startswith(("PARTICLE_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def look_up(cloud: ScriptedCloud, **options: object) -> list[str]:
+    return LookupModule().run([], {}, api_url=cloud.url, **options)
+
+
+def failure(cloud: ScriptedCloud, **options: object) -> str:
+    with pytest.raises(AnsibleLookupError) as caught:
+        look_up(cloud, **options)
+    return str(caught.value)
+
+
+def test_however_often_it_is_evaluated_it_is_one_login(scripted_cloud: ScriptedCloud) -> None:
+    granting(scripted_cloud, token(1))
+    assert [look_up(scripted_cloud, **ACCOUNT) for _ in range(5)] == [[token(1)]] * 5
+    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+
+
+def test_a_task_with_the_same_options_uses_the_same_token(scripted_cloud: ScriptedCloud) -> None:
+    granting(scripted_cloud, token(1))
+    (looked_up,) = look_up(scripted_cloud, **ACCOUNT)
+    task = Task({"api_url": scripted_cloud.url, **ACCOUNT}, False, print, print)
+    with task.session() as http:
+        assert http.token == looked_up
+        http.close()
+    assert trail(scripted_cloud) == [f"POST {GRANT}"]
+
+
+def test_a_ready_token_is_given_back_without_a_request(scripted_cloud: ScriptedCloud) -> None:
+    assert look_up(scripted_cloud, access_token="ready-token") == ["ready-token"]
+    assert scripted_cloud.requests == []
+
+
+def test_the_environment_is_a_source_of_its_own(scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTICLE_ACCESS_TOKEN", "token-of-the-environment")
+    assert look_up(scripted_cloud) == ["token-of-the-environment"]
+    granting(scripted_cloud, token(1))
+    assert look_up(scripted_cloud, **ACCOUNT) == [token(1)], "sources are compared whole"
+    monkeypatch.setenv("PARTICLE_USERNAME", USERNAME)
+    assert "Only one of username and password" in failure(scripted_cloud, password=PASSWORD)
+
+
+def test_a_kept_token_and_the_login_of_the_tool_are_found_too(scripted_cloud: ScriptedCloud, home: Path) -> None:
+    (home / ".particle").mkdir()
+    profile = {"access_token": "tools-token", "apiUrl": scripted_cloud.url}
+    (home / ".particle" / "particle.config.json").write_text(json.dumps(profile))
+    assert look_up(scripted_cloud) == ["tools-token"]
+    entry = {"api_url": scripted_cloud.url, "account": USERNAME, "client": "particle", "purpose": ""}
+    write_private(home / "tokens.json", {"tokens": [{**entry, "access_token": token(2)}]})
+    assert look_up(scripted_cloud, token_file="~/tokens.json") == [token(2)]
+
+
+def test_a_refusal_is_told_in_words_once_and_without_the_password(scripted_cloud: ScriptedCloud) -> None:
+    said = {**REFUSED, "error_description": f"{PASSWORD} is wrong"}
+    scripted_cloud.answer("POST", GRANT, 400, json=said)
+    for _ in range(3):
+        words = failure(scripted_cloud, **ACCOUNT)
+        assert "does not accept this username and password" in words
+        assert "Check username and password" in words
+        assert PASSWORD not in words
+    assert len(scripted_cloud.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "Neither an access token nor username and password are given."),
+        ({"username": USERNAME}, "Only one of username and password"),
+        ({"access_token": "s3cret token"}, "The access token holds spaces"),
+        ({"username": USERNAME, "password": "s3cret\n"}, "The password ends with a line break."),
+        ({**ACCOUNT, "client_secret": "s3cret"}, "client_id and client_secret belong together"),
+    ],
+)
+def test_what_can_be_seen_offline_is_told_before_any_request(
+    scripted_cloud: ScriptedCloud, options: dict[str, str], words: str
+) -> None:
+    told = failure(scripted_cloud, **options)
+    assert words in told
+    assert "s3cret" not in told
+    assert scripted_cloud.requests == []
+
+
+def test_it_takes_options_by_name_only(scripted_cloud: ScriptedCloud) -> None:
+    with pytest.raises(AnsibleLookupError, match="options by name") as caught:
+        LookupModule().run([PASSWORD], {}, api_url=scripted_cloud.url)
+    assert PASSWORD not in str(caught.value)

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A file with secrets is for one user only, has one writer at a time, and is whole at every moment."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from token_cloud import mode, run_child, write_private
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked, read
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from support.counts import count
+from support.paths import COLLECTIONS
+from support.processes import running
+
+SECRET = "s3cret-content"
+
+SAVE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked
+
+def die(*arguments, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with locked(Path(sys.argv[1])) as file:
+    file.data["secret"] = "new"
+    if sys.argv[2] == "afterwards":
+        file.save()
+        die()
+    setattr(os, sys.argv[2], die)
+    file.save()
+"""
+
+COUNT_IN_MANY_PROCESSES = """
+import os, sys
+from pathlib import Path
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked
+
+def count(times):
+    for _ in range(times):
+        with locked(Path(sys.argv[1])) as file:
+            file.data["count"] = file.data.get("count", 0) + 1
+            file.save()
+
+children = []
+for _ in range(int(sys.argv[2])):
+    child = os.fork()
+    if child == 0:
+        count(int(sys.argv[3]))
+        os._exit(0)
+    children.append(child)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+SAVE_FOR_EVER = """
+import sys
+from pathlib import Path
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked
+
+for number in range(10**9):
+    with locked(Path(sys.argv[1])) as file:
+        file.data = {"first": number, "filling": "x" * 20000, "last": number}
+        file.save()
+    if number == 2:
+        print("started", flush=True)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "secrets.json"
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o177, 0o777], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def save(path: Path, **content: Any) -> None:
+    with locked(path) as file:
+        file.data = content
+        file.save()
+
+
+def names(path: Path) -> set[str]:
+    return {found.name for found in path.parent.iterdir()}
+
+
+def refusal(path: Path) -> ParticleError:
+    """The error that both ways to the content agree on."""
+    with pytest.raises(ParticleError) as looking:
+        read(path)
+    with pytest.raises(ParticleError) as taking, locked(path):
+        pytest.fail("nobody may get at this file")
+    assert looking.value.as_result() == taking.value.as_result()
+    assert SECRET not in str(looking.value.as_failure())
+    return looking.value
+
+
+# For one user only
+
+
+def test_what_is_saved_can_be_read_by_its_owner_alone_whatever_the_umask(path: Path, umask: None) -> None:
+    save(path, secret=SECRET)
+    assert mode(path) == 0o600
+    assert mode(path.with_name("secrets.json.lock")) & 0o077 == 0
+
+
+def test_saving_makes_a_file_private_again_and_keeps_nothing_of_the_old_one(path: Path) -> None:
+    save(path, old=SECRET)
+    with locked(path) as file:
+        path.chmod(0o644)
+        file.data = {"new": 1}
+        file.save()
+    assert mode(path) == 0o600
+    assert read(path) == {"new": 1}
+
+
+@pytest.mark.parametrize("permissions", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777], ids=oct)
+def test_a_file_that_others_can_reach_is_refused_with_the_way_out(path: Path, permissions: int) -> None:
+    write_private(path, {"secret": SECRET}).chmod(permissions)
+    error = refusal(path)
+    assert error.code == "conflict"
+    assert f"open to others (mode {permissions:04o})" in error.message
+    assert "chmod 600" in error.hint
+
+
+@pytest.mark.parametrize("permissions", [0o600, 0o400, 0o700], ids=oct)
+def test_a_file_that_is_the_users_alone_is_taken(path: Path, permissions: int) -> None:
+    write_private(path, {"secret": SECRET}).chmod(permissions)
+    assert read(path) == {"secret": SECRET}
+
+
+def test_a_file_of_somebody_else_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_private(path, {"secret": SECRET})
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    assert "open to others" in refusal(path).message
+
+
+@pytest.mark.parametrize("link", ["secrets.json", "secrets.json.lock"])
+@pytest.mark.parametrize("exists", [True, False], ids=["to a file", "to nowhere"])
+def test_a_link_is_not_followed_and_what_it_leads_to_is_left_alone(path: Path, link: str, exists: bool) -> None:
+    target = path.with_name("target")
+    if exists:
+        write_private(target, {"secret": SECRET})
+    path.with_name(link).symlink_to(target)
+    with pytest.raises(ParticleError) as caught:
+        save(path, secret="other")
+    assert caught.value.code == "conflict"
+    assert target.exists() is exists
+    assert not exists or read(target) == {"secret": SECRET}
+
+
+# Whole
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"null", b'"s3cret-content"', b'{"s3cret-content": ', b"\xff\xfe{", b"[" * 100_000]
+)
+def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path, content: bytes) -> None:
+    path.touch(0o600)
+    path.write_bytes(content)
+    error = refusal(path)
+    assert (error.code, error.hint) == ("conflict", "Restore or remove it.")
+    assert path.read_bytes() == content
+
+
+def test_a_folder_is_no_file(path: Path) -> None:
+    path.mkdir(0o700)
+    assert refusal(path).code == "conflict"
+
+
+def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+    assert refusal(path).code == "conflict"
+
+
+def test_a_file_in_a_folder_that_is_not_there_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(ParticleError, match="No such file or directory") as caught:
+        save(tmp_path / "missing" / "secrets.json")
+    assert "folder of your own" in caught.value.hint
+
+
+def test_a_file_that_is_not_there_is_empty_and_looking_makes_none(path: Path) -> None:
+    assert read(path) == {}
+    with locked(path) as file:
+        assert file.data == {}
+    assert not path.exists()
+
+
+def test_what_is_not_saved_is_not_written(path: Path) -> None:
+    save(path, kept=1)
+    with locked(path) as file:
+        file.data["kept"] = 2
+    assert read(path) == {"kept": 1}
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=5,
+        ),
+        max_size=5,
+    )
+)
+def test_whatever_is_saved_is_what_is_read(content: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "secrets.json")
+        save(path, **{})
+        with locked(path) as file:
+            file.data.update(content)
+            file.save()
+        assert read(path) == content
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_content_and_no_other_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    save(path, secret="old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, moment, full)
+    with pytest.raises(ParticleError, match="No space left on device"):
+        save(path, secret="new")
+    assert read(path) == {"secret": "old"}
+    assert names(path) == {"secrets.json", "secrets.json.lock"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"), [("fsync", "old"), ("replace", "old"), ("afterwards", "new")], ids=lambda value: str(value)
+)
+def test_who_is_killed_while_saving_leaves_the_old_content_or_the_new(path: Path, moment: str, left: str) -> None:
+    save(path, secret="old")
+    assert run_child(SAVE_AND_DIE, path, moment).returncode == -signal.SIGKILL
+    assert read(path) == {"secret": left}
+    assert {mode(found) & 0o077 for found in path.parent.iterdir()} == {0}
+    save(path, secret="next")
+    assert read(path) == {"secret": "next"}
+    assert names(path) == {"secrets.json", "secrets.json.lock"}, "what the killed one has begun is swept away"
+
+
+def test_who_is_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
+    for round_number in range(count(quick=3, full=100)):
+        environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
+        with running([sys.executable, "-c", SAVE_FOR_EVER, path], env=environment) as child:
+            while "started" not in child.output:
+                assert child.returncode is None, child.output
+            threading.Event().wait(0.003 * round_number)
+            os.kill(child.pid, signal.SIGKILL)
+        content = read(path)
+        assert content["first"] == content["last"]
+
+
+# One writer at a time
+
+
+def test_no_thread_loses_what_another_has_written(path: Path) -> None:
+    def work() -> None:
+        for _ in range(10):
+            with locked(path) as file:
+                file.data["count"] = file.data.get("count", 0) + 1
+                file.save()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read(path) == {"count": 80}
+
+
+def test_no_process_loses_what_another_has_written(path: Path) -> None:
+    child = run_child(COUNT_IN_MANY_PROCESSES, path, 8, 10)
+    assert child.returncode == 0, child.stderr
+    assert read(path) == {"count": 80}
+
+
+def test_a_lock_dies_with_its_holder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_child(SAVE_AND_DIE, path, "fsync").returncode == -signal.SIGKILL
+    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    save(path, secret="mine")
+
+
+def test_a_lock_is_given_back_also_after_a_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="bug"), locked(path):
+        raise ValueError("bug")
+    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    save(path, secret="mine")
+
+
+def test_who_waits_for_minutes_gives_up_and_says_for_what(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.1)
+    with locked(path), pytest.raises(ParticleError, match="Another process has held") as caught:
+        save(path, secret="mine")
+    assert caught.value.code == "run_in_progress"
+    assert str(path) in caught.value.message
+
+
+def test_looking_needs_no_lock(path: Path) -> None:
+    save(path, secret="old")
+    with locked(path):
+        assert read(path) == {"secret": "old"}

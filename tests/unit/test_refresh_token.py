@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A refresh token is good for one more access token."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from token_cloud import GRANT, token
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import TOKEN_ROUTE, ParticleError, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from support.scripted import ScriptedCloud
+
+CLIENT = Client("my-product-1234", "s3cret-of-the-client")
+REFRESH = "9a8b7c6d5e4f30211203948576ffeeddccbbaa00"
+LOGIN = RefreshToken(REFRESH, CLIENT)
+
+
+def test_a_refresh_is_one_request_with_the_client_that_it_was_made_for(
+    http: Http, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("POST", GRANT, json={"access_token": token(1), "expires_in": 60, "refresh_token": "the-next"})
+    grant = LOGIN.obtain(http, {}, {})
+    (request,) = scripted_cloud.requests
+    assert request.form == {"grant_type": "refresh_token", "refresh_token": REFRESH}
+    pair = base64.b64encode(b"my-product-1234:s3cret-of-the-client").decode()
+    assert request.headers["Authorization"] == f"Basic {pair}"
+    assert (grant.access_token, grant.expires_in, grant.refresh_token) == (token(1), 60, "the-next")
+    assert http.redact("the-next") == "********"
+
+
+@pytest.mark.parametrize("said", ["Invalid refresh token", "Refresh token has expired"])
+def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_password(
+    http: Http, scripted_cloud: ScriptedCloud, said: str
+) -> None:
+    scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant", "error_description": said})
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, {}, {})
+    error = caught.value
+    assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
+    assert "refresh token" in error.message
+    assert "log in again" in error.hint
+    assert "password" not in f"{error.as_failure()}"
+    assert len(scripted_cloud.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "code"),
+    [(400, "invalid_client", "unknown_client"), (429, "rate_limit_exceeded", "locked_out"), (503, "", "cloud_error")],
+)
+def test_any_other_refusal_is_told_as_what_it_is(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, word: str, code: str
+) -> None:
+    scripted_cloud.answer("POST", GRANT, status, json={"error": word})
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, {}, {})
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("value", ["", " ", f"{REFRESH}\n", f" {REFRESH}", "two words", "a\x00"])
+def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None:
+    (problem,) = RefreshToken(value, CLIENT).problems()
+    assert problem.code == "token_invalid"
+    assert REFRESH not in f"{problem.as_failure()}"
+
+
+def test_a_client_that_cannot_be_one_is_told_beside_it() -> None:
+    assert [problem.code for problem in RefreshToken("", Client("x", "y")).problems()] == [
+        "unknown_client",
+        "token_invalid",
+    ]
+    assert LOGIN.problems() == []
+
+
+def test_neither_token_nor_secret_is_shown_anywhere() -> None:
+    redact = Redactor()
+    LOGIN.teach(redact)
+    assert not [secret for secret in (REFRESH, CLIENT.secret) if secret in repr(LOGIN)]
+    assert redact(f"{REFRESH} {CLIENT.secret}") == "******** ********"
+
+
+def test_it_has_a_client_and_no_account() -> None:
+    assert LOGIN.names == ("", "my-product-1234")
+    assert LOGIN.account is None
+    assert LOGIN.identity() != RefreshToken("other", CLIENT).identity()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What the tests of logins and tokens share: an account, its tokens, a cloud that grants them, child processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from turned_clock import TurnedClock
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from support.paths import COLLECTIONS, TESTS
+from support.scripted import ScriptedCloud
+
+USERNAME, PASSWORD = "demo@example.com", "demo-password"
+LOGIN = PasswordLogin(USERNAME, PASSWORD)
+GRANT = "/oauth/token"
+CURRENT = "/v1/access_tokens/current"
+DEVICES = "/v1/devices"
+DAY = 86400.0
+
+INVALID = {"error": "invalid_token", "error_description": "The access token provided is invalid."}
+EXPIRED = {"error": "invalid_token", "error_description": "The access token provided has expired."}
+REFUSED = {"error": "invalid_grant", "error_description": "User credentials are invalid"}
+
+CHILD_SECONDS = 60.0
+
+
+def token(number: int) -> str:
+    """One of many tokens that look like tokens."""
+    return f"{number:x}f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"[:40]
+
+
+def granting(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) -> ScriptedCloud:
+    """The cloud, which will grant `tokens` one after the other."""
+    life = {} if expires_in is None else {"expires_in": expires_in}
+    for one in tokens:
+        cloud.answer("POST", GRANT, json={"access_token": one, "token_type": "bearer", **life})
+    return cloud
+
+
+def trail(cloud: ScriptedCloud) -> list[str]:
+    """What a scripted cloud was asked, in order."""
+    return [f"{request.method} {request.path}" for request in cloud.requests]
+
+
+def bearers(cloud: ScriptedCloud) -> list[str]:
+    """The token of each request that carried one."""
+    headers = [request.headers.get("Authorization", "") for request in cloud.requests]
+    return [header.removeprefix("Bearer ") for header in headers if header.startswith("Bearer ")]
+
+
+def turned_conversation(api_url: str, clock: TurnedClock) -> Http:
+    """A conversation that takes also the date from `clock`."""
+    return Http(Connection(api_url, timeout=5), sleep=clock.sleep, clock=clock, now=clock)
+
+
+def mode(path: Path) -> int:
+    """The permissions of a file or folder."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def write_private(path: Path, content: Any) -> Path:
+    """A file as we keep it: JSON, for the user alone."""
+    path.touch(0o600)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`code` in a Python process of its own, with `arguments` in `sys.argv`."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+        "PYTHONPATH": os.pathsep.join(map(str, (COLLECTIONS, TESTS, TESTS / "unit"))),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=CHILD_SECONDS,
+        check=False,
+    )
