@@ -39,12 +39,12 @@ def main() -> int:
         manifest.write_text(yaml.safe_dump(manifest_for(cloud), sort_keys=False), encoding="utf-8")
         print(f"A simulated Particle cloud with {FLEET} devices in their boxes listens on {cloud.url}.", flush=True)
         environment = {
-            **os.environ,
+            # Nothing of the caller's own account, which might get in the way or be written to.
+            **{name: value for name, value in os.environ.items() if not name.startswith("PARTICLE_")},
             "PARTICLE_API_URL": cloud.url,
             "PARTICLE_USERNAME": USERNAME,
             "PARTICLE_PASSWORD": PASSWORD,
         }
-        environment.pop("PARTICLE_ACCESS_TOKEN", None)
         command = ["ansible-playbook", "meshfleet.particle.demo", "-e", f"demo_manifest={manifest}"]
         status = subprocess.run(command, env=environment, check=False).returncode
         stats = cloud.stats()

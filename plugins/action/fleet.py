@@ -37,11 +37,13 @@ class ActionModule(ParticleAction):
 
     SPEC = SPEC
 
-    # One run for all hosts of the play, whose outcomes come back in `hosts`.
+    # One run for all hosts of the play, whose outcomes come back in `hosts`. With `run_once` alone, strategy free
+    # would run the whole fleet once for each host.
     BYPASS_HOST_LOOP = True
 
     def work(self, task: Task) -> dict[str, Any]:
         options = task.options
+        self._refuse_many_hosts()
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
         manifest = read_manifest(*self._declared(task, hosts))
         with task.session() as http:
@@ -64,6 +66,14 @@ class ActionModule(ParticleAction):
         if not options["fail"]:
             result["failed"] = False
         return result
+
+    def _refuse_many_hosts(self) -> None:
+        """Whoever expects a run for each host, with a manifest of its own, must not get that of the first for all."""
+        batch = self._task_vars.get("ansible_play_batch") or []
+        if len(batch) > 1 and not self._task.run_once:
+            message = f"This task runs once for all {len(batch)} hosts of the play, and does not say so."
+            hint = "Set run_once: true. Devices that are hosts want from_inventory; several manifests, a loop."
+            raise ParticleError("conflict", message, hint=hint)
 
     def _lock(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
         """The lock of this cloud and product; a dry run writes nothing and needs none."""
@@ -99,19 +109,16 @@ class ActionModule(ParticleAction):
 
     def _read_file(self, path: str) -> tuple[Any, Where]:
         try:
-            found = self._find_needle("files", path)
-            readable = self._loader.get_real_file(found, decrypt=True)
+            # Decrypts in memory: a file that a killed run leaves behind could hold join keys.
+            text = self._loader.get_text_file_contents(self._find_needle("files", path))
+            text.encode()
         except AnsibleError as error:
             message = f"The manifest {path} cannot be read: {error}"
             raise ParticleError("invalid_manifest", message, hint="Check the path, and the vault password.") from None
-        try:
-            text = Path(readable).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            message = f"The manifest {path} cannot be read: {error}"
+        except UnicodeEncodeError:  # what is no UTF-8 comes back as surrogates
+            message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
             raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
-        finally:
-            self._loader.cleanup_tmp_file(readable)
-        return parse_yaml(text, Path(path).name)
+        return parse_yaml(str(text), Path(path).name)
 
 
 def _named_by_host(hosts: list[str], where: Where) -> Where:

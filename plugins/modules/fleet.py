@@ -34,8 +34,10 @@ options:
       - The declared state of the fleet, as the path of a YAML or JSON file or as a mapping. A path is searched for
         like those of M(ansible.builtin.copy), in C(files) of the role and beside the playbook. A file as a whole may
         be encrypted with Ansible Vault.
-      - Its keys are C(product), C(groups_mode), C(unique_names), C(networks) and C(devices). What a device does not
-        declare is left alone.
+      - Its keys are C(product), C(groups_mode) (V(add), or V(exact) to take devices out of groups that are not
+        declared), C(unique_names) (V(true) by default), C(networks) and C(devices). What a device does not declare
+        is left alone.
+      - A file is data and no template.
       - Excludes O(product), O(devices) and O(networks), which are its short form.
     type: raw
   product:

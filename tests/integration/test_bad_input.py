@@ -92,6 +92,13 @@ def test_a_manifest_that_is_not_there_is_named(simulator: Simulator) -> None:
     assert simulator.stats()["requests"] == 0
 
 
+def test_a_manifest_in_another_encoding_is_refused(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "fleet.yml").write_bytes("devices: [] # Ställe".encode("latin-1"))
+    run = run_task("fleet", {"manifest": "fleet.yml"}, cloud_environment(simulator.url), cwd=tmp_path)
+    assert "UTF-8" in failure(run)["error"]["message"]
+    assert simulator.stats()["requests"] == 0
+
+
 def test_a_device_of_another_owner_fails_alone(tmp_path: Path) -> None:
     foreign = "e00fce68000000000000ffff"
     ours = [f"e00fce6800000000000000{number:02}" for number in range(3)]

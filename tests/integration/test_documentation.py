@@ -7,15 +7,19 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from support.paths import ROOT
 from support.playbooks import ansible_environment
+from support.plays import cloud_environment, manifest_for, run_task
+from support.simulator import Simulator
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
 DOCUMENTED_ERROR = {"code", "hint", "message", "route", "status"}
@@ -84,3 +88,18 @@ def test_the_role_is_documented(tmp_path: Path) -> None:
     readme = (ROOT / "roles" / "provision" / "README.md").read_text()
     assert all(option["description"] for option in options.values())
     assert [name for name in options if f"`{name}`" not in readme] == []
+
+
+def test_the_mesh_contract_holds_for_what_is_written_and_what_is_reported(simulator: Simulator) -> None:
+    text = (ROOT / "docs" / "mesh_contract.md").read_text()
+    schemas = {schema["title"]: schema for schema in map(json.loads, re.findall(r"```json\n(.*?)```", text, re.DOTALL))}
+    manifest = manifest_for(simulator)
+    manifest["networks"]["barn"] = {"parameters": {"channel": 15}}
+    run_task("fleet", {"manifest": manifest}, cloud_environment(simulator.url)).succeeded()
+    ledgers = {ledger["name"]: ledger for ledger in simulator.state()["ledgers"]}
+    assert set(schemas) == set(ledgers) == {"mesh", "mesh-status"}
+    for name, ledger in ledgers.items():
+        instances = ledger["instances"]
+        assert len(instances) == 20
+        for instance in instances.values() if isinstance(instances, dict) else instances:
+            jsonschema.validate(instance["data"], schemas[name])

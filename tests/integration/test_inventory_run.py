@@ -115,6 +115,18 @@ def test_a_mistake_is_named_by_its_host(simulator: Simulator, tmp_path: Path) ->
     assert hosts_with(run, "Outcome", "ok") == []
 
 
+def test_a_run_for_each_host_is_refused_rather_than_done_for_the_first(simulator: Simulator, tmp_path: Path) -> None:
+    task = {"name": "Fleet", "meshfleet.particle.fleet": {"manifest": "{{ inventory_hostname }}.yml"}}
+    run = run_playbook(
+        [{"hosts": "all", "gather_facts": False, "tasks": [task]}],
+        env=cloud_environment(simulator.url),
+        args=["-i", str(inventory(simulator, tmp_path))],
+    )
+    assert run.rc != 0
+    assert "run_once" in run.output
+    assert simulator.stats()["requests"] == 0
+
+
 # --- how a run ends ---
 
 

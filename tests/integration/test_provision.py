@@ -170,6 +170,30 @@ def test_a_ready_token_is_used_and_left_alone(simulator: Simulator) -> None:
     assert (simulator.stats()["grants"], simulator.stats()["revocations"]) == (1, 0)
 
 
+def test_a_kept_token_is_neither_used_up_nor_revoked_by_the_role(simulator: Simulator, tmp_path: Path) -> None:
+    kept = tmp_path / "tokens.json"
+    env = {**cloud_environment(simulator.url), "PARTICLE_TOKEN_FILE": str(kept)}
+    run_task("access_token", {}, env).succeeded()
+    before = kept.read_bytes()
+    run_playbook(
+        "meshfleet.particle.provision", env=env, extra_vars={"provision_manifest": manifest_for(simulator)}
+    ).succeeded()
+    assert kept.read_bytes() == before
+    stats = simulator.stats()
+    assert (stats["grants"], stats["revocations"]) == (2, 1)
+
+
+def test_a_kept_token_alone_is_enough_for_the_role(simulator: Simulator, tmp_path: Path) -> None:
+    kept = tmp_path / "tokens.json"
+    run_task("access_token", {"token_file": str(kept)}, cloud_environment(simulator.url)).succeeded()
+    run_playbook(
+        "meshfleet.particle.provision",
+        env={"PARTICLE_API_URL": simulator.url, "PARTICLE_TOKEN_FILE": str(kept)},
+        extra_vars={"provision_manifest": manifest_for(simulator)},
+    ).succeeded()
+    assert (simulator.stats()["grants"], simulator.stats()["revocations"]) == (1, 0)
+
+
 def test_a_manifest_is_found_beside_the_playbook_and_may_be_vaulted(simulator: Simulator, tmp_path: Path) -> None:
     text = yaml.safe_dump(manifest_for(simulator)).encode()
     secret = VaultSecret(b"vault-password")

@@ -214,20 +214,38 @@ def health(cloud: Simulator, file: Path, **extra: Any) -> PlaybookRun:
     )
 
 
+def keep(cloud: Simulator, file: Path, purpose: str, days: int, account: dict[str, str]) -> None:
+    options = {"token_file": str(file), "purpose": purpose, "expires_in": days * 86400 + 600, "renew_before": 1}
+    run_task("access_token", {**options, **account}, {"PARTICLE_API_URL": cloud.url}).succeeded()
+
+
 def test_token_health_fails_below_the_threshold_and_renews_when_asked(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
-    options = {"token_file": str(file), "purpose": "ci-bot", "expires_in": 11 * 86400 + 600, "renew_before": 1}
-    run_task("access_token", options, cloud_environment(cloud.url)).succeeded()
+    keep(cloud, file, "ci-bot", 4, {"username": USERNAME, "password": PASSWORD})
 
     short = health(cloud, file)
     assert short.rc != 0
-    assert "ci-bot: 11 days left (renew below 14)" in short.output
+    assert "ci-bot: 4 days left (renew below 5)" in short.output
 
     (old,) = kept_tokens(file)
-    health(cloud, file, renew=True).succeeded()
+    renewed = health(cloud, file, renew=True).succeeded()
     assert not alive(cloud, old)
-    healthy = health(cloud, file).succeeded()
-    assert "ci-bot: 89 days left" in healthy.output
+    assert "ci-bot: 89 days left" in renewed.output
+
+
+def test_token_health_does_not_renew_for_another_account_nor_say_that_it_did(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    keep(cloud, file, "line-2", 4, {**MFA, "otp_secret": MFA_SECRET})
+    run = health(cloud, file, renew=True)
+    assert run.rc != 0
+    assert "line-2 of mfa@example.com" in run.output
+    assert len(kept_tokens(file)) == 1
+
+
+def test_token_health_is_not_fooled_by_an_empty_register(cloud: Simulator, tmp_path: Path) -> None:
+    run = health(cloud, tmp_path / "mistyped.json")
+    assert run.rc != 0
+    assert "No token is kept there" in run.output
 
 
 # --- shared ---
