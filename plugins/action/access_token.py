@@ -20,10 +20,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
     ACCOUNT,
-    TOKEN,
     Settings,
     client_given,
     raise_all,
+    source_of,
+    unencrypted,
 )
 from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
@@ -37,7 +38,9 @@ class ActionModule(ParticleAction):
     def work(self, task: Task) -> dict[str, Any]:
         if task.options["state"] == "absent":
             return _absent(task)
-        settings = task.settings(ACCOUNT)
+        # The other ways to a token need no account, nor mind half of one.
+        needs_account = task.options["grant"] in ("password", "session")
+        settings = task.settings(ACCOUNT if needs_account else ())
         login = _login(task, settings)
         account, client = login.names
         label = Label(settings.connection.api_url, account, client, task.options["purpose"])
@@ -68,16 +71,21 @@ def _login(task: Task, settings: Settings) -> Login:
         account = settings.require_login().account or ("", "")
         login = TwoStepLogin(*account, _needed(options, "session_login_url"), _needed(options, "session_token_url"))
     else:
+        task.settle_source(source_of(options, task.environment, ("client_id", "client_secret")))
         client = client_given(options, task.environment)
         if client is None:
             message = f"Grant {options['grant']} needs an OAuth client, and none is given."
             raise ParticleError("unknown_client", message, hint="Give client_id and client_secret.")
         if options["grant"] == "refresh_token":
-            login = RefreshToken(_needed(options, "refresh_token"), client)
+            kept = options["refresh_token"] is None and settings.token_file is not None
+            login = RefreshToken(None if kept else _needed(options, "refresh_token"), client)
         else:
             login = ClientCredentials(client, options["scope"])
     login.teach(task.redact)
     raise_all(login.problems())
+    if isinstance(login, TwoStepLogin):
+        for warning in unencrypted(login.login_url, login.token_url):
+            task.warn(warning)
     return login
 
 
@@ -91,6 +99,9 @@ def _needed(options: Mapping[str, Any], name: str) -> str:
 def _wish(options: Mapping[str, Any]) -> dict[str, str]:
     """How long the token shall live, as fields of the request; nothing for the cloud's own default."""
     given = [name for name in ("expires_in", "expires_at", "never_expires") if options[name]]
+    if given and options["grant"] in ("refresh_token", "session"):
+        message = f"{' and '.join(given)} cannot be had with grant {options['grant']}: the cloud alone decides."
+        raise ParticleError("conflict", message, hint=f"Leave {' and '.join(given)} out, or choose another grant.")
     if options["expires_in"] is not None and options["expires_in"] <= 0:
         hint = "Give its life in seconds; a token without end has to be asked for by never_expires."
         raise ParticleError("conflict", f"expires_in is {options['expires_in']}.", hint=hint)
@@ -107,13 +118,17 @@ def _wish(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _absent(task: Task) -> dict[str, Any]:
     which = task.options["which"]
-    settings = task.settings(TOKEN) if which == "given" else task.settings()
-    login = settings.login
-    account = task.settings(ACCOUNT).login
+    hint = "Give access_token, or say by which: current that the one in use is meant."
+    nothing = ParticleError("token_invalid", "No access token is given to revoke.", hint=hint)
+    if which == "given" and task.options["access_token"] is None:
+        # A token from elsewhere, such as a person's own login, must not end because a variable was not set.
+        raise nothing
+    settings = task.settings()
+    if settings.login is None and not settings.problems:
+        raise nothing
+    account = task.account()
+    login = settings.require_login()
     tokens = _tokens(task, settings)
-    if login is None:
-        raise ParticleError("token_invalid", "No access token is given to revoke.")
-    settings.require_login()
     if isinstance(login, ReadyToken):
         token: str | None = login.access_token
     else:

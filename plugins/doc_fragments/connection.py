@@ -24,7 +24,7 @@ options:
     type: str
   username:
     description:
-      - E-mail of the account.
+      - E-mail of the account. Without a password, beside a O(token_file), it chooses among the tokens kept there.
       - When no credentials are given as options, E(PARTICLE_USERNAME) is used.
     type: str
   password:
@@ -46,7 +46,7 @@ options:
     description:
       - File in which M(meshfleet.particle.access_token) keeps tokens, for this user only (mode 0600). When neither
         options nor environment give credentials, a kept token for this cloud is used, of O(username) where that is
-        given.
+        given alone.
       - When not given, E(PARTICLE_TOKEN_FILE) is used.
     type: path
   profile:
@@ -81,17 +81,19 @@ options:
     type: path
   max_wait:
     description:
-      - Longest single wait in seconds that the cloud may impose (status 429 or 529, C(Retry-After)) before the
-        task fails with error code V(rate_limited).
+      - Longest wait in seconds that the cloud may impose on one request (status 429 or 529) before the task fails
+        with error code V(rate_limited). When the cloud says for how long by C(Retry-After), that is the longest it
+        may say; when it does not, it is asked again after growing pauses that add up to this.
       - When not given, E(PARTICLE_MAX_WAIT) is used, and without that V(300).
     type: float
 requirements:
   - requests
 notes:
-  - Proxies are taken from the usual environment variables.
+  - Proxies are taken from the usual environment variables, those of the play's C(environment) included.
   - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file
     in E(XDG_RUNTIME_DIR) or E(XDG_CACHE_HOME), and to one new login when that ends. A refusal is remembered for ten
-    minutes, so that a hundred hosts with one wrong password do not lock the address out.
+    minutes, so that a hundred hosts with one wrong password do not lock the address out; a cloud that could not be
+    reached for half a minute, so that they do not all wait for it. With a ready token no such file is needed.
 """
 
     ATTRIBUTES = r"""

@@ -57,6 +57,19 @@ HINTS: Mapping[str, str] = {
 }
 """The closed list of error codes, each with the next step for the user."""
 
+REFUSED_LOGIN = frozenset(
+    [
+        "invalid_credentials",
+        "unknown_client",
+        "invalid_client_secret",
+        "mfa_required",
+        "otp_refused",
+        "sso_account",
+        "locked_out",
+    ]
+)
+"""A login that was refused so is refused again when nothing is corrected; it must not be tried in a loop."""
+
 
 class ParticleError(Exception):
     """A failure that a user can act on.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import email.utils
 import enum
 import json as jsonlib
+import os
 import random
 import threading
 import time
 import traceback
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
@@ -26,12 +27,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
     read_refusal,
     refused,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._proxies import proxies_for
 
 try:
     import requests
     import requests.adapters
     import requests.auth
-    import requests.utils
     import urllib3
     import urllib3.exceptions
 except ImportError:  # reported by _module, where there is a way to say it
@@ -42,16 +43,23 @@ else:
 WORKERS = 16
 """Requests in flight at once: with 8 to 16 threads `requests` is fastest, more are slower (measured)."""
 
+MOST_WORKERS = 256
+"""What is above this is a slip of the pen, and would cost a thread and a connection each."""
+
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a cloud. ``timeout`` and ``max_wait`` in seconds; ``api_url`` without a slash at its end."""
+    """How to reach a cloud. ``timeout`` and ``max_wait`` in seconds; ``api_url`` without a slash at its end.
+
+    :param environment: names the proxies, as that of a process does; ``None``: that of this process.
+    """
 
     api_url: str
     timeout: float = 30
     validate_certs: bool = True
     ca_path: str | None = None
     max_wait: float = 300
+    environment: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
 
 class Retry(enum.Enum):
@@ -64,6 +72,7 @@ class Retry(enum.Enum):
 
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
 _ATTEMPTS = 5
+_LONGEST_PAUSE = 30.0
 DEAD_TOKEN = ("token_invalid", "token_expired")
 _TOO_FAST = (429, 529)
 _PASSING = (408, 500, 502, 503, 504)
@@ -99,11 +108,49 @@ class Answer:
 class _Passing(Exception):
     """An attempt that failed in a way that another attempt may not; ``wait`` as the cloud asked, in seconds."""
 
-    def __init__(self, error: ParticleError, *, unsent: bool, wait: float | None = None) -> None:
+    def __init__(
+        self, error: ParticleError, *, unsent: bool, wait: float | None = None, too_fast: bool = False
+    ) -> None:
         super().__init__(error.message)
         self.error = error
         self.unsent = unsent
         self.wait = wait
+        self.too_fast = too_fast
+
+
+class _Patience:
+    """After what pauses one request is sent again, and when it has been enough."""
+
+    def __init__(self, doing: str, max_wait: float) -> None:
+        self._doing = doing
+        self._max_wait = max_wait
+        self._failures = 0
+        self._refusals = 0
+        self._waited = 0.0
+
+    def pause_after(self, passing: _Passing) -> float:
+        """Seconds to wait before the next attempt. :raises ParticleError: when there shall be none."""
+        if passing.too_fast and passing.wait is None:
+            # The cloud is busy, not broken, and does not say for how long: its windows are longer than five attempts.
+            if self._waited >= self._max_wait:
+                raise passing.error from None
+            self._refusals += 1
+            pause = min(_pause(self._refusals), self._max_wait - self._waited)
+            self._waited += pause
+            return pause
+        self._failures += 1
+        if self._failures == _ATTEMPTS:
+            raise passing.error from None
+        if passing.wait is None:
+            return min(_pause(self._failures), self._max_wait)
+        if passing.wait > self._max_wait:
+            raise _too_long(passing.error, self._doing, passing.wait, self._max_wait) from None
+        return passing.wait
+
+
+def _pause(number: int) -> float:
+    """Seconds that are ours to choose: about twice as many each time, and never the same."""
+    return min(2.0 ** min(number, 10), 2 * _LONGEST_PAUSE) * random.uniform(0.25, 0.5)
 
 
 class Http:
@@ -144,7 +191,8 @@ class Http:
         # The environment is read here, once, and for proxies only. Left to `requests` it would be read at every
         # request, would let REQUESTS_CA_BUNDLE beat ca_path, and ~/.netrc replace our Authorization header.
         self._session.trust_env = False
-        self._session.proxies = dict(requests.utils.get_environ_proxies(connection.api_url))
+        environment = os.environ if connection.environment is None else connection.environment
+        self._session.proxies = proxies_for(connection.api_url, environment)
         adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
         self._session.mount(connection.api_url, adapter)
         if not connection.validate_certs:  # the user has been warned, once and in words that name the cloud
@@ -205,9 +253,8 @@ class Http:
             "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
             "auth": self._auth(basic),
         }
-        token, renewed, attempt = self._token, basic is not None, 0
+        token, renewed, patience = self._token, basic is not None, _Patience(doing, self.connection.max_wait)
         while True:
-            attempt += 1
             self.before_request()
             waited = self._budget.wait_for(route)
             with self._lock:
@@ -220,11 +267,9 @@ class Http:
                 may_repeat = retry is Retry.SAFE or (retry is Retry.UNSENT and passing.unsent)
                 if not may_repeat and not passing.unsent and writes and retry is not Retry.NEVER:
                     raise _ambiguous(passing.error, doing) from None
-                if not may_repeat or attempt == _ATTEMPTS:
+                if not may_repeat:
                     raise passing.error from None
-                if passing.wait is not None and passing.wait > self.connection.max_wait:
-                    raise _too_long(passing.error, doing, passing.wait, self.connection.max_wait) from None
-                self._wait_before_retry(passing, attempt)
+                self._wait_before_retry(passing, patience.pause_after(passing))
             except ParticleError as error:
                 # Refused before it was looked at, so sending it again is safe for every method.
                 if renewed or error.code not in DEAD_TOKEN or not self._replace(token):
@@ -266,7 +311,8 @@ class Http:
                 raise refusal
             if response.status_code in (*_TOO_FAST, *_PASSING):
                 wait = _retry_after(response.headers.get("Retry-After"))
-                raise _Passing(refusal, unsent=response.status_code in _TOO_FAST, wait=wait)
+                too_fast = response.status_code in _TOO_FAST
+                raise _Passing(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
             raise refusal
         return self._read(response.status_code, body, route, doing, private)
 
@@ -314,14 +360,10 @@ class Http:
             cause = f"{host} broke the connection before it had answered"
         return _Passing(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
 
-    def _wait_before_retry(self, passing: _Passing, attempt: int) -> None:
-        wait = passing.wait
-        if wait is None:
-            wait = min(2.0**attempt * random.uniform(0.25, 0.5), self.connection.max_wait)
-        imposed = passing.wait is not None or passing.error.code in ("rate_limited", "locked_out")
+    def _wait_before_retry(self, passing: _Passing, wait: float) -> None:
         with self._lock:
             self.usage.retries += 1
-            if imposed:
+            if passing.too_fast or passing.wait is not None:
                 self.usage.throttled_seconds += wait
         self.sleep(wait)
 

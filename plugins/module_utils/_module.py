@@ -13,23 +13,28 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import CUSTOMARY_CLIENT
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, session_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import (
+    MOST_WORKERS,
     REQUESTS_IMPORT_ERROR,
     WORKERS,
     Http,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
     CREDENTIALS,
-    SECRETS,
+    NOWHERE,
     Settings,
+    account_given,
+    secrets_in,
     settings_from,
     shared_argument_spec,
 )
@@ -55,25 +60,48 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     redact: Redactor = field(default_factory=Redactor, repr=False)
     http: Http | None = field(default=None, repr=False)
+    credentials_source: str | None = None
+    """Where the credentials come from, in words; ``None`` as long as nobody has looked for them."""
 
     def settings(self, credentials: tuple[str, ...] = CREDENTIALS) -> Settings:
         """Connection and login as options and environment say. :raises ParticleError: when they make no sense."""
         settings = settings_from(self.options, self.environment, credentials=credentials, now=time.time())
         if settings.login is not None:
             settings.login.teach(self.redact)
-            self.say(f"Credentials come from {settings.source}.")
+        self.settle_source(settings.source)
         for warning in settings.warnings:
             self.warn(warning)
         return settings
 
+    def settle_source(self, source: str) -> None:
+        """Let the user know where the credentials come from, with ``-v`` and in the result."""
+        self.credentials_source = source
+        if source != NOWHERE:
+            self.say(f"Credentials come from {source}.")
+
+    def account(self) -> PasswordLogin | None:
+        """Username and password, also beside a token. :raises ParticleError: for half of them."""
+        account = account_given(self.options, self.environment)
+        if account is not None:
+            account.teach(self.redact)
+        return account
+
     def sessions(self) -> SessionStore:
-        """The logins that all processes of this user share. :raises ParticleError: when there is no place for them."""
-        return SessionStore(session_file(self.environment))
+        """The logins that all processes of this user share. Their place is looked for once it is needed."""
+        return SessionStore(lambda: session_file(self.environment))
 
     def connect(self, settings: Settings) -> Http:
-        """A conversation that is not logged in; its cost becomes the result's ``cloud``."""
-        workers = self.options.get("workers") or WORKERS
-        self.http = Http(settings.connection, redact=self.redact, workers=workers)
+        """A conversation that is not logged in; its cost becomes the result's ``cloud``.
+
+        :raises ParticleError: for a number of workers that cannot be meant.
+        """
+        given = self.options.get("workers")
+        workers = WORKERS if given is None else given
+        if not 1 <= workers <= MOST_WORKERS:
+            message = f"workers is {workers}: it must be a number from 1 to {MOST_WORKERS}."
+            raise ParticleError("conflict", message, hint="Correct workers.")
+        connection = replace(settings.connection, environment=self.environment)
+        self.http = Http(connection, redact=self.redact, workers=workers)
         return self.http
 
     def session(self) -> Session:
@@ -88,7 +116,7 @@ Work = Callable[[Task], dict[str, Any]]
 
 def carry_out(task: Task, work: Work) -> dict[str, Any]:
     """Do the work; whatever happens, give back a result of the documented form, free of secrets in a failure."""
-    task.redact.learn_all(str(task.options[name]) for name in SECRETS if task.options.get(name))
+    task.redact.learn_all(secrets_in(task.options))
     try:
         result = work(task)
     except ParticleError as error:
@@ -99,6 +127,8 @@ def carry_out(task: Task, work: Work) -> dict[str, Any]:
     finally:
         if task.http is not None:
             task.http.close()
+    if task.credentials_source is not None:
+        result["credentials_source"] = task.credentials_source
     if task.http is not None:
         result["cloud"] = task.http.usage.as_result()
     if result.get("failed"):
@@ -115,6 +145,8 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
     task = Task(module.params, module.check_mode, module.warn, module.debug)
     result = carry_out(task, work)
     # Ansible masks the values of no_log options by itself, but not what came from the environment or the cloud.
+    # A word that everybody knows, see secrets_in; a real secret of the same letters is added again below.
+    module.no_log_values.discard(CUSTOMARY_CLIENT.secret)
     module.no_log_values |= task.redact.secrets
     if result.pop("failed", False):
         module.fail_json(**result)

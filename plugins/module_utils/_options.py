@@ -4,14 +4,15 @@
 
 Sources of credentials are compared whole: the task's options beat the environment, that beats ``token_file``, and
 that the official tool's profile; nothing is completed from another source. Inside one source an access token beats
-username and password. Other options fall back one by one.
+username and password. A username alone beside ``token_file`` chooses among the kept tokens. Other options fall back one
+by one.
 """
 
 from __future__ import annotations
 
 import os
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http import Co
 
 DEFAULT_API_URL = "https://api.particle.io"
 
-TOKEN = ("access_token", "token_file")
 ACCOUNT = ("username", "password", "otp", "otp_secret", "client_id", "client_secret")
-CREDENTIALS = (*TOKEN, *ACCOUNT, "profile")
+CREDENTIALS = ("access_token", "token_file", *ACCOUNT, "profile")
 SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret")
 
+TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
+"""Where credentials may come from, in words; besides the path of a file."""
+
+_BESIDE_ACCOUNT = ("client_id", "client_secret", "otp", "otp_secret")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -69,6 +73,7 @@ class Settings:
     :param source: where the credentials come from, in words.
     :param token_file: where tokens are kept, if anywhere.
     :param warnings: for the user.
+    :param problems: why no login may be made with what is given.
     """
 
     connection: Connection
@@ -76,9 +81,11 @@ class Settings:
     source: str
     token_file: Path | None
     warnings: tuple[str, ...]
+    problems: tuple[ParticleError, ...] = ()
 
     def require_login(self) -> Login:
         """The way to a token. :raises ParticleError: when there is none, or when it cannot work."""
+        raise_all(self.problems)
         if self.login is None:
             message = "Neither an access token nor username and password are given."
             hint = "Set access_token, or username and password, as options or as PARTICLE_… in the environment."
@@ -87,8 +94,9 @@ class Settings:
         return self.login
 
 
-def raise_all(problems: list[ParticleError]) -> None:
+def raise_all(problems: Iterable[ParticleError]) -> None:
     """Raise one error that names every problem; nothing when there is none."""
+    problems = list(problems)
     if problems:
         first = problems[0]
         hints = dict.fromkeys(problem.hint for problem in problems)
@@ -112,19 +120,24 @@ def settings_from(
     """
     connection, warnings = _connection_from(options, environment)
     token_file = _path(_value(options, environment, "token_file"), environment)
-    sources = {
-        "the task's options": {name: options.get(name) for name in credentials},
-        "the environment": {name: environment.get(_variable(name)) or None for name in credentials},
-    }
-    for source, values in sources.items():
+    chooses, chosen = token_file is not None and "token_file" in credentials, None
+    for source, values in _sources(options, environment, credentials).items():
+        if chooses and _is_choice(values):
+            chosen = values["username"]
+            break
         login = _login_from(values, source)
         if login is not None:
-            return Settings(connection, login, source, token_file, warnings)
-    if "token_file" in credentials and token_file is not None:
-        username = _value(options, environment, "username")
-        token = TokenStore(token_file).usable(connection.api_url, username, now)
+            problems = _strays(options, login) if source == ENVIRONMENT else ()
+            return Settings(connection, login, source, token_file, warnings, problems)
+    if chooses and token_file is not None:
+        token = TokenStore(token_file).usable(connection.api_url, chosen, now)
         if token is not None:
             return Settings(connection, ReadyToken(token), str(token_file), token_file, warnings)
+    if chosen is not None:
+        message = f"No password is given, and {token_file} keeps no living token of {chosen} for this cloud."
+        hint = "Obtain one by meshfleet.particle.access_token, or give the password beside the username."
+        missing = ParticleError("malformed_password", message, hint=hint)
+        return Settings(connection, None, NOWHERE, token_file, warnings, (missing,))
     if "profile" in credentials:
         profile = _profile(options, environment, connection)
         if profile is not None:
@@ -133,7 +146,63 @@ def settings_from(
                 connection, warnings = _connection_from(own, environment)
             source = "the login of the official command line tool"
             return Settings(connection, ReadyToken(profile.access_token), source, token_file, warnings)
-    return Settings(connection, None, "nowhere", token_file, warnings)
+    return Settings(connection, None, NOWHERE, token_file, warnings)
+
+
+def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> PasswordLogin | None:
+    """Username and password of the task, else of the environment, also beside a token; ``None`` without both.
+
+    :raises ParticleError: for half a pair, and for half a client.
+    """
+    kept = _value(options, environment, "token_file")
+    for source, values in _sources(options, environment, ACCOUNT).items():
+        if kept and _is_choice(values):
+            return None
+        login = _login_from(values, source)
+        if isinstance(login, PasswordLogin):
+            return login
+    return None
+
+
+def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
+    """Where the first of the sources is that gives any of the options ``names``."""
+    for source, values in _sources(options, environment, names).items():
+        if any(value is not None for value in values.values()):
+            return source
+    return NOWHERE
+
+
+def secrets_in(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> list[str]:
+    """What must not be shown of the options ``names``. The secret of the customary client is none: it is a word."""
+    found = [(name, str(options[name])) for name in names if options.get(name)]
+    return [value for name, value in found if (name, value) != ("client_secret", CUSTOMARY_CLIENT.secret)]
+
+
+def _sources(
+    options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The options ``names`` as each source gives them, the one that counts most first."""
+    names = list(names)
+    return {
+        TASK: {name: options.get(name) for name in names},
+        ENVIRONMENT: {name: environment.get(_variable(name)) or None for name in names},
+    }
+
+
+def _is_choice(values: Mapping[str, Any]) -> bool:
+    """Whether a source names an account and nothing to log in with."""
+    given = values.get("username") is not None
+    return given and values.get("password") is None and values.get("access_token") is None
+
+
+def _strays(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ...]:
+    """What the task gives for a login, when the account comes from the environment."""
+    stray = [name for name in _BESIDE_ACCOUNT if options.get(name) is not None]
+    if isinstance(login, ReadyToken) or not stray:
+        return ()
+    message = f"{' and '.join(stray)} come from {TASK}, but username and password from {ENVIRONMENT}."
+    hint = "Give all of them in one place: sources are not mixed, so that no login is made by accident."
+    return (ParticleError("malformed_username", message, hint=hint),)
 
 
 def _variable(name: str) -> str:
@@ -150,13 +219,22 @@ def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
     if not value:
         return None
     text = str(value)
-    return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
+    try:
+        return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
+    except RuntimeError:
+        message = f"{text} cannot be found: the system knows no such home."
+        raise ParticleError("conflict", message, hint="Set HOME, or name the whole path.") from None
 
 
 def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection) -> Profile | None:
     """The tool's login, when it is one for this cloud; where no cloud is named, the profile's own is meant."""
     chosen = _value(options, environment, "profile")
-    home = _path("~/", environment) or Path()
+    try:
+        home = _path("~/", environment) or Path()
+    except ParticleError:
+        if chosen:
+            raise
+        return None
     profile = read_profile(str(chosen or CUSTOMARY_PROFILE), home)
     if profile is None:
         if chosen:
@@ -186,11 +264,7 @@ def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
 
 def client_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> Client | None:
     """The OAuth client of the task, else of the environment, if any. :raises ParticleError: for half a client."""
-    names = ("client_id", "client_secret")
-    for values in (
-        {name: options.get(name) for name in names},
-        {name: environment.get(_variable(name)) or None for name in names},
-    ):
+    for values in _sources(options, environment, ("client_id", "client_secret")).values():
         if any(value is not None for value in values.values()):
             return client_from(values)
     return None
@@ -221,8 +295,7 @@ def _connection_from(options: Mapping[str, Any], environment: Mapping[str, str])
         raise ParticleError("not_a_cloud", "api_url holds a user name or a password.", hint=hint)
     validate_certs = _truth("validate_certs", value("validate_certs", True))
     warnings = []
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        warnings.append(f"{url} is not encrypted: everybody on the way can read credentials and token.")
+    warnings += unencrypted(url)
     if parts.scheme == "https" and not validate_certs:
         warnings.append(f"The certificate of {parts.netloc} is not checked: anybody may pose as this cloud.")
     connection = Connection(
@@ -233,6 +306,16 @@ def _connection_from(options: Mapping[str, Any], environment: Mapping[str, str])
         max_wait=_seconds("max_wait", value("max_wait", 300)),
     )
     return connection, tuple(warnings)
+
+
+def unencrypted(*urls: str) -> list[str]:
+    """Warnings about those of ``urls`` that lead over a network without encryption. What is but a path is none."""
+    warnings = []
+    for parts in map(urllib.parse.urlsplit, urls):
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            url = f"{parts.scheme}://{parts.netloc}{parts.path}"
+            warnings.append(f"{url} is not encrypted: everybody on the way can read credentials and token.")
+    return warnings
 
 
 def _address(url: str) -> urllib.parse.SplitResult | None:

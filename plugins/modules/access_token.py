@@ -22,6 +22,8 @@ attributes:
     details:
       - With O(state=present) a token is obtained in check mode too, for at most 15 minutes, because nothing can be
         predicted without one. O(state=absent) then revokes it for real; any other token it leaves alone.
+      - A refresh token is good once, so with O(grant=refresh_token) check mode obtains nothing. Where a token would be
+        obtained, the result is changed, and RV(access_token) and all that describes it are V(null).
   diff_mode:
     support: none
     details: A token has nothing that may be shown.
@@ -45,7 +47,8 @@ options:
     description:
       - V(password) logs in with O(username), O(password) and, where the account wants it, O(otp) or O(otp_secret).
       - V(client_credentials) logs in with O(client_id) and O(client_secret) alone.
-      - V(refresh_token) uses up O(refresh_token), with the client that it was made for.
+      - V(refresh_token) uses up O(refresh_token), or the one that O(token_file) keeps, with the client that it was
+        made for, and keeps the next one that comes with the token.
       - V(session) is the two-step flow of older clouds, with O(session_login_url) and O(session_token_url).
     type: str
     choices: [password, client_credentials, refresh_token, session]
@@ -55,12 +58,14 @@ options:
       - With O(grant=client_credentials), what the token is limited to, for example V(customer=jane@example.com).
     type: str
   refresh_token:
-    description: The refresh token of O(grant=refresh_token).
+    description:
+      - The refresh token of O(grant=refresh_token), good for one grant. With O(token_file) it is needed for the first
+        grant only, and to be left out afterwards, for the next one is then taken from there.
     type: str
   session_login_url:
     description:
       - Where O(grant=session) sends username and password as JSON, and gets C(auth_token.token). An address, or a path
-        below O(api_url).
+        below O(api_url). An address without encryption is warned about.
     type: str
   session_token_url:
     description: Where O(grant=session) shows that token as Bearer, and gets C(access_token).
@@ -68,6 +73,8 @@ options:
   expires_in:
     description:
       - Wished life of a new token in seconds. The cloud's own default (90 days) when nothing is said.
+      - Neither this nor O(expires_at) nor O(never_expires) goes with O(grant=refresh_token) or O(grant=session), where
+        the cloud alone decides.
     type: int
   expires_at:
     description: Wished end of a new token, as V(2026-12-31T12:00:00Z).
@@ -87,8 +94,9 @@ options:
     default: ""
   which:
     description:
-      - What O(state=absent) revokes. V(given) is O(access_token), V(current) is the token that any other task with
-        these options would use, V(all) is every token of the account.
+      - What O(state=absent) revokes. V(given) is the O(access_token) of the task itself, never one from the
+        environment, a O(token_file) or a profile. V(current) is the token that any other task with these options would
+        use. V(all) is every token of the account.
     type: str
     choices: [given, current, all]
     default: given
@@ -166,6 +174,11 @@ expires_at:
   returned: success, unless O(state=absent)
   type: str
   sample: "2026-06-01T00:00:00Z"
+refresh_token:
+  description: The refresh token for the next grant. Registered, never shown.
+  returned: with O(grant=refresh_token), when the cloud gives one
+  type: str
+  sample: "(40 hexadecimal digits)"
 fingerprint:
   description: The first 8 hexadecimal digits of its SHA-256, to tell tokens apart in logs.
   returned: success
@@ -176,6 +189,13 @@ reused:
   returned: success, unless O(state=absent)
   type: bool
   sample: false
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
 cloud:
   description: What the task cost.
   returned: when a cloud was asked

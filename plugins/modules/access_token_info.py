@@ -32,7 +32,8 @@ options:
   list:
     description:
       - List all tokens of the account, where the cloud still does. Needs O(username) and O(password), also beside an
-        O(access_token). A refusal is explained in RV(listing_error) and is no failure.
+        O(access_token), and where the account has two-factor login O(otp) or O(otp_secret). A refusal is explained in
+        RV(listing_error) and is no failure.
     type: bool
     default: false
 seealso:
@@ -121,6 +122,13 @@ listing_error:
   description: Why they could not be listed, in the form of RV(error).
   returned: with O(list)
   type: dict
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
 cloud:
   description: What the task cost.
   returned: when a cloud was asked
@@ -187,7 +195,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.register import look_up
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import ACCOUNT
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import raise_all
 
 SPEC = argument_spec(list={"type": "bool", "default": False})
 
@@ -195,14 +203,15 @@ SPEC = argument_spec(list={"type": "bool", "default": False})
 def access_token_info(task: Task) -> dict[str, Any]:
     """Look at the token in use, the kept ones and, where asked for, those that the cloud lists."""
     settings = task.settings()
-    account = task.settings(ACCOUNT).login
+    if settings.login is not None:
+        raise_all(settings.problems)
     http = task.connect(settings)
     return look_up(
         http,
         settings.login,
         task.sessions,
         settings.token_file,
-        listed_for=account.account if account and task.options["list"] else None,
+        listed_for=task.account() if task.options["list"] else None,
         lists=task.options["list"],
     )
 

@@ -12,6 +12,7 @@ description:
   - Walks through credentials, host, TLS, clock, login, token, scopes and, where asked for, the listing of tokens, and
     says in words what is wrong and what to do.
   - Makes at most one token request, because ten refused ones in a row lock the address out for 30 minutes.
+  - Ends the token that it obtains. When the cloud refuses that, the check V(login) is a warning.
   - Succeeds as a task whatever it finds, unless O(fail) is set.
 author:
   - meshfleet.particle contributors (@meshfleet)
@@ -33,11 +34,13 @@ options:
     description: Id or slug of a product whose devices the token should reach.
     type: str
   list:
-    description: Try the listing of tokens too, and say why it is refused. Needs O(username) and O(password).
+    description:
+      - Try the listing of tokens too, and say why it is refused. Needs O(username) and O(password), and where the
+        account has two-factor login O(otp) or O(otp_secret).
     type: bool
     default: false
   fail:
-    description: Fail the task when something is wrong.
+    description: Fail the task when something is wrong, or gives a warning.
     type: bool
     default: false
 seealso:
@@ -93,6 +96,13 @@ code:
   returned: success
   type: str
   sample: mfa_required
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
 cloud:
   description: What the task cost.
   returned: when a cloud was asked
@@ -160,7 +170,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import Patient, examine, undiagnosed
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import ACCOUNT, client_given
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import client_given, raise_all
 
 SPEC = argument_spec(
     product={"type": "str"},
@@ -173,13 +183,14 @@ def auth_doctor(task: Task) -> dict[str, Any]:
     """Examine what is given; a finding is a result, and a failure only when that is wanted."""
     try:
         settings = task.settings()
-        account = task.settings(ACCOUNT).login
+        account = task.account()
+        raise_all(settings.problems)
     except ParticleError as error:
         result = undiagnosed(error)
     else:
         patient = Patient(
             login=settings.login,
-            pair=account.account if account else None,
+            account=account,
             client=client_given(task.options, task.environment),
             product=task.options["product"],
             lists_tokens=task.options["list"],

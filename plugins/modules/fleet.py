@@ -219,6 +219,13 @@ hosts:
   description: For each host with a device its outcome, in the form of an element of RV(devices).
   returned: with O(from_inventory)
   type: dict
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
 cloud:
   description: What the task cost.
   returned: when a cloud was asked

@@ -19,6 +19,7 @@ from ansible.utils.display import Display
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import secrets_in
 
 display = Display()
 
@@ -58,9 +59,7 @@ class ParticleAction(ActionBase):
     def _redactor(self) -> Redactor:
         redact = Redactor()
         redact.learn_all(
-            str(self._task.args[name])
-            for name, option in self.SPEC.items()
-            if option.get("no_log") and self._task.args.get(name)
+            secrets_in(self._task.args, [name for name, option in self.SPEC.items() if option.get("no_log")])
         )
         return redact
 

@@ -164,6 +164,13 @@ SITUATIONS = [
     Situation(
         "listing where there is one", None, lambda cloud: beside_a_good_token(cloud, **ACCOUNT), "listing", "listing"
     ),
+    Situation(
+        "listing with two-factor login",
+        None,
+        {**MFA, "otp_secret": MFA_SECRET, "list": True},
+        "listing",
+        "listing",
+    ),
 ]  # fmt: skip
 
 

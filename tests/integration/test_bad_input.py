@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.playbooks import PlaybookRun
+from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
@@ -138,6 +138,34 @@ def test_a_cloud_that_is_not_there_is_unreachable(module: str) -> None:
         env = cloud_environment(f"http://127.0.0.1:{taken.getsockname()[1]}")
         result = failure(run_task(module, {}, env))
     assert result["error"]["code"] == "unreachable"
+
+
+@pytest.mark.parametrize("module", ["access_token", "device_info"])
+@pytest.mark.parametrize("excepted", [False, True])
+def test_the_proxy_of_a_plays_environment_is_used_by_actions_and_modules(
+    simulator: Simulator, module: str, excepted: bool
+) -> None:
+    environment = {"http_proxy": "http://127.0.0.1:1", **({"no_proxy": "127.0.0.1"} if excepted else {})}
+    task = {"name": TASK, f"meshfleet.particle.{module}": {}, "environment": environment}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+    run = run_playbook([play], env=cloud_environment(simulator.url))
+    if excepted:
+        run.succeeded()
+        return
+    error = failure(run)["error"]
+    assert error["code"] == "unreachable"
+    assert "the proxy gives no connection" in error["message"]
+    assert simulator.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("workers", [-1, 0, 257])
+def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
+    simulator: Simulator, workers: int
+) -> None:
+    options = {"manifest": manifest_for(simulator), "workers": workers}
+    result = failure(run_task("fleet", options, cloud_environment(simulator.url)))
+    assert result["error"]["message"].startswith(f"workers is {workers}")
+    assert simulator.stats()["requests"] == 0
 
 
 @pytest.mark.parametrize("module", ["access_token", "device_info"])

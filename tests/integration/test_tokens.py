@@ -105,6 +105,52 @@ def test_a_refresh_token_is_good_for_one_more_token(cloud: Simulator) -> None:
     assert refresh not in again.output
 
 
+def test_a_kept_refresh_token_leads_to_the_next_and_check_mode_leaves_it(cloud: Simulator, tmp_path: Path) -> None:
+    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+    client = (CLIENT["id"], CLIENT["secret"])
+    refresh = requests.post(f"{cloud.url}/oauth/token", data=form, auth=client, timeout=TIMEOUT).json()["refresh_token"]
+    file = tmp_path / "tokens.json"
+    options = {
+        "grant": "refresh_token",
+        "client_id": CLIENT["id"],
+        "client_secret": CLIENT["secret"],
+        "token_file": str(file),
+    }
+    env = {"PARTICLE_API_URL": cloud.url}
+    grants = cloud.stats()["grants"]
+    dry = run_task("access_token", {**options, "refresh_token": refresh}, env, "--check").succeeded()
+    assert (dry.task(TASK).status, cloud.stats()["grants"]) == ("changed", grants)
+    run_task("access_token", {**options, "refresh_token": refresh}, env).succeeded()
+    (first,) = json.loads(file.read_text())["tokens"]
+    run = run_task("access_token", {**options, "state": "rotated"}, env, "-vvvv").succeeded()
+    (second,) = json.loads(file.read_text())["tokens"]
+    assert alive(cloud, second["access_token"])
+    assert len({refresh, first["refresh_token"], second["refresh_token"]}) == 3
+    assert second["refresh_token"] not in run.output
+
+
+@pytest.mark.parametrize("life", [{"expires_in": 60}, {"expires_at": "2030-01-01T00:00:00Z"}, {"never_expires": True}])
+@pytest.mark.parametrize("grant", ["refresh_token", "session"])
+def test_a_life_that_cannot_be_wished_for_is_refused_before_any_request(
+    cloud: Simulator, grant: str, life: dict[str, Any]
+) -> None:
+    options = {
+        "refresh_token": {"refresh_token": "0" * 40, "client_id": CLIENT["id"], "client_secret": CLIENT["secret"]},
+        "session": {"session_login_url": "/ide/login", "session_token_url": "/ide/token"},
+    }[grant]
+    run = run_task("access_token", {"grant": grant, **options, **life}, cloud_environment(cloud.url))
+    assert run.result(TASK)["error"]["code"] == "conflict"
+    assert next(iter(life)) in run.result(TASK)["msg"]
+    assert cloud.stats()["requests"] == 0
+
+
+def test_a_session_flow_without_encryption_is_warned_about(cloud: Simulator) -> None:
+    urls = {"session_login_url": "http://0.0.0.0:1/login", "session_token_url": "/ide/token"}
+    run = run_task("access_token", {"grant": "session", **urls}, cloud_environment(cloud.url))
+    assert run.result(TASK)["error"]["code"] == "unreachable"
+    assert "http://0.0.0.0:1/login is not encrypted" in " ".join(run.output.split())
+
+
 def test_one_login_after_the_other_waits_for_the_next_one_time_code(cloud: Simulator, tmp_path: Path) -> None:
     obtain = {"meshfleet.particle.access_token": {**MFA, "otp_secret": MFA_SECRET}}
     tasks = [{"name": name, **obtain} for name in ("First", "Second")]
@@ -128,10 +174,70 @@ def test_the_login_of_the_official_tool_is_found(cloud: Simulator, tmp_path: Pat
     assert cloud.stats()["grants"] == 1  # ours, above
 
 
+def test_what_is_not_given_to_revoke_is_left_alone_wherever_it_lies(cloud: Simulator, tmp_path: Path) -> None:
+    env = cloud_environment(cloud.url)
+    file = tmp_path / "tokens.json"
+    run_task("access_token", {"token_file": str(file)}, env).succeeded()
+    (token,) = kept_tokens(file)
+    (tmp_path / ".particle").mkdir()
+    profile = {"access_token": token, "username": USERNAME, "apiUrl": cloud.url}
+    (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
+    before = cloud.stats()
+    for places in ({}, {"PARTICLE_TOKEN_FILE": str(file)}, {"PARTICLE_ACCESS_TOKEN": token}):
+        options = {"state": "absent", "access_token": "{{ never_obtained | default(omit) }}"}
+        run = run_task("access_token", options, {**env, "HOME": str(tmp_path), **places})
+        assert run.result(TASK)["error"]["code"] == "token_invalid"
+        assert "No access token is given to revoke" in run.result(TASK)["msg"]
+    assert cloud.stats() == before
+    assert alive(cloud, token)
+
+
+def test_who_has_a_ready_token_needs_no_folder_for_logins(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    run_task("access_token", {"token_file": str(file)}, cloud_environment(cloud.url)).succeeded()
+    (token,) = kept_tokens(file)
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    env = {"PARTICLE_API_URL": cloud.url, "XDG_CACHE_HOME": str(tmp_path / "taken")}
+    ready = {"access_token": token}
+    run_task("device_info", {**ready, "product": PRODUCT_SLUG}, env).succeeded()
+    assert run_task("access_token_info", ready, env).succeeded().result(TASK)["current"]["alive"] is True
+    predicted = run_task("access_token", {**ready, "state": "absent"}, env, "--check").succeeded()
+    assert (predicted.task(TASK).status, alive(cloud, token)) == ("changed", True)
+    run_task("access_token", {**ready, "state": "absent"}, env).succeeded()
+    assert not alive(cloud, token)
+    doctor = run_task("auth_doctor", {"username": USERNAME, "password": PASSWORD}, env).succeeded().result(TASK)
+    assert doctor["code"] == "conflict"
+    assert [check["name"] for check in doctor["checks"] if check["status"] == "fail"] == ["login"]
+
+
+def test_what_belongs_to_an_account_is_not_dropped_when_the_account_comes_from_elsewhere(cloud: Simulator) -> None:
+    run = run_task("device_info", {"otp": "123456"}, cloud_environment(cloud.url))
+    assert run.result(TASK)["error"]["code"] == "malformed_username"
+    assert all(place in run.result(TASK)["msg"] for place in ("the task's options", "the environment"))
+    assert cloud.stats()["requests"] == 0
+
+
+def test_a_username_alone_chooses_among_the_kept_tokens(cloud: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    keep(cloud, file, "mine", 4, {"username": USERNAME, "password": PASSWORD})
+    keep(cloud, file, "longer", 8, {**MFA, "otp_secret": MFA_SECRET})
+    fingerprints = {}
+    for name in (USERNAME, MFA["username"]):
+        options = {"username": name, "token_file": str(file)}
+        result = run_task("access_token_info", options, {"PARTICLE_API_URL": cloud.url}).succeeded().result(TASK)
+        fingerprints[name] = result["current"]["fingerprint"]
+        assert result["credentials_source"] == str(file)
+        assert {kept["account"]: kept["fingerprint"] for kept in result["kept"]}[name] == fingerprints[name]
+    assert len(set(fingerprints.values())) == 2
+
+
 def test_v_says_where_the_credentials_come_from(cloud: Simulator) -> None:
     run = run_task("fleet", {"product": PRODUCT_SLUG, "devices": []}, cloud_environment(cloud.url), "-v").succeeded()
     assert "Credentials come from the environment." in run.output
     assert PASSWORD not in run.output
+    for module in ("device_info", "access_token_info", "auth_doctor"):
+        run = run_task(module, {}, cloud_environment(cloud.url), "-v").succeeded()
+        assert '"credentials_source": "the environment"' in run.output
 
 
 # --- kept, renewed, ended ---

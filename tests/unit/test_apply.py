@@ -4,15 +4,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, RecordingHttp, client, device_id
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
+    REFUSED_LOGIN,
+    TOKEN_ROUTE,
+    ParticleError,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan
 from support.scripted import ScriptedCloud
@@ -92,6 +103,37 @@ class TestDevices:
         assert applied.stopped is not None
         assert applied.stopped.code == "token_expired"
         assert len(scripted_cloud.requests) == 2
+
+    @pytest.mark.parametrize("code", sorted(REFUSED_LOGIN))
+    def test_a_refused_login_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp, code: str) -> None:
+        logins = self.dying_token(scripted_cloud, http, ParticleError(code, "No."))
+        applied = apply(http, *map(renamed, IDS))
+        assert (applied.done, codes(applied)) == ({ONE}, {})
+        assert applied.stopped is not None
+        assert applied.stopped.code == code
+        assert (len(logins), len(scripted_cloud.requests)) == (1, 2)
+
+    def test_a_login_that_fails_otherwise_ends_the_run_too(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        logins = self.dying_token(scripted_cloud, http, ParticleError("cloud_error", "Oops.", route=TOKEN_ROUTE))
+        applied = apply(http, *map(renamed, IDS))
+        assert (applied.done, codes(applied), len(logins)) == ({ONE}, {}, 1)
+        assert applied.stopped is not None
+
+    @staticmethod
+    def dying_token(cloud: ScriptedCloud, http: RecordingHttp, refusal: ParticleError) -> list[str]:
+        """The token dies after one device, and the new login fails; gives back the logins that are tried."""
+        put_answers(cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
+        logins: list[str] = []
+
+        def renew(dead: str) -> str:
+            logins.append(dead)
+            raise refusal
+
+        http.authorize("dead")
+        http.renew = renew
+        return logins
 
     def test_a_page_of_a_proxy_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}})
@@ -257,6 +299,68 @@ class TestImport:
         assert scripted_cloud.seen("PUT", DEVICES)[0].json["devices"] == [TWO]
 
 
+class TestHalving:
+    """A batch that is refused is halved: some of its devices may be at fault, or none."""
+
+    @staticmethod
+    def halved(
+        devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000
+    ) -> tuple[Applied, int]:
+        """What becomes of ``devices`` when no part may hold a culprit or more than ``largest``, and the requests."""
+        sent = []
+
+        class Refusing(Http):
+            def call(self, route: str, **arguments: Any) -> Answer:
+                part = arguments["json"]["devices"]
+                sent.append(part)
+                if culprits.intersection(part) or len(part) > largest:
+                    raise ParticleError("cloud_error", f"No, not {len(part)}.", status=status)
+                return Answer(200, {"ok": True})
+
+        with closing(Refusing(Connection("http://cloud.invalid"), workers=1)) as http:
+            changing = tuple(grouped(device, "north") for device in devices)
+            applied = apply_plan(http, OURS, Plan((), (), changing, {}), ledger)
+        return applied, len(sent)
+
+    @given(st.integers(1, 1000), st.data(), st.sampled_from([400, 404, 413]))
+    def test_up_to_three_culprits_among_a_thousand_are_found(
+        self, count: int, data: st.DataObject, status: int
+    ) -> None:
+        places = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=min(3, count)))
+        devices = [device_id(number) for number in range(count)]
+        culprits = {devices[place] for place in places}
+        applied, requests = self.halved(devices, culprits, status)
+        assert set(applied.errors) == culprits
+        assert applied.done == set(devices) - culprits
+        assert requests <= 1 + 2 * len(culprits) * math.ceil(math.log2(max(count, 2)))
+
+    @pytest.mark.parametrize("places", [(0, 1, 2), (0, 1, 999), (997, 998, 999), (499, 500, 501), (0, 2, 4)])
+    def test_neighbours_are_found_too(self, places: tuple[int, ...]) -> None:
+        devices = [device_id(number) for number in range(1000)]
+        culprits = {devices[place] for place in places}
+        assert set(self.halved(devices, culprits)[0].errors) == culprits
+
+    @pytest.mark.parametrize("largest", [1, 7, 100, 999])
+    def test_parts_that_are_small_enough_are_taken(self, largest: int) -> None:
+        devices = [device_id(number) for number in range(1000)]
+        applied, _ = self.halved(devices, set(), 413, largest)
+        assert (applied.done, applied.errors) == (set(devices), {})
+
+    @pytest.mark.parametrize("count", [8, 100, 1000])
+    @pytest.mark.parametrize("status", [400, 404, 413])
+    def test_what_is_common_to_all_costs_few_requests(self, count: int, status: int) -> None:
+        devices = [device_id(number) for number in range(count)]
+        applied, requests = self.halved(devices, set(devices), status)
+        assert set(applied.errors) == set(devices)
+        assert applied.errors[devices[-1]].message == f"No, not {count}."
+        assert requests == math.ceil(2 * math.log2(count) + 4)
+
+    def test_a_refusal_of_all_by_right_is_not_halved(self) -> None:
+        devices = [device_id(number) for number in range(1000)]
+        applied, requests = self.halved(devices, set(devices), 403)
+        assert (set(applied.errors), requests) == (set(devices), 1)
+
+
 class TestGroups:
     """Groups are created first, then changed in batches."""
 
@@ -280,7 +384,13 @@ class TestGroups:
             {"action": "groups", "devices": [ONE], "metadata": {"remove": ["b"]}},
         ]
 
-    @pytest.mark.parametrize("status", [400, 403, 404, 413])
+    def test_a_batch_that_is_forbidden_is_not_halved(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        scripted_cloud.answer("PUT", DEVICES, 403, json={"ok": False, "error": "Permission denied"})
+        applied = apply(http, *[grouped(device, "north") for device in IDS])
+        assert codes(applied) == dict.fromkeys(IDS, "forbidden")
+        assert len(scripted_cloud.requests) == 1
+
+    @pytest.mark.parametrize("status", [400, 404, 413])
     def test_a_refused_batch_is_halved_down_to_the_culprit(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
@@ -315,6 +425,60 @@ class TestNetworks:
         put_answers(scripted_cloud, {THREE: {}})
         applied = apply(http, *self.joining([ONE, TWO]), renamed(THREE), setup=(ledger.CreateLedger("mesh"),))
         assert (applied.done, codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
+
+    def test_who_may_not_join_gets_all_the_rest_and_nothing_of_the_mesh(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        said = {"ok": False, "error": "A ledger of that name is archived"}
+        scripted_cloud.answer("POST", "/v1/ledgers", 409, json=said)
+        scripted_cloud.answer("POST", GROUPS, json={})
+        scripted_cloud.answer("POST", DEVICES, json=NOBODY_ELSE)
+        scripted_cloud.answer("PUT", DEVICES, json={"ok": True}, repeat=True)
+        put_answers(scripted_cloud, {ONE: {}, TWO: {}})
+        (member,) = self.joining([ONE])
+        member = replace(
+            member,
+            imports=True,
+            fields={"name": "a"},
+            add_groups=frozenset({"north", "mesh-barn", "mesh-node"}),
+            remove_groups=frozenset({"mesh-old"}),
+        )
+        leaving = DevicePlan(
+            TWO,
+            {"mesh": ({"network": "barn", "role": "node"}, None)},
+            remove_groups=frozenset({"mesh-barn"}),
+            fields={"name": "a"},
+            mesh=MemberPlan(frozenset(), frozenset({"mesh-barn"}), None, {}, joins=False),
+        )
+        applied = apply(
+            http,
+            member,
+            leaving,
+            setup=(ledger.CreateLedger("mesh"), ledger.CreateLedger("mesh-status")),
+            create_groups=("mesh-barn", "mesh-node", "north"),
+        )
+
+        assert (applied.done, codes(applied)) == ({TWO}, {ONE: "conflict"})
+        assert "archived" in applied.errors[ONE].message
+        assert len(scripted_cloud.seen("POST", "/v1/ledgers")) == 1
+        assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "north"}]
+        assert http.imported == [[ONE]]
+        batches = [
+            (request.json["devices"], request.json["metadata"]) for request in scripted_cloud.seen("PUT", DEVICES)
+        ]
+        assert batches == [([ONE], {"add": ["north"]}), ([TWO], {"remove": ["mesh-barn"]})]
+        assert scripted_cloud.seen("PUT", f"{DEVICES}/{ONE}")[0].json == {"name": "a"}
+        assert scripted_cloud.seen("PUT", f"{INSTANCES}/{ONE}") == []
+
+    def test_who_may_not_join_and_is_not_taken_either_is_left_alone(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
+        scripted_cloud.answer("POST", DEVICES, json={"updated": 0, "invalidDeviceIds": [ONE]})
+        (member,) = self.joining([ONE])
+        applied = apply(http, replace(member, imports=True, fields={"name": "a"}), setup=(ledger.CreateLedger("mesh"),))
+        assert (applied.done, codes(applied)) == (set(), {ONE: "forbidden"})
+        assert scripted_cloud.seen("PUT", f"{DEVICES}/{ONE}") == []
 
     def test_orders_that_are_refused_fail_their_device(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp

@@ -41,7 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import HINTS, ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator
 
@@ -155,6 +155,7 @@ def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud
     [
         ({"expires_at": None}, "it has no end"),
         ({}, "its end is not known"),
+        ({"expires_in": 864000}, "it ends in 10 days"),
         ({"expires_in_days": 10}, "it ends in 10 days"),
         ({"expires_in_days": 0.5}, "it ends in 12.0 hours"),
     ],
@@ -345,40 +346,62 @@ def test_a_token_that_does_not_reach_the_product_is_told_and_ended(
 
 
 @pytest.mark.parametrize(
-    ("pair", "status", "code"),
+    ("account", "status", "code"),
     [
         (None, None, "listing_refused"),
-        ((USERNAME, PASSWORD), 401, "listing_refused"),
-        ((USERNAME, PASSWORD), 404, "listing_retired"),
+        (LOGIN, 401, "listing_refused"),
+        (LOGIN, 404, "listing_retired"),
     ],
 )
 def test_a_listing_that_is_asked_for_is_explained(
     turned: Http,
     store: SessionStore,
     cloud: ScriptedCloud,
-    pair: tuple[str, str] | None,
+    account: PasswordLogin | None,
     status: int | None,
     code: str,
 ) -> None:
     well(cloud)
     if status is not None:
         cloud.answer("GET", "/v1/access_tokens", status, json={"ok": False})
-    failed_at(examined(turned, store, READY, pair=pair, lists_tokens=True), "listing", code)
+    failed_at(examined(turned, store, READY, account=account, lists_tokens=True), "listing", code)
 
 
 def test_a_listing_that_works_is_counted(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
     well(cloud).answer("GET", "/v1/access_tokens", json=[{"token": token(2), "expires_at": None, "client": "x"}])
-    result = examined(turned, store, READY, pair=(USERNAME, PASSWORD), lists_tokens=True)
+    result = examined(turned, store, READY, account=replace(LOGIN, otp="001234"), lists_tokens=True)
     assert result["checks"][7]["message"] == "The account has 1 tokens."
+    assert cloud.requests[-1].query == {"otp": "001234"}
 
 
-def test_a_token_that_cannot_be_ended_is_told_last_and_is_no_failure(
+def test_a_token_that_cannot_be_ended_is_a_warning_of_the_login(
     turned: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
     well(granting(cloud, token(1))).answer("DELETE", CURRENT, 403)
-    result = examine(turned, Patient(LOGIN), store)
-    assert (result["code"], result["checks"][-1]["status"]) == (None, "warn")
-    assert "within five minutes" in result["checks"][-1]["hint"]
+    result = examined(turned, store, LOGIN)
+    check = result["checks"][CHECKS.index("login")]
+    assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
+    assert "within five minutes" in check["hint"]
+
+
+def test_without_a_place_for_logins_there_is_none_and_the_rest_is_looked_at(turned: Http, cloud: ScriptedCloud) -> None:
+    def no_place() -> Path:
+        raise ParticleError("conflict", "No folder.")
+
+    failed_at(examined(turned, SessionStore(no_place), LOGIN), "login", "conflict")
+    assert trail(cloud) == [f"GET {CURRENT}"]
+    well(cloud.answer("GET", CURRENT, 400, json=NO_TOKEN))
+    assert examined(turned, SessionStore(no_place), READY)["code"] is None
+
+
+def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
+    store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = Http(Connection("https://cloud.example.com", validate_certs=False), sleep=clock.sleep, clock=clock)
+    monkeypatch.setattr(http, "call", lambda *_, **__: Answer(200, {}))
+    result = examined(http, store, None)
+    assert (statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
+    assert "cloud.example.com is not checked" in result["diagnosis"]
 
 
 @pytest.mark.parametrize("login", [LOGIN, ClientCredentials(CLIENT), READY])
@@ -404,5 +427,5 @@ def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
 
 
 def test_no_secret_is_in_the_representation_of_a_patient() -> None:
-    shown = repr(Patient(LOGIN, (USERNAME, PASSWORD), CLIENT))
+    shown = repr(Patient(LOGIN, LOGIN, CLIENT))
     assert not [secret for secret in SECRETS if secret in shown]

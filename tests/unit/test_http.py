@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from turned_clock import TurnedClock, conversation
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._proxies import proxies_for
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as another_cloud
+from support.simulator import running_simulator
 
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
 PATH = "/v1/devices/x"
@@ -291,10 +294,60 @@ def test_no_pause_of_ours_is_longer_either_and_only_what_was_waited_is_counted(
     talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 429, repeat=True)
-    http = talk(scripted_cloud.url, max_wait=0.75)
+    http = talk(scripted_cloud.url, max_wait=0.25)
     assert failure_of(http).code == "rate_limited"
-    assert max(clock.slept) == 0.75
-    assert http.usage.throttled_seconds == sum(clock.slept)
+    assert clock.slept == [0.25]
+    assert http.usage.throttled_seconds == 0.25
+
+
+@pytest.mark.parametrize("method", [*SAFE, "POST"])
+@pytest.mark.parametrize("status", TOO_FAST)
+def test_a_busy_cloud_that_names_no_time_is_asked_again_until_the_longest_wait_is_over(
+    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, method: str, status: int
+) -> None:
+    scripted_cloud.answer(method, PATH, status, json={"error": "Too many"}, repeat=True)
+    error = failure_of(http, method)
+    assert (error.code, error.status) == ("rate_limited", status)
+    assert sum(clock.slept) == pytest.approx(300)
+    assert http.usage.throttled_seconds == pytest.approx(300)
+    assert http.usage.retries == len(clock.slept) == len(scripted_cloud.requests) - 1
+    assert all(2**n / 4 <= pause <= 2**n / 2 for n, pause in enumerate(clock.slept[:5], start=1))
+    assert all(15 <= pause <= 30 for pause in clock.slept[6:-1])
+    assert len(set(clock.slept)) == len(clock.slept)
+
+
+def test_a_busy_cloud_is_waited_for_longer_than_a_broken_one(
+    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
+) -> None:
+    for _ in range(2 * ATTEMPTS):
+        scripted_cloud.answer("GET", PATH, 429)
+    scripted_cloud.answer("GET", PATH, json={})
+    assert send(http) == {}
+    assert len(clock.slept) == 2 * ATTEMPTS
+
+
+def test_a_cloud_that_always_says_to_come_at_once_is_not_asked_for_ever(
+    http: Http, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "0"}, repeat=True)
+    assert failure_of(http).code == "rate_limited"
+    assert len(scripted_cloud.requests) == ATTEMPTS
+
+
+def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxies: None) -> None:
+    with running_simulator("--limits", "documented") as simulator:
+        address = f"{simulator.url}/_simulator/clock"
+
+        def turn(seconds: float) -> None:
+            requests.post(address, json={"advance": seconds}, timeout=10).raise_for_status()
+
+        with closing(Http(Connection(simulator.url), budget=Budget({}), sleep=turn)) as http:
+            for _ in range(101):  # a hundred are allowed in five minutes, be there such a token or not
+                with pytest.raises(ParticleError) as caught:
+                    http.call("DELETE /v1/access_tokens/:token", doing="revoke", at={"token": TOKEN})
+                assert caught.value.code != "rate_limited"
+        assert simulator.stats()["throttled"] == http.usage.retries > 0
+    assert 250 <= http.usage.throttled_seconds <= 300
 
 
 def test_the_wait_for_our_own_budget_is_counted_apart(
@@ -471,6 +524,58 @@ def test_a_host_without_proxy_is_reached_directly(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     scripted_cloud.answer("GET", PATH, json={"by": "cloud"})
     assert send(talk(scripted_cloud.url)) == {"by": "cloud"}
+
+
+def test_proxies_come_from_the_environment_that_is_given_and_no_other(
+    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
+    scripted_cloud.answer("GET", PATH, json={"by": "proxy"}).answer("GET", PATH, json={"by": "cloud"})
+    assert send(talk("http://cloud.invalid", environment={"http_proxy": scripted_cloud.url})) == {"by": "proxy"}
+    assert send(talk(scripted_cloud.url, environment={})) == {"by": "cloud"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"http_proxy": "http://p:1"}, "http://p:1"),
+        ({"HTTP_PROXY": "http://p:1"}, "http://p:1"),
+        ({"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:2"}, "http://p:1"),
+        ({"http_proxy": "", "HTTP_PROXY": "http://p:2"}, None),
+        ({"https_proxy": "http://p:1"}, None),
+        ({"all_proxy": "http://p:1"}, "http://p:1"),
+        ({"ALL_PROXY": "http://p:2", "http_proxy": "http://p:1"}, "http://p:1"),
+    ],
+)
+def test_a_proxy_is_named_in_the_usual_ways(environment: dict[str, str], proxy: str | None) -> None:
+    url = "http://cloud.example.com"
+    assert requests.utils.select_proxy(url, proxies_for(url, environment)) == proxy
+
+
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+@pytest.mark.parametrize(
+    ("url", "exceptions", "direct"),
+    [
+        ("http://cloud.example.com", "example.com", True),
+        ("http://cloud.example.com", "other.org, .Example.com", True),
+        ("http://cloud.example.com", "*", True),
+        ("http://cloud.example.com:8080", "cloud.example.com:8080", True),
+        ("http://cloud.example.com:8080", "cloud.example.com:9090", False),
+        ("http://cloud.example.com", "ample.com", False),
+        ("http://cloud.example.com", "", False),
+        ("http://10.1.2.3:8080", "10.0.0.0/8", True),
+        ("http://10.1.2.3", "10.1.2.3", True),
+        ("http://11.1.2.3", "10.0.0.0/8", False),
+        ("http://cloud.example.com", "10.0.0.0/8", False),
+        ("http://10.1.2.3", "nonsense/8", False),
+        ("http://[::1]:8080", "::1", True),
+        ("http://[fd00::1]", "fd00::/8", True),
+    ],
+)
+def test_a_host_is_excepted_in_the_usual_ways(name: str, url: str, exceptions: str, direct: bool) -> None:
+    environment = {"http_proxy": "http://p:1", name: exceptions}
+    assert (proxies_for(url, environment) == {}) is direct
 
 
 # Addresses

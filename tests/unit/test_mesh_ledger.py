@@ -205,7 +205,7 @@ class TestPlanning:
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     def test_who_has_left_needs_nothing(self) -> None:
-        assert member(None, frozenset({"north"})) == MemberPlan(frozenset(), frozenset(), None, {})
+        assert member(None, frozenset({"north"})) == MemberPlan(frozenset(), frozenset(), None, {}, joins=False)
 
     def test_lost_groups_are_given_back(self) -> None:
         found = member(NODE, frozenset({"mesh-barn"}), NODE_ORDERS)

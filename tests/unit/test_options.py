@@ -20,12 +20,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http import Co
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
     ACCOUNT,
     SECRETS,
-    TOKEN,
     Settings,
+    account_given,
     client_given,
     raise_all,
+    secrets_in,
     settings_from,
     shared_argument_spec,
+    source_of,
+    unencrypted,
 )
 
 TASK, ENVIRONMENT = "the task's options", "the environment"
@@ -120,7 +123,73 @@ def test_half_a_pair_is_refused_and_not_completed_from_elsewhere(
 def test_only_the_named_credentials_are_looked_at() -> None:
     options, environment = {"access_token": "t", **TASK_PAIR}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}
     assert settled(options, environment, credentials=ACCOUNT).login == TASK_LOGIN
-    assert settled({**TASK_PAIR}, environment, credentials=TOKEN).login == ReadyToken("e")
+    assert settled(TASK_PAIR, environment, credentials=("access_token",)).login == ReadyToken("e")
+    assert settled(options, environment, credentials=()).login is None
+
+
+# What belongs to an account, and comes from elsewhere
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "otp", "otp_secret"])
+def test_what_belongs_to_an_account_of_the_environment_is_refused_in_the_task_and_not_dropped(name: str) -> None:
+    settings = settled({name: {**CLIENT, **OTP}[name]}, ENV_PAIR)
+    assert settings.login == ENV_LOGIN
+    with pytest.raises(ParticleError, match="come from") as caught:
+        settings.require_login()
+    error = caught.value
+    assert error.code == "malformed_username"
+    assert all(word in error.message for word in (name, TASK, ENVIRONMENT))
+    assert "sources are not mixed" in error.hint
+    assert not [value for value in (CLIENT["client_secret"], *OTP.values()) if value in f"{error.as_failure()}"]
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PARTICLE_ACCESS_TOKEN": "e"}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}], ids=str
+)
+def test_beside_a_ready_token_it_does_not_matter(environment: dict[str, str]) -> None:
+    assert settled({**CLIENT, **OTP}, environment).require_login() == ReadyToken("e")
+
+
+def test_in_the_environment_it_does_not_matter_beside_an_account_of_the_task() -> None:
+    assert settled(TASK_PAIR, {**ENV_CLIENT, "PARTICLE_OTP": "001234"}).require_login() == TASK_LOGIN
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "login"),
+    [
+        ({"access_token": "t", **TASK_PAIR}, ENV_PAIR, TASK_LOGIN),
+        ({"access_token": "t"}, ENV_PAIR, ENV_LOGIN),
+        ({"access_token": "t"}, {}, None),
+        ({"username": "kept@example.com", "token_file": "tokens.json"}, ENV_PAIR, None),
+    ],
+)
+def test_the_account_beside_a_token_is_found(
+    options: dict[str, str], environment: dict[str, str], login: PasswordLogin | None
+) -> None:
+    assert account_given(options, environment) == login
+
+
+def test_half_an_account_beside_a_token_is_half_a_pair() -> None:
+    with pytest.raises(ParticleError, match="Only one of username and password"):
+        account_given({"access_token": "t", "username": "task@example.com"}, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "source"),
+    [(CLIENT, ENV_CLIENT, TASK), ({}, ENV_CLIENT, ENVIRONMENT), (TASK_PAIR, ENV_PAIR, "nowhere")],
+)
+def test_it_is_known_where_an_option_comes_from(
+    options: dict[str, str], environment: dict[str, str], source: str
+) -> None:
+    assert source_of(options, environment, ("client_id", "client_secret")) == source
+
+
+def test_the_secret_of_the_customary_client_is_a_word_and_no_secret() -> None:
+    assert secrets_in({"client_secret": "particle", "password": "p"}) == ["p"]
+    assert secrets_in({"client_secret": "own", "password": "particle", "otp": None}) == ["particle", "own"]
+
+
+# Nothing at all
 
 
 def test_without_any_credentials_the_way_to_give_them_is_told() -> None:
@@ -259,6 +328,21 @@ def test_a_connection_that_others_can_read_is_warned_about(options: dict[str, An
 )
 def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, Any]) -> None:
     assert settled(options, {}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://cloud.example.com/login?app=ide", True),
+        ("HTTP://cloud.example.com/login", True),
+        ("https://cloud.example.com/login", False),
+        ("http://localhost:8080/login", False),
+        ("/login", False),
+    ],
+)
+def test_an_address_without_encryption_is_told_without_what_it_asks(url: str, warned: bool) -> None:
+    told = ["http://cloud.example.com/login is not encrypted: everybody on the way can read credentials and token."]
+    assert unencrypted(url) == (told if warned else [])
 
 
 @pytest.mark.parametrize(
@@ -416,11 +500,50 @@ def test_where_a_token_makes_no_sense_neither_do_the_places_that_hold_one(home: 
     assert (settings.login, settings.token_file) == (None, path)
 
 
-def test_the_login_of_the_tool_is_not_ours_to_revoke(home: Path) -> None:
+@pytest.mark.parametrize("chooses", ["options", "environment"])
+@pytest.mark.parametrize("names", ["options", "environment"])
+def test_a_username_alone_beside_a_file_chooses_among_the_kept_tokens(home: Path, chooses: str, names: str) -> None:
+    path = str(keep(home / "tokens.json", "kept-token"))
+    options, environment = dict[str, str](), dict[str, str]()
+    for name, value, source in (("username", "kept@example.com", chooses), ("token_file", path, names)):
+        if source == "options":
+            options[name] = value
+        else:
+            environment[f"PARTICLE_{name.upper()}"] = value
+    assert settled(options, environment).require_login() == ReadyToken("kept-token")
+
+
+@pytest.mark.parametrize("environment", [{}, ENV_PAIR, {"PARTICLE_ACCESS_TOKEN": "e"}], ids=["none", "pair", "token"])
+def test_where_a_task_has_chosen_no_other_account_takes_the_place_of_the_one_it_named(
+    home: Path, environment: dict[str, str]
+) -> None:
     log_the_tool_in(home)
-    assert settled({"profile": "particle"}, {}, credentials=TOKEN).login is None
-    path = keep(home / "tokens.json", "kept-token")
-    assert settled({"token_file": str(path)}, {}, credentials=TOKEN).login == ReadyToken("kept-token")
+    path = str(keep(home / "tokens.json", "kept-token"))
+    chosen = settled({"username": "kept@example.com", "token_file": path}, environment)
+    assert chosen.require_login() == ReadyToken("kept-token")
+    missing = settled({"username": "other@example.com", "token_file": path}, environment)
+    assert (missing.login, missing.source) == (None, "nowhere")
+    with pytest.raises(ParticleError, match=r"no living token of other@example\.com") as caught:
+        missing.require_login()
+    assert caught.value.code == "malformed_password"
+
+
+def test_a_password_alone_beside_a_file_is_still_half_a_pair(home: Path) -> None:
+    path = str(keep(home / "tokens.json", "kept-token"))
+    with pytest.raises(ParticleError, match="Only one of username and password"):
+        settled({"password": "task-password", "token_file": path}, {})
+
+
+def test_who_has_no_home_needs_none_until_a_place_in_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert settled({}, {}).login is None
+    for options in ({"token_file": "~/tokens.json"}, {"profile": "particle"}):
+        with pytest.raises(ParticleError, match="no such home") as caught:
+            settled(options, {})
+        assert caught.value.code == "conflict"
 
 
 def test_no_secret_of_a_file_is_in_the_representation_of_settings(home: Path) -> None:

@@ -75,6 +75,15 @@ def test_a_list_that_grows_while_it_is_read_is_not_complete(http: Http, scripted
     assert read(http).complete is False
 
 
+@pytest.mark.parametrize("total", [100_001, 10**12])
+def test_a_list_without_end_is_not_begun(http: Http, scripted_cloud: ScriptedCloud, total: int) -> None:
+    scripted_cloud.answer("GET", PATH, json=page("a", total=total))
+    with pytest.raises(ParticleError, match=f"announces {total} pages") as caught:
+        read(http)
+    assert caught.value.code == "bad_response"
+    assert len(scripted_cloud.requests) == 1
+
+
 def test_one_page_that_fails_fails_the_whole_list(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json=page("a", total=3)).answer("GET", PATH, json=page("b", total=3))
     scripted_cloud.answer("GET", PATH, 403, json={"error": "No"})

@@ -204,6 +204,14 @@ class TestForAnyFleet:
             assert device.changed == any(writes)
 
     @given(MANIFESTS, clouds())
+    def test_a_plan_changes_when_and_only_when_it_shows_a_difference(
+        self, manifest: Manifest, cloud: SmallCloud
+    ) -> None:
+        plan = cloud.plan(manifest)
+        assert plan.changed == (difference(plan) != {"before": {}, "after": {}})
+        assert [write.name for write in plan.setup] == list(plan.creates.get("ledgers", ()))
+
+    @given(MANIFESTS, clouds())
     def test_what_is_not_declared_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:
         records = {record.id: record for record in manifest.devices}
         plan = cloud.plan(manifest)
@@ -235,7 +243,7 @@ class TestForAnyFleet:
     @given(MANIFESTS, clouds())
     def test_no_value_of_a_parameter_is_shown(self, manifest: Manifest, cloud: SmallCloud) -> None:
         plan = cloud.plan(manifest)
-        assert "hush" not in json.dumps(difference(plan.devices))
+        assert "hush" not in json.dumps(difference(plan))
         assert "hush" not in repr(plan)
         assert "hush" not in repr(manifest)
 
@@ -336,5 +344,10 @@ class TestAnAccount:
 
 
 def test_the_difference_shows_only_what_changes() -> None:
-    changed = DevicePlan(ONE, {"name": ("a", "b")})
-    assert difference([changed, DevicePlan(TWO, {})]) == {"before": {ONE: {"name": "a"}}, "after": {ONE: {"name": "b"}}}
+    devices = (DevicePlan(ONE, {"name": ("a", "b")}), DevicePlan(TWO, {}))
+    assert difference(Plan((), (), devices, {})) == {"before": {ONE: {"name": "a"}}, "after": {ONE: {"name": "b"}}}
+
+
+def test_the_difference_shows_what_is_created() -> None:
+    plan = Plan(("north",), ("write",), (), {}, {"ledgers": ("mesh-status",)})
+    assert difference(plan) == {"before": {}, "after": {"groups": ["north"], "ledgers": ["mesh-status"]}}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -248,6 +249,31 @@ def test_a_full_disk_leaves_the_old_content_and_no_other_file(
         save(path, secret="new")
     assert read(path) == {"secret": "old"}
     assert names(path) == {"secrets.json", "secrets.json.lock"}
+
+
+def test_content_and_name_are_on_the_disk_before_anybody_relies_on_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: kinds.append("folder" if is_folder(descriptor) else "file"))
+    save(path, secret="new")
+    assert kinds == ["file", "folder"]
+
+
+def test_where_a_folder_cannot_be_brought_to_the_disk_the_file_is_saved_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(descriptor: int) -> None:
+        if is_folder(descriptor):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", odd)
+    save(path, secret="new")
+    assert read(path) == {"secret": "new"}
+
+
+def is_folder(descriptor: int) -> bool:
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
 @pytest.mark.parametrize(

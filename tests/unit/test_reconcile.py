@@ -176,6 +176,51 @@ class TestAProduct:
             result = run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)
         assert (result["changed"], len(warnings)) == (False, 1)
 
+    def test_a_list_that_is_silent_about_groups_is_asked_singly(self, scripted_cloud: ScriptedCloud) -> None:
+        silent = {key: value for key, value in row(ONE).items() if key != "groups"}
+        script(scripted_cloud, [silent, row(TWO, groups=["north"])], groups=["north"])
+        scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json=row(ONE, groups=["north"]))
+        warnings: list[str] = []
+        devices = [{"id": ONE, "groups": ["north"]}, {"id": TWO, "groups": ["north"]}]
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)
+        assert (result["changed"], len(warnings)) == (False, 1)
+
+    def test_a_list_that_is_silent_about_groups_does_not_matter_where_none_are_declared(
+        self, scripted_cloud: ScriptedCloud
+    ) -> None:
+        script(scripted_cloud, [{"id": ONE, "name": "unit-0"}])
+        with client(scripted_cloud.url) as http:
+            assert run(http, named([ONE]))["changed"] is False
+
+    @pytest.mark.parametrize(("steady", "warned"), [(True, 0), (False, 1)])
+    def test_a_list_that_changes_while_it_is_read_is_read_once_more(
+        self, scripted_cloud: ScriptedCloud, steady: bool, warned: int
+    ) -> None:
+        def show(total: int, *devices: str) -> None:
+            rows = [row(device, name=f"unit-{[ONE, TWO, THREE].index(device)}") for device in devices]
+            scripted_cloud.answer("GET", DEVICES, json={"devices": rows, "meta": {"total_pages": total}})
+
+        show(2, ONE)
+        show(1)  # the second page is gone, and what stood on it has moved to the first
+        show(2, ONE)
+        show(2 if steady else 3, TWO, THREE)
+        script(scripted_cloud)
+        warnings: list[str] = []
+        with client(scripted_cloud.url, workers=1) as http:
+            result = run(http, named([ONE, TWO, THREE]), warnings=warnings)
+        assert set(statuses(result).values()) == {"ok"}
+        assert len(scripted_cloud.seen("GET", DEVICES)) == 4
+        assert len(warnings) == warned
+
+    def test_what_either_reading_of_a_changing_list_shows_is_there(self, scripted_cloud: ScriptedCloud) -> None:
+        for total, device, name in ((2, ONE, "old"), (3, TWO, "unit-1"), (2, ONE, "unit-0"), (3, ONE, "unit-0")):
+            page = {"devices": [row(device, name=name)], "meta": {"total_pages": total}}
+            scripted_cloud.answer("GET", DEVICES, json=page)
+        script(scripted_cloud)
+        with client(scripted_cloud.url, workers=1) as http:
+            assert run(http, named([ONE, TWO]))["changed"] is False
+
     def test_a_single_answer_without_a_device_makes_nobody_absent(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [{"id": ONE}]).answer("GET", f"{DEVICES}/{ONE}", json=[])
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", json={})
@@ -305,6 +350,62 @@ class TestADeviceThatFails:
             simulator.set_faults([{"route": UPDATE, "effect": "status", "status": 200, "body": {"id": "x"}}])
             result = run(http, named(ids), verify="none")
         assert result["summary"]["changed"] == 20
+
+
+class TestANetworkWithoutItsLedger:
+    """What a network stands on is a write like any other, also when no device needs one."""
+
+    @staticmethod
+    def lost(cloud: ScriptedCloud, *, sights: int) -> None:
+        """A gateway that is as declared, but for a ledger that is missing for so many looks."""
+        orders = {"network": "barn", "role": "gateway", "gateways": [ONE], "parameters": {}}
+        for _ in range(sights):
+            cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS[:1]})
+        groups = ["mesh-barn", "mesh-gateway"]
+        script(cloud, [row(ONE, name="unit-0", groups=groups)], groups=groups, instances=[instance(ONE, orders)])
+
+    def test_is_predicted_and_given_one(self, scripted_cloud: ScriptedCloud) -> None:
+        self.lost(scripted_cloud, sights=2)
+        scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
+        with client(scripted_cloud.url) as http:
+            predicted, real, after = (run(http, barn([ONE]), check_mode=check) for check in (True, False, False))
+            assert http.writes == ["POST /v1/ledgers"]
+        assert predicted["changed"] is real["changed"] is True
+        assert predicted["diff"] == real["diff"] == {"before": {}, "after": {"ledgers": ["mesh-status"]}}
+        assert statuses(real) == {ONE: "ok"}
+        assert (after["changed"], after["diff"]) == (False, {"before": {}, "after": {}})
+
+    @pytest.mark.parametrize(("sights", "creations"), [(2, 2), (1, 1)], ids=["before", "after"])
+    def test_is_given_one_also_when_an_answer_is_lost(
+        self, scripted_cloud: ScriptedCloud, sights: int, creations: int
+    ) -> None:
+        self.lost(scripted_cloud, sights=sights)
+        scripted_cloud.answer("POST", "/v1/ledgers", effect="reset").answer("POST", "/v1/ledgers", 201, json={})
+        with client(scripted_cloud.url) as http:
+            result = run(http, barn([ONE]))
+            assert len(http.writes) == creations
+        assert ("failed" in result, result["changed"], statuses(result)) == (False, True, {ONE: "ok"})
+
+    def test_fails_in_words_when_it_can_have_none(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, barn(ids))
+        http.call("DELETE /v1/ledgers/:name", doing="archive the reports", at={"name": "mesh-status"})
+        result = run(http, barn(ids))
+        assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, "conflict")
+        assert "Could not create ledger mesh-status: " in result["msg"]
+        assert set(errors(result)) == set(ids)
+
+    def test_leaves_products_and_names_as_declared(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        simulator.set_faults([{"route": "POST /v1/ledgers", "effect": "status", "status": 403}])
+        result = run(http, barn(ids))
+        assert set(errors(result).values()) == {"forbidden"}
+        found = simulator.device(ids[1])
+        assert (found["product"], found["name"], found["groups"]) == (PRODUCT_ID, "unit-1", [])
+        assert set(http.writes) == {IMPORT, UPDATE, "POST /v1/ledgers"}
+        assert_all_done(simulator, run(http, barn(ids)), ids)
 
 
 class TestARunThatEndsEarly:

@@ -68,6 +68,10 @@ def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None
     assert REFRESH not in f"{problem.as_failure()}"
 
 
+def test_one_that_is_still_to_be_found_is_no_problem() -> None:
+    assert RefreshToken(None, CLIENT).problems() == []
+
+
 def test_a_client_that_cannot_be_one_is_told_beside_it() -> None:
     assert [problem.code for problem in RefreshToken("", Client("x", "y")).problems()] == [
         "unknown_client",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.one_time_code import code_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.register import look_up
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
@@ -37,6 +40,7 @@ from support.scripted import ScriptedCloud
 
 TOKENS = "/v1/access_tokens"
 READY = ReadyToken(token(1))
+OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def looked_up(http: Http, login: Login | None, store: SessionStore, file: Path |
     return look_up(http, login, lambda: store, file, lists=False, listed_for=None)
 
 
-def listed(http: Http, store: SessionStore, account: tuple[str, str] | None = (USERNAME, PASSWORD)) -> dict[str, Any]:
+def listed(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
     result = look_up(http, None, lambda: store, None, lists=True, listed_for=account)
     assert not [secret for secret in (PASSWORD, token(1), token(2)) if secret in str(result)]
     return result
@@ -71,6 +75,10 @@ def listed(http: Http, store: SessionStore, account: tuple[str, str] | None = (U
             {"expires_at": "1970-01-11T12:00:00.000Z", "client": "particle-cli", "scopes": [], "orgs": []},
             {"expires_at": "1970-01-11T12:00:00.000Z", "days_left": 10, "client": "particle-cli"},
         ),
+        ({"expires_in": 864000}, {"expires_at": "1970-01-11T00:00:00Z", "days_left": 10}),
+        ({"expires_in": "3600", "expires_at": None}, {"expires_at": "1970-01-01T01:00:00Z", "days_left": 0}),
+        ({"expires_in": 0}, {}),
+        ({"expires_in": "soon"}, {}),
         (
             {"expires_at": None, "client_id": "my-client", "scopes": ["devices:list"], "orgs": [{"id": "1"}]},
             {"client": "my-client", "scopes": ["devices:list"], "orgs": [{"id": "1"}]},
@@ -197,8 +205,27 @@ def test_a_client_in_the_place_of_an_account_is_named_as_the_cause(
     turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, 401, json={"ok": False, "errors": ["Bad password"]})
-    error = listed(turned, store, ("particle", "particle"))["listing_error"]
+    error = listed(turned, store, PasswordLogin("particle", "particle"))["listing_error"]
     assert "'particle' looks like an OAuth client" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("login", "codes"),
+    [
+        (LOGIN, [{}, {}]),
+        (replace(LOGIN, otp="001234"), [{"otp": "001234"}] * 2),
+        # The second code is another one, for a code is good once.
+        (replace(LOGIN, otp_secret=OTP_SECRET), [{"otp": code_for(OTP_SECRET, period)} for period in (0, 1)]),
+    ],
+    ids=["none", "code", "secret"],
+)
+def test_the_one_time_code_goes_with_the_account(
+    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, login: PasswordLogin, codes: list[dict[str, str]]
+) -> None:
+    scripted_cloud.answer("GET", TOKENS, json=[], repeat=True)
+    for _ in codes:
+        assert listed(turned, store, login)["listed"] == []
+    assert [request.query for request in scripted_cloud.requests] == codes
 
 
 def test_without_an_account_nothing_is_asked(turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud) -> None:

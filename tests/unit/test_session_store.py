@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from token_cloud import GRANT, LOGIN, PASSWORD, REFUSED, USERNAME, granting, mod
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file, session_store
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Memory
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import (
@@ -217,7 +219,7 @@ def test_a_corrected_password_is_tried_at_once(store: SessionStore, grants: Gran
     assert store.token(corrected, grants) == token(1)
 
 
-@pytest.mark.parametrize("code", ["unreachable", "cloud_error", "bad_response", "not_a_cloud", "tls_untrusted"])
+@pytest.mark.parametrize("code", ["cloud_error", "bad_response", "not_a_cloud", "tls_untrusted"])
 def test_a_failure_that_says_nothing_about_the_login_is_not_remembered(store: SessionStore, code: str) -> None:
     error_of(lambda: store.token(IDENTITY, refused(code)))
     assert store.token(IDENTITY, Grants()) == token(1)
@@ -228,6 +230,114 @@ def test_a_success_ends_the_memory_of_a_refusal(store: SessionStore, path: Path,
     clock.sleep(600)
     store.token(IDENTITY, Grants())
     assert "refusal" not in path.read_text()
+
+
+def test_a_cloud_that_is_out_of_reach_is_left_alone_for_half_a_minute(store: SessionStore, clock: TurnedClock) -> None:
+    refuse = refused("unreachable")
+    first = error_of(lambda: store.token(IDENTITY, refuse))
+    clock.sleep(29)
+    again = error_of(lambda: store.token(IDENTITY, refuse))
+    assert (refuse.asked, again.code, again.message) == (1, "unreachable", first.message)
+    assert "not tried again for 1 seconds" in again.hint
+    clock.sleep(1)
+    assert store.token(IDENTITY, Grants()) == token(1)
+
+
+# One at a time for each login, and no longer than it has to be
+
+
+def test_a_login_that_takes_its_time_keeps_nobody_else_waiting(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(session_store, "_SLOTS", 2**31)  # so that no two share a lock by chance
+    slow, other = ("https://slow.example.com", "somebody"), ("https://cloud.example.com", "somebody else")
+
+    def obtain(memory: Memory) -> Grant:
+        assert store.token(other, Grants()) == token(1)
+        return Grant(token(7), "bearer", SESSION_SECONDS)
+
+    assert store.token(slow, obtain) == token(7)
+    assert store.shared(slow) == token(7)
+
+
+def test_a_token_at_hand_is_given_out_whoever_holds_the_lock(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    store.token(IDENTITY, Grants())
+
+    def obtain(memory: Memory) -> Grant:
+        assert store.token(IDENTITY, Grants()) == token(1)
+        return Grant(token(7), "bearer", SESSION_SECONDS)
+
+    assert store.guard(IDENTITY, obtain).access_token == token(7)
+
+
+def test_who_waits_for_a_login_in_vain_is_told_for_which(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def obtain(memory: Memory) -> Grant:
+        monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+        error = error_of(lambda: store.token(IDENTITY, Grants()))
+        assert (error.code, "a login to https://cloud.example.com" in error.message) == ("run_in_progress", True)
+        return Grant(token(7), "bearer", SESSION_SECONDS)
+
+    assert store.token(IDENTITY, obtain) == token(7)
+
+
+def test_however_many_logins_there_are_the_lock_files_are_few_and_tell_nothing(store: SessionStore, path: Path) -> None:
+    for number in range(100):
+        store.token(("https://cloud.example.com", f"{number}@example.com"), Grants())
+    names = {found.name for found in path.parent.iterdir()}
+    locks = {name for name in names if re.fullmatch(r"sessions\.json\.\d\d?\.lock", name)}
+    assert names - locks == {"sessions.json", "sessions.json.lock"}
+    assert len(locks) <= 64
+    assert {mode(path.with_name(name)) for name in locks} == {0o600}
+
+
+def test_a_token_that_is_revoked_while_its_login_is_busy_does_not_come_back(store: SessionStore) -> None:
+    store.token(IDENTITY, Grants())
+
+    def obtain(memory: Memory) -> Grant:
+        store.forget(token(1))
+        memory.update(otp_period=7, keep_until=60.0)
+        return Grant(token(7), "bearer", SESSION_SECONDS)
+
+    store.guard(IDENTITY, obtain)
+    assert store.shared(IDENTITY) is None
+
+
+def test_what_a_login_remembers_can_be_used_without_a_grant(store: SessionStore) -> None:
+    store.consult(IDENTITY, lambda memory: memory.update(otp_period=7, keep_until=60.0))
+    assert store.consult(IDENTITY, lambda memory: memory["otp_period"]) == 7
+
+
+# Where there is no place for logins
+
+
+def no_place() -> Path:
+    raise ParticleError("conflict", "No folder.")
+
+
+def test_without_a_place_nothing_is_known_and_nothing_to_forget() -> None:
+    nowhere = SessionStore(no_place)
+    nowhere.forget(token(1))
+    assert nowhere.is_of_check_mode(token(1)) is False
+
+
+@pytest.mark.parametrize("way", ["token", "guard"])
+def test_without_a_place_there_is_no_login(way: str) -> None:
+    grants = Grants()
+    assert error_of(lambda: getattr(SessionStore(no_place), way)(IDENTITY, grants)).code == "conflict"
+    assert grants.asked == 0
+
+
+def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    error = error_of(lambda: session_file({}))
+    assert (error.code, "HOME is not set" in error.message) == ("conflict", True)
 
 
 # Dead tokens, and those of one's own

@@ -10,6 +10,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ from token_cloud import (
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint, is_alive
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import CHECK_MODE_SECONDS, Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
@@ -323,6 +326,98 @@ def test_of_several_old_tokens_that_could_not_be_revoked_none_is_lost(
     ended = [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)[-2:]]
     assert ended == [f"Bearer {token(1)}", f"Bearer {token(2)}"]
     assert not [number for number in (1, 2) if token(number) in file.read_text()]
+
+
+def test_a_run_that_only_finishes_what_another_has_left_has_changed_something(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud
+) -> None:
+    alive(granting(scripted_cloud, token(1), token(2)), times=6)
+    scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
+    present(tokens, label)
+    tokens.rotated(LOGIN, label, {}, check_mode=False)
+    found = [present(tokens, label, check_mode=check_mode) for check_mode in (True, False, False)]
+    assert [(result["changed"], result["reused"]) for result in found] == [(True, True), (True, True), (False, True)]
+
+
+# With a refresh token, which is good once
+
+
+def refreshing(cloud: ScriptedCloud, *numbers: int) -> ScriptedCloud:
+    """The cloud, which will grant these tokens, each with a refresh token."""
+    for number in numbers:
+        cloud.answer(
+            "POST", GRANT, json={"access_token": token(number), "expires_in": 3600, "refresh_token": f"r{number}"}
+        )
+    return cloud
+
+
+def used_up(cloud: ScriptedCloud) -> list[str]:
+    return [request.form["refresh_token"] for request in cloud.seen("POST", GRANT)]
+
+
+@pytest.fixture
+def refresh_label(label: Label) -> Label:
+    return replace(label, account="", client="my-client")
+
+
+FIRST = RefreshToken("r0", Client("my-client", "my-secret"))
+KEPT = replace(FIRST, refresh_token=None)
+
+
+def test_each_refresh_token_leads_to_the_next(
+    tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
+) -> None:
+    alive(refreshing(scripted_cloud, 1, 2, 3), times=4)
+    scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
+    found = [tokens.present(FIRST, refresh_label, {}, None, check_mode=False)]
+    found.append(tokens.present(KEPT, refresh_label, {}, None, check_mode=False))
+    found += [tokens.rotated(KEPT, refresh_label, {}, check_mode=False) for _ in range(2)]
+    assert [result["refresh_token"] for result in found] == ["r1", "r1", "r2", "r3"]
+    assert used_up(scripted_cloud) == ["r0", "r1", "r2"]
+    assert entry(file)["refresh_token"] == "r3"
+    assert tokens.http.redact("r2 r3") == "******** ********"
+
+
+def test_a_new_token_that_does_not_work_still_leaves_its_refresh_token(
+    tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
+) -> None:
+    refreshing(scripted_cloud, 1, 2).answer("GET", CURRENT, 401, json=INVALID).answer("GET", CURRENT, json={})
+    with pytest.raises(ParticleError, match="does not take"):
+        tokens.present(FIRST, refresh_label, {}, None, check_mode=False)
+    tokens.present(KEPT, refresh_label, {}, None, check_mode=False)
+    assert used_up(scripted_cloud) == ["r0", "r1"]
+    assert entry(file)["refresh_token"] == "r2"
+
+
+def test_one_that_is_used_up_and_not_replaced_is_kept_no_more(
+    tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
+) -> None:
+    alive(granting(refreshing(scripted_cloud, 1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
+    tokens.present(FIRST, refresh_label, {}, None, check_mode=False)
+    assert "refresh_token" not in tokens.rotated(KEPT, refresh_label, {}, check_mode=False)
+    with pytest.raises(ParticleError, match="none is kept") as caught:
+        tokens.rotated(KEPT, refresh_label, {}, check_mode=False)
+    assert caught.value.code == "invalid_credentials"
+    assert "refresh_token" not in entry(file)
+
+
+def test_check_mode_uses_no_refresh_token_up(
+    tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
+) -> None:
+    for result in (
+        tokens.present(FIRST, refresh_label, {}, None, check_mode=True),
+        tokens.rotated(FIRST, refresh_label, {}, check_mode=True),
+    ):
+        assert (result["changed"], result["access_token"], result["fingerprint"]) == (True, None, None)
+    assert (scripted_cloud.requests, file.exists()) == ([], False)
+
+
+def test_nobody_else_has_a_refresh_token_lie_about(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
+) -> None:
+    alive(refreshing(scripted_cloud, 1))
+    assert "refresh_token" not in present(tokens, label)
+    assert "r1" not in file.read_text()
 
 
 # Killed at every step, on a cloud that counts

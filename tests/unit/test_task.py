@@ -13,7 +13,7 @@ from token_cloud import DEVICES, granting, token, trail
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import WORKERS
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, argument_spec, carry_out
 from support.scripted import ScriptedCloud
 
 PASSWORD = 'hidden "pass" word'
@@ -58,6 +58,7 @@ def test_a_success_is_the_result_of_the_work_with_what_it_cost(
     assert carry_out(task, work) == {
         "changed": False,
         "devices": [],
+        "credentials_source": "the task's options",
         "cloud": {
             "requests": 1,
             "writes": 0,
@@ -146,6 +147,46 @@ def test_where_there_are_none_there_is_nothing_to_tell(warnings: list[str], said
     assert said == []
 
 
+def test_a_result_says_where_credentials_were_found_if_anybody_looked(warnings: list[str]) -> None:
+    def source(work: Work, **options: Any) -> Any:
+        return carry_out(task_with(warnings, {"PARTICLE_ACCESS_TOKEN": "hidden-token"}, **options), work).get(
+            "credentials_source"
+        )
+
+    def looking(task: Task) -> dict[str, Any]:
+        task.settings()
+        return {}
+
+    def failing(task: Task) -> dict[str, Any]:
+        task.settings()
+        raise ParticleError("conflict", "No.")
+
+    assert source(looking) == source(failing) == "the environment"
+    assert source(looking, access_token="ready") == "the task's options"
+    assert source(lambda task: {}) is None
+    assert carry_out(task_with(warnings, {}), looking)["credentials_source"] == "nowhere"
+
+
+def test_the_secret_of_the_customary_client_is_a_word_that_may_be_said(warnings: list[str]) -> None:
+    def mistaken(task: Task) -> dict[str, Any]:
+        task.settings()
+        raise ParticleError("conflict", "api.particle.io says no.")
+
+    options = {"username": "demo@example.com", "password": PASSWORD, "client_id": "particle"}
+    result = carry_out(task_with(warnings, client_secret="particle", **options), mistaken)
+    assert result["error"]["message"] == "api.particle.io says no."
+
+
+def test_the_account_beside_a_token_is_never_shown(warnings: list[str]) -> None:
+    environment = {"PARTICLE_USERNAME": "demo@example.com", "PARTICLE_PASSWORD": PASSWORD}
+    task = task_with(warnings, environment, access_token="ready")
+    account = task.account()
+    assert account is not None
+    assert account.username == "demo@example.com"
+    assert task.redact(PASSWORD) == "********"
+    assert task_with(warnings, access_token="ready").account() is None
+
+
 def test_what_can_be_seen_offline_costs_no_request_and_says_so(warnings: list[str]) -> None:
     result = carry_out(task_with(warnings, username="demo@example.com", password="line\n"), work)
     assert result["error"]["code"] == "malformed_password"
@@ -189,7 +230,7 @@ def test_no_secret_is_in_the_representation_of_a_task(warnings: list[str]) -> No
     assert "hidden" not in repr(task)
 
 
-@pytest.mark.parametrize(("workers", "expected"), [(None, WORKERS), (3, 3)])
+@pytest.mark.parametrize(("workers", "expected"), [(None, WORKERS), (1, 1), (3, 3), (256, 256)])
 def test_the_number_of_workers_is_an_option_of_some(
     warnings: list[str], workers: int | None, expected: int, no_proxies: None
 ) -> None:
@@ -197,6 +238,33 @@ def test_the_number_of_workers_is_an_option_of_some(
     http = task.connect(task.settings())
     http.close()
     assert http.workers == expected
+
+
+@pytest.mark.parametrize("workers", [-1, 0, 257, 10**9])
+def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
+    scripted_cloud: ScriptedCloud, warnings: list[str], workers: int
+) -> None:
+    result = carry_out(task_with(warnings, api_url=scripted_cloud.url, access_token="ready", workers=workers), work)
+    assert (result["failed"], result["error"]["code"]) == (True, "conflict")
+    assert result["error"]["message"] == f"workers is {workers}: it must be a number from 1 to 256."
+    assert scripted_cloud.requests == []
+
+
+@pytest.mark.parametrize(("more", "code"), [({}, "unreachable"), ({"no_proxy": "127.0.0.1"}, None)])
+def test_proxies_are_those_of_the_environment_of_the_task(
+    scripted_cloud: ScriptedCloud,
+    warnings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    no_proxies: None,
+    more: dict[str, str],
+    code: str | None,
+) -> None:
+    scripted_cloud.answer("GET", DEVICES, json=[])
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    environment = {"http_proxy": "http://127.0.0.1:1", **more}
+    result = carry_out(task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready"), work)
+    assert result.get("error", {}).get("code") == code
+    assert len(scripted_cloud.requests) == (0 if code else 1)
 
 
 def test_the_environment_is_that_of_the_process_unless_said_otherwise(warnings: list[str]) -> None:

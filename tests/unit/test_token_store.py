@@ -94,8 +94,13 @@ def test_a_record_says_all_about_a_token(expires_in: int | None, expires_at: str
     assert seconds_left(entry, DAY + 600) == (3000 if expires_in else float("inf"))
 
 
-def test_the_refresh_token_is_not_kept() -> None:
-    assert "fresh" not in str(record(Grant(token(1), "bearer", 3600, "fresh"), 0.0))
+def test_a_refresh_token_is_kept_beside_its_token_and_not_shown(store: TokenStore) -> None:
+    with store.open(LABEL) as kept:
+        kept.entry.update(record(Grant(token(1), "bearer", 3600, "fresh"), 0.0))
+        kept.save()
+    with store.open(LABEL) as kept:
+        assert kept.entry["refresh_token"] == "fresh"
+    assert "fresh" not in str(store.shown(0.0))
 
 
 # The token for a task that names the file

@@ -13,6 +13,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
 PAGE_SIZE = 100
+MOST_PAGES = 100_000
+"""More than any account can have: who announces more would have us read for ever."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,7 +41,7 @@ def read_pages(
     """Read every page: the first, then the rest at once.
 
     :param keys: under which the rows may stand; spellings differ between documentation and client.
-    :raises ParticleError: ``bad_response`` when an answer has no rows at all.
+    :raises ParticleError: ``bad_response`` when an answer has no rows at all, or announces more than it can have.
     """
 
     def read(page: int) -> tuple[list[dict[str, Any]], int]:
@@ -53,6 +55,9 @@ def read_pages(
         return rows, total if isinstance(total, int) and total > 0 else 1
 
     rows, total = read(1)
+    if total > MOST_PAGES:
+        message = f"Could not {doing}: the answer announces {total} pages."
+        raise ParticleError("bad_response", message, status=200, route=route)
     answers = [(rows, total), *in_parallel(read, range(2, total + 1), http.workers)]
     collected = tuple(row for page, _ in answers for row in page)
     return Listing(collected, len(answers), all(now == total for _, now in answers))

@@ -14,12 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import probe_product_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import list_by_account, look_at_current
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import look_at_current
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import is_alive, revoke, seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+    end_of,
+    is_alive,
+    revoke,
+    seconds_until,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.register import tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -40,14 +47,14 @@ class Patient:
     """What there is to examine.
 
     :param login: the way to a token, ``None`` when no credentials are given at all.
-    :param pair: username and password as given, also beside a ready token.
+    :param account: username and password as given, also beside a ready token.
     :param client: the OAuth client as given.
     :param product: id or slug of a product whose devices the token should reach.
     :param lists_tokens: whether the listing of tokens is to be tried.
     """
 
     login: Login | None
-    pair: tuple[str, str] | None = field(default=None, repr=False)
+    account: PasswordLogin | None = field(default=None, repr=False)
     client: Client | None = None
     product: str | None = None
     lists_tokens: bool = False
@@ -134,6 +141,11 @@ class _Examination:
         if all(check["name"] != name for check in self._checks):
             self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
 
+    def _warned(self, error: ParticleError) -> _Finding:
+        """What ends a check with a warning. The first one is the diagnosis when nothing fails."""
+        self._warning = self._warning or error
+        return _Finding(WARN, error.message, error.hint)
+
     @property
     def _host(self) -> str:
         return urllib.parse.urlsplit(self._http.connection.api_url).netloc
@@ -172,7 +184,8 @@ class _Examination:
             raise _Finding(SKIPPED, "The connection is not encrypted.")
         if not connection.validate_certs:
             message = f"The certificate of {self._host} is not checked."
-            raise _Finding(WARN, message, "Set validate_certs to true, and give ca_path where it is needed.")
+            hint = "Set validate_certs to true, and give ca_path where it is needed."
+            raise self._warned(ParticleError("tls_untrusted", message, hint=hint))
         return "The certificate is trusted."
 
     def _check_clock(self) -> str:
@@ -191,8 +204,7 @@ class _Examination:
         )
         if abs(ahead) > _SKEW_HARMFUL:
             raise error
-        self._warning = error
-        raise _Finding(WARN, error.message, error.hint)
+        raise self._warned(error)
 
     def _check_login(self) -> str:
         login = self._patient.login
@@ -256,12 +268,8 @@ class _Examination:
     def _check_listing(self) -> str:
         if not self._patient.lists_tokens:
             raise _Finding(SKIPPED, "Not asked for.")
-        pair = self._patient.pair
-        if pair is None:
-            raise ParticleError(
-                "listing_refused", "Tokens are listed for username and password only, never for a token."
-            )
-        return f"The account has {len(list_by_account(self._http, *pair))} tokens."
+        rows = tokens_of_account(self._http, self._patient.account, lambda: self._store)
+        return f"The account has {len(rows)} tokens."
 
     def _clean_up(self) -> None:
         if self._obtained is None:
@@ -270,11 +278,14 @@ class _Examination:
         try:
             revoke(self._http, self._obtained, login.account if login else None)
         except ParticleError as error:
-            self._note("cleanup", WARN, error.message, "It ends by itself within five minutes, if the cloud agrees.")
+            hint = "It ends by itself within five minutes, if the cloud agrees."
+            finding = self._warned(ParticleError(error.code, f"A token was obtained. {error.message}", hint=hint))
+            (check,) = [check for check in self._checks if check["name"] == "login"]
+            check.update(status=finding.status, message=finding.message, hint=finding.hint)
 
 
 def _end_in_words(facts: dict[str, Any], now: float) -> str:
-    left = seconds_until(facts.get("expires_at"), now)
+    left = seconds_until(end_of(facts, now), now)
     if left is None:
-        return "it has no end" if "expires_at" in facts else "its end is not known"
+        return "it has no end" if "expires_at" in facts or "expires_in" in facts else "its end is not known"
     return f"it ends in {left / 86400:.0f} days" if left > 2 * 86400 else f"it ends in {left / 3600:.1f} hours"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
@@ -41,6 +42,21 @@ def seconds_until(moment: Any, now: float) -> float | None:
     except (TypeError, ValueError):
         return None
     return (end if end.tzinfo else end.replace(tzinfo=datetime.UTC)).timestamp() - now
+
+
+def end_of(facts: Mapping[str, Any], now: float) -> str | None:
+    """The end of a token from what the cloud says of it; ``None``: never or unknown.
+
+    The documentation names ``expires_in``, its example and the clients ``expires_at`` (endpoints.yml:
+    token_introspect_current).
+    """
+    if facts.get("expires_at") is not None or "expires_in" not in facts:
+        return facts.get("expires_at")
+    try:
+        seconds = int(facts["expires_in"])
+    except (TypeError, ValueError):
+        return None
+    return expiry(seconds, datetime.datetime.fromtimestamp(now, datetime.UTC))
 
 
 def is_alive(http: Http) -> bool:

@@ -91,7 +91,7 @@ class PasswordLogin:
             if self.otp is None and self.otp_secret is None:
                 raise
         http.redact.learn(mfa_token)
-        form = {"grant_type": "urn:custom:mfa-otp", "mfa_token": mfa_token, "otp": self._code(http, memory)}
+        form = {"grant_type": "urn:custom:mfa-otp", "mfa_token": mfa_token, "otp": self.code(http, memory)}
         try:
             return ask_for_grant(http, form, self.client.pair, doing)
         except ParticleError as error:
@@ -101,7 +101,7 @@ class PasswordLogin:
             message = f"Could not {doing}: the cloud does not accept the one-time code; it answered {error.status}."
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
-    def _code(self, http: Http, memory: Memory) -> str:
+    def code(self, http: Http, memory: Memory) -> str:
         """The code to send. One that this login has used already is no good: then wait for the next."""
         if self.otp_secret is None:
             return self.otp or ""

@@ -41,6 +41,7 @@ class PrivateFile:
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(new, self._path)
+                _settle(self._path.parent)
             except BaseException:
                 new.unlink(missing_ok=True)
                 raise
@@ -55,15 +56,25 @@ def locked(path: Path) -> Iterator[PrivateFile]:
     :raises ParticleError: ``conflict`` when others can read the file, when it is damaged or cannot be written;
         ``run_in_progress`` when somebody holds it for minutes.
     """
-    try:
-        lock = os.open(
-            path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-    except OSError as error:
-        raise _unusable(path, error) from None
-    try:
-        _wait_for(lock, path)
+    with held(path.with_name(path.name + ".lock"), str(path)):
         yield PrivateFile(path, read(path))
+
+
+@contextlib.contextmanager
+def held(lock_file: Path, what: str) -> Iterator[None]:
+    """A lock for one process or thread at a time, which ends with its holder.
+
+    :param what: it guards, for whoever waits in vain.
+    :raises ParticleError: ``conflict`` when the lock file cannot be used; ``run_in_progress`` when somebody holds it
+        for minutes.
+    """
+    try:
+        lock = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _unusable(lock_file, error) from None
+    try:
+        _wait_for(lock, what)
+        yield
     finally:
         os.close(lock)  # gives the lock back
 
@@ -97,14 +108,25 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _wait_for(lock: int, path: Path) -> None:
+def _settle(folder: Path) -> None:
+    """Bring the new name of a file to the disk too, before a loss of power can bring the old one back."""
+    # Not every file system can do this for a folder, and the content is whole either way.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _wait_for(lock: int, what: str) -> None:
     end = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
-                message = f"Another process has held {path} for {_LOCK_SECONDS:g} seconds."
+                message = f"Another process has held {what} for {_LOCK_SECONDS:g} seconds."
                 raise ParticleError("run_in_progress", message) from None
             time.sleep(_POLL_SECONDS)
         else:

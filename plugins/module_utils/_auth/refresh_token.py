@@ -19,9 +19,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http import Ht
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """A refresh token, good for one grant, with the client that it was made for."""
+    """A refresh token, good for one grant, with the client that it was made for.
 
-    refresh_token: str = field(repr=False)
+    :param refresh_token: ``None`` for the one that is kept beside the access token.
+    """
+
+    refresh_token: str | None = field(repr=False)
     client: Client
 
     account = None
@@ -33,12 +36,13 @@ class RefreshToken:
 
     def identity(self) -> tuple[str, ...]:
         """All that makes this login this login."""
-        return ("refresh_token", self.client.id, self.client.secret, self.refresh_token)
+        return ("refresh_token", self.client.id, self.client.secret, self.refresh_token or "")
 
     def problems(self) -> list[ParticleError]:
         """All mistakes that can be seen without asking the cloud."""
         found = client_problems(self.client)
-        if not self.refresh_token or any(c.isspace() or not c.isprintable() for c in self.refresh_token):
+        value = self.refresh_token
+        if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
             hint = "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
             found.append(ParticleError("token_invalid", "The refresh token is empty or holds spaces.", hint=hint))
         return found
@@ -50,7 +54,7 @@ class RefreshToken:
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
         """One grant, one request (endpoints.yml: token_refresh). The refresh token is used up by it."""
-        form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token}
+        form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token or ""}
         doing = "obtain an access token from the refresh token"
         try:
             return ask_for_grant(http, form, self.client.pair, doing)

@@ -10,11 +10,13 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import list_by_account, look_at_current
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+    end_of,
     fingerprint,
     is_alive,
     seconds_until,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import DAY
@@ -30,11 +32,11 @@ def look_up(
     token_file: Path | None,
     *,
     lists: bool,
-    listed_for: tuple[str, str] | None,
+    listed_for: PasswordLogin | None,
 ) -> dict[str, Any]:
     """Gather all of it; makes no login.
 
-    :param lists: whether the listing is asked for, and ``listed_for`` the username and password for it.
+    :param lists: whether the listing is asked for, and ``listed_for`` the account for it.
     :returns: the documented result of ``access_token_info``.
     :raises ParticleError: before any request, for what cannot be a login.
     """
@@ -51,8 +53,26 @@ def look_up(
         "kept": TokenStore(token_file).shown(http.now()) if token_file else [],
     }
     if lists:
-        result.update(_listed(http, listed_for))
+        result.update(_listed(http, listed_for, sessions))
     return result
+
+
+def tokens_of_account(
+    http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
+) -> list[dict[str, Any]]:
+    """The tokens that a cloud lists for username and password, and the one-time code where one can be given.
+
+    :raises ParticleError: also without an account.
+    """
+    if account is None:
+        message = "Tokens are listed for username and password only, never for a token."
+        raise ParticleError("listing_refused", message)
+    code = account.otp
+    if account.otp_secret is not None:
+        # The login knows which codes it has used up.
+        identity = identity_of(http.connection, account)
+        code = sessions().consult(identity, lambda memory: account.code(http, memory))
+    return list_by_account(http, *account.account, otp=code)
 
 
 def _current(http: Http, token: str) -> dict[str, Any]:
@@ -65,11 +85,12 @@ def _current(http: Http, token: str) -> dict[str, Any]:
         if error.code not in DEAD_TOKEN and error.status not in (400, 404):
             raise
         alive = error.code not in DEAD_TOKEN and is_alive(http)
-    left = seconds_until(facts.get("expires_at"), http.now())
+    end = end_of(facts, http.now())
+    left = seconds_until(end, http.now())
     return {
         "fingerprint": fingerprint(token),
         "alive": alive,
-        "expires_at": facts.get("expires_at"),
+        "expires_at": end,
         "days_left": None if left is None else int(left // DAY),
         # Documentation and client spell it differently (endpoints.yml: token_introspect_current).
         "client": facts.get("client") or facts.get("client_id"),
@@ -78,12 +99,9 @@ def _current(http: Http, token: str) -> dict[str, Any]:
     }
 
 
-def _listed(http: Http, account: tuple[str, str] | None) -> dict[str, Any]:
+def _listed(http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]) -> dict[str, Any]:
     try:
-        if account is None:
-            message = "Tokens are listed for username and password only, never for a token."
-            raise ParticleError("listing_refused", message)
-        rows = list_by_account(http, *account)
+        rows = tokens_of_account(http, account, sessions)
     except ParticleError as error:
         return {"listed": None, "listing_error": error.as_result()}
     shown = [

@@ -4,12 +4,14 @@
 
 Ansible's workers share no memory. Fifty hosts with one account would make fifty logins, and with one wrong password
 ten refusals in a row, after which the cloud locks the address out for half an hour. So whoever logs in does it under
-a lock and leaves the outcome, good or bad, for the others: a token for an hour, a refusal for ten minutes.
+a lock of this login and leaves the outcome, good or bad, for the others: a token for an hour, a refusal for ten
+minutes, a cloud that cannot be reached for half a minute. The file of all logins is only locked to write it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import os
@@ -17,11 +19,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login, Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import REFUSED_LOGIN, ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
 
 SESSION_SECONDS = 3600
@@ -30,13 +33,14 @@ SESSION_SECONDS = 3600
 REFUSAL_SECONDS = 600
 """How long a refusal is remembered: long enough for a play, short enough for a person who corrects a password."""
 
+OUTAGE_SECONDS = 30
+"""How long a cloud is taken to be out of reach: long enough for those who wait, so that each need not try itself."""
+
 _MARGIN = 60
+_SLOTS = 64  # lock files, which are never removed: a login has one of them, and shares it by chance
 _LONGEST_LIFE = 90 * 86400  # of a token of check mode, on a cloud that ignores the wished life
 Identity = tuple[str, ...]
-
-_FINAL = frozenset(
-    "invalid_credentials unknown_client invalid_client_secret mfa_required otp_refused sso_account locked_out".split()
-)
+_T = TypeVar("_T")
 
 
 def session_file(environment: Mapping[str, str]) -> Path:
@@ -45,14 +49,17 @@ def session_file(environment: Mapping[str, str]) -> Path:
     :raises ParticleError: ``conflict`` when there is no folder that only this user can use.
     """
     base = environment.get("XDG_RUNTIME_DIR") or environment.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "meshfleet.particle"
+    folder = Path(base) / "meshfleet.particle"
     try:
+        folder = folder.expanduser()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()
         usable = facts.st_uid == os.geteuid() and not facts.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
         reason = "it is not yours alone to write to"
     except OSError as error:
         usable, reason = False, str(error.strerror)
+    except RuntimeError:
+        usable, reason = False, "HOME is not set, and the system knows no home of this user"
     if not usable:
         raise ParticleError(
             "conflict",
@@ -74,12 +81,17 @@ Obtain = Callable[[Memory], Grant]
 class SessionStore:
     """The logins of one user on this machine.
 
+    :param place: the file, or how to find it once it is needed; not every task needs it.
     :param clock: seconds since 1970.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+    def __init__(self, place: Path | Callable[[], Path], clock: Callable[[], float] = time.time) -> None:
+        self._place = place
         self._clock = clock
+
+    @functools.cached_property
+    def _path(self) -> Path:
+        return self._place if isinstance(self._place, Path) else self._place()
 
     def token(self, identity: Identity, obtain: Obtain, *, dead: str | None = None) -> str:
         """The token of this login: the one that is there, else a new one.
@@ -89,31 +101,37 @@ class SessionStore:
         :param dead: a token that the cloud no longer takes, and that must not be handed out again.
         :raises ParticleError: the refusal, be it fresh or remembered.
         """
-        with self._memory(identity) as (file, memory):
-            known = memory.get("token")
-            if known is not None and known != dead and memory["ends"] > self._clock() + _MARGIN:
-                return str(known)
-            grant = self._ask(file, memory, obtain)
+        known = self._known(self._recall(self._key(identity)), dead)
+        if known is not None:
+            return known
+        with self._memory(identity) as memory:
+            known = self._known(memory, dead)  # somebody may just have obtained it
+            if known is not None:
+                return known
+            grant = self._ask(memory, obtain)
             life = min(grant.expires_in or SESSION_SECONDS, SESSION_SECONDS)
             memory.update(token=grant.access_token, ends=self._clock() + life)
-            file.save()
             return grant.access_token
 
     def guard(self, identity: Identity, obtain: Obtain) -> Grant:
         """A grant of one's own, which nobody else gets; but a refusal is everybody's."""
-        with self._memory(identity) as (file, memory):
-            grant = self._ask(file, memory, obtain)
-            file.save()
-            return grant
+        with self._memory(identity) as memory:
+            return self._ask(memory, obtain)
+
+    def consult(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
+        """Let ``use`` read and change what a login remembers, without asking for a grant."""
+        with self._memory(identity) as memory:
+            return use(memory)
 
     def shared(self, identity: Identity) -> str | None:
         """The token that others share already, ``None`` when there is none."""
-        with self._memory(identity) as (_, memory):
-            token = memory.get("token")
-            return str(token) if token is not None and memory["ends"] > self._clock() else None
+        token = self._recall(self._key(identity)).get("token")
+        return None if token is None else str(token)
 
     def forget(self, token: str) -> None:
         """Hand out ``token`` no more: it is revoked."""
+        if not self._is_there():
+            return
         with private_file.locked(self._path) as file:
             for memory in file.data.get("logins", {}).values():
                 if memory.get("token") == token:
@@ -131,43 +149,98 @@ class SessionStore:
 
     def is_of_check_mode(self, token: str) -> bool:
         """Whether check mode obtained ``token``."""
+        if not self._is_there():
+            return False
         notes: dict[str, float] = private_file.read(self._path).get("check_mode", {})
         return _hashed(token) in notes
 
-    def _ask(self, file: private_file.PrivateFile, memory: Memory, obtain: Obtain) -> Grant:
+    def _is_there(self) -> bool:
+        """Whether there are logins to look at. Who has a ready token needs no place for them."""
+        try:
+            return self._path.exists()
+        except ParticleError:
+            return False
+
+    def _known(self, memory: Memory, dead: str | None) -> str | None:
+        """The token of a login, when it may be handed out."""
+        token = memory.get("token")
+        if token is None or token == dead or memory["ends"] <= self._clock() + _MARGIN:
+            return None
+        return str(token)
+
+    def _ask(self, memory: Memory, obtain: Obtain) -> Grant:
         """Ask for a grant, unless the same was refused just now."""
         refusal = memory.get("refusal")
         if refusal is not None and refusal["until"] > self._clock():
-            minutes = max(1, round((refusal["until"] - self._clock()) / 60))
-            raise ParticleError(
-                refusal["code"],
-                refusal["message"],
-                hint=f"{refusal['hint']} This login was refused just now; the same one is not tried again for "
-                f"{minutes} minutes, unless you remove {self._path}.",
-                status=refusal["status"],
-                route=refusal["route"],
-            )
+            raise self._again(refusal)
         memory.pop("refusal", None)
         try:
             return obtain(memory)
         except ParticleError as error:
-            if error.code in _FINAL:
-                memory["refusal"] = {**error.as_result(), "until": self._clock() + REFUSAL_SECONDS}
-            file.save()  # also what the login itself wants to remember, such as a code that is used up
+            seconds = OUTAGE_SECONDS if error.code == "unreachable" else REFUSAL_SECONDS
+            if error.code in REFUSED_LOGIN or error.code == "unreachable":
+                memory["refusal"] = {**error.as_result(), "until": self._clock() + seconds}
             raise
 
+    def _again(self, refusal: Memory) -> ParticleError:
+        """The error of a login that was made just now, for whoever comes after it."""
+        left = refusal["until"] - self._clock()
+        if refusal["code"] == "unreachable":
+            why = f"That was found just now, and is not tried again for {max(1, round(left))} seconds"
+        else:
+            minutes = max(1, round(left / 60))
+            why = f"This login was refused just now; the same one is not tried again for {minutes} minutes"
+        return ParticleError(
+            refusal["code"],
+            refusal["message"],
+            hint=f"{refusal['hint']} {why}, unless you remove {self._path}.",
+            status=refusal["status"],
+            route=refusal["route"],
+        )
+
     @contextlib.contextmanager
-    def _memory(self, identity: Identity) -> Iterator[tuple[private_file.PrivateFile, Memory]]:
-        """The memory of a login, under the lock of the file."""
+    def _memory(self, identity: Identity) -> Iterator[Memory]:
+        """The memory of a login, for one at a time; written back at the end, also after a failure.
+
+        A login waits for the network. So its lock is not that of the file, which all logins need.
+        """
+        key = self._key(identity)
+        slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
+        with private_file.held(slot, f"a login to {identity[0]}"):
+            before = self._recall(key)
+            memory = dict(before)
+            try:
+                yield memory
+            finally:
+                if memory != before:
+                    self._write_back(key, before, memory)
+
+    def _key(self, identity: Identity) -> str:
+        """The name of a login in the file: it tells nobody the password, and is of no use in another file."""
+        salt = private_file.read(self._path).get("salt")
+        if salt is None:
+            with private_file.locked(self._path) as file:
+                salt = file.data.setdefault("salt", secrets.token_hex(16))
+                file.save()
+        message = "\0".join(identity).encode(errors="surrogatepass")
+        return hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
+
+    def _recall(self, key: str) -> Memory:
+        """What is remembered of a login and not over yet. The file is always whole, so looking needs no lock."""
+        memory: Memory = private_file.read(self._path).get("logins", {}).get(key, {})
+        return {} if self._is_over(memory) else memory
+
+    def _write_back(self, key: str, before: Memory, memory: Memory) -> None:
+        """Write what has changed, and that alone: somebody may have forgotten the token in the meantime."""
         with private_file.locked(self._path) as file:
-            # The key tells nobody the password, and is of no use in another file.
-            salt = file.data.setdefault("salt", secrets.token_hex(16))
-            message = "\0".join(identity).encode(errors="surrogatepass")
-            key = hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
             logins: dict[str, Memory] = file.data.setdefault("logins", {})
-            for old in [name for name, memory in logins.items() if self._is_over(memory)]:
+            for old in [name for name, login in logins.items() if self._is_over(login)]:
                 del logins[old]
-            yield file, logins.setdefault(key, {})
+            login = logins.setdefault(key, {})
+            for name in before.keys() - memory.keys():
+                login.pop(name, None)
+            login.update({name: value for name, value in memory.items() if before.get(name) != value})
+            file.save()
 
     def _is_over(self, memory: Memory) -> bool:
         ends = (memory.get("ends", 0), memory.get("refusal", {}).get("until", 0), memory.get("keep_until", 0))

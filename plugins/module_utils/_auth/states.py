@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, revoke_all
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint, is_alive, revoke
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import (
     SESSION_SECONDS,
     SessionStore,
@@ -63,11 +64,12 @@ class Tokens:
         :returns: the documented result of ``access_token``, which holds the token.
         """
         if self.kept is None:
-            return self._unkept(login, wish, check_mode=check_mode)
+            return self._unkept(self._complete(login, {}), wish, check_mode=check_mode)
         with self.kept.open(label) as kept:
-            self._settle(kept, login, check_mode=check_mode)
+            settled = self._settle(kept, login, check_mode=check_mode)
             if self._is_good(kept.entry, renew_before):
-                return _result(kept.entry, changed=False, reused=True)
+                return _result(kept.entry, changed=settled, reused=True)
+            login = self._complete(login, kept.entry)
             if check_mode:
                 return self._unkept(login, wish, check_mode=True)
             return self._replace(kept, login, wish)
@@ -79,13 +81,28 @@ class Tokens:
             raise ParticleError("conflict", message, hint="Name the file of the token as token_file.")
         with self.kept.open(label) as kept:
             self._settle(kept, login, check_mode=check_mode)
+            login = self._complete(login, kept.entry)
             if not check_mode:
                 return self._replace(kept, login, wish)
             if kept.token is not None:
                 return _result(kept.entry, changed=True, reused=True)
             return self._unkept(login, wish, check_mode=True)
 
+    def _complete(self, login: Login, entry: Entry) -> Login:
+        """The login with the refresh token that is kept, where it comes without one."""
+        if not isinstance(login, RefreshToken) or login.refresh_token is not None:
+            return login
+        kept = {**entry, **entry.get("next", {})}.get("refresh_token")
+        if kept is None:
+            message = "refresh_token is missing, which grant refresh_token needs, and none is kept."
+            raise ParticleError("invalid_credentials", message, hint="Give refresh_token.")
+        login = replace(login, refresh_token=str(kept))
+        login.teach(self.http.redact)
+        return login
+
     def _unkept(self, login: Login, wish: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
+        if check_mode and isinstance(login, RefreshToken):
+            return _result({}, changed=True, reused=False)  # or the real run would find its refresh token used up
         if check_mode:
             wished = int(wish.get("expires_in", 0)) or CHECK_MODE_SECONDS
             wish = {"expires_in": str(min(wished, CHECK_MODE_SECONDS))}
@@ -96,7 +113,9 @@ class Tokens:
 
     def _grant(self, login: Login, wish: Mapping[str, str]) -> Grant:
         identity = identity_of(self.http.connection, login)
-        return self.sessions.guard(identity, lambda memory: login.obtain(self.http, wish, memory))
+        grant = self.sessions.guard(identity, lambda memory: login.obtain(self.http, wish, memory))
+        # Clouds give one with every grant. Who did not ask to live on them shall not have one lie about.
+        return grant if isinstance(login, RefreshToken) else replace(grant, refresh_token=None)
 
     def _is_good(self, entry: Entry, renew_before: float | None) -> bool:
         """Whether a kept token has life enough, and the cloud still takes it."""
@@ -114,12 +133,12 @@ class Tokens:
     def _replace(self, kept: Kept, login: Login, wish: Mapping[str, str]) -> dict[str, Any]:
         """Obtain, prove, store, revoke; the entry says at every moment how far it has come."""
         kept.entry["next"] = record(self._grant(login, wish), self.http.now())
+        kept.entry.pop("refresh_token", None)  # used up
         kept.save()
         self.step("obtained")
         self.http.authorize(kept.entry["next"]["access_token"])
         if not is_alive(self.http):
-            del kept.entry["next"]
-            kept.save()
+            kept.drop_next()
             raise ParticleError("cloud_error", "The cloud does not take the token that it has just given.")
         self.step("proved")
         self._promote(kept)
@@ -150,18 +169,19 @@ class Tokens:
             return False
         return True
 
-    def _settle(self, kept: Kept, login: Login, *, check_mode: bool) -> None:
-        """Finish what a run that was killed has left."""
+    def _settle(self, kept: Kept, login: Login, *, check_mode: bool) -> bool:
+        """Finish what a run that was killed has left; whether there was, or in check mode is, anything to finish."""
+        begun, left = "next" in kept.entry, len(kept.entry.get("previous", []))
         if check_mode:
-            return
-        if "next" in kept.entry:
+            return begun or left > 0
+        if begun:
             self.http.authorize(kept.entry["next"]["access_token"])
             if is_alive(self.http):
                 self._promote(kept)
             else:
-                del kept.entry["next"]
-                kept.save()
+                kept.drop_next()
         self._end_previous(kept, login)
+        return begun or len(kept.entry.get("previous", [])) < left
 
     # --- absent ---
 
@@ -209,4 +229,5 @@ class Tokens:
 
 def _result(entry: Entry, *, changed: bool, reused: bool) -> dict[str, Any]:
     names = ("access_token", "token_type", "expires_in", "expires_at", "fingerprint")
-    return {"changed": changed, **{name: entry.get(name) for name in names}, "reused": reused}
+    refresh = {name: entry[name] for name in ("refresh_token",) if name in entry}
+    return {"changed": changed, **{name: entry.get(name) for name in names}, **refresh, "reused": reused}

@@ -55,6 +55,13 @@ class Kept:
     def token(self) -> str | None:
         return self.entry.get("access_token")
 
+    def drop_next(self) -> None:
+        """Give up a new token that does not work. The refresh token that came with it is the only one left."""
+        dropped = self.entry.pop("next")
+        if "refresh_token" in dropped:
+            self.entry["refresh_token"] = dropped["refresh_token"]
+        self.save()
+
     def save(self) -> None:
         """Write the file with the entry as it is now."""
         entries = self._file.data.setdefault("tokens", [])
@@ -132,6 +139,7 @@ def _is_entry(entry: Any) -> bool:
 def record(grant: Grant, now: float) -> Entry:
     """The part of an entry that belongs to one token."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    refresh = {} if grant.refresh_token is None else {"refresh_token": grant.refresh_token}
     return {
         "access_token": grant.access_token,
         "token_type": grant.token_type,
@@ -139,6 +147,7 @@ def record(grant: Grant, now: float) -> Entry:
         "obtained_at": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "expires_in": grant.expires_in,
         "expires_at": expiry(grant.expires_in, moment),
+        **refresh,
     }
 
 

@@ -9,9 +9,10 @@ that was not finished is told apart from those that failed.
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
     claim_device,
@@ -25,30 +26,34 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     import_devices,
     update_product_device,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
+    REFUSED_LOGIN,
+    TOKEN_ROUTE,
+    ParticleError,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Backend
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    RESERVED_GROUPS,
+    Backend,
+)
 
 CHUNK = 1_000
 """Devices in one import or batch. The cloud's own maximum is not documented: chunks it refuses are halved."""
 
-ENDS_THE_RUN = frozenset(
-    [
-        "unreachable",
-        "tls_untrusted",
-        "not_a_cloud",
-        "token_invalid",
-        "token_expired",
-        "rate_limited",
-        "locked_out",
-    ]
-)
-"""Failures that every further request would meet as well."""
+ENDS_THE_RUN = REFUSED_LOGIN | {
+    "unreachable",
+    "tls_untrusted",
+    "not_a_cloud",
+    "token_invalid",
+    "token_expired",
+    "rate_limited",
+}
+"""Failures that every further request would meet as well; a login is made when a token dies."""
 
 _TOO_LARGE = 413
-_TOO_LARGE_OR_MIXED = (400, 403, 404)
+_TOO_LARGE_OR_MIXED = (400, 404)
 """Answers to a batch that may be due to its size or to one of its devices: halving tells."""
 
 
@@ -75,8 +80,7 @@ def apply_plan(
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
     """
     run = _Run(http, product, backend, max_failures)
-    changing = [device for device in plan.devices if device.changed]
-    run.set_up(plan, changing)
+    changing = run.set_up(plan)
     run.import_into_product([device.id for device in changing if device.imports])
     run.change_groups(changing)
     run.write_devices(changing)
@@ -90,21 +94,46 @@ class _Run:
         self._product = product
         self._backend = backend
         self._lock = threading.Lock()
+        self._left: set[str] = set()
+        """Devices that no further write is sent for."""
         self.applied = Applied()
 
     # --- phases ---
 
-    def set_up(self, plan: Plan, devices: Sequence[DevicePlan]) -> None:
-        """Ledgers and groups, which the devices stand on: who needs one that fails, fails with it."""
-        in_mesh = [device.id for device in devices if device.mesh is not None]
-        for write in plan.setup:
-            self._try(in_mesh, functools.partial(self._backend.apply, self._http, self._in_product, write))
+    def set_up(self, plan: Plan) -> list[DevicePlan]:
+        """Ledgers and groups, which the devices stand on: who needs one that fails, fails with it.
+
+        :returns: the devices that change, with what can still be written for them.
+        """
+        changing = [device for device in plan.devices if device.changed]
+        if not self._set_up_mesh(plan):
+            changing = [_outside_mesh(device) if _joins(device) else device for device in changing]
 
         def create(group: str) -> None:
-            members = [device.id for device in devices if group in device.add_groups]
+            members = [device.id for device in changing if group in device.add_groups]
             self._try(members, lambda: create_group(self._http, self._in_product.id, group))
 
-        in_parallel(create, plan.create_groups, self._http.workers)
+        needed = {group for device in changing for group in device.add_groups}
+        in_parallel(create, [group for group in plan.create_groups if group in needed], self._http.workers)
+        return changing
+
+    def _set_up_mesh(self, plan: Plan) -> bool:
+        """Whether all is there that the members stand on; else each of them fails, also who was fine until now."""
+        members = [device.id for device in plan.devices if _joins(device)]
+        failed = False
+        for write in plan.setup:
+            if self.applied.stopped is not None:
+                break
+            try:
+                self._backend.apply(self._http, self._in_product, write)
+                self.applied.wrote = True
+            except ParticleError as error:
+                failed = True
+                # Not left: what they need besides the mesh is written all the same.
+                self._fail(members, error, leave=False)
+                if error.code != "ambiguous_write":  # what is in doubt may be there, and the next one is needed too
+                    break
+        return not failed
 
     def import_into_product(self, devices: Sequence[str]) -> None:
         def send(chunk: Sequence[str]) -> None:
@@ -116,8 +145,7 @@ class _Run:
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
         for wanted in ("add", "remove"):
-            alive = [device for device in devices if device.id not in self.applied.errors]
-            calls = [call for call in batches(alive, CHUNK) if call[0] == wanted]
+            calls = [call for call in batches(self._alive(devices), CHUNK) if call[0] == wanted]
             in_parallel(self._change_group, calls, self._http.workers)
 
     def _change_group(self, call: tuple[str, str, tuple[str, ...]]) -> None:
@@ -129,11 +157,11 @@ class _Run:
         self._halving(send, devices)
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
-        alive = [device for device in devices if device.id not in self.applied.errors]
-        in_parallel(self._write_device, alive, self._http.workers)
+        in_parallel(self._write_device, self._alive(devices), self._http.workers)
 
     def _write_device(self, device: DevicePlan) -> None:
-        if all(self._try([device.id], write) for write in self._writes_of(device)) and not self.applied.stopped:
+        written = all(self._try([device.id], write) for write in self._writes_of(device))
+        if written and not self.applied.stopped and device.id not in self.applied.errors:
             with self._lock:
                 self.applied.done.add(device.id)
 
@@ -150,6 +178,9 @@ class _Run:
 
     # --- how each of them fails ---
 
+    def _alive(self, devices: Iterable[DevicePlan]) -> list[DevicePlan]:
+        return [device for device in devices if device.id not in self._left]
+
     @property
     def _in_product(self) -> Product:
         if self._product is None:
@@ -157,18 +188,27 @@ class _Run:
         return self._product
 
     def _halving(self, send: Callable[[Sequence[str]], None], devices: Sequence[str]) -> None:
-        """Send for all ``devices``; when that is refused, for each half, down to the one that is at fault."""
-        try:
-            if self.applied.stopped is None and devices:
-                send(devices)
-                self.applied.wrote = True
-        except ParticleError as error:
-            if len(devices) > 1 and _may_be_due_to_some(error):
-                middle = len(devices) // 2
-                self._halving(send, devices[:middle])
-                self._halving(send, devices[middle:])
-            else:
-                self._fail(devices, error)
+        """Send for all ``devices``; when that is refused, for each half, down to those that are at fault.
+
+        While nothing at all is taken, the fault may be that of no device. The way down to one of them and on to its
+        neighbours is about log2 refusals long; after twice as many all devices fail.
+        """
+        waiting, refusals, taken = [devices], list[ParticleError](), False
+        while waiting and self.applied.stopped is None:
+            part = waiting.pop()
+            try:
+                send(part)
+                self.applied.wrote = taken = True
+            except ParticleError as error:
+                refusals.append(error)
+                if not taken and len(refusals) >= 2 * math.log2(len(devices)) + 4:
+                    self._fail(devices, refusals[0])
+                    return
+                if len(part) > 1 and _may_be_due_to_some(error):
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
+                else:
+                    self._fail(part, error)
 
     def _try(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
         """Whether ``write`` was done; when it fails, ``devices`` fail with it."""
@@ -182,7 +222,8 @@ class _Run:
         self.applied.wrote = True
         return True
 
-    def _fail(self, devices: Iterable[str], error: ParticleError) -> None:
+    def _fail(self, devices: Iterable[str], error: ParticleError, *, leave: bool = True) -> None:
+        """Note that ``devices`` fail with ``error``, and with ``leave`` send nothing more for them."""
         with self._lock:
             if _ends(error):
                 # These devices are as good as all the others that were not reached.
@@ -190,6 +231,8 @@ class _Run:
                 return
             for device in devices:
                 self.applied.errors.setdefault(device, error)
+                if leave:
+                    self._left.add(device)
             # What is in doubt is no failure yet: it is looked at again.
             failed = [known for known in self.applied.errors.values() if known.code != "ambiguous_write"]
             if self._max_failures is not None and len(failed) > self._max_failures:
@@ -202,8 +245,23 @@ def _too_many(count: int, first: ParticleError) -> ParticleError:
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
+def _joins(device: DevicePlan) -> bool:
+    return device.mesh is not None and device.mesh.joins
+
+
+def _outside_mesh(device: DevicePlan) -> DevicePlan:
+    """What can be written for a device while its network cannot be had."""
+    return replace(
+        device,
+        mesh=None,
+        add_groups=frozenset(group for group in device.add_groups if not group.startswith(RESERVED_GROUPS)),
+        remove_groups=frozenset(group for group in device.remove_groups if not group.startswith(RESERVED_GROUPS)),
+    )
+
+
 def _ends(error: ParticleError) -> bool:
-    return error.code in ENDS_THE_RUN
+    # A login that failed for another reason than a refusal would be made again for each device.
+    return error.code in ENDS_THE_RUN or error.route == TOKEN_ROUTE
 
 
 def _may_be_due_to_some(error: ParticleError) -> bool:

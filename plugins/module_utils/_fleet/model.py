@@ -87,12 +87,19 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The writes that lead from observed to declared: first ``create_groups`` and ``setup``, then the devices.
+    """The writes that lead from observed to declared: first ``setup`` and ``create_groups``, then the devices.
 
     :param refused: devices that no write can bring where they are declared, with the reason in words.
+    :param creates: the names of what ``setup`` makes, by kind, as shown to the user.
     """
 
     create_groups: tuple[str, ...]
     setup: tuple[Any, ...]
     devices: tuple[DevicePlan, ...]
     refused: Mapping[str, str]
+    creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.create_groups or self.setup) or any(device.changed for device in self.devices)

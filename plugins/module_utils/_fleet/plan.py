@@ -39,7 +39,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
             continue
         plans.append(_plan_device(record, device, manifest, mesh.members.get(record.id)))
     needed = {group for plan in plans for group in plan.add_groups}
-    return Plan(tuple(sorted(needed - observed.groups)), mesh.setup, tuple(plans), refused)
+    return Plan(tuple(sorted(needed - observed.groups)), mesh.setup, tuple(plans), refused, mesh.creates)
 
 
 def _gateways_first(records: Iterable[DeviceRecord]) -> list[DeviceRecord]:
@@ -101,12 +101,13 @@ def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tupl
     ]
 
 
-def difference(plans: Iterable[DevicePlan]) -> dict[str, Mapping[str, object]]:
-    """Ansible's ``diff``: of each device that changes the fields that do, before and after."""
+def difference(plan: Plan) -> dict[str, Mapping[str, object]]:
+    """Ansible's ``diff``: what is created, and of each device that changes the fields that do, before and after."""
     before: dict[str, object] = {}
-    after: dict[str, object] = {}
-    for plan in plans:
-        if plan.changed:
-            before[plan.id] = {name: change[0] for name, change in plan.changes.items()}
-            after[plan.id] = {name: change[1] for name, change in plan.changes.items()}
+    created = {"groups": plan.create_groups, **plan.creates}
+    after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}
+    for device in plan.devices:
+        if device.changed:
+            before[device.id] = {name: change[0] for name, change in device.changes.items()}
+            after[device.id] = {name: change[1] for name, change in device.changes.items()}
     return {"before": before, "after": after}

@@ -95,11 +95,11 @@ def reconcile(
     outcomes = _outcomes(manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped)
     return {
-        "changed": any(device.changed for device in plan.devices) if check_mode else applied.wrote,
+        "changed": plan.changed if check_mode else applied.wrote,
         "summary": summary_of(outcomes),
         "devices": [outcome.as_result() for outcome in outcomes],
         "networks": networks_of(manifest, states),
-        "diff": difference(plan.devices),
+        "diff": difference(plan),
         **(error.as_failure() if error else {}),
     }
 

@@ -53,20 +53,26 @@ class MemberPlan:
 
     :param write: for ``apply``, ``None`` when nothing is to be written.
     :param changes: ``{field: (before, after)}`` as shown to the user, free of secrets.
+    :param joins: whether it belongs into a network, and so needs what the plan's ``setup`` makes.
     """
 
     add_groups: frozenset[str]
     remove_groups: frozenset[str]
     write: Any
     changes: Mapping[str, tuple[Any, Any]]
+    joins: bool = True
 
 
 @dataclass(frozen=True)
 class MeshPlan:
-    """Writes that come first, once, and the plan of each device that is declared in or out of a mesh."""
+    """Writes that come first, once, and the plan of each device that is declared in or out of a mesh.
+
+    :param creates: the names of what ``setup`` makes, by kind, as shown to the user.
+    """
 
     setup: tuple[Any, ...]
     members: Mapping[str, MemberPlan]
+    creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Backend(Protocol):

@@ -157,8 +157,8 @@ def plan(
         for device, membership in wanted.items()
     }
     needed = any(wanted.values())
-    setup = tuple(CreateLedger(name) for name in LEDGERS if needed and name not in observed.ledgers)
-    return MeshPlan(setup, members)
+    missing = tuple(name for name in LEDGERS if needed and name not in observed.ledgers)
+    return MeshPlan(tuple(map(CreateLedger, missing)), members, {"ledgers": missing})
 
 
 def _plan_member(
@@ -172,7 +172,7 @@ def _plan_member(
     if membership is None or network is None:
         left = RemoveOrders(device) if orders is not None else None
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_shown(has, orders), None)} if has or left else {}
-        return MemberPlan(frozenset(), has, left, gone)
+        return MemberPlan(frozenset(), has, left, gone, joins=False)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
     data: dict[str, Any] = {
         "network": membership.network,
