@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -32,9 +33,9 @@ class ParticleAction(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
 
+    @abstractmethod
     def work(self, task: Task) -> dict[str, Any]:
         """From what is asked to the result. :raises ParticleError: becomes the documented failure."""
-        raise NotImplementedError
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the options and carry out the work."""

@@ -447,7 +447,7 @@ MESHES = st.fixed_dictionaries(
     optional={"role": st.sampled_from(["gateway", "node"]), "state": st.just("present")},
 ) | st.just({"state": "absent"})
 RECORDS = st.fixed_dictionaries(
-    {"id": st.integers(0, 2**64 - 1).map(device_id)},
+    {"id": st.integers(10, 2**64 - 1).map(device_id)},  # none that a network names as its gateway
     optional={"name": NAMES, "notes": st.text(max_size=8), "groups": GROUPS, "mesh": MESHES},
 )
 VALID = st.fixed_dictionaries(
