@@ -20,15 +20,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.document
     dotted,
     parse_yaml,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import TOP, read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.run_lock import one_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.tables import parse_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 
-_SHORT_FORM = ("product", "devices", "networks")
 _HOST_VARIABLE = "particle_device"
 
 
@@ -45,7 +45,7 @@ class ActionModule(ParticleAction):
         options = task.options
         self._refuse_many_hosts()
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
-        manifest = read_manifest(*self._declared(task, hosts))
+        manifest = read_manifest(*self._declared(task, hosts), absent=options["state"] == "absent")
         with task.session() as http:
             http.before_request = _stop_without(os.getppid())
             result = reconcile(
@@ -55,12 +55,12 @@ class ActionModule(ParticleAction):
                 proof=Proof(options["verify"], options["verify_timeout"]),
                 warn=task.warn,
                 max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
+                max_removals=options["max_removals"],
+                confirm=options["confirm"],
                 hold=lambda product: self._lock(task, http, product),
             )
         if hosts:
-            outcomes = {device["id"]: device for device in result["devices"]}
-            ids = {host: str(device["id"]).strip().lower() for host, device in hosts.items()}
-            result["hosts"] = {host: outcomes[device] for host, device in ids.items()}
+            result["hosts"] = dict(zip(hosts, result["devices"], strict=True))
         if options["result"] != "all":
             result["devices"] = [device for device in result["devices"] if device["status"] == options["result"]]
         if not options["fail"]:
@@ -83,16 +83,12 @@ class ActionModule(ParticleAction):
 
     def _declared(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
         """The data of the manifest, and how to name its places to the user."""
-        short = {name: task.options[name] for name in _SHORT_FORM if task.options[name] is not None}
-        data: Any = short
+        data: Any = {name: task.options[name] for name in TOP if task.options[name] is not None}
         where: Where = dotted
         manifest = task.options["manifest"]
         if manifest is not None:
-            if short:
-                message = f"manifest and {', '.join(short)} are both given."
-                hint = "Say it all in the manifest, or all in the task."
-                raise ParticleError("invalid_manifest", message, hint=hint)
-            data, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, dotted)
+            content, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, dotted)
+            data = _together(content, data)
         if not task.options["from_inventory"]:
             return data, where
         if not isinstance(data, Mapping) or data.get("devices"):
@@ -118,7 +114,27 @@ class ActionModule(ParticleAction):
         except UnicodeEncodeError:  # what is no UTF-8 comes back as surrogates
             message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
             raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
-        return parse_yaml(str(text), Path(path).name)
+        parse = parse_table if path.lower().endswith(".csv") else parse_yaml
+        return parse(str(text), Path(path).name)
+
+
+def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
+    """A manifest and what the task's options add to it. :raises ParticleError: for what both of them say.
+
+    The networks of a manifest may stand in the options, beside those that a table implies.
+    """
+    if not isinstance(manifest, Mapping):
+        return manifest
+    both = {**manifest, **options}
+    twice = [name for name in TOP if name in manifest and name in options]
+    declared, added = manifest.get("networks"), options.get("networks")
+    if "networks" in twice and isinstance(declared, Mapping) and not any(declared.values()):
+        twice.remove("networks")
+        both["networks"] = {**declared, **(added or {})}
+    if twice:
+        message = f"{' and '.join(twice)} stand in the manifest and in the task."
+        raise ParticleError("invalid_manifest", message, hint="Say each of them in one place.")
+    return both
 
 
 def _named_by_host(hosts: list[str], where: Where) -> Where:

@@ -32,6 +32,7 @@ DOCUMENTED: Mapping[str, Limit] = {
     EVERY_ROUTE: Limit(10_000, 300),
     "POST /oauth/token": Limit(100, 300),
     "DELETE /v1/access_tokens/:token": Limit(100, 300),
+    "GET /v1/serial_numbers/:serial": Limit(50, 3600),
 }
 
 
@@ -57,15 +58,22 @@ class Budget:
         self._sleep = sleep
         self._lock = threading.Lock()
 
+    def seconds_until_free(self, route: str) -> float:
+        """How long the limit that ``route`` has of its own would hold up a request now; takes nothing."""
+        with self._lock:
+            now = self._clock()
+            return self._slot([self._windows[route]] if route in self._windows else [], now) - now
+
+    @staticmethod
+    def _slot(windows: list[tuple[deque[float], float]], now: float) -> float:
+        return max([now, *(sent[0] + seconds for sent, seconds in windows if len(sent) == sent.maxlen)])
+
     def wait_for(self, route: str) -> float:
         """Take one slot for ``route`` (method and path template), wait until it is free; seconds waited."""
         with self._lock:
             now = self._clock()
-            slot = now
             windows = [self._windows[key] for key in (EVERY_ROUTE, route) if key in self._windows]
-            for sent, seconds in windows:
-                if len(sent) == sent.maxlen:
-                    slot = max(slot, sent[0] + seconds)
+            slot = self._slot(windows, now)
             for sent, _ in windows:
                 sent.append(slot)  # reserved now, in order, so that nobody else takes it while we sleep
         if slot > now:

@@ -209,6 +209,10 @@ class Http:
         """The token in use, empty when there is none."""
         return self._token or ""
 
+    def seconds_until_allowed(self, route: str) -> float:
+        """How long a request to ``route`` would wait now for the budget."""
+        return self._budget.seconds_until_free(route)
+
     def close(self) -> None:
         """Give the connections back."""
         self._session.close()

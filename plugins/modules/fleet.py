@@ -12,7 +12,7 @@ description:
   - Reads what is there, works out the writes that lead to what is declared, and carries them out; a second run
     writes nothing. A run that was interrupted is simply run again.
   - With a product, devices are imported into it, named, put into groups and joined to networks. Without one, the
-    account's own devices are claimed and named.
+    account's own devices are claimed and named. With O(state=absent) they are taken out again.
   - One device's failure does not keep the others from being done; the task fails after all of them.
   - Runs on the controller.
 author:
@@ -31,14 +31,15 @@ attributes:
 options:
   manifest:
     description:
-      - The declared state of the fleet, as the path of a YAML or JSON file or as a mapping. A path is searched for
-        like those of M(ansible.builtin.copy), in C(files) of the role and beside the playbook. A file as a whole may
-        be encrypted with Ansible Vault.
-      - Its keys are C(product), C(groups_mode) (V(add), or V(exact) to take devices out of groups that are not
-        declared), C(unique_names) (V(true) by default), C(networks) and C(devices). What a device does not declare
-        is left alone.
+      - The declared state of the fleet, as the path of a YAML, JSON or CSV file or as a mapping. A path is searched
+        for like those of M(ansible.builtin.copy), in C(files) of the role and beside the playbook. A file as a whole
+        may be encrypted with Ansible Vault.
+      - Its keys are the options O(product), O(groups_mode), O(unique_names), O(name_template), O(networks) and
+        O(devices). Each of them may stand in the task instead; none may stand in both.
+      - A table (CSV) has a row for each device, with columns named like the keys of a device, C(mesh.network) and
+        C(mesh.role), and groups as in C(north;beta). An empty cell declares nothing. Networks are those that the rows
+        name; their O(networks) may stand in the task, as everything else that is no device.
       - A file is data and no template.
-      - Excludes O(product), O(devices) and O(networks), which are its short form.
     type: raw
   product:
     description:
@@ -46,16 +47,58 @@ options:
     type: str
   devices:
     description:
-      - The devices. Each has C(id), and of C(name), C(notes), C(groups), C(claimed) and C(mesh) what is declared.
-      - C(claimed) is for the account's own devices; devices of a product need no claim.
-      - C(mesh) has C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state) V(absent).
+      - The devices. Each has C(id), or instead C(serial_number), C(iccid) or C(imei), and of the keys below what is
+        declared. What a device does not declare is left alone.
+      - C(name), C(notes), and C(groups), a list.
+      - C(development) (V(true) or V(false)), and C(firmware_version), the number of the version that the device is
+        locked to, or V(unlocked).
+      - C(claimed), V(true) for a device that the account itself is to claim, V(false) for one that it is to give up.
+        Devices of a product need no claim. Outside a product a device must be online to be claimed.
+      - C(mesh), which has C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state)
+        V(absent).
+      - Only devices of a product have C(groups), C(development), C(firmware_version) and C(mesh).
+      - Without a product, a device that is not claimed yet is found by id or serial number. The cloud tells the ids of
+        50 serial numbers in an hour; the other devices are V(pending) until then.
     type: list
     elements: raw
   networks:
     description:
       - The networks, by name. Each may have C(backend) (V(ledger)), C(parameters) for its members, and C(gateways),
         the ids of those gateways that are not among O(devices).
+      - Without C(parameters), members keep those that they have, and a new one gets those of the others.
     type: dict
+  groups_mode:
+    description:
+      - V(add) puts devices into the groups that they declare, V(exact) also takes them out of all others.
+      - V(add) when not given.
+    type: str
+    choices: [add, exact]
+  unique_names:
+    description: Whether a name may stand for one device only. V(true) when not given.
+    type: bool
+  name_template:
+    description:
+      - The name of each device that declares none, for example C({network}-{role}-{index:3}).
+      - C({index}) is the place among the devices, from 1, and C({index:3}) fills it with zeros to three digits.
+        C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are what the device declares,
+        and C({serial_number:6}) the last six characters of it.
+    type: str
+  state:
+    description:
+      - V(absent) takes the devices out of their networks, their groups and the product. A claim is given up only for
+        devices that declare C(claimed) V(false).
+    type: str
+    choices: [present, absent]
+    default: present
+  max_removals:
+    description:
+      - How many devices may leave the product or give up their claim without O(confirm). When not given, one device in
+        ten of those declared, and at least one. With more, the task fails before the first write.
+    type: int
+  confirm:
+    description: Whether more than O(max_removals) devices are meant to leave.
+    type: bool
+    default: false
   workers:
     description: Requests that may be under way at once.
     type: int
@@ -150,6 +193,19 @@ EXAMPLES = r"""
   meshfleet.particle.fleet_outcome:
     fleet: "{{ fleet }}"
 
+- name: Provision a whole line from a table, and name the devices after their serial numbers
+  meshfleet.particle.fleet:
+    manifest: line-7.csv
+    product: field-logger
+    name_template: "logger-{serial_number:6}"
+
+- name: Take the same devices out of the product again
+  meshfleet.particle.fleet:
+    manifest: line-7.csv
+    product: field-logger
+    state: absent
+    confirm: true
+
 - name: Claim and name a device of one's own, with credentials in the environment
   meshfleet.particle.fleet:
     devices:
@@ -176,10 +232,15 @@ devices:
   elements: dict
   contains:
     id:
-      description: Device id.
+      description: Device id, V(null) as long as only the label of the device is known.
       type: str
       returned: always
       sample: e00fce68aabbccddeeff0022
+    identifier:
+      description: What the device is declared by, its id or what stands on its label.
+      type: str
+      returned: always
+      sample: P046AB123456789
     name:
       description: Declared name.
       type: str
@@ -199,7 +260,8 @@ devices:
           before:
           after: barn-gateway
     error:
-      description: Why the device failed, in the form of the task's own RV(error); V(null) when it did not.
+      description:
+        - Why the device failed or is pending, in the form of the task's own RV(error). V(null) without a reason.
       type: dict
       returned: always
 networks:
@@ -296,6 +358,12 @@ SPEC = argument_spec(
     product={"type": "str"},
     devices={"type": "list", "elements": "raw"},
     networks={"type": "dict"},
+    groups_mode={"type": "str", "choices": ["add", "exact"]},
+    unique_names={"type": "bool"},
+    name_template={"type": "str"},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    max_removals={"type": "int"},
+    confirm={"type": "bool", "default": False},
     workers={"type": "int", "default": 16},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},

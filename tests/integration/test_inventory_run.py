@@ -55,6 +55,21 @@ def hosts_with(run: PlaybookRun, task: str, status: str) -> list[str]:
     return sorted(record.host for record in run.tasks if record.task == task and record.status == status)
 
 
+def test_hosts_may_know_their_devices_by_the_label(simulator: Simulator, tmp_path: Path) -> None:
+    devices = simulator.state()["devices"][:3]
+    hosts = tmp_path / "hosts.yml"
+    declared = {
+        f"line-{index}": {"particle_device": {"serial_number": device["serial_number"], "name": f"n-{index}"}}
+        for index, device in enumerate(devices)
+    }
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": declared}}))
+    run = play_over_hosts(simulator, hosts).succeeded()
+    outcomes = run.result("Fleet")["hosts"]
+    assert {host: outcome["id"] for host, outcome in outcomes.items()} == {
+        f"line-{index}": device["id"] for index, device in enumerate(devices)
+    }
+
+
 def test_one_run_serves_all_hosts_and_each_has_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:
     hosts = inventory(simulator, tmp_path)
     run = play_over_hosts(simulator, hosts).succeeded()

@@ -41,7 +41,7 @@ RANKS: dict[tuple[str, ...], int] = {
 ALSO_ALLOWED = {(("action",), ("modules",))}
 
 # Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
-PURE = (("module_utils", "_fleet", "plan"), ("module_utils", "_fleet", "manifest"))
+PURE = tuple(("module_utils", "_fleet", name) for name in ("plan", "manifest", "reading", "names", "fields"))
 OUTSIDE_WORLD = frozenset(
     "asyncio concurrent ftplib glob http io multiprocessing os pathlib requests select selectors shutil "
     "signal socket ssl subprocess tempfile threading time urllib.request urllib3".split()

@@ -87,15 +87,18 @@ def run(
     check_mode: bool = False,
     verify: str = "read",
     warnings: list[str] | None = None,
+    absent: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
     """One run over a manifest, as the module makes it."""
     return reconcile(
         http,
-        read_manifest(data),
+        read_manifest(data, absent=absent),
         check_mode=check_mode,
         proof=Proof(verify, 60),
         warn=(warnings if warnings is not None else []).append,
         sleep=lambda seconds: None,
+        **options,
     )
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Identifier
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Network
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
@@ -61,7 +62,7 @@ class TestWhatIsDeclared:
 
     def test_what_is_absent_stays_open(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE})).devices
-        assert (dict(record.fields), record.groups, record.claimed, record.mesh) == ({}, None, False, None)
+        assert (dict(record.fields), record.groups, record.claimed, record.mesh) == ({}, None, None, None)
         assert not record.speaks_of_mesh
 
     def test_no_groups_is_something_else_than_nothing_about_groups(self) -> None:
@@ -108,6 +109,28 @@ class TestWhatIsDeclared:
         devices = [{"id": device, "name": "same"} for device in (ONE, TWO)]
         assert len(read_manifest(manifest(*devices, unique_names=False)).devices) == 2
 
+    def test_parameters_that_are_not_declared_stay_open(self) -> None:
+        assert read_manifest(with_network({})).networks["barn"].parameters is None
+        assert read_manifest(with_network({"parameters": {}})).networks["barn"].parameters == {}
+
+    @pytest.mark.parametrize("version", [0, 42, "unlocked"])
+    def test_a_device_may_be_locked_to_a_firmware_or_unlocked(self, version: Any) -> None:
+        (record,) = read_manifest(manifest({"id": ONE, "firmware_version": version, "development": True})).devices
+        assert record.fields == {"firmware_version": version, "development": True}
+
+    @pytest.mark.parametrize(
+        ("kind", "label"), [("serial_number", " p046ab123 "), ("iccid", "8" * 20), ("imei", "352753000000001")]
+    )
+    def test_a_device_may_be_declared_by_what_stands_on_its_label(self, kind: str, label: str) -> None:
+        (record,) = read_manifest(manifest({kind: label})).devices
+        assert record.declared_by == Identifier(kind, label.strip().upper())
+        assert record.key == record.id == label.strip().upper()
+        assert not record.identified
+
+    def test_a_claim_may_be_given_up(self) -> None:
+        (record,) = read_manifest({"devices": [{"id": ONE, "claimed": False}]}).devices
+        assert record.claimed is False
+
     def test_the_values_of_parameters_are_in_no_description_of_what_was_read(self) -> None:
         assert "hush" not in repr(read_manifest(with_network({"parameters": {"key": "hush"}})))
 
@@ -120,7 +143,7 @@ class TestMistakes:
         [
             (
                 None,
-                "the manifest: must be a mapping with product, groups_mode, unique_names, networks, devices, .*nothing",
+                "the manifest: must be a mapping with product, groups_mode, unique_names, .*, devices, not nothing",
             ),
             ([], "the manifest: must be a mapping with product, .*, not a list"),
             ("fleet.yml", "the manifest: must be a mapping with product, .*, not a text"),
@@ -143,10 +166,10 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("device", "mistake"),
         [
-            (None, r"devices\[0\]: must be a mapping with id, name, notes, groups, claimed, mesh, not nothing"),
+            (None, r"devices\[0\]: must be a mapping with id, serial_number, .*, mesh, not nothing"),
             (ONE, r"devices\[0\]: must be a mapping with .*, not a text"),
-            ({"name": "a"}, r"devices\[0\]: has no id"),
-            ({"id": ONE, "firmware": 4}, r"devices\[0\]\.firmware: unknown key; known are id, name, .*, mesh"),
+            ({"name": "a"}, r"devices\[0\]: has no id \(or serial_number, iccid or imei\)"),
+            ({"id": ONE, "firmware": 4}, r"devices\[0\]\.firmware: unknown key; known are id, .*, mesh"),
             ({"id": None}, r"devices\[0\]\.id: None is no device id: 24 hexadecimal digits"),
             ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is no device id: 24 hexadecimal digits"),
             ({"id": f"{ONE}\n0"}, r"devices\[0\]\.id: .* is no device id: .*"),
@@ -171,9 +194,16 @@ class TestMistakes:
                 {"id": ONE, "groups": ["mesh-barn"]},
                 r"devices\[0\]\.groups\[0\]: mesh-barn is reserved: declare .* mesh .*",
             ),
-            ({"id": ONE, "claimed": True}, r"devices\[0\]\.claimed: is for the account's own devices; .*"),
-            ({"id": ONE, "claimed": "yes"}, r"devices\[0\]\.claimed: can only be true; .*"),
-            ({"id": ONE, "claimed": False}, r"devices\[0\]\.claimed: can only be true; .*"),
+            ({"id": ONE, "claimed": "yes"}, r"devices\[0\]\.claimed: must be true or false, not a text"),
+            ({"id": ONE, "development": 1}, r"devices\[0\]\.development: must be true or false, not a number"),
+            ({"id": ONE, "firmware_version": True}, r"devices\[0\]\.firmware_version: must be the number .*, not True"),
+            ({"id": ONE, "firmware_version": -1}, r"devices\[0\]\.firmware_version: must be the number .*, not -1"),
+            ({"id": ONE, "firmware_version": "42"}, r"devices\[0\]\.firmware_version: .* or unlocked, not '42'"),
+            ({"id": ONE, "imei": "352753000000001"}, r"devices\[0\]\.imei: goes not together with id: .*"),
+            ({"serial_number": 123456}, r"devices\[0\]\.serial_number: must be a text, not a number; .*"),
+            ({"serial_number": "a b c d"}, r"devices\[0\]\.serial_number: 'a b c d' is no serial number: .*"),
+            ({"iccid": "8901"}, r"devices\[0\]\.iccid: '8901' is no ICCID: 18 to 22 digits"),
+            ({"imei": "35275300000000X"}, r"devices\[0\]\.imei: '35275300000000X' is no IMEI: 14 to 16 digits"),
         ],
     )
     def test_of_a_device(self, device: Any, mistake: str) -> None:
@@ -298,6 +328,77 @@ class TestMistakes:
         assert (len(found), found[-1]) == (101, "and 900 more")
 
 
+class TestClaims:
+    """A claim is what makes a device the account's own."""
+
+    def test_a_device_of_nobody_cannot_be_named(self) -> None:
+        (sentence,) = mistakes({"devices": [{"id": ONE, "claimed": False, "name": "a"}]})
+        assert sentence == "devices[0].claimed: is false, and a device of nobody has no name"
+
+    def test_a_device_of_a_product_can(self) -> None:
+        assert read_manifest(manifest({"id": ONE, "claimed": False, "name": "a"})).devices
+
+    def test_the_accounts_own_devices_leave_it_only_with_their_claim(self) -> None:
+        with pytest.raises(ParticleError) as caught:
+            read_manifest({"devices": [{"id": ONE}, {"id": TWO, "claimed": False}]}, absent=True)
+        assert "devices[0]: the account's own devices leave it only by giving up the claim" in caught.value.message
+        assert "devices[1]" not in caught.value.message
+
+
+class TestNamesFromATemplate:
+    """Who declares no name gets one from the template."""
+
+    @staticmethod
+    def names(template: str, *devices: Any, **more: Any) -> list[Any]:
+        read = read_manifest(manifest(*devices, name_template=template, **more))
+        return [record.fields["name"] for record in read.devices]
+
+    def test_it_counts_from_one_with_zeros_in_front(self) -> None:
+        assert self.names("unit-{index:3}", {"id": ONE}, {"id": TWO}) == ["unit-001", "unit-002"]
+
+    def test_it_takes_the_last_characters_of_a_label(self) -> None:
+        devices = [{"id": ONE}, {"id": TWO}]
+        assert self.names("{id:4}/{id}", *devices) == [f"{ONE[-4:]}/{ONE}", f"{TWO[-4:]}/{TWO}"]
+        assert self.names("{serial_number:3}", {"serial_number": "P046AB123"}) == ["123"]
+
+    def test_it_knows_network_and_role(self) -> None:
+        gateway = {"id": ONE, "mesh": {"network": "barn", "role": "gateway"}}
+        node = {"id": TWO, "mesh": {"network": "barn"}}
+        named = self.names("{network}-{role}-{index}", gateway, node, networks={"barn": {}})
+        assert named == ["barn-gateway-1", "barn-node-2"]
+
+    def test_a_declared_name_stands(self) -> None:
+        assert self.names("unit-{index}", {"id": ONE, "name": "own"}, {"id": TWO}) == ["own", "unit-2"]
+
+    def test_braces_may_be_meant(self) -> None:
+        assert self.names("{{{index}}}", {"id": ONE}) == ["{1}"]
+
+    @pytest.mark.parametrize(
+        ("template", "mistake"),
+        [
+            ("{nam}", r"name_template: \{nam\} is not known; known are index, id, .*, role"),
+            ("{index!r}", r"name_template: \{index\} is not known; .*"),
+            ("{index:x}", r"name_template: \{index:x\} has no width: it must be a number above 0"),
+            ("{index:0}", r"name_template: \{index:0\} has no width: .*"),
+            ("{index", r"name_template: is no template: .*"),
+            ("{}", r"name_template: \{\} is not known; .*"),
+            ("unit", r"name_template: gives all devices the same name; use one of index, id, .*"),
+            ("{network}", r"name_template: gives all devices the same name; use one of index, id, .*"),
+            (7, r"name_template: must be a text, not a number; put it in quotes"),
+            ("{imei}", r"devices\[0\]: has no imei, which name_template makes its name from"),
+            ("{index}-{role}", r"devices\[0\]: has no role, which name_template makes its name from"),
+        ],
+    )
+    def test_what_makes_no_names_is_told(self, template: Any, mistake: str) -> None:
+        (sentence,) = mistakes(manifest({"id": ONE}, name_template=template))
+        assert re.fullmatch(mistake, sentence), sentence
+
+    def test_two_devices_that_would_get_one_name_are_told(self) -> None:
+        twins = [{"id": "0" * 20 + "aaaa"}, {"id": "1" * 20 + "aaaa"}]
+        (sentence,) = mistakes(manifest(*twins, name_template="unit-{id:4}"))
+        assert sentence == "devices[1].name: 'unit-aaaa' stands already at devices[0].name"
+
+
 class TestAFile:
     """The places of a file have its name and line."""
 
@@ -320,8 +421,9 @@ devices:
       - South
 """
         assert self.mistakes(text) == [
-            "fleet.yml:5 devices[1].colour: unknown key; known are id, name, notes, groups, claimed, mesh",
-            "fleet.yml:4 devices[1]: has no id",
+            "fleet.yml:5 devices[1].colour: unknown key; known are id, serial_number, iccid, imei, name, "
+            "notes, groups, development, firmware_version, claimed, mesh",
+            "fleet.yml:4 devices[1]: has no id (or serial_number, iccid or imei)",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes",
             "fleet.yml:9 devices[2].groups[1]: 'South' is no group name: one or more of a-z, 0-9, _ and -",
         ]

@@ -23,9 +23,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     ObservedDevice,
     Plan,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, difference, make_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import (
+    batches,
+    difference,
+    make_plan,
+    removals,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    RESERVED_GROUPS,
+    Membership,
+)
 
 IDS = [device_id(number) for number in range(1, 7)]
 ELSEWHERE = device_id(99)
@@ -331,7 +339,7 @@ class TestAnAccount:
     def test_a_device_that_is_not_there_is_claimed_when_that_is_declared(self) -> None:
         (device,) = self.plan(DeviceRecord(ONE, {"name": "a"}, claimed=True)).devices
         assert (device.claims, device.imports) == (True, False)
-        assert device.changes == {"claimed": (None, True), "name": (None, "a")}
+        assert device.changes == {"claimed": (False, True), "name": (None, "a")}
 
     def test_a_claimed_device_is_not_claimed_again(self) -> None:
         (device,) = self.plan(DeviceRecord(ONE, claimed=True), ObservedDevice(ONE, {})).devices
@@ -341,6 +349,81 @@ class TestAnAccount:
         plan = self.plan(DeviceRecord(ONE, {"name": "a"}))
         assert plan.devices == ()
         assert "declare claimed: true" in plan.refused[ONE]
+
+
+class TestAClaimInAProduct:
+    """Devices of a product need no claim, and have the one that is declared."""
+
+    @staticmethod
+    def plan(claimed: bool, *seen: ObservedDevice) -> Plan:
+        observed = Observed({device.id: device for device in seen}, account="me@example.com")
+        return make_plan(Manifest("p", False, {}, (DeviceRecord(ONE, claimed=claimed),)), observed)
+
+    def test_it_is_made_with_the_import(self) -> None:
+        plan = self.plan(True)
+        (device,) = plan.devices
+        assert (device.imports, device.claims, plan.claim_user) == (True, True, "me@example.com")
+        assert device.changes == {"product": (None, "p"), "claimed": (False, True)}
+
+    def test_it_is_made_for_who_is_in_the_product_already(self) -> None:
+        (device,) = self.plan(True, ObservedDevice(ONE, {})).devices
+        assert (device.imports, device.claims, device.changes) == (False, True, {"claimed": (False, True)})
+
+    def test_it_stays(self) -> None:
+        (device,) = self.plan(True, ObservedDevice(ONE, {}, owner="me@example.com")).devices
+        assert not device.changed
+
+    def test_that_of_somebody_else_is_not_touched(self) -> None:
+        plan = self.plan(True, ObservedDevice(ONE, {}, owner="you@example.com"))
+        assert (plan.devices, plan.refused) == ((), {ONE: "is claimed by another account"})
+
+    def test_it_is_given_up(self) -> None:
+        (device,) = self.plan(False, ObservedDevice(ONE, {}, owner="you@example.com")).devices
+        assert (device.unclaims, device.changes) == (True, {"claimed": (True, False)})
+
+    def test_what_is_not_there_need_not_be_given_up(self) -> None:
+        (device,) = self.plan(False, ObservedDevice(ONE, {})).devices
+        assert not device.changed
+
+
+class TestWhatIsToBeAbsent:
+    """Devices are taken out of the product, and keep their claim unless it is said."""
+
+    @staticmethod
+    def plan(record: DeviceRecord, *seen: ObservedDevice, product: str | None = "p") -> DevicePlan:
+        manifest = Manifest(product, False, {}, (record,), absent=True)
+        (device,) = make_plan(manifest, Observed({device.id: device for device in seen})).devices
+        return device
+
+    def test_a_device_leaves_its_groups_and_the_product(self) -> None:
+        seen = ObservedDevice(ONE, {"name": "a"}, frozenset({"north"}), owner="me@example.com")
+        device = self.plan(DeviceRecord(ONE, {"name": "b"}), seen)
+        assert (device.removes, device.unclaims, device.remove_groups) == (True, False, {"north"})
+        assert device.changes == {"product": ("p", None), "groups": (["north"], [])}
+
+    def test_a_claim_is_given_up_when_that_is_declared(self) -> None:
+        device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}, owner="me@example.com"))
+        assert (device.removes, device.unclaims) == (True, True)
+        assert device.changes["claimed"] == (True, False)
+
+    def test_the_accounts_own_device_is_unclaimed(self) -> None:
+        device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}), product=None)
+        assert (device.removes, device.unclaims, device.changes) == (False, True, {"claimed": (True, False)})
+
+    def test_a_device_that_is_not_there_is_fine(self) -> None:
+        assert not self.plan(DeviceRecord(ONE)).changed
+
+    def test_nodes_leave_before_their_gateway(self) -> None:
+        records = (
+            DeviceRecord(ONE, mesh=Membership("barn", "gateway")),
+            DeviceRecord(TWO, mesh=Membership("barn", "node")),
+        )
+        plan = make_plan(Manifest("p", False, {}, records, absent=True), Observed({}))
+        assert [device.id for device in plan.devices] == [TWO, ONE]
+
+    def test_those_that_leave_are_counted(self) -> None:
+        devices = (DevicePlan(ONE, {}, removes=True), DevicePlan(TWO, {}, unclaims=True), DevicePlan(IDS[2], {}))
+        assert removals(Plan((), (), devices, {})) == (ONE, TWO)
 
 
 def test_the_difference_shows_only_what_changes() -> None:

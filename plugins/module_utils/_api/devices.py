@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
 
@@ -18,9 +19,31 @@ def list_account_devices(http: Http) -> Listing:
     return Listing(tuple(rows_of(data, ("devices",), route=route, doing=doing)), 1, True)
 
 
+LOOK_UP = "GET /v1/serial_numbers/:serial"
+
+
+def look_up_serial_number(http: Http, serial_number: str) -> str:
+    """The id of a device, also of one that nobody has claimed (endpoints.yml: serial_number_lookup).
+
+    The cloud allows an account 50 of these in an hour.
+    """
+    doing = f"look up serial number {serial_number}"
+    data = http.call(LOOK_UP, doing=doing, at={"serial": serial_number}).data
+    # Documentation and client spell it differently.
+    found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
+    if not isinstance(found, str):
+        raise ParticleError("bad_response", f"Could not {doing}: the answer holds no id.", status=200, route=LOOK_UP)
+    return found.lower()
+
+
 def claim_device(http: Http, device: str) -> None:
     """Make an online device the account's own (endpoints.yml: device_claim)."""
     http.call("POST /v1/devices", doing=f"claim device {device}", json={"id": device})
+
+
+def unclaim_device(http: Http, device: str) -> None:
+    """Give up the claim to a device (endpoints.yml: device_unclaim)."""
+    http.call("DELETE /v1/devices/:id", doing=f"unclaim device {device}", at={"id": device})
 
 
 def update_account_device(http: Http, device: str, fields: Mapping[str, Any]) -> None:

@@ -76,17 +76,20 @@ def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def import_devices(http: Http, product: str, devices: Sequence[str]) -> dict[str, str]:
+def import_devices(http: Http, product: str, devices: Sequence[str], claim_user: str | None = None) -> dict[str, str]:
     """Import by file, one identifier a line (endpoints.yml: product_device_import).
 
-    Success is partial by design: the answer has a list for each fate.
+    Success is partial by design: the answer has a list for each fate, with the identifiers as they were sent.
 
+    :param devices: ids, serial numbers, ICCIDs or IMEIs.
+    :param claim_user: the member of the product's team who claims them all.
     :returns: for each device that was *not* taken the name of its list.
     """
     doing = f"import {len(devices)} devices into product {product}"
     content = "".join(f"{device}\n" for device in devices).encode()
     route = "POST /v1/products/:p/devices"
-    data = http.call(route, doing=doing, at={"p": product}, file=content).data
+    query = {"claim_user": claim_user} if claim_user else None
+    data = http.call(route, doing=doing, at={"p": product}, query=query, file=content).data
     if not isinstance(data, dict):
         message = f"Could not learn whether the attempt to {doing} took effect: the answer is empty."
         raise ParticleError("ambiguous_write", message, status=200, route=route)
@@ -103,6 +106,18 @@ def update_product_device(http: Http, product: str, device: str, fields: Mapping
         at={"p": product, "id": device},
         json=dict(fields),
     )
+
+
+def unclaim_product_device(http: Http, product: str, device: str) -> None:
+    """Take a device from who has claimed it; it stays in the product (endpoints.yml: device_unclaim_product)."""
+    at = {"p": product, "id": device}
+    http.call("DELETE /v1/products/:p/devices/:id/owner", doing=f"unclaim device {device}", at=at)
+
+
+def remove_product_device(http: Http, product: str, device: str) -> None:
+    """Take a device out of the product (endpoints.yml: product_device_remove)."""
+    doing = f"remove device {device} from product {product}"
+    http.call("DELETE /v1/products/:p/devices/:id", doing=doing, at={"p": product, "id": device})
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
     claim_device,
+    unclaim_device,
     update_account_device,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group
@@ -24,6 +25,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     Product,
     change_group_of_devices,
     import_devices,
+    remove_product_device,
+    unclaim_product_device,
     update_product_device,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
@@ -31,6 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
     TOKEN_ROUTE,
     ParticleError,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import for_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -61,15 +65,25 @@ _TOO_LARGE_OR_MIXED = (400, 404)
 class Applied:
     """What became of a plan.
 
-    :param done: devices all of whose writes were done; ``errors``: those that failed, with the reason.
+    :param done: devices all of whose writes were done; ``errors``: those that failed, with the reason;
+        ``waiting``: those that the cloud lets nobody write yet, with the reason.
     :param wrote: whether any write was done, be it for a device that failed later.
     :param stopped: what ended the run early, if anything did.
     """
 
     done: set[str] = field(default_factory=set)
     errors: dict[str, ParticleError] = field(default_factory=dict)
+    waiting: dict[str, ParticleError] = field(default_factory=dict)
     wrote: bool = False
     stopped: ParticleError | None = None
+
+    def add(self, later: Applied) -> None:
+        """Add what became of another plan, for other devices or for what was left of these."""
+        self.done |= later.done
+        self.errors.update(later.errors)
+        self.waiting.update(later.waiting)
+        self.wrote |= later.wrote
+        self.stopped = self.stopped or later.stopped
 
 
 def apply_plan(
@@ -81,7 +95,8 @@ def apply_plan(
     """
     run = _Run(http, product, backend, max_failures)
     changing = run.set_up(plan)
-    run.import_into_product([device.id for device in changing if device.imports])
+    run.import_into_product([device for device in changing if device.imports and not device.claims], None)
+    run.import_into_product([device for device in changing if device.claims], plan.claim_user)
     run.change_groups(changing)
     run.write_devices(changing)
     return run.applied
@@ -135,13 +150,22 @@ class _Run:
                     break
         return not failed
 
-    def import_into_product(self, devices: Sequence[str]) -> None:
-        def send(chunk: Sequence[str]) -> None:
-            for device, fate in import_devices(self._http, self._in_product.id, chunk).items():
-                self._fail([device.lower()], _not_taken(device, fate, self._in_product))
+    def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
+        """Import; whoever is in the product already and is to be claimed is imported once more, for the claim."""
+        if self._product is None:
+            return
+        keys_of = {device.id: device.key for device in devices}
+        called = {key.lower(): device for device, key in keys_of.items()}
 
-        for start in range(0, len(devices), CHUNK):
-            self._halving(send, devices[start : start + CHUNK])
+        def send(chunk: Sequence[str]) -> None:
+            # Only these need no id: what stands on a label is taken as it is.
+            keys = [keys_of[device] for device in chunk]
+            for key, fate in import_devices(self._http, self._in_product.id, keys, claim_user).items():
+                self._fail([called.get(key.lower(), key)], _not_taken(key, fate, self._in_product))
+
+        ids = list(keys_of)
+        for start in range(0, len(ids), CHUNK):
+            self._halving(send, ids[start : start + CHUNK])
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
         for wanted in ("add", "remove"):
@@ -167,14 +191,22 @@ class _Run:
 
     def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
         """The device's own writes, in their order; each stands on the one before it."""
-        if device.claims:
+        at_home = self._product is None
+        if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
-        if device.fields and self._product is None:
-            yield lambda: update_account_device(self._http, device.id, device.fields)
+        if device.fields and at_home:
+            yield lambda: update_account_device(self._http, device.id, for_cloud(device.fields))
         elif device.fields:
-            yield lambda: update_product_device(self._http, self._in_product.id, device.id, device.fields)
+            body = for_cloud(device.fields)
+            yield lambda: update_product_device(self._http, self._in_product.id, device.id, body)
         if device.mesh is not None and device.mesh.write is not None:
             yield functools.partial(self._backend.apply, self._http, self._in_product, device.mesh.write)
+        if device.unclaims and at_home:
+            yield lambda: unclaim_device(self._http, device.id)
+        elif device.unclaims:
+            yield lambda: unclaim_product_device(self._http, self._in_product.id, device.id)
+        if device.removes:
+            yield lambda: remove_product_device(self._http, self._in_product.id, device.id)
 
     # --- how each of them fails ---
 

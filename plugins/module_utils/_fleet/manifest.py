@@ -9,11 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, dotted
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DeviceRecord, Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
+    FOR_PRODUCTS_ONLY,
+    UNLOCKED,
+    Value,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    DeviceRecord,
+    Identifier,
+    Manifest,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names import (
+    IDENTIFIERS,
+    Part,
+    name_from,
+    read_template,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading import PartReader, kind_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -24,9 +40,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
 )
 
-_TOP = ("product", "groups_mode", "unique_names", "networks", "devices")
+TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
+"""The keys of a manifest."""
+
 _NETWORK = ("backend", "parameters", "gateways")
-_DEVICE = ("id", "name", "notes", "groups", "claimed", "mesh")
+_DEVICE = (*IDENTIFIERS, "name", "notes", "groups", "development", "firmware_version", "claimed", "mesh")
 _MESH = ("network", "role", "state")
 _BACKENDS = ("ledger",)
 
@@ -34,15 +52,23 @@ _NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 _GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 _MAX_MISTAKES = 100
 
+# A device's label carries no check that every maker fills in, so only the shape is judged.
+_LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "serial_number": (re.compile(r"[A-Z0-9-]{4,40}\Z"), "serial number: 4 to 40 letters, digits and hyphens"),
+    "iccid": (re.compile(r"[0-9]{18,22}\Z"), "ICCID: 18 to 22 digits"),
+    "imei": (re.compile(r"[0-9]{14,16}\Z"), "IMEI: 14 to 16 digits"),
+}
 
-def read_manifest(data: Any, where: Where = dotted) -> Manifest:
+
+def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False) -> Manifest:
     """Validate ``data`` and give it its types.
 
     :param where: names a place of the data to the user.
+    :param absent: whether the devices are to be taken out again.
     :raises ParticleError: ``invalid_manifest`` naming every mistake with its place; ``unsupported`` for what
         needs a product when none is declared.
     """
-    reader = _Reader(where)
+    reader = _Reader(where, absent=absent)
     manifest = reader.manifest(data)
     if reader.mistakes:
         raise _refusal("invalid_manifest", "has a mistake", "has {} mistakes", reader.mistakes)
@@ -56,6 +82,10 @@ def read_manifest(data: Any, where: Where = dotted) -> Manifest:
     return manifest
 
 
+def _kind_of_identifier(record: DeviceRecord) -> str:
+    return record.declared_by.kind if record.declared_by else "id"
+
+
 def _refusal(code: str, one: str, many: str, places: list[str]) -> ParticleError:
     said = one if len(places) == 1 else many.format(len(places))
     shown = places[:_MAX_MISTAKES]
@@ -65,14 +95,18 @@ def _refusal(code: str, one: str, many: str, places: list[str]) -> ParticleError
     return ParticleError(code, f"The manifest {said}:\n  " + "\n  ".join(shown), hint=hint)
 
 
+Devices = list[tuple[Place, DeviceRecord]]
+
+
 class _Reader(PartReader):
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, *, absent: bool) -> None:
         super().__init__(where)
+        self._absent = absent
         self._has_gateway: set[str] = set()
         self.product_only: list[str] = []
 
     def manifest(self, data: Any) -> Manifest:
-        top = self.mapping(data, (), _TOP)
+        top = self.mapping(data, (), TOP)
         product = self._product(top["product"]) if "product" in top else None
         mode = self.choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
         unique = self.truth(top.get("unique_names", True), ("unique_names",))
@@ -84,15 +118,15 @@ class _Reader(PartReader):
             for index, item in enumerate(self.sequence(top.get("devices", []), ("devices",)))
             if (found := self._device(item, ("devices", index), raw_networks)) is not None
         ]
-        self.twins([(place, record.id) for place, record in devices], "id")
+        self._refuse_twins(devices)
+        if "name_template" in top:
+            devices = self._named(devices, top["name_template"])
         if unique:
-            named = [(place, record.fields["name"]) for place, record in devices if record.fields.get("name")]
-            self.twins(named, "name")
-        for place, record in devices:
-            if record.claimed and product is not None:
-                self.wrong((*place, "claimed"), "is for the account's own devices; those of a product need no claim")
+            self._refuse_shared_names(devices)
+        if product is None:
+            self._judge_claims(devices)
         networks = self._with_gateways(raw_networks, devices)
-        return Manifest(product, mode == "exact", networks, tuple(record for _, record in devices))
+        return Manifest(product, mode == "exact", networks, tuple(record for _, record in devices), self._absent)
 
     def _product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -120,14 +154,14 @@ class _Reader(PartReader):
                 self.wrong(place, "a network cannot be called like a role")
             network = self.mapping({} if item is None else item, place, _NETWORK)
             self.choice(network.get("backend", "ledger"), (*place, "backend"), _BACKENDS)
-            parameters = network.get("parameters", {})
-            if not isinstance(parameters, Mapping):
+            parameters = network.get("parameters")
+            if "parameters" in network and not isinstance(parameters, Mapping):
                 self.wrong((*place, "parameters"), f"must be a mapping, not {kind_of(parameters)}")
-                parameters = {}
+                parameters = None
             self.json(parameters, (*place, "parameters"))
             given = self.sequence(network.get("gateways", []), (*place, "gateways"))
             gateways = [self.device_id(gateway, (*place, "gateways", index)) for index, gateway in enumerate(given)]
-            networks[str(name)] = Network(str(name), tuple(g for g in gateways if g), dict(parameters))
+            networks[str(name)] = Network(str(name), tuple(g for g in gateways if g), parameters)
         return networks
 
     def _device(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Place, DeviceRecord] | None:
@@ -135,25 +169,60 @@ class _Reader(PartReader):
         device = self.mapping(value, place, _DEVICE)
         if not isinstance(value, Mapping):
             return None
-        if "id" not in device:
-            self.wrong(place, "has no id")
-        identifier = self.device_id(device["id"], (*place, "id")) if "id" in device else None
-        fields = {key: self.text(device[key], (*place, key)) for key in ("name", "notes") if key in device}
-        if "name" in device and isinstance(device["name"], str) and not device["name"].strip():
-            self.wrong((*place, "name"), "is empty")
+        identity = self._identity(device, place)
+        fields = self._fields(device, place)
         groups = self._groups(device["groups"], (*place, "groups")) if "groups" in device else None
-        if device.get("claimed", True) is not True:
-            self.wrong((*place, "claimed"), "can only be true; leave it out to leave the claim alone")
+        claimed = self.truth(device["claimed"], (*place, "claimed")) if "claimed" in device else None
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = self._mesh(device["mesh"], (*place, "mesh"), networks)
-        for key in ("groups", "mesh"):
+        for key in ("groups", "mesh", *FOR_PRODUCTS_ONLY):
             if key in device:
                 self.product_only.append(f"{self._where((*place, key))}: {key}")
-        if identifier is None or len(self.mistakes) > before:
-            # Kept for the search of twins when at least its id and name can be relied on.
-            return None if identifier is None else (place, DeviceRecord(identifier, fields, mesh=mesh))
-        return place, DeviceRecord(identifier, fields, groups, "claimed" in device, mesh, leaves)
+        if identity is None:
+            return None
+        identifier, declared_by = identity
+        if len(self.mistakes) > before:
+            # Kept for the search of twins: its identifier and name can be relied on.
+            return place, DeviceRecord(identifier, fields, mesh=mesh, declared_by=declared_by)
+        return place, DeviceRecord(identifier, fields, groups, claimed, mesh, leaves, declared_by)
+
+    def _identity(self, device: Mapping[str, Any], place: Place) -> tuple[str, Identifier | None] | None:
+        """What the device is called, and when that is not its id, what it is declared by."""
+        given = [kind for kind in IDENTIFIERS if kind in device]
+        if not given:
+            self.wrong(place, "has no id (or serial_number, iccid or imei)")
+            return None
+        for extra in given[1:]:
+            self.wrong((*place, extra), f"goes not together with {given[0]}: declare a device by one of them")
+        kind = given[0]
+        if kind == "id":
+            identifier = self.device_id(device["id"], (*place, "id"))
+            return None if identifier is None else (identifier, None)
+        label = self.text(device[kind], (*place, kind)).strip().upper()
+        shape, words = _LABELS[kind]
+        if not shape.match(label):
+            if isinstance(device[kind], str):
+                self.wrong((*place, kind), f"{device[kind]!r} is no {words}")
+            return None
+        return label, Identifier(kind, label)
+
+    def _fields(self, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
+        fields: dict[str, Value] = {}
+        for key in ("name", "notes"):
+            if key in device:
+                fields[key] = self.text(device[key], (*place, key))
+        if isinstance(device.get("name"), str) and not device["name"].strip():
+            self.wrong((*place, "name"), "is empty")
+        if "development" in device:
+            fields["development"] = self.truth(device["development"], (*place, "development"))
+        if "firmware_version" in device:
+            version = device["firmware_version"]
+            if version != UNLOCKED and (isinstance(version, bool) or not isinstance(version, int) or version < 0):
+                said = f"must be the number of a version, or {UNLOCKED}, not {version!r}"
+                self.wrong((*place, "firmware_version"), said)
+            fields["firmware_version"] = version if isinstance(version, int) else UNLOCKED
+        return fields
 
     def _groups(self, value: Any, place: Place) -> frozenset[str]:
         groups = self.sequence(value, place)
@@ -189,9 +258,50 @@ class _Reader(PartReader):
 
     # --- what only shows when all is read ---
 
-    def _with_gateways(
-        self, networks: Mapping[str, Network], devices: list[tuple[Place, DeviceRecord]]
-    ) -> dict[str, Network]:
+    def _refuse_twins(self, devices: Devices) -> None:
+        for kind in IDENTIFIERS:
+            alike = [found for found in devices if _kind_of_identifier(found[1]) == kind]
+            self.twins([(place, record.id) for place, record in alike], kind)
+
+    def _named(self, devices: Devices, template: Any) -> Devices:
+        """The devices with a name for each that declares none."""
+        try:
+            parts = read_template(self.text(template, ("name_template",)))
+        except ValueError as error:
+            if isinstance(template, str):
+                self.wrong(("name_template",), str(error))
+            return devices
+        return [
+            (place, record if "name" in record.fields else self._with_name(place, record, parts))
+            for place, record in devices
+        ]
+
+    def _with_name(self, place: Place, record: DeviceRecord, template: tuple[Part, ...]) -> DeviceRecord:
+        values: dict[str, str | int] = {"index": int(place[-1]) + 1, _kind_of_identifier(record): record.id}
+        if record.mesh is not None:
+            values.update(record.mesh.as_result())
+        try:
+            return replace(record, fields={**record.fields, "name": name_from(template, values)})
+        except KeyError as missing:
+            self.wrong(place, f"has no {missing.args[0]}, which name_template makes its name from")
+            return record
+
+    def _refuse_shared_names(self, devices: Devices) -> None:
+        self.twins(
+            [(place, str(record.fields["name"])) for place, record in devices if record.fields.get("name")], "name"
+        )
+
+    def _judge_claims(self, devices: Devices) -> None:
+        """What makes no sense for the account's own devices, which are its own because it has claimed them."""
+        for place, record in devices:
+            if self._absent and record.claimed is not False:
+                said = "the account's own devices leave it only by giving up the claim; declare claimed: false"
+                self.wrong(place, said)
+            elif record.claimed is False and record.fields and not self._absent:
+                said = f"is false, and a device of nobody has no {' and no '.join(record.fields)}"
+                self.wrong((*place, "claimed"), said)
+
+    def _with_gateways(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:
         """The networks with all their gateways: those named and those among the devices."""
         among: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
         used: set[str] = set()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
@@ -15,9 +15,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     get_product_device,
     list_product_devices,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import CLOUD_NAMES, observed_fields
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import ids_in
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DeviceRecord,
+    Identifier,
     Manifest,
     Observed,
     ObservedDevice,
@@ -27,7 +31,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http import Ht
 
 def observe_account(http: Http, manifest: Manifest) -> Observed:
     """The declared devices among those that the account has claimed; one request."""
-    return Observed(_declared(list_account_devices(http).rows, manifest.devices))
+    rows = list_account_devices(http).rows
+    ids = ids_in(rows, manifest.devices)
+    return Observed(_declared(rows, manifest.devices, ids), ids=ids)
 
 
 def observe_product(http: Http, product: Product, manifest: Manifest, warn: Callable[[str], None]) -> Observed:
@@ -35,19 +41,66 @@ def observe_product(http: Http, product: Product, manifest: Manifest, warn: Call
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
-    declared = {record.id: record for record in manifest.devices}
     rows = _all_rows(http, product, warn)
     # A quarantined device is not in the product yet; to import it is to approve it.
-    members = {device: row for device, row in rows.items() if device in declared and not row.get("quarantined")}
-    silent = [device for device, row in members.items() if _wanted_of(declared[device]) - set(row)]
-    if silent:
-        warn(f"The cloud lists devices without what is declared: {len(silent)} are read one by one.")
-        single = in_parallel(lambda device: get_product_device(http, product.id, device), silent, http.workers)
-        # What the list says stands, also when the single answer holds nothing.
-        members.update((device, members[device] | read) for device, read in zip(silent, single, strict=True))
-    uses_groups = any(map(_uses_groups, manifest.devices))
-    groups = _groups(http, product) if uses_groups else frozenset[str]()
-    return Observed(_declared(members.values(), manifest.devices), groups)
+    members = {device: row for device, row in rows.items() if not row.get("quarantined")}
+    ids = _ids(http, product, members, manifest.devices, warn)
+    declared = {
+        ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
+        for record in manifest.devices
+    }
+    members = {device: row for device, row in members.items() if device in declared}
+    if not manifest.absent:
+        silent = [device for device, row in members.items() if _wanted_of(declared[device]) - set(row)]
+        members |= _read_singly(http, product, silent, members, warn)
+    uses_groups = not manifest.absent and any(map(_uses_groups, manifest.devices))
+    return Observed(
+        _declared(members.values(), manifest.devices, ids),
+        _groups(http, product) if uses_groups else frozenset(),
+        ids,
+        _account(http) if any(record.claimed for record in manifest.devices) else None,
+    )
+
+
+def _ids(
+    http: Http,
+    product: Product,
+    rows: Mapping[str, dict[str, Any]],
+    records: Sequence[DeviceRecord],
+    warn: Callable[[str], None],
+) -> dict[Identifier, str]:
+    """The ids of devices that are declared by something else, as far as they are in the product."""
+    ids = ids_in(rows.values(), records)
+    missing = {record.declared_by.kind for record in records if record.declared_by and record.declared_by not in ids}
+    # Only the serial number is sure to be in each row of the list (endpoints.yml: product_devices_list).
+    missing -= {"serial_number"}
+    bare = [
+        device
+        for device, row in rows.items()
+        if row.get("cellular") is not False and any(kind not in row for kind in missing)
+    ]
+    return {**ids, **ids_in(_read_singly(http, product, bare, rows, warn).values(), records)}
+
+
+def _read_singly(
+    http: Http,
+    product: Product,
+    devices: Sequence[str],
+    rows: Mapping[str, dict[str, Any]],
+    warn: Callable[[str], None],
+) -> dict[str, dict[str, Any]]:
+    """What the list says of ``devices`` and, beside it, what only a single read tells."""
+    if not devices:
+        return {}
+    warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
+    single = in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
+    # What the list says stands, also when the single answer holds nothing.
+    return {device: rows[device] | read for device, read in zip(devices, single, strict=True)}
+
+
+def _account(http: Http) -> str:
+    """Who asks. :raises ParticleError: for a user of the API only, who can claim nothing."""
+    return str(get_user(http).get("username") or "")
 
 
 def _all_rows(http: Http, product: Product, warn: Callable[[str], None]) -> dict[str, dict[str, Any]]:
@@ -68,7 +121,8 @@ def _all_rows(http: Http, product: Product, warn: Callable[[str], None]) -> dict
 
 def _wanted_of(record: DeviceRecord) -> set[str]:
     """What must be known of a device before anything is written to it."""
-    return {*record.fields, "groups"} if _uses_groups(record) else set(record.fields)
+    fields = {CLOUD_NAMES[name] for name in record.fields}
+    return {*fields, "groups"} if _uses_groups(record) else fields
 
 
 def _uses_groups(record: DeviceRecord) -> bool:
@@ -85,13 +139,16 @@ def _groups(http: Http, product: Product) -> frozenset[str]:
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
 
 
-def _declared(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[str, ObservedDevice]:
-    wanted = {record.id for record in records}
+def _declared(
+    rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord], ids: Mapping[Identifier, str]
+) -> dict[str, ObservedDevice]:
+    wanted = {record.id for record in records} | set(ids.values())
     return {
         str(row["id"]): ObservedDevice(
             id=str(row["id"]),
-            fields={name: row[name] for name in ("name", "notes") if name in row},
+            fields=observed_fields(row),
             groups=frozenset(texts_of(row.get("groups"))),
+            owner=str(row["owner"]) if row.get("owner") else None,
         )
         for row in rows
         if str(row.get("id")) in wanted

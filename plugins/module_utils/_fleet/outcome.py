@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    Change,
+    DeviceRecord,
+    Manifest,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
 
 OK = "ok"
@@ -21,17 +25,38 @@ STATUSES = (OK, CHANGED, FAILED, PENDING)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one device. ``pending``: not there yet, and nothing wrong with it; run again."""
+    """What became of one device. ``pending``: not there yet, and nothing wrong with it; run again.
 
-    id: str
+    :param id: ``None`` as long as the cloud has not told the id of a device that is declared by something else.
+    :param identifier: what the manifest calls it.
+    """
+
+    id: str | None
+    identifier: str
     name: str | None
     status: str
     changes: Mapping[str, Change]
     error: ParticleError | None = None
 
+    @classmethod
+    def of(
+        cls, record: DeviceRecord, status: str, changes: Mapping[str, Change], error: ParticleError | None
+    ) -> Outcome:
+        """The outcome of a declared device."""
+        name = record.fields.get("name")
+        return cls(
+            record.id if record.identified else None,
+            record.key,
+            None if name is None else str(name),
+            status,
+            changes,
+            error,
+        )
+
     def as_result(self) -> dict[str, Any]:
         return {
             "id": self.id,
+            "identifier": self.identifier,
             "name": self.name,
             "status": self.status,
             "changes": {field: {"before": before, "after": after} for field, (before, after) in self.changes.items()},

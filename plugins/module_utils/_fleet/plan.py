@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import differs
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     Change,
     DevicePlan,
@@ -32,30 +33,58 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
     """
     refused: dict[str, str] = {}
     plans: list[DevicePlan] = []
-    for record in _gateways_first(manifest.devices):
-        device = observed.devices.get(record.id)
-        if device is None and manifest.product is None and not record.claimed:
-            refused[record.id] = "is not among the devices of the account; declare claimed: true to claim it"
+    for record in _in_order(manifest):
+        device, member = observed.devices.get(record.id), mesh.members.get(record.id)
+        if manifest.absent:
+            plans.append(_plan_removal(record, device, manifest, member))
             continue
-        plans.append(_plan_device(record, device, manifest, mesh.members.get(record.id)))
+        reason = _reason_against(record, device, manifest, observed)
+        if reason:
+            refused[record.id] = reason
+        else:
+            plans.append(_plan_device(record, device, manifest, member))
     needed = {group for plan in plans for group in plan.add_groups}
-    return Plan(tuple(sorted(needed - observed.groups)), mesh.setup, tuple(plans), refused, mesh.creates)
+    return Plan(
+        tuple(sorted(needed - observed.groups)), mesh.setup, tuple(plans), refused, mesh.creates, observed.account
+    )
 
 
-def _gateways_first(records: Iterable[DeviceRecord]) -> list[DeviceRecord]:
-    """A node can join as soon as its gateway is there, so gateways come before what they serve."""
-    return sorted(records, key=lambda record: record.mesh is None or record.mesh.role != GATEWAY)
+def _reason_against(
+    record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
+) -> str | None:
+    """Why no write can bring a device where it is declared."""
+    if manifest.product is None:
+        if device is None and record.claimed is None:
+            return "is not among the devices of the account; declare claimed: true to claim it"
+        if device is None and record.claimed and record.declared_by and record.declared_by.kind != "serial_number":
+            return (
+                f"is not among the devices of the account, and no cloud finds a device by its {record.declared_by.kind}"
+            )
+    elif record.claimed and device and device.owner not in (None, observed.account):
+        return "is claimed by another account"
+    return None
+
+
+def _in_order(manifest: Manifest) -> list[DeviceRecord]:
+    """A node can join as soon as its gateway is there, so gateways come before what they serve, and leave after it."""
+    return sorted(
+        manifest.devices,
+        key=lambda record: (record.mesh is None or record.mesh.role != GATEWAY) is not manifest.absent,
+    )
 
 
 def _plan_device(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, member: MemberPlan | None
 ) -> DevicePlan:
     in_product = manifest.product is not None
+    owned = device is not None and (device.owner is not None or not in_product)
     changes: dict[str, Change] = {}
-    if device is None:
-        changes["product" if in_product else "claimed"] = (None, manifest.product or True)
+    if device is None and in_product:
+        changes["product"] = (None, manifest.product)
+    if record.claimed is not None and record.claimed is not owned:
+        changes["claimed"] = (owned, record.claimed)
     observed_fields = device.fields if device else {}
-    fields = {name: value for name, value in record.fields.items() if _differs(value, observed_fields.get(name))}
+    fields = {name: value for name, value in record.fields.items() if differs(value, observed_fields.get(name))}
     changes.update({name: (observed_fields.get(name), value) for name, value in fields.items()})
     has = device.groups if device else frozenset()
     own = frozenset(group for group in has if not group.startswith(RESERVED_GROUPS))
@@ -71,17 +100,54 @@ def _plan_device(
         id=record.id,
         changes=changes,
         imports=device is None and in_product,
-        claims=device is None and not in_product,
+        claims=bool(record.claimed) and not owned,
+        unclaims=record.claimed is False and owned,
         add_groups=add,
         remove_groups=remove,
         fields=fields,
         mesh=member,
+        declared_by=record.declared_by,
     )
 
 
-def _differs(declared: str, observed: str | None) -> bool:
-    """Empty notes and no notes are the same to the cloud."""
-    return declared != (observed or "")
+def _plan_removal(
+    record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, member: MemberPlan | None
+) -> DevicePlan:
+    """Out of its mesh, its groups and the product; the claim is given up only where that is declared."""
+    in_product = manifest.product is not None
+    changes: dict[str, Change] = {}
+    unclaims = device is not None and record.claimed is False and (device.owner is not None or not in_product)
+    if device is not None and in_product:
+        changes["product"] = (manifest.product, None)
+    if unclaims:
+        changes["claimed"] = (True, False)
+    has = device.groups if device else frozenset()
+    own = sorted(group for group in has if not group.startswith(RESERVED_GROUPS))
+    if own:
+        changes["groups"] = (own, [])
+    if member is not None:
+        changes.update(member.changes)
+    return DevicePlan(
+        id=record.id,
+        changes=changes,
+        unclaims=unclaims,
+        removes=device is not None and in_product,
+        remove_groups=has,
+        mesh=member,
+        declared_by=record.declared_by,
+    )
+
+
+def only_imported(device: DevicePlan) -> DevicePlan:
+    """What comes first for a device whose id only the product's list will tell."""
+    return DevicePlan(
+        device.id, device.changes, imports=device.imports, claims=device.claims, declared_by=device.declared_by
+    )
+
+
+def removals(plan: Plan) -> tuple[str, ...]:
+    """What the devices are called that leave the product or give up their claim."""
+    return tuple(device.key for device in plan.devices if device.removes or device.unclaims)
 
 
 def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -108,6 +174,6 @@ def difference(plan: Plan) -> dict[str, Mapping[str, object]]:
     after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}
     for device in plan.devices:
         if device.changed:
-            before[device.id] = {name: change[0] for name, change in device.changes.items()}
-            after[device.id] = {name: change[1] for name, change in device.changes.items()}
+            before[device.key] = {name: change[0] for name, change in device.changes.items()}
+            after[device.key] = {name: change[1] for name, change in device.changes.items()}
     return {"before": before, "after": after}

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
     Manifest,
@@ -37,6 +38,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     NO_MESH,
     difference,
     make_plan,
+    only_imported,
+    removals,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
@@ -47,6 +50,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 
 _POLL_SECONDS = 5.0
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ def reconcile(
     proof: Proof,
     warn: Callable[[str], None],
     max_failures: int | None = None,
+    max_removals: int | None = None,
+    confirm: bool = False,
     hold: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -76,46 +82,57 @@ def reconcile(
 
     :param hold: keeps other runs out; given the id of the product, or ``None`` for the account's own devices.
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
+    :param max_removals: how many devices may leave without ``confirm``; ``None``: 1, or one in ten when that is more.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
     fleet = _Fleet(http, manifest, warn, max_failures)
     with hold(fleet.product_id):
-        plan = fleet.plan(manifest)
+        plan = fleet.plan()
+        _refuse_many_removals(plan, max_removals, confirm=confirm)
         applied, states = Applied(), None
         if not check_mode:
             applied = fleet.apply(plan)
             try:
                 if applied.stopped is None and proof.verify != "none":
-                    fleet.prove_written(plan, applied)
+                    fleet.prove_written(applied)
                 if applied.stopped is None and proof.verify == "online":
                     states = fleet.wait_until_joined(applied, proof.timeout, clock, sleep)
             except ParticleError as failed:
                 applied.stopped = failed
-    outcomes = _outcomes(manifest, plan, applied, states, check_mode=check_mode)
+    outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped)
     return {
         "changed": plan.changed if check_mode else applied.wrote,
         "summary": summary_of(outcomes),
         "devices": [outcome.as_result() for outcome in outcomes],
-        "networks": networks_of(manifest, states),
+        "networks": networks_of(fleet.manifest, states),
         "diff": difference(plan),
         **(error.as_failure() if error else {}),
     }
+
+
+def _refuse_many_removals(plan: Plan, most: int | None, *, confirm: bool) -> None:
+    leaving = removals(plan)
+    if most is None:
+        most = max(1, (len(plan.devices) + len(plan.refused)) // 10)
+    if confirm or len(leaving) <= most:
+        return
+    shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
+    message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
+    hint = "Set confirm to true when that is meant, or raise max_removals; else correct what is declared."
+    raise ParticleError("too_many_removals", message, hint=hint)
 
 
 def _outcomes(
     manifest: Manifest, plan: Plan, applied: Applied, states: Mapping[str, str] | None, *, check_mode: bool
 ) -> list[Outcome]:
     """One outcome for each declared device, in the order of the manifest."""
-    plans = {device.id: device for device in plan.devices}
-    refusals = {
-        device: ParticleError("device_not_yours", f"Device {device} {reason}.")
-        for device, reason in plan.refused.items()
-    }
+    plans = {device.key: device for device in plan.devices}
+    refusals = _refusals(plan)
     outcomes = []
     for record in manifest.devices:
-        device = plans.get(record.id)
+        device = plans.get(record.key)
         changes = device.changes if device else {}
         error = refusals.get(record.id) or applied.errors.get(record.id)
         if error is not None:
@@ -123,11 +140,18 @@ def _outcomes(
         elif (changes and not check_mode and record.id not in applied.done) or (
             states and states.get(record.id, JOINED) != JOINED
         ):
-            status = PENDING
+            status, error = PENDING, applied.waiting.get(record.id)
         else:
             status = CHANGED if changes else OK
-        outcomes.append(Outcome(record.id, record.fields.get("name"), status, changes, error))
+        outcomes.append(Outcome.of(record, status, changes, error))
     return outcomes
+
+
+def _refusals(plan: Plan) -> dict[str, ParticleError]:
+    return {
+        device: ParticleError("device_not_yours", f"Device {device} {reason}.")
+        for device, reason in plan.refused.items()
+    }
 
 
 class _Fleet:
@@ -136,7 +160,9 @@ class _Fleet:
     def __init__(self, http: Http, manifest: Manifest, warn: Callable[[str], None], max_failures: int | None) -> None:
         self._http = http
         self._max_failures = max_failures
-        self._manifest = manifest
+        self.manifest = manifest
+        """What is declared, with the ids of all devices that the cloud has told by now."""
+        self._observed = Observed({})
         self._warn = warn
         self._backend: Backend = ledger
         self._product: Product | None = None
@@ -147,50 +173,105 @@ class _Fleet:
     def product_id(self) -> str | None:
         return self._product.id if self._product else None
 
-    def plan(self, manifest: Manifest) -> Plan:
-        """Observe the devices of ``manifest`` and plan them."""
-        observed = self._observe(manifest)
-        return make_plan(manifest, observed, self._plan_mesh(manifest, observed))
-
-    def _observe(self, manifest: Manifest) -> Observed:
+    def plan(self) -> Plan:
+        """Observe all devices and plan them."""
         if self._product is None:
-            return observe_account(self._http, manifest)
-        return observe_product(self._http, self._product, manifest, self._warn)
+            self._observed = observe_account(self._http, self.manifest)
+        else:
+            self._observed = observe_product(self._http, self._product, self.manifest, self._warn)
+        self.manifest = resolved(self.manifest, self._observed.ids)
+        return self._plan_of(self.manifest, self._observed)
+
+    def _plan_again(self, devices: Set[str]) -> Plan:
+        """Observe these devices again and plan them."""
+        records = tuple(record for record in self.manifest.devices if record.id in devices)
+        manifest = replace(self.manifest, devices=records)
+        if self._product is None:
+            return self._plan_of(manifest, observe_account(self._http, manifest))
+        return self._plan_of(manifest, observe_product(self._http, self._product, manifest, self._warn))
+
+    def _plan_of(self, manifest: Manifest, observed: Observed) -> Plan:
+        return make_plan(manifest, observed, self._plan_mesh(manifest, observed))
 
     def _plan_mesh(self, manifest: Manifest, observed: Observed) -> MeshPlan:
         wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
+        if manifest.absent:
+            wanted = {record.id: None for record in manifest.devices}
         if self._product is None or not wanted:
             return NO_MESH
         groups_of = {device: found.groups for device, found in observed.devices.items()}
-        seen = self._backend.observe(self._http, self._product, frozenset(wanted), self._warn)
+        try:
+            seen = self._backend.observe(self._http, self._product, frozenset(wanted), self._warn)
+        except ParticleError as error:
+            if manifest.absent and error.code == "unsupported":
+                return NO_MESH  # what cannot be there need not be taken away
+            raise
         return self._backend.plan(manifest.networks, wanted, groups_of, seen)
 
     def apply(self, plan: Plan) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
-        applied = apply_plan(self._http, self._product, plan, self._backend, self._max_failures)
-        doubtful = {device for device, error in applied.errors.items() if error.code == "ambiguous_write"}
-        for device in doubtful:
-            del applied.errors[device]  # until it is settled they are as good as those that were not reached
+        applied = Applied()
+        if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
+            plan = self._identify(plan, applied)
+        if applied.stopped is None:
+            applied.add(apply_plan(self._http, self._product, plan, self._backend, self._max_failures))
+        doubtful = {device for device, error in applied.errors.items() if _is_in_doubt(error)}
         if not doubtful or applied.stopped is not None:
+            for device in doubtful:
+                del applied.errors[device]  # as good as those that were not reached
             return applied
+        for device in doubtful:
+            del applied.errors[device]
         try:
-            second_plan = self.plan(self._only(doubtful))
+            second_plan = self._plan_again(doubtful)
         except ParticleError as error:
             applied.stopped = error
             return applied
-        second = apply_plan(self._http, self._product, second_plan, self._backend, self._max_failures)
         settled = {device.id for device in second_plan.devices if not device.changed}
-        applied.errors.update(second.errors)
-        applied.done |= second.done | settled
-        applied.wrote |= second.wrote or bool(settled)
-        applied.stopped = second.stopped
+        applied.done |= settled
+        applied.wrote |= bool(settled)
+        applied.add(apply_plan(self._http, self._product, second_plan, self._backend, self._max_failures))
         return applied
 
-    def prove_written(self, plan: Plan, applied: Applied) -> None:
+    def _identify(self, plan: Plan, applied: Applied) -> Plan:
+        """Learn the ids of devices that are declared by their label, and plan again with these."""
+        try:
+            if self._product is not None:
+                imports = tuple(only_imported(device) for device in plan.devices if device.imports)
+                first = apply_plan(
+                    self._http,
+                    self._product,
+                    replace(plan, create_groups=(), setup=(), devices=imports),
+                    self._backend,
+                    self._max_failures,
+                )
+                first.done.clear()  # there is more to write
+                applied.add(first)
+                if applied.stopped is not None:
+                    return plan
+                plan = self.plan()
+            else:
+                unknown = {device.id for device in plan.devices if not device.identified}
+                found = look_up(self._http, [record for record in self.manifest.devices if record.id in unknown])
+                applied.errors.update(found.errors)
+                applied.waiting.update(found.waiting)
+                self.manifest = resolved(self.manifest, found.ids)
+                plan = self._plan_of(self.manifest, self._observed)
+        except ParticleError as error:
+            applied.stopped = error
+            return plan
+        applied.errors.update(_refusals(plan))
+        for device in plan.devices:
+            if not device.identified and (device.imports or device.claims) and device.id not in applied.waiting:
+                applied.errors.setdefault(device.id, _not_listed(device))
+        left = applied.errors.keys() | applied.waiting.keys()
+        return replace(plan, devices=tuple(device for device in plan.devices if device.id not in left))
+
+    def prove_written(self, applied: Applied) -> None:
         """Look again: a device whose plan is not empty now has failed, whatever the cloud answered."""
         if not applied.done:
             return
-        for device in self.plan(self._only(applied.done)).devices:
+        for device in self._plan_again(applied.done).devices:
             if device.changed:
                 applied.done.discard(device.id)
                 applied.errors[device.id] = _not_written(device)
@@ -201,7 +282,7 @@ class _Fleet:
         """Sweep over the members' reports until all have joined, or the time is over."""
         wanted = {
             record.id: record.mesh
-            for record in self._manifest.devices
+            for record in self.manifest.devices
             if record.mesh is not None and record.id not in applied.errors
         }
         if self._product is None or not wanted:
@@ -214,12 +295,19 @@ class _Fleet:
                 return states
             sleep(min(_POLL_SECONDS, left))
 
-    def _only(self, devices: Set[str]) -> Manifest:
-        records = tuple(record for record in self._manifest.devices if record.id in devices)
-        return replace(self._manifest, devices=records)
+
+def _is_in_doubt(error: ParticleError) -> bool:
+    """Whether what failed may yet be as declared: what is taken out twice is not there the second time."""
+    gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
+    return gone or error.code == "ambiguous_write"
+
+
+def _not_listed(device: DevicePlan) -> ParticleError:
+    message = f"The cloud took {device.declared_by} and yet lists no device with it."
+    return ParticleError("conflict", message, hint="Declare the device by its id instead.")
 
 
 def _not_written(device: DevicePlan) -> ParticleError:
     fields = ", ".join(device.changes)
-    message = f"The cloud took the writes for device {device.id}, and yet differs still: {fields}."
+    message = f"The cloud took the writes for device {device.key}, and yet differs still: {fields}."
     return ParticleError("conflict", message, hint="See whether somebody else writes this device, then run again.")

@@ -29,11 +29,14 @@ LOST = "lost"
 
 @dataclass(frozen=True)
 class Network:
-    """A declared network. ``gateways`` are the ids of all its gateways, ``parameters`` may hold join keys."""
+    """A declared network. ``gateways`` are the ids of all its gateways, ``parameters`` may hold join keys.
+
+    ``parameters`` that are ``None`` are not declared: its members keep theirs, and a new one gets those of the others.
+    """
 
     name: str
     gateways: tuple[str, ...]
-    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    parameters: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ ledger ``mesh-status``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers import (
@@ -146,11 +146,12 @@ def plan(
     observed: Observed,
 ) -> MeshPlan:
     """Groups and instances that differ from what is declared."""
+    completed = {name: _with_parameters(network, observed) for name, network in networks.items()}
     members = {
         device: _plan_member(
             device,
             membership,
-            networks[membership.network] if membership else None,
+            completed[membership.network] if membership else None,
             groups_of.get(device, frozenset()),
             observed.orders.get(device),
         )
@@ -159,6 +160,15 @@ def plan(
     needed = any(wanted.values())
     missing = tuple(name for name in LEDGERS if needed and name not in observed.ledgers)
     return MeshPlan(tuple(map(CreateLedger, missing)), members, {"ledgers": missing})
+
+
+def _with_parameters(network: Network, observed: Observed) -> Network:
+    """A network whose parameters are not declared has those of its members, as far as these agree."""
+    if network.parameters is not None:
+        return network
+    found = [orders.get("parameters") for orders in observed.orders.values() if orders.get("network") == network.name]
+    agreed = found[0] if found and isinstance(found[0], dict) and all(other == found[0] for other in found) else None
+    return replace(network, parameters=agreed)
 
 
 def _plan_member(
@@ -178,7 +188,7 @@ def _plan_member(
         "network": membership.network,
         "role": membership.role,
         "gateways": list(network.gateways),
-        "parameters": dict(network.parameters),
+        "parameters": _parameters(network, orders),
     }
     changes: dict[str, tuple[Any, Any]] = {}
     if has != needs or orders is None or any(orders.get(key) != data[key] for key in ("network", "role")):
@@ -194,6 +204,15 @@ def _plan_member(
         changes["mesh.unknown"] = (", ".join(foreign), None)
     write = SetOrders(device, data) if orders != data else None
     return MemberPlan(needs - has, has - needs, write, changes)
+
+
+def _parameters(network: Network, orders: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Those of the network; where nothing is declared and its members differ, those that the device has there."""
+    if network.parameters is not None:
+        return dict(network.parameters)
+    stays = orders is not None and orders.get("network") == network.name
+    own = orders.get("parameters") if orders and stays else None
+    return dict(own) if isinstance(own, dict) else {}
 
 
 def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str, Any] | None:

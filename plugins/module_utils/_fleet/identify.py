@@ -1,0 +1,101 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ids of devices that are declared by what stands on their label. Private to this collection."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP, look_up_serial_number
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    DeviceRecord,
+    Identifier,
+    Manifest,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[Identifier, str]:
+    """The ids that a list tells of those ``records`` that are declared by something else."""
+    wanted = {record.declared_by for record in records if record.declared_by}
+    kinds = {identifier.kind for identifier in wanted}
+    told = {Identifier(kind, str(row[kind]).upper()): str(row["id"]) for row in rows for kind in kinds if row.get(kind)}
+    return {identifier: told[identifier] for identifier in wanted & told.keys()}
+
+
+def resolved(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
+    """The manifest with all ``ids`` that are known, also as gateways of its networks.
+
+    :raises ParticleError: ``invalid_manifest`` when two records turn out to be one device.
+    """
+    if not ids:
+        return manifest
+    records = tuple(
+        replace(record, id=ids[record.declared_by]) if record.declared_by and record.declared_by in ids else record
+        for record in manifest.devices
+    )
+    _refuse_same_device(records)
+    names = {before.id: after.id for before, after in zip(manifest.devices, records, strict=True)}
+    networks = {
+        name: replace(network, gateways=tuple(sorted(names.get(gateway, gateway) for gateway in network.gateways)))
+        for name, network in manifest.networks.items()
+    }
+    return replace(manifest, devices=records, networks=networks)
+
+
+def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
+    called: dict[str, list[str]] = {}
+    for record in records:
+        called.setdefault(record.id, []).append(str(record.declared_by or f"id {record.id}"))
+    same = [f"{device}: {' and '.join(names)}" for device, names in called.items() if len(names) > 1]
+    if same:
+        message = "The manifest declares a device more than once:\n  " + "\n  ".join(same)
+        raise ParticleError("invalid_manifest", message, hint="Keep one record for each device, then run again.")
+
+
+@dataclass
+class LookedUp:
+    """What the cloud told of serial numbers. ``errors`` and ``waiting`` are by the record's id: those that it refused
+    to tell, and those that it allows to be asked for later."""
+
+    ids: dict[Identifier, str] = field(default_factory=dict)
+    errors: dict[str, ParticleError] = field(default_factory=dict)
+    waiting: dict[str, ParticleError] = field(default_factory=dict)
+
+
+def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
+    """Ask for the id of each serial number, as long as the few requests that an hour allows last.
+
+    :raises ParticleError: what would be the same for all of them.
+    """
+    looked_up = LookedUp()
+    late: ParticleError | None = None
+    for record in records:
+        if record.declared_by is None:
+            continue
+        if late is None and (seconds := http.seconds_until_allowed(LOOK_UP)) > 0:
+            late = _too_late(http.now() + seconds)
+        if late is not None:
+            looked_up.waiting[record.id] = late
+            continue
+        try:
+            looked_up.ids[record.declared_by] = look_up_serial_number(http, record.declared_by.value)
+        except ParticleError as error:
+            if error.code == "rate_limited":
+                late = _too_late(http.now() + 3600)
+                looked_up.waiting[record.id] = late
+            elif error.status in (400, 403, 404):
+                looked_up.errors[record.id] = error
+            else:
+                raise
+    return looked_up
+
+
+def _too_late(moment: float) -> ParticleError:
+    clock = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
+    message = "The cloud tells the ids of 50 serial numbers in an hour, and they are used up."
+    return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}: what is done stays done.")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Devices declared by what stands on their label: imported so into a product, looked up for an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, run, script, user
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from support.scripted import ScriptedCloud
+from support.simulator import Simulator, running_simulator
+
+IMPORT = "POST /v1/products/:p/devices"
+
+
+@pytest.fixture
+def http(simulator: Simulator) -> Iterator[RecordingHttp]:
+    with user(simulator) as logged_in:
+        yield logged_in
+
+
+@pytest.fixture
+def labels(simulator: Simulator) -> list[dict[str, Any]]:
+    """The devices as those who hold them in their hands know them."""
+    return [dict(device) for device in simulator.state()["devices"]]
+
+
+def declared(labels: list[dict[str, Any]], *kinds: str) -> dict[str, Any]:
+    """A manifest of a network whose devices are declared by one kind of label after the other."""
+    return {
+        "product": PRODUCT,
+        "name_template": "unit-{index}",
+        "networks": {"barn": {}},
+        "devices": [
+            {
+                kinds[index % len(kinds)]: label[kinds[index % len(kinds)]],
+                "groups": ["north"],
+                "mesh": {"network": "barn", "role": "node" if index else "gateway"},
+            }
+            for index, label in enumerate(labels)
+        ],
+    }
+
+
+class TestInAProduct:
+    """The import takes labels as they are; then the list tells the ids."""
+
+    def test_a_fleet_is_provisioned_by_all_kinds_of_labels_and_then_rests(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        data = declared(labels, "serial_number", "iccid", "imei", "id")
+        first = run(http, data, verify="online")
+        assert first["summary"] == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
+        assert [device["id"] for device in first["devices"]] == [label["id"] for label in labels]
+        assert simulator.device(labels[1]["id"])["name"] == "unit-2"
+        assert set(simulator.device(labels[1]["id"])["groups"]) == {"north", "mesh-barn", "mesh-node"}
+        assert first["networks"]["barn"]["joined"] == 20
+        assert simulator.stats()["by_route"][IMPORT] == 1
+        before = simulator.stats()["writes"]
+        assert run(http, data)["changed"] is False
+        assert simulator.stats()["writes"] == before
+
+    def test_who_gets_orders_learns_the_gateways_id_and_not_its_label(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        run(http, declared(labels[:3], "serial_number"))
+        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
+
+    def test_a_dry_run_says_the_same_by_the_names_of_the_manifest(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        data = declared(labels[:4], "serial_number", "id")
+        predicted = run(http, data, check_mode=True)
+        assert simulator.stats()["writes"] == 0
+        done = run(http, data)
+        assert predicted["diff"] == done["diff"]
+        assert predicted["changed"] is done["changed"] is True
+        assert list(predicted["diff"]["after"])[2:] == [device["identifier"] for device in predicted["devices"]]
+        assert predicted["devices"][0]["id"] is None
+        assert done["devices"][0]["id"] == labels[0]["id"]
+
+    def test_a_label_that_nobody_knows_is_named_and_the_others_are_done(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        data = declared(labels[:2], "serial_number")
+        data["devices"].append({"serial_number": "P046NOBODY"})
+        result = run(http, data)
+        assert [device["status"] for device in result["devices"]] == ["changed", "changed", "failed"]
+        assert result["devices"][2]["error"]["code"] == "device_not_yours"
+        assert "P046NOBODY" in result["devices"][2]["error"]["message"]
+
+    def test_two_records_of_one_device_are_refused_as_soon_as_the_list_tells(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        run(http, {"product": PRODUCT, "devices": [{"id": labels[0]["id"]}]})
+        before = simulator.stats()["writes"]
+        twice = [{"id": labels[0]["id"]}, {"serial_number": labels[0]["serial_number"]}]
+        with pytest.raises(ParticleError, match="more than once") as caught:
+            run(http, {"product": PRODUCT, "devices": twice})
+        assert caught.value.code == "invalid_manifest"
+        assert f"serial_number {labels[0]['serial_number']}" in caught.value.message
+        assert simulator.stats()["writes"] == before
+
+    def test_a_list_without_the_label_is_read_device_by_device(self, scripted_cloud: ScriptedCloud) -> None:
+        one, two = device_id(1), device_id(2)
+        script(scripted_cloud, [row(one, cellular=True), row(two, cellular=False)])
+        scripted_cloud.answer("GET", f"/v1/products/31337/devices/{one}", json={"id": one, "imei": "3" * 15})
+        warnings: list[str] = []
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"product": PRODUCT, "devices": [{"imei": "3" * 15}]}, warnings=warnings)
+        assert result["devices"][0]["id"] == one
+        assert result["changed"] is False
+        assert warnings == ["The cloud lists devices without what is declared: 1 are read one by one."]
+
+    def test_an_import_that_claims_success_and_shows_nothing_is_a_failure(self, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [])
+        answer = {"updated": 1, "nonmemberDeviceIds": [], "invalidDeviceIds": []}
+        scripted_cloud.answer("POST", "/v1/products/31337/devices", json=answer)
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"product": PRODUCT, "devices": [{"serial_number": "P046AB1"}]})
+        assert result["devices"][0]["error"]["code"] == "conflict"
+        assert "lists no device with it" in result["error"]["message"]
+
+
+class TestInAnAccount:
+    """A device that is not claimed yet is looked up, as long as the cloud allows it."""
+
+    def test_a_serial_number_is_looked_up_claimed_and_named(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        devices = [
+            {"serial_number": label["serial_number"], "claimed": True, "name": f"own-{index}"}
+            for index, label in enumerate(labels[:3])
+        ]
+        predicted = run(http, {"devices": devices}, check_mode=True)
+        assert LOOK_UP not in simulator.stats()["by_route"]
+        first = run(http, {"devices": devices})
+        assert [device["status"] for device in first["devices"]] == ["changed"] * 3
+        assert predicted["diff"] == first["diff"]
+        assert simulator.device(labels[2]["id"])["name"] == "own-2"
+        assert simulator.stats()["by_route"][LOOK_UP] == 3
+
+    def test_what_is_claimed_is_not_looked_up_again(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        devices = [{"serial_number": labels[0]["serial_number"], "claimed": True}]
+        run(http, {"devices": devices})
+        assert run(http, {"devices": devices})["changed"] is False
+        assert simulator.stats()["by_route"][LOOK_UP] == 1
+
+    def test_an_unknown_serial_number_fails_alone(self, http: RecordingHttp, labels: list[dict[str, Any]]) -> None:
+        devices = [
+            {"serial_number": "P046NOBODY", "claimed": True},
+            {"serial_number": labels[0]["serial_number"], "claimed": True},
+        ]
+        result = run(http, {"devices": devices})
+        assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
+
+    def test_other_labels_find_nobody_outside_a_product(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        result = run(http, {"devices": [{"imei": labels[0]["imei"], "claimed": True}]})
+        assert errors(result) == {None: "device_not_yours"}
+        assert "no cloud finds a device by its imei" in result["error"]["message"]
+
+    def test_beyond_fifty_in_an_hour_the_others_are_pending_and_know_until_when(self) -> None:
+        with running_simulator("--fleet", "60", "--limits", "documented") as simulator, user(simulator) as http:
+            labels = simulator.state()["devices"]
+            devices = [{"serial_number": label["serial_number"], "claimed": True} for label in labels]
+            result = run(http, {"devices": devices})
+            asked = simulator.stats()["by_route"][LOOK_UP]
+            assert result["summary"] == {"total": 60, "ok": 0, "changed": asked, "failed": 0, "pending": 60 - asked}
+            assert 45 <= asked <= 50
+            assert simulator.stats()["throttled"] == 0
+        waiting = result["devices"][-1]
+        assert waiting["error"]["code"] == "budget_exhausted"
+        assert "Run again after 20" in waiting["error"]["hint"]
+        assert "failed" not in result

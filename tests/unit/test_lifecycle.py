@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Fields, claims and the way out again: whole runs over a product and an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fleet_cloud import DEVICES, PRODUCT, RecordingHttp, barn, client, device_id, errors, ids_of, row, run, script, user
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from support.scripted import ScriptedCloud
+from support.simulator import Simulator
+
+PUT = "PUT /v1/products/:p/devices/:id"
+REMOVE = "DELETE /v1/products/:p/devices/:id"
+
+
+@pytest.fixture
+def http(simulator: Simulator) -> Iterator[RecordingHttp]:
+    with user(simulator) as logged_in:
+        yield logged_in
+
+
+@pytest.fixture
+def ids(simulator: Simulator) -> list[str]:
+    return ids_of(simulator)
+
+
+def of_product(ids: list[str], **more: Any) -> dict[str, Any]:
+    """A manifest that says the same of each device."""
+    return {"product": PRODUCT, "devices": [{"id": device, **more} for device in ids]}
+
+
+def members(simulator: Simulator) -> set[str]:
+    """The devices that are in a product."""
+    return {str(device["id"]) for device in simulator.state()["devices"] if device["product"]}
+
+
+class TestFields:
+    """All fields of a device go in one request, and rest when they are as declared."""
+
+    def test_one_request_sets_all_of_them(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        data = of_product(ids[:1], name="a", notes="b", development=True)
+        assert run(http, data)["changed"] is True
+        assert simulator.stats()["by_route"][PUT] == 1
+        before = simulator.stats()["writes"]
+        assert run(http, data)["changed"] is False
+        assert simulator.stats()["writes"] == before
+
+    def test_development_can_be_taken_back(self, http: RecordingHttp, ids: list[str]) -> None:
+        run(http, of_product(ids[:1], development=True))
+        result = run(http, of_product(ids[:1], development=False))
+        assert result["devices"][0]["changes"] == {"development": {"before": True, "after": False}}
+        assert run(http, of_product(ids[:1], development=False))["changed"] is False
+
+    def test_a_lock_is_set_and_taken_off(self, scripted_cloud: ScriptedCloud) -> None:
+        one, two = device_id(1), device_id(2)
+        script(scripted_cloud, [row(one, desired_firmware_version=None), row(two, desired_firmware_version=42)])
+        for device in (one, two):
+            scripted_cloud.answer("PUT", f"{DEVICES}/{device}", json={})
+        data = of_product([one, two])
+        data["devices"][0]["firmware_version"] = 42
+        data["devices"][1]["firmware_version"] = "unlocked"
+        with client(scripted_cloud.url) as http:
+            result = run(http, data, verify="none")
+            bodies = [arguments["json"] for route, arguments in http.calls if route == PUT]
+        assert sorted(map(str, bodies)) == [
+            "{'desired_firmware_version': 42}",
+            "{'desired_firmware_version': None}",
+        ]
+        assert result["diff"] == {
+            "before": {one: {"firmware_version": "unlocked"}, two: {"firmware_version": 42}},
+            "after": {one: {"firmware_version": 42}, two: {"firmware_version": "unlocked"}},
+        }
+
+    @pytest.mark.parametrize("more", [{"development": True}, {"firmware_version": 1}])
+    def test_outside_a_product_there_is_nothing_of_the_kind(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str], more: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ParticleError) as caught:
+            run(http, {"devices": [{"id": ids[0], **more}]})
+        assert caught.value.code == "unsupported"
+        assert simulator.stats()["writes"] == 0
+
+
+class TestClaimsInAProduct:
+    """A claim goes with the import, or with another one."""
+
+    def test_the_import_claims(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        result = run(http, of_product(ids, claimed=True))
+        assert result["summary"]["changed"] == len(ids)
+        assert {device["owner"] for device in simulator.state()["devices"]} == {"demo@example.com"}
+        assert simulator.stats()["by_route"]["POST /v1/products/:p/devices"] == 1
+
+    def test_who_is_there_is_claimed_later(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        run(http, of_product(ids[:2]))
+        result = run(http, of_product(ids[:2], claimed=True))
+        assert [device["changes"] for device in result["devices"]] == [
+            {"claimed": {"before": False, "after": True}}
+        ] * 2
+        assert simulator.device(ids[1])["owner"] == "demo@example.com"
+        assert run(http, of_product(ids[:2], claimed=True))["changed"] is False
+
+    def test_a_claim_is_given_up_and_the_device_stays(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, of_product(ids[:1], claimed=True))
+        assert run(http, of_product(ids[:1], claimed=False))["changed"] is True
+        assert simulator.device(ids[0])["owner"] is None
+        assert members(simulator) == set(ids[:1])
+        assert run(http, of_product(ids[:1], claimed=False))["changed"] is False
+
+
+class TestTheWayOut:
+    """``absent`` undoes what ``present`` has done, and no more."""
+
+    def test_devices_leave_mesh_groups_and_product(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = barn(ids[:5])
+        for device in data["devices"]:
+            device["groups"] = ["north"]
+        run(http, data)
+        result = run(http, data, absent=True, confirm=True)
+        assert result["summary"]["changed"] == 5
+        assert members(simulator) == set()
+        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        assert rows == []
+        before = simulator.stats()["writes"]
+        assert run(http, data, absent=True, confirm=True)["changed"] is False
+        assert simulator.stats()["writes"] == before
+
+    def test_devices_that_come_back_are_as_new(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        run(http, of_product(ids[:2], groups=["north"]))
+        run(http, of_product(ids[:2]), absent=True, confirm=True)
+        run(http, of_product(ids[:2]))
+        assert simulator.device(ids[0])["groups"] == []
+
+    def test_others_stay(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        run(http, of_product(ids[:4]))
+        run(http, of_product(ids[:1]), absent=True)
+        assert members(simulator) == set(ids[1:4])
+
+    def test_a_claim_stays_unless_it_is_said(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        run(http, of_product(ids[:2], claimed=True))
+        data = of_product(ids[:2])
+        data["devices"][1]["claimed"] = False
+        run(http, data, absent=True, confirm=True)
+        assert simulator.device(ids[0])["owner"] == "demo@example.com"
+        assert simulator.device(ids[1])["owner"] is None
+
+    def test_the_accounts_own_are_unclaimed(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        data = {"devices": [{"id": ids[0], "claimed": True}]}
+        run(http, data)
+        data["devices"][0]["claimed"] = False
+        assert run(http, data, absent=True)["changed"] is True
+        assert simulator.device(ids[0])["owner"] is None
+        assert run(http, data, absent=True)["changed"] is False
+
+    def test_a_dry_run_says_who_would_leave(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        run(http, of_product(ids[:1], groups=["north"]))
+        before = simulator.stats()["writes"]
+        predicted = run(http, of_product(ids[:1]), absent=True, check_mode=True)
+        assert simulator.stats()["writes"] == before
+        assert predicted["diff"]["before"] == {ids[0]: {"product": PRODUCT, "groups": ["north"]}}
+        assert run(http, of_product(ids[:1]), absent=True)["diff"] == predicted["diff"]
+
+    def test_a_removal_whose_answer_is_lost_is_settled_by_another_look(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, of_product(ids[:1]))
+        simulator.set_faults([{"route": REMOVE, "effect": "reset_after"}])
+        result = run(http, of_product(ids[:1]), absent=True)
+        assert result["summary"]["changed"] == 1
+        assert members(simulator) == set()
+
+    def test_a_removal_that_is_forbidden_is_a_failure(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, of_product(ids[:1]))
+        refusal = {"error": "Permission Denied"}
+        simulator.set_faults([{"route": REMOVE, "effect": "status", "status": 403, "body": refusal, "times": 5}])
+        result = run(http, of_product(ids[:1]), absent=True)
+        assert errors(result) == {ids[0]: "forbidden"}
+
+    def test_a_cloud_without_a_mesh_lets_devices_go(self, scripted_cloud: ScriptedCloud) -> None:
+        one = device_id(1)
+        product = {"product": {"id": 31337, "slug": PRODUCT}}
+        scripted_cloud.answer("GET", f"/v1/products/{PRODUCT}", json=product, repeat=True)
+        scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": one}], "meta": {"total_pages": 1}}, repeat=True)
+        scripted_cloud.answer("GET", "/v1/ledgers", status=404, body=b"Not Found", repeat=True)
+        scripted_cloud.answer("DELETE", f"{DEVICES}/{one}", status=204)
+        with client(scripted_cloud.url) as http:
+            assert run(http, of_product([one]), absent=True, verify="none")["summary"]["changed"] == 1
+
+
+class TestTooManyRemovals:
+    """Who is about to lose a fleet is asked first."""
+
+    @pytest.fixture
+    def fleet(self, http: RecordingHttp, ids: list[str]) -> list[str]:
+        run(http, of_product(ids))
+        return ids
+
+    @pytest.mark.parametrize("check_mode", [False, True])
+    def test_more_than_one_in_ten_want_a_confirmation(
+        self, simulator: Simulator, http: RecordingHttp, fleet: list[str], check_mode: bool
+    ) -> None:
+        before = simulator.stats()["writes"]
+        with pytest.raises(ParticleError) as caught:
+            run(http, of_product(fleet), absent=True, check_mode=check_mode)
+        assert caught.value.code == "too_many_removals"
+        assert "20 devices would leave" in caught.value.message
+        assert "and 10 more" in caught.value.message
+        assert simulator.stats()["writes"] == before
+
+    def test_one_may_always_leave(self, simulator: Simulator, http: RecordingHttp, fleet: list[str]) -> None:
+        assert run(http, of_product(fleet[:1]), absent=True)["changed"] is True
+
+    def test_as_many_as_are_allowed_may_leave(self, http: RecordingHttp, fleet: list[str]) -> None:
+        assert run(http, of_product(fleet[:3]), absent=True, max_removals=3)["changed"] is True
+        with pytest.raises(ParticleError, match="at most 0 may"):
+            run(http, of_product(fleet[3:4]), absent=True, max_removals=0)
+
+    def test_who_is_gone_already_is_not_counted(self, http: RecordingHttp, fleet: list[str]) -> None:
+        run(http, of_product(fleet[:3]), absent=True, max_removals=3)
+        assert run(http, of_product(fleet[:4]), absent=True)["summary"]["changed"] == 1
