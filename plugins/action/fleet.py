@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.document
     parse_yaml,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import TOP, read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.run_lock import one_run
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.tables import parse_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_for
 
 _HOST_VARIABLE = "particle_device"
 
@@ -46,19 +45,14 @@ class ActionModule(ParticleAction):
         self._refuse_many_hosts()
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
         manifest = read_manifest(*self._declared(task, hosts), absent=options["state"] == "absent")
-        with task.session() as http:
-            http.before_request = _stop_without(os.getppid())
-            result = reconcile(
-                http,
-                manifest,
-                check_mode=task.check_mode,
-                proof=Proof(options["verify"], options["verify_timeout"]),
-                warn=task.warn,
-                max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
-                max_removals=options["max_removals"],
-                confirm=options["confirm"],
-                hold=lambda product: self._lock(task, http, product),
-            )
+        result = reconcile_for(
+            task,
+            manifest,
+            max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
+            max_removals=options["max_removals"],
+            confirm=options["confirm"],
+            hold=lambda http, product: self._lock(task, http, product),
+        )
         if hosts:
             result["hosts"] = dict(zip(hosts, result["devices"], strict=True))
         if options["result"] != "all":
@@ -146,16 +140,3 @@ def _named_by_host(hosts: list[str], where: Where) -> Where:
         return f"host {hosts[place[1]]}: {dotted((_HOST_VARIABLE, *place[2:]))}"
 
     return named
-
-
-def _stop_without(parent: int) -> Callable[[], None]:
-    """Ends the work when the process that asked for it is gone: it would write for nobody to see.
-
-    Ansible's workers are in a session of their own and survive a kill of their parent.
-    """
-
-    def check() -> None:
-        if os.getppid() != parent:
-            raise SystemExit("The controlling process is gone.")
-
-    return check

@@ -404,6 +404,34 @@ class TestGroups:
         assert applied.done == {ONE, THREE, IDS[3]}
 
 
+class TestAnotherRunBeside:
+    """What two runs create at once is there, whoever was faster."""
+
+    @pytest.mark.parametrize("status", [400, 409])
+    def test_a_group_that_is_there_by_now_is_as_good_as_created(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
+    ) -> None:
+        scripted_cloud.answer("POST", GROUPS, status, json={"ok": False, "error": "exists"})
+        scripted_cloud.answer("GET", GROUPS, json={"groups": [{"name": "north"}]})
+        scripted_cloud.answer("PUT", DEVICES, json={"ok": True})
+        assert apply(http, grouped(ONE, "north"), create_groups=("north",)).done == {ONE}
+
+    def test_a_group_that_is_not_there_is_a_failure_in_the_clouds_words(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", GROUPS, 400, json={"ok": False, "error": "bad name"})
+        scripted_cloud.answer("GET", GROUPS, json={"groups": []})
+        applied = apply(http, grouped(ONE, "north"), create_groups=("north",))
+        assert "bad name" in applied.errors[ONE].message
+
+    def test_a_ledger_that_is_there_by_now_is_as_good_as_created(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", "/v1/ledgers", 409, json={"ok": False, "error": "exists"})
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [{"name": "mesh"}]})
+        assert apply(http, setup=(ledger.CreateLedger("mesh"),)).stopped is None
+
+
 class TestNetworks:
     """Ledgers come first, orders of each device last."""
 
@@ -431,6 +459,7 @@ class TestNetworks:
     ) -> None:
         said = {"ok": False, "error": "A ledger of that name is archived"}
         scripted_cloud.answer("POST", "/v1/ledgers", 409, json=said)
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": []})
         scripted_cloud.answer("POST", GROUPS, json={})
         scripted_cloud.answer("POST", DEVICES, json=NOBODY_ELSE)
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True}, repeat=True)

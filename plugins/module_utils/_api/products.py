@@ -51,15 +51,18 @@ def get_product(http: Http, product: str) -> Product:
     )
 
 
-def list_product_devices(http: Http, product: str) -> Listing:
-    """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list)."""
+def list_product_devices(http: Http, product: str, only: Mapping[str, str] | None = None) -> Listing:
+    """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list).
+
+    :param only: ``deviceId`` or ``serialNumber``, which the cloud compares in part.
+    """
     return read_pages(
         http,
         "GET /v1/products/:p/devices",
         keys=("devices",),
         doing=f"list the devices of product {product}",
         at={"p": product},
-        query={"sortAttr": "deviceId", "sortDir": "asc"},
+        query={"sortAttr": "deviceId", "sortDir": "asc", **(only or {})},
     )
 
 

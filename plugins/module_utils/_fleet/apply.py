@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
     unclaim_device,
     update_account_device,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group, list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
@@ -126,11 +126,19 @@ class _Run:
 
         def create(group: str) -> None:
             members = [device.id for device in changing if group in device.add_groups]
-            self._try(members, lambda: create_group(self._http, self._in_product.id, group))
+            self._try(members, lambda: self._create_group(group))
 
         needed = {group for device in changing for group in device.add_groups}
         in_parallel(create, [group for group in plan.create_groups if group in needed], self._http.workers)
         return changing
+
+    def _create_group(self, group: str) -> None:
+        try:
+            create_group(self._http, self._in_product.id, group)
+        except ParticleError as error:
+            # Another run beside this one may have been faster (endpoints.yml: group_create, errors).
+            if error.status not in (400, 409) or group not in list_groups(self._http, self._in_product.id):
+                raise
 
     def _set_up_mesh(self, plan: Plan) -> bool:
         """Whether all is there that the members stand on; else each of them fails, also who was fine until now."""

@@ -44,7 +44,7 @@ TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "d
 """The keys of a manifest."""
 
 _NETWORK = ("backend", "parameters", "gateways")
-_DEVICE = (*IDENTIFIERS, "name", "notes", "groups", "development", "firmware_version", "claimed", "mesh")
+DEVICE = (*IDENTIFIERS, "name", "notes", "groups", "development", "firmware_version", "claimed", "mesh")
 _MESH = ("network", "role", "state")
 _BACKENDS = ("ledger",)
 
@@ -166,7 +166,7 @@ class _Reader(PartReader):
 
     def _device(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Place, DeviceRecord] | None:
         before = len(self.mistakes)
-        device = self.mapping(value, place, _DEVICE)
+        device = self.mapping(value, place, DEVICE)
         if not isinstance(value, Mapping):
             return None
         identity = self._identity(device, place)

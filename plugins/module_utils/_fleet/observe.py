@@ -37,11 +37,11 @@ def observe_account(http: Http, manifest: Manifest) -> Observed:
 
 
 def observe_product(http: Http, product: Product, manifest: Manifest, warn: Callable[[str], None]) -> Observed:
-    """The declared devices that are in the product; one request for each hundred of the product.
+    """The declared devices that are in the product; one request for each hundred of the product, or one for one device.
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
-    rows = _all_rows(http, product, warn)
+    rows = _all_rows(http, product, _filter_for(manifest.devices), warn)
     # A quarantined device is not in the product yet; to import it is to approve it.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
     ids = _ids(http, product, members, manifest.devices, warn)
@@ -103,15 +103,27 @@ def _account(http: Http) -> str:
     return str(get_user(http).get("username") or "")
 
 
-def _all_rows(http: Http, product: Product, warn: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+def _filter_for(records: Sequence[DeviceRecord]) -> dict[str, str]:
+    """For one device alone the list can be asked for it: one request instead of one for each hundred."""
+    if len(records) != 1:
+        return {}
+    (record,) = records
+    if record.identified:
+        return {"deviceId": record.id}
+    return {"serialNumber": record.key} if record.declared_by and record.declared_by.kind == "serial_number" else {}
+
+
+def _all_rows(
+    http: Http, product: Product, only: Mapping[str, str], warn: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
     """What the list says of each device, by id.
 
     While its length changes, pages shift, and a device may fall between two of them: then it is read once more.
     """
-    listing = list_product_devices(http, product.id)
+    listing = list_product_devices(http, product.id, only)
     rows = listing.rows
     if not listing.complete:
-        again = list_product_devices(http, product.id)
+        again = list_product_devices(http, product.id, only)
         rows = again.rows
         if not again.complete:
             warn("The list of devices changed while it was read, twice: what both readings show is taken together.")

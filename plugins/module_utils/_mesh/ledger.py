@@ -247,11 +247,22 @@ def membership_of(groups: frozenset[str]) -> Membership | None:
 def apply(http: Http, product: Product, write: Write) -> None:
     """Carry out one write."""
     if isinstance(write, CreateLedger):
-        create_ledger(http, product.org, LEDGERS[write.name])
+        _create_ledger(http, product, write.name)
     elif isinstance(write, SetOrders):
         set_instance(http, product.org, ORDERS, write.device, write.data)
     else:
         _remove_orders(http, product, write.device)
+
+
+def _create_ledger(http: Http, product: Product, name: str) -> None:
+    try:
+        create_ledger(http, product.org, LEDGERS[name])
+    except ParticleError as error:
+        # Another run beside this one may have been faster; what a cloud says of a second one is not established.
+        if error.status not in (400, 409):
+            raise
+        if name not in {str(row.get("name")) for row in list_ledgers(http, product.org).rows}:
+            raise error from None
 
 
 def _remove_orders(http: Http, product: Product, device: str) -> None:

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring one device to its declared state: the module of the same name, on the controller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import DEVICE, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_for
+
+_OF_THE_FLEET = ("product", "groups_mode", "networks")
+
+
+class ActionModule(ParticleAction):
+    """A manifest of one record, through the same engine."""
+
+    SPEC = SPEC
+
+    def work(self, task: Task) -> dict[str, Any]:
+        given = {name: value for name, value in task.options.items() if value is not None}
+        record = {name: given[name] for name in DEVICE if name in given}
+        if str(record.get("firmware_version", "")).isdecimal():
+            record["firmware_version"] = int(record["firmware_version"])
+        data = {**{name: given[name] for name in _OF_THE_FLEET if name in given}, "devices": [record]}
+        result = reconcile_for(task, read_manifest(data, _option, absent=given["state"] == "absent"))
+        (outcome,) = result.pop("devices")
+        changes = outcome["changes"]
+        diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
+        done = {"changed": result["changed"], "device": outcome, "diff": diff}
+        if result.get("failed"):
+            error = outcome["error"] or result["error"]
+            done.update(failed=True, msg=f"{error['message']} {error['hint']}".strip(), error=error)
+        return done
+
+
+def _option(place: Place) -> str:
+    """Names a place of the manifest by the option that it comes from."""
+    if place[:2] != ("devices", 0):
+        return dotted(place)
+    return dotted(place[2:]) if len(place) > 2 else "the device"

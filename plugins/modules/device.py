@@ -1,0 +1,260 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: device
+short_description: Bring one device to its declared state
+version_added: 0.1.0
+description:
+  - One record of M(meshfleet.particle.fleet), with the same meaning and by the same engine. What is not given is left
+    alone.
+  - Each task costs Ansible's price for a task and looks at the device by itself. For more than a handful of devices
+    M(meshfleet.particle.fleet) does the same with a fraction of the time and of the requests.
+  - Runs on the controller, and may run for several hosts at once.
+author:
+  - meshfleet.particle contributors (@meshfleet)
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.connection.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: The values of a network's parameters are never shown, as they may be join keys.
+  idempotent:
+    support: full
+options:
+  id:
+    description: Device id. Exactly one of O(id), O(serial_number), O(iccid) and O(imei) is needed.
+    type: str
+  serial_number:
+    description:
+      - Serial number from the label. Without a O(product), a device that the account has not claimed yet is looked up
+        by it, which the cloud allows 50 times in an hour.
+    type: str
+  iccid:
+    description: ICCID of the device's SIM.
+    type: str
+  imei:
+    description: IMEI of the device's modem.
+    type: str
+  product:
+    description:
+      - Id or slug of the product that the device belongs into. Without it, the account's own devices are meant.
+    type: str
+  name:
+    description: Name of the device.
+    type: str
+  notes:
+    description: Notes of the device. An empty text removes them.
+    type: str
+  groups:
+    description: Device groups, which are created when they are missing. Only with a O(product).
+    type: list
+    elements: str
+  groups_mode:
+    description:
+      - V(add) puts the device into O(groups), V(exact) also takes it out of all others. V(add) when not given.
+    type: str
+    choices: [add, exact]
+  development:
+    description: Whether firmware of the product is kept away from the device. Only with a O(product).
+    type: bool
+  firmware_version:
+    description:
+      - The number of the firmware version that the device is locked to, or V(unlocked). Only with a O(product).
+    type: str
+  claimed:
+    description: Whether the account itself has claimed the device.
+    type: bool
+  mesh:
+    description:
+      - C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state) V(absent) to leave
+        whatever network the device is in. Only with a O(product).
+    type: dict
+  networks:
+    description:
+      - The network of O(mesh), by name, with its C(gateways) and, where they are to be written, its C(parameters).
+    type: dict
+  state:
+    description:
+      - V(absent) takes the device out of its network, its groups and the product. The claim is given up only with
+        O(claimed) V(false).
+    type: str
+    choices: [present, absent]
+    default: present
+  verify:
+    description:
+      - V(read) looks again after writing and fails when the device is not as declared, V(online) also waits until it
+        reports that it has joined its network, V(none) believes the cloud's answers.
+    type: str
+    choices: [none, read, online]
+    default: read
+  verify_timeout:
+    description: Seconds to wait for the device to join.
+    type: int
+    default: 300
+seealso:
+  - module: meshfleet.particle.fleet
+  - module: meshfleet.particle.device_info
+"""
+
+EXAMPLES = r"""
+- name: Put one device into a product, with its name and groups
+  meshfleet.particle.device:
+    access_token: "{{ token.access_token }}"
+    product: field-logger
+    serial_number: P046AB123456789
+    name: barn-gateway
+    groups: [north]
+
+- name: Let a node join a network whose gateway is there
+  meshfleet.particle.device:
+    product: field-logger
+    id: e00fce68aabbccddeeff0023
+    mesh:
+      network: barn
+    networks:
+      barn:
+        gateways: [e00fce68aabbccddeeff0022]
+
+- name: Give up the claim to a device of one's own
+  meshfleet.particle.device:
+    id: e00fce68aabbccddeeff0011
+    claimed: false
+"""
+
+RETURN = r"""
+device:
+  description: What became of the device.
+  returned: when the cloud was asked
+  type: dict
+  contains:
+    id:
+      description: Device id, V(null) as long as only the label of the device is known.
+      type: str
+      returned: always
+      sample: e00fce68aabbccddeeff0022
+    identifier:
+      description: What the device is declared by, its id or what stands on its label.
+      type: str
+      returned: always
+      sample: P046AB123456789
+    name:
+      description: Declared name.
+      type: str
+      returned: always
+      sample: barn-gateway
+    status:
+      description: V(ok), V(changed), V(failed), or V(pending) when it is not there yet and nothing is wrong with it.
+      type: str
+      returned: always
+      sample: changed
+    changes:
+      description: For each field that differs, what it was and what it becomes.
+      type: dict
+      returned: always
+      sample:
+        name:
+          before:
+          after: barn-gateway
+    error:
+      description:
+        - Why the device failed or is pending, in the form of the task's own RV(error). V(null) without a reason.
+      type: dict
+      returned: always
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
+cloud:
+  description: What the task cost.
+  returned: when a cloud was asked
+  type: dict
+  contains:
+    requests:
+      description: Requests sent, logins included.
+      type: int
+      returned: always
+      sample: 11
+    writes:
+      description: Those of them that may change the fleet.
+      type: int
+      returned: always
+      sample: 0
+    retries:
+      description: Requests that were sent again after a passing failure.
+      type: int
+      returned: always
+      sample: 0
+    throttled_seconds:
+      description: Seconds waited because the cloud asked for it.
+      type: float
+      returned: always
+      sample: 0.0
+    budget_wait_seconds:
+      description: Seconds waited so that the cloud need not ask.
+      type: float
+      returned: always
+      sample: 0.0
+error:
+  description: Why the task failed.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One word of the closed list, to act on.
+      type: str
+      returned: always
+      sample: token_expired
+    status:
+      description: HTTP status behind it, V(null) without one.
+      type: int
+      returned: always
+      sample: 401
+    message:
+      description: What failed, and why.
+      type: str
+      returned: always
+      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Obtain a new access token, or give username and password instead.
+    route:
+      description: Method and path template of the request behind it, V(null) without one.
+      type: str
+      returned: always
+      sample: GET /v1/devices
+"""
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec
+
+# Carried out by the action plugin of the same name, on the controller.
+SPEC = argument_spec(
+    id={"type": "str"},
+    serial_number={"type": "str"},
+    iccid={"type": "str"},
+    imei={"type": "str"},
+    product={"type": "str"},
+    name={"type": "str"},
+    notes={"type": "str"},
+    groups={"type": "list", "elements": "str"},
+    groups_mode={"type": "str", "choices": ["add", "exact"]},
+    development={"type": "bool"},
+    firmware_version={"type": "str"},
+    claimed={"type": "bool"},
+    mesh={"type": "dict"},
+    networks={"type": "dict"},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
+    verify_timeout={"type": "int", "default": 300},
+)

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet engine as the actions run it. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+
+
+def reconcile_for(
+    task: Task,
+    manifest: Manifest,
+    *,
+    hold: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
+    **limits: Any,
+) -> dict[str, Any]:
+    """Log in and bring the devices to what ``manifest`` declares, as long as somebody is there to see it.
+
+    :param hold: keeps other runs out; given the conversation and the id of the product.
+    :param limits: those of :func:`reconcile`.
+    """
+    with task.session() as http:
+        http.before_request = _stop_without(os.getppid())
+        return reconcile(
+            http,
+            manifest,
+            check_mode=task.check_mode,
+            proof=Proof(task.options["verify"], task.options["verify_timeout"]),
+            warn=task.warn,
+            hold=lambda product: hold(http, product),
+            **limits,
+        )
+
+
+def _stop_without(parent: int) -> Callable[[], None]:
+    """Ends the work when the process that asked for it is gone: it would write for nobody to see.
+
+    Ansible's workers are in a session of their own and survive a kill of their parent.
+    """
+
+    def check() -> None:
+        if os.getppid() != parent:
+            raise SystemExit("The controlling process is gone.")
+
+    return check

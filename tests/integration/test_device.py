@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""One device, declared in a task of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.playbooks import run_playbook
+from support.plays import TASK, cloud_environment, run_task
+from support.simulator import PRODUCT_SLUG, Simulator
+
+
+@pytest.fixture
+def first(simulator: Simulator) -> dict[str, Any]:
+    return dict(simulator.state()["devices"][0])
+
+
+def test_it_is_brought_into_its_product_and_then_rests(simulator: Simulator, first: dict[str, Any]) -> None:
+    env = cloud_environment(simulator.url)
+    options = {
+        "product": PRODUCT_SLUG,
+        "serial_number": first["serial_number"],
+        "name": "barn-gateway",
+        "notes": "north wall",
+        "groups": ["north"],
+        "development": True,
+        "mesh": {"network": "barn", "role": "gateway"},
+        "networks": {"barn": {}},
+        "verify": "online",
+    }
+    predicted = run_task("device", options, env, "--check", "--diff").succeeded().result(TASK)
+    assert simulator.stats()["writes"] == 0
+    done = run_task("device", options, env).succeeded().result(TASK)
+    assert predicted["diff"] == done["diff"]
+    assert (predicted["changed"], done["changed"]) == (True, True)
+    assert (done["device"]["id"], done["device"]["status"]) == (first["id"], "changed")
+    assert simulator.device(first["id"])["name"] == "barn-gateway"
+    before = simulator.stats()["writes"]
+    again = run_task("device", options, env).succeeded().result(TASK)
+    assert (again["changed"], again["diff"]) == (False, {"before": {}, "after": {}})
+    assert simulator.stats()["writes"] == before
+
+
+def test_a_large_product_costs_no_more_than_a_small_one(simulator: Simulator, first: dict[str, Any]) -> None:
+    env = cloud_environment(simulator.url)
+    result = run_task("device", {"product": PRODUCT_SLUG, "id": first["id"], "name": "a"}, env).succeeded().result(TASK)
+    assert result["changed"] is True
+    lists = simulator.stats()["by_route"]["GET /v1/products/:p/devices"]
+    assert lists == 2  # before the writes and after them, whatever else the product has
+    assert result["cloud"]["requests"] == 1 + lists + len(("import", "name")) + len(("login",))
+
+
+def test_it_goes_again(simulator: Simulator, first: dict[str, Any]) -> None:
+    env = cloud_environment(simulator.url)
+    options = {"product": PRODUCT_SLUG, "id": first["id"]}
+    run_task("device", {**options, "groups": ["north"]}, env).succeeded()
+    gone = run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)
+    assert gone["diff"]["before"] == {"product": PRODUCT_SLUG, "groups": ["north"]}
+    assert simulator.device(first["id"])["product"] is None
+    assert run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)["changed"] is False
+
+
+def test_hosts_side_by_side_put_their_devices_into_one_new_group(simulator: Simulator, tmp_path: Path) -> None:
+    ids = [device["id"] for device in simulator.state()["devices"]][:8]
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": {f"h{n}": {"device_id": d} for n, d in enumerate(ids)}}}))
+    options = {
+        "product": PRODUCT_SLUG,
+        "id": "{{ device_id }}",
+        "groups": ["north"],
+        "mesh": {"network": "barn", "role": "gateway"},
+        "networks": {"barn": {"gateways": ids}},
+    }
+    play = {"hosts": "all", "gather_facts": False, "tasks": [{"name": TASK, "meshfleet.particle.device": options}]}
+    args = ["-i", str(hosts), "--forks", "8"]
+    run_playbook([play], env=cloud_environment(simulator.url), args=args).succeeded()
+    assert {d["id"] for d in simulator.state()["devices"] if "north" in d["groups"]} == set(ids)
+    assert simulator.stats()["grants"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, "the manifest has a mistake: the device: has no id (or serial_number, iccid or imei)"),
+        ({"id": "nope"}, "id: 'nope' is no device id: 24 hexadecimal digits"),
+        ({"id": "0" * 24, "imei": "3" * 15}, "imei: goes not together with id: declare a device by one of them"),
+        ({"id": "0" * 24, "firmware_version": "latest"}, "firmware_version: must be the number of a version"),
+        ({"id": "0" * 24, "mesh": {"network": "barn"}}, "mesh.network: 'barn' is not declared under networks"),
+    ],
+)
+def test_mistakes_are_named_by_their_option(simulator: Simulator, options: dict[str, Any], sentence: str) -> None:
+    result = run_task("device", {"product": PRODUCT_SLUG, **options}, cloud_environment(simulator.url)).result(TASK)
+    assert result["error"]["code"] == "invalid_manifest"
+    assert sentence.rpartition("mistake: ")[2] in result["msg"]
+    assert simulator.stats()["requests"] == 0
+
+
+def test_a_failure_is_that_of_the_device(simulator: Simulator) -> None:
+    options = {"product": PRODUCT_SLUG, "id": "e00fce68000000000000dead", "name": "a"}
+    result = run_task("device", options, cloud_environment(simulator.url)).result(TASK)
+    assert result["device"]["status"] == "failed"
+    assert result["error"] == result["device"]["error"]
+    assert result["error"]["code"] == "device_not_yours"
+    assert "e00fce68000000000000dead" in result["msg"]
