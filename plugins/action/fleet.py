@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.document
     parse_yaml,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import TOP, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.run_lock import one_run
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.tables import parse_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -27,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_for
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import shown_progress
 
 _HOST_VARIABLE = "particle_device"
 
@@ -45,14 +47,16 @@ class ActionModule(ParticleAction):
         self._refuse_many_hosts()
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
         manifest = read_manifest(*self._declared(task, hosts), absent=options["state"] == "absent")
-        result = reconcile_for(
-            task,
-            manifest,
-            max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
-            max_removals=options["max_removals"],
-            confirm=options["confirm"],
-            hold=lambda http, product: self._lock(task, http, product),
-        )
+        with self._progress(task) as report:
+            result = reconcile_for(
+                task,
+                manifest,
+                max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
+                max_removals=options["max_removals"],
+                confirm=options["confirm"],
+                hold=lambda http, product: self._lock(task, http, product),
+                report=report,
+            )
         if hosts:
             result["hosts"] = dict(zip(hosts, result["devices"], strict=True))
         if options["result"] != "all":
@@ -60,6 +64,12 @@ class ActionModule(ParticleAction):
         if not options["fail"]:
             result["failed"] = False
         return result
+
+    def _progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
+        """Shows how far the run is; a dry run has no way to go, and who wants no log wants none of it."""
+        if not task.options["progress"] or task.check_mode or self._task.no_log:
+            return contextlib.nullcontext(no_report)
+        return shown_progress(task)
 
     def _refuse_many_hosts(self) -> None:
         """Whoever expects a run for each host, with a manifest of its own, must not get that of the first for all."""

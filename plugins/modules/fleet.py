@@ -149,6 +149,17 @@ options:
     type: str
     choices: [run, none]
     default: run
+  progress:
+    description:
+      - Whether to show how far the run is, while it writes, as in
+        C(1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget). Devices that are as declared already do not
+        count, and the rate is the average since the first write.
+      - On a terminal one line is rewritten in place and goes when the task ends; elsewhere a line is added every five
+        seconds. It is written to the standard error output, never to a log, and holds nothing but numbers.
+      - Nothing is shown in check mode, under C(no_log), and where the standard output is made for programs, as by
+        the callback plugins C(ansible.posix.json) and C(ansible.posix.jsonl), or under ansible-runner.
+    type: bool
+    default: true
 seealso:
   - module: meshfleet.particle.access_token
   - module: meshfleet.particle.fleet_outcome
@@ -373,4 +384,5 @@ SPEC = argument_spec(
     fail={"type": "bool", "default": True},
     result={"type": "str", "choices": ["all", "changed", "failed"], "default": "all"},
     lock={"type": "str", "choices": ["run", "none"], "default": "run"},
+    progress={"type": "bool", "default": True},
 )

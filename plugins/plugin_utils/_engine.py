@@ -20,12 +20,12 @@ def reconcile_for(
     manifest: Manifest,
     *,
     hold: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
-    **limits: Any,
+    **more: Any,
 ) -> dict[str, Any]:
     """Log in and bring the devices to what ``manifest`` declares, as long as somebody is there to see it.
 
     :param hold: keeps other runs out; given the conversation and the id of the product.
-    :param limits: those of :func:`reconcile`.
+    :param more: what :func:`reconcile` takes besides.
     """
     with task.session() as http:
         http.before_request = _stop_without(os.getppid())
@@ -36,7 +36,7 @@ def reconcile_for(
             proof=Proof(task.options["verify"], task.options["verify_timeout"]),
             warn=task.warn,
             hold=lambda product: hold(http, product),
-            **limits,
+            **more,
         )
 
 

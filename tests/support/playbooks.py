@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +111,7 @@ def run_playbook(
     args: Sequence[str] = (),
     cwd: Path | None = None,
     timeout: float = RUN_SECONDS,
+    terminal: bool = False,
 ) -> PlaybookRun:
     """Run a playbook to its end and return what became of it.
 
@@ -115,7 +119,8 @@ def run_playbook(
     collection. `extra_vars` travel in a file that only we can read: what stands in argv, every user of the
     machine can read. Each run has a home of its own; runs that shall share logins or caches are given one
     and the same `env={"HOME": ...}`. Paths in the playbook are relative to `cwd`,
-    which is a new folder when none is given.
+    which is a new folder when none is given. With `terminal` the run has one to print on, and what it was sent is
+    in `stdout`.
     """
     with tempfile.TemporaryDirectory(prefix="playbook-") as folder:
         home = Path(folder)
@@ -127,7 +132,8 @@ def run_playbook(
             argv += ["-e", f"@{vars_file}"]
         environment = ansible_environment(home, env)
         with _playbook_argument(playbook, cwd or home) as argument:
-            rc, stdout, stderr = _run([*argv, argument], environment, cwd or home, timeout)
+            run = _run_on_terminal if terminal else _run
+            rc, stdout, stderr = run([*argv, argument], environment, cwd or home, timeout)
         return PlaybookRun(rc, stdout, stderr, _read_record(Path(environment["RECORD_FILE"])))
 
 
@@ -150,26 +156,53 @@ def _run(argv: list[str], env: Mapping[str, str], cwd: Path, timeout: float) -> 
     """Run to the end, or fail after `timeout` seconds with what was printed until then."""
     # Into files: a worker that outlives the playbook would hold a pipe open, and us with it.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        # A group of its own, so that ending it cannot reach anybody else.
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-        try:
-            rc = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            printed = f"{_content(stdout)}\n{_content(stderr)}"
-            raise AssertionError(f"The playbook did not end in {timeout:g} s. It printed:\n{printed}") from None
-        except BaseException:
-            _end(process)
-            raise
+        process = _start(argv, env, cwd, stdout.fileno(), stderr.fileno())
+        rc = _wait(process, timeout, lambda: f"{_content(stdout)}\n{_content(stderr)}")
         return rc, _content(stdout), _content(stderr)
+
+
+def _run_on_terminal(argv: list[str], env: Mapping[str, str], cwd: Path, timeout: float) -> tuple[int, str, str]:
+    """The same with both streams on one terminal, whose end has to be read while it is written to."""
+    ours, theirs = pty.openpty()
+    received: list[bytes] = []
+
+    def receive() -> None:
+        # Linux says that the other end is closed by an error, others by an empty read.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(ours, 65536):
+                received.append(chunk)
+
+    def sent() -> str:
+        return b"".join(received).decode(errors="replace")
+
+    reader = threading.Thread(target=receive, daemon=True)
+    try:
+        process = _start(argv, env, cwd, theirs, theirs)
+        reader.start()
+    finally:
+        os.close(theirs)
+    rc = _wait(process, timeout, sent)
+    reader.join(STOP_SECONDS)
+    os.close(ours)
+    return rc, sent(), ""
+
+
+def _start(argv: list[str], env: Mapping[str, str], cwd: Path, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+    # A group of its own, so that ending it cannot reach anybody else.
+    return subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float, printed: Callable[[], str]) -> int:
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise AssertionError(f"The playbook did not end in {timeout:g} s. It printed:\n{printed()}") from None
+    except BaseException:
+        _end(process)
+        raise
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -92,6 +92,23 @@ class TestDevices:
         apply(http, DevicePlan(ONE, {name: (None, value) for name, value in fields.items()}, fields=fields))
         assert [request.json for request in scripted_cloud.requests] == [fields]
 
+    def test_each_that_is_done_or_fails_is_reported(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 403, "json": DENIED}, THREE: {}})
+        reports: list[tuple[int, int, int]] = []
+        plan = Plan((), (), (*map(renamed, (ONE, TWO, THREE)), DevicePlan(IDS[3], {})), {})
+        apply_plan(http, OURS, plan, ledger, report=lambda *counts: reports.append(counts))
+        assert reports == [(0, 0, 3), (1, 0, 3), (1, 1, 3), (2, 1, 3)]
+
+    def test_what_is_in_doubt_is_not_reported_as_failed(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", "/v1/devices", 500, body="oops", repeat=True)
+        reports: list[tuple[int, int, int]] = []
+        plan = Plan((), (), (DevicePlan(ONE, {"claimed": (None, True)}, claims=True),), {})
+        applied = apply_plan(http, None, plan, ledger, report=lambda *counts: reports.append(counts))
+        assert codes(applied) == {ONE: "ambiguous_write"}
+        assert reports[-1] == (0, 0, 1)
+
     def test_one_that_does_not_change_is_not_written(self, http: RecordingHttp) -> None:
         applied = apply(http, DevicePlan(ONE, {}))
         assert (applied.done, http.calls) == (set(), [])

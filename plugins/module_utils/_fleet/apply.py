@@ -37,6 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import for_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
@@ -87,13 +88,19 @@ class Applied:
 
 
 def apply_plan(
-    http: Http, product: Product | None, plan: Plan, backend: Backend, max_failures: int | None = None
+    http: Http,
+    product: Product | None,
+    plan: Plan,
+    backend: Backend,
+    max_failures: int | None = None,
+    report: Report = no_report,
 ) -> Applied:
     """Carry out every write of ``plan``. Raises nothing of its own: failures stand in what it gives back.
 
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
+    :param report: told at the start, and whenever a device is done or fails.
     """
-    run = _Run(http, product, backend, max_failures)
+    run = _Run(http, product, backend, max_failures, report)
     changing = run.set_up(plan)
     run.import_into_product([device for device in changing if device.imports and not device.claims], None)
     run.import_into_product([device for device in changing if device.claims], plan.claim_user)
@@ -103,9 +110,14 @@ def apply_plan(
 
 
 class _Run:
-    def __init__(self, http: Http, product: Product | None, backend: Backend, max_failures: int | None) -> None:
+    def __init__(
+        self, http: Http, product: Product | None, backend: Backend, max_failures: int | None, report: Report
+    ) -> None:
         self._http = http
         self._max_failures = max_failures
+        self._report = report
+        self._total = 0
+        self._failures = 0
         self._product = product
         self._backend = backend
         self._lock = threading.Lock()
@@ -121,6 +133,8 @@ class _Run:
         :returns: the devices that change, with what can still be written for them.
         """
         changing = [device for device in plan.devices if device.changed]
+        self._total = len(changing)
+        self._tell()
         if not self._set_up_mesh(plan):
             changing = [_outside_mesh(device) if _joins(device) else device for device in changing]
 
@@ -196,6 +210,7 @@ class _Run:
         if written and not self.applied.stopped and device.id not in self.applied.errors:
             with self._lock:
                 self.applied.done.add(device.id)
+                self._tell()
 
     def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
         """The device's own writes, in their order; each stands on the one before it."""
@@ -270,13 +285,23 @@ class _Run:
                 self.applied.stopped = self.applied.stopped or error
                 return
             for device in devices:
-                self.applied.errors.setdefault(device, error)
+                if device not in self.applied.errors:
+                    self.applied.errors[device] = error
+                    self._failures += _counts(error)
                 if leave:
                     self._left.add(device)
-            # What is in doubt is no failure yet: it is looked at again.
-            failed = [known for known in self.applied.errors.values() if known.code != "ambiguous_write"]
-            if self._max_failures is not None and len(failed) > self._max_failures:
-                self.applied.stopped = self.applied.stopped or _too_many(len(failed), failed[0])
+            if self._max_failures is not None and self._failures > self._max_failures:
+                first = next(known for known in self.applied.errors.values() if _counts(known))
+                self.applied.stopped = self.applied.stopped or _too_many(self._failures, first)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._report(len(self.applied.done), self._failures, self._total)
+
+
+def _counts(error: ParticleError) -> bool:
+    """Whether a device has failed by it: what is in doubt is no failure yet, it is looked at again."""
+    return error.code != "ambiguous_write"
 
 
 def _too_many(count: int, first: ParticleError) -> ParticleError:

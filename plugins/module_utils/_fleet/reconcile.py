@@ -41,6 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     only_imported,
     removals,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -75,6 +76,7 @@ def reconcile(
     max_removals: int | None = None,
     confirm: bool = False,
     hold: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
+    report: Report = no_report,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def reconcile(
     :param hold: keeps other runs out; given the id of the product, or ``None`` for the account's own devices.
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
     :param max_removals: how many devices may leave without ``confirm``; ``None``: 1, or one in ten when that is more.
+    :param report: told how many devices are written, as it goes.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
@@ -92,7 +95,7 @@ def reconcile(
         _refuse_many_removals(plan, max_removals, confirm=confirm)
         applied, states = Applied(), None
         if not check_mode:
-            applied = fleet.apply(plan)
+            applied = fleet.apply(plan, report)
             try:
                 if applied.stopped is None and proof.verify != "none":
                     fleet.prove_written(applied)
@@ -208,13 +211,13 @@ class _Fleet:
             raise
         return self._backend.plan(manifest.networks, wanted, groups_of, seen)
 
-    def apply(self, plan: Plan) -> Applied:
+    def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
         applied = Applied()
         if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
             plan = self._identify(plan, applied)
         if applied.stopped is None:
-            applied.add(apply_plan(self._http, self._product, plan, self._backend, self._max_failures))
+            applied.add(apply_plan(self._http, self._product, plan, self._backend, self._max_failures, report))
         doubtful = {device for device, error in applied.errors.items() if _is_in_doubt(error)}
         if not doubtful or applied.stopped is not None:
             for device in doubtful:

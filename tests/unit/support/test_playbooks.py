@@ -102,8 +102,18 @@ def test_nothing_of_the_caller_gets_into_the_environment(tmp_path: Path, monkeyp
     assert ansible_environment(tmp_path, {"PARTICLE_PASSWORD": "given"})["PARTICLE_PASSWORD"] == "given"
 
 
-def test_a_playbook_that_does_not_end_is_ended() -> None:
+def test_a_playbook_may_have_a_terminal_to_print_on() -> None:
+    task = {"name": "Change", "ansible.builtin.command": "true"}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+    colours = {"ANSIBLE_NOCOLOR": "False", "TERM": "xterm"}
+    yellow = "\x1b[0;33mchanged: [localhost]"  # for terminals only
+    assert yellow in run_playbook(plays, env=colours, terminal=True).succeeded().stdout
+    assert yellow not in run_playbook(plays, env=colours).succeeded().stdout
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_playbook_that_does_not_end_is_ended(terminal: bool) -> None:
     task = {"name": "Sleep", "ansible.builtin.command": "sleep 60"}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
     with pytest.raises(AssertionError, match=r"did not end in 3 s(.|\n)*Sleep"):
-        run_playbook(plays, timeout=3)
+        run_playbook(plays, timeout=3, terminal=terminal)

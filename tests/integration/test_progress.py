@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""How far a run is, as people see it who run a playbook, and as programs do not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import TASK, cloud_environment, manifest_for
+from support.simulator import Simulator, running_simulator
+
+ANNOUNCED = re.compile(
+    r"(?P<done>[\d,]+)/(?P<total>[\d,]+) \| [\d.]+/s \| ETA (-|\d+:\d\d:\d\d) \| \d+ failed( \| \d+ % of budget)?"
+)
+SHORT, LONG = 60, 160
+"""Devices whose writes, one after another, take more than two seconds, and more than one interval between lines."""
+
+ACCOUNT = ("canary@example.com", "cana-ry-pass-4410")
+JOIN_KEY = "join-key-canary-77ab"
+
+
+@pytest.fixture(scope="module")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    accounts = tmp_path_factory.mktemp("accounts") / "accounts.json"
+    accounts.write_text(json.dumps([dict(zip(("username", "password"), ACCOUNT, strict=True))]))
+    with running_simulator("--fleet", str(LONG), "--latency", "20", "--accounts", str(accounts)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def cloud(_cloud: Simulator) -> Simulator:
+    _cloud.reset()
+    return _cloud
+
+
+def provision(
+    cloud: Simulator,
+    size: int = SHORT,
+    *args: str,
+    terminal: bool = True,
+    env: dict[str, str] | None = None,
+    task: dict[str, Any] | None = None,
+    **options: Any,
+) -> PlaybookRun:
+    manifest = manifest_for(cloud)
+    manifest["devices"] = manifest["devices"][:size]
+    manifest["networks"]["barn"] = {"parameters": {"join_key": JOIN_KEY}}
+    fleet = {"manifest": manifest, "workers": 1, "result": "failed", **options}
+    tasks = [{"name": TASK, "meshfleet.particle.fleet": fleet, **(task or {})}]
+    return run_playbook(
+        [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
+        env={**cloud_environment(cloud.url, *ACCOUNT), **(env or {})},
+        args=args,
+        terminal=terminal,
+    ).succeeded()
+
+
+def left_on_screen(sent: str) -> list[str]:
+    """The lines that a terminal shows after all that it was sent."""
+    shown = []
+    for line in sent.split("\n"):
+        cells: list[str] = []
+        for part in line.split("\r"):
+            cells[: len(part)] = part
+        shown.append("".join(cells).rstrip())
+    return shown
+
+
+def test_on_a_terminal_one_line_is_rewritten_and_gone_at_the_end(cloud: Simulator) -> None:
+    run = provision(cloud)
+    announced = [found for part in run.stdout.split("\r") if (found := ANNOUNCED.match(part.strip()))]
+    done = [int(found["done"]) for found in announced]
+    assert len(done) >= 2, run.stdout
+    assert done == sorted(done)
+    assert {found["total"] for found in announced} == {str(SHORT)}
+    shown = left_on_screen(run.stdout)
+    assert not any(ANNOUNCED.search(line) for line in shown)
+    assert "changed: [localhost]" in shown
+
+
+def test_elsewhere_lines_are_added_to_standard_error_alone(cloud: Simulator, tmp_path: Path) -> None:
+    log = tmp_path / "ansible.log"
+    run = provision(cloud, LONG, terminal=False, env={"ANSIBLE_LOG_PATH": str(log)})
+    lines = run.stderr.splitlines()
+    assert lines
+    # Nothing but numbers and fixed words: no name, no id, no address, no secret.
+    assert all(ANNOUNCED.fullmatch(line) for line in lines), run.stderr
+    assert not ANNOUNCED.search(run.stdout)
+    assert not ANNOUNCED.search(log.read_text())
+
+
+@pytest.mark.parametrize(
+    ("options", "task", "args"),
+    [
+        ({"progress": False}, {}, ()),
+        ({}, {"no_log": True}, ()),
+        ({}, {}, ("--check",)),
+    ],
+    ids=["progress is false", "no_log", "check mode"],
+)
+def test_nothing_is_shown_of_a_run_that_shall_be_silent(
+    cloud: Simulator, options: dict[str, Any], task: dict[str, Any], args: tuple[str, ...]
+) -> None:
+    run = provision(cloud, SHORT, *args, task=task, **options)
+    assert not ANNOUNCED.search(run.stdout)
+
+
+def test_a_terminal_that_a_program_reads_shows_what_the_program_expects_and_no_more(
+    cloud: Simulator, tmp_path: Path
+) -> None:
+    # As ansible-runner and the JSON callbacks do it: one document at the end, both streams read as one.
+    (tmp_path / "json.py").write_text(
+        "from ansible.plugins.callback import CallbackBase\n"
+        "DOCUMENTATION = '''\nname: json\ntype: stdout\nshort_description: x\ndescription: [x]\n'''\n"
+        "class CallbackModule(CallbackBase):\n"
+        "    CALLBACK_TYPE, CALLBACK_NAME = 'stdout', 'json'\n"
+        "    def v2_playbook_on_stats(self, stats):\n"
+        "        self._display.display('{\"hosts\": %d}' % len(stats.processed))\n"
+    )
+    plugins = Path(__file__).resolve().parents[1] / "support" / "callback_plugins"
+    env = {"ANSIBLE_STDOUT_CALLBACK": "json", "ANSIBLE_CALLBACK_PLUGINS": f"{tmp_path}:{plugins}"}
+    run = provision(cloud, env=env)
+    assert json.loads(run.stdout) == {"hosts": 1}
+
+
+def test_no_secret_and_no_name_is_in_what_is_shown(cloud: Simulator) -> None:
+    run = provision(cloud, SHORT, "-vvvv")
+    assert ANNOUNCED.search(run.stdout)
+    announced = "\n".join(part for part in re.split("[\r\n]", run.stdout) if ANNOUNCED.search(part))
+    for secret in (*ACCOUNT, JOIN_KEY, "barn-", cloud.url):
+        assert secret not in announced
+    assert not re.search(r"[0-9a-f]{24}", announced)
+    assert ACCOUNT[1] not in run.stdout
