@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from support.playbooks import run_playbook
 from support.plays import TASK, cloud_environment, run_task
 from support.simulator import PRODUCT_SLUG, Simulator
 
@@ -110,6 +111,21 @@ def test_a_bad_table_is_told_line_by_line_and_costs_no_request(simulator: Simula
     assert "fleet.csv:2 id: 'nope' is no device id" in result["msg"]
     assert "fleet.csv:2 firmware_version: must be the number of a version" in result["msg"]
     assert simulator.stats()["requests"] == 0
+
+
+def test_the_role_takes_a_table_in_and_out_again(simulator: Simulator, tmp_path: Path) -> None:
+    nameless = [{key: value for key, value in row.items() if key != "name"} for row in devices(simulator)]
+    variables = {
+        "provision_manifest": str(write_table(tmp_path / "fleet.csv", nameless)),
+        "provision_product": PRODUCT_SLUG,
+        "provision_name_template": "{serial_number:4}",
+    }
+    env = cloud_environment(simulator.url)
+    run_playbook("meshfleet.particle.provision", env=env, extra_vars=variables).succeeded()
+    assert all(device["name"] for device in simulator.state()["devices"])
+    gone = {**variables, "provision_state": "absent", "provision_confirm": True}
+    run_playbook("meshfleet.particle.provision", env=env, extra_vars=gone).succeeded()
+    assert [device for device in simulator.state()["devices"] if device["product"]] == []
 
 
 def test_a_fleet_goes_in_and_out_again(simulator: Simulator) -> None:
