@@ -6,15 +6,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_info
-short_description: Gather facts of the devices of an account or a product
+short_description: Gather facts of the devices of an account, of products or of an organisation
 version_added: 0.1.0
 description:
-  - Reads all devices of a product or of the account, to the last page, by list calls only.
+  - Reads all devices that are meant, to the last page, by list calls only. What no list tells is asked of devices
+    that are online, one by one, when O(include) or O(mac_variable) says so.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.selection
+  - meshfleet.particle.selection.filters
 attributes:
   check_mode:
     support: full
@@ -26,10 +29,39 @@ attributes:
     support: N/A
     details: Changes nothing.
 options:
-  product:
+  include:
     description:
-      - Id or slug of a product. Without it, the devices that the account itself has claimed.
+      - What shall be told besides.
+      - V(vitals) and V(variables) take a request for each device that is online, and for each variable.
+      - V(mesh) takes a request for each hundred reports of members of networks.
+    type: list
+    elements: str
+    choices: [vitals, variables, mesh]
+    default: []
+  variables:
+    description:
+      - Names of the cloud variables of the firmware that V(variables) in O(include) means. Each reading costs the
+        owner of the device one data operation.
+    type: list
+    elements: str
+    default: []
+  mac_variable:
+    description:
+      - Name of a cloud variable in which the firmware tells the MAC address, for devices whose record has none. The
+        cloud knows that of few.
     type: str
+  include_limit:
+    description:
+      - How many devices may be asked one by one. When more would be, the task fails before it asks the first.
+    type: int
+    default: 100
+  as_manifest:
+    description:
+      - Give the manifest that declares the devices as they are, in RV(manifest). M(meshfleet.particle.fleet) finds
+        nothing to write for it.
+      - Needs one product, or the account's own devices. Parameters of networks may hold keys and stay where they are.
+    type: bool
+    default: false
 seealso:
   - module: meshfleet.particle.fleet
 """
@@ -41,12 +73,32 @@ EXAMPLES = r"""
     product: field-logger
   register: fleet
 
-- name: Name the devices that are offline
+- name: Name the devices that the cloud takes for online, though it has long heard nothing of them
   ansible.builtin.debug:
-    msg: "{{ fleet.devices | rejectattr('online') | map(attribute='name') | list }}"
+    msg: "{{ fleet.devices | selectattr('presence', 'eq', 'stale') | map(attribute='name') | list }}"
+
+- name: Read signal and battery of the gateways of one network
+  meshfleet.particle.device_info:
+    product: field-logger
+    filters:
+      networks: [barn]
+      name: "*-gateway"
+    include: [vitals]
 
 - name: Gather the account's own devices, with PARTICLE_ACCESS_TOKEN in the environment
   meshfleet.particle.device_info:
+
+- name: Look at a fleet that somebody set up by hand
+  meshfleet.particle.device_info:
+    product: field-logger
+    as_manifest: true
+  register: fleet
+
+- name: Declare it from now on
+  ansible.builtin.copy:
+    content: "{{ fleet.manifest | ansible.builtin.to_nice_yaml(sort_keys=false) }}"
+    dest: fleet.yml
+    mode: "0600"
 """
 
 RETURN = r"""
@@ -68,16 +120,37 @@ devices:
       type: str
       returned: success
       sample: barn-gateway
+    product:
+      description:
+        - Slug of its product. In the list of the account, which tells no slug, the product's id. V(null) for a
+          device in no product.
+      type: str
+      returned: success
+      sample: field-logger
     platform:
       description: Name of the platform that C(platform_id) stands for.
       type: str
       returned: success
       sample: boron
     online:
-      description: Whether the cloud holds a session with the device. For cellular devices this may lag by 46 minutes.
+      description: Whether the cloud holds a session with the device.
       type: bool
       returned: success
       sample: true
+    last_heard_age:
+      description: Seconds since the cloud last heard the device, V(null) when it does not say.
+      type: int
+      returned: success
+      sample: 312
+    presence:
+      description:
+        - How sure it is that the device is there. V(confirmed), online and heard within the last minute. V(probable),
+          online and heard within 46 minutes, the longest that the cloud takes to notice that a cellular device is
+          gone; it takes about a minute with others. V(stale), online as the cloud says, but not heard for longer
+          than that, or never. V(offline), the cloud holds no session.
+      type: str
+      returned: success
+      sample: probable
     groups:
       description: Device groups.
       type: list
@@ -85,7 +158,9 @@ devices:
       returned: for devices of a product
       sample: [north, mesh-barn, mesh-gateway]
     mac:
-      description: MAC address of the Wi-Fi interface, V(null) where the cloud does not know one. Never guessed.
+      description:
+        - MAC address of the Wi-Fi interface, from the record of the device or else from O(mac_variable). V(null)
+          where neither tells one. Never guessed.
       type: str
       returned: success
       sample: "94:94:4A:00:00:01"
@@ -93,9 +168,62 @@ devices:
       description: Network and role, V(null) for a device in no network.
       type: dict
       returned: success
+      contains:
+        network:
+          description: Name of the network.
+          type: str
+          returned: always
+          sample: barn
+        role:
+          description: V(gateway) or V(node).
+          type: str
+          returned: always
+          sample: gateway
+        state:
+          description:
+            - What the member reports of itself, V(joined), V(joining) or V(lost). V(null) where the cloud keeps no
+              reports.
+          type: str
+          returned: with V(mesh) in O(include)
+          sample: joined
+    vitals:
+      description: The last vitals that the cloud keeps, V(null) for a device that is not online or has none.
+      type: dict
+      returned: with V(vitals) in O(include)
       sample:
-        network: barn
-        role: gateway
+        device:
+          power:
+            battery:
+              charge: 84.2
+              state: charged
+    variable_values:
+      description: The variables by name, V(null) for those that were not read.
+      type: dict
+      returned: with V(variables) in O(include)
+      sample:
+        soil_pct: 41
+    unread:
+      description: Why the device did not tell what it was asked, as error codes by C(vitals) or by variable.
+      type: dict
+      returned: with V(vitals) or V(variables) in O(include), or with O(mac_variable)
+      sample:
+        soil_pct: device_offline
+manifest:
+  description: The manifest that declares the devices as they are.
+  returned: with O(as_manifest)
+  type: dict
+  sample:
+    product: field-logger
+    networks:
+      barn:
+        backend: ledger
+    devices:
+      - id: e00fce68aabbccddeeff0022
+        name: barn-gateway
+        groups: [north]
+        mesh:
+          network: barn
+          role: gateway
 count:
   description: Number of devices.
   returned: success
@@ -107,7 +235,9 @@ pages:
   type: int
   sample: 10
 complete:
-  description: Whether the list held still while it was read. If V(false), run again for a complete picture.
+  description:
+    - Whether the lists held still while they were read. If V(false), devices came or went meanwhile and one may be
+      missing here; run again for a complete picture.
   returned: success
   type: bool
   sample: true
@@ -180,22 +310,86 @@ error:
       sample: GET /v1/devices
 """
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.adoption import manifest_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.details import (
+    Wanted,
+    add_details,
+    add_mesh_states,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+    FILTER_SPEC,
+    SOURCE_SPEC,
+    Sources,
+    filters_from,
+    sources_from,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,
     run_module,
 )
 
-SPEC = argument_spec(product={"type": "str"})
+SPEC = argument_spec(
+    **SOURCE_SPEC,
+    **FILTER_SPEC,
+    include={"type": "list", "elements": "str", "choices": ["vitals", "variables", "mesh"], "default": []},
+    variables={"type": "list", "elements": "str", "default": []},
+    mac_variable={"type": "str"},
+    include_limit={"type": "int", "default": 100},
+    as_manifest={"type": "bool", "default": False},
+)
 
 
 def device_info(task: Task) -> dict[str, Any]:
-    """Log in and gather."""
+    """Log in, gather, and ask for what else is wanted."""
+    options = task.options
+    sources, filters, wanted = sources_from(options), filters_from(options), _wanted(options)
+    if options["as_manifest"]:
+        _refuse_several(sources)
     with task.session() as http:
-        return gather(http, task.options["product"])
+        # The gateways of a network are needed even when they are none of the devices that count.
+        gathered = gather(http, sources, [{}] if options["as_manifest"] else filters.queries())
+        devices = chosen(gathered, filters, time.time())
+        if wanted is not None:
+            add_details(http, devices, gathered.products, wanted)
+        if "mesh" in options["include"]:
+            add_mesh_states(http, devices, gathered.products, task.warn)
+    if not gathered.complete:
+        task.warn("Devices came or went while the list was read: one may be missing in what was found.")
+    result = {
+        "changed": False,
+        "devices": list(devices.values()),
+        "count": len(devices),
+        "pages": gathered.pages,
+        "complete": gathered.complete,
+    }
+    if options["as_manifest"]:
+        product = gathered.sources[0].slug if gathered.sources else None
+        result["manifest"] = manifest_of(product, gathered.devices, devices, task.warn)
+    return result
+
+
+def _wanted(options: Mapping[str, Any]) -> Wanted | None:
+    """What devices shall be asked one by one. :raises ParticleError: for half of what that takes."""
+    include, variables = options["include"], tuple(options["variables"])
+    if ("variables" in include) != bool(variables):
+        message = "variables in include and the option variables belong together, and only one of them is given."
+        raise ParticleError("conflict", message, hint="Give both, or leave both out.")
+    if "vitals" not in include and not variables and options["mac_variable"] is None:
+        return None
+    return Wanted("vitals" in include, variables, options["mac_variable"], options["include_limit"])
+
+
+def _refuse_several(sources: Sources) -> None:
+    if len(sources.products) + sources.account != 1 or sources.organization is not None:
+        message = "as_manifest needs one product or the account's own devices, and something else is meant."
+        raise ParticleError("conflict", message, hint="Name one product, and write one manifest for each.")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,16 @@ def test_a_module_is_documented_with_examples_and_returns(documentation: dict[st
 def test_documented_options_are_those_of_the_spec(documentation: dict[str, Any], module: str) -> None:
     options = documentation[f"meshfleet.particle.{module}"]["doc"]["options"]
     spec = importlib.import_module(f"ansible_collections.meshfleet.particle.plugins.modules.{module}").SPEC
+    assert_same_options(options, spec)
+
+
+def assert_same_options(options: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     assert set(options) == set(spec)
     for name, option in options.items():
         assert option["description"], name
-        for key in ("type", "choices", "default", "elements"):
+        for key in ("type", "choices", "default", "elements", "aliases"):
             assert option.get(key) == spec[name].get(key), f"{name}: {key}"
+        assert_same_options(option.get("suboptions") or {}, spec[name].get("options") or {})
 
 
 def test_every_module_shares_the_connection_options() -> None:

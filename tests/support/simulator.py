@@ -51,6 +51,14 @@ class Simulator:
         """Back to how it started: fleet, accounts, counters, clock and faults."""
         self._admin("POST", "reset")
 
+    def advance(self, seconds: float) -> None:
+        """Turn the clock forward."""
+        self._admin("POST", "clock", json={"advance": seconds})
+
+    def change_device(self, device_id: str, **changes: Any) -> None:
+        """What happens to a device behind the cloud's back, for example `powered=False`; `*` is every device."""
+        self._admin("POST", f"devices/{device_id}", json=changes)
+
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Schedule faults, behind those that are still due; `reset` clears the schedule."""
         self._admin("POST", "faults", json=list(faults))

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
-from fleet_cloud import DEVICES, PRODUCT, barn, client, device_id, ids_of, row, run, script, user
+from fleet_cloud import device_id
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, gather
-from support.scripted import ScriptedCloud
-from support.simulator import Simulator
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, with_presence
 
-ONE, TWO = device_id(1), device_id(2)
+ONE = device_id(1)
 
 
 class TestOneDevice:
@@ -57,55 +56,75 @@ class TestOneDevice:
         assert facts["new_thing"] == {"a": 1}
         assert not facts.keys() & {"mobile_secret", "connected", "last_iccid", "current_build_target"}
 
+    @pytest.mark.parametrize(
+        ("network", "mesh"),
+        [
+            ({"id": "5c11", "name": "barn", "role": {"gateway": True, "state": "confirmed"}}, ("barn", "gateway")),
+            ({"id": "5c11", "name": "barn", "role": {"gateway": False}}, ("barn", "node")),
+            ({"id": "5c11", "name": "barn"}, ("barn", "node")),
+        ],
+    )
+    def test_has_its_membership_from_the_registry_of_networks(
+        self, network: dict[str, object], mesh: tuple[str, str]
+    ) -> None:
+        assert facts_of({"network": network})["mesh"] == {"network": mesh[0], "role": mesh[1]}
 
-class TestManyDevices:
-    """All pages, each device once."""
+    @pytest.mark.parametrize("network", [None, {}, {"name": None}, "barn", [1]])
+    def test_is_in_no_network_that_has_no_name(self, network: object) -> None:
+        assert facts_of({"network": network})["mesh"] is None
 
-    def test_a_product_is_read_page_by_page(self, scripted_cloud: ScriptedCloud) -> None:
-        script(
-            scripted_cloud.answer("GET", DEVICES, json={"devices": [row(ONE)], "meta": {"total_pages": 2}}), [row(TWO)]
-        )
-        with client(scripted_cloud.url) as http:
-            result = gather(http, PRODUCT)
-        assert [device["id"] for device in result["devices"]] == [ONE, TWO]
-        assert (result["changed"], result["count"], result["pages"]) == (False, 2, 2)
-        pages = [request.query["page"] for request in scripted_cloud.seen("GET", DEVICES)]
-        assert pages == ["1", "2"]
+    @pytest.mark.parametrize(
+        ("row", "read_through", "product"),
+        [
+            ({"product_id": 31337, "platform_id": 13}, "field-logger", "field-logger"),
+            ({"product_id": 31337, "platform_id": 13}, None, "31337"),
+            ({"product_id": 13, "platform_id": 13}, None, None),
+            ({}, None, None),
+        ],
+    )
+    def test_has_its_product_by_the_best_name_that_is_known(
+        self, row: dict[str, object], read_through: str | None, product: str | None
+    ) -> None:
+        assert facts_of(row, read_through)["product"] == product
 
-    def test_a_list_that_changes_its_length_is_told_to_be_incomplete(self, scripted_cloud: ScriptedCloud) -> None:
-        scripted_cloud.answer("GET", DEVICES, json={"devices": [row(ONE)], "meta": {"total_pages": 2}})
-        script(scripted_cloud, [row(TWO)])
-        with client(scripted_cloud.url) as http:
-            assert gather(http, PRODUCT)["complete"] is False
 
-    def test_a_device_that_two_pages_show_counts_once(self, scripted_cloud: ScriptedCloud) -> None:
-        page = {"devices": [row(ONE), row(TWO)], "meta": {"total_pages": 2}}
-        scripted_cloud.answer("GET", DEVICES, json=page).answer("GET", DEVICES, json=page)
-        script(scripted_cloud)
-        with client(scripted_cloud.url) as http:
-            result = gather(http, PRODUCT)
-        assert (result["count"], len(result["devices"]), result["complete"]) == (2, 2, True)
+NOW = 1_800_000_000.0
 
-    def test_an_account_is_read_in_one_request(self, scripted_cloud: ScriptedCloud) -> None:
-        scripted_cloud.answer("GET", "/v1/devices", json=[row(ONE)])
-        with client(scripted_cloud.url) as http:
-            result = gather(http, None)
-        assert (result["count"], result["pages"], result["complete"]) == (1, 1, True)
 
-    @pytest.mark.parametrize("answer", [{"ok": True}, "nothing", [1, 2], {"devices": "none"}, None])
-    def test_an_answer_without_a_list_is_no_empty_list(self, scripted_cloud: ScriptedCloud, answer: object) -> None:
-        scripted_cloud.answer("GET", "/v1/devices", json=answer)
-        with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
-            gather(http, None)
-        assert caught.value.code == "bad_response"
+def heard(seconds_ago: float) -> str:
+    return datetime.fromtimestamp(NOW - seconds_ago, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def test_a_provisioned_fleet_shows_its_networks(self, simulator: Simulator) -> None:
-        ids = ids_of(simulator)
-        with user(simulator) as http:
-            run(http, barn(ids, key="hush"))
-            facts = {device["id"]: device for device in gather(http, PRODUCT)["devices"]}
-        assert {facts[device]["name"] for device in ids} == {f"unit-{index}" for index in range(len(ids))}
-        assert facts[ids[0]]["mesh"] == {"network": "barn", "role": "gateway"}
-        assert all(facts[device]["mesh"] == {"network": "barn", "role": "node"} for device in ids[1:])
-        assert all(device["platform"] == "boron" and device["online"] for device in facts.values())
-        assert "hush" not in repr(facts)
+
+class TestPresence:
+    """How sure it is that a device is there."""
+
+    @pytest.mark.parametrize(
+        ("seconds", "presence"),
+        [
+            (0, "confirmed"),
+            (60, "confirmed"),
+            (61, "probable"),
+            (600, "probable"),
+            (46 * 60, "probable"),
+            (46 * 60 + 1, "stale"),
+        ],
+    )
+    def test_of_an_online_device_fades_with_its_silence(self, seconds: int, presence: str) -> None:
+        facts = with_presence({"online": True, "last_heard": heard(seconds)}, NOW)
+        assert (facts["presence"], facts["last_heard_age"]) == (presence, seconds)
+
+    @pytest.mark.parametrize("last_heard", [None, "", "yesterday", 12])
+    def test_is_stale_when_nobody_knows_when_it_was_heard(self, last_heard: object) -> None:
+        facts = with_presence({"online": True, "last_heard": last_heard}, NOW)
+        assert (facts["presence"], facts["last_heard_age"]) == ("stale", None)
+
+    def test_is_offline_as_the_cloud_says_however_recently_it_was_heard(self) -> None:
+        facts = with_presence({"online": False, "last_heard": heard(5)}, NOW)
+        assert (facts["presence"], facts["last_heard_age"]) == ("offline", 5)
+
+    def test_is_never_heard_in_the_future(self) -> None:
+        assert with_presence({"online": True, "last_heard": heard(-5)}, NOW)["last_heard_age"] == 0
+
+    def test_reads_a_moment_without_a_zone_as_universal_time(self) -> None:
+        moment = heard(30).removesuffix("Z")
+        assert with_presence({"online": True, "last_heard": moment}, NOW)["last_heard_age"] == 30

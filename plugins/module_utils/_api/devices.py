@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account's own devices (endpoints.yml: devices). Private to this collection."""
+"""Devices one by one, and the account's own (endpoints.yml: devices). Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, rows_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http, Retry
 
 
 def list_account_devices(http: Http) -> Listing:
@@ -51,3 +51,23 @@ def update_account_device(http: Http, device: str, fields: Mapping[str, Any]) ->
     for name, value in fields.items():
         doing = f"set {name} of device {device}"
         http.call("PUT /v1/devices/:idOrName", doing=doing, at={"idOrName": device}, json={name: value})
+
+
+RESERVED = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
+"""What stands where the name of a variable would, and is none (endpoints.yml: not_rest_paths)."""
+
+
+def read_variable(http: Http, product: str | None, device: str, name: str) -> Any:
+    """The value that a device answers with (endpoints.yml: device_variable_get).
+
+    Asked once: the cloud waits for the device itself, and each try costs its owner a data operation.
+
+    :param product: id or slug, ``None`` for the account's own route.
+    :raises ParticleError: ``not_found`` for a variable that it does not have, ``device_offline`` when it is silent.
+    """
+    doing = f"read variable {name} of device {device}"
+    route, at = "GET /v1/devices/:id/:varName", {"id": device, "varName": name}
+    if product is not None:
+        route, at = "GET /v1/products/:p/devices/:id/:varName", {**at, "p": product}
+    data = http.call(route, doing=doing, at=at, retry=Retry.UNSENT).data
+    return data.get("result") if isinstance(data, dict) else None

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Listing:
-    """All rows of a list. ``complete`` is false when the list changed its length while it was read."""
+    """All rows of a list. ``complete`` is false when the list was seen to change while it was read."""
 
     rows: tuple[dict[str, Any], ...]
     pages: int
@@ -37,16 +37,21 @@ def read_pages(
     doing: str,
     at: Mapping[str, object] | None = None,
     query: Mapping[str, str] | None = None,
+    page_size: int = PAGE_SIZE,
+    ordered_by: str | None = None,
 ) -> Listing:
     """Read every page: the first, then the rest at once.
 
     :param keys: under which the rows may stand; spellings differ between documentation and client.
+    :param ordered_by: the key by which ``query`` makes the cloud sort the rows, for a list that shall notice when
+        rows come or go in the midst of it. It costs one more request: whatever shifts, shifts the last page, so
+        that page is read before all others and after them.
     :raises ParticleError: ``bad_response`` when an answer has no rows at all, or announces more than it can have.
     """
 
     def read(page: int) -> tuple[list[dict[str, Any]], int]:
         # Documented is perPage, the official client sends per_page (endpoints.yml: paging_styles).
-        size = str(PAGE_SIZE)
+        size = str(page_size)
         sizes = {"page": str(page), "perPage": size, "per_page": size}
         data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}).data
         rows = rows_of(data, keys, route=route, doing=doing)
@@ -58,9 +63,22 @@ def read_pages(
     if total > MOST_PAGES:
         message = f"Could not {doing}: the answer announces {total} pages."
         raise ParticleError("bad_response", message, status=200, route=route)
-    answers = [(rows, total), *in_parallel(read, range(2, total + 1), http.workers)]
-    collected = tuple(row for page, _ in answers for row in page)
-    return Listing(collected, len(answers), all(now == total for _, now in answers))
+    if ordered_by is None or total == 1:
+        answers = [(rows, total), *in_parallel(read, range(2, total + 1), http.workers)]
+        still = True
+    else:
+        last = read(total)
+        answers = [(rows, total), *in_parallel(read, range(2, total), http.workers), last]
+        still = _names(read(total)[0], ordered_by) == _names(last[0], ordered_by)
+    collected = [row for page, _ in answers for row in page]
+    if ordered_by is not None:
+        names = _names(collected, ordered_by)
+        still = still and len(set(names)) == len(names)
+    return Listing(tuple(collected), len(answers), still and all(now == total for _, now in answers))
+
+
+def _names(rows: list[dict[str, Any]], key: str) -> list[str]:
+    return [str(row.get(key)) for row in rows]
 
 
 def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:

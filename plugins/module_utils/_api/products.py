@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, read_pages, texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
+    PAGE_SIZE,
+    Listing,
+    read_pages,
+    rows_of,
+    texts_of,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
@@ -42,19 +48,39 @@ def get_product(http: Http, product: str) -> Product:
     if not isinstance(found, dict) or "id" not in found:
         message = f"Could not {doing}: the answer holds no product."
         raise ParticleError("bad_response", message, status=200, route=route)
-    platform = found.get("platform_id")
+    return _product(found)
+
+
+def list_products_of(http: Http, org: str) -> tuple[Product, ...]:
+    """All products of an organisation, by its id or slug (endpoints.yml: products_list, organisation form)."""
+    route, doing = "GET /v1/orgs/:org/products", f"list the products of organisation {org}"
+    data = http.call(route, doing=doing, at={"org": org}).data
+    rows = rows_of(data, ("products",), route=route, doing=doing)
+    return tuple(_product(row) for row in rows if "id" in row)
+
+
+def _product(row: Mapping[str, Any]) -> Product:
+    platform = row.get("platform_id")
     return Product(
-        id=str(found["id"]),
-        slug=str(found.get("slug") or found["id"]),
+        id=str(row["id"]),
+        slug=str(row.get("slug") or row["id"]),
         platform_id=platform if isinstance(platform, int) else None,
-        org=found.get("org") or found.get("organization_id") or None,
+        org=row.get("org") or row.get("organization_id") or None,
     )
 
 
-def list_product_devices(http: Http, product: str, only: Mapping[str, str] | None = None) -> Listing:
+def list_product_devices(
+    http: Http,
+    product: str,
+    only: Mapping[str, str] | None = None,
+    *,
+    page_size: int = PAGE_SIZE,
+    watched: bool = False,
+) -> Listing:
     """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list).
 
-    :param only: ``deviceId`` or ``serialNumber``, which the cloud compares in part.
+    :param only: filters of that route by their names there; it compares ids, names and serial numbers in part.
+    :param watched: notice also, at the price of one more request, when devices come or go between two pages.
     """
     return read_pages(
         http,
@@ -63,6 +89,8 @@ def list_product_devices(http: Http, product: str, only: Mapping[str, str] | Non
         doing=f"list the devices of product {product}",
         at={"p": product},
         query={"sortAttr": "deviceId", "sortDir": "asc", **(only or {})},
+        page_size=page_size,
+        ordered_by="id" if watched else None,
     )
 
 

@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
-    get_product,
-    list_product_devices,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, NODE
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
 
 # errors-and-limits.md, section 7: the table of platform ids.
@@ -50,35 +46,68 @@ PLATFORMS: Mapping[int, str] = {
 # The setup secret of a device opens it to anybody near; the deprecated twins say what others say already.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")
 
+CONFIRMED, PROBABLE, STALE, OFFLINE = "confirmed", "probable", "stale", "offline"
+PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
-def gather(http: Http, product: str | None) -> dict[str, Any]:
-    """All devices of a product (id or slug) or, without one, of the account.
+_CONFIRMED_SECONDS = 60
+_LAG_SECONDS = 46 * 60
+"""The longest that the cloud goes on to show a lost device as online (errors-and-limits.md, section 7)."""
 
-    :returns: the documented result of ``device_info``.
+
+def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
+    """One device's attributes as the cloud names them, completed by what every user asks for first.
+
+    :param product: the slug of the product whose list showed it; ``None`` for the list of the account.
     """
-    if product is None:
-        listing = list_account_devices(http)
-    else:
-        listing = list_product_devices(http, get_product(http, product).id)
-    # A list that shifts while it is read may show a device twice.
-    devices = {str(row.get("id")): facts_of(row) for row in listing.rows}
-    return {
-        "changed": False,
-        "devices": list(devices.values()),
-        "count": len(devices),
-        "pages": listing.pages,
-        "complete": listing.complete,
-    }
-
-
-def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One device's attributes as the cloud names them, completed by what every user asks for first."""
     facts = {key: value for key, value in row.items() if key not in _LEFT_OUT}
     platform = row.get("platform_id")
-    membership = membership_of(frozenset(texts_of(row.get("groups"))))
     known = PLATFORMS.get(platform) if isinstance(platform, int) else None
     facts["platform"] = known or f"unknown ({platform})" if platform is not None else None
     facts["online"] = bool(row.get("online", row.get("connected", False)))
     facts["mac"] = row.get("mac_wifi")
-    facts["mesh"] = membership.as_result() if membership else None
+    facts["mesh"] = _mesh(row)
+    facts["product"] = product or _product(row)
     return facts
+
+
+def _product(row: Mapping[str, Any]) -> str | None:
+    """Of a device in no product, the cloud says that its platform is its product."""
+    number = row.get("product_id")
+    return None if number is None or number == row.get("platform_id") else str(number)
+
+
+def _mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Network and role from the device groups, else from the registry of networks (mesh.md, section 4)."""
+    membership = membership_of(frozenset(texts_of(row.get("groups"))))
+    if membership is not None:
+        return dict(membership.as_result())
+    network = row.get("network")
+    if not isinstance(network, dict) or not network.get("name"):
+        return None
+    role = network.get("role")
+    is_gateway = isinstance(role, dict) and bool(role.get("gateway"))
+    return {"network": str(network["name"]), "role": GATEWAY if is_gateway else NODE}
+
+
+def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """``facts`` and how sure it is that the device is there.
+
+    :param now: the time of the cloud, in seconds since 1970.
+    """
+    age = _age(facts.get("last_heard"), now)
+    if not facts["online"]:
+        presence = OFFLINE
+    elif age is None or age > _LAG_SECONDS:
+        presence = STALE
+    else:
+        presence = CONFIRMED if age <= _CONFIRMED_SECONDS else PROBABLE
+    return {**facts, "presence": presence, "last_heard_age": age}
+
+
+def _age(moment: Any, now: float) -> int | None:
+    """Whole seconds since an ISO 8601 moment; ``None`` when it is none."""
+    try:
+        heard = datetime.datetime.fromisoformat(moment)
+    except (TypeError, ValueError):
+        return None
+    return max(0, int(now - (heard if heard.tzinfo else heard.replace(tzinfo=datetime.UTC)).timestamp()))

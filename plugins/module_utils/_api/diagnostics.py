@@ -1,0 +1,24 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What devices report about their health (endpoints.yml: diagnostics_and_fleet_health). Private to this collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+def last_vitals(http: Http, product: str | None, device: str) -> dict[str, Any]:
+    """The last record that the cloud keeps: ``updated_at`` and ``payload`` (endpoints.yml: vitals_last).
+
+    :param product: id or slug, ``None`` for the account's own route.
+    :raises ParticleError: ``not_found`` when there is none.
+    """
+    doing = f"read the vitals of device {device}"
+    route, at = "GET /v1/diagnostics/:deviceId/last", {"deviceId": device}
+    if product is not None:
+        route, at = "GET /v1/products/:p/diagnostics/:deviceId/last", {**at, "p": product}
+    data = http.call(route, doing=doing, at=at).data
+    found = data.get("diagnostics") if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What no list tells of a device: asked one by one, of those that are online, and bounded. Private to this collection.
+
+A device that does not answer is no failure: what it did not tell is ``None``, and ``unread`` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED, read_variable
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership
+
+Devices = Mapping[str, dict[str, Any]]
+
+# About one device, and no reason to stop asking the others.
+_OF_ONE_DEVICE = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
+
+Question = str | None
+"""The name of a variable; ``None`` for the vitals."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What shall be asked of each device that is online.
+
+    :param mac_variable: the variable that holds the MAC address, for devices whose record has none.
+    :param limit: how many devices may be asked.
+    """
+
+    vitals: bool = False
+    variables: tuple[str, ...] = ()
+    mac_variable: str | None = None
+    limit: int = 100
+
+    def __post_init__(self) -> None:
+        names = {*self.variables, *([self.mac_variable] if self.mac_variable is not None else [])}
+        wrong = sorted(name for name in names if name in RESERVED or not name.strip())
+        if wrong:
+            message = (
+                f"{', '.join(map(repr, wrong))} cannot be the name of a variable: the cloud means other things by it."
+            )
+            raise ParticleError("conflict", message, hint="Correct variables or mac_variable.")
+
+
+def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: Wanted) -> None:
+    """Put ``vitals``, ``variable_values``, ``mac`` and ``unread`` into the facts of ``devices``.
+
+    :param products: of the devices that have one, by their ids.
+    :raises ParticleError: ``conflict`` before the first request, when more devices would be asked than may be.
+    """
+    for facts in devices.values():
+        if wanted.vitals:
+            facts["vitals"] = None
+        if wanted.variables:
+            facts["variable_values"] = dict.fromkeys(wanted.variables)
+        facts["unread"] = {}
+    asked = [device for device, facts in devices.items() if facts["online"] and _questions(facts, wanted)]
+    if len(asked) > wanted.limit:
+        number = sum(len(_questions(devices[device], wanted)) for device in asked)
+        cost = f"{len(asked)} devices would be asked one by one, by {number} requests"
+        message = f"{cost}, and include_limit is {wanted.limit}."
+        raise ParticleError("conflict", message, hint="Choose fewer devices by filters, or raise include_limit.")
+
+    def ask(task: tuple[str, Question]) -> Any:
+        device, question = task
+        product = products[device].id if device in products else None
+        try:
+            if question is None:
+                return last_vitals(http, product, device).get("payload")
+            return read_variable(http, product, device, question)
+        except ParticleError as error:
+            if error.code not in _OF_ONE_DEVICE:
+                raise
+            return error
+
+    tasks = [(device, question) for device in asked for question in _questions(devices[device], wanted)]
+    for (device, question), answer in zip(tasks, in_parallel(ask, tasks, http.workers), strict=True):
+        _note(devices[device], question, answer, wanted)
+
+
+def _questions(facts: Mapping[str, Any], wanted: Wanted) -> list[Question]:
+    """What one device is asked."""
+    names = dict.fromkeys(wanted.variables)
+    if wanted.mac_variable is not None and facts["mac"] is None:
+        names[wanted.mac_variable] = None
+    return [*([None] if wanted.vitals else []), *names]
+
+
+def _note(facts: dict[str, Any], question: Question, answer: Any, wanted: Wanted) -> None:
+    if isinstance(answer, ParticleError):
+        facts["unread"][question or "vitals"] = answer.code
+    elif question is None:
+        facts["vitals"] = answer
+    else:
+        if question in wanted.variables:
+            facts["variable_values"][question] = answer
+        if question == wanted.mac_variable and answer:
+            facts["mac"] = facts["mac"] or str(answer)
+
+
+def add_mesh_states(http: Http, devices: Devices, products: Mapping[str, Product], warn: Callable[[str], None]) -> None:
+    """Put what members report of themselves into ``mesh.state``: ``joined``, ``joining`` or ``lost``.
+
+    ``None`` where nobody has said: a cloud without ledgers, or a network that is only registered.
+    """
+    members: dict[Product, dict[str, Membership]] = {}
+    for device, facts in devices.items():
+        if facts["mesh"] is not None:
+            facts["mesh"]["state"] = None
+            if device in products:
+                membership = Membership(facts["mesh"]["network"], facts["mesh"]["role"])
+                members.setdefault(products[device], {})[device] = membership
+    for product, wanted in members.items():
+        try:
+            states = ledger.verify(http, product, wanted, warn)
+        except ParticleError as error:
+            if error.status != 404:
+                raise
+            continue
+        for device, state in states.items():
+            devices[device]["mesh"]["state"] = state

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From sources and filters to the facts of devices, by list calls only. Private to this collection."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
+    Product,
+    get_product,
+    list_product_devices,
+    list_products_of,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Filters, Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts of devices by id, and how they were found.
+
+    :param sources: the products that were read.
+    :param products: the same by the ids of their devices.
+    :param skew: seconds by which the clock of the cloud is ahead of this machine's.
+    """
+
+    devices: Mapping[str, dict[str, Any]]
+    sources: tuple[Product, ...]
+    products: Mapping[str, Product]
+    pages: int
+    complete: bool
+    skew: float
+
+
+def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], page_size: int = PAGE_SIZE) -> Gathered:
+    """All devices of the sources. One that a product and the account both show counts once, as in the product.
+
+    :param queries: filters of a product's list, whose answers are taken together; one without any for all of it.
+    :raises ParticleError: for the first source that cannot be read, so that what is missing is never taken for absent.
+    """
+    products = [get_product(http, product) for product in sources.products]
+    if sources.organization is not None:
+        products += list_products_of(http, sources.organization)
+    found: dict[str, dict[str, Any]] = {}
+    read_through: dict[str, Product] = {}
+    listings: list[Listing] = []
+    read = {product.id: product for product in products}  # one may have been named by id and by slug
+    for product in read.values():
+        for query in queries:
+            listing = list_product_devices(http, product.id, only=query, page_size=page_size, watched=True)
+            listings.append(listing)
+            for device, row in _by_id(listing):
+                found[device] = facts_of(row, product.slug)
+                read_through[device] = product
+    if sources.account:
+        listing = list_account_devices(http)
+        listings.append(listing)
+        for device, row in _by_id(listing):
+            found[device] = {**facts_of(row), **found.get(device, {})}
+    return Gathered(
+        found,
+        tuple(read.values()),
+        read_through,
+        sum(listing.pages for listing in listings),
+        all(listing.complete for listing in listings),
+        skew_of(http),
+    )
+
+
+def _by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((str(row["id"]), row) for row in listing.rows if row.get("id"))
+
+
+def skew_of(http: Http) -> float:
+    """Seconds by which the cloud is ahead, from the Date of its last answer; 0 when it told none."""
+    if http.dated is None:
+        return 0.0
+    try:
+        return email.utils.parsedate_to_datetime(http.dated[0]).timestamp() - http.dated[1]
+    except ValueError:
+        return 0.0
+
+
+def chosen(gathered: Gathered, filters: Filters, now: float) -> dict[str, dict[str, Any]]:
+    """The devices that count, by id, each with how sure its presence is.
+
+    :param now: the time of this machine, in seconds since 1970.
+    """
+    moment = now + gathered.skew
+    return {device: with_presence(facts, moment) for device, facts in gathered.devices.items() if filters.match(facts)}

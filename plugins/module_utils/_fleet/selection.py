@@ -1,0 +1,183 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which devices are meant: where they are looked for, and which of those count. Private to this collection."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import PLATFORMS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
+
+_TEXTS: Mapping[str, Any] = {"type": "list", "elements": "str"}
+
+SOURCE_SPEC: Mapping[str, Mapping[str, Any]] = {
+    "products": {**_TEXTS, "aliases": ["product"]},
+    "organization": {"type": "str"},
+    "account_devices": {"type": "bool"},
+}
+"""The options that say where to look; documented by the fragment ``meshfleet.particle.selection``."""
+
+FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
+    "filters": {
+        "type": "dict",
+        "options": {
+            "ids": _TEXTS,
+            "name": {"type": "str"},
+            "groups": _TEXTS,
+            "networks": _TEXTS,
+            "platforms": _TEXTS,
+            "online": {"type": "bool"},
+            "quarantined": {"type": "bool"},
+            "firmware_versions": {"type": "list", "elements": "int"},
+            "serial_numbers": _TEXTS,
+            "iccids": _TEXTS,
+        },
+    }
+}
+"""The option that says which of them; documented by the fragment ``meshfleet.particle.selection.filters``."""
+
+_MOST_LISTS = 10
+"""Up to so many values a filter is the cloud's, one short list each; above it one long list is read and sifted."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where devices are looked for: products by id or slug, all products of an organisation, the account itself."""
+
+    products: tuple[str, ...]
+    organization: str | None
+    account: bool
+
+
+def sources_from(options: Mapping[str, Any]) -> Sources:
+    """What the options of :data:`SOURCE_SPEC` say. :raises ParticleError: ``conflict`` when nothing is left to read."""
+    products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
+    if not all(products):
+        raise ParticleError("conflict", "One of products is empty.", hint="Name each by its id or its slug.")
+    organization = options.get("organization") or None
+    account = options.get("account_devices")
+    sources = Sources(products, organization, not (products or organization) if account is None else account)
+    if not (products or organization or sources.account):
+        message = "There is nowhere to look: account_devices is false, and no product is named."
+        raise ParticleError("conflict", message, hint="Name products or an organization.")
+    return sources
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a device must be to count; ``None`` where nothing is asked."""
+
+    ids: frozenset[str] | None = None
+    name: str | None = None
+    groups: frozenset[str] | None = None
+    networks: frozenset[str] | None = None
+    platforms: frozenset[str] | None = None
+    online: bool | None = None
+    quarantined: bool | None = None
+    firmware_versions: frozenset[int] | None = None
+    serial_numbers: frozenset[str] | None = None
+    iccids: frozenset[str] | None = None
+    _like: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
+
+    def queries(self) -> list[dict[str, str]]:
+        """The filters of the cloud's own list that may be read instead of the whole list: one or more, taken together.
+
+        They never leave out what counts, but may show more: ids, names and serial numbers match in part there.
+        """
+        common = {}
+        literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")
+        if literal := max(literals, key=len):
+            common["deviceName"] = literal
+        if self.quarantined is False:
+            common["quarantined"] = "false"
+        networks = None if self.networks is None else {RESERVED_GROUPS + name for name in self.networks}
+        for key, values in (
+            ("deviceId", self.ids),
+            ("serialNumber", self.serial_numbers),
+            ("groups", self.groups),
+            ("groups", networks),
+        ):
+            if values is not None and len(values) <= _MOST_LISTS:
+                return [{**common, key: value} for value in sorted(values)]
+        return [common]
+
+    def match(self, facts: Mapping[str, Any]) -> bool:
+        """Whether a device counts."""
+        mesh = facts.get("mesh") or {}
+        return (
+            _among(facts.get("id"), self.ids)
+            and (self._like is None or self._like.match(str(facts.get("name") or "")) is not None)
+            and (self.groups is None or not self.groups.isdisjoint(texts_of(facts.get("groups"))))
+            and _among(mesh.get("network"), self.networks)
+            and _among(facts.get("platform"), self.platforms)
+            and self.online in (None, facts.get("online"))
+            and self.quarantined in (None, bool(facts.get("quarantined")))
+            and _among(facts.get("firmware_version"), self.firmware_versions)
+            and _among(str(facts.get("serial_number") or "").upper(), self.serial_numbers)
+            and _among(facts.get("iccid"), self.iccids)
+        )
+
+
+def _among(value: Any, wanted: frozenset[Any] | None) -> bool:
+    return wanted is None or (isinstance(value, (str, int)) and value in wanted)
+
+
+def filters_from(options: Mapping[str, Any]) -> Filters:
+    """What the option of :data:`FILTER_SPEC` says. :raises ParticleError: ``conflict``, naming every mistake."""
+    given: Mapping[str, Any] = options.get("filters") or {}
+    mistakes: list[str] = []
+    for name, value in given.items():
+        if value in ("", []):
+            mistakes.append(f"{name} is empty")
+        elif isinstance(value, list) and any(not str(item).strip() for item in value):
+            mistakes.append(f"{name} has an empty entry")
+    platforms = {str(value): _platform(str(value)) for value in given.get("platforms") or ()}
+    unknown = [value for value, platform in platforms.items() if platform is None]
+    if unknown:
+        known = ", ".join(sorted(PLATFORMS.values()))
+        mistakes.append(f"platforms names {', '.join(unknown)}; known are {known}, and numbers")
+    if mistakes:
+        message = f"filters makes no sense: {'; '.join(mistakes)}."
+        raise ParticleError("conflict", message, hint="Correct filters, or leave out what shall not count.")
+    pattern = given.get("name")
+    return Filters(
+        ids=_lowered(given.get("ids")),
+        name=pattern,
+        groups=_set(given.get("groups")),
+        networks=_set(given.get("networks")),
+        platforms=None if given.get("platforms") is None else frozenset(map(str, platforms.values())),
+        online=given.get("online"),
+        quarantined=given.get("quarantined"),
+        firmware_versions=_set(given.get("firmware_versions")),
+        serial_numbers=_raised(given.get("serial_numbers")),
+        iccids=_set(given.get("iccids")),
+        _like=None if pattern is None else re.compile(fnmatch.translate(pattern)),
+    )
+
+
+def _set(values: Sequence[Any] | None) -> frozenset[Any] | None:
+    stripped = (value.strip() if isinstance(value, str) else value for value in values or ())
+    return None if values is None else frozenset(stripped)
+
+
+def _lowered(values: Sequence[str] | None) -> frozenset[str] | None:
+    return None if values is None else frozenset(value.strip().lower() for value in values)
+
+
+def _raised(values: Sequence[str] | None) -> frozenset[str] | None:
+    return None if values is None else frozenset(value.strip().upper() for value in values)
+
+
+def _platform(value: str) -> str | None:
+    """The name that facts have for a platform, from its name or its number; ``None`` when there is none."""
+    text = value.strip().lower()
+    if text.isdecimal():
+        return PLATFORMS.get(int(text), f"unknown ({int(text)})")
+    return text if text in PLATFORMS.values() else None

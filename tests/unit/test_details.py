@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What devices are asked one by one: only those that are there, only so many, and their silence is no failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fleet_cloud import EXPIRED, PRODUCT, REPORTS, barn, client, device_id, ids_of, instance, run, user
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.details import (
+    Wanted,
+    add_details,
+    add_mesh_states,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from support.scripted import ScriptedCloud
+from support.simulator import Simulator
+
+ONE, TWO = device_id(1), device_id(2)
+FIELD_LOGGER = Product("31337", PRODUCT, 13, None)
+OFFLINE_FACES = [
+    (404, {"ok": False, "error": "Device is not connected"}),
+    (408, {"error": "Timed out."}),
+    (400, {"ok": False, "error": "Timed out."}),
+    (500, {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]}),
+]
+
+
+def devices(*rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["id"]: facts_of(row) for row in rows}
+
+
+def online(device: str, **more: Any) -> dict[str, Any]:
+    return {"id": device, "online": True, **more}
+
+
+def ask(
+    http: Http, found: dict[str, dict[str, Any]], products: dict[str, Product] | None = None, **wanted: Any
+) -> None:
+    add_details(http, found, products or {}, Wanted(**wanted))
+
+
+class TestVariablesAndVitals:
+    """Asked of those that are online."""
+
+    def test_are_read_from_a_fleet(self, simulator: Simulator) -> None:
+        ids = ids_of(simulator)
+        with user(simulator) as http:
+            run(http, barn(ids))
+            simulator.change_device(ids[1], online=False)
+            gathered = gather(http, Sources((PRODUCT,), None, False), [{}])
+            found = {device: gathered.devices[device] for device in ids}
+            http.calls.clear()
+            ask(http, found, dict(gathered.products), vitals=True, variables=("site", "soil_pct"))
+        assert len(http.calls) == 19 * 3
+        assert found[ids[0]]["vitals"]["device"]["power"]["battery"]["charge"] > 0
+        assert found[ids[0]]["variable_values"].keys() == {"site", "soil_pct"}
+        assert found[ids[0]]["variable_values"]["site"].startswith("site-")
+        assert found[ids[1]]["vitals"] is None
+        assert found[ids[1]]["variable_values"] == {"site": None, "soil_pct": None}
+        assert all(facts["unread"] == {} for facts in found.values())
+
+    def test_of_the_accounts_own_devices_are_read_on_its_own_routes(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/soil_pct", json={"name": "soil_pct", "result": 41})
+        vitals = {"diagnostics": {"updated_at": "2026-03-01T00:00:00Z", "payload": {"device": {}}}}
+        scripted_cloud.answer("GET", f"/v1/diagnostics/{ONE}/last", json=vitals)
+        found = devices(online(ONE))
+        with client(scripted_cloud.url) as http:
+            ask(http, found, vitals=True, variables=("soil_pct",))
+        assert found[ONE]["variable_values"] == {"soil_pct": 41}
+        assert found[ONE]["vitals"] == {"device": {}}
+
+    @pytest.mark.parametrize(("status", "body"), OFFLINE_FACES)
+    def test_that_a_silent_device_does_not_tell_are_marked_and_not_asked_again(
+        self, scripted_cloud: ScriptedCloud, status: int, body: dict[str, Any]
+    ) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/soil_pct", status, json=body)
+        scripted_cloud.answer("GET", f"/v1/devices/{TWO}/soil_pct", json={"result": 0})
+        found = devices(online(ONE), online(TWO))
+        with client(scripted_cloud.url) as http:
+            ask(http, found, variables=("soil_pct",))
+        assert found[ONE]["variable_values"] == {"soil_pct": None}
+        assert found[ONE]["unread"]["soil_pct"] in ("device_offline", "not_found")
+        assert (found[TWO]["variable_values"], found[TWO]["unread"]) == ({"soil_pct": 0}, {})
+
+    def test_that_nobody_has_are_marked(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/x", 404, json={"ok": False, "error": "Variable not found"})
+        scripted_cloud.answer("GET", f"/v1/diagnostics/{ONE}/last", 404, json={})
+        found = devices(online(ONE))
+        with client(scripted_cloud.url) as http:
+            ask(http, found, vitals=True, variables=("x",))
+        assert found[ONE]["unread"] == {"vitals": "not_found", "x": "not_found"}
+
+    def test_end_with_the_token(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/x", 401, json=EXPIRED)
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
+            ask(http, devices(online(ONE)), variables=("x",))
+        assert caught.value.code == "token_expired"
+
+    def test_are_asked_of_no_more_devices_than_may_be(self, scripted_cloud: ScriptedCloud) -> None:
+        found = devices(online(ONE), online(TWO), {"id": device_id(3), "online": False})
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
+            ask(http, found, vitals=True, variables=("a", "b"), limit=1)
+        assert caught.value.code == "conflict"
+        assert "2 devices would be asked one by one, by 6 requests, and include_limit is 1" in caught.value.message
+        assert scripted_cloud.requests == []
+
+    @pytest.mark.parametrize("name", ["ping", "events", "network", "", " "])
+    def test_are_none_where_the_cloud_means_something_else(self, name: str) -> None:
+        for wanted in ({"variables": ("good", name)}, {"mac_variable": name}):
+            with pytest.raises(ParticleError) as caught:
+                Wanted(**wanted)
+            assert caught.value.code == "conflict"
+
+
+class TestMacAddress:
+    """From the record, else from the variable that the user names, else unknown."""
+
+    def test_of_the_record_needs_no_question(self, scripted_cloud: ScriptedCloud) -> None:
+        found = devices(online(ONE, mac_wifi="94:94:4A:00:00:01"))
+        with client(scripted_cloud.url) as http:
+            ask(http, found, mac_variable="mac")
+        assert found[ONE]["mac"] == "94:94:4A:00:00:01"
+        assert scripted_cloud.requests == []
+
+    def test_is_what_the_firmware_says(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/mac", json={"result": "94:94:4A:00:00:02"})
+        found = devices(online(ONE), {"id": TWO, "online": False})
+        with client(scripted_cloud.url) as http:
+            ask(http, found, mac_variable="mac", variables=("mac",))
+        assert found[ONE]["mac"] == found[ONE]["variable_values"]["mac"] == "94:94:4A:00:00:02"
+        assert found[TWO]["mac"] is None
+
+    @pytest.mark.parametrize("answer", [{"result": ""}, {"result": None}, {}, []])
+    def test_is_unknown_where_the_firmware_says_nothing(self, scripted_cloud: ScriptedCloud, answer: object) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/mac", json=answer)
+        found = devices(online(ONE))
+        with client(scripted_cloud.url) as http:
+            ask(http, found, mac_variable="mac")
+        assert found[ONE]["mac"] is None
+
+
+class TestStatesOfTheMesh:
+    """What members report of themselves, by lists."""
+
+    def member(self, device: str, network: str = "barn") -> dict[str, Any]:
+        return {"id": device, "groups": [f"mesh-{network}", "mesh-node"]}
+
+    def test_are_those_of_their_reports(self, scripted_cloud: ScriptedCloud) -> None:
+        report = {"network": "barn", "role": "node", "state": "joined"}
+        rows = [instance(ONE, report, "mesh-status"), instance(TWO, {**report, "network": "yard"}, "mesh-status")]
+        scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
+        found = devices(self.member(ONE), self.member(TWO), {"id": device_id(3)})
+        with client(scripted_cloud.url) as http:
+            add_mesh_states(http, found, dict.fromkeys((ONE, TWO), FIELD_LOGGER), [].append)
+        assert found[ONE]["mesh"] == {"network": "barn", "role": "node", "state": "joined"}
+        assert found[TWO]["mesh"]["state"] == "joining"
+        assert found[device_id(3)]["mesh"] is None
+
+    def test_are_unknown_where_nobody_keeps_reports(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", REPORTS, 404, json={"error": "Ledger not found"})
+        found = devices(self.member(ONE), self.member(TWO))
+        with client(scripted_cloud.url) as http:
+            add_mesh_states(http, found, {ONE: FIELD_LOGGER}, [].append)
+        assert found[ONE]["mesh"]["state"] is None
+        assert found[TWO]["mesh"]["state"] is None
+
+    def test_that_may_not_be_read_are_a_failure(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", REPORTS, 403, json={"error": "forbidden"})
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
+            add_mesh_states(http, devices(self.member(ONE)), {ONE: FIELD_LOGGER}, [].append)
+        assert caught.value.code == "forbidden"

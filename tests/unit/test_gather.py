@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Devices are gathered from all their sources, each once, by list calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from fleet_cloud import DEVICES, PRODUCT, barn, client, device_id, ids_of, row, run, script, user
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Filters, Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from support.counts import count
+from support.scripted import ScriptedCloud
+from support.simulator import Simulator, running_simulator
+
+ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
+THE_PRODUCT = Sources((PRODUCT,), None, False)
+THE_ACCOUNT = Sources((), None, True)
+
+
+def page(total: int, *devices: str) -> dict[str, Any]:
+    return {"devices": [row(device) for device in devices], "meta": {"total_pages": total}}
+
+
+def everything(http: Http, sources: Sources = THE_PRODUCT, **arguments: Any) -> Gathered:
+    return gather(http, sources, [{}], **arguments)
+
+
+class TestAProduct:
+    """All pages, each device once."""
+
+    def test_is_read_page_by_page(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", DEVICES, json=page(2, ONE))
+        scripted_cloud.answer("GET", DEVICES, json=page(2, TWO), repeat=True)
+        script(scripted_cloud)
+        with client(scripted_cloud.url) as http:
+            found = everything(http)
+        assert list(found.devices) == [ONE, TWO]
+        assert (found.pages, found.complete) == (2, True)
+        assert {facts["product"] for facts in found.devices.values()} == {PRODUCT}
+        assert {device: product.id for device, product in found.products.items()} == {ONE: "31337", TWO: "31337"}
+        assert [request.query["page"] for request in scripted_cloud.seen("GET", DEVICES)] == ["1", "2", "2"]
+
+    @pytest.mark.parametrize(
+        "pages",
+        [
+            [page(2, ONE), page(1)],
+            [page(2, ONE, TWO), page(2, TWO), page(2, TWO)],
+            [page(2, ONE, TWO), page(2, THREE), page(2)],
+            [page(2, ONE), page(2, TWO), page(2, THREE)],
+        ],
+        ids=["shrinks by a page", "shows a device twice", "loses its last", "moves"],
+    )
+    def test_that_changes_while_it_is_read_is_told_to_be_incomplete(
+        self, scripted_cloud: ScriptedCloud, pages: list[dict[str, Any]]
+    ) -> None:
+        for answer in pages:
+            scripted_cloud.answer("GET", DEVICES, json=answer)
+        script(scripted_cloud)
+        with client(scripted_cloud.url, workers=1) as http:
+            found = everything(http)
+        assert found.complete is False
+        assert len(set(found.devices)) == len(found.devices)
+
+    def test_is_read_in_pages_of_the_size_that_is_asked_for(self, simulator: Simulator) -> None:
+        with user(simulator) as http:
+            run(http, barn(ids_of(simulator)))
+            http.calls.clear()
+            found = everything(http, page_size=7)
+        assert (len(found.devices), found.pages, found.complete) == (20, 3, True)
+
+    def test_is_filtered_by_the_cloud_and_its_answers_are_taken_together(self, simulator: Simulator) -> None:
+        ids = ids_of(simulator)
+        with user(simulator) as http:
+            run(http, barn(ids))
+            found = gather(http, THE_PRODUCT, [{"deviceId": ids[3]}, {"deviceId": ids[5]}])
+        assert list(found.devices) == [ids[3], ids[5]]
+
+    def test_is_read_once_when_it_is_named_twice(self, simulator: Simulator) -> None:
+        with user(simulator) as http:
+            run(http, barn(ids_of(simulator)))
+            http.calls.clear()
+            assert len(everything(http, Sources((PRODUCT, "31337"), None, False)).devices) == 20
+        assert [route for route, _ in http.calls].count("GET /v1/products/:p/devices") == 1
+
+    def test_that_nobody_sees_is_no_empty_product(self, simulator: Simulator) -> None:
+        with user(simulator) as http, pytest.raises(ParticleError) as caught:
+            everything(http, Sources((PRODUCT, "no-such"), None, False))
+        assert caught.value.code == "not_found"
+        assert "no-such" in caught.value.message
+
+    def test_shows_its_networks(self, simulator: Simulator) -> None:
+        ids = ids_of(simulator)
+        with user(simulator) as http:
+            run(http, barn(ids, key="hush"))
+            facts = everything(http).devices
+        assert facts[ids[0]]["mesh"] == {"network": "barn", "role": "gateway"}
+        assert all(facts[device]["mesh"] == {"network": "barn", "role": "node"} for device in ids[1:])
+        assert "hush" not in repr(facts)
+
+    @pytest.mark.full
+    def test_is_whole_while_its_devices_reconnect(self) -> None:
+        size = count(quick=301, full=1001)
+        with running_simulator("--fleet", str(size), "--churn", "10") as cloud, user(cloud) as http:
+            http.call(
+                "POST /v1/products/:p/devices",
+                doing="import",
+                at={"p": PRODUCT},
+                json={"ids": ids_of(cloud)},
+            )
+            found = everything(http)
+        assert (len(found.devices), found.complete) == (size, True)
+
+
+class TestTheAccount:
+    """Its own devices, in one request."""
+
+    def test_is_read_in_one_request(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", "/v1/devices", json=[row(ONE)])
+        with client(scripted_cloud.url) as http:
+            found = everything(http, THE_ACCOUNT)
+        assert (list(found.devices), found.pages, found.complete) == ([ONE], 1, True)
+        assert found.products == {}
+
+    @pytest.mark.parametrize("answer", [{"ok": True}, "nothing", [1, 2], {"devices": "none"}, None])
+    def test_that_answers_without_a_list_is_no_empty_account(
+        self, scripted_cloud: ScriptedCloud, answer: object
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/devices", json=answer)
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
+            everything(http, THE_ACCOUNT)
+        assert caught.value.code == "bad_response"
+
+    def test_that_shows_a_device_of_a_product_shows_it_once(self, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [row(ONE, groups=["north"], firmware_version=4)])
+        scripted_cloud.answer(
+            "GET", "/v1/devices", json=[{"id": ONE, "product_id": 31337, "platform_id": 13, "imei": "35"}, {"id": TWO}]
+        )
+        with client(scripted_cloud.url) as http:
+            found = everything(http, Sources((PRODUCT,), None, True))
+        assert list(found.devices) == [ONE, TWO]
+        assert found.devices[ONE]["product"] == PRODUCT
+        assert (found.devices[ONE]["groups"], found.devices[ONE]["imei"]) == (["north"], "35")
+
+    def test_whose_rows_have_no_id_shows_none(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"name": "ghost"}, {"id": None}, {"id": ""}])
+        with client(scripted_cloud.url) as http:
+            assert everything(http, THE_ACCOUNT).devices == {}
+
+
+class TestAnOrganisation:
+    """All its products."""
+
+    @pytest.fixture
+    def organised(self) -> Iterator[Simulator]:
+        with running_simulator("--fleet", "3", "--org", "acme") as cloud:
+            yield cloud
+
+    def test_is_read_product_by_product(self, organised: Simulator) -> None:
+        with user(organised) as http:
+            for name in ("Second", "Third"):
+                wanted = {"product": {"name": name, "platform_id": 13}}
+                http.call("POST /v1/orgs/:org/products", doing="create", at={"org": "acme"}, json=wanted)
+            ids = ids_of(organised)
+            for device, product in zip(ids, (PRODUCT, "second", "third"), strict=True):
+                http.call("POST /v1/products/:p/devices", doing="import", at={"p": product}, json={"ids": [device]})
+            found = everything(http, Sources((PRODUCT,), "acme", False))
+        products = {device: facts["product"] for device, facts in found.devices.items()}
+        assert products == dict(zip(ids, (PRODUCT, "second", "third"), strict=True))
+        assert [product.slug for product in found.sources] == [PRODUCT, "second", "third"]
+
+    def test_that_nobody_sees_is_no_empty_one(self, organised: Simulator) -> None:
+        with user(organised) as http, pytest.raises(ParticleError) as caught:
+            everything(http, Sources((), "somebody-else", False))
+        assert caught.value.code in ("not_found", "forbidden")
+
+
+class TestTheClock:
+    """Ages are told by the clock of the cloud."""
+
+    def test_of_the_cloud_is_the_one_that_counts(self, scripted_cloud: ScriptedCloud) -> None:
+        here = 1_800_000_000.0
+        there = {"Date": formatdate(here - 86_400, usegmt=True)}  # the cloud is a day behind this machine
+        rows = [{"id": ONE, "online": True, "last_heard": "2027-01-14T07:59:30.000Z"}]
+        scripted_cloud.answer("GET", "/v1/devices", json=rows, headers=there)
+        with client(scripted_cloud.url) as http:
+            http.now = lambda: here
+            found = everything(http, THE_ACCOUNT)
+        assert chosen(found, Filters(), here)[ONE]["last_heard_age"] == 30
+        assert chosen(found, Filters(), here + 40)[ONE]["presence"] == "probable"
+
+    @pytest.mark.parametrize("date", ["soon", ""])
+    def test_of_this_machine_serves_where_the_cloud_tells_no_time(
+        self, scripted_cloud: ScriptedCloud, date: str
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/devices", json=[], headers={"Date": date})
+        with client(scripted_cloud.url) as http:
+            assert everything(http, THE_ACCOUNT).skew == 0.0
+
+
+def test_a_cellular_device_that_lost_its_power_is_not_told_to_be_there(simulator: Simulator) -> None:
+    device = ids_of(simulator, 1)[0]
+    with user(simulator) as http:
+        run(http, barn([device]))
+        simulator.change_device(device, powered=False)
+        simulator.advance(600)
+        found = everything(http)
+        (facts,) = chosen(found, Filters(), http.now()).values()
+    assert (facts["online"], facts["presence"]) == (True, "probable")
+    assert 600 <= facts["last_heard_age"] <= 700
