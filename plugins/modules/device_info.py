@@ -63,6 +63,7 @@ options:
     type: bool
     default: false
 seealso:
+  - module: meshfleet.particle.device_facts
   - module: meshfleet.particle.fleet
 """
 

@@ -71,6 +71,15 @@ def ready_token(cloud: Simulator) -> str:
     return str(answer.json()["access_token"])
 
 
+def put_into_product(cloud: Simulator) -> str:
+    """The id of a device that is in the product."""
+    device = str(cloud.state()["devices"][0]["id"])
+    headers = {"Authorization": f"Bearer {ready_token(cloud)}"}
+    address = f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices"
+    requests.post(address, json={"id": device}, headers=headers, timeout=30).raise_for_status()
+    return device
+
+
 def traces(run: PlaybookRun, folder: Path) -> str:
     """All that is left of a run: what was printed, recorded, logged and cached."""
     files = (path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
@@ -293,11 +302,13 @@ def test_nothing_of_the_collection_shows_what_it_logs_in_with(cloud: Simulator, 
         "client_id": CLIENT[0],
         "client_secret": "{{ client_secret }}",
     }
+    present = put_into_product(cloud)
     modules: dict[str, dict[str, Any]] = {
         "access_token": {"token_file": str(kept), "otp_secret": "{{ otp_secret }}"},
         "access_token_info": {"token_file": str(kept), "list": True},
         "auth_doctor": {"list": True, "product": PRODUCT_SLUG, "otp": "918273"},
         "device_info": {"product": PRODUCT_SLUG, "otp_secret": "{{ otp_secret }}"},
+        "device_facts": {"product": PRODUCT_SLUG, "id": present, "otp_secret": "{{ otp_secret }}"},
         "fleet": {"manifest": manifest_for(cloud)},
     }
     tasks: list[dict[str, Any]] = [

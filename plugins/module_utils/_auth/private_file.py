@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that hold secrets: for one user only, one writer at a time, always whole. Private to this collection."""
+"""Files for one user only, such as those that hold secrets: one writer at a time, always whole. Private."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 
@@ -29,24 +29,57 @@ class PrivateFile:
 
     def save(self) -> None:
         """Replace the file in one step: whoever is killed at any moment leaves the old content or the new."""
-        # Only the holder of the lock writes, so one name will do, and what a killed one has begun is swept away.
-        new = self._path.with_name(f".{self._path.name}.new")
+        replace(self._path, json.dumps(self.data, indent=1).encode())
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put ``content`` into the place of a file in one step, while holding its lock.
+
+    :raises ParticleError: ``conflict`` when it cannot be written.
+    """
+    # Only the holder of the lock writes, so one name will do, and what a killed one has begun is swept away.
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            with open(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), 0o600)  # whatever the umask takes away
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, path)
+            _settle(path.parent)
+        except BaseException:
             new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                with open(descriptor, "w", encoding="utf-8") as file:
-                    os.fchmod(file.fileno(), 0o600)  # whatever the umask takes away
-                    json.dump(self.data, file, indent=1)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(new, self._path)
-                _settle(self._path.parent)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise _unusable(self._path, error) from None
+            raise
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def own_folder(environment: Mapping[str, str], what: str, otherwise: str) -> Path:
+    """The folder of this collection for what the processes of one user share: in the runtime folder where the system
+    has one, else in the cache folder.
+
+    :param what: is shared there, and what to do ``otherwise``, for whoever has no such folder.
+    :raises ParticleError: ``conflict`` when there is no folder that only this user can use.
+    """
+    folder = Path(environment.get("XDG_RUNTIME_DIR") or environment.get("XDG_CACHE_HOME") or "~/.cache")
+    folder /= "meshfleet.particle"
+    try:
+        folder = folder.expanduser()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.stat()
+        usable = facts.st_uid == os.geteuid() and not facts.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
+        reason = "it is not yours alone to write to"
+    except OSError as error:
+        usable, reason = False, str(error.strerror)
+    except RuntimeError:
+        usable, reason = False, "HOME is not set, and the system knows no home of this user"
+    if not usable:
+        message = f"{what} are shared through {folder}, which cannot be used: {reason}."
+        raise ParticleError("conflict", message, hint=f"Name a folder of your own by XDG_CACHE_HOME, or {otherwise}.")
+    return folder
 
 
 @contextlib.contextmanager
@@ -81,24 +114,10 @@ def held(lock_file: Path, what: str) -> Iterator[None]:
 
 def read(path: Path) -> dict[str, Any]:
     """The content without a lock, for those who only look. :raises ParticleError: as :func:`locked`."""
-    try:
-        # Without waiting: a pipe would wait for its other end.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
+    file = opened(path)
+    if file is None:
         return {}
-    except OSError as error:
-        raise _unusable(path, error) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ParticleError("conflict", f"{path} is no file.", hint="Name a file.")
-    with open(descriptor, encoding="utf-8") as file:
-        facts = os.fstat(file.fileno())
-        if facts.st_uid != os.geteuid() or stat.S_IMODE(facts.st_mode) & 0o077:
-            raise ParticleError(
-                "conflict",
-                f"{path} holds secrets and is open to others (mode {stat.S_IMODE(facts.st_mode):04o}).",
-                hint="Make it yours alone with 'chmod 600', and replace the tokens in it: they may have been read.",
-            )
+    with file:
         try:
             data = json.load(file)
         except (ValueError, RecursionError):
@@ -106,6 +125,28 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ParticleError("conflict", f"{path} is damaged: it holds no JSON object.", hint="Restore or remove it.")
     return data
+
+
+def opened(path: Path) -> BinaryIO | None:
+    """A file that only this user can read, open; ``None`` when there is none. :raises ParticleError: ``conflict``."""
+    try:
+        # Without waiting: a pipe would wait for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(path, error) from None
+    facts = os.fstat(descriptor)
+    if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not stat.S_IMODE(facts.st_mode) & 0o077:
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise ParticleError("conflict", f"{path} is no file.", hint="Name a file.")
+    raise ParticleError(
+        "conflict",
+        f"{path} holds secrets and is open to others (mode {stat.S_IMODE(facts.st_mode):04o}).",
+        hint="Make it yours alone with 'chmod 600', and replace the tokens in it: they may have been read.",
+    )
 
 
 def _settle(folder: Path) -> None:

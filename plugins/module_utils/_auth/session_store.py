@@ -14,7 +14,6 @@ import contextlib
 import functools
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,29 +43,8 @@ _T = TypeVar("_T")
 
 
 def session_file(environment: Mapping[str, str]) -> Path:
-    """Where the logins are kept: in the runtime folder where the system has one, else in the cache folder.
-
-    :raises ParticleError: ``conflict`` when there is no folder that only this user can use.
-    """
-    base = environment.get("XDG_RUNTIME_DIR") or environment.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base) / "meshfleet.particle"
-    try:
-        folder = folder.expanduser()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.stat()
-        usable = facts.st_uid == os.geteuid() and not facts.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
-        reason = "it is not yours alone to write to"
-    except OSError as error:
-        usable, reason = False, str(error.strerror)
-    except RuntimeError:
-        usable, reason = False, "HOME is not set, and the system knows no home of this user"
-    if not usable:
-        raise ParticleError(
-            "conflict",
-            f"Logins are shared through {folder}, which cannot be used: {reason}.",
-            hint="Name a folder of your own by XDG_CACHE_HOME, or give a ready access token.",
-        )
-    return folder / "sessions.json"
+    """Where the logins are kept. :raises ParticleError: ``conflict`` without a folder of this user's own."""
+    return private_file.own_folder(environment, "Logins", "give a ready access token") / "sessions.json"
 
 
 def identity_of(connection: Connection, login: Login) -> Identity:

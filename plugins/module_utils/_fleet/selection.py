@@ -55,6 +55,13 @@ class Sources:
     organization: str | None
     account: bool
 
+    def in_words(self) -> str:
+        """The sources as they are told to the user."""
+        words = [f"product {product}" for product in self.products]
+        words += [f"organisation {self.organization}"] if self.organization is not None else []
+        words += ["the account"] if self.account else []
+        return " and ".join(words)
+
 
 def sources_from(options: Mapping[str, Any]) -> Sources:
     """What the options of :data:`SOURCE_SPEC` say. :raises ParticleError: ``conflict`` when nothing is left to read."""

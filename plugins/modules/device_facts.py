@@ -1,0 +1,280 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: device_facts
+short_description: Gather the facts of a host's own device
+version_added: 0.1.0
+description:
+  - Tells what the cloud knows of one device as C(ansible_facts.particle).
+  - The lists of the fleet are read once for all hosts of a run, and for all plays within O(max_age).
+  - As a task it runs on the controller, without a process for each host. Where C(gather_facts) calls it, named in
+    C(ansible_facts_modules), it is a module like any other, on the machine that the host's connection leads to;
+    with C(ansible_connection=local) that is the controller, too.
+author:
+  - meshfleet.particle contributors (@meshfleet)
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.connection.attributes
+  - meshfleet.particle.selection
+attributes:
+  check_mode:
+    support: full
+    details: Only reads, so check mode makes no difference.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: N/A
+    details: Changes nothing.
+options:
+  id:
+    description:
+      - Id of the device.
+    type: str
+    required: true
+  max_age:
+    description:
+      - How old in seconds the list may be that the facts are taken from. A host that finds it older reads it anew, for
+        all.
+      - C(gather_facts) over many hundred hosts takes longer than the default; V(600) then saves the cloud the same
+        question again.
+      - With V(0) every host reads the list for itself.
+    type: int
+    default: 60
+seealso:
+  - module: meshfleet.particle.device_info
+"""
+
+EXAMPLES = r"""
+- name: Gather the facts of each host's device
+  meshfleet.particle.device_facts:
+    id: "{{ device_id }}"
+    product: field-logger
+
+- name: Skip the hosts whose device is not there
+  ansible.builtin.meta: end_host
+  when: ansible_facts.particle.presence in ['stale', 'offline']
+
+- name: Gather the same facts at the start of a play
+  hosts: all
+  gather_facts: true
+  vars:
+    ansible_facts_modules: [meshfleet.particle.device_facts]
+  module_defaults:
+    meshfleet.particle.device_facts:
+      id: "{{ device_id }}"
+      product: field-logger
+  tasks:
+    - name: Show the Device OS
+      ansible.builtin.debug:
+        var: ansible_facts.particle.system_firmware_version
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts that the host keeps.
+  returned: success
+  type: dict
+  contains:
+    particle:
+      description:
+        - The attributes that the cloud gives under the cloud's names, and those below. The device's setup secret is
+          left out.
+      returned: success
+      type: dict
+      contains:
+        id:
+          description: Device id, 24 hexadecimal digits.
+          type: str
+          returned: success
+          sample: e00fce68aabbccddeeff0022
+        name:
+          description: Name of the device, if it has one.
+          type: str
+          returned: success
+          sample: barn-gateway
+        product:
+          description:
+            - Slug of its product. In the list of the account, which tells no slug, the product's id. V(null) for a
+              device in no product.
+          type: str
+          returned: success
+          sample: field-logger
+        platform:
+          description: Name of the platform that C(platform_id) stands for.
+          type: str
+          returned: success
+          sample: boron
+        online:
+          description: Whether the cloud holds a session with the device.
+          type: bool
+          returned: success
+          sample: true
+        last_heard_age:
+          description: Seconds since the cloud last heard the device, V(null) when it does not say.
+          type: int
+          returned: success
+          sample: 312
+        presence:
+          description:
+            - How sure it is that the device is there. V(confirmed), online and heard within the last minute.
+              V(probable), online and heard within 46 minutes, the longest that the cloud takes to notice that a
+              cellular device is gone; it takes about a minute with others. V(stale), online as the cloud says, but not
+              heard for longer than that, or never. V(offline), the cloud holds no session.
+          type: str
+          returned: success
+          sample: probable
+        groups:
+          description: Device groups.
+          type: list
+          elements: str
+          returned: for devices of a product
+          sample: [north, mesh-barn, mesh-gateway]
+        mac:
+          description:
+            - MAC address of the Wi-Fi interface, V(null) where the cloud does not know one. Never guessed.
+          type: str
+          returned: success
+          sample: "94:94:4A:00:00:01"
+        mesh:
+          description: Network and role, V(null) for a device in no network.
+          type: dict
+          returned: success
+          contains:
+            network:
+              description: Name of the network.
+              type: str
+              returned: always
+              sample: barn
+            role:
+              description: V(gateway) or V(node).
+              type: str
+              returned: always
+              sample: gateway
+age:
+  description: How many seconds ago the list was read that the facts are taken from.
+  returned: success
+  type: float
+  sample: 4.2
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
+cloud:
+  description: What the task cost.
+  returned: when a cloud was asked
+  type: dict
+  contains:
+    requests:
+      description: Requests sent, logins included.
+      type: int
+      returned: always
+      sample: 11
+    writes:
+      description: Those of them that may change the fleet.
+      type: int
+      returned: always
+      sample: 0
+    retries:
+      description: Requests that were sent again after a passing failure.
+      type: int
+      returned: always
+      sample: 0
+    throttled_seconds:
+      description: Seconds waited because the cloud asked for it.
+      type: float
+      returned: always
+      sample: 0.0
+    budget_wait_seconds:
+      description: Seconds waited so that the cloud need not ask.
+      type: float
+      returned: always
+      sample: 0.0
+error:
+  description: Why the task failed.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One word of the closed list, to act on.
+      type: str
+      returned: always
+      sample: token_expired
+    status:
+      description: HTTP status behind it, V(null) without one.
+      type: int
+      returned: always
+      sample: 401
+    message:
+      description: What failed, and why.
+      type: str
+      returned: always
+      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Obtain a new access token, or give username and password instead.
+    route:
+      description: Method and path template of the request behind it, V(null) without one.
+      type: str
+      returned: always
+      sample: GET /v1/devices
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+    SOURCE_SPEC,
+    sources_from,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import Snapshot
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
+    Task,
+    argument_spec,
+    run_module,
+)
+
+SPEC = argument_spec(
+    **SOURCE_SPEC,
+    id={"type": "str", "required": True},
+    max_age={"type": "int", "default": 60},
+)
+
+
+def device_facts(task: Task) -> dict[str, Any]:
+    """Log in, look at the fleet or at what another host saw of it, and pick out one device."""
+    device, sources = task.options["id"].strip().lower(), sources_from(task.options)
+    with task.session() as http:
+        folder = own_folder(task.environment, "Facts", "use device_info")
+        whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")
+        snapshot = Snapshot(folder, (*whose, *sorted(sources.products)), time.time)
+
+        def look() -> Gathered:
+            return gather(http, sources, [{}])
+
+        seen = snapshot.see(device, task.options["max_age"], look)
+    if seen.facts is None:
+        hint = None if seen.complete else "Run again: the list changed while it was read, and may have passed it over."
+        message = f"Device {device} is not among the devices of {sources.in_words()}."
+        raise ParticleError("not_found", message, hint=hint)
+    return {"changed": False, "ansible_facts": {"particle": seen.facts}, "age": round(seen.age, 1)}
+
+
+def main() -> None:
+    run_module(SPEC, device_facts)
+
+
+if __name__ == "__main__":
+    main()

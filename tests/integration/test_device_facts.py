@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""`device_facts`: every host its own device, and the cloud is asked once."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.counts import count
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import TASK, cloud_environment, manifest_for, run_task
+from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
+
+FACTS = {"product": PRODUCT_SLUG, "id": "{{ device_id }}"}
+GATHER = "Gathering Facts"
+LIST = "GET /v1/products/:p/devices"
+
+
+def hosts_file(cloud: Simulator, folder: Path) -> Path:
+    """An inventory in which each host knows the id of its device."""
+    hosts = {f"unit-{n}": {"device_id": device["id"]} for n, device in enumerate(cloud.state()["devices"])}
+    file = folder / "hosts.yml"
+    file.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": {"ansible_connection": "local"}}}))
+    return file
+
+
+def provision(cloud: Simulator) -> None:
+    run_task("fleet", {"manifest": manifest_for(cloud), "verify": "none"}, cloud_environment(cloud.url)).succeeded()
+
+
+def play_over_hosts(
+    cloud: Simulator, hosts: Path, play: dict[str, Any], *args: str, timeout: float = 120
+) -> PlaybookRun:
+    return run_playbook(
+        [{"hosts": "all", "gather_facts": False, **play}],
+        env=cloud_environment(cloud.url),
+        args=["-i", str(hosts), *args],
+        timeout=timeout,
+    )
+
+
+def gathering(max_age: int = 60) -> dict[str, Any]:
+    """A play whose facts are those of the devices, as its author would write it."""
+    return {
+        "gather_facts": True,
+        "vars": {"ansible_facts_modules": ["meshfleet.particle.device_facts"]},
+        "module_defaults": {"meshfleet.particle.device_facts": {**FACTS, "max_age": max_age}},
+        "tasks": [
+            {"name": "Own", "ansible.builtin.assert": {"that": "ansible_facts.particle.id == device_id"}},
+            {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.particle.mesh"}},
+        ],
+    }
+
+
+def asked(cloud: Simulator, before: dict[str, Any]) -> int:
+    return int(cloud.stats()["requests"] - before["requests"])
+
+
+def test_each_host_has_the_facts_of_its_own_device(simulator: Simulator, tmp_path: Path) -> None:
+    provision(simulator)
+    tasks = [
+        {"name": TASK, "meshfleet.particle.device_facts": FACTS},
+        {"name": "Own", "ansible.builtin.assert": {"that": "ansible_facts.particle.id == device_id"}},
+    ]
+    run = play_over_hosts(simulator, hosts_file(simulator, tmp_path), {"tasks": tasks}).succeeded()
+    facts = run.result(TASK, "unit-0")["ansible_facts"]["particle"]
+    assert {"platform": "boron", "online": True, "product": PRODUCT_SLUG}.items() <= facts.items()
+    assert facts["presence"] in ("confirmed", "probable")
+    assert "mobile_secret" not in json.dumps(run.result(TASK, "unit-0"))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1500)
+def test_five_hundred_hosts_ask_the_cloud_as_often_as_one(tmp_path: Path) -> None:
+    size = count(quick=120, full=500)
+    with running_simulator("--fleet", str(size)) as cloud:
+        provision(cloud)
+        hosts = hosts_file(cloud, tmp_path)
+        before = cloud.stats()
+        tasks = [{"name": TASK, "meshfleet.particle.device_facts": FACTS}]
+        run = play_over_hosts(cloud, hosts, {"tasks": tasks}, "--forks", "25", timeout=280).succeeded()
+        assert len([task for task in run.tasks if task.task == TASK and task.status == "ok"]) == size
+        assert asked(cloud, before) <= size / 100 + 12
+        assert cloud.stats()["grants"] - before["grants"] <= 1
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1500)
+def test_gathered_facts_are_shared_between_the_processes_of_all_hosts(tmp_path: Path) -> None:
+    size = count(quick=20, full=500)
+    with running_simulator("--fleet", str(size)) as cloud:
+        provision(cloud)
+        hosts = hosts_file(cloud, tmp_path)
+        before = cloud.stats()
+        play = gathering(max_age=600)
+        run = play_over_hosts(cloud, hosts, play, "--forks", "25", timeout=1200).succeeded()
+        assert len([task for task in run.tasks if task.task == "Own" and task.status == "ok"]) == size
+        assert asked(cloud, before) <= size / 100 + 12
+        shown = run.result("Show", "unit-0")["ansible_facts.particle.mesh"]
+        assert shown["network"] == "barn"
+
+
+def test_a_device_that_is_not_there_fails_its_host_alone(simulator: Simulator, tmp_path: Path) -> None:
+    provision(simulator)
+    hosts = hosts_file(simulator, tmp_path)
+    tasks = [{"name": TASK, "meshfleet.particle.device_facts": {**FACTS, "id": "{{ given | default(device_id) }}"}}]
+    given = yaml.safe_load(hosts.read_text())
+    given["all"]["hosts"]["unit-3"]["given"] = "e00fce68000000000000dead"
+    hosts.write_text(yaml.safe_dump(given))
+    run = play_over_hosts(simulator, hosts, {"tasks": tasks})
+    failed = [task for task in run.tasks if task.status == "failed"]
+    assert [task.host for task in failed] == ["unit-3"]
+    assert failed[0].result["error"]["code"] == "not_found"
+    assert "e00fce68000000000000dead is not among the devices of product field-logger" in failed[0].result["msg"]
+
+
+def test_a_product_that_nobody_sees_is_asked_for_once(simulator: Simulator, tmp_path: Path) -> None:
+    tasks = [{"name": TASK, "meshfleet.particle.device_facts": {**FACTS, "product": "no-such"}}]
+    before = simulator.stats()
+    run = play_over_hosts(simulator, hosts_file(simulator, tmp_path), {"tasks": tasks})
+    errors = {task.result["error"]["code"] for task in run.tasks}
+    assert errors == {"not_found"}
+    assert asked(simulator, before) == 2  # one login, one question
+
+
+def test_the_accounts_own_devices_are_found_without_a_product(simulator: Simulator) -> None:
+    device = simulator.state()["devices"][0]["id"]
+    env = cloud_environment(simulator.url)
+    run_task("fleet", {"devices": [{"id": device, "claimed": True}]}, env).succeeded()
+    result = run_task("device_facts", {"id": device.upper()}, env).succeeded().result(TASK)
+    assert result["ansible_facts"]["particle"]["id"] == device
+    assert result["ansible_facts"]["particle"]["product"] is None
+
+
+def test_facts_are_told_in_check_mode_too(simulator: Simulator, tmp_path: Path) -> None:
+    provision(simulator)
+    before = simulator.stats()["writes"]
+    tasks = [{"name": TASK, "meshfleet.particle.device_facts": FACTS}]
+    play_over_hosts(simulator, hosts_file(simulator, tmp_path), {"tasks": tasks}, "--check").succeeded()
+    assert simulator.stats()["writes"] == before
+
+
+def test_what_the_hosts_share_is_the_users_alone_and_holds_no_secret(simulator: Simulator, tmp_path: Path) -> None:
+    provision(simulator)
+    device = simulator.state()["devices"][0]["id"]
+    env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+    run_task("device_facts", {"id": device, "product": PRODUCT_SLUG}, env).succeeded()
+    folder = tmp_path / "meshfleet.particle"
+    (file,) = folder.glob("facts-*.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    (session,) = (login["token"] for login in json.loads((folder / "sessions.json").read_text())["logins"].values())
+    text = file.read_text()
+    assert device in text
+    assert session not in text
+    assert "mobile_secret" not in text
