@@ -327,6 +327,14 @@ class TestADeviceThatFails:
         assert result["error"]["message"].endswith("or is in another product.")
         assert statuses(result)[ids[0]] == "changed"
 
+    def test_is_no_change_when_it_is_not_taken_however_often_it_is_asked_for(self, http: RecordingHttp) -> None:
+        strangers = [device_id(4711), device_id(4712)]
+        for _ in range(2):
+            result = run(http, named(strangers))
+            assert errors(result) == dict.fromkeys(strangers, "device_not_yours")
+            assert result["changed"] is False
+        assert http.imported == [strangers, strangers]
+
     def test_is_done_by_the_next_run(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator) as http:
             simulator.set_faults([{"route": SET_ORDERS, "effect": "status", "status": 403, "times": 3}])

@@ -179,11 +179,13 @@ class _Run:
         keys_of = {device.id: device.key for device in devices}
         called = {key.lower(): device for device, key in keys_of.items()}
 
-        def send(chunk: Sequence[str]) -> None:
+        def send(chunk: Sequence[str]) -> bool:
             # Only these need no id: what stands on a label is taken as it is.
             keys = [keys_of[device] for device in chunk]
-            for key, fate in import_devices(self._http, self._in_product.id, keys, claim_user).items():
+            left_out = import_devices(self._http, self._in_product.id, keys, claim_user)
+            for key, fate in left_out.items():
                 self._fail([called.get(key.lower(), key)], _not_taken(key, fate, self._in_product))
+            return len(left_out) < len(keys)
 
         ids = list(keys_of)
         for start in range(0, len(ids), CHUNK):
@@ -197,8 +199,9 @@ class _Run:
     def _change_group(self, call: tuple[str, str, tuple[str, ...]]) -> None:
         change, group, devices = call
 
-        def send(chunk: Sequence[str]) -> None:
+        def send(chunk: Sequence[str]) -> bool:
             change_group_of_devices(self._http, self._in_product.id, group, change, chunk)
+            return True
 
         self._halving(send, devices)
 
@@ -242,9 +245,10 @@ class _Run:
             raise ParticleError("internal", "A write that needs a product was planned without one.")
         return self._product
 
-    def _halving(self, send: Callable[[Sequence[str]], None], devices: Sequence[str]) -> None:
+    def _halving(self, send: Callable[[Sequence[str]], bool], devices: Sequence[str]) -> None:
         """Send for all ``devices``; when that is refused, for each half, down to those that are at fault.
 
+        ``send`` tells whether it has changed anything: what is taken may come back with each device left out.
         While nothing at all is taken, the fault may be that of no device. The way down to one of them and on to its
         neighbours is about log2 refusals long; after twice as many all devices fail.
         """
@@ -252,8 +256,10 @@ class _Run:
         while waiting and self.applied.stopped is None:
             part = waiting.pop()
             try:
-                send(part)
-                self.applied.wrote = taken = True
+                changed = send(part)
+                taken = True
+                if changed:
+                    self.applied.wrote = True
             except ParticleError as error:
                 refusals.append(error)
                 if not taken and len(refusals) >= 2 * math.log2(len(devices)) + 4:
