@@ -13,7 +13,7 @@ from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from support.scripted import ScriptedCloud
-from support.simulator import Simulator, running_simulator
+from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
 IMPORT = "POST /v1/products/:p/devices"
 
@@ -84,6 +84,39 @@ class TestInAProduct:
         assert list(predicted["diff"]["after"])[2:] == [device["identifier"] for device in predicted["devices"]]
         assert predicted["devices"][0]["id"] is None
         assert done["devices"][0]["id"] == labels[0]["id"]
+
+    def test_who_is_only_to_come_in_is_done_when_the_import_is(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        data = {"product": PRODUCT, "devices": [{"serial_number": label["serial_number"]} for label in labels[:2]]}
+        result = run(http, data)
+        assert [device["status"] for device in result["devices"]] == ["changed", "changed"]
+        assert [device["id"] for device in result["devices"]] == [label["id"] for label in labels[:2]]
+        assert simulator.device(labels[1]["id"])["product"] == PRODUCT_ID
+
+    @pytest.mark.parametrize(("effect", "imports"), [("reset_after", 1), ("reset_before", 2)])
+    def test_an_import_whose_answer_is_lost_is_settled_by_another_look(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]], effect: str, imports: int
+    ) -> None:
+        data = declared(labels[:3], "serial_number", "id")
+        data["devices"].append({"iccid": labels[3]["iccid"], "name": "only-named"})
+        del data["name_template"]
+        simulator.set_faults([{"route": IMPORT, "effect": effect}])
+        result = run(http, data)
+        assert result["summary"]["changed"] == 4, result["msg"]
+        assert http.writes.count(IMPORT) == simulator.stats()["by_route"][IMPORT] == imports
+        assert simulator.device(labels[3]["id"])["name"] == "only-named"
+        assert run(http, data)["changed"] is False
+
+    def test_an_import_that_stays_in_doubt_is_that_devices_failure_and_no_write_names_its_label(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        simulator.set_faults([{"route": IMPORT, "effect": "reset_before", "times": 2}])
+        data = declared(labels[:1], "serial_number")
+        result = run(http, data)
+        assert result["devices"][0]["error"]["code"] == "ambiguous_write"
+        assert set(http.writes) <= {IMPORT, "POST /v1/ledgers", "POST /v1/products/:p/groups"}
+        assert run(http, data)["summary"]["changed"] == 1
 
     def test_a_label_that_nobody_knows_is_named_and_the_others_are_done(
         self, http: RecordingHttp, labels: list[dict[str, Any]]

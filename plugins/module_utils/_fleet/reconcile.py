@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -213,18 +213,12 @@ class _Fleet:
 
     def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
-        applied = Applied()
-        if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
-            plan = self._identify(plan, applied)
-        if applied.stopped is None:
-            applied.add(apply_plan(self._http, self._product, plan, self._backend, self._max_failures, report))
+        applied = self._carry_out(plan, report)
         doubtful = {device for device, error in applied.errors.items() if _is_in_doubt(error)}
-        if not doubtful or applied.stopped is not None:
-            for device in doubtful:
-                del applied.errors[device]  # as good as those that were not reached
-            return applied
         for device in doubtful:
-            del applied.errors[device]
+            del applied.errors[device]  # as good as those that were not reached
+        if not doubtful or applied.stopped is not None:
+            return applied
         try:
             second_plan = self._plan_again(doubtful)
         except ParticleError as error:
@@ -233,11 +227,21 @@ class _Fleet:
         settled = {device.id for device in second_plan.devices if not device.changed}
         applied.done |= settled
         applied.wrote |= bool(settled)
-        applied.add(apply_plan(self._http, self._product, second_plan, self._backend, self._max_failures))
+        applied.add(self._carry_out(second_plan, no_report))
+        return applied
+
+    def _carry_out(self, plan: Plan, report: Report) -> Applied:
+        """Do what is planned; first of all learn the ids that are needed for it."""
+        applied = Applied()
+        if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
+            plan = self._identify(plan, applied)
+        if applied.stopped is None:
+            applied.add(apply_plan(self._http, self._product, plan, self._backend, self._max_failures, report))
         return applied
 
     def _identify(self, plan: Plan, applied: Applied) -> Plan:
-        """Learn the ids of devices that are declared by their label, and plan again with these."""
+        """Learn the ids of devices that are declared by their label, and plan these devices again with them."""
+        keys = {device.key for device in plan.devices}
         try:
             if self._product is not None:
                 imports = tuple(only_imported(device) for device in plan.devices if device.imports)
@@ -248,11 +252,12 @@ class _Fleet:
                     self._backend,
                     self._max_failures,
                 )
-                first.done.clear()  # there is more to write
+                first.done.clear()  # there may be more to write
                 applied.add(first)
                 if applied.stopped is not None:
                     return plan
                 plan = self.plan()
+                _note_imported([device for device in plan.devices if device.key in keys], imports, applied)
             else:
                 unknown = {device.id for device in plan.devices if not device.identified}
                 found = look_up(self._http, [record for record in self.manifest.devices if record.id in unknown])
@@ -264,11 +269,12 @@ class _Fleet:
             applied.stopped = error
             return plan
         applied.errors.update(_refusals(plan))
-        for device in plan.devices:
+        planned = tuple(device for device in plan.devices if device.key in keys)
+        for device in planned:
             if not device.identified and (device.imports or device.claims) and device.id not in applied.waiting:
                 applied.errors.setdefault(device.id, _not_listed(device))
         left = applied.errors.keys() | applied.waiting.keys()
-        return replace(plan, devices=tuple(device for device in plan.devices if device.id not in left))
+        return replace(plan, devices=tuple(device for device in planned if device.id not in left))
 
     def prove_written(self, applied: Applied) -> None:
         """Look again: a device whose plan is not empty now has failed, whatever the cloud answered."""
@@ -297,6 +303,17 @@ class _Fleet:
             if left <= 0 or all(state == JOINED for state in states.values()):
                 return states
             sleep(min(_POLL_SECONDS, left))
+
+
+def _note_imported(planned: Iterable[DevicePlan], imports: Iterable[DevicePlan], applied: Applied) -> None:
+    """Who is listed now has come in, whatever the import answered, and may need no more than that."""
+    asked = {device.key for device in imports}
+    for device in planned:
+        if device.key in asked and not device.imports:
+            applied.wrote = True
+            applied.errors.pop(device.key, None)
+            if not device.changed:
+                applied.done.add(device.id)
 
 
 def _is_in_doubt(error: ParticleError) -> bool:
