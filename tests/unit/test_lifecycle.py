@@ -113,6 +113,57 @@ class TestClaimsInAProduct:
         assert members(simulator) == set(ids[:1])
         assert run(http, of_product(ids[:1], claimed=False))["changed"] is False
 
+    @pytest.mark.parametrize("answer", [{"json": {"updated": 1}}, {"effect": "reset"}], ids=["taken", "in doubt"])
+    def test_who_turns_out_to_be_claimed_by_somebody_else_has_failed(
+        self, scripted_cloud: ScriptedCloud, answer: dict[str, Any]
+    ) -> None:
+        one = device_id(1)
+        scripted_cloud.answer("GET", "/v1/user", json={"username": "demo@example.com"}, repeat=True)
+        scripted_cloud.answer("GET", DEVICES, json={"devices": [row(one, quarantined=True)], "meta": {}})
+        scripted_cloud.answer("POST", DEVICES, **answer)
+        script(scripted_cloud, [row(one, owner="somebody@example.com")])
+        with client(scripted_cloud.url) as http:
+            result = run(http, of_product([one], claimed=True))
+        assert errors(result) == {one: "device_not_yours"}
+        assert result["error"]["message"].endswith("is claimed by another account.")
+
+
+class TestWhatADeviceBringsAlong:
+    """A device that comes into the product from elsewhere shows only then what it is to be without."""
+
+    @pytest.fixture
+    def own(self, http: RecordingHttp, ids: list[str]) -> str:
+        """A device that its user has claimed and written notes about, and that is in no product yet."""
+        run(http, {"devices": [{"id": ids[0], "claimed": True, "notes": "bought used"}]})
+        http.calls.clear()
+        return ids[0]
+
+    @pytest.mark.parametrize("more", [{"claimed": False}, {"notes": ""}, {"claimed": False, "notes": ""}])
+    def test_is_taken_away_in_the_same_run(
+        self, simulator: Simulator, http: RecordingHttp, own: str, more: dict[str, Any]
+    ) -> None:
+        result = run(http, of_product([own], **more), verify="none")
+        assert result["summary"]["changed"] == 1
+        found = simulator.device(own)
+        assert (found["owner"] is None) is ("claimed" in more)
+        assert (not found["notes"]) is ("notes" in more)
+        assert http.writes.count(PUT) == ("notes" in more)
+        assert run(http, of_product([own], **more))["changed"] is False
+
+    def test_a_claim_that_cannot_be_given_up_is_a_failure(
+        self, simulator: Simulator, http: RecordingHttp, own: str
+    ) -> None:
+        refusal = {"route": "DELETE /v1/products/:p/devices/:id/owner", "effect": "status", "status": 400}
+        simulator.set_faults([refusal])
+        assert errors(run(http, of_product([own], claimed=False))) == {own: "cloud_error"}
+
+    def test_who_brings_nothing_along_costs_one_more_look_and_no_write(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, of_product(ids, claimed=False, notes=""), verify="none")
+        assert http.writes == ["POST /v1/products/:p/devices"]
+        assert len([route for route, _ in http.calls if route == "GET /v1/products/:p/devices"]) == 2
+
 
 class TestTheWayOut:
     """``absent`` undoes what ``present`` has done, and no more."""

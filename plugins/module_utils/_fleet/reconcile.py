@@ -214,21 +214,31 @@ class _Fleet:
     def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
         applied = self._carry_out(plan, report)
-        doubtful = {device for device, error in applied.errors.items() if _is_in_doubt(error)}
-        for device in doubtful:
+        unsettled = {device for device, error in applied.errors.items() if _is_in_doubt(error)}
+        for device in unsettled:
             del applied.errors[device]  # as good as those that were not reached
-        if not doubtful or applied.stopped is not None:
+        unsettled |= self._may_have_brought(plan) & applied.done
+        applied.done -= unsettled
+        if not unsettled or applied.stopped is not None:
             return applied
         try:
-            second_plan = self._plan_again(doubtful)
+            second_plan = self._plan_again(unsettled)
         except ParticleError as error:
             applied.stopped = error
             return applied
         settled = {device.id for device in second_plan.devices if not device.changed}
         applied.done |= settled
         applied.wrote |= bool(settled)
+        applied.errors.update(_refusals(second_plan))
         applied.add(self._carry_out(second_plan, no_report))
         return applied
+
+    def _may_have_brought(self, plan: Plan) -> set[str]:
+        """Devices that an import may have brought along with what they are to be without: nobody sees it before."""
+        to_be_without = {
+            record.id for record in self.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
+        }
+        return {device.id for device in plan.devices if device.imports} & to_be_without
 
     def _carry_out(self, plan: Plan, report: Report) -> Applied:
         """Do what is planned; first of all learn the ids that are needed for it."""
@@ -280,10 +290,10 @@ class _Fleet:
         """Look again: a device whose plan is not empty now has failed, whatever the cloud answered."""
         if not applied.done:
             return
-        for device in self._plan_again(applied.done).devices:
-            if device.changed:
-                applied.done.discard(device.id)
-                applied.errors[device.id] = _not_written(device)
+        plan = self._plan_again(applied.done)
+        differing = {device.id: _not_written(device) for device in plan.devices if device.changed}
+        applied.errors.update(differing | _refusals(plan))
+        applied.done -= applied.errors.keys()
 
     def wait_until_joined(
         self, applied: Applied, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
