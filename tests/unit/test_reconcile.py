@@ -516,6 +516,17 @@ class TestAnAnswerThatIsLost:
         simulator.set_faults([{"route": route, "effect": effect, "times": 2}])
         assert_all_done(simulator, run(http, barn(ids)), ids)
 
+    def test_a_member_in_doubt_gets_the_parameters_that_all_others_agree_on(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, barn(ids[:3], channel=15))
+        data = barn(ids[:4])
+        del data["networks"]["barn"]["parameters"]
+        simulator.set_faults([{"route": IMPORT, "effect": "reset_before"}])
+        assert statuses(run(http, data))[ids[3]] == "changed"
+        orders = {ledger["name"]: ledger["instances"] for ledger in simulator.state()["ledgers"]}["mesh"]
+        assert [entry["data"]["parameters"] for entry in orders] == [{"channel": 15}] * 4
+
     @pytest.mark.parametrize("effect", ["reset_before", "reset_after"])
     def test_a_member_that_leaves_has_left(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], effect: str

@@ -194,6 +194,9 @@ class _Fleet:
         return self._plan_of(manifest, observe_product(self._http, self._product, manifest, self._warn))
 
     def _plan_of(self, manifest: Manifest, observed: Observed) -> Plan:
+        if any(network.parameters is None for network in manifest.networks.values()):
+            # A new member gets what all others agree on, and a part of them may not know it.
+            return make_plan(manifest, observed, self._plan_mesh(self.manifest, observed))
         return make_plan(manifest, observed, self._plan_mesh(manifest, observed))
 
     def _plan_mesh(self, manifest: Manifest, observed: Observed) -> MeshPlan:
