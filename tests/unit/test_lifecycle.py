@@ -228,6 +228,18 @@ class TestTheWayOut:
         assert result["summary"]["changed"] == 1
         assert members(simulator) == set()
 
+    def test_who_is_known_by_a_label_stays_until_its_orders_are_really_gone(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = barn(ids[:1])
+        data["devices"][0]["serial_number"] = simulator.device(data["devices"][0].pop("id"))["serial_number"]
+        run(http, data)
+        # Once it has left, nobody tells the id that its orders are kept under.
+        simulator.set_faults([{"route": "DELETE /v1/ledgers/:name/instances/:scopeValue", "shape": "E4"}])
+        assert run(http, data, absent=True)["summary"]["changed"] == 1
+        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        assert (rows, members(simulator)) == ([], set())
+
     def test_a_removal_that_is_forbidden_is_a_failure(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:

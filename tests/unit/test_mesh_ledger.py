@@ -292,12 +292,18 @@ class TestWriting:
             ledger.apply(http, OURS, ledger.SetOrders(TWO, NODE_ORDERS))
         assert "hush" not in caught.value.message
 
-    def test_orders_that_are_gone_already_are_removed(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_orders_that_are_said_to_be_gone_are_left_to_another_look(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
         path = f"{INSTANCES}/{TWO}"
         scripted_cloud.answer("DELETE", path, effect="reset")
         scripted_cloud.answer("DELETE", path, 404, json={"ok": False, "error": "Ledger instance not found."})
-        ledger.apply(http, OURS, ledger.RemoveOrders(TWO))
-        assert len(scripted_cloud.requests) == 2
+        with pytest.raises(ParticleError) as caught:
+            ledger.apply(http, OURS, ledger.RemoveOrders(TWO))
+        assert (caught.value.code, caught.value.route) == (
+            "not_found",
+            "DELETE /v1/ledgers/:name/instances/:scopeValue",
+        )
 
     def test_orders_that_may_not_be_removed_are_not_gone(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp

@@ -250,8 +250,8 @@ def apply(http: Http, product: Product, write: Write) -> None:
         _create_ledger(http, product, write.name)
     elif isinstance(write, SetOrders):
         set_instance(http, product.org, ORDERS, write.device, write.data)
-    else:
-        _remove_orders(http, product, write.device)
+    else:  # that it is gone already, the fleet learns by another look
+        delete_instance(http, product.org, ORDERS, write.device)
 
 
 def _create_ledger(http: Http, product: Product, name: str) -> None:
@@ -263,15 +263,6 @@ def _create_ledger(http: Http, product: Product, name: str) -> None:
             raise
         if name not in {str(row.get("name")) for row in list_ledgers(http, product.org).rows}:
             raise error from None
-
-
-def _remove_orders(http: Http, product: Product, device: str) -> None:
-    try:
-        delete_instance(http, product.org, ORDERS, device)
-    except ParticleError as error:
-        # Sent twice, because the first answer was lost, it meets what it did itself.
-        if error.code != "not_found":
-            raise
 
 
 def verify(
