@@ -195,6 +195,18 @@ class TestInAnAccount:
         result = run(http, {"devices": devices})
         assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
 
+    def test_only_who_is_to_be_claimed_is_looked_up(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        devices = [
+            {"serial_number": labels[0]["serial_number"], "claimed": True},
+            {"serial_number": labels[1]["serial_number"], "claimed": False},
+            {"imei": labels[2]["imei"], "claimed": False},
+        ]
+        result = run(http, {"devices": devices})
+        assert [device["status"] for device in result["devices"]] == ["changed", "ok", "ok"]
+        assert simulator.stats()["by_route"][LOOK_UP] == 1
+
     def test_other_labels_find_nobody_outside_a_product(
         self, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:

@@ -272,7 +272,7 @@ class _Fleet:
                 plan = self.plan()
                 _note_imported([device for device in plan.devices if device.key in keys], imports, applied)
             else:
-                unknown = {device.id for device in plan.devices if not device.identified}
+                unknown = {device.id for device in plan.devices if not device.identified and device.claims}
                 found = look_up(self._http, [record for record in self.manifest.devices if record.id in unknown])
                 applied.errors.update(found.errors)
                 applied.waiting.update(found.waiting)
