@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -70,6 +72,12 @@ def test_an_empty_list_is_complete(http: Http, scripted_cloud: ScriptedCloud) ->
     assert read(http) == Listing((), 1, True)
 
 
+def test_of_each_row_only_what_is_asked_for_is_kept(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    rows = [{"id": "a", "name": "one", "vitals": {"much": "more"}}, {"id": "b"}]
+    scripted_cloud.answer("GET", PATH, json={"devices": rows, "meta": {"total_pages": 1}})
+    assert read(http, keep=frozenset({"id", "name"})).rows == ({"id": "a", "name": "one"}, {"id": "b"})
+
+
 def test_a_list_that_grows_while_it_is_read_is_not_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json=page("a", total=2)).answer("GET", PATH, json=page("b", total=3))
     assert read(http).complete is False
@@ -119,6 +127,40 @@ def test_the_first_failure_cancels_what_has_not_begun() -> None:
     with pytest.raises(ValueError, match="item 0"):
         in_parallel(work, range(1000), 1)
     assert begun == [0]
+
+
+def test_an_interrupt_cancels_what_has_not_begun() -> None:
+    interrupted = threading.Event()
+    begun: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 0:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            assert interrupted.wait(10)
+        threading.Event().wait(0.001)  # as long as a short request
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            in_parallel(work, range(10_000), 1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(begun) < 10_000
+
+
+def test_items_that_wait_hold_no_memory_of_their_own() -> None:
+    tracemalloc.start()
+    try:
+        in_parallel(lambda number: None, range(100_000), 4)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000 * 100  # the numbers themselves, and two lists
 
 
 def test_no_work_is_done_in_no_time() -> None:

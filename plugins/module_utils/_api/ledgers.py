@@ -27,10 +27,11 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
-    """All instances, of all products of the owner (endpoints.yml: ledger_instances)."""
+    """Whose all instances are and their data, of all products of the owner (endpoints.yml: ledger_instances)."""
     route, at = _route("GET", "/:name/instances", org)
     at["name"] = ledger
-    return read_pages(http, route, keys=("instances",), doing=f"list the instances of ledger {ledger}", at=at)
+    doing = f"list the instances of ledger {ledger}"
+    return read_pages(http, route, keys=("instances",), doing=doing, at=at, keep={"scope", "data"})
 
 
 def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[str, Any]:

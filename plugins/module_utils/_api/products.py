@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +76,13 @@ def list_product_devices(
     *,
     page_size: int = PAGE_SIZE,
     watched: bool = False,
+    keep: Set[str] | None = None,
 ) -> Listing:
     """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list).
 
     :param only: filters of that route by their names there; it compares ids, names and serial numbers in part.
     :param watched: notice also, at the price of one more request, when devices come or go between two pages.
+    :param keep: the keys of a row that are wanted; ``None``: all.
     """
     return read_pages(
         http,
@@ -91,6 +93,7 @@ def list_product_devices(
         query={"sortAttr": "deviceId", "sortDir": "asc", **(only or {})},
         page_size=page_size,
         ordered_by="id" if watched else None,
+        keep=keep,
     )
 
 

@@ -26,7 +26,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     Observed,
     ObservedDevice,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+
+_KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *CLOUD_NAMES.values()})
+"""Of a row of the list what is looked at in here."""
 
 
 def observe_account(http: Http, manifest: Manifest) -> Observed:
@@ -120,10 +124,10 @@ def _all_rows(
 
     While its length changes, pages shift, and a device may fall between two of them: then it is read once more.
     """
-    listing = list_product_devices(http, product.id, only)
+    listing = list_product_devices(http, product.id, only, keep=_KEPT)
     rows = listing.rows
     if not listing.complete:
-        again = list_product_devices(http, product.id, only)
+        again = list_product_devices(http, product.id, only, keep=_KEPT)
         rows = again.rows
         if not again.complete:
             warn("The list of devices changed while it was read, twice: what both readings show is taken together.")

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The engine of `fleet` in a process of its own, so that its CPU time and memory can be told from Ansible's.
 
-Usage: engine.py URL TOKEN MANIFEST.json; prints requests, writes, seconds, CPU seconds and peak megabytes as JSON.
+Usage: engine.py URL TOKEN MANIFEST WORKERS; prints requests, writes, seconds, CPU seconds (of the run, and with all
+that comes before it) and peak megabytes as JSON.
 """
 
 from __future__ import annotations
@@ -14,30 +15,30 @@ import time
 from pathlib import Path
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
 
 
 def main() -> None:
-    url, token, manifest = sys.argv[1:4]
-    data = json.loads(Path(manifest).read_text())
+    url, token, path, workers = sys.argv[1:5]
+    manifest = read_manifest(*parse_yaml(Path(path).read_text(), Path(path).name))
     began, cpu = time.monotonic(), time.process_time()
     # Without a budget: what is measured is the engine, and not the patience of the cloud.
-    http = Http(Connection(url), budget=Budget({}))
+    http = Http(Connection(url), budget=Budget({}), workers=int(workers))
     http.authorize(token)
-    result = reconcile(http, read_manifest(data), check_mode=False, proof=Proof("none"), warn=print)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    result = reconcile(http, manifest, check_mode=False, proof=Proof("none"), warn=print)
     print(
         json.dumps(
             {
                 "summary": result["summary"],
                 "requests": http.usage.requests,
                 "writes": http.usage.writes,
-                "waited": http.usage.budget_wait_seconds,
                 "seconds": time.monotonic() - began,
                 "cpu": time.process_time() - cpu,
-                "megabytes": usage.ru_maxrss / 1024,
+                "whole_cpu": time.process_time(),
+                "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
     )
