@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support.counts import FULL, FULL_EXAMPLES, QUICK_EXAMPLES
 from support.paths import ROOT
@@ -22,9 +22,10 @@ FLEET = 20
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
 
 # Short runs find the same today and tomorrow; the full ones look further each time. A shared machine may be
-# slow at any moment, so no example has a deadline.
-settings.register_profile("quick", max_examples=QUICK_EXAMPLES, deadline=None, derandomize=True)
-settings.register_profile("full", max_examples=FULL_EXAMPLES, deadline=None, print_blob=True)
+# slow at any moment, so no example has a deadline, and none is too slow to be made.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", patient, max_examples=QUICK_EXAMPLES, derandomize=True)
+settings.register_profile("full", patient, max_examples=FULL_EXAMPLES, print_blob=True)
 settings.load_profile("full" if FULL else "quick")
 
 
