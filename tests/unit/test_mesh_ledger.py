@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    Board,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -40,7 +41,8 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger.Observed, list[str]]:
     """What is seen of the devices, and the warnings."""
     warnings: list[str] = []
-    return ledger.observe(http, product, frozenset(devices), warnings.append), warnings
+    boards = dict.fromkeys(devices, Board(13))
+    return ledger.observe(http, product, {"barn": BARN}, boards, warnings.append), warnings
 
 
 class TestObserving:
@@ -184,11 +186,11 @@ class TestPlanning:
     def test_who_joins_gets_groups_and_orders(self) -> None:
         found = member(NODE)
         assert (found.add_groups, found.remove_groups) == (NODE_GROUPS, frozenset())
-        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
         assert found.changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
     def test_who_has_joined_needs_nothing(self) -> None:
-        assert member(NODE, NODE_GROUPS | {"north"}, NODE_ORDERS) == MemberPlan(frozenset(), frozenset(), None, {})
+        assert member(NODE, NODE_GROUPS | {"north"}, NODE_ORDERS) == MemberPlan(before=NODE)
 
     def test_who_moves_leaves_the_old_groups(self) -> None:
         old = {"network": "shed", "role": "gateway", "gateways": [TWO], "parameters": BARN.parameters}
@@ -201,22 +203,22 @@ class TestPlanning:
     def test_who_leaves_loses_groups_and_orders(self) -> None:
         found = member(None, NODE_GROUPS | {"north"}, NODE_ORDERS)
         assert (found.add_groups, found.remove_groups) == (frozenset(), NODE_GROUPS)
-        assert found.write == ledger.RemoveOrders(TWO)
+        assert found.writes == (ledger.RemoveOrders(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     def test_who_has_left_needs_nothing(self) -> None:
-        assert member(None, frozenset({"north"})) == MemberPlan(frozenset(), frozenset(), None, {}, joins=False)
+        assert member(None, frozenset({"north"})) == MemberPlan()
 
     def test_lost_groups_are_given_back(self) -> None:
         found = member(NODE, frozenset({"mesh-barn"}), NODE_ORDERS)
         assert found.add_groups == {"mesh-node"}
-        assert found.write is None
+        assert found.writes == ()
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"},) * 2}
 
     def test_other_gateways_are_shown(self) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "gateways": [THREE]})
         assert found.changes == {"mesh.gateways": ([THREE], [ONE])}
-        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
 
     @pytest.mark.parametrize(
         ("parameters", "named"),
@@ -232,16 +234,16 @@ class TestPlanning:
     def test_of_other_parameters_only_the_names_are_shown(self, parameters: Any, named: str) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": parameters})
         assert found.changes == {"mesh.parameters": (None, f"{named} (values are not shown)")}
-        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
 
     def test_what_nobody_declares_is_removed_and_only_named(self) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "psk": "hush-3"})
         assert found.changes == {"mesh.unknown": ("psk", None)}
-        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
 
     def test_orders_with_nothing_in_them_are_filled(self) -> None:
         found = member(NODE, NODE_GROUPS, {})
-        assert found.write == ledger.SetOrders(TWO, NODE_ORDERS)
+        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
         assert found.changes["mesh"] == ({"network": "barn", "role": "node"},) * 2
 
     @pytest.mark.parametrize(
@@ -257,7 +259,8 @@ class TestPlanning:
         self, membership: Membership | None, present: list[str], created: list[str]
     ) -> None:
         setup = plan(membership, ledgers=frozenset(present)).setup
-        assert [write.name for write in setup] == created
+        assert [shared.write.name for shared in setup] == created
+        assert all(shared.members == {TWO} for shared in setup)
 
     def test_nothing_that_is_planned_describes_a_secret(self) -> None:
         assert "hush" not in repr(plan(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": {"key": "hush-9"}}))
@@ -321,16 +324,16 @@ class TestReports:
         ("report", "state"),
         [
             ({"network": "barn", "role": "node", "state": "joined"}, "joined"),
-            ({"network": "barn", "role": "node", "state": "joining"}, "joining"),
+            ({"network": "barn", "role": "node", "state": "joining"}, "pending"),
             ({"network": "barn", "role": "node", "state": "lost"}, "lost"),
-            ({"network": "barn", "role": "node", "state": "dancing"}, "joining"),
-            ({"network": "barn", "role": "node", "state": ["joined"]}, "joining"),
-            ({"network": "barn", "role": "node"}, "joining"),
-            ({"network": "shed", "role": "node", "state": "joined"}, "joining"),
-            ({"network": "barn", "role": "gateway", "state": "joined"}, "joining"),
-            ({"network": "shed", "role": "node", "state": "lost"}, "joining"),
-            ({}, "joining"),
-            (None, "joining"),
+            ({"network": "barn", "role": "node", "state": "dancing"}, "pending"),
+            ({"network": "barn", "role": "node", "state": ["joined"]}, "pending"),
+            ({"network": "barn", "role": "node"}, "pending"),
+            ({"network": "shed", "role": "node", "state": "joined"}, "wrong_network"),
+            ({"network": "barn", "role": "gateway", "state": "joined"}, "pending"),
+            ({"network": "shed", "role": "node", "state": "lost"}, "pending"),
+            ({}, "pending"),
+            (None, "pending"),
         ],
     )
     def test_a_member_has_the_state_it_reports_of_its_own_network(

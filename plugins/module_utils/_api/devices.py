@@ -36,6 +36,13 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
     return found.lower()
 
 
+def get_device(http: Http, device: str) -> dict[str, Any]:
+    """One device that the account has claimed or whose product it can access (endpoints.yml: device_get)."""
+    route = "GET /v1/devices/:idOrName"
+    data = http.call(route, doing=f"read device {device}", at={"idOrName": device}).data
+    return data if isinstance(data, dict) else {}
+
+
 def claim_device(http: Http, device: str) -> None:
     """Make an online device the account's own (endpoints.yml: device_claim)."""
     http.call("POST /v1/devices", doing=f"claim device {device}", json={"id": device})

@@ -19,3 +19,9 @@ def create_group(http: Http, product: str, name: str) -> None:
     """Create an empty group (endpoints.yml: group_create)."""
     doing = f"create device group {name}"
     http.call("POST /v1/products/:p/groups", doing=doing, at={"p": product}, json={"name": name})
+
+
+def delete_group(http: Http, product: str, name: str) -> None:
+    """Remove a group; its devices stay and lose it (endpoints.yml: group_delete)."""
+    doing = f"remove device group {name}"
+    http.call("DELETE /v1/products/:p/groups/:name", doing=doing, at={"p": product, "name": name})

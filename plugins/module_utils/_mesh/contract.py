@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the fleet and a mesh backend say to each other. Private to this collection.
 
-A backend is one file with four functions: :meth:`Backend.observe`, ``plan``, ``apply`` and ``verify``.
+A backend is one file with four functions: :meth:`Backend.observe`, ``plan``, :meth:`Writer.apply` and ``verify``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ if TYPE_CHECKING:  # what is pure stands on these types and must not bring in wh
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
     from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 
+LEDGER = "ledger"
+NETWORKS = "networks"
+BACKENDS = (LEDGER, NETWORKS)
+"""The names by which a network says how it is realised."""
+
 RESERVED_GROUPS = "mesh-"
 """Device groups that start so belong to the mesh; nobody declares them."""
 
@@ -23,8 +28,10 @@ NODE = "node"
 ROLES = (GATEWAY, NODE)
 
 JOINED = "joined"
-JOINING = "joining"
+PENDING = "pending"
 LOST = "lost"
+WRONG_NETWORK = "wrong_network"
+"""What has become of a member: the cloud says that it is in, that it is not yet, no more, or in another network."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,17 @@ class Network:
     """A declared network. ``gateways`` are the ids of all its gateways, ``parameters`` may hold join keys.
 
     ``parameters`` that are ``None`` are not declared: its members keep theirs, and a new one gets those of the others.
+
+    :param absent: it is to be dissolved.
+    :param size: how many devices are declared to be in it, gateways included.
     """
 
     name: str
     gateways: tuple[str, ...]
     parameters: Mapping[str, Any] | None = field(default=None, repr=False)
+    backend: str = LEDGER
+    absent: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,38 +64,89 @@ class Membership:
 
 
 @dataclass(frozen=True)
+class Board:
+    """What the cloud's lists tell of a device that matters to a mesh; ``None`` for what they do not tell.
+
+    :param platform: ``platform_id``; ``device_os``: the version of Device OS; ``network``: the note of the registry
+        of Particle Mesh that comes with a member.
+    """
+
+    platform: int | None = None
+    device_os: str | None = None
+    network: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class MemberPlan:
     """What one device needs to get where it belongs.
 
-    :param write: for ``apply``, ``None`` when nothing is to be written.
+    :param writes: for ``apply``, in their order.
     :param changes: ``{field: (before, after)}`` as shown to the user, free of secrets.
-    :param joins: whether it belongs into a network, and so needs what the plan's ``setup`` makes.
+    :param before: where it was seen, ``None`` for nowhere.
+    :param stage: comes after all devices of a lower one.
+    :param needs: sets of devices; of each at least one must have got where it belongs before this one goes.
     """
 
-    add_groups: frozenset[str]
-    remove_groups: frozenset[str]
+    add_groups: frozenset[str] = frozenset()
+    remove_groups: frozenset[str] = frozenset()
+    writes: tuple[Any, ...] = ()
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    before: Membership | None = None
+    stage: int = 0
+    needs: tuple[frozenset[str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A write that is not about one device, and the ``members`` that fail when it does."""
+
     write: Any
-    changes: Mapping[str, tuple[Any, Any]]
-    joins: bool = True
+    members: frozenset[str]
 
 
 @dataclass(frozen=True)
 class MeshPlan:
-    """Writes that come first, once, and the plan of each device that is declared in or out of a mesh.
+    """Writes that come first, the plan of each device that is declared in or out of a mesh, and what comes last.
 
-    :param creates: the names of what ``setup`` makes, by kind, as shown to the user.
+    :param teardown: is done when each of its members is where it belongs.
+    :param creates: the names of what is made besides, by kind, as shown to the user; ``removes`` likewise.
+    :param refusals: why this cannot be, one sentence each; then nothing of it must be written.
+    :param staying: by network the number of gateways that are there and not among the members.
+    :param one_gateway: networks that can have one gateway only.
     """
 
-    setup: tuple[Any, ...]
-    members: Mapping[str, MemberPlan]
+    members: Mapping[str, MemberPlan] = field(default_factory=dict)
+    setup: tuple[Shared, ...] = ()
+    teardown: tuple[Shared, ...] = ()
     creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refusals: tuple[str, ...] = ()
+    staying: Mapping[str, int] = field(default_factory=dict)
+    one_gateway: frozenset[str] = frozenset()
 
 
-class Backend(Protocol):
+class Writer(Protocol):
+    """What carries out the writes of a plan."""
+
+    def apply(self, http: Http, product: Product | None, write: Any) -> None:
+        """Carry out one write of a plan. ``product`` is ``None`` for the account's own devices."""
+
+
+class Backend(Writer, Protocol):
     """How networks are realised on a cloud."""
 
-    def observe(self, http: Http, product: Product, devices: frozenset[str], warn: Callable[[str], None]) -> Any:
-        """Read what is there for ``devices``. :raises ParticleError: ``unsupported``, before any write."""
+    def observe(
+        self,
+        http: Http,
+        product: Product | None,
+        networks: Mapping[str, Network],
+        boards: Mapping[str, Board],
+        warn: Callable[[str], None],
+    ) -> Any:
+        """Read what is there for ``networks`` and for the devices of ``boards``.
+
+        :raises ParticleError: ``unsupported``, before any write, where the cloud has no such networks.
+        """
 
     def plan(
         self,
@@ -93,14 +157,12 @@ class Backend(Protocol):
     ) -> MeshPlan:
         """From declared and observed to what is to be written; a pure function.
 
-        :param wanted: for each declared device where it belongs, ``None`` for nowhere.
+        :param networks: those of this backend.
+        :param wanted: for each declared device where it belongs, ``None`` for no network of this backend.
         :param groups_of: the device groups each of them has.
         """
 
-    def apply(self, http: Http, product: Product, write: Any) -> None:
-        """Carry out one write of a plan."""
-
     def verify(
-        self, http: Http, product: Product, wanted: Mapping[str, Membership], warn: Callable[[str], None]
+        self, http: Http, product: Product | None, wanted: Mapping[str, Membership], warn: Callable[[str], None]
     ) -> Mapping[str, str]:
-        """What the members report of themselves: ``joined``, ``joining`` or ``lost`` for each of ``wanted``."""
+        """What has become of each of ``wanted``, by one list: ``joined``, ``pending``, ``lost``, ``wrong_network``."""

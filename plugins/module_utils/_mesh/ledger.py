@@ -9,10 +9,11 @@ ledger ``mesh-status``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import delete_group
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers import (
     create_ledger,
     delete_instance,
@@ -21,20 +22,28 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     list_ledgers,
     set_instance,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    GATEWAY,
     JOINED,
-    JOINING,
     LOST,
+    PENDING,
     RESERVED_GROUPS,
     ROLES,
+    WRONG_NETWORK,
+    Board,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
+    Shared,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
+    too_much_to_order,
+    unfit_for_ledger,
 )
 
 ORDERS = "mesh"
@@ -58,10 +67,11 @@ LEDGERS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Observed:
-    """The ledgers that exist, and the declared devices' instances of ``mesh``."""
+    """The ledgers that exist, the declared devices' instances of ``mesh``, and what the devices are."""
 
     ledgers: frozenset[str]
     orders: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    boards: Mapping[str, Board] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,13 +96,27 @@ class RemoveOrders:
     device: str
 
 
-Write = CreateLedger | SetOrders | RemoveOrders
+@dataclass(frozen=True)
+class RemoveGroup:
+    """Write: the device group of a network that is dissolved, which takes every device out of it."""
+
+    name: str
 
 
-def observe(http: Http, product: Product, devices: frozenset[str], warn: Callable[[str], None]) -> Observed:
+Write = CreateLedger | SetOrders | RemoveOrders | RemoveGroup
+
+
+def observe(
+    http: Http,
+    product: Product | None,
+    networks: Mapping[str, Network],
+    boards: Mapping[str, Board],
+    warn: Callable[[str], None],
+) -> Observed:
     """Read the ledgers and, where they exist, the instances. Instances of other products' devices are ignored."""
+    owner = _needed(product)
     try:
-        definitions = list_ledgers(http, product.org).rows
+        definitions = list_ledgers(http, owner.org).rows
     except ParticleError as error:
         if error.status != 404:
             raise
@@ -102,8 +126,34 @@ def observe(http: Http, product: Product, devices: frozenset[str], warn: Callabl
     for name, wanted in LEDGERS.items():
         _refuse_other_kind(name, wanted, present.get(name))
     if ORDERS not in present:
-        return Observed(frozenset(present), {})
-    return Observed(frozenset(present), _read_instances(http, product, ORDERS, devices, warn))
+        return Observed(frozenset(present), {}, boards)
+    return Observed(frozenset(present), _read_instances(http, owner, ORDERS, boards.keys(), warn), boards)
+
+
+def _needed(product: Product | None) -> Product:
+    if product is None:
+        raise ParticleError("internal", "A network of backend ledger was planned without a product.")
+    return product
+
+
+def members_of(http: Http, product: Product, networks: Set[str], warn: Callable[[str], None]) -> frozenset[str]:
+    """All devices of the product that are in one of ``networks``, by their groups or by what they were ordered.
+
+    A run that was killed may have left one without the other. One request for each hundred devices and instances.
+    """
+    groups_of = {
+        str(row.get("id")): frozenset(texts_of(row.get("groups")))
+        for row in list_product_devices(http, product.id).rows
+    }
+    groups = {RESERVED_GROUPS + network for network in networks}
+    found = {device for device, has in groups_of.items() if has & groups}
+    try:
+        orders = _read_instances(http, product, ORDERS, groups_of.keys(), warn)
+    except ParticleError as error:
+        if error.status != 404:  # without the ledger nobody was ordered anything
+            raise
+        orders = {}
+    return frozenset(found | {device for device, data in orders.items() if data.get("network") in networks})
 
 
 def _read_instances(
@@ -147,6 +197,7 @@ def plan(
 ) -> MeshPlan:
     """Groups and instances that differ from what is declared."""
     completed = {name: _with_parameters(network, observed) for name, network in networks.items()}
+    absent = frozenset(RESERVED_GROUPS + name for name, network in networks.items() if network.absent)
     members = {
         device: _plan_member(
             device,
@@ -154,12 +205,50 @@ def plan(
             completed[membership.network] if membership else None,
             groups_of.get(device, frozenset()),
             observed.orders.get(device),
+            absent,
         )
         for device, membership in wanted.items()
     }
-    needed = any(wanted.values())
-    missing = tuple(name for name in LEDGERS if needed and name not in observed.ledgers)
-    return MeshPlan(tuple(map(CreateLedger, missing)), members, {"ledgers": missing})
+    joining = frozenset(device for device, membership in wanted.items() if membership)
+    missing = tuple(name for name in LEDGERS if joining and name not in observed.ledgers)
+    emptied = {
+        group: frozenset(device for device in wanted if group in groups_of.get(device, frozenset()))
+        for group in sorted(absent)
+    }
+    gone = tuple(group.removeprefix(RESERVED_GROUPS) for group, leaving in emptied.items() if leaving)
+    return MeshPlan(
+        members,
+        setup=tuple(Shared(CreateLedger(name), joining) for name in missing),
+        teardown=tuple(Shared(RemoveGroup(group), leaving) for group, leaving in emptied.items() if leaving),
+        creates={"ledgers": missing} if missing else {},
+        removes={"networks": gone} if gone else {},
+        refusals=tuple(_refusals(completed, wanted, members, observed.boards)),
+    )
+
+
+def _refusals(
+    networks: Mapping[str, Network],
+    wanted: Mapping[str, Membership | None],
+    members: Mapping[str, MemberPlan],
+    boards: Mapping[str, Board],
+) -> Iterator[str]:
+    """Why what changes cannot be; what is so already is let be."""
+    for device, membership in wanted.items():
+        if membership is not None and members[device].changes:
+            yield from unfit_for_ledger(device, membership, boards.get(device, Board()))
+    for network in networks.values():
+        if not network.absent:
+            yield from too_much_to_order(network.name, _orders(network, GATEWAY, None))
+
+
+def _orders(network: Network, role: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a member of ``network`` needs to join it; ``before`` is what it had until now."""
+    return {
+        "network": network.name,
+        "role": role,
+        "gateways": list(network.gateways),
+        "parameters": _parameters(network, before),
+    }
 
 
 def _with_parameters(network: Network, observed: Observed) -> Network:
@@ -177,19 +266,17 @@ def _plan_member(
     network: Network | None,
     groups: frozenset[str],
     orders: Mapping[str, Any] | None,
+    absent: frozenset[str],
 ) -> MemberPlan:
     has = frozenset(group for group in groups if group.startswith(RESERVED_GROUPS))
+    before = _seen(has, orders)
     if membership is None or network is None:
-        left = RemoveOrders(device) if orders is not None else None
+        left = (RemoveOrders(device),) if orders is not None else ()
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_shown(has, orders), None)} if has or left else {}
-        return MemberPlan(frozenset(), has, left, gone, joins=False)
+        # The group of a network that is dissolved goes as a whole.
+        return MemberPlan(frozenset(), has - absent, left, gone, before)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
-    data: dict[str, Any] = {
-        "network": membership.network,
-        "role": membership.role,
-        "gateways": list(network.gateways),
-        "parameters": _parameters(network, orders),
-    }
+    data = _orders(network, membership.role, orders)
     changes: dict[str, tuple[Any, Any]] = {}
     if has != needs or orders is None or any(orders.get(key) != data[key] for key in ("network", "role")):
         changes["mesh"] = (_shown(has, orders), membership.as_result())
@@ -202,8 +289,15 @@ def _plan_member(
     foreign = sorted(set(orders or {}) - set(data))
     if foreign:
         changes["mesh.unknown"] = (", ".join(foreign), None)
-    write = SetOrders(device, data) if orders != data else None
-    return MemberPlan(needs - has, has - needs, write, changes)
+    writes = (SetOrders(device, data),) if orders != data else ()
+    return MemberPlan(needs - has, has - needs - absent, writes, changes, before)
+
+
+def _seen(groups: frozenset[str], orders: Mapping[str, Any] | None) -> Membership | None:
+    """Where a member is: where it was ordered to be, which is what it acts upon, else what its groups say."""
+    if orders is not None and isinstance(network := orders.get("network"), str) and orders.get("role") in ROLES:
+        return Membership(network, orders["role"])
+    return membership_of(groups)
 
 
 def _parameters(network: Network, orders: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -244,14 +338,17 @@ def membership_of(groups: frozenset[str]) -> Membership | None:
     return Membership(networks.pop(), roles.pop())
 
 
-def apply(http: Http, product: Product, write: Write) -> None:
+def apply(http: Http, product: Product | None, write: Write) -> None:
     """Carry out one write."""
+    owner = _needed(product)
     if isinstance(write, CreateLedger):
-        _create_ledger(http, product, write.name)
+        _create_ledger(http, owner, write.name)
     elif isinstance(write, SetOrders):
-        set_instance(http, product.org, ORDERS, write.device, write.data)
-    else:  # that it is gone already, the fleet learns by another look
-        delete_instance(http, product.org, ORDERS, write.device)
+        set_instance(http, owner.org, ORDERS, write.device, write.data)
+    elif isinstance(write, RemoveOrders):  # that it is gone already, the fleet learns by another look
+        delete_instance(http, owner.org, ORDERS, write.device)
+    else:
+        _delete_group(http, owner, write.name)
 
 
 def _create_ledger(http: Http, product: Product, name: str) -> None:
@@ -265,16 +362,28 @@ def _create_ledger(http: Http, product: Product, name: str) -> None:
             raise error from None
 
 
+def _delete_group(http: Http, product: Product, name: str) -> None:
+    try:
+        delete_group(http, product.id, name)
+    except ParticleError as error:
+        # Sent twice, because the first answer was lost, it meets what it did itself.
+        if error.code != "not_found":
+            raise
+
+
 def verify(
-    http: Http, product: Product, wanted: Mapping[str, Membership], warn: Callable[[str], None]
+    http: Http, product: Product | None, wanted: Mapping[str, Membership], warn: Callable[[str], None]
 ) -> Mapping[str, str]:
-    """One sweep over what the members report. A report of another network or role is one of the past: joining."""
-    reports = _read_instances(http, product, REPORTS, wanted.keys(), warn)
+    """One sweep over what the members report."""
+    reports = _read_instances(http, _needed(product), REPORTS, wanted.keys(), warn)
     return {device: _state(reports.get(device), membership) for device, membership in wanted.items()}
 
 
 def _state(report: Mapping[str, Any] | None, membership: Membership) -> str:
-    if report is None or (report.get("network"), report.get("role")) != (membership.network, membership.role):
-        return JOINING
+    """A report of another role, or of another network that it is not in either, is one of the past: pending."""
+    if report is None:
+        return PENDING
     state = report.get("state")
-    return state if state in (JOINED, LOST) else JOINING
+    if report.get("network") != membership.network:
+        return WRONG_NETWORK if state == JOINED else PENDING
+    return state if state in (JOINED, LOST) and report.get("role") == membership.role else PENDING

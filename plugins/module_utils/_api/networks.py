@@ -1,0 +1,100 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry of Particle Mesh (endpoints.yml: mesh_networks_legacy). Private to this collection.
+
+It only ever knew which networks there are and who is in them; to form one took the boards themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MOST_PAGES, PAGE_SIZE, rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http, Retry
+
+_NETWORK = "/v1/networks/:idOrName"
+
+ADD = "add-device"
+MAKE_GATEWAY = "gateway-enable"
+MAKE_NODE = "gateway-disable"
+_DOING = {
+    ADD: "add device {} to mesh network {}",
+    MAKE_GATEWAY: "make device {} a gateway of mesh network {}",
+    MAKE_NODE: "make device {} a node of mesh network {}",
+}
+
+
+def list_networks(http: Http) -> list[dict[str, Any]]:
+    """The account's networks, of which the cloud lists those that a gateway has confirmed (mesh_list)."""
+    return _read_pages(http, "GET /v1/networks", {}, "list the mesh networks")
+
+
+def find_network(http: Http, name: str) -> dict[str, Any] | None:
+    """One network by its name, also one that waits for its gateway; ``None`` when there is none (mesh_get)."""
+    route = f"GET {_NETWORK}"
+    try:
+        data = http.call(route, doing=f"read mesh network {name}", at={"idOrName": name}).data
+    except ParticleError as error:
+        if error.status == 404:
+            return None
+        raise
+    return data if isinstance(data, dict) and data.get("id") else None
+
+
+def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
+    """The devices of a network, each with its role in it (mesh_devices). ``name`` is for messages."""
+    doing = f"list the devices of mesh network {name}"
+    return _read_pages(http, f"GET {_NETWORK}/devices", {"idOrName": network}, doing)
+
+
+def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any]:
+    """Register a network with its first gateway (mesh_create).
+
+    :param iccid: of a cellular gateway.
+    :returns: what the cloud says of it, possibly nothing.
+    """
+    body = {"name": name, "type": kind, **_device(gateway), **({"iccid": iccid} if iccid else {})}
+    doing = f"create mesh network {name} with gateway {gateway}"
+    data = http.call("POST /v1/networks", doing=doing, json=body).data
+    network = data.get("network") if isinstance(data, dict) else None
+    return network if isinstance(network, dict) else {}
+
+
+def delete_network(http: Http, network: str, name: str) -> None:
+    """Remove a network; its devices are free then (mesh_delete). ``name`` is for messages."""
+    http.call(f"DELETE {_NETWORK}", doing=f"remove mesh network {name}", at={"idOrName": network})
+
+
+def change_member(http: Http, network: str, name: str, action: str, device: str) -> None:
+    """Do something to a device in a network (mesh_update). It is a command: repeated, it may be refused.
+
+    :param action: :data:`ADD`, :data:`MAKE_GATEWAY` or :data:`MAKE_NODE`. ``name`` is for messages.
+    """
+    doing = _DOING[action].format(device, name)
+    body = {"action": action, **_device(device)}
+    http.call(f"PUT {_NETWORK}", doing=doing, at={"idOrName": network}, json=body, retry=Retry.UNSENT)
+
+
+def leave_network(http: Http, device: str) -> None:
+    """Take a device out of whatever network it is in (mesh_device_leave_any)."""
+    route = "DELETE /v1/devices/:id/network"
+    http.call(route, doing=f"take device {device} out of its mesh network", at={"id": device})
+
+
+def _device(device: str) -> dict[str, str]:
+    """The first is what Particle's JavaScript client wrote, the second what its mobile apps did."""
+    return {"device_id": device, "deviceID": device}
+
+
+def _read_pages(http: Http, route: str, at: dict[str, object], doing: str) -> list[dict[str, Any]]:
+    """Plain arrays, which do not say how many pages there are: read until one is not full or brings nothing new."""
+    rows: dict[str, dict[str, Any]] = {}
+    for page in range(1, MOST_PAGES + 1):
+        query = {"page": str(page), "per_page": str(PAGE_SIZE)}
+        found = rows_of(http.call(route, doing=doing, at=at, query=query).data, (), route=route, doing=doing)
+        known = len(rows)
+        rows |= {str(row.get("id")): row for row in found}
+        if len(found) < PAGE_SIZE or len(rows) == known:
+            break
+    return list(rows.values())

@@ -1,0 +1,239 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All backends as one: a fleet has networks of several, and devices that change. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    LEDGER,
+    NETWORKS,
+    RESERVED_GROUPS,
+    Backend,
+    Board,
+    MemberPlan,
+    Membership,
+    MeshPlan,
+    Network,
+    Shared,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.order import order_of
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A backend, and which devices it must look at although none of its networks is theirs.
+
+    :param shows: whether the cloud's lists show a device, by its groups and its board, in a network of this backend.
+    :param hides: whether members may be there that no list of devices shows.
+    """
+
+    backend: Backend
+    shows: Callable[[frozenset[str], Board], bool]
+    hides: bool = False
+
+
+_KINDS: Mapping[str, _Kind] = {
+    LEDGER: _Kind(ledger, lambda groups, board: any(g.startswith(RESERVED_GROUPS) for g in groups), hides=True),
+    NETWORKS: _Kind(networks, lambda groups, board: networks.seat_of(board.network) is not None),
+}
+
+
+_MOST_REFUSALS = 100
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A write, and whose it is."""
+
+    kind: str
+    write: Any
+
+
+def members_of_absent(
+    http: Http,
+    product: Product | None,
+    declared: Mapping[str, Network],
+    boards: Mapping[str, Board],
+    warn: Callable[[str], None],
+) -> frozenset[str]:
+    """The devices that are in networks which are to be dissolved, whether anything is declared of them or not.
+
+    :param boards: of the declared devices; others of the registry need not be told, they are free with its network.
+    """
+    absent = {network.name: network.backend for network in declared.values() if network.absent}
+    seats = {device: networks.seat_of(board.network) for device, board in boards.items()}
+    found = {device for device, seat in seats.items() if seat and absent.get(seat.membership.network) == NETWORKS}
+    ledgered = {name for name, backend in absent.items() if backend == LEDGER}
+    if ledgered and product is not None:
+        found |= ledger.members_of(http, product, ledgered, warn)
+    return frozenset(found)
+
+
+def plan(
+    http: Http,
+    product: Product | None,
+    declared: Mapping[str, Network],
+    wanted: Mapping[str, Membership | None],
+    groups_of: Mapping[str, frozenset[str]],
+    boards: Mapping[str, Board],
+    warn: Callable[[str], None],
+) -> MeshPlan:
+    """Look at what is there, and plan what differs from what is declared.
+
+    :param wanted: for each device that is declared in or out of a mesh where it belongs.
+    :param groups_of: the device groups that each of them has; ``boards`` what else is known of it.
+    :raises ParticleError: ``unsupported`` where the cloud has not what a declared network is made of.
+    """
+    plans: dict[str, MeshPlan] = {}
+    for name, kind in _KINDS.items():
+        own = {network.name: network for network in declared.values() if network.backend == name}
+        mine = dict(_share(name, kind, product, own, wanted, groups_of, boards))
+        if not mine and not any(network.absent for network in own.values()):
+            continue
+        used = {to.network for to in mine.values() if to is not None}
+        looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
+        try:
+            seen = kind.backend.observe(http, product, looked_at, {d: boards.get(d, Board()) for d in mine}, warn)
+        except ParticleError as error:
+            if error.code != "unsupported" or used:
+                raise
+            continue  # what this cloud has not, nobody needs to leave
+        plans[name] = kind.backend.plan(looked_at, mine, groups_of, seen)
+    to = {device: _marked(declared[seat.network].backend, seat) if seat else None for device, seat in wanted.items()}
+    return _in_order(_together(plans, to), plans, to)
+
+
+def _share(
+    name: str,
+    kind: _Kind,
+    product: Product | None,
+    own: Mapping[str, Network],
+    wanted: Mapping[str, Membership | None],
+    groups_of: Mapping[str, frozenset[str]],
+    boards: Mapping[str, Board],
+) -> Iterator[tuple[str, Membership | None]]:
+    """The devices that one backend has to do with: those that join its networks, and those that may have to leave."""
+    for device, to in wanted.items():
+        if to is not None and to.network in own:
+            yield device, to
+        elif kind.shows(groups_of.get(device, frozenset()), boards.get(device, Board())) or (
+            kind.hides and to is None and product is not None
+        ):
+            yield device, None
+
+
+def _marked(kind: str, seat: Membership) -> Membership:
+    """A seat whose network is told from one of that name in another backend."""
+    return Membership(f"{kind} {seat.network}", seat.role)
+
+
+def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
+    """One plan of all, whose seats are marked and whose writes know whose they are."""
+    members: dict[str, MemberPlan] = {}
+    for name, part in plans.items():
+        for device, member in part.members.items():
+            writes = tuple(Routed(name, write) for write in member.writes)
+            own = replace(member, writes=writes, before=_marked(name, member.before) if member.before else None)
+            if device in members:
+                seat = to[device]
+                joins = seat is not None and seat.network.startswith(f"{name} ")
+                own = _changing(members[device], own) if joins else _changing(own, members[device])
+            members[device] = own
+
+    def routed(shared: Callable[[MeshPlan], tuple[Shared, ...]]) -> tuple[Shared, ...]:
+        found = ((name, one) for name, part in plans.items() for one in shared(part))
+        return tuple(Shared(Routed(name, one.write), one.members) for name, one in found)
+
+    return MeshPlan(
+        members,
+        setup=routed(lambda part: part.setup),
+        teardown=routed(lambda part: part.teardown),
+        creates=_names(part.creates for part in plans.values()),
+        removes=_names(part.removes for part in plans.values()),
+        refusals=tuple(refusal for part in plans.values() for refusal in part.refusals),
+    )
+
+
+def _changing(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
+    """The plan of a device that leaves a network of one backend before it joins one of another."""
+    changes = dict(joins.changes)
+    if "mesh" in leaves.changes:
+        after = changes.get("mesh", (None, None))[1]
+        changes["mesh"] = (leaves.changes["mesh"][0], after)
+    return MemberPlan(
+        add_groups=leaves.add_groups | joins.add_groups,
+        remove_groups=leaves.remove_groups | joins.remove_groups,
+        writes=leaves.writes + joins.writes,
+        changes=changes,
+        before=joins.before or leaves.before,
+    )
+
+
+def _names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for one in listed:
+        for what, names in one.items():
+            found.setdefault(what, set()).update(names)
+    return {what: tuple(sorted(names)) for what, names in found.items()}
+
+
+def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
+    """The plan with the turn of each member, and a refusal where none can be first."""
+    moves = {device: (member.before, to[device]) for device, member in whole.members.items()}
+    staying = {
+        f"{name} {network}": count for name, part in plans.items() for network, count in part.staying.items() if count
+    }
+    one_gateway = frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway)
+    order = order_of(moves, staying, one_gateway)
+    members = {
+        device: replace(member, stage=order.stages.get(device, 0), needs=order.needs[device])
+        for device, member in whole.members.items()
+    }
+    refusals = whole.refusals
+    if order.deadlocked:
+        devices = ", ".join(sorted(order.deadlocked))
+        refusals += (
+            f"the only gateways of several networks change places ({devices}): whichever goes first leaves nodes "
+            "without one; give one of these networks another gateway for the time, and run twice",
+        )
+    return replace(whole, members=members, refusals=refusals)
+
+
+def refuse_what_cannot_be(plan: MeshPlan) -> None:
+    """:raises ParticleError: ``conflict``, naming all that stands against the declared networks."""
+    if not plan.refusals:
+        return
+    shown = list(plan.refusals[:_MOST_REFUSALS])
+    if len(plan.refusals) > len(shown):
+        shown.append(f"and {len(plan.refusals) - len(shown)} more")
+    message = "The networks cannot be as declared:\n  " + "\n  ".join(shown)
+    raise ParticleError("conflict", message, hint="Correct what is named and run again; nothing was written.")
+
+
+def apply(http: Http, product: Product | None, write: Routed) -> None:
+    """Carry out one write of a plan."""
+    _KINDS[write.kind].backend.apply(http, product, write.write)
+
+
+def verify(
+    http: Http,
+    product: Product | None,
+    declared: Mapping[str, Network],
+    wanted: Mapping[str, Membership],
+    warn: Callable[[str], None],
+) -> dict[str, str]:
+    """What has become of each of ``wanted``, by one list for each backend in use."""
+    states: dict[str, str] = {}
+    for name, kind in _KINDS.items():
+        mine = {device: to for device, to in wanted.items() if declared[to.network].backend == name}
+        if mine:
+            states |= kind.backend.verify(http, product, mine, warn)
+    return states

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In which order members move, so that no network is left with nodes and no gateway. Private to this collection.
+
+A network that keeps a gateway asks for nothing. In one whose gateways all come or change, gateways arrive before
+nodes do and before other gateways go; where none is to be left, gateways go after the nodes. The last of these is a
+courtesy and yields where it stands against the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Membership
+
+Seat = Membership | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who goes when.
+
+    :param stages: the turn of each device, counted from 0; those of one turn may go side by side.
+    :param needs: for each device sets of others; of each set at least one must have gone before it does.
+    :param deadlocked: gateways that can never go, because each is the only one of a network that waits for another.
+    """
+
+    stages: Mapping[str, int]
+    needs: Mapping[str, tuple[frozenset[str], ...]]
+    deadlocked: frozenset[str]
+
+
+@dataclass
+class _Traffic:
+    """For one network, who stays, comes and goes. A gateway that becomes a node goes, and comes as a node."""
+
+    staying: int = 0
+    gateways_in: set[str] = field(default_factory=set)
+    gateways_out: set[str] = field(default_factory=set)
+    nodes_in: set[str] = field(default_factory=set)
+    nodes_out: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Waiting:
+    """What one device waits for: events that must have happened, and events that should have."""
+
+    must: set[tuple[str, str]] = field(default_factory=set)
+    should: set[tuple[str, str]] = field(default_factory=set)
+    needs: list[frozenset[str]] = field(default_factory=list)
+
+
+def order_of(
+    moves: Mapping[str, tuple[Seat, Seat]], staying: Mapping[str, int], one_gateway: Set[str] = frozenset()
+) -> Order:
+    """The order of ``moves``, which say of each device where it is and where it belongs; both may be the same.
+
+    :param staying: by network the number of its gateways that are not among ``moves``.
+    :param one_gateway: networks that can have one gateway only. There the old one goes before the new one comes, and
+        in between there is none.
+    """
+    waiting = {device: _Waiting() for device in moves}
+    events: dict[tuple[str, str], set[str]] = {}
+    """Each happens when the last of its devices has gone."""
+    for network, traffic in _traffic(moves, staying).items():
+        if traffic.staying:
+            continue
+        came, emptied, vacated = ("came", network), ("emptied", network), ("vacated", network)
+        events |= {came: traffic.gateways_in, emptied: traffic.nodes_out, vacated: traffic.gateways_out}
+        exchanges = network in one_gateway
+        newcomers = frozenset(traffic.gateways_in)
+        for device in traffic.gateways_out:
+            waiting[device].should.add(emptied)
+            if not exchanges:
+                _require(waiting[device], came, newcomers)
+        for device in traffic.nodes_in:
+            if traffic.gateways_out and not exchanges:
+                waiting[device].should.add(came)  # until then they have the old ones
+            else:
+                _require(waiting[device], came, newcomers)
+        if exchanges:
+            for device in traffic.gateways_in:
+                for leaver in traffic.gateways_out:
+                    _require(waiting[device], vacated, frozenset({leaver}))
+    return _in_turns(waiting, events, moves)
+
+
+def _require(waiting: _Waiting, event: tuple[str, str], by: frozenset[str]) -> None:
+    if by:
+        waiting.must.add(event)
+        waiting.needs.append(by)
+
+
+def _traffic(moves: Mapping[str, tuple[Seat, Seat]], staying: Mapping[str, int]) -> dict[str, _Traffic]:
+    found = {network: _Traffic(staying=count) for network, count in staying.items()}
+    for device, (before, after) in moves.items():
+        if before == after:
+            if after is not None and after.role == GATEWAY:
+                found.setdefault(after.network, _Traffic()).staying += 1
+            continue
+        if before is not None:
+            there = found.setdefault(before.network, _Traffic())
+            (there.gateways_out if before.role == GATEWAY else there.nodes_out).add(device)
+        if after is not None:
+            there = found.setdefault(after.network, _Traffic())
+            (there.gateways_in if after.role == GATEWAY else there.nodes_in).add(device)
+    return found
+
+
+def _in_turns(
+    waiting: Mapping[str, _Waiting],
+    events: Mapping[tuple[str, str], set[str]],
+    moves: Mapping[str, tuple[Seat, Seat]],
+) -> Order:
+    """Turn after turn those go who wait for nothing any more; when nobody is left who does, courtesy yields."""
+    stages: dict[str, int] = {}
+    left = set(waiting)
+    outstanding = {event: set(devices) for event, devices in events.items()}
+    while left:
+        to_come = {event for event, devices in outstanding.items() if devices}
+        free = {device for device in left if not (waiting[device].must | waiting[device].should) & to_come}
+        free = free or {device for device in left if not waiting[device].must & to_come}
+        if not free:
+            break
+        stages |= dict.fromkeys(free, max(stages.values(), default=-1) + 1)
+        left -= free
+        for devices in outstanding.values():
+            devices -= free
+    gateways = {device for device in left if (before := moves[device][0]) is not None and before.role == GATEWAY}
+    return Order(stages, {device: tuple(found.needs) for device, found in waiting.items()}, frozenset(gateways))
