@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, Shared
 from support.scripted import ScriptedCloud
 
 IDS = [device_id(number) for number in range(1, 9)]
@@ -446,7 +446,12 @@ class TestAnotherRunBeside:
     ) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 409, json={"ok": False, "error": "exists"})
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [{"name": "mesh"}]})
-        assert apply(http, setup=(ledger.CreateLedger("mesh"),)).stopped is None
+        assert apply(http, setup=ledgers(ONE)[:1]).stopped is None
+
+
+def ledgers(*members: str) -> tuple[Shared, ...]:
+    """Both ledgers, which ``members`` need."""
+    return tuple(Shared(ledger.CreateLedger(name), frozenset(members)) for name in ledger.LEDGERS)
 
 
 class TestNetworks:
@@ -458,7 +463,7 @@ class TestNetworks:
             DevicePlan(
                 device,
                 {"mesh": (None, {"network": "barn", "role": "node"})},
-                mesh=MemberPlan(frozenset(), frozenset(), ledger.SetOrders(device, {"network": "barn"}), {}),
+                mesh=MemberPlan(writes=(ledger.SetOrders(device, {"network": "barn"}),)),
             )
             for device in devices
         ]
@@ -468,7 +473,7 @@ class TestNetworks:
     ) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
         put_answers(scripted_cloud, {THREE: {}})
-        applied = apply(http, *self.joining([ONE, TWO]), renamed(THREE), setup=(ledger.CreateLedger("mesh"),))
+        applied = apply(http, *self.joining([ONE, TWO]), renamed(THREE), setup=ledgers(ONE, TWO))
         assert (applied.done, codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
 
     def test_who_may_not_join_gets_all_the_rest_and_nothing_of_the_mesh(
@@ -494,13 +499,13 @@ class TestNetworks:
             {"mesh": ({"network": "barn", "role": "node"}, None)},
             remove_groups=frozenset({"mesh-barn"}),
             fields={"name": "a"},
-            mesh=MemberPlan(frozenset(), frozenset({"mesh-barn"}), None, {}, joins=False),
+            mesh=MemberPlan(remove_groups=frozenset({"mesh-barn"})),
         )
         applied = apply(
             http,
             member,
             leaving,
-            setup=(ledger.CreateLedger("mesh"), ledger.CreateLedger("mesh-status")),
+            setup=ledgers(ONE),
             create_groups=("mesh-barn", "mesh-node", "north"),
         )
 
@@ -522,7 +527,7 @@ class TestNetworks:
         scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
         scripted_cloud.answer("POST", DEVICES, json={"updated": 0, "invalidDeviceIds": [ONE]})
         (member,) = self.joining([ONE])
-        applied = apply(http, replace(member, imports=True, fields={"name": "a"}), setup=(ledger.CreateLedger("mesh"),))
+        applied = apply(http, replace(member, imports=True, fields={"name": "a"}), setup=ledgers(ONE))
         assert (applied.done, codes(applied)) == (set(), {ONE: "forbidden"})
         assert scripted_cloud.seen("PUT", f"{DEVICES}/{ONE}") == []
 

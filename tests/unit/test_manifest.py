@@ -95,12 +95,38 @@ class TestWhatIsDeclared:
 
     def test_gateways_are_those_among_the_devices_and_those_named(self) -> None:
         data = with_network({"gateways": [THREE.upper()], "parameters": {"channel": 15}})
-        assert read_manifest(data).networks == {"barn": Network("barn", (ONE, THREE), {"channel": 15})}
+        assert read_manifest(data).networks == {"barn": Network("barn", (ONE, THREE), {"channel": 15}, size=2)}
 
     def test_a_network_may_have_its_gateway_elsewhere(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
         read = read_manifest(manifest(node, networks={"barn": {"gateways": [TWO]}}))
         assert read.networks["barn"].gateways == (TWO,)
+
+    def test_a_network_knows_how_many_it_will_have(self) -> None:
+        nodes = [{"id": device, "mesh": {"network": "barn"}} for device in (TWO, THREE)]
+        read = read_manifest(manifest(*nodes, networks={"barn": {"gateways": [ONE]}, "shed": {}}))
+        assert {name: network.size for name, network in read.networks.items()} == {"barn": 3, "shed": 0}
+
+    @pytest.mark.parametrize("backend", ["ledger", "networks"])
+    def test_a_network_may_be_dissolved(self, backend: str) -> None:
+        read = read_manifest(manifest(networks={"barn": {"backend": backend, "state": "absent"}}))
+        assert read.networks == {"barn": Network("barn", (), backend=backend, absent=True)}
+
+    @pytest.mark.parametrize("name", ["Barn 1", "gateway", "ä" * 8, "x" * 16])
+    def test_the_registry_takes_any_short_name(self, name: str) -> None:
+        read = read_manifest(with_network({"backend": "networks"}, name))
+        assert read.networks[name].backend == "networks"
+
+    def test_a_network_of_the_registry_may_have_a_type_and_a_limit(self) -> None:
+        parameters = {"type": "high_availability", "limit": 250}
+        read = read_manifest(with_network({"backend": "networks", "parameters": parameters}))
+        assert read.networks["barn"].parameters == parameters
+
+    def test_networks_of_the_registry_need_no_product(self) -> None:
+        gateway = {"id": ONE, "claimed": True, "mesh": {"network": "barn", "role": "gateway"}}
+        leaving = {"id": TWO, "mesh": {"state": "absent"}}
+        read = read_manifest({"devices": [gateway, leaving], "networks": {"barn": {"backend": "networks"}}})
+        assert (read.product, read.networks["barn"].gateways) == (None, (ONE,))
 
     def test_a_network_without_members_needs_no_gateway(self) -> None:
         assert read_manifest(manifest(networks={"barn": {}})).networks["barn"].gateways == ()
@@ -242,9 +268,9 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("network", "mistake"),
         [
-            ("ledger", "networks.barn: must be a mapping with backend, parameters, gateways, not a text"),
-            ({"chanel": 1}, "networks.barn.chanel: unknown key; known are backend, parameters, gateways"),
-            ({"backend": "thread"}, "networks.barn.backend: 'thread' is none of ledger"),
+            ("ledger", "networks.barn: must be a mapping with backend, state, parameters, gateways, not a text"),
+            ({"chanel": 1}, "networks.barn.chanel: unknown key; known are backend, state, parameters, gateways"),
+            ({"backend": "thread"}, "networks.barn.backend: 'thread' is none of ledger, networks"),
             ({"parameters": [15]}, "networks.barn.parameters: must be a mapping, not a list"),
             ({"parameters": {15: 1}}, "networks.barn.parameters.15: must be a text, not a number; put it in quotes"),
             (
@@ -263,6 +289,50 @@ class TestMistakes:
     )
     def test_of_a_network(self, network: Any, mistake: str) -> None:
         assert mistakes(with_network(network)) == [mistake]
+
+    @pytest.mark.parametrize(
+        ("network", "mistake"),
+        [
+            ({"parameters": {"type": "tiny"}}, "networks.barn.parameters.type: 'tiny' is none of micro_wifi, "),
+            ({"parameters": {"limit": 0}}, "networks.barn.parameters.limit: must be a number of devices, at least 1"),
+            ({"parameters": {"limit": True}}, "networks.barn.parameters.limit: must be a number of devices"),
+            ({"parameters": {"limit": "9"}}, "networks.barn.parameters.limit: must be a number of devices"),
+            ({"parameters": {"channel": 15}}, "networks.barn.parameters.channel: unknown key; backend networks knows"),
+            ({"parameters": {"password": "hush"}}, "networks.barn.parameters.password: never goes to the cloud"),
+        ],
+    )
+    def test_of_a_network_of_the_registry(self, network: Any, mistake: str) -> None:
+        (sentence,) = mistakes(with_network({"backend": "networks", **network}))
+        assert sentence.startswith(mistake)
+        assert "hush" not in sentence
+
+    @pytest.mark.parametrize("name", ["", "x" * 17, "ä" * 9, "..", " barn", "ba\nrn"])
+    def test_of_a_name_that_the_registry_does_not_take(self, name: str) -> None:
+        (sentence,) = mistakes(with_network({"backend": "networks"}, name))
+        assert sentence.startswith(f"networks.{name}: ")
+
+    @pytest.mark.parametrize("key", ["parameters", "gateways"])
+    def test_of_a_network_that_is_dissolved_and_described(self, key: str) -> None:
+        value: Any = {} if key == "parameters" else []
+        (sentence,) = mistakes(manifest(networks={"barn": {"state": "absent", key: value}}))
+        assert sentence == f"networks.barn.{key}: goes not together with state absent, which dissolves the network"
+
+    def test_of_a_member_of_a_network_that_is_dissolved(self) -> None:
+        device = {"id": ONE, "mesh": {"network": "barn"}}
+        (sentence,) = mistakes(manifest(device, networks={"barn": {"state": "absent"}}))
+        assert sentence == "devices[0].mesh.network: barn is declared absent"
+
+    @pytest.mark.parametrize("mesh", [{"network": "shed"}, {"state": "absent"}])
+    def test_of_a_gateway_that_is_wanted_elsewhere(self, mesh: Any) -> None:
+        networks = {"barn": {"gateways": [ONE]}, "shed": {"gateways": [TWO]}}
+        (sentence,) = mistakes(manifest({"id": ONE, "mesh": mesh}, networks=networks))
+        assert sentence == "devices[0].mesh: barn names this device as its gateway"
+
+    def test_of_a_gateway_of_two_networks(self) -> None:
+        networks = {"barn": {"gateways": [ONE]}, "shed": {"gateways": [TWO, ONE]}}
+        assert mistakes(manifest(networks=networks)) == [
+            f"networks.shed.gateways[1]: {ONE} is a gateway of barn already"
+        ]
 
     @pytest.mark.parametrize(
         ("name", "mistake"),
@@ -473,10 +543,9 @@ class TestAnAccount:
         error = refusal({"devices": [gateway, {"id": TWO, "groups": []}], "networks": {"barn": {}}})
         assert error.code == "unsupported"
         assert error.message.split("\n  ") == [
-            "The manifest asks in 4 places for what only devices of a product can have:",
-            "networks.barn: a network",
+            "The manifest asks in 3 places for what only devices of a product can have:",
+            "networks.barn: a network of backend ledger",
             "devices[0].groups: groups",
-            "devices[0].mesh: mesh",
             "devices[1].groups: groups",
         ]
         assert error.hint == "Name the product, or leave these out."
@@ -507,7 +576,10 @@ NEARLY = maybe_wrong(
     networks=st.dictionaries(
         NETWORKS | TEXT | st.integers(),
         maybe_wrong(
-            backend=st.just("ledger"), parameters=st.dictionaries(TEXT, JUNK, max_size=2), gateways=st.lists(IDS)
+            backend=st.sampled_from(["ledger", "networks"]),
+            state=st.just("present"),
+            parameters=st.dictionaries(TEXT, JUNK, max_size=2),
+            gateways=st.lists(IDS),
         ),
         max_size=3,
     ),
@@ -556,7 +628,9 @@ VALID = st.fixed_dictionaries(
     {
         "product": NAMES,
         "devices": st.lists(RECORDS, max_size=6, unique_by=lambda record: str(record["id"])),
-        "networks": st.fixed_dictionaries({name: st.just({"gateways": [ONE]}) for name in ("barn", "shed")}),
+        "networks": st.fixed_dictionaries(
+            {name: st.just({"gateways": [one]}) for name, one in (("barn", ONE), ("shed", TWO))}
+        ),
         "unique_names": st.just(False),
     },
     optional={"groups_mode": st.sampled_from(["add", "exact"])},

@@ -33,6 +33,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import le
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
     Membership,
+    Shared,
 )
 
 IDS = [device_id(number) for number in range(1, 7)]
@@ -71,9 +72,9 @@ class SmallCloud:
 
     def apply(self, plan: Plan) -> None:
         """Carry a plan out."""
-        for write in plan.setup:
-            assert write.name not in self.ledgers
-            self.ledgers.add(write.name)
+        for shared in plan.setup:
+            assert shared.write.name not in self.ledgers
+            self.ledgers.add(shared.write.name)
         for group in plan.create_groups:
             assert group not in self.groups
             self.groups.add(group)
@@ -91,8 +92,8 @@ class SmallCloud:
             row = self.devices[device.id]
             for name, value in device.fields.items():
                 setattr(row, name, value)
-            if device.mesh is not None and device.mesh.write is not None:
-                self._write_orders(device.mesh.write)
+            for write in device.mesh.writes if device.mesh is not None else ():
+                self._write_orders(write)
 
     def _write_orders(self, write: ledger.Write) -> None:
         assert "mesh" in self.ledgers
@@ -142,8 +143,8 @@ MANIFESTS = st.fixed_dictionaries(
         "devices": st.lists(RECORDS, max_size=6, unique_by=lambda record: str(record["id"])),
         "networks": st.fixed_dictionaries(
             {
-                name: st.fixed_dictionaries({"gateways": st.just([ELSEWHERE]), "parameters": PARAMETERS})
-                for name in ("barn", "shed")
+                name: st.fixed_dictionaries({"gateways": st.just([elsewhere]), "parameters": PARAMETERS})
+                for name, elsewhere in (("barn", ELSEWHERE), ("shed", device_id(98)))
             }
         ),
     }
@@ -208,7 +209,7 @@ class TestForAnyFleet:
     ) -> None:
         for device in cloud.plan(manifest).devices:
             writes = [device.imports, device.add_groups, device.remove_groups, device.fields]
-            writes.append(device.mesh is not None and device.mesh.write is not None)
+            writes.append(device.mesh is not None and device.mesh.writes)
             assert device.changed == any(writes)
 
     @given(MANIFESTS, clouds())
@@ -217,7 +218,7 @@ class TestForAnyFleet:
     ) -> None:
         plan = cloud.plan(manifest)
         assert plan.changed == (difference(plan) != {"before": {}, "after": {}})
-        assert [write.name for write in plan.setup] == list(plan.creates.get("ledgers", ()))
+        assert [shared.write.name for shared in plan.setup] == list(plan.creates.get("ledgers", ()))
 
     @given(MANIFESTS, clouds())
     def test_what_is_not_declared_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:
@@ -432,5 +433,11 @@ def test_the_difference_shows_only_what_changes() -> None:
 
 
 def test_the_difference_shows_what_is_created() -> None:
-    plan = Plan(("north",), ("write",), (), {}, {"ledgers": ("mesh-status",)})
+    plan = Plan(("north",), (Shared("write", frozenset()),), (), {}, {"ledgers": ("mesh-status",)})
     assert difference(plan) == {"before": {}, "after": {"groups": ["north"], "ledgers": ["mesh-status"]}}
+
+
+def test_the_difference_shows_what_is_removed() -> None:
+    plan = Plan((), (), (), {}, removes={"networks": ("barn",)}, teardown=(Shared("write", frozenset()),))
+    assert plan.changed
+    assert difference(plan) == {"before": {"networks": ["barn"]}, "after": {}}

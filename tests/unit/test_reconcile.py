@@ -337,6 +337,7 @@ class TestADeviceThatFails:
 
     def test_is_done_by_the_next_run(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator) as http:
+            run(http, barn(ids[:1]))
             simulator.set_faults([{"route": SET_ORDERS, "effect": "status", "status": 403, "times": 3}])
             first = run(http, barn(ids))
             second = run(http, barn(ids))

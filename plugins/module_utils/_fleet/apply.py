@@ -36,12 +36,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import for_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, turn_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
-    Backend,
+    Writer,
 )
 
 CHUNK = 1_000
@@ -68,6 +68,7 @@ class Applied:
 
     :param done: devices all of whose writes were done; ``errors``: those that failed, with the reason;
         ``waiting``: those that the cloud lets nobody write yet, with the reason.
+    :param held: devices that did not go into their network, because nobody did who had to be there before them.
     :param wrote: whether any write was done, be it for a device that failed later.
     :param stopped: what ended the run early, if anything did.
     """
@@ -75,6 +76,7 @@ class Applied:
     done: set[str] = field(default_factory=set)
     errors: dict[str, ParticleError] = field(default_factory=dict)
     waiting: dict[str, ParticleError] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     wrote: bool = False
     stopped: ParticleError | None = None
 
@@ -83,6 +85,7 @@ class Applied:
         self.done |= later.done
         self.errors.update(later.errors)
         self.waiting.update(later.waiting)
+        self.held = (self.held | later.held) - self.done
         self.wrote |= later.wrote
         self.stopped = self.stopped or later.stopped
 
@@ -91,27 +94,29 @@ def apply_plan(
     http: Http,
     product: Product | None,
     plan: Plan,
-    backend: Backend,
+    mesh: Writer,
     max_failures: int | None = None,
     report: Report = no_report,
 ) -> Applied:
     """Carry out every write of ``plan``. Raises nothing of its own: failures stand in what it gives back.
 
+    :param mesh: carries out the writes of networks.
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
     :param report: told at the start, and whenever a device is done or fails.
     """
-    run = _Run(http, product, backend, max_failures, report)
+    run = _Run(http, product, mesh, max_failures, report)
     changing = run.set_up(plan)
     run.import_into_product([device for device in changing if device.imports and not device.claims], None)
     run.import_into_product([device for device in changing if device.claims], plan.claim_user)
     run.change_groups(changing)
     run.write_devices(changing)
+    run.tear_down(plan)
     return run.applied
 
 
 class _Run:
     def __init__(
-        self, http: Http, product: Product | None, backend: Backend, max_failures: int | None, report: Report
+        self, http: Http, product: Product | None, mesh: Writer, max_failures: int | None, report: Report
     ) -> None:
         self._http = http
         self._max_failures = max_failures
@@ -119,7 +124,7 @@ class _Run:
         self._total = 0
         self._failures = 0
         self._product = product
-        self._backend = backend
+        self._mesh = mesh
         self._lock = threading.Lock()
         self._left: set[str] = set()
         """Devices that no further write is sent for."""
@@ -135,8 +140,8 @@ class _Run:
         changing = [device for device in plan.devices if device.changed]
         self._total = len(changing)
         self._tell()
-        if not self._set_up_mesh(plan):
-            changing = [_outside_mesh(device) if _joins(device) else device for device in changing]
+        without = self._set_up_mesh(plan)
+        changing = [_outside_mesh(device) if device.id in without else device for device in changing]
 
         def create(group: str) -> None:
             members = [device.id for device in changing if group in device.add_groups]
@@ -154,23 +159,32 @@ class _Run:
             if error.status not in (400, 409) or group not in list_groups(self._http, self._in_product.id):
                 raise
 
-    def _set_up_mesh(self, plan: Plan) -> bool:
-        """Whether all is there that the members stand on; else each of them fails, also who was fine until now."""
-        members = [device.id for device in plan.devices if _joins(device)]
-        failed = False
-        for write in plan.setup:
-            if self.applied.stopped is not None:
-                break
+    def _set_up_mesh(self, plan: Plan) -> set[str]:
+        """The members of what could not be had; each of them fails, also who was fine until now."""
+        without, refused = set[str](), set[str]()
+        for shared in plan.setup:
+            if self.applied.stopped is not None or (shared.members and shared.members <= refused):
+                continue
             try:
-                self._backend.apply(self._http, self._in_product, write)
+                self._mesh.apply(self._http, self._product, shared.write)
                 self.applied.wrote = True
             except ParticleError as error:
-                failed = True
+                without |= shared.members
                 # Not left: what they need besides the mesh is written all the same.
-                self._fail(members, error, leave=False)
+                self._fail(shared.members, error, leave=False)
                 if error.code != "ambiguous_write":  # what is in doubt may be there, and the next one is needed too
-                    break
-        return not failed
+                    refused |= shared.members
+        return without
+
+    def tear_down(self, plan: Plan) -> None:
+        """What is left of networks that are dissolved, once all their members are out."""
+        changing = {device.id for device in plan.devices if device.changed}
+        for shared in plan.teardown:
+            if not shared.members & changing <= self.applied.done:
+                continue
+            write = functools.partial(self._mesh.apply, self._http, self._product, shared.write)
+            if not self._try(sorted(shared.members), write):
+                self.applied.done -= shared.members
 
     def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
         """Import; whoever is in the product already and is to be claimed is imported once more, for the claim."""
@@ -192,27 +206,44 @@ class _Run:
             self._halving(send, ids[start : start + CHUNK])
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
-        for wanted in ("add", "remove"):
-            calls = [call for call in batches(self._alive(devices), CHUNK) if call[0] == wanted]
-            in_parallel(self._change_group, calls, self._http.workers)
+        """Turn after turn, and the calls for one group one after the other: who serves others comes before them."""
+        waiting = {device.id: device for device in self._alive(devices)}
+        turns: dict[int, dict[tuple[str, str], list[tuple[str, ...]]]] = {}
+        for change, group, chunk in batches(waiting.values(), CHUNK):
+            turns.setdefault(turn_of(change, group), {}).setdefault((change, group), []).append(chunk)
 
-    def _change_group(self, call: tuple[str, str, tuple[str, ...]]) -> None:
-        change, group, devices = call
+        def change_group(call: tuple[tuple[str, str], list[tuple[str, ...]]]) -> None:
+            (change, group), chunks = call
+            for chunk in chunks:
+                alive = [device for device in chunk if device not in self._left and not self._lost(waiting[device])]
+                self._halving(functools.partial(self._send_groups, change, group), alive)
 
-        def send(chunk: Sequence[str]) -> bool:
-            change_group_of_devices(self._http, self._in_product.id, group, change, chunk)
-            return True
+        for _, calls in sorted(turns.items()):
+            in_parallel(change_group, calls.items(), self._http.workers)
 
-        self._halving(send, devices)
+    def _send_groups(self, change: str, group: str, devices: Sequence[str]) -> bool:
+        change_group_of_devices(self._http, self._in_product.id, group, change, devices)
+        return True
+
+    def _lost(self, device: DevicePlan) -> bool:
+        """Whether all have failed of whom one had to be there before this device."""
+        return device.mesh is not None and any(need <= self._left for need in device.mesh.needs)
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
-        in_parallel(self._write_device, self._alive(devices), self._http.workers)
+        stages: dict[int, list[DevicePlan]] = {}
+        for device in self._alive(devices):
+            stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
+        for _, side_by_side in sorted(stages.items()):
+            in_parallel(self._write_device, side_by_side, self._http.workers)
 
     def _write_device(self, device: DevicePlan) -> None:
-        written = all(self._try([device.id], write) for write in self._writes_of(device))
+        needs = device.mesh.needs if device.mesh else ()
+        held = any(not need & self.applied.done for need in needs)
+        writes = self._writes_of(_outside_mesh(device) if held else device)
+        written = all(self._try([device.id], write) for write in writes)
         if written and not self.applied.stopped and device.id not in self.applied.errors:
             with self._lock:
-                self.applied.done.add(device.id)
+                (self.applied.held if held else self.applied.done).add(device.id)
                 self._tell()
 
     def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
@@ -225,8 +256,8 @@ class _Run:
         elif device.fields:
             body = for_cloud(device.fields)
             yield lambda: update_product_device(self._http, self._in_product.id, device.id, body)
-        if device.mesh is not None and device.mesh.write is not None:
-            yield functools.partial(self._backend.apply, self._http, self._in_product, device.mesh.write)
+        for mesh_write in device.mesh.writes if device.mesh is not None else ():
+            yield functools.partial(self._mesh.apply, self._http, self._product, mesh_write)
         if device.unclaims and at_home:
             yield lambda: unclaim_device(self._http, device.id)
         elif device.unclaims:
@@ -252,7 +283,7 @@ class _Run:
         While nothing at all is taken, the fault may be that of no device. The way down to one of them and on to its
         neighbours is about log2 refusals long; after twice as many all devices fail.
         """
-        waiting, refusals, taken = [devices], list[ParticleError](), False
+        waiting, refusals, taken = [devices] if devices else [], list[ParticleError](), False
         while waiting and self.applied.stopped is None:
             part = waiting.pop()
             try:
@@ -314,10 +345,6 @@ def _too_many(count: int, first: ParticleError) -> ParticleError:
     devices = "A device has" if count == 1 else f"{count} devices have"
     message = f"{devices} failed, which is more than this run was to bear. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
-
-
-def _joins(device: DevicePlan) -> bool:
-    return device.mesh is not None and device.mesh.joins
 
 
 def _outside_mesh(device: DevicePlan) -> DevicePlan:

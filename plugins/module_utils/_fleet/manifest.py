@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.declared_networks import read_networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, dotted
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
     FOR_PRODUCTS_ONLY,
@@ -33,6 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading import PartReader, kind_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
+    LEDGER,
     NODE,
     RESERVED_GROUPS,
     ROLES,
@@ -43,12 +45,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
 """The keys of a manifest."""
 
-_NETWORK = ("backend", "parameters", "gateways")
 DEVICE = (*IDENTIFIERS, "name", "notes", "groups", "development", "firmware_version", "claimed", "mesh")
 _MESH = ("network", "role", "state")
-_BACKENDS = ("ledger",)
 
-_NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 _GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 _MAX_MISTAKES = 100
 
@@ -110,7 +109,10 @@ class _Reader(PartReader):
         product = self._product(top["product"]) if "product" in top else None
         mode = self.choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
         unique = self.truth(top.get("unique_names", True), ("unique_names",))
-        raw_networks = self._networks(top.get("networks"))
+        raw_networks = read_networks(self, top.get("networks"))
+        for name, network in raw_networks.items():
+            if network.backend == LEDGER:
+                self.product_only.append(f"{self._where(('networks', name))}: a network of backend {LEDGER}")
         if "devices" not in top and isinstance(data, Mapping):
             self.wrong((), "has no devices")
         devices = [
@@ -136,34 +138,6 @@ class _Reader(PartReader):
             return None
         return value.strip()
 
-    def _networks(self, value: Any) -> dict[str, Network]:
-        """The networks as they stand; gateways among the devices are added later."""
-        networks: dict[str, Network] = {}
-        if value is None:
-            return networks
-        if not isinstance(value, Mapping):
-            self.wrong(("networks",), f"must be a mapping from names to networks, not {kind_of(value)}")
-            return networks
-        for name, item in value.items():
-            place: Place = ("networks", str(name))
-            self.product_only.append(f"{self._where(place)}: a network")
-            text = self.text(name, place)
-            if isinstance(name, str) and not _NETWORK_NAME.match(text):
-                self.wrong(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
-            if name in ROLES:
-                self.wrong(place, "a network cannot be called like a role")
-            network = self.mapping({} if item is None else item, place, _NETWORK)
-            self.choice(network.get("backend", "ledger"), (*place, "backend"), _BACKENDS)
-            parameters = network.get("parameters")
-            if "parameters" in network and not isinstance(parameters, Mapping):
-                self.wrong((*place, "parameters"), f"must be a mapping, not {kind_of(parameters)}")
-                parameters = None
-            self.json(parameters, (*place, "parameters"))
-            given = self.sequence(network.get("gateways", []), (*place, "gateways"))
-            gateways = [self.device_id(gateway, (*place, "gateways", index)) for index, gateway in enumerate(given)]
-            networks[str(name)] = Network(str(name), tuple(g for g in gateways if g), parameters)
-        return networks
-
     def _device(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Place, DeviceRecord] | None:
         before = len(self.mistakes)
         device = self.mapping(value, place, DEVICE)
@@ -176,7 +150,7 @@ class _Reader(PartReader):
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = self._mesh(device["mesh"], (*place, "mesh"), networks)
-        for key in ("groups", "mesh", *FOR_PRODUCTS_ONLY):
+        for key in ("groups", *FOR_PRODUCTS_ONLY):
             if key in device:
                 self.product_only.append(f"{self._where((*place, key))}: {key}")
         if identity is None:
@@ -254,6 +228,8 @@ class _Reader(PartReader):
         if not isinstance(name, str) or name not in networks:
             known = f"declared are {', '.join(networks)}" if networks else "none is"
             self.wrong((*place, "network"), f"{name!r} is not declared under networks; {known}")
+        elif networks[name].absent:
+            self.wrong((*place, "network"), f"{name} is declared absent")
         return Membership(str(name), role), False
 
     # --- what only shows when all is read ---
@@ -304,18 +280,35 @@ class _Reader(PartReader):
     def _with_gateways(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:
         """The networks with all their gateways: those named and those among the devices."""
         among: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
+        every: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
         used: set[str] = set()
         for place, record in devices:
             if record.mesh is None or record.mesh.network not in among:
                 continue
             used.add(record.mesh.network)
+            every[record.mesh.network].add(record.id)
             if record.mesh.role == GATEWAY:
                 among[record.mesh.network].add(record.id)
             elif record.id in networks[record.mesh.network].gateways:
                 self.wrong((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
         for name in sorted(used):
-            if not among[name] and name not in self._has_gateway:
+            if not among[name] and name not in self._has_gateway and not networks[name].absent:
                 self.wrong(("networks", name), "has nodes and no gateway; one device must have role gateway")
+        self._refuse_two_networks(networks, devices)
         return {
-            name: Network(name, tuple(sorted(among[name])), network.parameters) for name, network in networks.items()
+            name: replace(network, gateways=tuple(sorted(among[name])), size=len(every[name]))
+            for name, network in networks.items()
         }
+
+    def _refuse_two_networks(self, networks: Mapping[str, Network], devices: Devices) -> None:
+        """A device is in one network: a gateway that is named by one belongs to no other."""
+        serves: dict[str, str] = {}
+        for name, network in networks.items():
+            for index, gateway in enumerate(network.gateways):
+                if serves.setdefault(gateway, name) != name:
+                    said = f"{gateway} is a gateway of {serves[gateway]} already"
+                    self.wrong(("networks", name, "gateways", index), said)
+        for place, record in devices:
+            named = serves.get(record.id)
+            if named and (record.leaves_mesh or (record.mesh is not None and record.mesh.network != named)):
+                self.wrong((*place, "mesh"), f"{named} names this device as its gateway")

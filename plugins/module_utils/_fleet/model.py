@@ -10,9 +10,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import Value
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    Board,
     MemberPlan,
     Membership,
     Network,
+    Shared,
 )
 
 
@@ -84,6 +86,7 @@ class ObservedDevice:
     fields: Mapping[str, Value | None]
     groups: frozenset[str] = frozenset()
     owner: str | None = None
+    board: Board = field(default_factory=Board)
 
 
 @dataclass(frozen=True)
@@ -144,18 +147,22 @@ class Plan:
     """The writes that lead from observed to declared: first ``setup`` and ``create_groups``, then the devices.
 
     :param refused: devices that no write can bring where they are declared, with the reason in words.
-    :param creates: the names of what ``setup`` makes, by kind, as shown to the user.
+    :param creates: the names of what is made besides, by kind, as shown to the user; ``removes`` likewise.
     :param claim_user: who claims the devices of a product that are to be claimed.
+    :param teardown: what comes last.
     """
 
     create_groups: tuple[str, ...]
-    setup: tuple[Any, ...]
+    setup: tuple[Shared, ...]
     devices: tuple[DevicePlan, ...]
     refused: Mapping[str, str]
     creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     claim_user: str | None = None
+    teardown: tuple[Shared, ...] = ()
+    removes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.create_groups or self.setup) or any(device.changed for device in self.devices)
+        besides = self.create_groups or self.setup or self.teardown
+        return bool(besides) or any(device.changed for device in self.devices)

@@ -28,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 
 _KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *CLOUD_NAMES.values()})
 """Of a row of the list what is looked at in here."""
@@ -165,7 +166,17 @@ def _declared(
             fields=observed_fields(row),
             groups=frozenset(texts_of(row.get("groups"))),
             owner=str(row["owner"]) if row.get("owner") else None,
+            board=_board_of(row),
         )
         for row in rows
         if str(row.get("id")) in wanted
     }
+
+
+def _board_of(row: Mapping[str, Any]) -> Board:
+    platform, device_os, network = (row.get(key) for key in ("platform_id", "system_firmware_version", "network"))
+    return Board(
+        platform if isinstance(platform, int) else None,
+        device_os if isinstance(device_os, str) else None,
+        network if isinstance(network, dict) else None,
+    )

@@ -29,6 +29,7 @@ class Outcome:
 
     :param id: ``None`` as long as the cloud has not told the id of a device that is declared by something else.
     :param identifier: what the manifest calls it.
+    :param mesh: what has become of it in its network, when that was asked.
     """
 
     id: str | None
@@ -37,10 +38,16 @@ class Outcome:
     status: str
     changes: Mapping[str, Change]
     error: ParticleError | None = None
+    mesh: str | None = None
 
     @classmethod
     def of(
-        cls, record: DeviceRecord, status: str, changes: Mapping[str, Change], error: ParticleError | None
+        cls,
+        record: DeviceRecord,
+        status: str,
+        changes: Mapping[str, Change],
+        error: ParticleError | None,
+        mesh: str | None,
     ) -> Outcome:
         """The outcome of a declared device."""
         name = record.fields.get("name")
@@ -51,6 +58,7 @@ class Outcome:
             status,
             changes,
             error,
+            mesh,
         )
 
     def as_result(self) -> dict[str, Any]:
@@ -60,6 +68,7 @@ class Outcome:
             "name": self.name,
             "status": self.status,
             "changes": {field: {"before": before, "after": after} for field, (before, after) in self.changes.items()},
+            "mesh": self.mesh,
             "error": self.error.as_result() if self.error else None,
         }
 

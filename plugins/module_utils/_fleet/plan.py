@@ -18,12 +18,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
+    NODE,
     RESERVED_GROUPS,
     MemberPlan,
     MeshPlan,
 )
 
-NO_MESH = MeshPlan((), {})
+NO_MESH = MeshPlan()
+
+_GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 
 
 def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) -> Plan:
@@ -45,7 +48,14 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
             plans.append(_plan_device(record, device, manifest, member))
     needed = {group for plan in plans for group in plan.add_groups}
     return Plan(
-        tuple(sorted(needed - observed.groups)), mesh.setup, tuple(plans), refused, mesh.creates, observed.account
+        tuple(sorted(needed - observed.groups)),
+        mesh.setup,
+        tuple(plans),
+        refused,
+        mesh.creates,
+        observed.account,
+        mesh.teardown,
+        mesh.removes,
     )
 
 
@@ -153,23 +163,31 @@ def removals(plan: Plan) -> tuple[str, ...]:
 def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
     """The group changes as few calls: ``(change, group, devices)`` with at most ``size`` devices each.
 
-    What is added comes before what is removed: a device on its way between networks is never in none.
+    What is added comes before what is removed: a device on its way between networks is never in none. Devices come in
+    their turn, so that gateways are added before and removed after their nodes.
     """
     found: dict[tuple[str, str], list[str]] = {}
-    for plan in plans:
+    for plan in sorted(plans, key=lambda plan: plan.mesh.stage if plan.mesh else 0):
         for change, groups in (("add", plan.add_groups), ("remove", plan.remove_groups)):
             for group in groups:
                 found.setdefault((change, group), []).append(plan.id)
     return [
         (change, group, tuple(devices[start : start + size]))
-        for (change, group), devices in sorted(found.items())
+        for (change, group), devices in sorted(found.items(), key=lambda call: (turn_of(*call[0]), call[0]))
         for start in range(0, len(devices), size)
     ]
 
 
+def turn_of(change: str, group: str) -> int:
+    """When a group change has its turn: a network's devices are gateways before and nodes after they are its own."""
+    if change == "add":
+        return {_GATEWAYS: 0, _NODES: 2}.get(group, 1)
+    return {_NODES: 3, _GATEWAYS: 5}.get(group, 4)
+
+
 def difference(plan: Plan) -> dict[str, Mapping[str, object]]:
-    """Ansible's ``diff``: what is created, and of each device that changes the fields that do, before and after."""
-    before: dict[str, object] = {}
+    """Ansible's ``diff``: what is made and unmade, and of each device the fields that change, before and after."""
+    before: dict[str, object] = {kind: list(names) for kind, names in plan.removes.items()}
     created = {"groups": plan.create_groups, **plan.creates}
     after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}
     for device in plan.devices:

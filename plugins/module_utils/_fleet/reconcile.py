@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
+    DeviceRecord,
     Manifest,
     Observed,
     Plan,
@@ -43,10 +44,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
-    Backend,
+    WRONG_NETWORK,
+    Board,
     MeshPlan,
 )
 
@@ -58,11 +60,12 @@ _SHOWN = 10
 class Proof:
     """How a run shows that it worked: ``none``, ``read`` (what was written is there) or ``online`` (and joined).
 
-    ``timeout``: how long to wait for members to join, in seconds.
+    ``timeout``: how long to wait for members to join, in seconds; ``strict``: who has not by then has failed.
     """
 
     verify: str = "read"
     timeout: float = 300.0
+    strict: bool = False
 
 
 def reconcile(
@@ -93,7 +96,7 @@ def reconcile(
     with hold(fleet.product_id):
         plan = fleet.plan()
         _refuse_many_removals(plan, max_removals, confirm=confirm)
-        applied, states = Applied(), None
+        applied, states = Applied(), dict[str, str]()
         if not check_mode:
             applied = fleet.apply(plan, report)
             try:
@@ -103,13 +106,15 @@ def reconcile(
                     states = fleet.wait_until_joined(applied, proof.timeout, clock, sleep)
             except ParticleError as failed:
                 applied.stopped = failed
+        if proof.strict:
+            applied.errors |= _not_joined(states, fleet.manifest)
     outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped)
     return {
         "changed": plan.changed if check_mode else applied.wrote,
         "summary": summary_of(outcomes),
         "devices": [outcome.as_result() for outcome in outcomes],
-        "networks": networks_of(fleet.manifest, states),
+        "networks": networks_of(fleet.manifest, states if proof.verify == "online" and not check_mode else None),
         "diff": difference(plan),
         **(error.as_failure() if error else {}),
     }
@@ -128,7 +133,7 @@ def _refuse_many_removals(plan: Plan, most: int | None, *, confirm: bool) -> Non
 
 
 def _outcomes(
-    manifest: Manifest, plan: Plan, applied: Applied, states: Mapping[str, str] | None, *, check_mode: bool
+    manifest: Manifest, plan: Plan, applied: Applied, states: Mapping[str, str], *, check_mode: bool
 ) -> list[Outcome]:
     """One outcome for each declared device, in the order of the manifest."""
     plans = {device.key: device for device in plan.devices}
@@ -141,13 +146,26 @@ def _outcomes(
         if error is not None:
             status = FAILED
         elif (changes and not check_mode and record.id not in applied.done) or (
-            states and states.get(record.id, JOINED) != JOINED
+            states.get(record.id, JOINED) != JOINED
         ):
             status, error = PENDING, applied.waiting.get(record.id)
         else:
             status = CHANGED if changes else OK
-        outcomes.append(Outcome.of(record, status, changes, error))
+        outcomes.append(Outcome.of(record, status, changes, error, states.get(record.id)))
     return outcomes
+
+
+def _not_joined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
+    """What is wrong with each member that should have joined by now."""
+    errors = {}
+    for record in manifest.devices:
+        state = states.get(record.id, JOINED)
+        if state == JOINED or record.mesh is None:
+            continue
+        where = "is in another network" if state == WRONG_NETWORK else f"is {state}"
+        message = f"Device {record.key} should have joined network {record.mesh.network} by now, and {where}."
+        errors[record.id] = ParticleError("conflict" if state == WRONG_NETWORK else "device_offline", message)
+    return errors
 
 
 def _refusals(plan: Plan) -> dict[str, ParticleError]:
@@ -167,7 +185,6 @@ class _Fleet:
         """What is declared, with the ids of all devices that the cloud has told by now."""
         self._observed = Observed({})
         self._warn = warn
-        self._backend: Backend = ledger
         self._product: Product | None = None
         if manifest.product is not None:
             self._product = get_product(http, manifest.product)
@@ -177,21 +194,41 @@ class _Fleet:
         return self._product.id if self._product else None
 
     def plan(self) -> Plan:
-        """Observe all devices and plan them."""
-        if self._product is None:
-            self._observed = observe_account(self._http, self.manifest)
-        else:
-            self._observed = observe_product(self._http, self._product, self.manifest, self._warn)
+        """Observe all devices and plan them. :raises ParticleError: for networks that cannot be as declared."""
+        self._observed = self._observe(self.manifest)
         self.manifest = resolved(self.manifest, self._observed.ids)
-        return self._plan_of(self.manifest, self._observed)
+        self._take_in_members_of_absent()
+        mesh = self._plan_mesh(self.manifest, self._observed)
+        backends.refuse_what_cannot_be(mesh)
+        return make_plan(self.manifest, self._observed, mesh)
 
     def _plan_again(self, devices: Set[str]) -> Plan:
         """Observe these devices again and plan them."""
         records = tuple(record for record in self.manifest.devices if record.id in devices)
         manifest = replace(self.manifest, devices=records)
+        return self._plan_of(manifest, self._observe(manifest))
+
+    def _observe(self, manifest: Manifest) -> Observed:
         if self._product is None:
-            return self._plan_of(manifest, observe_account(self._http, manifest))
-        return self._plan_of(manifest, observe_product(self._http, self._product, manifest, self._warn))
+            return observe_account(self._http, manifest)
+        return observe_product(self._http, self._product, manifest, self._warn)
+
+    def _take_in_members_of_absent(self) -> None:
+        """Who is in a network that is to be dissolved leaves it, also when nothing is said of the device."""
+        networks = self.manifest.networks
+        if not any(network.absent for network in networks.values()):
+            return
+        boards = {device: found.board for device, found in self._observed.devices.items()}
+        leaving = backends.members_of_absent(self._http, self._product, networks, boards, self._warn)
+        known = {record.id for record in self.manifest.devices}
+        records = tuple(
+            replace(record, leaves_mesh=True) if record.id in leaving and not record.speaks_of_mesh else record
+            for record in self.manifest.devices
+        )
+        more = tuple(DeviceRecord(device, leaves_mesh=True) for device in sorted(leaving - known))
+        self.manifest = replace(self.manifest, devices=records + more)
+        if more:
+            self._observed = self._observe(self.manifest)
 
     def _plan_of(self, manifest: Manifest, observed: Observed) -> Plan:
         if any(network.parameters is None for network in manifest.networks.values()):
@@ -203,16 +240,12 @@ class _Fleet:
         wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
         if manifest.absent:
             wanted = {record.id: None for record in manifest.devices}
-        if self._product is None or not wanted:
+        if not wanted and not any(network.absent for network in manifest.networks.values()):
             return NO_MESH
         groups_of = {device: found.groups for device, found in observed.devices.items()}
-        try:
-            seen = self._backend.observe(self._http, self._product, frozenset(wanted), self._warn)
-        except ParticleError as error:
-            if manifest.absent and error.code == "unsupported":
-                return NO_MESH  # what cannot be there need not be taken away
-            raise
-        return self._backend.plan(manifest.networks, wanted, groups_of, seen)
+        unseen = Board(self._product.platform_id if self._product else None)
+        boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
+        return backends.plan(self._http, self._product, manifest.networks, wanted, groups_of, boards, self._warn)
 
     def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
@@ -225,7 +258,7 @@ class _Fleet:
         if not unsettled or applied.stopped is not None:
             return applied
         try:
-            second_plan = self._plan_again(unsettled)
+            second_plan = self._plan_again(unsettled | applied.held)
         except ParticleError as error:
             applied.stopped = error
             return applied
@@ -249,7 +282,7 @@ class _Fleet:
         if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
             plan = self._identify(plan, applied)
         if applied.stopped is None:
-            applied.add(apply_plan(self._http, self._product, plan, self._backend, self._max_failures, report))
+            applied.add(apply_plan(self._http, self._product, plan, backends, self._max_failures, report))
         return applied
 
     def _identify(self, plan: Plan, applied: Applied) -> Plan:
@@ -261,8 +294,8 @@ class _Fleet:
                 first = apply_plan(
                     self._http,
                     self._product,
-                    replace(plan, create_groups=(), setup=(), devices=imports),
-                    self._backend,
+                    replace(plan, create_groups=(), setup=(), teardown=(), devices=imports),
+                    backends,
                     self._max_failures,
                 )
                 first.done.clear()  # there may be more to write
@@ -301,17 +334,17 @@ class _Fleet:
     def wait_until_joined(
         self, applied: Applied, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
     ) -> dict[str, str]:
-        """Sweep over the members' reports until all have joined, or the time is over."""
+        """Sweep over the lists that tell of members until all have joined, or the time is over."""
         wanted = {
             record.id: record.mesh
             for record in self.manifest.devices
             if record.mesh is not None and record.id not in applied.errors
         }
-        if self._product is None or not wanted:
+        if not wanted:
             return {}
         end = clock() + timeout
         while True:
-            states = dict(self._backend.verify(self._http, self._product, wanted, self._warn))
+            states = backends.verify(self._http, self._product, self.manifest.networks, wanted, self._warn)
             left = end - clock()
             if left <= 0 or all(state == JOINED for state in states.values()):
                 return states
