@@ -69,8 +69,8 @@ def is_micro(kind: str | None) -> bool:
 
 
 def platform_name(platform: int) -> str:
-    """How people call a platform, with its number where they would not know it here."""
-    return _NAMES.get(platform, f"device of platform {platform}")
+    """How people call a platform; its number where it is none that was ever in question."""
+    return _NAMES.get(platform, str(platform))
 
 
 def outlives_mesh(device_os: str | None) -> bool:
@@ -82,13 +82,15 @@ def outlives_mesh(device_os: str | None) -> bool:
 def unfit_for_ledger(device: str, membership: Membership, board: Board) -> Iterable[str]:
     """Why a device cannot be what it is declared to be in a network of backend ledger."""
     platform = board.platform
+    if platform is None:
+        return
     if platform in _BEFORE_LEDGERS:
         why = "which knows no ledgers: they came with Device OS 6.1, and there is none for it"
     elif membership.role == GATEWAY and platform in _NO_UPLINK:
-        why = "which has no uplink of its own, and a gateway needs one"
+        why = "which has no uplink, and a gateway needs one"
     else:
         return
-    yield f"{membership.network}: device {device} is a {platform_name(platform or 0)}, {why}"
+    yield f"{membership.network}: device {device} is of platform {platform_name(platform)}, {why}"
 
 
 def unfit_for_particle_mesh(device: str, membership: Membership, board: Board) -> Iterable[str]:
@@ -96,9 +98,9 @@ def unfit_for_particle_mesh(device: str, membership: Membership, board: Board) -
     start = f"{membership.network}: device {device}"
     platform = board.platform
     if platform is not None and platform not in PARTICLE_MESH:
-        yield f"{start} is a {platform_name(platform)}, which has no Particle Mesh"
-    elif membership.role == GATEWAY and platform in _NO_UPLINK:
-        yield f"{start} is a {platform_name(platform or 0)}, which has no uplink of its own, and a gateway needs one"
+        yield f"{start} is of platform {platform_name(platform)}, which has no Particle Mesh"
+    elif platform is not None and membership.role == GATEWAY and platform in _NO_UPLINK:
+        yield f"{start} is of platform {platform_name(platform)}, which has no uplink, and a gateway needs one"
     if outlives_mesh(board.device_os):
         yield f"{start} runs Device OS {board.device_os}, and Particle Mesh ended with 1.5.x"
 
@@ -111,7 +113,8 @@ def too_large(name: str, kind: str, limit: int, size: Size, *, there: bool) -> I
         if has > may:
             way_out = "its type stays, so dissolve it and declare it anew" if there else "declare another type"
             advice = way_out if is_micro(kind) else "raise its parameter limit if your plan allows more"
-            yield f"{said}, of at most {may} {what}, and would have {has}; {advice}"
+            most_of = what.removesuffix("s") if may == 1 else what
+            yield f"{said}, of at most {may} {most_of}, and would have {has}; {advice}"
 
 
 def too_much_to_order(name: str, data: Mapping[str, Any]) -> Iterable[str]:
