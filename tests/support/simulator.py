@@ -37,6 +37,11 @@ class Simulator:
         """The counters: requests, writes, grants, refusals, by_route and their siblings."""
         return dict(self._admin("GET", "stats"))
 
+    def writes(self) -> list[dict[str, Any]]:
+        """What was carried out, in its order: route, path, fields and answer of each."""
+        writes: list[dict[str, Any]] = self._admin("GET", "writes")
+        return writes
+
     def state(self) -> dict[str, Any]:
         """All that the cloud knows: accounts, products, devices, networks, ledgers."""
         return dict(self._admin("GET", "state"))

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from particle_simulator import power
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Reply, json_reply, refusal_reply
@@ -40,6 +42,18 @@ def _state(simulation: Simulation, which: str, content: Any) -> Any:
 
 def _stats(simulation: Simulation, which: str, content: Any) -> Any:
     return simulation.stats.describe()
+
+
+def _writes(simulation: Simulation, which: str, content: Any) -> Any:
+    return [
+        {
+            "route": route.key,
+            "path": call.path,
+            "fields": call.fields,
+            "answer": orjson.loads(reply.body) if reply.body and reply.content_type == "application/json" else None,
+        }
+        for route, call, reply in simulation.written
+    ]
 
 
 def _reset(simulation: Simulation, which: str, content: Any) -> Any:
@@ -168,6 +182,7 @@ Handler = Callable[["Simulation", str, Any], Any]
 HANDLERS: dict[tuple[str, str, bool], Handler] = {
     ("GET", "state", False): _state,
     ("GET", "stats", False): _stats,
+    ("GET", "writes", False): _writes,
     ("POST", "reset", False): _reset,
     ("GET", "faults", False): _faults,
     ("POST", "faults", False): _add_faults,

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from particle_simulator import admin
 from particle_simulator.access import check_scope
 from particle_simulator.bearer import check_bearer
@@ -20,6 +22,9 @@ from particle_simulator.stats import Stats
 from particle_simulator.world import World
 
 ADMIN_PREFIX = "/_simulator/"
+
+KEPT_WRITES = 20_000
+"""How many writes are remembered: those of a test, not those of a day."""
 
 
 class Simulation:
@@ -41,6 +46,8 @@ class Simulation:
         self.stats = Stats()
         self.faults = Faults(self._settings.seed)
         self.limits = Limits(documented=self._settings.limits)
+        self.written: deque[tuple[Route, Call, Reply]] = deque(maxlen=KEPT_WRITES)
+        """What has changed the world, in the order in which it did."""
 
     def admit(self, route: Route | None, address: str) -> Reply | None:
         """What stands before every request: the passing of time, and the limits. None lets it through."""
@@ -67,6 +74,8 @@ class Simulation:
         self.stats.answered(route, reply.status)
         if route.kind is Kind.WRITE:
             world.revision += 1
+            if reply.status < 400:
+                self.written.append((route, call, reply))
         return reply
 
     def refuse(self, route: Route, call: Call, refusal: Refusal) -> Reply:

@@ -206,3 +206,18 @@ def test_given_a_schedule_then_the_simulator_tells_what_has_fired(demo: User) ->
 def test_given_a_malformed_schedule_then_none_of_it_is_taken(cloud: Cloud, schedule: object) -> None:
     assert cloud.call("POST", "/_simulator/faults", json=schedule).status_code == 400
     assert cloud.call("GET", "/_simulator/faults").json() == []
+
+
+def test_given_writes_then_those_that_were_carried_out_are_told_in_their_order(demo: User) -> None:
+    demo.bring_in(FREE[0])
+    demo.get(DEVICES)
+    demo.put(f"{DEVICES}/{FREE[0]}", {"name": "one"})
+    demo.put(f"/v1/devices/{UNKNOWN}", {"name": "refused"})
+    demo.call("DELETE", f"/v1/devices/{FREE[0]}/network")
+    demo.put(f"{DEVICES}/{FREE[0]}", {"name": "two"})
+    imported, *renamed = demo.cloud.call("GET", "/_simulator/writes").json()
+    assert (imported["route"], imported["fields"]) == ("POST /v1/products/:p/devices", {"ids": [FREE[0]]})
+    assert [write["fields"]["name"] for write in renamed] == ["one", "two"]
+    assert renamed[0]["path"]["id"] == renamed[0]["answer"]["id"] == FREE[0]
+    demo.cloud.call("POST", "/_simulator/reset")
+    assert demo.cloud.call("GET", "/_simulator/writes").json() == []
