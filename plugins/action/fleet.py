@@ -46,7 +46,9 @@ class ActionModule(ParticleAction):
         options = task.options
         self._refuse_many_hosts()
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
-        manifest = read_manifest(*self._declared(task, hosts), absent=options["state"] == "absent")
+        data, where = self._declared(task, hosts)
+        absent, ordered = options["state"] == "absent", not options["from_inventory"]
+        manifest = read_manifest(data, where, absent=absent, ordered=ordered)
         with self._progress(task) as report:
             result = reconcile_for(
                 task,
@@ -57,7 +59,7 @@ class ActionModule(ParticleAction):
                 hold=lambda http, product: self._lock(task, http, product),
                 report=report,
             )
-        if hosts:
+        if options["from_inventory"]:
             result["hosts"] = dict(zip(hosts, result["devices"], strict=True))
         if options["result"] != "all":
             result["devices"] = [device for device in result["devices"] if device["status"] == options["result"]]
@@ -92,7 +94,10 @@ class ActionModule(ParticleAction):
         manifest = task.options["manifest"]
         if manifest is not None:
             content, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, dotted)
+            implied = content.pop("networks", {}) if _is_table(manifest) else {}
             data = _together(content, data)
+            if implied:
+                data["networks"] = {**implied, **(data.get("networks") or {})}
         if not task.options["from_inventory"]:
             return data, where
         if not isinstance(data, Mapping) or data.get("devices"):
@@ -118,27 +123,23 @@ class ActionModule(ParticleAction):
         except UnicodeEncodeError:  # what is no UTF-8 comes back as surrogates
             message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
             raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
-        parse = parse_table if path.lower().endswith(".csv") else parse_yaml
+        parse = parse_table if _is_table(path) else parse_yaml
         return parse(str(text), Path(path).name)
 
 
-def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
-    """A manifest and what the task's options add to it. :raises ParticleError: for what both of them say.
+def _is_table(manifest: Any) -> bool:
+    return isinstance(manifest, str) and manifest.lower().endswith(".csv")
 
-    The networks of a manifest may stand in the options, beside those that a table implies.
-    """
+
+def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
+    """A manifest and what the task's options add to it. :raises ParticleError: for what both of them say."""
     if not isinstance(manifest, Mapping):
         return manifest
-    both = {**manifest, **options}
     twice = [name for name in TOP if name in manifest and name in options]
-    declared, added = manifest.get("networks"), options.get("networks")
-    if "networks" in twice and isinstance(declared, Mapping) and not any(declared.values()):
-        twice.remove("networks")
-        both["networks"] = {**declared, **(added or {})}
     if twice:
         message = f"{' and '.join(twice)} stand in the manifest and in the task."
         raise ParticleError("invalid_manifest", message, hint="Say each of them in one place.")
-    return both
+    return {**manifest, **options}
 
 
 def _named_by_host(hosts: list[str], where: Where) -> Where:

@@ -70,6 +70,14 @@ def test_hosts_may_know_their_devices_by_the_label(simulator: Simulator, tmp_pat
     }
 
 
+def test_a_batch_without_devices_is_none_of_the_fleet(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"one": {}, "two": {}}}}))
+    run = play_over_hosts(simulator, hosts).succeeded()
+    assert run.result("Fleet")["hosts"] == {}
+    assert hosts_with(run, "Outcome", "ok") == ["one", "two"]
+
+
 def test_one_run_serves_all_hosts_and_each_has_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:
     hosts = inventory(simulator, tmp_path)
     run = play_over_hosts(simulator, hosts).succeeded()
@@ -200,7 +208,7 @@ def start(cloud: Simulator, home: Path, manifest: dict[str, Any]) -> subprocess.
 
 
 def test_a_second_run_on_the_same_product_is_told_who_works_on_it(tmp_path: Path) -> None:
-    with running_simulator("--fleet", "200", "--latency", "20") as cloud:
+    with running_simulator("--fleet", "200", "--latency", "80") as cloud:
         manifest = manifest_for(cloud)
         process = start(cloud, tmp_path, manifest)
         try:

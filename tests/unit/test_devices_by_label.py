@@ -161,6 +161,71 @@ class TestInAProduct:
         assert "lists no device with it" in result["error"]["message"]
 
 
+class TestWhatOnlyTheImportShows:
+    """A device brings along what it was; the second look sees it, says it, and asks again where it must."""
+
+    def test_a_device_that_only_had_to_come_in_is_done(self, http: RecordingHttp, labels: list[dict[str, Any]]) -> None:
+        data = {"product": PRODUCT, "devices": [{"serial_number": labels[0]["serial_number"]}]}
+        assert run(http, data)["devices"][0]["status"] == "changed"
+
+    def test_claims_that_come_to_light_are_not_given_up_by_the_dozen_without_a_word(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        run(http, {"devices": [{"id": label["id"], "claimed": True} for label in labels[:12]]})
+        data = {
+            "product": PRODUCT,
+            "devices": [{"serial_number": label["serial_number"], "claimed": False} for label in labels[:12]],
+        }
+        result = run(http, data)
+        assert result["error"]["code"] == "too_many_removals"
+        assert {device["owner"] for device in simulator.state()["devices"][:12]} == {"demo@example.com"}
+        confirmed = run(http, data, confirm=True)
+        assert {device["owner"] for device in simulator.state()["devices"][:12]} == {None}
+        assert confirmed["devices"][0]["changes"] == {"claimed": {"before": True, "after": False}}
+
+    def test_what_came_to_light_is_among_the_changes(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        run(http, {"devices": [{"id": labels[0]["id"], "claimed": True, "notes": "old"}]})
+        device = {"serial_number": labels[0]["serial_number"], "claimed": False, "notes": ""}
+        result = run(http, {"product": PRODUCT, "devices": [device]})
+        assert sorted(result["devices"][0]["changes"]) == ["claimed", "notes", "product"]
+        assert simulator.device(labels[0]["id"])["owner"] is None
+
+    def test_a_gateway_that_does_not_come_is_in_nobodys_orders(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        data = declared(labels[:3], "serial_number")
+        data["devices"].append(
+            {"serial_number": "P046NOBODY", "mesh": {"network": "barn", "role": "gateway"}, "groups": []}
+        )
+        result = run(http, data)
+        assert [device["status"] for device in result["devices"]] == ["changed", "changed", "changed", "failed"]
+        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
+
+    def test_a_label_on_two_devices_is_nobodys_name(self, scripted_cloud: ScriptedCloud) -> None:
+        one, two = device_id(1), device_id(2)
+        script(scripted_cloud, [row(one, iccid="8" * 20), row(two, iccid="8" * 20)])
+        with client(scripted_cloud.url) as http, pytest.raises(ParticleError, match="several devices") as caught:
+            run(http, {"product": PRODUCT, "devices": [{"iccid": "8" * 20, "name": "a"}]})
+        assert caught.value.code == "conflict"
+        assert one in caught.value.message
+        assert two in caught.value.message
+
+    def test_a_node_that_turns_out_to_be_a_gateway_is_a_contradiction(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        run(http, {"product": PRODUCT, "devices": [{"id": labels[0]["id"]}]})
+        data = {
+            "product": PRODUCT,
+            "networks": {"barn": {"gateways": [labels[0]["id"]]}},
+            "devices": [{"serial_number": labels[0]["serial_number"], "mesh": {"network": "barn"}}],
+        }
+        with pytest.raises(ParticleError, match="contradicts itself"):
+            run(http, data)
+
+
 class TestInAnAccount:
     """A device that is not claimed yet is looked up, as long as the cloud allows it."""
 
@@ -206,6 +271,26 @@ class TestInAnAccount:
         result = run(http, {"devices": devices})
         assert [device["status"] for device in result["devices"]] == ["changed", "ok", "ok"]
         assert simulator.stats()["by_route"][LOOK_UP] == 1
+
+    def test_an_odd_answer_is_that_devices_own(self, scripted_cloud: ScriptedCloud) -> None:
+        one = device_id(1)
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": "old"}], repeat=True)
+        scripted_cloud.answer("GET", "/v1/serial_numbers/P046AB1", json={"ok": True})
+        scripted_cloud.answer("PUT", f"/v1/devices/{one}", json={})
+        devices = [{"serial_number": "P046AB1", "claimed": True}, {"id": one, "name": "new"}]
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"devices": devices}, verify="none")
+        assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
+        assert result["devices"][0]["error"]["code"] == "bad_response"
+
+    def test_a_list_without_serial_numbers_shows_what_is_claimed_already(self, scripted_cloud: ScriptedCloud) -> None:
+        one = device_id(1)
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": None}], repeat=True)
+        scripted_cloud.answer("GET", "/v1/serial_numbers/P046AB1", json={"device_id": one}, repeat=True)
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"devices": [{"serial_number": "P046AB1", "claimed": True}]})
+            assert http.writes == []
+        assert "failed" not in result
 
     def test_other_labels_find_nobody_outside_a_product(
         self, http: RecordingHttp, labels: list[dict[str, Any]]

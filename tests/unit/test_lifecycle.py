@@ -76,6 +76,24 @@ class TestFields:
             "after": {one: {"firmware_version": 42}, two: {"firmware_version": "unlocked"}},
         }
 
+    @pytest.mark.parametrize("more", [{"development": False}, {"firmware_version": "unlocked"}])
+    def test_what_a_cloud_never_mentions_is_not_set(self, scripted_cloud: ScriptedCloud, more: dict[str, Any]) -> None:
+        one = device_id(1)
+        script(scripted_cloud, [row(one)]).answer("GET", f"{DEVICES}/{one}", json={"id": one}, repeat=True)
+        with client(scripted_cloud.url) as http:
+            assert run(http, of_product([one], **more))["changed"] is False
+
+    def test_outside_a_product_a_field_that_is_set_is_a_change_also_when_the_next_one_fails(
+        self, scripted_cloud: ScriptedCloud
+    ) -> None:
+        one = device_id(1)
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": None, "notes": None}], repeat=True)
+        scripted_cloud.answer("PUT", f"/v1/devices/{one}", json={})
+        scripted_cloud.answer("PUT", f"/v1/devices/{one}", 400, json={"error": "invalid_request"})
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"devices": [{"id": one, "name": "a", "notes": "b"}]}, verify="none")
+        assert (result["changed"], result["summary"]["failed"]) == (True, 1)
+
     @pytest.mark.parametrize("more", [{"development": True}, {"firmware_version": 1}])
     def test_outside_a_product_there_is_nothing_of_the_kind(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], more: dict[str, Any]
@@ -189,6 +207,49 @@ class TestTheWayOut:
         run(http, of_product(ids[:2]), absent=True, confirm=True)
         run(http, of_product(ids[:2]))
         assert simulator.device(ids[0])["groups"] == []
+
+    def test_nobody_waits_for_those_who_left_to_join(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = barn(ids[:3])
+        run(http, data, verify="online")
+        result = run(http, data, absent=True, confirm=True, verify="online")
+        assert result["summary"]["changed"] == 3
+
+    def test_a_user_of_the_api_need_not_say_who_it_is_to_take_devices_out(self, scripted_cloud: ScriptedCloud) -> None:
+        one = device_id(1)
+        script(scripted_cloud, [row(one, owner="you@example.com")]).answer("DELETE", f"{DEVICES}/{one}", status=204)
+        with client(scripted_cloud.url) as http:
+            result = run(http, of_product([one], claimed=True), absent=True, verify="none")
+        assert result["summary"]["changed"] == 1
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            (403, {"error": "forbidden", "error_description": "missing scope ledgers:list"}),
+            (404, {"ok": False, "error": "Not found"}),
+        ],
+    )
+    def test_who_was_never_in_a_mesh_leaves_also_where_nobody_may_look_at_ledgers(
+        self, scripted_cloud: ScriptedCloud, refusal: tuple[int, dict[str, Any]]
+    ) -> None:
+        one, (status, body) = device_id(1), refusal
+        product = {"product": {"id": 31337, "slug": PRODUCT}}
+        scripted_cloud.answer("GET", f"/v1/products/{PRODUCT}", json=product, repeat=True)
+        listed = {"devices": [row(one)], "meta": {"total_pages": 1}}
+        scripted_cloud.answer("GET", DEVICES, json=listed, repeat=True)
+        scripted_cloud.answer("GET", "/v1/ledgers", status, json=body, repeat=True)
+        scripted_cloud.answer("DELETE", f"{DEVICES}/{one}", status=204)
+        with client(scripted_cloud.url) as http:
+            assert run(http, of_product([one]), absent=True, verify="none")["summary"]["changed"] == 1
+
+    def test_a_run_that_stops_at_the_first_failure_does_not_stop_at_a_lost_answer(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, of_product(ids[:4]))
+        simulator.set_faults([{"route": REMOVE, "effect": "reset_after"}])
+        result = run(http, of_product(ids[:4]), absent=True, confirm=True, max_failures=0)
+        assert result["summary"]["changed"] == 4
 
     def test_others_stay(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         run(http, of_product(ids[:4]))

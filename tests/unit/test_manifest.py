@@ -415,6 +415,15 @@ class TestClaims:
         assert "devices[1]" not in caught.value.message
 
 
+class TestTheWayOut:
+    """A part of a network may leave, whatever stays."""
+
+    def test_nodes_leave_also_when_their_gateway_is_not_declared(self) -> None:
+        data = manifest({"id": ONE, "mesh": {"network": "barn"}}, networks={"barn": {}})
+        assert len(mistakes(data)) == 1
+        assert read_manifest(data, absent=True).absent
+
+
 class TestNamesFromATemplate:
     """Who declares no name gets one from the template."""
 
@@ -462,6 +471,17 @@ class TestNamesFromATemplate:
     def test_what_makes_no_names_is_told(self, template: Any, mistake: str) -> None:
         (sentence,) = mistakes(manifest({"id": ONE}, name_template=template))
         assert re.fullmatch(mistake, sentence), sentence
+
+    def test_a_device_of_nobody_gets_none(self) -> None:
+        devices = [{"id": ONE, "claimed": False}, {"id": TWO, "claimed": True}]
+        one, two = read_manifest({"devices": devices, "name_template": "unit-{index}"}).devices
+        assert (dict(one.fields), dict(two.fields)) == ({}, {"name": "unit-2"})
+
+    def test_devices_without_a_place_of_their_own_cannot_be_counted(self) -> None:
+        with pytest.raises(ParticleError) as caught:
+            read_manifest(manifest({"id": ONE}, name_template="{index}"), ordered=False)
+        assert "would count the hosts of one batch" in caught.value.message
+        assert read_manifest(manifest({"id": ONE}, name_template="{id:6}"), ordered=False).devices
 
     def test_two_devices_that_would_get_one_name_are_told(self) -> None:
         twins = [{"id": "0" * 20 + "aaaa"}, {"id": "1" * 20 + "aaaa"}]

@@ -374,12 +374,13 @@ class TestAClaimInAProduct:
         (device,) = self.plan(True, ObservedDevice(ONE, {}, owner="me@example.com")).devices
         assert not device.changed
 
-    def test_that_of_somebody_else_is_not_touched(self) -> None:
-        plan = self.plan(True, ObservedDevice(ONE, {}, owner="you@example.com"))
+    @pytest.mark.parametrize("claimed", [True, False])
+    def test_that_of_somebody_else_is_not_touched(self, claimed: bool) -> None:
+        plan = self.plan(claimed, ObservedDevice(ONE, {}, owner="you@example.com"))
         assert (plan.devices, plan.refused) == ((), {ONE: "is claimed by another account"})
 
     def test_it_is_given_up(self) -> None:
-        (device,) = self.plan(False, ObservedDevice(ONE, {}, owner="you@example.com")).devices
+        (device,) = self.plan(False, ObservedDevice(ONE, {}, owner="me@example.com")).devices
         assert (device.unclaims, device.changes) == (True, {"claimed": (True, False)})
 
     def test_what_is_not_there_need_not_be_given_up(self) -> None:
@@ -393,7 +394,8 @@ class TestWhatIsToBeAbsent:
     @staticmethod
     def plan(record: DeviceRecord, *seen: ObservedDevice, product: str | None = "p") -> DevicePlan:
         manifest = Manifest(product, False, {}, (record,), absent=True)
-        (device,) = make_plan(manifest, Observed({device.id: device for device in seen})).devices
+        observed = Observed({device.id: device for device in seen}, account="me@example.com")
+        (device,) = make_plan(manifest, observed).devices
         return device
 
     def test_a_device_leaves_its_groups_and_the_product(self) -> None:
@@ -406,6 +408,11 @@ class TestWhatIsToBeAbsent:
         device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}, owner="me@example.com"))
         assert (device.removes, device.unclaims) == (True, True)
         assert device.changes["claimed"] == (True, False)
+
+    def test_that_of_somebody_else_is_nobodys_to_give_up(self) -> None:
+        manifest = Manifest("p", False, {}, (DeviceRecord(ONE, claimed=False),), absent=True)
+        plan = make_plan(manifest, Observed({ONE: ObservedDevice(ONE, {}, owner="you@example.com")}, account="me"))
+        assert (plan.devices, plan.refused) == ((), {ONE: "is claimed by another account"})
 
     def test_the_accounts_own_device_is_unclaimed(self) -> None:
         device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}), product=None)

@@ -297,6 +297,19 @@ class TestBeforeTheFirstWrite:
         assert caught.value.code == code
 
 
+class TestAGatewayElsewhere:
+    """A network whose gateway is in another manifest, and whose parameters are not declared in this one."""
+
+    def test_gives_its_parameters_to_a_node_that_joins(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, barn(ids[:2], channel=15))
+        node = {"id": ids[2], "mesh": {"network": "barn"}}
+        run(http, {"product": PRODUCT, "networks": {"barn": {"gateways": [ids[0]]}}, "devices": [node]})
+        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        assert [row["data"]["parameters"] for row in rows] == [{"channel": 15}] * 3
+
+
 class TestADeviceThatFails:
     """One device's failure is its own; the task fails after all others are done."""
 

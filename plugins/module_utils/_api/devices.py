@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, rows_of
@@ -53,11 +52,10 @@ def unclaim_device(http: Http, device: str) -> None:
     http.call("DELETE /v1/devices/:id", doing=f"unclaim device {device}", at={"id": device})
 
 
-def update_account_device(http: Http, device: str, fields: Mapping[str, Any]) -> None:
-    """Set ``fields`` one call each, as this route wants it (endpoints.yml: device_update)."""
-    for name, value in fields.items():
-        doing = f"set {name} of device {device}"
-        http.call("PUT /v1/devices/:idOrName", doing=doing, at={"idOrName": device}, json={name: value})
+def update_account_device(http: Http, device: str, name: str, value: Any) -> None:
+    """Set one field, as many as this route takes in a call (endpoints.yml: device_update)."""
+    doing = f"set {name} of device {device}"
+    http.call("PUT /v1/devices/:idOrName", doing=doing, at={"idOrName": device}, json={name: value})
 
 
 RESERVED = frozenset("backup_files docs events network owner ping target_profile unprotect".split())

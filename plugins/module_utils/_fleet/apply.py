@@ -35,7 +35,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
     ParticleError,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import for_cloud
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+    Change,
+    DevicePlan,
+    Plan,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, turn_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -71,6 +75,7 @@ class Applied:
     :param held: devices that did not go into their network, because nobody did who had to be there before them.
     :param wrote: whether any write was done, be it for a device that failed later.
     :param stopped: what ended the run early, if anything did.
+    :param found: changes that only a later look has shown, by what the manifest calls the device.
     """
 
     done: set[str] = field(default_factory=set)
@@ -79,6 +84,12 @@ class Applied:
     held: set[str] = field(default_factory=set)
     wrote: bool = False
     stopped: ParticleError | None = None
+    found: dict[str, dict[str, Change]] = field(default_factory=dict)
+
+    def find(self, plan: Plan) -> None:
+        """Note the changes of a later plan, which saw what the first one could not see."""
+        for device in plan.devices:
+            self.found.setdefault(device.key, {}).update(device.changes)
 
     def add(self, later: Applied) -> None:
         """Add what became of another plan, for other devices or for what was left of these."""
@@ -251,11 +262,11 @@ class _Run:
         at_home = self._product is None
         if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
-        if device.fields and at_home:
-            yield lambda: update_account_device(self._http, device.id, for_cloud(device.fields))
-        elif device.fields:
-            body = for_cloud(device.fields)
+        body = for_cloud(device.fields)
+        if body and not at_home:
             yield lambda: update_product_device(self._http, self._in_product.id, device.id, body)
+        for name, value in body.items() if at_home else ():
+            yield functools.partial(update_account_device, self._http, device.id, name, value)
         for mesh_write in device.mesh.writes if device.mesh is not None else ():
             yield functools.partial(self._mesh.apply, self._http, self._product, mesh_write)
         if device.unclaims and at_home:
@@ -317,18 +328,18 @@ class _Run:
     def _fail(self, devices: Iterable[str], error: ParticleError, *, leave: bool = True) -> None:
         """Note that ``devices`` fail with ``error``, and with ``leave`` send nothing more for them."""
         with self._lock:
-            if _ends(error):
+            if ends_the_run(error):
                 # These devices are as good as all the others that were not reached.
                 self.applied.stopped = self.applied.stopped or error
                 return
             for device in devices:
                 if device not in self.applied.errors:
                     self.applied.errors[device] = error
-                    self._failures += _counts(error)
+                    self._failures += not is_in_doubt(error)
                 if leave:
                     self._left.add(device)
             if self._max_failures is not None and self._failures > self._max_failures:
-                first = next(known for known in self.applied.errors.values() if _counts(known))
+                first = next(known for known in self.applied.errors.values() if not is_in_doubt(known))
                 self.applied.stopped = self.applied.stopped or _too_many(self._failures, first)
             self._tell()
 
@@ -336,9 +347,10 @@ class _Run:
         self._report(len(self.applied.done), self._failures, self._total)
 
 
-def _counts(error: ParticleError) -> bool:
-    """Whether a device has failed by it: what is in doubt is no failure yet, it is looked at again."""
-    return error.code != "ambiguous_write"
+def is_in_doubt(error: ParticleError) -> bool:
+    """Whether what failed may yet be as declared: what is taken out twice is not there the second time."""
+    gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
+    return gone or error.code == "ambiguous_write"
 
 
 def _too_many(count: int, first: ParticleError) -> ParticleError:
@@ -357,7 +369,8 @@ def _outside_mesh(device: DevicePlan) -> DevicePlan:
     )
 
 
-def _ends(error: ParticleError) -> bool:
+def ends_the_run(error: ParticleError) -> bool:
+    """Whether every further request would fail so, too."""
     # A login that failed for another reason than a refusal would be made again for each device.
     return error.code in ENDS_THE_RUN or error.route == TOKEN_ROUTE
 
@@ -367,7 +380,9 @@ def _may_be_due_to_some(error: ParticleError) -> bool:
     if error.status == _TOO_LARGE:  # a proxy says it too, by a page that is not from a cloud
         return True
     return (
-        error.status in _TOO_LARGE_OR_MIXED and error.code not in ("missing_scope", "unsupported") and not _ends(error)
+        error.status in _TOO_LARGE_OR_MIXED
+        and error.code not in ("missing_scope", "unsupported")
+        and not ends_the_run(error)
     )
 
 

@@ -11,20 +11,37 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP, look_up_serial_number
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import ends_the_run
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DeviceRecord,
     Identifier,
     Manifest,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    NODE,
+    Network,
+)
 
 
 def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[Identifier, str]:
-    """The ids that a list tells of those ``records`` that are declared by something else."""
+    """The ids that a list tells of those ``records`` that are declared by something else.
+
+    :raises ParticleError: ``conflict`` when a label stands on several devices, as that of a SIM that has moved.
+    """
     wanted = {record.declared_by for record in records if record.declared_by}
     kinds = {identifier.kind for identifier in wanted}
-    told = {Identifier(kind, str(row[kind]).upper()): str(row["id"]) for row in rows for kind in kinds if row.get(kind)}
-    return {identifier: told[identifier] for identifier in wanted & told.keys()}
+    told: dict[Identifier, set[str]] = {}
+    for row in rows:
+        for kind in kinds:
+            if row.get(kind):
+                told.setdefault(Identifier(kind, str(row[kind]).upper()), set()).add(str(row["id"]))
+    found = {identifier: sorted(told[identifier]) for identifier in wanted & told.keys()}
+    several = [f"{identifier}: {' and '.join(ids)}" for identifier, ids in found.items() if len(ids) > 1]
+    if several:
+        message = "The cloud shows several devices with what one is declared by:\n  " + "\n  ".join(several)
+        raise ParticleError("conflict", message, hint="Declare these devices by their ids, then run again.")
+    return {identifier: ids[0] for identifier, ids in found.items()}
 
 
 def resolved(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
@@ -41,10 +58,22 @@ def resolved(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
     _refuse_same_device(records)
     names = {before.id: after.id for before, after in zip(manifest.devices, records, strict=True)}
     networks = {
-        name: replace(network, gateways=tuple(sorted(names.get(gateway, gateway) for gateway in network.gateways)))
+        name: replace(network, gateways=tuple(sorted({names.get(gateway, gateway) for gateway in network.gateways})))
         for name, network in manifest.networks.items()
     }
+    _refuse_nodes_that_are_gateways(records, networks)
     return replace(manifest, devices=records, networks=networks)
+
+
+def _refuse_nodes_that_are_gateways(records: Iterable[DeviceRecord], networks: Mapping[str, Network]) -> None:
+    wrong = [
+        f"{record.declared_by} is {NODE} of {record.mesh.network}, which names {record.id} as a gateway"
+        for record in records
+        if record.declared_by and record.mesh and record.mesh.role == NODE
+        if record.id in networks[record.mesh.network].gateways
+    ]
+    if wrong:
+        raise ParticleError("invalid_manifest", "The manifest contradicts itself:\n  " + "\n  ".join(wrong))
 
 
 def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
@@ -88,10 +117,10 @@ def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
             if error.code == "rate_limited":
                 late = _too_late(http.now() + 3600)
                 looked_up.waiting[record.id] = late
-            elif error.status in (400, 403, 404):
-                looked_up.errors[record.id] = error
-            else:
+            elif ends_the_run(error):
                 raise
+            else:
+                looked_up.errors[record.id] = error
     return looked_up
 
 

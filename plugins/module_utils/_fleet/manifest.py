@@ -59,15 +59,16 @@ _LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 
 
-def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False) -> Manifest:
+def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False, ordered: bool = True) -> Manifest:
     """Validate ``data`` and give it its types.
 
     :param where: names a place of the data to the user.
     :param absent: whether the devices are to be taken out again.
+    :param ordered: whether the place of a device among the others is its own, today and tomorrow.
     :raises ParticleError: ``invalid_manifest`` naming every mistake with its place; ``unsupported`` for what
         needs a product when none is declared.
     """
-    reader = _Reader(where, absent=absent)
+    reader = _Reader(where, absent=absent, ordered=ordered)
     manifest = reader.manifest(data)
     if reader.mistakes:
         raise _refusal("invalid_manifest", "has a mistake", "has {} mistakes", reader.mistakes)
@@ -98,9 +99,10 @@ Devices = list[tuple[Place, DeviceRecord]]
 
 
 class _Reader(PartReader):
-    def __init__(self, where: Where, *, absent: bool) -> None:
+    def __init__(self, where: Where, *, absent: bool, ordered: bool) -> None:
         super().__init__(where)
         self._absent = absent
+        self._ordered = ordered
         self._has_gateway: set[str] = set()
         self.product_only: list[str] = []
 
@@ -121,12 +123,12 @@ class _Reader(PartReader):
             if (found := self._device(item, ("devices", index), raw_networks)) is not None
         ]
         self._refuse_twins(devices)
-        if "name_template" in top:
-            devices = self._named(devices, top["name_template"])
-        if unique:
-            self._refuse_shared_names(devices)
         if product is None:
             self._judge_claims(devices)
+        if "name_template" in top:
+            devices = self._named(devices, top["name_template"], product)
+        if unique:
+            self._refuse_shared_names(devices)
         networks = self._with_gateways(raw_networks, devices)
         return Manifest(product, mode == "exact", networks, tuple(record for _, record in devices), self._absent)
 
@@ -239,16 +241,22 @@ class _Reader(PartReader):
             alike = [found for found in devices if _kind_of_identifier(found[1]) == kind]
             self.twins([(place, record.id) for place, record in alike], kind)
 
-    def _named(self, devices: Devices, template: Any) -> Devices:
-        """The devices with a name for each that declares none."""
+    def _named(self, devices: Devices, template: Any, product: str | None) -> Devices:
+        """The devices with a name for each that declares none, and may have one."""
         try:
             parts = read_template(self.text(template, ("name_template",)))
         except ValueError as error:
             if isinstance(template, str):
                 self.wrong(("name_template",), str(error))
             return devices
+        if not self._ordered and any(name == "index" for _, name, _ in parts):
+            said = "{index} would count the hosts of one batch, which are others with the next limit; use an identifier"
+            self.wrong(("name_template",), said)
+        nobodys = product is None
         return [
-            (place, record if "name" in record.fields else self._with_name(place, record, parts))
+            (place, record)
+            if "name" in record.fields or (nobodys and record.claimed is False)
+            else (place, self._with_name(place, record, parts))
             for place, record in devices
         ]
 
@@ -292,7 +300,8 @@ class _Reader(PartReader):
             elif record.id in networks[record.mesh.network].gateways:
                 self.wrong((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
         for name in sorted(used):
-            if not among[name] and name not in self._has_gateway and not networks[name].absent:
+            served = among[name] or name in self._has_gateway or networks[name].absent or self._absent
+            if not served:
                 self.wrong(("networks", name), "has nodes and no gateway; one device must have role gateway")
         self._refuse_two_networks(networks, devices)
         return {

@@ -17,7 +17,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import CLOUD_NAMES, observed_fields
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
+    CLOUD_NAMES,
+    FOR_PRODUCTS_ONLY,
+    observed_fields,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import ids_in
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DeviceRecord,
@@ -32,6 +36,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 _KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *CLOUD_NAMES.values()})
 """Of a row of the list what is looked at in here."""
+
+_UNSAID: dict[str, Any] = dict.fromkeys((CLOUD_NAMES[name] for name in FOR_PRODUCTS_ONLY), None)
 
 
 def observe_account(http: Http, manifest: Manifest) -> Observed:
@@ -59,11 +65,12 @@ def observe_product(http: Http, product: Product, manifest: Manifest, warn: Call
         silent = [device for device, row in members.items() if _wanted_of(declared[device]) - set(row)]
         members |= _read_singly(http, product, silent, members, warn)
     uses_groups = not manifest.absent and any(map(_uses_groups, manifest.devices))
+    claims = (False,) if manifest.absent else (True, False)
     return Observed(
         _declared(members.values(), manifest.devices, ids),
         _groups(http, product) if uses_groups else frozenset(),
         ids,
-        _account(http) if any(record.claimed for record in manifest.devices) else None,
+        _account(http) if any(record.claimed in claims for record in manifest.devices) else None,
     )
 
 
@@ -100,7 +107,8 @@ def _read_singly(
     warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
     single = in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
     # What the list says stands, also when the single answer holds nothing.
-    return {device: rows[device] | read for device, read in zip(devices, single, strict=True)}
+    # Where both are silent about it, there is no lock and no mark.
+    return {device: _UNSAID | rows[device] | read for device, read in zip(devices, single, strict=True)}
 
 
 def _account(http: Http) -> str:

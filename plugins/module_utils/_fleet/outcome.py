@@ -95,15 +95,20 @@ def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[st
 
 def first_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
     """Why the task fails, if it does: what ended the run, else the first device's reason with a count."""
+    pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:
-        pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
-        message = f"The run ended early, {pending} devices are pending. {stopped.message}"
+        message = f"The run ended early, {_devices(pending)} pending. {stopped.message}"
         return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
     failed = [outcome.error for outcome in outcomes if outcome.status == FAILED and outcome.error]
     if not failed:
         return None
     first = failed[0]
-    message = f"{len(failed)} of {len(outcomes)} devices failed, all others are done. {first.message}"
+    others = f"{_devices(pending)} pending" if pending else "all others are done"
+    message = f"{len(failed)} of {len(outcomes)} devices failed, {others}. {first.message}"
     if len(failed) > 1:
         message += f" And {len(failed) - 1} more: see devices with status failed."
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
+
+
+def _devices(number: int) -> str:
+    return "1 device is" if number == 1 else f"{number} devices are"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import differs
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
@@ -38,14 +39,12 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
     plans: list[DevicePlan] = []
     for record in _in_order(manifest):
         device, member = observed.devices.get(record.id), mesh.members.get(record.id)
-        if manifest.absent:
-            plans.append(_plan_removal(record, device, manifest, member))
-            continue
         reason = _reason_against(record, device, manifest, observed)
         if reason:
             refused[record.id] = reason
         else:
-            plans.append(_plan_device(record, device, manifest, member))
+            plan_one = _plan_removal if manifest.absent else _plan_device
+            plans.append(plan_one(record, device, manifest, member))
     needed = {group for plan in plans for group in plan.add_groups}
     return Plan(
         tuple(sorted(needed - observed.groups)),
@@ -63,15 +62,17 @@ def _reason_against(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
 ) -> str | None:
     """Why no write can bring a device where it is declared."""
-    if manifest.product is None:
-        if device is None and record.claimed is None:
-            return "is not among the devices of the account; declare claimed: true to claim it"
-        if device is None and record.claimed and record.declared_by and record.declared_by.kind != "serial_number":
-            return (
-                f"is not among the devices of the account, and no cloud finds a device by its {record.declared_by.kind}"
-            )
-    elif record.claimed and device and device.owner not in (None, observed.account):
-        return "is claimed by another account"
+    if manifest.product is not None:
+        concerned = record.claimed is False or (record.claimed and not manifest.absent)
+        foreign = device is not None and device.owner not in (None, observed.account)
+        return "is claimed by another account" if concerned and foreign else None
+    if device is not None or manifest.absent or record.claimed is False:
+        return None
+    missing = "is not among the devices of the account"
+    if record.claimed is None:
+        return f"{missing}; declare claimed: true to claim it"
+    if record.declared_by and record.declared_by.kind != "serial_number":
+        return f"{missing}, and no cloud finds a device by its {record.declared_by.kind}"
     return None
 
 
@@ -146,6 +147,17 @@ def _plan_removal(
         mesh=member,
         declared_by=record.declared_by,
     )
+
+
+def with_more_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]]) -> Plan:
+    """The plan with what later looks have found beside it, by what the manifest calls a device."""
+    if not found:
+        return plan
+    devices = tuple(
+        replace(device, changes={**found.get(device.key, {}), **device.changes}) if device.changed else device
+        for device in plan.devices
+    )
+    return replace(plan, devices=devices)
 
 
 def only_imported(device: DevicePlan) -> DevicePlan:

@@ -12,7 +12,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
+    Applied,
+    apply_plan,
+    is_in_doubt,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
@@ -41,6 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     make_plan,
     only_imported,
     removals,
+    with_more_changes,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -92,10 +97,9 @@ def reconcile(
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
-    fleet = _Fleet(http, manifest, warn, max_failures)
+    fleet = _Fleet(http, manifest, warn, _Bounds(max_failures, max_removals, confirm))
     with hold(fleet.product_id):
         plan = fleet.plan()
-        _refuse_many_removals(plan, max_removals, confirm=confirm)
         applied, states = Applied(), dict[str, str]()
         if not check_mode:
             applied = fleet.apply(plan, report)
@@ -108,6 +112,7 @@ def reconcile(
                 applied.stopped = failed
         if proof.strict:
             applied.errors |= _not_joined(states, fleet.manifest)
+    plan = with_more_changes(plan, applied.found)
     outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped)
     return {
@@ -120,11 +125,19 @@ def reconcile(
     }
 
 
-def _refuse_many_removals(plan: Plan, most: int | None, *, confirm: bool) -> None:
+@dataclass(frozen=True)
+class _Bounds:
+    """How far a run may go; see :func:`reconcile`."""
+
+    max_failures: int | None
+    max_removals: int | None
+    confirm: bool
+
+
+def _refuse_many_removals(plan: Plan, bounds: _Bounds, devices: int) -> None:
     leaving = removals(plan)
-    if most is None:
-        most = max(1, (len(plan.devices) + len(plan.refused)) // 10)
-    if confirm or len(leaving) <= most:
+    most = max(1, devices // 10) if bounds.max_removals is None else bounds.max_removals
+    if bounds.confirm or len(leaving) <= most:
         return
     shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
     message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
@@ -178,12 +191,14 @@ def _refusals(plan: Plan) -> dict[str, ParticleError]:
 class _Fleet:
     """One cloud and one product, with the three steps of a run."""
 
-    def __init__(self, http: Http, manifest: Manifest, warn: Callable[[str], None], max_failures: int | None) -> None:
+    def __init__(self, http: Http, manifest: Manifest, warn: Callable[[str], None], bounds: _Bounds) -> None:
         self._http = http
-        self._max_failures = max_failures
+        self._bounds = bounds
         self.manifest = manifest
         """What is declared, with the ids of all devices that the cloud has told by now."""
         self._observed = Observed({})
+        self._labels_told = False
+        """Whether the cloud has told by now what it ever will of devices that are declared by their label."""
         self._warn = warn
         self._product: Product | None = None
         if manifest.product is not None:
@@ -200,13 +215,17 @@ class _Fleet:
         self._take_in_members_of_absent()
         mesh = self._plan_mesh(self.manifest, self._observed)
         backends.refuse_what_cannot_be(mesh)
-        return make_plan(self.manifest, self._observed, mesh)
+        plan = make_plan(self.manifest, self._observed, mesh)
+        _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
+        return plan
 
     def _plan_again(self, devices: Set[str]) -> Plan:
-        """Observe these devices again and plan them."""
+        """Observe these devices again and plan them. :raises ParticleError: when too many would leave."""
         records = tuple(record for record in self.manifest.devices if record.id in devices)
         manifest = replace(self.manifest, devices=records)
-        return self._plan_of(manifest, self._observe(manifest))
+        plan = self._plan_of(manifest, self._observe(manifest))
+        _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
+        return plan
 
     def _observe(self, manifest: Manifest) -> Observed:
         if self._product is None:
@@ -242,15 +261,20 @@ class _Fleet:
             wanted = {record.id: None for record in manifest.devices}
         if not wanted and not any(network.absent for network in manifest.networks.values()):
             return NO_MESH
+        networks = manifest.networks
+        if self._labels_told:
+            unknown = {record.id for record in self.manifest.devices if not record.identified}
+            networks = {name: network.without(unknown) for name, network in networks.items()}
         groups_of = {device: found.groups for device, found in observed.devices.items()}
         unseen = Board(self._product.platform_id if self._product else None)
         boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
-        return backends.plan(self._http, self._product, manifest.networks, wanted, groups_of, boards, self._warn)
+        return backends.plan(self._http, self._product, networks, wanted, groups_of, boards, self._warn)
 
     def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
-        applied = self._carry_out(plan, report)
-        unsettled = {device for device, error in applied.errors.items() if _is_in_doubt(error)}
+        applied = Applied(errors=_refusals(plan))
+        self._carry_out(plan, report, applied)
+        unsettled = {device for device, error in applied.errors.items() if is_in_doubt(error)}
         for device in unsettled:
             del applied.errors[device]  # as good as those that were not reached
         unsettled |= self._may_have_brought(plan) & applied.done
@@ -262,11 +286,12 @@ class _Fleet:
         except ParticleError as error:
             applied.stopped = error
             return applied
+        applied.find(second_plan)
         settled = {device.id for device in second_plan.devices if not device.changed}
         applied.done |= settled
         applied.wrote |= bool(settled)
         applied.errors.update(_refusals(second_plan))
-        applied.add(self._carry_out(second_plan, no_report))
+        self._carry_out(second_plan, no_report, applied)
         return applied
 
     def _may_have_brought(self, plan: Plan) -> set[str]:
@@ -276,18 +301,21 @@ class _Fleet:
         }
         return {device.id for device in plan.devices if device.imports} & to_be_without
 
-    def _carry_out(self, plan: Plan, report: Report) -> Applied:
+    def _carry_out(self, plan: Plan, report: Report, applied: Applied) -> None:
         """Do what is planned; first of all learn the ids that are needed for it."""
-        applied = Applied()
         if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
             plan = self._identify(plan, applied)
         if applied.stopped is None:
-            applied.add(apply_plan(self._http, self._product, plan, backends, self._max_failures, report))
-        return applied
+            applied.add(apply_plan(self._http, self._product, plan, backends, self._failures_left(applied), report))
+
+    def _failures_left(self, applied: Applied) -> int | None:
+        most = self._bounds.max_failures
+        return None if most is None else max(0, most - len(applied.errors))
 
     def _identify(self, plan: Plan, applied: Applied) -> Plan:
         """Learn the ids of devices that are declared by their label, and plan these devices again with them."""
         keys = {device.key for device in plan.devices}
+        self._labels_told = True
         try:
             if self._product is not None:
                 imports = tuple(only_imported(device) for device in plan.devices if device.imports)
@@ -296,7 +324,7 @@ class _Fleet:
                     self._product,
                     replace(plan, create_groups=(), setup=(), teardown=(), devices=imports),
                     backends,
-                    self._max_failures,
+                    self._failures_left(applied),
                 )
                 first.done.clear()  # there may be more to write
                 applied.add(first)
@@ -310,11 +338,13 @@ class _Fleet:
                 applied.errors.update(found.errors)
                 applied.waiting.update(found.waiting)
                 self.manifest = resolved(self.manifest, found.ids)
-                plan = self._plan_of(self.manifest, self._observed)
+                # The list may have shown some of them all the time, without the label.
+                plan = self.plan()
         except ParticleError as error:
             applied.stopped = error
             return plan
         applied.errors.update(_refusals(plan))
+        applied.find(plan)
         planned = tuple(device for device in plan.devices if device.key in keys)
         for device in planned:
             if not device.identified and (device.imports or device.claims) and device.id not in applied.waiting:
@@ -340,7 +370,7 @@ class _Fleet:
             for record in self.manifest.devices
             if record.mesh is not None and record.id not in applied.errors
         }
-        if not wanted:
+        if not wanted or self.manifest.absent:
             return {}
         end = clock() + timeout
         while True:
@@ -360,12 +390,6 @@ def _note_imported(planned: Iterable[DevicePlan], imports: Iterable[DevicePlan],
             applied.errors.pop(device.key, None)
             if not device.changed:
                 applied.done.add(device.id)
-
-
-def _is_in_doubt(error: ParticleError) -> bool:
-    """Whether what failed may yet be as declared: what is taken out twice is not there the second time."""
-    gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
-    return gone or error.code == "ambiguous_write"
 
 
 def _not_listed(device: DevicePlan) -> ParticleError:

@@ -47,6 +47,7 @@ _KINDS: Mapping[str, _Kind] = {
 
 
 _MOST_REFUSALS = 100
+_NOT_OURS = ("unsupported", "missing_scope", "forbidden", "conflict")
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,10 @@ def plan(
         try:
             seen = kind.backend.observe(http, product, looked_at, {d: boards.get(d, Board()) for d in mine}, warn)
         except ParticleError as error:
-            if error.code != "unsupported" or used:
+            shown = any(kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board())) for d in mine)
+            if used or shown or error.code not in _NOT_OURS:
                 raise
-            continue  # what this cloud has not, nobody needs to leave
+            continue  # what is not there, or not for us to see, nobody needs to leave
         plans[name] = kind.backend.plan(looked_at, mine, groups_of, seen)
     to = {device: _marked(declared[seat.network].backend, seat) if seat else None for device, seat in wanted.items()}
     return _in_order(_together(plans, to), plans, to)

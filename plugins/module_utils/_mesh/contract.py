@@ -7,8 +7,8 @@ A backend is one file with four functions: :meth:`Backend.observe`, ``plan``, :m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # what is pure stands on these types and must not bring in what talks to a cloud
@@ -50,6 +50,10 @@ class Network:
     backend: str = LEDGER
     absent: bool = False
     size: int = 0
+
+    def without(self, devices: Set[str]) -> Network:
+        """The network with none of ``devices`` among its gateways."""
+        return replace(self, gateways=tuple(gateway for gateway in self.gateways if gateway not in devices))
 
 
 @dataclass(frozen=True)

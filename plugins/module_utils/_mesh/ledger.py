@@ -127,7 +127,9 @@ def observe(
         _refuse_other_kind(name, wanted, present.get(name))
     if ORDERS not in present:
         return Observed(frozenset(present), {}, boards)
-    return Observed(frozenset(present), _read_instances(http, owner, ORDERS, boards.keys(), warn), boards)
+    # Gateways that are declared elsewhere know the parameters of their network.
+    known = boards.keys() | {gateway for network in networks.values() for gateway in network.gateways}
+    return Observed(frozenset(present), _read_instances(http, owner, ORDERS, known, warn), boards)
 
 
 def _needed(product: Product | None) -> Product:
