@@ -11,7 +11,9 @@ import json
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -249,7 +251,7 @@ def test_a_cloud_that_is_out_of_reach_is_left_alone_for_half_a_minute(store: Ses
 def test_a_login_that_takes_its_time_keeps_nobody_else_waiting(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(session_store, "_LOGIN_SECONDS", 0.0)
     monkeypatch.setattr(session_store, "_SLOTS", 2**31)  # so that no two share a lock by chance
     slow, other = ("https://slow.example.com", "somebody"), ("https://cloud.example.com", "somebody else")
 
@@ -264,7 +266,7 @@ def test_a_login_that_takes_its_time_keeps_nobody_else_waiting(
 def test_a_token_at_hand_is_given_out_whoever_holds_the_lock(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(session_store, "_LOGIN_SECONDS", 0.0)
     store.token(IDENTITY, Grants())
 
     def obtain(memory: Memory) -> Grant:
@@ -276,12 +278,31 @@ def test_a_token_at_hand_is_given_out_whoever_holds_the_lock(
 
 def test_who_waits_for_a_login_in_vain_is_told_for_which(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def obtain(memory: Memory) -> Grant:
-        monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+        monkeypatch.setattr(session_store, "_LOGIN_SECONDS", 0.0)
         error = error_of(lambda: store.token(IDENTITY, Grants()))
         assert (error.code, "a login to https://cloud.example.com" in error.message) == ("run_in_progress", True)
         return Grant(token(7), "bearer", SESSION_SECONDS)
 
     assert store.token(IDENTITY, obtain) == token(7)
+
+
+def test_a_login_that_waits_for_the_budget_of_requests_is_waited_for(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The lock of a file may be waited for in vain in less time than a window of the budget takes.
+    monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr("time.sleep", lambda seconds: go_on.set())  # by whoever comes second and waits
+
+    def obtain(memory: Memory) -> Grant:
+        begun.set()
+        assert go_on.wait(10)
+        return Grant(token(7), "bearer", SESSION_SECONDS)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.token, IDENTITY, obtain)
+        assert begun.wait(10)
+        assert store.token(IDENTITY, Grants()) == first.result() == token(7)
 
 
 def test_however_many_logins_there_are_the_lock_files_are_few_and_tell_nothing(store: SessionStore, path: Path) -> None:

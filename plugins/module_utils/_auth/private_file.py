@@ -94,10 +94,11 @@ def locked(path: Path) -> Iterator[PrivateFile]:
 
 
 @contextlib.contextmanager
-def held(lock_file: Path, what: str) -> Iterator[None]:
+def held(lock_file: Path, what: str, seconds: float | None = None) -> Iterator[None]:
     """A lock for one process or thread at a time, which ends with its holder.
 
     :param what: it guards, for whoever waits in vain.
+    :param seconds: how long to wait for it; as for a file when not given.
     :raises ParticleError: ``conflict`` when the lock file cannot be used; ``run_in_progress`` when somebody holds it
         for minutes.
     """
@@ -106,7 +107,7 @@ def held(lock_file: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise _unusable(lock_file, error) from None
     try:
-        _wait_for(lock, what)
+        _wait_for(lock, what, _LOCK_SECONDS if seconds is None else seconds)
         yield
     finally:
         os.close(lock)  # gives the lock back
@@ -160,14 +161,14 @@ def _settle(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _wait_for(lock: int, what: str) -> None:
-    end = time.monotonic() + _LOCK_SECONDS
+def _wait_for(lock: int, what: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
-                message = f"Another process has held {what} for {_LOCK_SECONDS:g} seconds."
+                message = f"Another process has held {what} for {seconds:g} seconds."
                 raise ParticleError("run_in_progress", message) from None
             time.sleep(_POLL_SECONDS)
         else:

@@ -35,6 +35,7 @@ REFUSAL_SECONDS = 600
 OUTAGE_SECONDS = 30
 """How long a cloud is taken to be out of reach: long enough for those who wait, so that each need not try itself."""
 
+_LOGIN_SECONDS = 900.0  # for whoever comes second: a login may wait for the budget, and as long as the cloud asks for
 _MARGIN = 60
 _SLOTS = 64  # lock files, which are never removed: a login has one of them, and shares it by chance
 _LONGEST_LIFE = 90 * 86400  # of a token of check mode, on a cloud that ignores the wished life
@@ -184,7 +185,7 @@ class SessionStore:
         """
         key = self._key(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
-        with private_file.held(slot, f"a login to {identity[0]}"):
+        with private_file.held(slot, f"a login to {identity[0]}", _LOGIN_SECONDS):
             before = self._recall(key)
             memory = dict(before)
             try:
