@@ -7,6 +7,7 @@ Private to this collection. Everything that reaches a cloud passes :meth:`Http.c
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import enum
 import json as jsonlib
@@ -73,6 +74,7 @@ class Retry(enum.Enum):
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
+_NAP = 1.0
 DEAD_TOKEN = ("token_invalid", "token_expired")
 _TOO_FAST = (429, 529)
 _PASSING = (408, 500, 502, 503, 504)
@@ -80,7 +82,7 @@ _PASSING = (408, 500, 502, 503, 504)
 
 @dataclass
 class Usage:
-    """What a task cost: the documented return value ``cloud``. Times in seconds."""
+    """What a task cost: the documented return value ``cloud``. Times in seconds, as they pass on a clock."""
 
     requests: int = 0
     writes: int = 0
@@ -95,6 +97,31 @@ class Usage:
 
     def as_result(self) -> dict[str, Any]:
         return {key: round(value, 3) for key, value in asdict(self).items()}
+
+
+class _Stopwatch:
+    """For how long anybody waits: what many threads wait at the same time counts once. For ``with``."""
+
+    def __init__(self, usage: Usage, name: str, clock: Callable[[], float]) -> None:
+        self._usage = usage
+        self._name = name
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._since = 0.0
+
+    def __enter__(self) -> None:
+        self._count(1)
+
+    def __exit__(self, *error: object) -> None:
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._waiting:
+                setattr(self._usage, self._name, getattr(self._usage, self._name) + now - self._since)
+            self._waiting, self._since = self._waiting + more, now
 
 
 @dataclass(frozen=True)
@@ -180,12 +207,14 @@ class Http:
         self.now = now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
-        """Called before each request is sent; what it raises ends the work."""
+        """Called before each request is sent, and while it waits for the budget; what it raises ends the work."""
         self.dated: tuple[str, float] | None = None
         """The Date header of the last answer, and the time of this machine when it came."""
         self._token: str | None = None
-        self._budget = budget or Budget(sleep=sleep, clock=clock)
+        self.budget = budget or Budget(clock=clock)
         self._lock = threading.Lock()
+        self._budget_wait = _Stopwatch(self.usage, "budget_wait_seconds", clock)
+        self._throttled = _Stopwatch(self.usage, "throttled_seconds", clock)
         self._renewing = threading.Lock()
         self._session = requests.Session()
         # The environment is read here, once, and for proxies only. Left to `requests` it would be read at every
@@ -211,7 +240,7 @@ class Http:
 
     def seconds_until_allowed(self, route: str) -> float:
         """How long a request to ``route`` would wait now for the budget."""
-        return self._budget.seconds_until_free(route)
+        return self.budget.seconds_until_free(route)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -260,11 +289,10 @@ class Http:
         token, renewed, patience = self._token, basic is not None, _Patience(doing, self.connection.max_wait)
         while True:
             self.before_request()
-            waited = self._budget.wait_for(route)
+            self._wait_for_budget(route)
             with self._lock:
                 self.usage.requests += 1
                 self.usage.writes += writes
-                self.usage.budget_wait_seconds += waited
             try:
                 return self._attempt(route, doing, arguments, private)
             except _Passing as passing:
@@ -279,6 +307,19 @@ class Http:
                 if renewed or error.code not in DEAD_TOKEN or not self._replace(token):
                     raise
                 renewed, arguments["auth"] = True, self._auth(None)
+
+    def _wait_for_budget(self, route: str) -> None:
+        """Take a place in the budget, and wait until there is one, in naps: the work may have been ended meanwhile."""
+        delay, waited = self.budget.take(route), 0.0
+        if delay == 0:
+            return
+        with self._budget_wait:
+            while delay > 0:
+                self.before_request()
+                nap = min(delay, _NAP)
+                self.sleep(nap)
+                waited += nap
+                delay = self.budget.take(route, waited)
 
     def _replace(self, dead: str | None) -> bool:
         """Get another token in the place of ``dead``, unless another thread has done so already."""
@@ -367,9 +408,8 @@ class Http:
     def _wait_before_retry(self, passing: _Passing, wait: float) -> None:
         with self._lock:
             self.usage.retries += 1
-            if passing.too_fast or passing.wait is not None:
-                self.usage.throttled_seconds += wait
-        self.sleep(wait)
+        with self._throttled if passing.too_fast or passing.wait is not None else contextlib.nullcontext():
+            self.sleep(wait)
 
     def _auth(self, basic: tuple[str, str] | None) -> Any:
         if basic:

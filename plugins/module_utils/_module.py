@@ -20,8 +20,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import CUSTOMARY_CLIENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, session_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import (
     MOST_WORKERS,
@@ -34,6 +36,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     NOWHERE,
     Settings,
     account_given,
+    budget_from,
     secrets_in,
     settings_from,
     shared_argument_spec,
@@ -93,7 +96,7 @@ class Task:
     def connect(self, settings: Settings) -> Http:
         """A conversation that is not logged in; its cost becomes the result's ``cloud``.
 
-        :raises ParticleError: for a number of workers that cannot be meant.
+        :raises ParticleError: for a number of workers or a budget that cannot be meant.
         """
         given = self.options.get("workers")
         workers = WORKERS if given is None else given
@@ -101,8 +104,17 @@ class Task:
             message = f"workers is {workers}: it must be a number from 1 to {MOST_WORKERS}."
             raise ParticleError("conflict", message, hint="Correct workers.")
         connection = replace(settings.connection, environment=self.environment)
-        self.http = Http(connection, redact=self.redact, workers=workers)
+        self.http = Http(connection, redact=self.redact, budget=self._budget(connection.api_url), workers=workers)
         return self.http
+
+    def _budget(self, api_url: str) -> Budget:
+        """The requests that this cloud allows, as all processes of this user share them."""
+        limits, share = budget_from(self.options, self.environment)
+        try:
+            folder = own_folder(self.environment, "Budgets", "let each task pace itself")
+        except ParticleError:  # then it does: that is no reason to do nothing
+            folder = None
+        return Budget(limits, share=share, folder=folder, cloud=api_url)
 
     def session(self) -> Session:
         """A logged-in conversation, for ``with``. :raises ParticleError: before any request, for bad credentials."""

@@ -26,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import DOCUMENTED, EVERY_ROUTE, SHARE, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
 
@@ -37,6 +38,9 @@ SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret")
 
 TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
 """Where credentials may come from, in words; besides the path of a file."""
+
+MOST_REQUESTS = 1_000_000
+"""In five minutes; whoever is allowed more than this is as good as not limited."""
 
 _BESIDE_ACCOUNT = ("client_id", "client_secret", "otp", "otp_secret")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -162,6 +166,30 @@ def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         if isinstance(login, PasswordLogin):
             return login
     return None
+
+
+def budget_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Mapping[str, Limit], float]:
+    """What the cloud allows, and the part of it that may be used.
+
+    :raises ParticleError: for numbers that cannot be meant, all of them at once.
+    """
+    problems = []
+    share, requests = _value(options, environment, "budget_share"), _value(options, environment, "budget_requests")
+    try:
+        part = SHARE if share is None else float(share)
+    except ValueError:
+        part = 0.0
+    if not 0 < part <= 1:
+        problems.append(_mistaken("budget_share", share, "a number above 0, and at most 1"))
+    try:
+        most = DOCUMENTED[EVERY_ROUTE].requests if requests is None else int(requests)
+    except ValueError:
+        most = -1
+    if not 0 <= most <= MOST_REQUESTS:
+        what = f"a whole number of requests in five minutes, at most {MOST_REQUESTS}, or 0 for no limit"
+        problems.append(_mistaken("budget_requests", requests, what))
+    raise_all(problems)
+    return {**DOCUMENTED, EVERY_ROUTE: Limit(most, DOCUMENTED[EVERY_ROUTE].seconds)} if most else {}, part
 
 
 def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
@@ -335,13 +363,16 @@ def _seconds(name: str, value: Any) -> float:
     except ValueError:
         seconds = -1
     if not 0 < seconds < float("inf"):
-        message = f"{name} is {value!r}: it must be a number of seconds above 0."
-        raise ParticleError("conflict", message, hint=f"Correct {name}.")
+        raise _mistaken(name, value, "a number of seconds above 0")
     return seconds
 
 
 def _truth(name: str, value: Any) -> bool:
     word = str(value).lower()
     if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-        raise ParticleError("conflict", f"{name} is {value!r}: it must be true or false.", hint=f"Correct {name}.")
+        raise _mistaken(name, value, "true or false")
     return word in ("true", "yes", "on", "1")
+
+
+def _mistaken(name: str, value: Any, what: str) -> ParticleError:
+    return ParticleError("conflict", f"{name} is {value!r}: it must be {what}.", hint=f"Correct {name}.")

@@ -103,6 +103,19 @@ options:
     description: Requests that may be under way at once.
     type: int
     default: 16
+  budget_share:
+    description:
+      - The part of what the cloud allows this address that may be used, above V(0) and at most V(1). The rest is for
+        everybody else behind the same address. A task with a larger share goes before one with a smaller.
+      - When not given, the environment variable E(PARTICLE_BUDGET_SHARE) is used, and without that V(0.95).
+    type: float
+  budget_requests:
+    description:
+      - How many requests the cloud allows this address in five minutes. V(0) is for a cloud that limits nothing.
+      - When not given, the environment variable E(PARTICLE_BUDGET_REQUESTS) is used, and without that V(10000), as
+        documented for the Particle cloud. Larger accounts and clouds of one's own are best told by the environment,
+        so that all tasks know, and share one budget.
+    type: int
   verify:
     description:
       - V(read) looks again after writing, by list calls, and fails a device that is not as declared.
@@ -376,6 +389,8 @@ SPEC = argument_spec(
     max_removals={"type": "int"},
     confirm={"type": "bool", "default": False},
     workers={"type": "int", "default": 16},
+    budget_share={"type": "float"},
+    budget_requests={"type": "int"},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     from_inventory={"type": "bool", "default": False},

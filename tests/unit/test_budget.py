@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A run stays inside what the cloud allows: it bursts, then goes on as slots free. Long times cost nothing here."""
+"""A run stays inside what the cloud allows: it bursts, then goes on as places come free. Long times cost nothing here.
+
+Everything is true of a budget that one process keeps for itself, and of one that is kept in files.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,12 +24,52 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget import 
     DOCUMENTED,
     EVERY_ROUTE,
     SHARE,
+    UNDERWAY_SECONDS,
     Budget,
     Limit,
 )
+from particle_simulator.routes import TABLE
 
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
+CLOUD = "https://cloud.example.com"
+
+# Whole numbers, so that no rounding blurs which window a moment belongs to.
+CALLS = st.lists(st.tuples(st.sampled_from([LOGIN, LIST]), st.integers(0, 20)), max_size=60)
+
+Make = Callable[..., Budget]
+
+
+@contextmanager
+def kept(in_files: bool) -> Iterator[Path | None]:
+    """A folder for the files of a budget, where it is to have some."""
+    with TemporaryDirectory() if in_files else nullcontext() as folder:
+        yield None if folder is None else Path(folder)
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "in files"])
+def make(request: pytest.FixtureRequest, clock: TurnedClock) -> Iterator[Make]:
+    """Makes budgets that go by the turned clock; those in files know of each other."""
+
+    def budget(limits: Mapping[str, Limit] = DOCUMENTED, **options: Any) -> Budget:
+        return Budget(limits, **{"folder": folder, "cloud": CLOUD, "clock": clock, **options})
+
+    with kept(request.param) as folder:
+        yield budget
+
+
+def send(budget: Budget, clock: TurnedClock, route: str = LIST) -> float:
+    """Wait as a client does, and give back for how long."""
+    waited = 0.0
+    while delay := budget.take(route, waited):
+        clock.sleep(delay)
+        waited += delay
+    return waited
+
+
+def window(seconds: float) -> float:
+    """After how many seconds a request no longer counts here; a little later than in the cloud."""
+    return seconds + UNDERWAY_SECONDS
 
 
 def most_in_any_window(moments: list[float], seconds: float) -> int:
@@ -28,109 +77,237 @@ def most_in_any_window(moments: list[float], seconds: float) -> int:
     return max((sum(start <= other < start + seconds for other in moments) for start in moments), default=0)
 
 
-# Whole numbers, so that no rounding blurs which window a moment belongs to.
-CALLS = st.lists(st.tuples(st.sampled_from([LOGIN, LIST]), st.integers(0, 20)), max_size=60)
-
-
-@given(calls=CALLS, total=st.integers(1, 8), logins=st.integers(1, 4), seconds=st.integers(1, 40))
+@given(
+    calls=CALLS,
+    total=st.integers(1, 8),
+    logins=st.integers(1, 4),
+    seconds=st.integers(1, 40),
+    in_files=st.booleans(),
+)
 def test_no_window_ever_holds_more_than_its_limit(
-    calls: list[tuple[str, int]], total: int, logins: int, seconds: int
+    calls: list[tuple[str, int]], total: int, logins: int, seconds: int, in_files: bool
 ) -> None:
     clock = TurnedClock()
     limits = {EVERY_ROUTE: Limit(total, seconds), LOGIN: Limit(logins, 2 * seconds)}
-    budget = Budget(limits, share=1, clock=clock, sleep=clock.sleep)
     sent: list[tuple[str, float]] = []
-    for route, pause in calls:
+    with kept(in_files) as folder:
+        budget = Budget(limits, share=1, folder=folder, clock=clock)
+        for route, pause in calls:
+            clock.now += pause
+            send(budget, clock, route)
+            sent.append((route, clock.now))
+    assert most_in_any_window([moment for _, moment in sent], window(seconds)) <= total
+    assert most_in_any_window([moment for route, moment in sent if route == LOGIN], window(2 * seconds)) <= logins
+
+
+@given(calls=CALLS, total=st.integers(1, 8), seconds=st.integers(1, 40))
+def test_nobody_waits_while_there_is_room(calls: list[tuple[str, int]], total: int, seconds: int) -> None:
+    clock = TurnedClock()
+    budget = Budget({EVERY_ROUTE: Limit(total, seconds)}, share=1, clock=clock)
+    sent: list[float] = []
+    for _, pause in calls:
         clock.now += pause
-        budget.wait_for(route)
-        sent.append((route, clock.now))
-    assert most_in_any_window([moment for _, moment in sent], seconds) <= total
-    assert most_in_any_window([moment for route, moment in sent if route == LOGIN], 2 * seconds) <= logins
+        counting = sum(moment > clock.now - window(seconds) for moment in sent)
+        assert (send(budget, clock) > 0) == (counting == total)
+        sent.append(clock.now)
 
 
-@given(calls=CALLS, total=st.integers(1, 8), logins=st.integers(1, 4), seconds=st.integers(1, 40))
-def test_no_window_overflows_either_when_all_slots_are_taken_at_once_by_many_workers(
-    calls: list[tuple[str, int]], total: int, logins: int, seconds: int
+@given(requests=st.integers(1, 200), share=st.floats(0.01, 1), in_files=st.booleans())
+def test_the_share_is_what_a_run_may_use_and_never_less_than_one_request(
+    requests: int, share: float, in_files: bool
 ) -> None:
-    # Nobody has slept yet: each worker holds the slot that it was given, which is now plus its wait.
     clock = TurnedClock()
-    limits = {EVERY_ROUTE: Limit(total, seconds), LOGIN: Limit(logins, 2 * seconds)}
-    budget = Budget(limits, share=1, clock=clock, sleep=lambda _: None)
-    sent: list[tuple[str, float]] = []
-    for route, pause in calls:
-        clock.now += pause
-        sent.append((route, clock.now + budget.wait_for(route)))
-    assert most_in_any_window([moment for _, moment in sent], seconds) <= total
-    assert most_in_any_window([moment for route, moment in sent if route == LOGIN], 2 * seconds) <= logins
-
-
-@given(requests=st.integers(1, 200), share=st.floats(0.01, 1))
-def test_the_share_is_what_a_run_may_use_and_never_less_than_one_request(requests: int, share: float) -> None:
-    clock = TurnedClock()
-    budget = Budget({EVERY_ROUTE: Limit(requests, 300)}, share=share, clock=clock, sleep=clock.sleep)
     allowed = max(1, int(requests * share))
-    waits = [budget.wait_for(LIST) for _ in range(allowed + 1)]
-    assert waits == [0.0] * allowed + [300.0]
+    with kept(in_files) as folder:
+        budget = Budget({EVERY_ROUTE: Limit(requests, 300)}, share=share, folder=folder, clock=clock)
+        waits = [send(budget, clock) for _ in range(allowed + 1)]
+    assert waits == [0.0] * allowed + [window(300)]
 
 
-def test_it_bursts_first_and_then_goes_on_as_slots_free(clock: TurnedClock) -> None:
-    budget = Budget({EVERY_ROUTE: Limit(3, 60)}, share=1, clock=clock, sleep=clock.sleep)
+def test_it_bursts_first_and_then_goes_on_as_places_come_free(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(3, 60)}, share=1)
     waits = []
     for _ in range(6):
-        waits.append(budget.wait_for(LIST))
+        waits.append(send(budget, clock))
         clock.now += 10
-    # Sent at 0, 10, 20; then whenever the one that is three back is a minute old.
-    assert waits == [0, 0, 0, 30, 0, 0]
-    assert clock.slept == [30]
+    # Sent at 0, 10, 20; then whenever the one that is three back no longer counts.
+    assert waits == [0, 0, 0, window(60) - 30, 0, 0]
 
 
-def test_a_wait_ends_in_the_moment_in_which_the_oldest_request_leaves_its_window(clock: TurnedClock) -> None:
-    budget = Budget({EVERY_ROUTE: Limit(1, 60)}, share=1, clock=clock, sleep=clock.sleep)
-    budget.wait_for(LIST)
-    clock.now = 59
-    assert budget.wait_for(LIST) == 1
-    assert clock.now == 60
-
-
-def test_a_route_with_a_limit_of_its_own_is_held_back_alone(clock: TurnedClock) -> None:
-    limits = {EVERY_ROUTE: Limit(100, 60), LOGIN: Limit(2, 60)}
-    budget = Budget(limits, share=1, clock=clock, sleep=clock.sleep)
-    assert [budget.wait_for(LOGIN) for _ in range(2)] == [0, 0]
-    assert [budget.wait_for(LIST) for _ in range(50)] == [0] * 50
-    assert budget.wait_for(LOGIN) == 60
-
-
-def test_a_route_with_a_limit_of_its_own_counts_among_all_others_too(clock: TurnedClock) -> None:
-    limits = {EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 60)}
-    budget = Budget(limits, share=1, clock=clock, sleep=clock.sleep)
-    assert [budget.wait_for(route) for route in (LOGIN, LOGIN, LIST, LIST)] == [0, 0, 0, 60]
-
-
-def test_without_a_limit_nobody_waits(clock: TurnedClock) -> None:
-    budget = Budget({}, clock=clock, sleep=clock.sleep)
-    assert {budget.wait_for(LIST) for _ in range(1000)} == {0}
-
-
-@pytest.mark.parametrize(("route", "requests"), [(LIST, 10_000), (LOGIN, 100)])
-def test_the_documented_limits_are_kept_with_a_part_left_for_the_neighbours(
-    clock: TurnedClock, route: str, requests: int
+def test_a_wait_ends_in_the_moment_in_which_the_oldest_request_leaves_its_window(
+    make: Make, clock: TurnedClock
 ) -> None:
-    budget = Budget(clock=clock, sleep=clock.sleep)
+    budget = make({EVERY_ROUTE: Limit(1, 60)}, share=1)
+    send(budget, clock)
+    clock.now = 59
+    assert send(budget, clock) == window(60) - 59
+    assert clock.now == window(60)
+
+
+def test_asking_takes_a_place_only_when_there_is_one(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(1, 60)}, share=1)
+    budget.take(LIST)
+    assert {budget.take(LIST) for _ in range(10)} == {window(60)}
+    clock.now = window(60)
+    assert budget.take(LIST) == 0
+
+
+def test_a_route_with_a_limit_of_its_own_is_held_back_alone(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(100, 60), LOGIN: Limit(2, 60)}, share=1)
+    assert [send(budget, clock, LOGIN) for _ in range(2)] == [0, 0]
+    assert [send(budget, clock, LIST) for _ in range(50)] == [0] * 50
+    assert send(budget, clock, LOGIN) == window(60)
+
+
+def test_a_route_with_a_limit_of_its_own_counts_among_all_others_too(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 60)}, share=1)
+    assert [send(budget, clock, route) for route in (LOGIN, LOGIN, LIST, LIST)] == [0, 0, 0, window(60)]
+
+
+def test_who_waits_for_hours_for_one_route_takes_no_place_from_the_others(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(1, 3600)}, share=1)
+    send(budget, clock, LOGIN)
+    for _ in range(10):
+        assert budget.take(LOGIN) == window(3600)
+    assert [send(budget, clock, LIST) for _ in range(3)] == [0, 0, window(60)]
+
+
+def test_without_a_limit_nobody_waits(make: Make) -> None:
+    budget = make({})
+    assert {budget.take(LIST) for _ in range(1000)} == {0}
+
+
+@pytest.mark.parametrize(
+    ("route", "requests", "seconds"),
+    [
+        (LIST, 10_000, 300),
+        (LOGIN, 100, 300),
+        ("GET /v1/access_tokens", 100, 300),
+        ("DELETE /v1/access_tokens/:token", 100, 300),
+        ("GET /v1/serial_numbers/:serial", 50, 3600),
+    ],
+)
+def test_the_documented_limits_are_kept_with_a_part_left_for_the_neighbours(
+    make: Make, clock: TurnedClock, route: str, requests: int, seconds: int
+) -> None:
+    budget = make()
     allowed = int(requests * SHARE)
-    assert {budget.wait_for(route) for _ in range(allowed)} == {0}
-    assert budget.wait_for(route) == 300
-    assert DOCUMENTED[EVERY_ROUTE] == Limit(10_000, 300)
+    assert {budget.take(route) for _ in range(allowed)} == {0}
+    assert send(budget, clock, route) == window(seconds)
 
 
-def test_a_fleet_of_ten_thousand_paces_itself_at_the_rate_of_the_cloud(clock: TurnedClock) -> None:
-    budget = Budget(clock=clock, sleep=clock.sleep)
+def test_each_limit_is_of_a_route_that_the_cloud_has() -> None:
+    assert set(DOCUMENTED) - {EVERY_ROUTE} <= {route.key for route in TABLE.routes}
+
+
+def test_a_fleet_of_ten_thousand_paces_itself_at_the_rate_of_the_cloud(make: Make, clock: TurnedClock) -> None:
+    budget = make()
     for _ in range(20_500):
-        budget.wait_for(LIST)
-    assert clock.now == 600  # 9,500 at once, 9,500 after five minutes, the rest after ten
+        send(budget, clock)
+    # 9,500 at once, 9,500 after five minutes, the rest after ten.
+    assert clock.now == 2 * window(300)
 
 
-def test_sixteen_threads_never_take_the_same_slot(clock: TurnedClock) -> None:
-    budget = Budget({EVERY_ROUTE: Limit(100, 60)}, share=1, clock=clock, sleep=lambda _: None)
+def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedClock) -> None:
+    seen = threading.local()
+
+    def read() -> float:
+        seen.moment = clock()
+        return float(seen.moment)
+
+    budget = make({EVERY_ROUTE: Limit(100, 60)}, share=1, clock=read)
+
+    def work(_: int) -> float:
+        send(budget, clock)
+        return float(seen.moment)
+
     with ThreadPoolExecutor(16) as pool:
-        slots = sorted(pool.map(lambda _: budget.wait_for(LIST), range(1000)))
-    assert slots == [60 * (number // 100) for number in range(1000)]
+        moments = list(pool.map(work, range(1000)))
+    assert most_in_any_window(moments, window(60)) <= 100
+
+
+# Looking ahead
+
+
+def test_who_looks_ahead_learns_how_long_a_route_is_held_back_and_takes_nothing(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 3600)}, share=1)
+    assert {budget.seconds_until_free(LOGIN) for _ in range(10)} == {0}
+    assert [send(budget, clock, LOGIN) for _ in range(2)] == [0, 0]
+    assert budget.seconds_until_free(LOGIN) == window(3600)
+    clock.now += 600
+    assert {budget.seconds_until_free(LOGIN) for _ in range(10)} == {window(3600) - 600}
+
+
+def test_only_the_limit_of_a_route_itself_counts_when_looking_ahead(make: Make, clock: TurnedClock) -> None:
+    budget = make({EVERY_ROUTE: Limit(1, 60), LOGIN: Limit(2, 3600)}, share=1)
+    send(budget, clock)
+    assert (budget.seconds_until_free(LIST), budget.seconds_until_free(LOGIN)) == (0, 0)
+
+
+# How much is used
+
+
+def test_what_is_used_grows_with_each_request_and_shrinks_as_they_leave_the_window(
+    make: Make, clock: TurnedClock
+) -> None:
+    budget = make({EVERY_ROUTE: Limit(10, 60)}, share=0.8)
+    used = [budget.used()]
+    for _ in range(8):
+        send(budget, clock)
+        clock.now += 1
+        used.append(budget.used())
+    assert used == [number / 8 for number in range(9)]
+    clock.now = window(60) - 1
+    later = []
+    for _ in range(9):
+        later.append(budget.used())
+        clock.now += 1
+    assert later == [number / 8 for number in (8, 7, 6, 5, 4, 3, 2, 1, 0)]
+
+
+@given(pauses=st.lists(st.integers(0, 20), max_size=40), allowed=st.integers(1, 10))
+def test_what_is_used_is_the_part_that_counts_now(pauses: list[int], allowed: int) -> None:
+    clock = TurnedClock()
+    budget = Budget({EVERY_ROUTE: Limit(allowed, 60)}, share=1, clock=clock)
+    sent: list[float] = []
+    for pause in pauses:
+        clock.now += pause
+        send(budget, clock)
+        sent.append(clock.now)
+        assert budget.used() == sum(moment > clock.now - window(60) for moment in sent) / allowed
+
+
+def test_without_a_limit_there_is_nothing_to_use_up(make: Make) -> None:
+    budget = make({})
+    budget.take(LIST)
+    assert budget.used() is None
+
+
+# Who has another share
+
+
+def test_who_may_use_more_goes_on_where_others_wait(clock: TurnedClock, tmp_path: Path) -> None:
+    modest, greedy = (
+        Budget({EVERY_ROUTE: Limit(10, 60)}, share=share, folder=tmp_path, clock=clock) for share in (0.5, 1)
+    )
+    assert [modest.take(LIST) for _ in range(6)] == [0] * 5 + [window(60)]
+    assert [greedy.take(LIST) for _ in range(6)] == [0] * 5 + [window(60)]
+
+
+def test_who_has_waited_for_two_windows_is_not_kept_out_by_larger_shares_for_ever(
+    clock: TurnedClock, tmp_path: Path
+) -> None:
+    modest, greedy = (
+        Budget({EVERY_ROUTE: Limit(10, 60)}, share=share, folder=tmp_path, clock=clock) for share in (0.5, 1)
+    )
+    waited, sent_by_others = 0.0, 0
+    while True:
+        sent_by_others += sum(greedy.take(LIST) == 0 for _ in range(5))
+        if modest.take(LIST, waited) == 0:
+            break
+        sent_by_others += sum(greedy.take(LIST) == 0 for _ in range(5))
+        clock.sleep(1)
+        waited += 1
+        assert waited < 1000
+    assert waited == 2 * window(60)
+    assert sent_by_others == 25  # two windows of ten, and the five that were quicker in the third

@@ -7,6 +7,7 @@ from __future__ import annotations
 import email.utils
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,12 @@ import pytest
 import requests
 from turned_clock import TurnedClock, conversation
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import (
+    EVERY_ROUTE,
+    UNDERWAY_SECONDS,
+    Budget,
+    Limit,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http, Retry
 from ansible_collections.meshfleet.particle.plugins.module_utils._proxies import proxies_for
@@ -337,11 +343,13 @@ def test_a_cloud_that_always_says_to_come_at_once_is_not_asked_for_ever(
 def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxies: None) -> None:
     with running_simulator("--limits", "documented") as simulator:
         address = f"{simulator.url}/_simulator/clock"
+        clock = TurnedClock()
 
         def turn(seconds: float) -> None:
             requests.post(address, json={"advance": seconds}, timeout=10).raise_for_status()
+            clock.sleep(seconds)
 
-        with closing(Http(Connection(simulator.url), budget=Budget({}), sleep=turn)) as http:
+        with closing(Http(Connection(simulator.url), budget=Budget({}), sleep=turn, clock=clock)) as http:
             for _ in range(101):  # a hundred are allowed in five minutes, be there such a token or not
                 with pytest.raises(ParticleError) as caught:
                     http.call("DELETE /v1/access_tokens/:token", doing="revoke", at={"token": TOKEN})
@@ -350,15 +358,19 @@ def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxi
     assert 250 <= http.usage.throttled_seconds <= 300
 
 
+def budget_of(requests: int, clock: TurnedClock) -> Budget:
+    """So many requests in ten minutes."""
+    return Budget({EVERY_ROUTE: Limit(requests, 600 - UNDERWAY_SECONDS)}, share=1, clock=clock)
+
+
 def test_the_wait_for_our_own_budget_is_counted_apart(
     talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
-    budget = Budget({EVERY_ROUTE: Limit(2, 600)}, share=1, clock=clock, sleep=clock.sleep)
-    http = talk(scripted_cloud.url, budget=budget, max_wait=1)  # which is about the cloud's wishes alone
+    http = talk(scripted_cloud.url, budget=budget_of(2, clock), max_wait=1)  # which is about the cloud's wishes alone
     for _ in range(3):
         send(http)
-    assert clock.slept == [600]
+    assert clock.now == 600
     assert http.usage.as_result() == {
         "requests": 3,
         "writes": 0,
@@ -372,12 +384,61 @@ def test_attempts_count_against_the_budget_like_any_request(
     talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 503).answer("GET", PATH, json={}).answer("GET", PATH, json={})
-    budget = Budget({EVERY_ROUTE: Limit(2, 600)}, share=1, clock=clock, sleep=clock.sleep)
-    http = talk(scripted_cloud.url, budget=budget)
+    http = talk(scripted_cloud.url, budget=budget_of(2, clock))
     send(http)
     send(http)
     assert clock.now == 600
     assert http.usage.requests == 3
+
+
+def test_work_that_is_ended_while_it_waits_for_the_budget_sends_no_more(
+    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
+) -> None:
+    scripted_cloud.answer("GET", PATH, json={}, repeat=True)
+    http = talk(scripted_cloud.url, budget=budget_of(1, clock))
+    send(http)
+
+    def end_after_a_minute() -> None:
+        if clock.now >= 60:
+            raise SystemExit
+
+    http.before_request = end_after_a_minute
+    with pytest.raises(SystemExit):
+        send(http)
+    assert clock.now <= 61
+    assert len(scripted_cloud.requests) == http.usage.requests == 1
+    assert http.usage.budget_wait_seconds == clock.now
+
+
+@pytest.mark.parametrize("kind", ["budget_wait_seconds", "throttled_seconds"])
+def test_what_many_threads_wait_at_once_is_waited_once(
+    scripted_cloud: ScriptedCloud, no_proxies: None, kind: str
+) -> None:
+    clock, all_wait = TurnedClock(), threading.Barrier(4, timeout=10)
+
+    def sleep_together(seconds: float) -> None:
+        all_wait.wait()
+        if threading.current_thread() is threads[0]:
+            clock.sleep(100)
+        all_wait.wait()
+
+    if kind == "throttled_seconds":
+        for _ in range(4):
+            scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "100"})
+        budget = Budget({})
+    else:
+        budget = Budget({EVERY_ROUTE: Limit(4, 100 - UNDERWAY_SECONDS)}, share=1, clock=clock)
+        for _ in range(4):
+            budget.take(f"GET {PATH}")
+    scripted_cloud.answer("GET", PATH, json={}, repeat=True)
+    http = Http(Connection(scripted_cloud.url, timeout=5), budget=budget, sleep=sleep_together, clock=clock)
+    threads = [threading.Thread(target=send, args=(http,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    http.close()
+    assert getattr(http.usage, kind) == 100
 
 
 # Odd answers

@@ -15,6 +15,7 @@ from token_cloud import write_private
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import DOCUMENTED, EVERY_ROUTE, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
@@ -22,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     SECRETS,
     Settings,
     account_given,
+    budget_from,
     client_given,
     raise_all,
     secrets_in,
@@ -369,6 +371,44 @@ def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
     with pytest.raises(ParticleError, match=f"{name} is '{number}'") as caught:
         settled({}, {f"PARTICLE_{name.upper()}": number})
     assert caught.value.hint == f"Correct {name}."
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "requests", "share"),
+    [
+        ({}, {}, 10_000, 0.95),
+        ({"budget_requests": 500, "budget_share": 0.5}, {}, 500, 0.5),
+        ({}, {"PARTICLE_BUDGET_REQUESTS": "500", "PARTICLE_BUDGET_SHARE": "0.5"}, 500, 0.5),
+        ({"budget_share": 1.0}, {"PARTICLE_BUDGET_REQUESTS": "1000000", "PARTICLE_BUDGET_SHARE": "0.5"}, 1_000_000, 1),
+        ({}, {"PARTICLE_BUDGET_REQUESTS": "", "PARTICLE_BUDGET_SHARE": ""}, 10_000, 0.95),
+    ],
+)
+def test_the_budget_is_as_documented_unless_task_or_environment_know_better(
+    options: dict[str, Any], environment: dict[str, str], requests: int, share: float
+) -> None:
+    limits, part = budget_from(options, environment)
+    assert limits == {**DOCUMENTED, EVERY_ROUTE: Limit(requests, 300)}
+    assert part == share
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"), [({"budget_requests": 0}, {}), ({}, {"PARTICLE_BUDGET_REQUESTS": "0"})]
+)
+def test_a_cloud_without_a_limit_has_none_for_any_route(options: dict[str, Any], environment: dict[str, str]) -> None:
+    assert budget_from(options, environment)[0] == {}
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.01, float("nan"), float("inf"), "half", "95%", " "])
+@pytest.mark.parametrize("requests", [-1, 1_000_001, "many", "1e4", " "])
+def test_a_budget_that_cannot_be_meant_is_refused_with_all_that_is_wrong(share: object, requests: object) -> None:
+    with pytest.raises(ParticleError) as caught:
+        budget_from({"budget_share": share, "budget_requests": requests}, {})
+    assert caught.value.code == "conflict"
+    assert caught.value.message == (
+        f"budget_share is {share!r}: it must be a number above 0, and at most 1. budget_requests is {requests!r}: "
+        "it must be a whole number of requests in five minutes, at most 1000000, or 0 for no limit."
+    )
+    assert caught.value.hint == "Correct budget_share. Correct budget_requests."
 
 
 def test_no_secret_is_in_the_representation_of_settings() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_cloud import DEVICES, granting, token, trail
+from token_cloud import DEVICES, granting, mode, token, trail
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import WORKERS
@@ -116,6 +116,48 @@ def test_a_ready_token_needs_no_place_to_share_it(
     environment = {"XDG_CACHE_HOME": str(home / "taken")}
     task = task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready")
     assert "failed" not in carry_out(task, work)
+
+
+def test_all_tasks_of_a_user_share_one_budget(
+    scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
+) -> None:
+    scripted_cloud.answer("GET", DEVICES, json=[], repeat=True)
+    environment = {"XDG_CACHE_HOME": str(home / "cache"), "PARTICLE_BUDGET_REQUESTS": "10"}
+    options = {"api_url": scripted_cloud.url, "access_token": "ready"}
+    for _ in range(3):
+        assert "failed" not in carry_out(task_with(warnings, environment, **options), work)
+    task = task_with(warnings, environment, budget_share=0.6, **options)
+    assert task.connect(task.settings()).budget.used() == 0.5
+    carry_out(task, lambda task: {})
+    (file,) = (home / "cache" / "meshfleet.particle").iterdir()
+    assert (file.suffix, mode(file)) == (".ring", 0o600)
+
+
+def test_no_token_and_no_name_of_a_cloud_is_in_the_files_of_a_budget(
+    scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
+) -> None:
+    granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[])
+    environment = {"XDG_CACHE_HOME": str(home / "cache")}
+    options = {"api_url": scripted_cloud.url, "username": "demo@example.com", "password": PASSWORD}
+    assert "failed" not in carry_out(task_with(warnings, environment, **options), work)
+    files = list((home / "cache" / "meshfleet.particle").glob("budget-*"))
+    assert len(files) == 2
+    shown = b"".join(file.name.encode() + file.read_bytes() for file in files)
+    canaries = (token(1), PASSWORD, "demo@example.com", "127.0.0.1")
+    assert [canary for canary in canaries if canary.encode() in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"), [({"budget_share": 2.0}, {}), ({}, {"PARTICLE_BUDGET_REQUESTS": "plenty"})]
+)
+def test_a_budget_that_cannot_be_meant_is_said_before_any_request(
+    scripted_cloud: ScriptedCloud, warnings: list[str], options: dict[str, Any], environment: dict[str, str]
+) -> None:
+    task = task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready", **options)
+    result = carry_out(task, work)
+    assert (result["failed"], result["error"]["code"]) == (True, "conflict")
+    assert "it must be" in result["error"]["message"]
+    assert scripted_cloud.requests == []
 
 
 def test_a_login_that_cannot_be_shared_is_not_made(warnings: list[str], home: Path) -> None:

@@ -12,6 +12,7 @@ from token_cloud import PASSWORD, USERNAME, token, turned_conversation
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.two_step import TwoStepLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
 from support.scripted import ScriptedCloud, scripted_cloud
@@ -191,3 +192,12 @@ def test_it_has_an_account_and_no_client() -> None:
     assert LOGIN.names == (USERNAME, "")
     assert LOGIN.account == (USERNAME, PASSWORD)
     assert LOGIN.identity() != replace(LOGIN, password="other").identity()
+
+
+def test_both_steps_count_against_the_budget_of_the_conversation(scripted_cloud: ScriptedCloud, http: Http) -> None:
+    two_steps(scripted_cloud)
+    budget = Budget({EVERY_ROUTE: Limit(4, 300)}, share=1)
+    sharing = Http(http.connection, budget=budget)
+    LOGIN.obtain(sharing, {}, {})
+    sharing.close()
+    assert budget.used() == 0.5

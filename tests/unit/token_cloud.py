@@ -74,15 +74,19 @@ def write_private(path: Path, content: Any) -> Path:
     return path
 
 
-def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`code` in a Python process of its own, with `arguments` in `sys.argv`."""
-    environment = {
+def child_environment() -> dict[str, str]:
+    """The environment of this process, less its proxies, in which our code and the tests' are found."""
+    return {
         **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
         "PYTHONPATH": os.pathsep.join(map(str, (COLLECTIONS, TESTS, TESTS / "unit"))),
     }
+
+
+def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`code` in a Python process of its own, with `arguments` in `sys.argv`."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment,
+        env=child_environment(),
         capture_output=True,
         text=True,
         timeout=CHILD_SECONDS,

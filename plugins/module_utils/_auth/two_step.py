@@ -75,7 +75,8 @@ class TwoStepLogin:
         parts = urllib.parse.urlsplit(url)
         base = f"{parts.scheme}://{parts.netloc}" if parts.scheme else http.connection.api_url
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        step = Http(replace(http.connection, api_url=base), redact=http.redact, sleep=http.sleep)
+        connection = replace(http.connection, api_url=base)
+        step = Http(connection, redact=http.redact, budget=http.budget, sleep=http.sleep)
         step.authorize(bearer)
         try:
             doing = f"obtain an access token for {self.username}"
