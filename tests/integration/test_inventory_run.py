@@ -4,19 +4,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from support.playbooks import PlaybookRun, ansible_environment, run_playbook
+from support.killing import running_play
+from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
@@ -184,56 +179,19 @@ def test_a_failure_that_is_wanted_as_a_result_fails_no_task(simulator: Simulator
     assert result["summary"]["total"] == 21
 
 
-def start(cloud: Simulator, home: Path, manifest: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """A run in a process group of its own, under way."""
-    play = {"hosts": "localhost", "gather_facts": False}
-    tasks = [{"name": TASK, "meshfleet.particle.fleet": {"manifest": manifest, "workers": 2}}]
-    file = home / "play.yml"
-    file.write_text(json.dumps([{**play, "tasks": tasks}]))
-    env = ansible_environment(home, {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(home)})
-    with open(home / "output", "wb") as output:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "ansible-playbook"), str(file)],
-            env=env,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    end = time.monotonic() + 60
-    while cloud.stats()["writes"] < 20:
-        assert process.poll() is None, (home / "output").read_text()
-        assert time.monotonic() < end, "the run did not get under way"
-        time.sleep(0.02)
-    return process
-
-
 def test_a_second_run_on_the_same_product_is_told_who_works_on_it(tmp_path: Path) -> None:
     with running_simulator("--fleet", "200", "--latency", "80") as cloud:
         manifest = manifest_for(cloud)
-        process = start(cloud, tmp_path, manifest)
-        try:
-            env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+        tasks = [{"name": TASK, "meshfleet.particle.fleet": {"manifest": manifest, "workers": 2}}]
+        env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+        with running_play([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], tmp_path, env) as play:
+            play.wait_until(lambda: cloud.stats()["writes"] >= 20)
             by_id = {**manifest, "product": "31337"}  # the same product by its other name
             error = run_task("fleet", {"manifest": by_id}, env).result(TASK)["error"]
             assert error["code"] == "run_in_progress"
             assert "process " in error["message"]
             slices = run_task("fleet", {"manifest": manifest, "lock": "none"}, env, "--check").succeeded()
             assert slices.result(TASK)["cloud"]["writes"] == 0
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
-
-
-def test_the_engine_stops_when_its_controlling_process_is_killed(tmp_path: Path) -> None:
-    with running_simulator("--fleet", "400", "--latency", "20") as cloud:
-        process = start(cloud, tmp_path, manifest_for(cloud))
-        os.kill(process.pid, signal.SIGKILL)  # the controlling process alone; its worker is in another session
-        process.wait(30)
-        time.sleep(0.5)
-        counted = cloud.stats()["requests"]
-        time.sleep(1)
-        assert cloud.stats()["requests"] == counted
-        assert cloud.stats()["writes"] < 400
 
 
 def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simulator, tmp_path: Path) -> None:

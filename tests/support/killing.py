@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Plays that a test kills: started, watched, and ended without a chance to say goodbye, by ids of its own only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from support.playbooks import ansible_environment
+
+UNDER_WAY_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
+
+
+class RunningPlay:
+    """An `ansible-playbook` under way, and the workers it has forked, each of which is in a session of its own."""
+
+    def __init__(self, plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> None:
+        """Start the `plays`. All that a run leaves behind is below `home`, where the next one finds it."""
+        file = home / "play.yml"
+        file.write_text(json.dumps(list(plays)), encoding="utf-8")
+        self._log = home / "output"
+        with open(self._log, "wb") as output:
+            self._process = subprocess.Popen(
+                [str(Path(sys.executable).parent / "ansible-playbook"), str(file)],
+                env=ansible_environment(home, env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the controlling process is gone."""
+        return self._process.poll() is not None
+
+    @property
+    def output(self) -> str:
+        """What the play has printed so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Look again and again, as long as the play runs."""
+        end = time.monotonic() + UNDER_WAY_SECONDS
+        while not reached() and not self.ended:
+            assert time.monotonic() < end, f"the play did not get that far:\n{self.output}"
+
+    def kill(self) -> None:
+        """Kill all processes of the play at once, and wait until none is left."""
+        with self._workers() as workers:
+            for pidfd in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            self._process.kill()
+            self._process.wait(PATIENCE_SECONDS)
+            _await(workers)
+
+    @contextmanager
+    def orphaned(self) -> Iterator[None]:
+        """Kill the controlling process alone; at the end of the block its workers must have ended by themselves."""
+        with self._workers() as workers:
+            assert workers, "there is no worker to outlive the controlling process"
+            self._process.kill()
+            self._process.wait(PATIENCE_SECONDS)
+            yield
+            _await(workers)
+
+    @contextmanager
+    def _workers(self) -> Iterator[list[int]]:
+        """A handle for each worker, which stays that of this process also when its id is given to another one.
+
+        The controlling process is halted meanwhile, so that it neither forks another one nor takes notice.
+        """
+        self._process.send_signal(signal.SIGSTOP)
+        handles: list[int] = []
+        try:
+            for pid in [] if self.ended else _descendants(self._process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    handles.append(os.pidfd_open(pid))
+            yield handles
+        finally:
+            for handle in handles:
+                os.close(handle)
+
+
+def _descendants(pid: int) -> list[int]:
+    """The children of a process, their children, and so on."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # The name of a program, in brackets, may itself hold blanks and brackets.
+            parent = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(folder.name))
+    found, waiting = list[int](), [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found
+
+
+def _await(handles: Sequence[int]) -> None:
+    """Wait until all processes have ended; none is left behind, also when that fails."""
+    for handle in handles:
+        ended, _, _ = select.select([handle], [], [], PATIENCE_SECONDS)
+        if not ended:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            raise AssertionError(f"a worker was still there after {PATIENCE_SECONDS:g} s")
+
+
+@contextmanager
+def running_play(plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> Iterator[RunningPlay]:
+    """A play that is over at the end of the block, in whatever way."""
+    play = RunningPlay(plays, home, env)
+    try:
+        yield play
+    finally:
+        play.kill()
