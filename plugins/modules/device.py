@@ -74,7 +74,7 @@ options:
   mesh:
     description:
       - C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state) V(absent) to leave
-        whatever network the device is in. Only with a O(product).
+        whatever network the device is in. Only with a O(product), unless the network has C(backend) V(networks).
     type: dict
   networks:
     description:
@@ -98,6 +98,10 @@ options:
     description: Seconds to wait for the device to join.
     type: int
     default: 300
+  verify_strict:
+    description: Whether the device has failed when it has not joined in time, with O(verify=online).
+    type: bool
+    default: false
 seealso:
   - module: meshfleet.particle.fleet
   - module: meshfleet.particle.device_info
@@ -162,6 +166,13 @@ device:
         name:
           before:
           after: barn-gateway
+    mesh:
+      description:
+        - What has become of the device in its network. V(joined); V(pending) when it is on its way, asleep or silent;
+          V(lost) when it was in and is no more; V(wrong_network). V(null) when that was not asked.
+      type: str
+      returned: always
+      sample: joined
     error:
       description:
         - Why the device failed or is pending, in the form of the task's own RV(error). V(null) without a reason.
@@ -257,4 +268,5 @@ SPEC = argument_spec(
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
+    verify_strict={"type": "bool", "default": False},
 )

@@ -182,8 +182,8 @@ devices:
           sample: gateway
         state:
           description:
-            - What the member reports of itself, V(joined), V(joining) or V(lost). V(null) where the cloud keeps no
-              reports.
+            - What has become of the member by its own report. V(joined), V(pending) when it is on its way or silent,
+              V(lost), or V(wrong_network) when it has joined another one. V(null) where the cloud keeps no reports.
           type: str
           returned: with V(mesh) in O(include)
           sample: joined

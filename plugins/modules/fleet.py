@@ -56,16 +56,24 @@ options:
         Devices of a product need no claim. Outside a product a device must be online to be claimed.
       - C(mesh), which has C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state)
         V(absent).
-      - Only devices of a product have C(groups), C(development), C(firmware_version) and C(mesh).
+      - Only devices of a product have C(groups), C(development), C(firmware_version), and C(mesh) in a network of
+        C(backend) V(ledger).
       - Without a product, a device that is not claimed yet is found by id or serial number. The cloud tells the ids of
         50 serial numbers in an hour; the other devices are V(pending) until then.
     type: list
     elements: raw
   networks:
     description:
-      - The networks, by name. Each may have C(backend) (V(ledger)), C(parameters) for its members, and C(gateways),
-        the ids of those gateways that are not among O(devices).
-      - Without C(parameters), members keep those that they have, and a new one gets those of the others.
+      - The networks, by name. Each may have C(backend), C(parameters), C(gateways), the ids of those gateways that are
+        not among O(devices), and C(state).
+      - C(backend) V(ledger), when not given, is for firmware that keeps the mesh contract and devices of a product.
+        C(parameters) reach its members. Without them, members keep those that they have, and a new one gets those of
+        the others.
+      - C(backend) V(networks) is the registry of Particle Mesh, which Particle has retired, where a cloud still has
+        it. Its C(parameters) are C(type) and C(limit). Names have at most 16 bytes.
+      - C(state) V(absent) dissolves the network. All its members leave it, also those that are not declared.
+      - What cannot be is refused before the first write, with all its reasons. In networks with gateways to come these
+        come before nodes, and a gateway that goes does so after the one in its place has come.
     type: dict
   groups_mode:
     description:
@@ -129,6 +137,12 @@ options:
     description: Seconds to wait for members to join.
     type: int
     default: 300
+  verify_strict:
+    description:
+      - Whether members that have not joined in time have failed, with O(verify=online). A device that sleeps cannot say
+        that it has joined.
+    type: bool
+    default: false
   from_inventory:
     description:
       - Take the devices from the hosts of the play, each of which has its device in the variable C(particle_device).
@@ -283,6 +297,13 @@ devices:
         name:
           before:
           after: barn-gateway
+    mesh:
+      description:
+        - What has become of the device in its network. V(joined); V(pending) when it is on its way, asleep or silent;
+          V(lost) when it was in and is no more; V(wrong_network). V(null) when that was not asked.
+      type: str
+      returned: always
+      sample: joined
     error:
       description:
         - Why the device failed or is pending, in the form of the task's own RV(error). V(null) without a reason.
@@ -393,6 +414,7 @@ SPEC = argument_spec(
     budget_requests={"type": "int"},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
+    verify_strict={"type": "bool", "default": False},
     from_inventory={"type": "bool", "default": False},
     on_error={"type": "str", "choices": ["continue", "stop"], "default": "continue"},
     max_failures={"type": "int"},

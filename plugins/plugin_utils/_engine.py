@@ -33,7 +33,7 @@ def reconcile_for(
             http,
             manifest,
             check_mode=task.check_mode,
-            proof=Proof(task.options["verify"], task.options["verify_timeout"]),
+            proof=Proof(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict"))),
             warn=task.warn,
             hold=lambda product: hold(http, product),
             **more,

@@ -161,7 +161,7 @@ class TestStatesOfTheMesh:
         with client(scripted_cloud.url) as http:
             add_mesh_states(http, found, dict.fromkeys((ONE, TWO), FIELD_LOGGER), [].append)
         assert found[ONE]["mesh"] == {"network": "barn", "role": "node", "state": "joined"}
-        assert found[TWO]["mesh"]["state"] == "joining"
+        assert found[TWO]["mesh"]["state"] == "wrong_network"
         assert found[device_id(3)]["mesh"] is None
 
     def test_are_unknown_where_nobody_keeps_reports(self, scripted_cloud: ScriptedCloud) -> None:

@@ -32,6 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
+    MemberPlan,
     Membership,
     Shared,
 )
@@ -448,3 +449,20 @@ def test_the_difference_shows_what_is_removed() -> None:
     plan = Plan((), (), (), {}, removes={"networks": ("barn",)}, teardown=(Shared("write", frozenset()),))
     assert plan.changed
     assert difference(plan) == {"before": {"networks": ["barn"]}, "after": {}}
+
+
+def test_who_is_a_network_s_own_is_a_gateway_before_and_a_node_after() -> None:
+    groups = frozenset({"mesh-barn", "mesh-gateway", "mesh-node", "north"})
+    calls = batches([DevicePlan(ONE, {}, add_groups=groups, remove_groups=groups)], 10)
+    assert [f"{change} {group}" for change, group, _ in calls] == [
+        *("add mesh-gateway", "add mesh-barn", "add north", "add mesh-node"),
+        *("remove mesh-node", "remove mesh-barn", "remove north", "remove mesh-gateway"),
+    ]
+
+
+def test_devices_come_in_their_turn() -> None:
+    plans = [
+        DevicePlan(device, {}, add_groups=frozenset({"mesh-barn"}), mesh=MemberPlan(stage=stage))
+        for device, stage in ((ONE, 2), (TWO, 0))
+    ]
+    assert batches(plans, 1) == [("add", "mesh-barn", (TWO,)), ("add", "mesh-barn", (ONE,))]

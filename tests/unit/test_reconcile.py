@@ -605,13 +605,13 @@ class TestWaitingForTheMesh:
             cloud.answer("GET", REPORTS, json={"instances": reports}, repeat=number == len(sweeps))
 
     @staticmethod
-    def wait(cloud: ScriptedCloud, clock: Clock, timeout: float) -> dict[str, Any]:
+    def wait(cloud: ScriptedCloud, clock: Clock, timeout: float, *, strict: bool = False) -> dict[str, Any]:
         with client(cloud.url) as http:
             return reconcile(
                 http,
                 read_manifest(barn([ONE, TWO])),
                 check_mode=False,
-                proof=Proof("online", timeout),
+                proof=Proof("online", timeout, strict),
                 warn=list[str]().append,
                 clock=clock.read,
                 sleep=clock.sleep,
@@ -634,6 +634,19 @@ class TestWaitingForTheMesh:
         assert result["networks"]["barn"] == {"gateways": 1, "nodes": 1, "joined": 1, "lost": 1, "pending": 0}
         assert "failed" not in result
         assert clock.slept == [5, 5, 2]
+
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_tells_who_is_in_another_network(self, scripted_cloud: ScriptedCloud, strict: bool) -> None:
+        elsewhere = {"network": "shed", "role": "node", "state": "joined"}
+        here = {"network": "barn", "role": "gateway", "state": "joined"}
+        rows = [instance(ONE, here, "mesh-status"), instance(TWO, elsewhere, "mesh-status")]
+        scripted_cloud.answer("GET", REPORTS, json={"instances": rows}, repeat=True)
+        self.formed(scripted_cloud)
+        result = self.wait(scripted_cloud, Clock(), 60, strict=strict)
+        assert [device["mesh"] for device in result["devices"]] == ["joined", "wrong_network"]
+        assert statuses(result) == {ONE: "ok", TWO: "failed" if strict else "pending"}
+        assert errors(result) == ({TWO: "conflict"} if strict else {})
+        assert result["networks"]["barn"] == {"gateways": 1, "nodes": 1, "joined": 1, "lost": 0, "pending": 1}
 
     def test_looks_once_when_there_is_no_time(self, scripted_cloud: ScriptedCloud) -> None:
         clock = Clock()

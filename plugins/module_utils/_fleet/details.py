@@ -109,7 +109,7 @@ def _note(facts: dict[str, Any], question: Question, answer: Any, wanted: Wanted
 
 
 def add_mesh_states(http: Http, devices: Devices, products: Mapping[str, Product], warn: Callable[[str], None]) -> None:
-    """Put what members report of themselves into ``mesh.state``: ``joined``, ``joining`` or ``lost``.
+    """Put what has become of members into ``mesh.state``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
     ``None`` where nobody has said: a cloud without ledgers, or a network that is only registered.
     """
