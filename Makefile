@@ -65,7 +65,7 @@ integration: setup $(REAL)/.installed $(CLIENT)/.installed ## tests of the whole
 	python -m pytest -n 2 --dist loadfile tests/integration
 
 .PHONY: bench
-bench: setup ## measurements; they print figures and assert nothing about time
+bench: setup $(CLIENT)/.installed ## measurements; they print figures and assert nothing about time
 	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; python "$$bench"; done
 
 .PHONY: format

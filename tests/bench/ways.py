@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The same two writes for each device as whole playbooks: one `fleet` task, and the ways people do it today."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from support.fleets import NETWORKS, PATIENCE, Fleet, fleet_of
+from support.playbooks import run_playbook
+from support.plays import cloud_environment
+from support.simulator import PRODUCT_SLUG
+
+FORKS = 25
+
+
+def by_fleet(size: int, folder: Path) -> float:
+    """Devices per second with one `fleet` task, which also imports them and makes groups and ledgers."""
+    with fleet_of(size) as fleet:
+        file = folder / "fleet.json"
+        file.write_text(json.dumps(fleet.manifest))
+        task = {"meshfleet.particle.fleet": {"manifest": str(file), "verify": "none", "progress": False}}
+        began = time.monotonic()
+        run_playbook(
+            [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}],
+            env=cloud_environment(fleet.cloud.url),
+            timeout=PATIENCE,
+        ).succeeded()
+        return size / (time.monotonic() - began)
+
+
+def by_uri(hosts: int, *, loop: bool) -> float:
+    """Devices per second of `ansible.builtin.uri`, a task for each write: over hosts, or in a loop of one host."""
+    with fleet_of(hosts) as fleet:
+        fleet.engine()  # imports and makes what the writes stand on
+        by_name = {device["name"]: device for device in fleet.manifest["devices"]}
+        tasks = _uri_tasks(fleet, "item" if loop else "devices[inventory_hostname]")
+        if loop:
+            tasks = [{**task, "loop": "{{ devices.values() | list }}"} for task in tasks]
+        play = {
+            "hosts": "localhost" if loop else "all",
+            "gather_facts": False,
+            "vars": {"ansible_connection": "local"},
+            "tasks": tasks,
+        }
+        inventory = [] if loop else ["-i", ",".join(by_name) + ",", "--forks", str(FORKS)]
+        began = time.monotonic()
+        run_playbook([play], extra_vars={"devices": by_name}, args=inventory, timeout=PATIENCE).succeeded()
+        return hosts / (time.monotonic() - began)
+
+
+def _uri_tasks(fleet: Fleet, device: str) -> list[dict[str, Any]]:
+    """The two writes, where `device` is the expression that names the device in the templates."""
+    api = f"{fleet.cloud.url}/v1"
+    common = {
+        "method": "PUT",
+        "headers": {"Authorization": f"Bearer {fleet.token}"},
+        "body_format": "json",
+        "status_code": [200, 201],
+    }
+    writes = {
+        f"{api}/products/{PRODUCT_SLUG}/devices/{{{{ {device}.id }}}}": {"name": f"{{{{ {device}.name }}}}"},
+        f"{api}/ledgers/mesh/instances/{{{{ {device}.id }}}}": {"instance": {"data": {"network": NETWORKS[0]}}},
+    }
+    return [{"ansible.builtin.uri": {**common, "url": url, "body": body}} for url, body in writes.items()]

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Fleets to measure: a simulator, what is declared of it, and programs that measure themselves on the way there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from support.paths import COLLECTIONS, OFFICIAL_CLIENT, TESTS
+from support.plays import manifest_for
+from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
+
+PROGRAMS = TESTS / "bench" / "peers"
+WORKERS = 16
+NETWORKS = [f"site-{number:02}" for number in range(10)]
+NEW_GROUPS = len(NETWORKS) + len(("mesh-gateway", "mesh-node"))
+PATIENCE = 3600
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a program measured of itself. Times in seconds, memory in megabytes."""
+
+    requests: int
+    seconds: float
+    cpu: float
+    megabytes: float
+    writes: int = 0
+    whole_cpu: float = 0.0
+    """With what came before the first request: starting, and reading the manifest."""
+    summary: dict[str, int] | None = None
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu_of_request(self) -> float:
+        """Milliseconds."""
+        return 1000 * self.cpu / self.requests
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A simulator and what is declared of its devices."""
+
+    cloud: Simulator
+    file: Path
+    token: str
+    manifest: dict[str, Any]
+
+    def engine(self) -> Measured:
+        """Bring the fleet to what is declared now, with the engine in a process of its own."""
+        return self._run(sys.executable, "engine.py")
+
+    def bare_pool(self) -> Measured:
+        """The same writes by a bare pool of `requests`. The fleet has to be there already."""
+        return self._run(sys.executable, "bare_pool.py")
+
+    def promise_pool(self) -> Measured:
+        """The same writes by the official client. The fleet has to be there already."""
+        return self._run("node", "promise_pool.mjs")
+
+    def _run(self, interpreter: str, program: str) -> Measured:
+        self.file.write_text(json.dumps(self.manifest))
+        done = subprocess.run(
+            [interpreter, str(PROGRAMS / program), self.cloud.url, self.token, str(self.file), str(WORKERS)],
+            env={"PYTHONPATH": str(COLLECTIONS), "PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(OFFICIAL_CLIENT)},
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+@contextmanager
+def fleet_of(size: int, *flags: str) -> Iterator[Fleet]:
+    """`size` devices in their boxes, declared with names and as members of ten networks.
+
+    `flags` are the simulator's.
+    """
+    with running_simulator("--fleet", str(size), *flags) as cloud, tempfile.TemporaryDirectory() as folder:
+        form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+        answer = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=60)
+        token = str(answer.json()["access_token"])
+        yield Fleet(cloud, Path(folder) / "manifest.json", token, manifest_for(cloud, NETWORKS))
