@@ -68,6 +68,10 @@ class Simulator:
         """Schedule faults, behind those that are still due; `reset` clears the schedule."""
         self._admin("POST", "faults", json=list(faults))
 
+    def clear_faults(self) -> None:
+        """Nothing goes wrong any more."""
+        self._admin("DELETE", "faults")
+
     def faults(self) -> list[dict[str, Any]]:
         """The schedule, and how often each entry has fired."""
         schedule: list[dict[str, Any]] = self._admin("GET", "faults")

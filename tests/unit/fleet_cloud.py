@@ -61,9 +61,9 @@ class RecordingHttp(Http):
 
 
 @contextmanager
-def client(url: str, *, workers: int = 16) -> Iterator[RecordingHttp]:
+def client(url: str, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
     """A client without a login that never sleeps."""
-    http = RecordingHttp(Connection(url, timeout=10), workers=workers, sleep=lambda seconds: None)
+    http = RecordingHttp(Connection(url, timeout=timeout), workers=workers, sleep=lambda seconds: None)
     try:
         yield http
     finally:
@@ -71,13 +71,17 @@ def client(url: str, *, workers: int = 16) -> Iterator[RecordingHttp]:
 
 
 @contextmanager
-def user(simulator: Simulator, *, workers: int = 16) -> Iterator[RecordingHttp]:
+def user(simulator: Simulator, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
     """The simulator's user, logged in, with an empty record."""
-    with client(simulator.url, workers=workers) as http:
-        token = PasswordLogin(USERNAME, PASSWORD).obtain(http, {"expires_in": "3600"}, {}).access_token
-        http.authorize(token)
+    with client(simulator.url, workers=workers, timeout=timeout) as http:
+        http.authorize(log_in(http))
         http.calls.clear()
         yield http
+
+
+def log_in(http: Http) -> str:
+    """A token of the simulator's user."""
+    return PasswordLogin(USERNAME, PASSWORD).obtain(http, {"expires_in": "3600"}, {}).access_token
 
 
 def run(

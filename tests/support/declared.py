@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What a manifest makes of a cloud, worked out from the manifest and the state before, by no line of the collection.
+
+It speaks the simulator's words (`Simulator.state`), so that a run is judged by what the cloud holds and not by what
+the collection reads of it. All that is not declared must stay as it was: other devices, other groups, other fields,
+other ledgers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from support.simulator import PRODUCT_ID, PRODUCT_SLUG, USERNAME
+
+ORDERS = "mesh"
+REPORTS = "mesh-status"
+RESERVED = "mesh-"
+LABELS = ("serial_number", "iccid", "imei")
+
+State = dict[str, Any]
+Record = Mapping[str, Any]
+
+
+def seen(state: Mapping[str, Any]) -> State:
+    """The part of the state that a run can change, by names instead of in lists.
+
+    What members report follows from their orders, so of that ledger only its being there counts. No notes and empty
+    notes are one and the same.
+    """
+    return {
+        "devices": {
+            device["id"]: {**device, "groups": sorted(device["groups"]), "notes": device["notes"] or None}
+            for device in state["devices"]
+        },
+        "groups": {product["slug"]: set(product["groups"]) for product in state["products"]},
+        "ledgers": {
+            ledger["name"]: {
+                "account": ledger["account"],
+                "scope": ledger["scope"],
+                "direction": ledger["direction"],
+                "data": {}
+                if ledger["name"] == REPORTS
+                else {instance["scope_value"]: instance["data"] for instance in ledger["instances"]},
+            }
+            for ledger in state["ledgers"]
+        },
+    }
+
+
+def as_declared(
+    before: State, manifest: Mapping[str, Any], *, absent: bool = False, refused: Collection[str] = ()
+) -> State:
+    """What `seen` must show after a run of `manifest`, or after one that takes its devices out again.
+
+    Every network must declare its parameters: without them what members get depends on what they had.
+
+    :param before: what `seen` showed before it.
+    :param refused: ids of declared devices that are not ours to have, and that must be left as they are.
+    """
+    after = copy.deepcopy(before)
+    product = "product" in manifest
+    networks = _networks(before, manifest, refused)
+    if not absent and any("network" in record.get("mesh", {}) for record in manifest["devices"]):
+        _add_ledgers(after)
+    for record in manifest["devices"]:
+        device = after["devices"].get(id_of(before, record) or "")
+        if device is None or device["id"] in refused:
+            continue
+        if absent:
+            _take_out(device, record, product=product)
+            if product:
+                _orders(after).pop(device["id"], None)
+            continue
+        _bring_in(device, record, product=product)
+        device["groups"] = _groups(record, device["groups"], exact=manifest.get("groups_mode") == "exact")
+        after["groups"][PRODUCT_SLUG] |= groups_of(record)
+        if "network" in record.get("mesh", {}):
+            orders = {**networks[record["mesh"]["network"]], "role": record["mesh"].get("role", "node")}
+            _orders(after)[device["id"]] = orders
+        elif "mesh" in record:
+            _orders(after).pop(device["id"], None)
+    return after
+
+
+def id_of(state: State, record: Record) -> str | None:
+    """The id of a device, also of one that is declared by its label; `None` when nobody knows it."""
+    if "id" in record:
+        return str(record["id"])
+    kind = next(kind for kind in LABELS if kind in record)
+    return next((str(id) for id, device in state["devices"].items() if device[kind] == record[kind]), None)
+
+
+def key_of(record: Record) -> str:
+    """What a manifest calls a device."""
+    return next(str(record[kind]) for kind in ("id", *LABELS) if kind in record)
+
+
+def groups_of(record: Record) -> set[str]:
+    """The device groups that a record asks for, those of its mesh among them."""
+    mesh = record.get("mesh", {})
+    if "network" not in mesh:
+        return set(record.get("groups", ()))
+    return {*record.get("groups", ()), RESERVED + mesh["network"], RESERVED + mesh.get("role", "node")}
+
+
+def _networks(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Each network as its members are told of it."""
+    return {
+        name: {
+            "network": name,
+            "gateways": sorted({*network.get("gateways", ()), *_gateways(before, manifest, name, refused)}),
+            "parameters": network["parameters"],
+        }
+        for name, network in manifest.get("networks", {}).items()
+    }
+
+
+def _gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
+    """The gateways among the devices. Of one that is not ours to have the cloud tells no id: its label stays."""
+    for record in manifest["devices"]:
+        mesh = record.get("mesh", {})
+        if (mesh.get("network"), mesh.get("role")) == (network, "gateway"):
+            device = id_of(before, record)
+            yield device if device is not None and device not in refused else key_of(record)
+
+
+def _bring_in(device: State, record: Record, *, product: bool) -> None:
+    if product:
+        device.update(product=PRODUCT_ID, quarantined=False)
+    if record.get("claimed"):
+        device["owner"] = USERNAME
+    elif "claimed" in record:
+        _unclaim(device, product=product)
+    device.update({field: record[field] or None for field in ("name", "notes") if field in record})
+    if "development" in record:
+        device["development"] = record["development"]
+    if "firmware_version" in record:
+        version = record["firmware_version"]
+        device["desired_firmware_version"] = None if version == "unlocked" else version
+
+
+def _take_out(device: State, record: Record, *, product: bool) -> None:
+    """Whoever is in quarantine is not in the product, and so does not leave it."""
+    if product and (device["product"] != PRODUCT_ID or device["quarantined"]):
+        return
+    if product:
+        device.update(product=None, groups=[], development=False, desired_firmware_version=None)
+    if record.get("claimed") is False:
+        _unclaim(device, product=product)
+
+
+def _unclaim(device: State, *, product: bool) -> None:
+    """Whoever owns a product can end any claim to its devices, everybody else only their own."""
+    if product or device["owner"] == USERNAME:
+        device["owner"] = None
+
+
+def _groups(record: Record, before: list[str], *, exact: bool) -> list[str]:
+    own = {group for group in before if not group.startswith(RESERVED)}
+    if "groups" in record and exact:
+        own = set()
+    mesh = set() if "mesh" in record else {group for group in before if group.startswith(RESERVED)}
+    return sorted(own | mesh | groups_of(record))
+
+
+def _orders(state: State) -> dict[str, Any]:
+    """The instances of the ledger that members read; where there is no ledger, none that would be kept."""
+    orders: dict[str, Any] = state["ledgers"].get(ORDERS, {"data": {}})["data"]
+    return orders
+
+
+def _add_ledgers(state: State) -> None:
+    for name, direction in ((ORDERS, "Downstream"), (REPORTS, "Upstream")):
+        ours = {"account": USERNAME, "scope": "Device", "direction": direction, "data": {}}
+        state["ledgers"].setdefault(name, ours)
