@@ -34,7 +34,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 
-_KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *CLOUD_NAMES.values()})
+_OF_THE_BOARD = ("platform_id", "system_firmware_version", "network")
+_KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *CLOUD_NAMES.values(), *_OF_THE_BOARD})
 """Of a row of the list what is looked at in here."""
 
 _UNSAID: dict[str, Any] = dict.fromkeys((CLOUD_NAMES[name] for name in FOR_PRODUCTS_ONLY), None)
@@ -182,7 +183,7 @@ def _declared(
 
 
 def _board_of(row: Mapping[str, Any]) -> Board:
-    platform, device_os, network = (row.get(key) for key in ("platform_id", "system_firmware_version", "network"))
+    platform, device_os, network = (row.get(key) for key in _OF_THE_BOARD)
     return Board(
         platform if isinstance(platform, int) else None,
         device_os if isinstance(device_os, str) else None,
