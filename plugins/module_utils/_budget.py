@@ -101,7 +101,7 @@ class Budget:
         return 0.0 if window is None else self._alone_with([window], lambda now: max(window.delay(now), 0.0))
 
     def used(self) -> float | None:
-        """The part of what may be used that is used now: 0.0 is nothing, 1.0 means waiting. ``None`` without a limit."""
+        """The part of what may be used that is used now: at 1.0 the next one waits. ``None`` without a limit."""
         window = self._windows.get(EVERY_ROUTE)
         return None if window is None else self._alone_with([window], window.used)
 
