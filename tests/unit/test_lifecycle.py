@@ -168,6 +168,12 @@ class TestWhatADeviceBringsAlong:
         assert http.writes.count(PUT) == ("notes" in more)
         assert run(http, of_product([own], **more))["changed"] is False
 
+    def test_is_taken_away_from_who_is_claimed_too(self, simulator: Simulator, http: RecordingHttp, own: str) -> None:
+        run(http, {"devices": [{"id": own, "claimed": False}]}, confirm=True)
+        result = run(http, {"devices": [{"id": own, "claimed": True, "notes": ""}]})
+        assert result["summary"]["changed"] == 1
+        assert not simulator.device(own)["notes"]
+
     def test_a_claim_that_cannot_be_given_up_is_a_failure(
         self, simulator: Simulator, http: RecordingHttp, own: str
     ) -> None:

@@ -295,11 +295,12 @@ class _Fleet:
         return applied
 
     def _may_have_brought(self, plan: Plan) -> set[str]:
-        """Devices that an import may have brought along with what they are to be without: nobody sees it before."""
+        """Devices that may have come with what they are to be without: nobody sees it before they are here."""
         to_be_without = {
             record.id for record in self.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
         }
-        return {device.id for device in plan.devices if device.imports} & to_be_without
+        newcomers = {device.id for device in plan.devices if device.imports or (device.claims and not self._product)}
+        return newcomers & to_be_without
 
     def _carry_out(self, plan: Plan, report: Report, applied: Applied) -> None:
         """Do what is planned; first of all learn the ids that are needed for it."""
