@@ -62,7 +62,10 @@ def shown_progress(task: Task) -> Iterator[Report]:
         yield no_report
         return
     screen: Screen = Lines(_write) if _COLUMNS is None else LiveLine(_write, _COLUMNS)
-    progress = Progress(_PLAIN_SECONDS if _COLUMNS is None else _LIVE_SECONDS)
+    progress = Progress(
+        _PLAIN_SECONDS if _COLUMNS is None else _LIVE_SECONDS,
+        budget_used=lambda: task.http.budget.used() if task.http else None,
+    )
     shown = Shown(progress, screen)
     task.warn = shown.aside(task.warn)
     with shown.running():

@@ -17,7 +17,7 @@ from support.plays import TASK, cloud_environment, manifest_for
 from support.simulator import Simulator, running_simulator
 
 ANNOUNCED = re.compile(
-    r"(?P<done>[\d,]+)/(?P<total>[\d,]+) \| [\d.]+/s \| ETA (-|\d+:\d\d:\d\d) \| \d+ failed( \| \d+ % of budget)?"
+    r"(?P<done>[\d,]+)/(?P<total>[\d,]+) \| [\d.]+/s \| ETA (-|\d+:\d\d:\d\d) \| \d+ failed \| \d+ % of budget"
 )
 SHORT, LONG = 60, 160
 """Devices whose writes, one after another, take more than two seconds, and more than one interval between lines."""
