@@ -4,21 +4,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from support.paths import OFFICIAL_CLIENT, TESTS
 from support.processes import ProcessFailed
+from support.simulator import PASSWORD, USERNAME
 
 SUITE = TESTS / "official_client"
 ACCOUNTS = SUITE / "accounts.json"
 ORG = "acme"
 PACKAGES = ("particle-api-js", "particle-api-js-11")
 SUITE_SECONDS = 180.0
+TOOL_SECONDS = 60.0
 
 COUNTS = re.compile(r"^assertions (\d+) methods (\d+)$", re.MULTILINE)
 
@@ -38,11 +42,7 @@ def official_verdict(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIEN
 
     A missing package is a failure and no reason to skip: tests that do not run prove nothing.
     """
-    if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
-        raise ProcessFailed(
-            "The official client is not installed. `make test` installs it, "
-            "`make integration` too; both need Node.js with npm."
-        )
+    _require(installed)
     # Without `--test` node runs the tests in one process, which so ends as a whole when its time is up.
     argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
     env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
@@ -63,3 +63,32 @@ def official_verdict(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIEN
     counts = COUNTS.search(output)
     assertions, methods = (int(counts[1]), int(counts[2])) if counts else (0, 0)
     return Verdict(run.returncode, output, assertions, methods)
+
+
+def mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIENT) -> dict[str, Any]:
+    """What the last client that knew mesh networks finds in a cloud, after carrying out `command`, if any.
+
+    Each network by name: its type and state, and the role of each of its members.
+    """
+    _require(installed)
+    credentials = {"USERNAME": USERNAME, "PASSWORD": PASSWORD, "MESH_CLOUD_URL": url}
+    run = subprocess.run(
+        ["node", str(SUITE / "networks.mjs"), *(command or ("read",))],
+        env={"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **credentials},
+        capture_output=True,
+        text=True,
+        timeout=TOOL_SECONDS,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise ProcessFailed(f"the official client ended with {run.returncode}. It printed:\n{run.stderr}")
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+def _require(installed: Path) -> None:
+    if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
+        raise ProcessFailed(
+            "The official client is not installed. `make test` installs it, "
+            "`make integration` too; both need Node.js with npm."
+        )

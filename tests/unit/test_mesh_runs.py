@@ -499,13 +499,15 @@ class TestARetiredRegistry:
 
     def test_need_not_be_left(self, simulator: Simulator) -> None:
         ids = ids_of(simulator)
-        data = {
-            "product": PRODUCT,
-            "networks": {"old": {"backend": "networks", "state": "absent"}},
-            "devices": [{"id": ids[0], "name": "kept", "mesh": {"state": "absent"}}],
-        }
+        devices = [{"id": ids[0], "name": "kept", "mesh": {"state": "absent"}}]
         with user(simulator) as http:
-            assert statuses(run(http, data)) == {ids[0]: "changed"}
+            assert statuses(run(http, {"product": PRODUCT, "devices": devices})) == {ids[0]: "changed"}
+
+    def test_cannot_be_told_to_dissolve_anything(self, simulator: Simulator) -> None:
+        networks = {"old": {"backend": "networks", "state": "absent"}}
+        with user(simulator) as http, pytest.raises(ParticleError) as caught:
+            run(http, {"product": PRODUCT, "networks": networks, "devices": []})
+        assert (caught.value.code, simulator.stats()["writes"]) == ("unsupported", 0)
 
 
 class TestTheProof:

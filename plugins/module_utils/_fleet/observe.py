@@ -175,14 +175,15 @@ def _declared(
             fields=observed_fields(row),
             groups=frozenset(texts_of(row.get("groups"))),
             owner=str(row["owner"]) if row.get("owner") else None,
-            board=_board_of(row),
+            board=board_of(row),
         )
         for row in rows
         if str(row.get("id")) in wanted
     }
 
 
-def _board_of(row: Mapping[str, Any]) -> Board:
+def board_of(row: Mapping[str, Any]) -> Board:
+    """What a row of a list tells of a device that matters to a mesh."""
     platform, device_os, network = (row.get(key) for key in _OF_THE_BOARD)
     return Board(
         platform if isinstance(platform, int) else None,

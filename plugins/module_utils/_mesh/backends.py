@@ -105,7 +105,7 @@ def plan(
             seen = kind.backend.observe(http, product, looked_at, {d: boards.get(d, Board()) for d in mine}, warn)
         except ParticleError as error:
             shown = any(kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board())) for d in mine)
-            if used or shown or error.code not in _NOT_OURS:
+            if looked_at or shown or error.code not in _NOT_OURS:
                 raise
             continue  # what is not there, or not for us to see, nobody needs to leave
         plans[name] = kind.backend.plan(looked_at, mine, groups_of, seen)

@@ -9,7 +9,7 @@ between the boards. A network comes into being with its first gateway and is con
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +145,7 @@ def observe(
 
     One request for each hundred networks, one or two for each declared one, one more for each hundred of its members.
     """
-    rows = {str(row.get("name")): row for row in _listed(http, networks)}
+    rows = {str(row.get("name")): row for row in listed(http, networks)}
     unlisted = [name for name in networks if name not in rows]
     # The list may leave out what waits for its gateway.
     found = in_parallel(lambda name: find_network(http, name), unlisted, http.workers)
@@ -165,18 +165,28 @@ def observe(
     return Observed(registered, seats, boards)
 
 
-def _listed(http: Http, networks: Mapping[str, Network]) -> list[dict[str, Any]]:
+def listed(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The networks that the cloud lists: those that a gateway has confirmed.
+
+    :param declared: the names of networks that need the registry, for the refusal where there is none.
+    :raises ParticleError: ``unsupported`` where the cloud has no registry.
+    """
     try:
         return list_networks(http)
     except ParticleError as error:
         if error.status not in _RETIRED or error.code in _ABOUT_THE_TOKEN:
             raise
-        raise retired(error, networks) from None
+        raise _retired(error, declared) from None
 
 
-def retired(error: ParticleError, networks: Mapping[str, Network]) -> ParticleError:
-    """What to say where a cloud answers for the registry with ``error``."""
-    names = f" Declared so: {', '.join(sorted(networks))}." if networks else ""
+def listed_by_name(http: Http, name: str, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, Any] | None:
+    """One network, also one that waits for its gateway and is not in the list, whose ``rows`` may be known already."""
+    rows = listed(http, [name]) if rows is None else rows
+    return next((row for row in rows if row.get("name") == name), None) or find_network(http, name)
+
+
+def _retired(error: ParticleError, declared: Collection[str]) -> ParticleError:
+    names = f" Declared so: {', '.join(sorted(declared))}." if declared else ""
     message = (
         f"This cloud has no registry of Particle Mesh networks, it answered {error.status}: Particle retired it, and "
         f"since the end of 2020 no device can be added.{names}"

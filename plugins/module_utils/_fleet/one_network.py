@@ -1,0 +1,189 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry of Particle Mesh by itself: one network as declared, and all networks as they are.
+
+Private to this collection. Unlike a fleet, a network may have devices that nobody has claimed yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks import find_network, list_members
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import PLATFORMS
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, DeviceRecord, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import board_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import (
+    CHANGED,
+    FAILED,
+    OK,
+    PENDING,
+    Outcome,
+    first_failure,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends, networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    GATEWAY,
+    NETWORKS,
+    NODE,
+    Board,
+    Membership,
+    Network,
+)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One network of the registry and its members. ``exact``: nobody else is to be in it."""
+
+    network: Network
+    members: Mapping[str, Membership]
+    exact: bool
+
+
+def declared(
+    name: str, gateways: Sequence[str], members: Sequence[str], parameters: Mapping[str, Any], *, exact: bool
+) -> Declared:
+    """A network that is to be there.
+
+    :raises ParticleError: ``invalid_manifest`` naming every mistake.
+    """
+    roles = [(gateway, GATEWAY) for gateway in gateways] + [(member, NODE) for member in members]
+    manifest = read_manifest(
+        {
+            "networks": {name: {"backend": NETWORKS, "parameters": dict(parameters)}},
+            "devices": [{"id": device, "mesh": {"network": name, "role": role}} for device, role in roles],
+        }
+    )
+    belongs = {record.id: record.mesh for record in manifest.devices if record.mesh is not None}
+    return Declared(manifest.networks[name], belongs, exact)
+
+
+def undeclared(name: str) -> Declared:
+    """A network that is to be no more. :raises ParticleError: ``invalid_manifest`` for a name that none can have."""
+    manifest = read_manifest({"networks": {name: {"backend": NETWORKS, "state": "absent"}}, "devices": []})
+    return Declared(manifest.networks[name], {}, exact=False)
+
+
+def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
+    """Bring one network to what is declared; in check mode say what that would take.
+
+    :returns: the documented result of ``network``, failed when a device failed.
+    :raises ParticleError: before the first write; ``unsupported`` where the cloud has no registry.
+    """
+    plan = _plan(http, wanted, warn)
+    applied = Applied()
+    if not check_mode:
+        applied = apply_plan(http, None, plan, backends)
+        doubtful = {device for device, error in applied.errors.items() if error.code == "ambiguous_write"}
+        if doubtful and applied.stopped is None:
+            _settle(http, wanted, doubtful, applied, warn)
+    outcomes = [_outcome(device, applied, check_mode=check_mode) for device in plan.devices]
+    error = first_failure(outcomes, applied.stopped)
+    return {
+        "changed": plan.changed if check_mode else applied.wrote,
+        "network": find_network(http, wanted.network.name) if applied.stopped is None else None,
+        "devices": [
+            {key: outcome.as_result()[key] for key in ("id", "status", "changes", "error")} for outcome in outcomes
+        ],
+        "diff": difference(plan),
+        **(error.as_failure() if error else {}),
+    }
+
+
+def _plan(http: Http, wanted: Declared, warn: Callable[[str], None]) -> Plan:
+    network = wanted.network
+    belongs: dict[str, Membership | None] = {}
+    if wanted.exact and (there := networks.listed_by_name(http, network.name)):
+        belongs |= {str(row.get("id")): None for row in list_members(http, str(there["id"]), network.name)}
+    belongs |= wanted.members
+    boards = _boards(http, belongs) if belongs else {}
+    mesh = backends.plan(http, None, {network.name: network}, belongs, {}, boards, warn)
+    backends.refuse_what_cannot_be(mesh)
+    devices = tuple(
+        DevicePlan(device, member.changes, mesh=member) for device in belongs if (member := mesh.members.get(device))
+    )
+    return Plan((), mesh.setup, devices, {}, mesh.creates, removes=mesh.removes)
+
+
+def _boards(http: Http, devices: Mapping[str, object]) -> dict[str, Board]:
+    """What is known of devices: one list tells of those that the account has claimed, the others are read singly."""
+    rows = {str(row.get("id")): row for row in list_account_devices(http).rows}
+
+    def read(device: str) -> dict[str, Any]:
+        try:
+            return get_device(http, device)
+        except ParticleError as error:
+            if error.status not in (403, 404):
+                raise
+            return {}  # a joiner need not be claimed, and then nobody sees it
+
+    unseen = [device for device in devices if device not in rows]
+    rows |= dict(zip(unseen, in_parallel(read, unseen, http.workers), strict=True))
+    return {device: board_of(rows[device]) for device in devices}
+
+
+def _settle(http: Http, wanted: Declared, doubtful: set[str], applied: Applied, warn: Callable[[str], None]) -> None:
+    """Whether a write took effect is observed, not guessed; what did not is written once more."""
+    for device in doubtful:
+        del applied.errors[device]
+    try:
+        again = _plan(http, wanted, warn)
+    except ParticleError as error:
+        applied.stopped = error
+        return
+    settled = {device.id for device in again.devices if not device.changed} & doubtful
+    applied.done |= settled
+    applied.wrote |= bool(settled)
+    applied.add(apply_plan(http, None, again, backends))
+
+
+def _outcome(device: DevicePlan, applied: Applied, *, check_mode: bool) -> Outcome:
+    error = applied.errors.get(device.id)
+    status = CHANGED if device.changed else OK
+    if error is not None:
+        status = FAILED
+    elif device.changed and not check_mode and device.id not in applied.done:
+        status = PENDING
+    return Outcome.of(DeviceRecord(device.id), status, device.changes, error, None)
+
+
+def look_at_networks(http: Http, name: str | None, *, members: bool) -> dict[str, Any]:
+    """All networks of the account, or the one called ``name``, with their devices.
+
+    :returns: the documented result of ``network_info``.
+    :raises ParticleError: ``unsupported`` where the cloud has no registry.
+    """
+    rows = networks.listed(http)
+    if name is not None:
+        found = networks.listed_by_name(http, name, rows)
+        rows = [found] if found else []
+    shown = [dict(row) for row in rows]
+    if members:
+        lists = in_parallel(lambda row: list_members(http, str(row["id"]), str(row.get("name"))), rows, http.workers)
+        for network, devices in zip(shown, lists, strict=True):
+            network["devices"] = [_member(row) for row in devices]
+    return {"changed": False, "networks": shown, "count": len(shown)}
+
+
+def _member(row: Mapping[str, Any]) -> dict[str, Any]:
+    seat = networks.seat_of(row.get("network"))
+    platform = row.get("platform_id")
+    role = row["network"].get("role") if seat else None
+    return {
+        "id": row.get("id"),
+        "name": row.get("name"),
+        "platform_id": platform,
+        "platform": PLATFORMS.get(platform) or f"unknown ({platform})" if isinstance(platform, int) else None,
+        "role": seat.membership.role if seat else NODE,
+        "state": role.get("state") if isinstance(role, dict) else None,
+    }

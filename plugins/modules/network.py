@@ -1,0 +1,256 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: network
+short_description: Keep one network of the Particle Mesh registry as declared
+version_added: 0.1.0
+description:
+  - Particle Mesh ended with Device OS 1.5, and Particle has retired its registry of networks. This is for clouds that
+    still have it; on others the task fails with error code V(unsupported) before anything is written, and
+    M(meshfleet.particle.fleet) forms networks of backend C(ledger) instead.
+  - The registry says which devices are in which network. To form a network also takes the boards themselves and its
+    password, over USB or Bluetooth, and that is no matter of the cloud.
+  - A device is in one network, so who is in another one leaves it first. Gateways come before nodes, and a gateway goes
+    after the one in its place has come.
+  - For a whole fleet M(meshfleet.particle.fleet) does the same, with backend C(networks).
+author:
+  - meshfleet.particle contributors (@meshfleet)
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.connection.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of the network, at most 16 bytes. An account has one network of a name.
+    type: str
+    required: true
+  gateways:
+    description:
+      - Ids of the gateways, which have an uplink of their own. A network comes into being with one of them, and is
+        confirmed when a gateway is online.
+      - Required with O(state=present).
+    type: list
+    elements: str
+    aliases: [gateway]
+  members:
+    description: Ids of the nodes. They need not be claimed yet.
+    type: list
+    elements: str
+    default: []
+  exact:
+    description: Whether devices that are neither O(gateways) nor O(members) leave the network.
+    type: bool
+    default: false
+  type:
+    description:
+      - Type of a network that is not there yet. When not given, V(micro_cellular) or V(micro_wifi), after its gateway,
+        for at most 10 devices with 1 gateway, and V(large_site) for all others.
+      - The type of a network cannot be changed.
+    type: str
+    choices: [micro_wifi, micro_cellular, high_availability, large_site]
+  limit:
+    description: Most devices that a network may have which is none of the small types.
+    type: int
+    default: 100
+  state:
+    description: V(absent) dissolves the network. All its devices are free then.
+    type: str
+    choices: [present, absent]
+    default: present
+seealso:
+  - module: meshfleet.particle.network_info
+  - module: meshfleet.particle.fleet
+"""
+
+EXAMPLES = r"""
+- name: Declare a network with its gateway and two nodes
+  meshfleet.particle.network:
+    access_token: "{{ token.access_token }}"
+    name: barn
+    gateway: e00fce68aabbccddeeff0022
+    members:
+      - e00fce68aabbccddeeff0023
+      - e00fce68aabbccddeeff0024
+
+- name: Replace a dead gateway, and let nobody else be in the network
+  meshfleet.particle.network:
+    name: barn
+    gateway: e00fce68aabbccddeeff0025
+    members:
+      - e00fce68aabbccddeeff0023
+      - e00fce68aabbccddeeff0024
+    exact: true
+
+- name: Dissolve a network
+  meshfleet.particle.network:
+    name: barn
+    state: absent
+"""
+
+RETURN = r"""
+network:
+  description: The network as the cloud describes it now, V(null) when there is none.
+  returned: when the cloud was asked
+  type: dict
+  sample:
+    id: 5c11aa22bb33cc44dd55ee66
+    name: barn
+    type: micro_cellular
+    state: confirmed
+    device_count: 3
+    gateway_count: 1
+devices:
+  description: What became of each device that was declared, or had to leave.
+  returned: when the cloud was asked
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Device id.
+      type: str
+      returned: always
+      sample: e00fce68aabbccddeeff0023
+    status:
+      description: V(ok), V(changed), V(failed), or V(pending) when it was not reached.
+      type: str
+      returned: always
+      sample: changed
+    changes:
+      description: Network and role before and after, in C(mesh), where they differ.
+      type: dict
+      returned: always
+      sample:
+        mesh:
+          before:
+          after:
+            network: barn
+            role: node
+    error:
+      description: Why the device failed, in the form of the task's own RV(error). V(null) when it did not.
+      type: dict
+      returned: always
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
+cloud:
+  description: What the task cost.
+  returned: when a cloud was asked
+  type: dict
+  contains:
+    requests:
+      description: Requests sent, logins included.
+      type: int
+      returned: always
+      sample: 11
+    writes:
+      description: Those of them that may change the fleet.
+      type: int
+      returned: always
+      sample: 0
+    retries:
+      description: Requests that were sent again after a passing failure.
+      type: int
+      returned: always
+      sample: 0
+    throttled_seconds:
+      description: Seconds waited because the cloud asked for it.
+      type: float
+      returned: always
+      sample: 0.0
+    budget_wait_seconds:
+      description: Seconds waited so that the cloud need not ask.
+      type: float
+      returned: always
+      sample: 0.0
+error:
+  description: Why the task failed.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One word of the closed list, to act on.
+      type: str
+      returned: always
+      sample: token_expired
+    status:
+      description: HTTP status behind it, V(null) without one.
+      type: int
+      returned: always
+      sample: 401
+    message:
+      description: What failed, and why.
+      type: str
+      returned: always
+      sample: "Could not list the mesh networks: the access token has expired; it answered 401."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Obtain a new access token, or give username and password instead.
+    route:
+      description: Method and path template of the request behind it, V(null) without one.
+      type: str
+      returned: always
+      sample: GET /v1/networks
+"""
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.one_network import (
+    declared,
+    keep_network,
+    undeclared,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
+    Task,
+    argument_spec,
+    run_module,
+)
+
+SPEC = argument_spec(
+    name={"type": "str", "required": True},
+    gateways={"type": "list", "elements": "str", "aliases": ["gateway"]},
+    members={"type": "list", "elements": "str", "default": []},
+    exact={"type": "bool", "default": False},
+    type={"type": "str", "choices": ["micro_wifi", "micro_cellular", "high_availability", "large_site"]},
+    limit={"type": "int", "default": 100},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+)
+
+
+def network(task: Task) -> dict[str, Any]:
+    """Judge what is declared, which needs no cloud, then log in and see to it."""
+    options = task.options
+    if options["state"] == "absent":
+        wanted = undeclared(options["name"])
+    elif not options["gateways"]:
+        message = f"Network {options['name']} is declared without a gateway."
+        raise ParticleError("invalid_manifest", message, hint="Name its gateways: a network begins with one.")
+    else:
+        parameters = {key: options[key] for key in ("type", "limit") if options[key] is not None}
+        wanted = declared(options["name"], options["gateways"], options["members"], parameters, exact=options["exact"])
+    with task.session() as http:
+        return keep_network(http, wanted, check_mode=task.check_mode, warn=task.warn)
+
+
+def main() -> None:
+    run_module(SPEC, network)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: network_info
+short_description: List the networks of the Particle Mesh registry
+version_added: 0.1.0
+description:
+  - Lists the networks of the account with their devices, where a cloud still has the registry. Particle has retired
+    it; on a cloud without it the task fails with error code V(unsupported).
+  - Networks of backend C(ledger) are in no registry. M(meshfleet.particle.device_info) tells of each device in which
+    network it is.
+author:
+  - meshfleet.particle contributors (@meshfleet)
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.connection.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Only reads, so check mode makes no difference.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: N/A
+    details: Changes nothing.
+options:
+  name:
+    description:
+      - Look at this network only. It is found also when no gateway of it has been online yet; such networks are in no
+        list.
+    type: str
+  members:
+    description: Whether to read which devices are in each network. It takes a request for each hundred of them.
+    type: bool
+    default: true
+seealso:
+  - module: meshfleet.particle.network
+  - module: meshfleet.particle.device_info
+"""
+
+EXAMPLES = r"""
+- name: List the networks
+  meshfleet.particle.network_info:
+    access_token: "{{ token.access_token }}"
+  register: mesh
+
+- name: Name the gateways of each
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.devices | selectattr('role', 'eq', 'gateway') | map(attribute='id') | list }}"
+  loop: "{{ mesh.networks }}"
+
+- name: Look at one, with PARTICLE_ACCESS_TOKEN in the environment
+  meshfleet.particle.network_info:
+    name: barn
+    members: false
+"""
+
+RETURN = r"""
+networks:
+  description: One dictionary for each network, with what the cloud tells under the cloud's names.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Id of the network, 24 hexadecimal digits.
+      type: str
+      returned: success
+      sample: 5c11aa22bb33cc44dd55ee66
+    name:
+      description: Name of the network.
+      type: str
+      returned: success
+      sample: barn
+    type:
+      description: V(micro_wifi), V(micro_cellular), V(high_availability) or V(large_site).
+      type: str
+      returned: success
+      sample: micro_wifi
+    state:
+      description: V(pending) until a gateway has been online, V(confirmed) from then on.
+      type: str
+      returned: success
+      sample: confirmed
+    devices:
+      description: Its devices.
+      type: list
+      elements: dict
+      returned: with O(members)
+      contains:
+        id:
+          description: Device id.
+          type: str
+          returned: success
+          sample: e00fce68aabbccddeeff0022
+        name:
+          description: Name of the device, if it has one.
+          type: str
+          returned: success
+          sample: barn-gateway
+        platform_id:
+          description: Number of the platform.
+          type: int
+          returned: success
+          sample: 12
+        platform:
+          description: Name of the platform.
+          type: str
+          returned: success
+          sample: argon
+        role:
+          description: V(gateway) or V(node).
+          type: str
+          returned: success
+          sample: gateway
+        state:
+          description: V(confirmed) when the device has connected in this role, V(pending) before.
+          type: str
+          returned: success
+          sample: confirmed
+count:
+  description: Number of networks.
+  returned: success
+  type: int
+  sample: 2
+credentials_source:
+  description:
+    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
+      V(the login of the official command line tool), or V(nowhere). Never what they are.
+  returned: when credentials were looked for
+  type: str
+  sample: the environment
+cloud:
+  description: What the task cost.
+  returned: when a cloud was asked
+  type: dict
+  contains:
+    requests:
+      description: Requests sent, logins included.
+      type: int
+      returned: always
+      sample: 11
+    writes:
+      description: Those of them that may change the fleet.
+      type: int
+      returned: always
+      sample: 0
+    retries:
+      description: Requests that were sent again after a passing failure.
+      type: int
+      returned: always
+      sample: 0
+    throttled_seconds:
+      description: Seconds waited because the cloud asked for it.
+      type: float
+      returned: always
+      sample: 0.0
+    budget_wait_seconds:
+      description: Seconds waited so that the cloud need not ask.
+      type: float
+      returned: always
+      sample: 0.0
+error:
+  description: Why the task failed.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One word of the closed list, to act on.
+      type: str
+      returned: always
+      sample: token_expired
+    status:
+      description: HTTP status behind it, V(null) without one.
+      type: int
+      returned: always
+      sample: 401
+    message:
+      description: What failed, and why.
+      type: str
+      returned: always
+      sample: "Could not list the mesh networks: the access token has expired; it answered 401."
+    hint:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Obtain a new access token, or give username and password instead.
+    route:
+      description: Method and path template of the request behind it, V(null) without one.
+      type: str
+      returned: always
+      sample: GET /v1/networks
+"""
+
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.one_network import look_at_networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
+    Task,
+    argument_spec,
+    run_module,
+)
+
+SPEC = argument_spec(name={"type": "str"}, members={"type": "bool", "default": True})
+
+
+def network_info(task: Task) -> dict[str, Any]:
+    """Log in and look."""
+    with task.session() as http:
+        return look_at_networks(http, task.options["name"], members=task.options["members"])
+
+
+def main() -> None:
+    run_module(SPEC, network_info)
+
+
+if __name__ == "__main__":
+    main()
