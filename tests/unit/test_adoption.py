@@ -117,7 +117,14 @@ groups = st.lists(st.sampled_from(["north", "south", "mesh-barn", "mesh-node", "
 rows = st.lists(
     st.fixed_dictionaries(
         {"id": st.sampled_from([ONE, TWO, THREE, "odd"])},
-        optional={"name": names, "notes": names, "groups": groups, "quarantined": st.booleans()},
+        optional={
+            "name": names,
+            "notes": names,
+            "groups": groups,
+            "quarantined": st.booleans(),
+            "development": st.none() | st.booleans(),
+            "desired_firmware_version": st.none() | st.integers(0, 70_000),
+        },
     ),
     unique_by=lambda row: str(row["id"]),
 )
@@ -125,7 +132,6 @@ rows = st.lists(
 
 @given(rows, st.booleans())
 def test_whatever_a_fleet_is_like_its_manifest_can_be_read(found: list[dict[str, Any]], of_product: bool) -> None:
-    # Keys that the reader does not know yet stay out of these rows.
     manifest, _ = adopt(*found, product=PRODUCT if of_product else None)
     assert len(read_manifest(manifest).devices) == len(manifest["devices"])
 
@@ -133,13 +139,15 @@ def test_whatever_a_fleet_is_like_its_manifest_can_be_read(found: list[dict[str,
 def test_a_run_over_an_adopted_fleet_writes_nothing(simulator: Simulator) -> None:
     ids = ids_of(simulator)
     with user(simulator) as http:
-        declared = barn(ids)
+        declared = barn(ids, join_key="hush")
         for index, device in enumerate(declared["devices"]):
             device.update(groups=["north", "south"][: index % 3], notes="" if index % 2 else "north wall")
+            device.update(development=index % 4 == 0, firmware_version="unlocked" if index % 5 else 7)
         run(http, declared)
         found = gather(http, Sources((PRODUCT,), None, False), [{}])
         manifest = manifest_of(PRODUCT, found.devices, found.devices, [].append)
         http.calls.clear()
         again = run(http, manifest)
+    assert "hush" not in repr(manifest)
     assert (again["changed"], http.writes) == (False, [])
     assert set(statuses(again).values()) == {"ok"}

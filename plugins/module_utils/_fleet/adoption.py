@@ -39,10 +39,11 @@ def manifest_of(
     waiting = {device for device in adopted if devices[device].get("quarantined") or devices[device].get("denied")}
     odd = {device for device in adopted if not _DEVICE_ID.match(device)}
     taken = [device for device in adopted if device not in waiting | odd]
-    networks = _networks(devices, taken)
+    networks = _networks(devices, taken) if product is not None else {}
     records = [_record(device, devices[device], product, networks) for device in taken]
-    unsaid = {name for device in taken for name in _groups(devices[device]) if not _GROUP_NAME.match(name)}
-    members = (_membership(devices[device]) for device in taken)
+    of_product = taken if product is not None else []
+    unsaid = {name for device in of_product for name in _groups(devices[device]) if not _GROUP_NAME.match(name)}
+    members = (_membership(devices[device]) for device in of_product)
     lost = {member.network for member in members if member is not None} - networks.keys()
     for count, what in (
         (len(waiting), "devices are quarantined or denied, and to declare them would approve them"),
