@@ -9,7 +9,8 @@ module: device_facts
 short_description: Gather the facts of a host's own device
 version_added: 0.1.0
 description:
-  - Tells what the cloud knows of one device as C(ansible_facts.particle).
+  - Tells what the cloud knows of one device as C(ansible_facts.particle), the same as the host variable C(particle)
+    of the inventory plugin P(meshfleet.particle.devices#inventory).
   - The lists of the fleet are read once for all hosts of a run, and for all plays within O(max_age).
   - As a task it runs on the controller, without a process for each host. Where C(gather_facts) calls it, named in
     C(ansible_facts_modules), it is a module like any other, on the machine that the host's connection leads to;
@@ -47,6 +48,8 @@ options:
     default: 60
 seealso:
   - module: meshfleet.particle.device_info
+  - plugin: meshfleet.particle.devices
+    plugin_type: inventory
 """
 
 EXAMPLES = r"""

@@ -65,6 +65,8 @@ options:
 seealso:
   - module: meshfleet.particle.device_facts
   - module: meshfleet.particle.fleet
+  - plugin: meshfleet.particle.devices
+    plugin_type: inventory
 """
 
 EXAMPLES = r"""

@@ -71,6 +71,27 @@ def assert_same_options(options: Mapping[str, Any], spec: Mapping[str, Any]) -> 
         assert_same_options(option.get("suboptions") or {}, spec[name].get("options") or {})
 
 
+def test_the_inventory_is_documented_with_the_options_that_it_takes(tmp_path: Path) -> None:
+    name = "meshfleet.particle.devices"
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible.cli.doc", "--type", "inventory", "--json", name],
+        env=ansible_environment(tmp_path, {"PATH": os.environ["PATH"]}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    entry = json.loads(done.stdout)[name]
+    spec = importlib.import_module("ansible_collections.meshfleet.particle.plugins.inventory.devices").SPEC
+    ansibles = {"plugin", "compose", "groups", "keyed_groups", "leading_separator", "strict", "use_extra_vars"}
+    documented = entry["doc"]["options"]
+    own = {option: value for option, value in documented.items() if option not in ansibles and "cache" not in option}
+    # What an account takes are options that are documented beside it.
+    assert_same_options(own, {**spec, "accounts": {**spec["accounts"], "options": {}}})
+    assert set(spec["accounts"]["options"]) < set(spec)
+    assert f"plugin: {name}" in entry["examples"]
+
+
 def test_every_module_shares_the_connection_options() -> None:
     from ansible_collections.meshfleet.particle.plugins.module_utils._options import SECRETS, shared_argument_spec
 

@@ -1,0 +1,303 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices as the hosts of an inventory."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: devices
+short_description: The devices of products and accounts as hosts
+version_added: 0.1.0
+author:
+  - meshfleet.particle contributors (@meshfleet)
+description:
+  - Makes a host of each device, with all that the lists of the cloud tell of it in the host variable C(particle), the
+    same as C(ansible_facts.particle) of M(meshfleet.particle.device_facts).
+  - The file is called C(particle.yml), or its name ends with C(.particle.yml).
+  - Devices are not logged in to, so the hosts have C(ansible_connection=local) and the Python that runs Ansible.
+  - What was typed into the cloud stays text. Names of hosts are made of letters, digits, C(_), C(.) and C(-); no
+    device becomes C(localhost), or a host that another source of the inventory has named before. Nothing of it is
+    ever taken for a template.
+extends_documentation_fragment:
+  - meshfleet.particle.connection
+  - meshfleet.particle.selection
+  - meshfleet.particle.selection.filters
+  - constructed
+  - inventory_cache
+options:
+  plugin:
+    description: Says that the file is for this plugin.
+    type: str
+    required: true
+    choices: [meshfleet.particle.devices]
+  accounts:
+    description:
+      - Further accounts, each with credentials of its own and with the products that are meant there. Known here are
+        the options of the connection and those that say whose devices are meant. What of the connection is not given
+        is as above, and so are the credentials when none of them is given.
+      - A device that several of them show is one host, as the first of them tells it.
+    type: list
+    elements: dict
+    default: []
+  hostnames:
+    description:
+      - What a host is called, the best first. Where there is none, or several devices would have the same, the next
+        one is taken, and the id in the end.
+    type: list
+    elements: str
+    choices: [name, id, serial_number]
+    default: [name, id]
+  group_by:
+    description:
+      - By what hosts are grouped. A group is called C(<key>_<value>) in a-z, 0-9 and C(_), for example
+        C(device_group_north) or C(online_true). Values that would look the same that way get a few digits more.
+      - V(device_group) leaves out the groups that belong to a network; V(network) and V(mesh_role) are for those.
+      - This costs next to nothing. C(keyed_groups), C(groups) and C(compose) evaluate a template for each host and
+        each of their entries, which is what takes time with thousands of hosts. C(keyed_groups) moreover takes no
+        numbers, so write C(particle.firmware_version | string) there.
+    type: list
+    elements: str
+    choices: [product, platform, device_group, network, mesh_role, online, firmware_version, development]
+    default: []
+  page_size:
+    description:
+      - How many devices of a product are asked for at once.
+    type: int
+    default: 100
+seealso:
+  - module: meshfleet.particle.device_facts
+  - module: meshfleet.particle.device_info
+"""
+
+EXAMPLES = r"""
+# fleet.particle.yml: all devices of a product, by their names, with PARTICLE_ACCESS_TOKEN in the environment
+plugin: meshfleet.particle.devices
+products: [field-logger]
+group_by: [platform, device_group, network, mesh_role, online]
+
+---
+# Two accounts, without the devices in quarantine, kept for ten minutes
+plugin: meshfleet.particle.devices
+token_file: ~/.config/particle-tokens.json
+products: [field-logger, pump-watch]
+accounts:
+  - username: workshop@example.com
+    password: "{{ lookup('ansible.builtin.env', 'WORKSHOP_PASSWORD') }}"
+    account_devices: true
+filters:
+  quarantined: false
+hostnames: [serial_number, id]
+group_by: [product]
+compose:
+  silent_for: particle.last_heard_age
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/particle-inventory
+cache_timeout: 600
+"""
+
+import hashlib
+import json
+import os
+import time
+from typing import Any
+
+from ansible.errors import AnsibleParserError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
+from ansible.utils.display import Display
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.naming import (
+    GROUP_KEYS,
+    HOSTNAMES,
+    host_groups,
+    host_names,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+    FILTER_SPEC,
+    SOURCE_SPEC,
+    Filters,
+    filters_from,
+    sources_from,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
+    CREDENTIALS,
+    SECRETS,
+    secrets_in,
+    shared_argument_spec,
+)
+
+display = Display()
+
+_ACCOUNT_SPEC = argument_spec(**SOURCE_SPEC)
+SPEC = argument_spec(
+    **SOURCE_SPEC,
+    **FILTER_SPEC,
+    accounts={"type": "list", "elements": "dict", "default": [], "options": _ACCOUNT_SPEC},
+    hostnames={"type": "list", "elements": "str", "choices": list(HOSTNAMES), "default": ["name", "id"]},
+    group_by={"type": "list", "elements": "str", "choices": list(GROUP_KEYS), "default": []},
+    page_size={"type": "int", "default": 100},
+)
+
+# Ours alone: whatever comes from the cloud is never trusted so.
+_INTERPRETER = trust_as_template("{{ ansible_playbook_python }}")
+
+Devices = dict[str, dict[str, Any]]
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """Asks the lists of the cloud, and nothing else, for the hosts of one file."""
+
+    NAME = "meshfleet.particle.devices"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether the file is called as ours are."""
+        name = f".{os.path.basename(path)}"
+        return bool(super().verify_file(path)) and name.endswith((".particle.yml", ".particle.yaml"))
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        """Fill the inventory. :raises AnsibleParserError: in the words of the failure, free of secrets."""
+        super().parse(inventory, loader, path, cache)
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise AnsibleParserError("The Python library 'requests' is missing: install it for Ansible's own Python.")
+        self._read_config_data(path)
+        options = self._validated()
+        filters = _checked(options)
+        devices: Devices = {}
+        for gathered in self._gathered(options, filters, path, cache):
+            for device, facts in chosen(gathered, filters, time.time()).items():
+                devices.setdefault(device, facts)
+        self._populate(devices, options)
+
+    def _validated(self) -> dict[str, Any]:
+        """Our own options, with their templates evaluated; those of the constructed features are left to them."""
+        self.templar.available_variables = self._vars
+        given = {name: self.get_option(name) for name in SPEC}
+        evaluated = self.templar.template({name: value for name, value in given.items() if value is not None})
+        validation = ArgumentSpecValidator(SPEC).validate(evaluated)
+        if validation.error_messages:
+            redact = Redactor()
+            for part in [evaluated, *(evaluated.get("accounts") or [])]:
+                redact.learn_all(secrets_in(part, SECRETS) if isinstance(part, dict) else [])
+            raise AnsibleParserError(redact("; ".join(validation.error_messages)))
+        return dict(validation.validated_parameters)
+
+    def _gathered(self, options: dict[str, Any], filters: Filters, path: str, cache: bool) -> list[Gathered]:
+        """What each account shows, from the cache where it may be: then nobody needs a cloud or a token."""
+        if not self.get_option("cache"):
+            return _look(options, filters)
+        key, recipe = self.get_cache_key(path), _recipe(options, path)
+        if cache:
+            kept = _unpacked(self._cache.get(key), recipe)
+            if kept is not None:
+                return kept
+        gathered = _look(options, filters)
+        if all(part.complete for part in gathered):
+            self._cache[key] = _packed(gathered, recipe)
+        return gathered
+
+    def _populate(self, devices: Devices, options: dict[str, Any]) -> None:
+        inventory = self.inventory
+        groups = host_groups(devices, options["group_by"])
+        taken: dict[str, str | None] = dict.fromkeys([*inventory.groups, *groups])
+        for name, host in inventory.hosts.items():
+            known = host.vars.get("particle")
+            taken[name] = known.get("id") if isinstance(known, dict) else None
+        names = host_names(devices, options["hostnames"], taken)
+        for device, facts in devices.items():
+            name = names[device]
+            inventory.add_host(name)
+            # Not by way of the inventory, which would walk through every value to tag it with the file that it comes
+            # from: that takes five times as long as all the rest. Ours come from no file, and untagged is untrusted.
+            host = inventory.hosts[name]
+            host.set_variable("particle", facts)
+            host.set_variable("ansible_connection", "local")
+            host.set_variable("ansible_python_interpreter", _INTERPRETER)
+        for group, members in groups.items():
+            inventory.add_group(group)
+            for device in members:
+                inventory.add_child(group, names[device])
+        self._construct({names[device]: {"particle": facts} for device, facts in devices.items()})
+
+    def _construct(self, variables: dict[str, dict[str, Any]]) -> None:
+        compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
+        if not (compose or groups or keyed):
+            return
+        strict = self.get_option("strict")
+        for name, of_host in variables.items():
+            self._set_composite_vars(compose, of_host, name, strict=strict)
+            self._add_host_to_composed_groups(groups, of_host, name, strict=strict)
+            self._add_host_to_keyed_groups(keyed, of_host, name, strict=strict)
+
+
+def _checked(options: dict[str, Any]) -> Filters:
+    """The filters. :raises AnsibleParserError: for options that make no sense, before anybody is asked."""
+    try:
+        if options["page_size"] < 1:
+            message = f"page_size is {options['page_size']}: it must be 1 or more."
+            raise ParticleError("conflict", message, hint="Correct page_size.")
+        for part in _accounts(options):
+            sources_from(part)
+        return filters_from(options)
+    except ParticleError as error:
+        raise AnsibleParserError(f"{error.message} {error.hint}") from None
+
+
+def _accounts(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The options of each account, the first of the file itself."""
+    every = [{name: options[name] for name in _ACCOUNT_SPEC}]
+    for account in options["accounts"]:
+        has_own = any(account[name] is not None for name in CREDENTIALS)
+        shared = {name: options[name] for name in shared_argument_spec() if not (has_own and name in CREDENTIALS)}
+        every.append({**shared, **{name: value for name, value in account.items() if value is not None}})
+    return every
+
+
+def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
+    """Ask the cloud. :raises AnsibleParserError: for the first account that cannot be read."""
+    gathered: list[Gathered] = []
+    for part in _accounts(options):
+        task = Task(part, False, display.warning, display.v)
+
+        def work(task: Task) -> dict[str, Any]:
+            with task.session() as http:
+                sources = sources_from(task.options)
+                return {"gathered": gather(http, sources, filters.queries(), options["page_size"])}
+
+        result = carry_out(task, work)
+        if result.get("failed"):
+            raise AnsibleParserError(result["msg"])
+        display.v(f"The devices of {sources_from(part).in_words()} took {result['cloud']['requests']} requests.")
+        gathered.append(result["gathered"])
+    if not all(part.complete for part in gathered):
+        display.warning("Devices came or went while they were listed: one may be missing in the inventory.")
+    return gathered
+
+
+def _recipe(options: dict[str, Any], path: str) -> str:
+    """What makes one cached inventory another: all that is asked for, and of whom; no secret."""
+    asked = {name: value for name, value in options.items() if name not in (*SECRETS, "hostnames", "group_by")}
+    asked["accounts"] = [
+        {name: value for name, value in account.items() if name not in SECRETS} for account in options["accounts"]
+    ]
+    return hashlib.sha256(json.dumps([path, asked], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _packed(gathered: list[Gathered], recipe: str) -> dict[str, str]:
+    # As one text: a cache gives keys like __ansible_type a meaning, and keys are what somebody typed into a cloud.
+    content = [{"skew": part.skew, "pages": part.pages, "devices": dict(part.devices)} for part in gathered]
+    return {"recipe": recipe, "content": json.dumps(content)}
+
+
+def _unpacked(kept: Any, recipe: str) -> list[Gathered] | None:
+    """What is in the cache; ``None`` when it is nothing of ours, or was asked for otherwise."""
+    if not isinstance(kept, dict) or kept.get("recipe") != recipe:
+        return None
+    return [
+        Gathered(part["devices"], (), {}, part["pages"], True, part["skew"]) for part in json.loads(kept["content"])
+    ]

@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The inventory plugin: devices as hosts, by list calls alone, and what was typed into the cloud stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from support.counts import count
+from support.fleet_files import device_id, fleet_file
+from support.inventories import Inventory, inventory_file, read_inventory
+from support.playbooks import run_playbook
+from support.plays import cloud_environment
+from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+LIST = "GET /v1/products/:p/devices"
+LABELS = ["product", "platform", "device_group", "network", "mesh_role", "online", "firmware_version", "development"]
+
+
+@pytest.fixture(scope="module")
+def _fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    others = [
+        {"id": device_id(901), "name": "twin", "product_id": PRODUCT_ID},
+        {"id": device_id(902), "name": "twin", "product_id": PRODUCT_ID},
+        {"id": device_id(903), "name": None, "product_id": PRODUCT_ID, "quarantined": True},
+        {"id": device_id(904), "name": "on the desk", "owner": USERNAME},
+    ]
+    with running_simulator("--fleet", fleet_file(tmp_path_factory.mktemp("fleet"), 120, others)) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(_fleet: Simulator) -> Simulator:
+    _fleet.reset()
+    return _fleet
+
+
+def read(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
+    env = cloud_environment(cloud.url)
+    return read_inventory(inventory_file(folder, **options), env, *args, home=folder).succeeded()
+
+
+def rename(cloud: Simulator, device: str, name: str) -> None:
+    """By the owner, as any tool does it."""
+    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+    token = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=30).json()
+    requests.put(
+        f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
+        json={"name": name},
+        headers={"Authorization": f"Bearer {token['access_token']}"},
+        timeout=30,
+    ).raise_for_status()
+
+
+class TestHosts:
+    """One for each device, with what the cloud tells of it."""
+
+    def test_are_called_by_name_or_id_and_know_their_device(self, cloud: Simulator, tmp_path: Path) -> None:
+        hosts = read(cloud, tmp_path).hosts
+        assert len(hosts) == 123
+        assert {"unit-000000", "unit-000119", device_id(901), device_id(902), device_id(903)} <= hosts.keys()
+        variables = hosts["unit-000001"]
+        assert set(variables) == {"particle", "ansible_connection", "ansible_python_interpreter"}
+        assert variables["ansible_connection"] == "local"
+        assert variables["ansible_python_interpreter"] == "{{ ansible_playbook_python }}"
+        assert {
+            "id": device_id(1),
+            "platform": "boron",
+            "product": PRODUCT_SLUG,
+            "mesh": {"network": "net-0000", "role": "node"},
+            "presence": "confirmed",
+        }.items() <= variables["particle"].items()
+        assert "mobile_secret" not in json.dumps(hosts)
+
+    def test_are_told_the_same_as_device_facts_tells(self, cloud: Simulator, tmp_path: Path) -> None:
+        file = inventory_file(tmp_path, filters={"name": "unit-00000*"})
+        facts = {"id": "{{ particle.id }}", "product": PRODUCT_SLUG}
+        tasks = [
+            {"name": "Gather", "meshfleet.particle.device_facts": facts},
+            {
+                "name": "Compare",
+                "ansible.builtin.assert": {
+                    "that": "before | dict2items | rejectattr('key', 'in', passing) | list "
+                    "== now | dict2items | rejectattr('key', 'in', passing) | list"
+                },
+                "vars": {
+                    "before": "{{ particle }}",
+                    "now": "{{ ansible_facts.particle }}",
+                    "passing": ["last_heard_age", "presence", "last_heard"],
+                },
+            },
+        ]
+        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        run = run_playbook([play], env=cloud_environment(cloud.url), args=["-i", str(file)]).succeeded()
+        assert len([task for task in run.tasks if task.task == "Compare" and task.status == "ok"]) == 10
+
+    def test_run_modules_without_more_ado(self, cloud: Simulator, tmp_path: Path) -> None:
+        file = inventory_file(tmp_path, filters={"ids": [device_id(7)]})
+        play = {
+            "hosts": "all",
+            "vars": {"ansible_facts_modules": ["meshfleet.particle.device_facts"]},
+            "module_defaults": {
+                "meshfleet.particle.device_facts": {"id": "{{ particle.id }}", "product": PRODUCT_SLUG}
+            },
+            "tasks": [
+                {"name": "Show", "ansible.builtin.debug": {"var": "ansible_facts.particle.name"}},
+                {"name": "Look", "meshfleet.particle.device_info": {"product": PRODUCT_SLUG}},
+            ],
+        }
+        run = run_playbook([play], env=cloud_environment(cloud.url), args=["-i", str(file)]).succeeded()
+        assert run.result("Show", "unit-000007")["ansible_facts.particle.name"] == "unit-000007"
+
+    def test_are_those_that_the_filters_let_through(self, cloud: Simulator, tmp_path: Path) -> None:
+        filters = {"networks": ["net-0001"], "quarantined": False, "online": True}
+        assert len(read(cloud, tmp_path, filters=filters).hosts) == 18
+        assert cloud.stats()["by_route"][LIST] == 1
+
+    def test_can_be_called_by_their_serial_numbers(self, cloud: Simulator, tmp_path: Path) -> None:
+        hosts = read(cloud, tmp_path, hostnames=["serial_number", "id"]).hosts
+        assert all(re.fullmatch(r"B40HAB\d{9}", name) for name in hosts)
+
+
+class TestGroups:
+    """By keys, without a template."""
+
+    def test_are_by_key_and_value(self, cloud: Simulator, tmp_path: Path) -> None:
+        groups = read(cloud, tmp_path, group_by=LABELS).groups
+        sizes = {name: len(hosts) for name, hosts in groups.items()}
+        assert sizes["product_field_logger"] == sizes["platform_boron"] == sizes["development_false"] == 123
+        assert (sizes["network_net_0000"], sizes["network_net_0001"]) == (100, 20)
+        assert (sizes["mesh_role_gateway"], sizes["mesh_role_node"]) == (2, 118)
+        assert (sizes["online_true"], sizes["online_false"]) == (111, 12)
+        assert sum(sizes[f"firmware_version_{version}"] for version in (40, 41, 42)) == 120
+        assert sum(sizes[f"device_group_site_{number}"] for number in range(7)) == 120
+        assert not [name for name in groups if "mesh_net" in name]
+
+    def test_are_made_by_the_constructed_features_on_top(self, cloud: Simulator, tmp_path: Path) -> None:
+        inventory = read(
+            cloud,
+            tmp_path,
+            filters={"name": "unit-00000*"},
+            group_by=["online"],
+            compose={"label": "particle.name ~ '@' ~ particle.product"},
+            groups={"loud": "particle.presence == 'confirmed'"},
+            keyed_groups=[{"key": "particle.firmware_version | string", "prefix": "fw"}, {"key": "particle.nothing"}],
+        )
+        assert inventory.hosts["unit-000003"]["label"] == f"unit-000003@{PRODUCT_SLUG}"
+        assert set(inventory.groups) == {"online_true", "online_false", "loud", "fw_40", "fw_41", "fw_42"}
+
+    def test_that_do_not_exist_are_refused(self, cloud: Simulator, tmp_path: Path) -> None:
+        file = inventory_file(tmp_path, group_by=["colour"])
+        inventory = read_inventory(file, cloud_environment(cloud.url), home=tmp_path)
+        assert "colour" in inventory.stderr
+        assert cloud.stats()["requests"] == 0
+
+
+class TestCost:
+    """List calls alone."""
+
+    @pytest.mark.full
+    def test_is_one_list_call_for_a_hundred_devices_and_one_more(self, tmp_path: Path) -> None:
+        size = count(quick=1_000, full=10_000)
+        with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
+            inventory = read(cloud, tmp_path, group_by=LABELS)
+            by_route = {route: number for route, number in cloud.stats()["by_route"].items() if number}
+        assert len(inventory.hosts) == size
+        assert by_route == {"POST /oauth/token": 1, "GET /v1/products/:p": 1, LIST: size // 100 + 1}
+
+    @pytest.mark.full
+    def test_does_not_lose_a_device_that_reconnects_meanwhile(self, tmp_path: Path) -> None:
+        size = count(quick=301, full=1_001)
+        with running_simulator("--fleet", fleet_file(tmp_path, size), "--churn", "20") as cloud:
+            inventory = read(cloud, tmp_path)
+        assert {variables["particle"]["id"] for variables in inventory.hosts.values()} == {
+            device_id(number) for number in range(size)
+        }
+
+    def test_grows_with_smaller_pages(self, cloud: Simulator, tmp_path: Path) -> None:
+        assert len(read(cloud, tmp_path, page_size=50).hosts) == 123
+        assert cloud.stats()["by_route"][LIST] == 4
+
+
+class TestSources:
+    """Products and accounts, in one file or in several."""
+
+    def test_of_two_accounts_are_read_in_one_file(self, tmp_path: Path) -> None:
+        accounts = tmp_path / "accounts.json"
+        other = {"username": "workshop@example.com", "password": "another-passw0rd"}
+        accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))
+        theirs = [{"id": device_id(801), "name": "lathe", "owner": other["username"]}]
+        with running_simulator("--fleet", fleet_file(tmp_path, 3, theirs), "--accounts", str(accounts)) as cloud:
+            password = "{{ lookup('ansible.builtin.env', 'WORKSHOP') }}"
+            file = inventory_file(
+                tmp_path,
+                products=[PRODUCT_SLUG],
+                accounts=[{"username": other["username"], "password": password, "account_devices": True}],
+                group_by=["product"],
+            )
+            env = {**cloud_environment(cloud.url), "WORKSHOP": other["password"]}
+            inventory = read_inventory(file, env, home=tmp_path).succeeded()
+            assert cloud.stats()["grants"] == 2
+        assert set(inventory.hosts) == {"unit-000000", "unit-000001", "unit-000002", "lathe"}
+        assert inventory.groups == {"product_field_logger": ["unit-000000", "unit-000001", "unit-000002"]}
+
+    def test_of_one_account_are_its_product_and_its_own(self, cloud: Simulator, tmp_path: Path) -> None:
+        hosts = read(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
+        assert len(hosts) == 124
+        assert hosts["on_the_desk"]["particle"]["product"] is None
+
+    def test_that_show_one_device_twice_make_one_host_of_it(self, cloud: Simulator, tmp_path: Path) -> None:
+        inventory_file(tmp_path, "a")
+        inventory_file(tmp_path, "b", group_by=["platform"])
+        (tmp_path / "c.yml").write_text(json.dumps({"all": {"hosts": {"printer": {"room": 1}}}}))
+        # A folder of sources: other files in it are none of an inventory.
+        env = {**cloud_environment(cloud.url), "ANSIBLE_INVENTORY_IGNORE": ".cfg,.json,.jsonl"}
+        inventory = read_inventory(tmp_path, env, home=tmp_path)
+        assert len(inventory.hosts) == 124
+        assert len(inventory.groups["platform_boron"]) == 123
+
+    def test_do_not_take_over_a_host_that_another_source_has_named(self, cloud: Simulator, tmp_path: Path) -> None:
+        rename(cloud, device_id(5), "db1")
+        static = tmp_path / "a.yml"
+        static.write_text(json.dumps({"all": {"hosts": {"db1": {"ansible_connection": "ssh"}}}}))
+        file = inventory_file(tmp_path)
+        env = cloud_environment(cloud.url)
+        inventory = read_inventory(static, env, "-i", str(file), "--list", home=tmp_path).succeeded()
+        assert inventory.hosts["db1"] == {"ansible_connection": "ssh"}
+        assert inventory.hosts[device_id(5)]["particle"]["name"] == "db1"
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"products": ["no-such"]}, "this account sees no such product"),
+            ({"filters": {"platforms": ["borom"]}}, "borom"),
+            ({"filters": {"colour": "red"}}, "filters.colour"),
+            ({"account_devices": False, "products": []}, "nowhere to look"),
+            ({"page_size": 0}, "page_size is 0"),
+            ({"accounts": [{"usrname": "x"}]}, "usrname"),
+            ({"api_url": "ftp://x"}, "api_url"),
+        ],
+    )
+    def test_that_make_no_sense_are_refused_in_words(
+        self, cloud: Simulator, tmp_path: Path, options: dict[str, Any], words: str
+    ) -> None:
+        inventory = read_inventory(inventory_file(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
+        assert words in " ".join(inventory.stderr.split())
+        assert "Traceback" not in inventory.stderr
+
+    @pytest.mark.parametrize("name", ["fleet.yml", "particle.txt", "xparticle.yml"])
+    def test_are_read_from_files_of_that_name_only(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
+        file = inventory_file(tmp_path).rename(tmp_path / name)
+        assert read_inventory(file, cloud_environment(cloud.url), home=tmp_path).hosts == {}
+        assert cloud.stats()["requests"] == 0
+
+    def test_are_read_from_a_file_that_is_just_called_particle(self, cloud: Simulator, tmp_path: Path) -> None:
+        file = inventory_file(tmp_path).rename(tmp_path / "particle.yaml")
+        assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
+
+
+class TestCache:
+    """Ansible's own, one entry for each file."""
+
+    def options(self, folder: Path, plugin: str = "ansible.builtin.jsonfile", **more: Any) -> dict[str, Any]:
+        return {"cache": True, "cache_plugin": plugin, "cache_connection": str(folder / "cache"), **more}
+
+    def test_that_is_warm_needs_neither_cloud_nor_token(self, tmp_path: Path) -> None:
+        options = self.options(tmp_path, group_by=LABELS)
+        with running_simulator("--fleet", fleet_file(tmp_path, 30)) as cloud:
+            first = read(cloud, tmp_path, "--graph", **options)
+            warm = read_inventory(
+                inventory_file(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
+            ).succeeded()
+            asked = cloud.stats()["requests"]
+            read(cloud, tmp_path, "--graph", **options)
+            assert cloud.stats()["requests"] == asked
+        off = read_inventory(
+            inventory_file(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
+        ).succeeded()
+        assert first.stdout == warm.stdout == off.stdout
+        assert "unit-000029" in off.stdout
+
+    def test_is_renewed_on_request(self, cloud: Simulator, tmp_path: Path) -> None:
+        options = self.options(tmp_path)
+        read(cloud, tmp_path, **options)
+        rename(cloud, device_id(3), "renamed")
+        assert "unit-000003" in read(cloud, tmp_path, **options).hosts
+        assert "renamed" in read(cloud, tmp_path, "--list", "--flush-cache", **options).hosts
+        assert "renamed" in read(cloud, tmp_path, **options).hosts
+
+    def test_is_renewed_in_the_midst_of_a_play(self, cloud: Simulator, tmp_path: Path) -> None:
+        options = self.options(tmp_path)
+        read(cloud, tmp_path, **options)
+        rename(cloud, device_id(3), "renamed")
+        tasks = [
+            {"name": "Before", "ansible.builtin.debug": {"msg": "{{ groups['all'] }}"}},
+            {"name": "Refresh", "ansible.builtin.meta": "refresh_inventory"},
+            {"name": "After", "ansible.builtin.debug": {"msg": "{{ groups['all'] }}"}},
+        ]
+        run = run_playbook(
+            [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
+            env=cloud_environment(cloud.url),
+            args=["-i", str(inventory_file(tmp_path, **options))],
+        ).succeeded()
+        assert "renamed" not in run.result("Before")["msg"]
+        assert "renamed" in run.result("After")["msg"]
+
+    def test_is_of_no_use_to_a_file_that_asks_for_something_else(self, cloud: Simulator, tmp_path: Path) -> None:
+        assert len(read(cloud, tmp_path, **self.options(tmp_path)).hosts) == 123
+        assert len(read(cloud, tmp_path, **self.options(tmp_path, filters={"online": False})).hosts) == 12
+        grouped = read(cloud, tmp_path, **self.options(tmp_path, filters={"online": False}, group_by=["online"]))
+        assert len(grouped.groups["online_false"]) == 12
+        assert cloud.stats()["by_route"]["GET /v1/products/:p"] == 2
+
+    def test_holds_no_secret(self, cloud: Simulator, tmp_path: Path) -> None:
+        options = self.options(tmp_path, username=USERNAME, password=PASSWORD)
+        env = {"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+        (tmp_path / "run").mkdir()
+        read_inventory(inventory_file(tmp_path, **options), env, home=tmp_path).succeeded()
+        sessions = json.loads((tmp_path / "run" / "meshfleet.particle" / "sessions.json").read_text())
+        (token,) = (login["token"] for login in sessions["logins"].values())
+        kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
+        assert len(kept) == 1
+        assert device_id(1) in kept[0]
+        for secret in (token, PASSWORD, "mobile_secret"):
+            assert secret not in kept[0]
+
+    def test_that_holds_rubbish_is_read_anew(self, cloud: Simulator, tmp_path: Path) -> None:
+        options = self.options(tmp_path)
+        read(cloud, tmp_path, **options)
+        (file,) = (tmp_path / "cache").iterdir()
+        file.write_text(json.dumps({"recipe": "x", "content": "y"}))
+        assert len(read(cloud, tmp_path, **options).hosts) == 123
+
+
+class TestHostileNames:
+    """What somebody typed into the cloud runs nothing."""
+
+    @pytest.fixture
+    def trap(self, tmp_path: Path) -> Path:
+        return tmp_path / "sprung"
+
+    def test_stay_text_in_inventory_plays_and_templates(self, cloud: Simulator, tmp_path: Path, trap: Path) -> None:
+        evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}</script><img src=x onerror=alert(1)>"
+        rename(cloud, device_id(3), evil)
+        file = inventory_file(
+            tmp_path,
+            filters={"ids": [device_id(3)]},
+            group_by=LABELS,
+            compose={"composed": "particle.name"},
+            keyed_groups=[{"key": "particle.name", "prefix": "n"}],
+            groups={"evil": "particle.name is search('pipe')"},
+            cache=True,
+            cache_plugin="ansible.builtin.jsonfile",
+            cache_connection=str(tmp_path / "cache"),
+        )
+        out = tmp_path / "out"
+        tasks = [
+            {"name": "Gather", "meshfleet.particle.device_facts": {"id": "{{ particle.id }}", "product": PRODUCT_SLUG}},
+            {"name": "Look", "meshfleet.particle.device_info": {"product": PRODUCT_SLUG}, "register": "found"},
+            {"name": "Show", "ansible.builtin.debug": {"msg": "{{ particle.name }} {{ ansible_facts.particle.name }}"}},
+            {"name": "Composed", "ansible.builtin.debug": {"var": "composed"}},
+            {
+                "name": "Write",
+                "ansible.builtin.copy": {
+                    "content": "{{ particle.name }}{{ found.devices | map(attribute='name') | list }}",
+                    "dest": str(out),
+                    "mode": "0600",
+                },
+            },
+        ]
+        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        for _ in ("fresh", "from the cache"):
+            run = run_playbook([play], env=cloud_environment(cloud.url), args=["-i", str(file), "-v"]).succeeded()
+            assert evil in run.result("Show", run.tasks[0].host)["msg"]
+            assert run.result("Composed", run.tasks[0].host)["composed"] == evil
+            assert evil in out.read_text()
+            assert not trap.exists()
+
+    @pytest.mark.parametrize("name", ["localhost", "all", "ungrouped", "platform_boron", "127.0.0.1"])
+    def test_become_no_host_that_means_something(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
+        rename(cloud, device_id(3), name)
+        inventory = read(cloud, tmp_path, group_by=["platform"])
+        assert name not in inventory.hosts
+        assert inventory.hosts[device_id(3)]["particle"]["name"] == name
+
+
+def test_a_refused_login_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
+    file = inventory_file(tmp_path, username=USERNAME, password="wr0ng-canary-pass")
+    inventory = read_inventory(file, {"PARTICLE_API_URL": cloud.url}, "--list", "-vvvv", home=tmp_path)
+    assert "does not accept this username and password" in " ".join(inventory.stderr.split())
+    assert "wr0ng-canary-pass" not in inventory.stdout + inventory.stderr
+
+
+def test_a_list_that_changes_meanwhile_is_told_and_not_kept(cloud: Simulator, tmp_path: Path) -> None:
+    pages = ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {"d": 1})
+    bodies = [{"devices": [{"id": name * 24} for name in names], "meta": {"total_pages": 2}} for names in pages]
+    cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": body} for body in bodies])
+    options = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
+    inventory = read_inventory(inventory_file(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
+    assert "may be missing" in " ".join(inventory.stderr.split())
+    assert len(inventory.hosts) == 4
+    assert len(read(cloud, tmp_path, **options).hosts) == 123
+
+
+def test_the_files_of_an_inventory_need_no_more_than_to_be_readable(cloud: Simulator, tmp_path: Path) -> None:
+    file = inventory_file(tmp_path)
+    file.chmod(0o400)
+    assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400

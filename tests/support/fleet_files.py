@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Fleets that are there already, as files for the simulator: in their product, named, in groups and networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from support.simulator import PRODUCT_ID
+
+NETWORK_SIZE = 100
+
+
+def fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]] = ()) -> str:
+    """The path of a file with `size` Borons, and whatever `others` a test wants beside them.
+
+    Each hundred is a network with its first device as the gateway; the rest of what they are varies with their number.
+    """
+    devices = [_device(number) for number in range(size)]
+    path = folder / "fleet.json"
+    path.write_text(json.dumps([*devices, *others]))
+    return str(path)
+
+
+def device_id(number: int) -> str:
+    """The id of the device of that number."""
+    return f"e00fce68{number:016x}"
+
+
+def _device(number: int) -> dict[str, Any]:
+    role = "node" if number % NETWORK_SIZE else "gateway"
+    return {
+        "id": device_id(number),
+        "name": f"unit-{number:06}",
+        "notes": f"shelf {number // 20}",
+        "product_id": PRODUCT_ID,
+        "groups": [f"site-{number % 7}", f"mesh-net-{number // NETWORK_SIZE:04}", f"mesh-{role}"],
+        "firmware_version": 40 + number % 3,
+        "online": number % 10 != 0,
+    }

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Inventory files, and `ansible-inventory` run the way users run it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.paths import TESTS
+from support.playbooks import ansible_environment
+from support.simulator import PRODUCT_SLUG
+
+RUN_SECONDS = 280.0
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What `ansible-inventory` said of a file."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+    def succeeded(self) -> Inventory:
+        """This one, after making sure that the file was read without a complaint."""
+        assert self.rc == 0, f"{self.stdout}\n{self.stderr}"
+        assert not self.stderr, self.stderr
+        return self
+
+    @property
+    def _listed(self) -> dict[str, Any]:
+        return dict(json.loads(self.stdout, object_hook=_plain))
+
+    @property
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """The variables of each host."""
+        return dict(self._listed["_meta"]["hostvars"])
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """The hosts of each group, without those that Ansible always has."""
+        every = {name: group.get("hosts", []) for name, group in self._listed.items()}
+        return {name: hosts for name, hosts in every.items() if name not in ("_meta", "all", "ungrouped")}
+
+
+def _plain(found: dict[str, Any]) -> Any:
+    """Ansible marks texts that are no templates; here they are what they say."""
+    return found["__ansible_unsafe"] if found.keys() == {"__ansible_unsafe"} else found
+
+
+def inventory_file(folder: Path, name: str = "fleet", **options: Any) -> Path:
+    """A file for the plugin; the product of the simulator unless something else is said."""
+    path = folder / f"{name}.particle.yml"
+    whose = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}
+    path.write_text(json.dumps({"plugin": "meshfleet.particle.devices", **whose, **options}))  # JSON is YAML
+    return path
+
+
+def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path) -> Inventory:
+    """`ansible-inventory --list` over a file or a folder of files, with all its state below `home`."""
+    program = Path(sys.executable).parent / "ansible-inventory"
+    done = subprocess.run(
+        [str(program), "-i", str(source), *(args or ("--list",))],
+        env=ansible_environment(home, env),
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    return Inventory(done.returncode, done.stdout, done.stderr)
+
+
+def cost_of(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:
+    """What it takes to read an inventory file: `hosts`, `groups`, `cpu` in seconds and `megabytes` at the peak."""
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "bench" / "peers" / "inventory.py"), str(source)],
+        env=ansible_environment(home, env),
+        capture_output=True,
+        text=True,
+        timeout=10 * RUN_SECONDS,
+        check=True,
+    )
+    assert not done.stderr, done.stderr
+    return dict(json.loads(done.stdout))
