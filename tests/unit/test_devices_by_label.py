@@ -128,6 +128,19 @@ class TestInAProduct:
         assert result["devices"][2]["error"]["code"] == "device_not_yours"
         assert "P046NOBODY" in result["devices"][2]["error"]["message"]
 
+    def test_a_gateway_that_nobody_knows_leaves_the_others_as_they_are(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        data = declared(labels[:2], "id")
+        run(http, data)
+        stranger = {"serial_number": "P046NOBODY", "mesh": {"network": "barn", "role": "gateway"}}
+        data["devices"].append(stranger)
+        http.calls.clear()
+        result = run(http, data)
+        assert [device["status"] for device in result["devices"]] == ["ok", "ok", "failed"]
+        assert (result["changed"], http.writes) == (False, [IMPORT])
+        assert set(result["diff"]["before"]) == {"P046NOBODY"}
+
     def test_two_records_of_one_device_are_refused_as_soon_as_the_list_tells(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
@@ -243,6 +256,26 @@ class TestInAnAccount:
         assert predicted["diff"] == first["diff"]
         assert simulator.device(labels[2]["id"])["name"] == "own-2"
         assert simulator.stats()["by_route"][LOOK_UP] == 3
+
+    def test_who_is_claimed_already_and_listed_without_a_label_is_as_declared(
+        self, scripted_cloud: ScriptedCloud
+    ) -> None:
+        one = device_id(1)
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": "own"}], repeat=True)
+        scripted_cloud.answer("GET", "/v1/serial_numbers/P0461", json={"ok": True, "deviceID": one}, repeat=True)
+        with client(scripted_cloud.url) as http:
+            result = run(http, {"devices": [{"serial_number": "P0461", "claimed": True}]})
+        assert [device["status"] for device in result["devices"]] == ["ok"]
+        assert (result["changed"], result["diff"]) == (False, {"before": {}, "after": {}})
+
+    def test_notes_that_come_with_a_claim_are_emptied(
+        self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
+        own = {"serial_number": labels[0]["serial_number"], "claimed": True}
+        run(http, {"devices": [{**own, "notes": "bought used"}]})
+        run(http, {"devices": [{**own, "claimed": False}]}, confirm=True)
+        assert run(http, {"devices": [{**own, "notes": ""}]})["summary"]["changed"] == 1
+        assert not simulator.device(labels[0]["id"])["notes"]
 
     def test_what_is_claimed_is_not_looked_up_again(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]

@@ -75,7 +75,8 @@ class Applied:
     :param held: devices that did not go into their network, because nobody did who had to be there before them.
     :param wrote: whether any write was done, be it for a device that failed later.
     :param stopped: what ended the run early, if anything did.
-    :param found: changes that only a later look has shown, by what the manifest calls the device.
+    :param found: changes that only a later look has shown, by what the manifest calls the device; ``unneeded``:
+        devices that a later look has shown to be as declared already.
     """
 
     done: set[str] = field(default_factory=set)
@@ -85,6 +86,7 @@ class Applied:
     wrote: bool = False
     stopped: ParticleError | None = None
     found: dict[str, dict[str, Change]] = field(default_factory=dict)
+    unneeded: set[str] = field(default_factory=set)
 
     def find(self, plan: Plan) -> None:
         """Note the changes of a later plan, which saw what the first one could not see."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import differs
@@ -149,15 +149,19 @@ def _plan_removal(
     )
 
 
-def with_more_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]]) -> Plan:
-    """The plan with what later looks have found beside it, by what the manifest calls a device."""
-    if not found:
-        return plan
-    devices = tuple(
-        replace(device, changes={**found.get(device.key, {}), **device.changes}) if device.changed else device
-        for device in plan.devices
-    )
-    return replace(plan, devices=devices)
+def with_more_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
+    """The plan with what later looks have found beside it, by what the manifest calls a device.
+
+    :param unneeded: devices that turned out to be as declared, once all labels were known that ever will be.
+    """
+
+    def corrected(device: DevicePlan) -> DevicePlan:
+        if device.key in unneeded:
+            return replace(device, changes={})
+        more = found.get(device.key, {}) if device.changed else {}
+        return replace(device, changes={**more, **device.changes}) if more else device
+
+    return replace(plan, devices=tuple(map(corrected, plan.devices)))
 
 
 def only_imported(device: DevicePlan) -> DevicePlan:

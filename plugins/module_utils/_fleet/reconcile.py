@@ -112,7 +112,7 @@ def reconcile(
                 applied.stopped = failed
         if proof.strict:
             applied.errors |= _not_joined(states, fleet.manifest)
-    plan = with_more_changes(plan, applied.found)
+    plan = with_more_changes(plan, applied.found, applied.unneeded)
     outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped)
     return {
@@ -299,8 +299,9 @@ class _Fleet:
         to_be_without = {
             record.id for record in self.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
         }
-        newcomers = {device.id for device in plan.devices if device.imports or (device.claims and not self._product)}
-        return newcomers & to_be_without
+        # By what the manifest calls them: some have learnt their id only since they were planned.
+        newcomers = {device.key for device in plan.devices if device.imports or (device.claims and not self._product)}
+        return {record.id for record in self.manifest.devices if record.key in newcomers} & to_be_without
 
     def _carry_out(self, plan: Plan, report: Report, applied: Applied) -> None:
         """Do what is planned; first of all learn the ids that are needed for it."""
@@ -347,6 +348,7 @@ class _Fleet:
         applied.errors.update(_refusals(plan))
         applied.find(plan)
         planned = tuple(device for device in plan.devices if device.key in keys)
+        applied.unneeded |= {device.key for device in planned if not device.changed and device.id not in applied.done}
         for device in planned:
             if not device.identified and (device.imports or device.claims) and device.id not in applied.waiting:
                 applied.errors.setdefault(device.id, _not_listed(device))
