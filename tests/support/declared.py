@@ -119,12 +119,13 @@ def _networks(before: State, manifest: Mapping[str, Any], refused: Collection[st
 
 
 def _gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
-    """The gateways among the devices. Of one that is not ours to have the cloud tells no id: its label stays."""
+    """The gateways among the devices. Of one that is not ours to have the cloud tells no id, and it is left out."""
     for record in manifest["devices"]:
         mesh = record.get("mesh", {})
         if (mesh.get("network"), mesh.get("role")) == (network, "gateway"):
             device = id_of(before, record)
-            yield device if device is not None and device not in refused else key_of(record)
+            if device is not None and ("id" in record or device not in refused):
+                yield device
 
 
 def _bring_in(device: State, record: Record, *, product: bool) -> None:

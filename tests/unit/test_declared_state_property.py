@@ -341,7 +341,8 @@ def assert_comes_true(
         after = seen(cloud.state())
         after["groups"][PRODUCT] -= of_nobody
         assert after == declared
-        assert second["changed"] is (seen(cloud.state()) != now)
+        if all(entry["effect"] != "delay" for entry in faults):  # what comes late may come between the two runs
+            assert second["changed"] is (seen(cloud.state()) != now)
 
         by_route = Counter(cloud.stats()["by_route"])
         third = run(http, manifest, absent=absent, confirm=True)
