@@ -22,7 +22,9 @@ from support.simulator import PASSWORD, Simulator, running_simulator
 NO_CASE = {
     "access_token_info": "looks at tokens",
     "auth_doctor": "looks at everything between here and the cloud",
+    "device_facts": "looks at a device",
     "device_info": "looks at devices",
+    "network_info": "looks at networks",
 }
 """Modules that can change nothing, with what they do instead."""
 
@@ -47,7 +49,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A cloud with an account for each case."""
+    """A cloud with an account for each case, and with all that any case needs."""
     accounts = tmp_path_factory.mktemp("accounts") / "accounts.json"
     accounts.write_text(
         json.dumps(
@@ -57,7 +59,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
             ]
         )
     )
-    with running_simulator("--fleet", str(DEVICES * len(CASES)), "--accounts", str(accounts)) as simulator:
+    flags = ("--fleet", str(DEVICES * len(CASES)), "--accounts", str(accounts), "--mesh", "enabled")
+    with running_simulator(*flags) as simulator:
         yield simulator
 
 
@@ -110,6 +113,7 @@ def play(cloud: Simulator, grounds: Mapping[str, Ground], tasks: Mapping[str, Ta
         {
             "name": case.name,
             "hosts": group_of(case),
+            "connection": "local",
             "gather_facts": False,
             "module_defaults": {"group/meshfleet.particle.particle": grounds[case.name].account},
             "tasks": tasks[case.name](grounds[case.name]),

@@ -85,6 +85,11 @@ def device(**options: Any) -> Task:
     return {"name": "Device", "meshfleet.particle.device": options}
 
 
+def network(**options: Any) -> Task:
+    """A task with the module `network`."""
+    return {"name": "Network", "meshfleet.particle.network": {"name": "barn", **options}}
+
+
 def token(**options: Any) -> Task:
     """A task with the module `access_token`."""
     return {"name": "Token", "meshfleet.particle.access_token": options}
@@ -137,6 +142,26 @@ def moved(ground: Ground) -> dict[str, Any]:
             {"id": four, "groups": [], "mesh": {"state": "absent"}},
         ],
     }
+
+
+def in_networks(ground: Ground, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
+    """The devices in turn in one of `homes` and the next, of which each gets its gateway first."""
+    return {
+        "product": ground.product,
+        "networks": dict(networks),
+        "devices": [
+            {
+                "id": id,
+                "mesh": {"network": homes[index % len(homes)], "role": "gateway" if index < len(homes) else "node"},
+            }
+            for index, id in enumerate(ground.ids)
+        ],
+    }
+
+
+def dissolved(ground: Ground, backend: str) -> dict[str, Any]:
+    """The same network, which shall be no more; of its devices nothing is said."""
+    return {"product": ground.product, "networks": {"barn": {"backend": backend, "state": "absent"}}, "devices": []}
 
 
 def by_labels(ground: Ground) -> list[dict[str, Any]]:
@@ -193,6 +218,14 @@ def half(ground: Ground) -> list[Task]:
 
 def claimed(ground: Ground) -> list[Task]:
     return [fleet(**own(ground, claimed=True))]
+
+
+def registered(ground: Ground) -> list[Task]:
+    return [fleet(manifest=in_networks(ground, {"barn": {"backend": "networks"}}, "barn"))]
+
+
+def formed(ground: Ground) -> list[Task]:
+    return [fleet(**own(ground, claimed=True)), network(gateway=ground.ids[0], members=ground.ids[1:3])]
 
 
 def of_inventory(ground: Ground) -> list[Task]:
@@ -257,6 +290,33 @@ OF_FLEETS = (
     Case("hosts of an inventory", of_inventory, hosts=as_hosts),
 )
 
+OF_NETWORKS = (
+    Case("networks of the registry", registered),
+    Case(
+        "networks that move from the registry to a ledger",
+        lambda on: [fleet(manifest=in_networks(on, {"barn": {"backend": "networks"}, "shed": {}}, "barn", "shed"))],
+        before=registered,
+    ),
+    Case(
+        "networks of the registry that are dissolved",
+        lambda on: [fleet(manifest=dissolved(on, "networks"))],
+        before=registered,
+    ),
+    Case("networks of a ledger that are dissolved", lambda on: [fleet(manifest=dissolved(on, "ledger"))], before=whole),
+    Case(
+        "a network",
+        lambda on: [network(gateway=on.ids[0], members=on.ids[1:], type="micro_cellular")],
+        before=claimed,
+    ),
+    Case(
+        "a network that changes",
+        lambda on: [network(gateway=on.ids[3], members=on.ids[1:2], exact=True)],
+        before=formed,
+    ),
+    Case("a network that is there", lambda on: [network(gateway=on.ids[0])], before=formed, changes=False),
+    Case("a network that is dissolved", lambda on: [network(state="absent")], before=formed),
+)
+
 OF_DEVICES = (
     Case("a device", gateway),
     Case(
@@ -308,4 +368,4 @@ OF_TOKENS = (
     ),
 )
 
-CASES = (*OF_FLEETS, *OF_DEVICES, *OF_ROLES, *OF_TOKENS)
+CASES = (*OF_FLEETS, *OF_NETWORKS, *OF_DEVICES, *OF_ROLES, *OF_TOKENS)
