@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A fleet that takes more than the cloud allows in a time, brought there in a minute of a clock that is turned."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import DOCUMENTED, EVERY_ROUTE, Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http, Usage
+from support.plays import manifest_for
+from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
+
+LIMIT = DOCUMENTED[EVERY_ROUTE]
+PATIENCE = 60
+
+
+class TimeOfBoth:
+    """One clock for the client and its cloud. It goes as that of the machine, and is turned when all work waits.
+
+    Only then: a request that is under way while the clock is turned would come to the cloud minutes after it left.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._address = f"{simulator.url}/_simulator/clock"
+        self._turned = 0.0
+        self._changed = threading.Condition()
+        self._working = 0
+        self._sleeping: Counter[float] = Counter()
+
+    def __call__(self) -> float:
+        return time.time() + self._turned
+
+    def work(self, more: int) -> None:
+        """One more thread works, or one less: -1."""
+        with self._changed:
+            self._working += more
+            self._changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until it is so much later, and turn the clock as soon as nobody else has anything to do before."""
+        end = self() + seconds
+        with self._changed:
+            self._sleeping[end] += 1
+            self._changed.notify_all()
+            while self() < end:
+                if self._sleeping.total() == self._working and end == min(self._sleeping):
+                    self._turn(end - self())
+                else:
+                    assert self._changed.wait(PATIENCE), "nobody works, and nobody turns the clock"
+            self._sleeping[end] -= 1
+            self._sleeping += Counter()  # keeps what is above zero
+            self._changed.notify_all()
+
+    def _turn(self, seconds: float) -> None:
+        if seconds > 0:
+            requests.post(self._address, json={"advance": seconds}, timeout=PATIENCE).raise_for_status()
+            self._turned += seconds
+
+
+class WorkingHttp(Http):
+    """A client whose threads let the clock know when they work."""
+
+    def __init__(self, api_url: str, budget: Budget, both: TimeOfBoth) -> None:
+        super().__init__(Connection(api_url, timeout=PATIENCE), budget=budget, sleep=both.sleep, clock=both)
+        self._both = both
+
+    def call(self, route: str, **arguments: Any) -> Answer:
+        self._both.work(1)
+        try:
+            return super().call(route, **arguments)
+        finally:
+            self._both.work(-1)
+
+
+class WatchedBudget(Budget):
+    """Keeps the moments in which requests were allowed."""
+
+    def __init__(self, clock: TimeOfBoth, **options: Any) -> None:
+        super().__init__(clock=clock, **options)
+        self._now = clock
+        self.moments: list[float] = []
+
+    def take(self, route: str, waited: float = 0.0) -> float:
+        delay = super().take(route, waited)
+        if delay == 0:
+            self.moments.append(self._now())
+        return delay
+
+
+@dataclass(frozen=True)
+class PacedRun:
+    """What came of it, as the engine and the cloud tell it. `moments`: when anybody sent a request, in seconds."""
+
+    result: dict[str, Any]
+    usage: Usage
+    stats: dict[str, Any]
+    moments: list[float]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took on the clock that was turned."""
+        return max(self.moments) - min(self.moments)
+
+    def used_while_work_remained(self) -> list[int]:
+        """How many requests there were in each window from the first on, less the window in which work ended."""
+        first = min(self.moments)
+        windows = Counter(math.floor((moment - first) / LIMIT.seconds) for moment in self.moments)
+        return [windows[number] for number in range(math.floor(self.seconds / LIMIT.seconds))]
+
+
+def paced_run(size: int, share: float, folder: Path, *, others: int = 0) -> PacedRun:
+    """Bring `size` devices into one network of a cloud that has the documented limits.
+
+    :param share: the part of them that may be used; ``folder``: where processes share the budget.
+    :param others: requests that another process of the same user has sent just before.
+    """
+    with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
+        both = TimeOfBoth(simulator)
+        budget, theirs = (WatchedBudget(both, share=share, folder=folder, cloud=simulator.url) for _ in range(2))
+        _send_as_others(theirs, simulator, others)
+        http = WorkingHttp(simulator.url, budget, both)
+        http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
+        manifest = read_manifest(manifest_for(simulator))
+        result = reconcile(http, manifest, check_mode=False, proof=Proof("read"), warn=_unexpected, clock=both)
+        http.close()
+        return PacedRun(result, http.usage, simulator.stats(), [*theirs.moments, *budget.moments])
+
+
+def _send_as_others(budget: Budget, simulator: Simulator, number: int) -> None:
+    line = HTTPConnection(simulator.url.removeprefix("http://"), timeout=PATIENCE)
+    for _ in range(number):
+        assert budget.take("GET /v1/nothing/here") == 0
+        line.request("GET", "/v1/nothing/here")
+        assert line.getresponse().read()
+    line.close()
+
+
+def _unexpected(warning: str) -> None:
+    raise AssertionError(warning)
