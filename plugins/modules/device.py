@@ -87,6 +87,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  confirm:
+    description:
+      - Whether a member of a network of C(backend) V(networks) may be locked to firmware that only runs on a Device OS
+        without Particle Mesh.
+    type: bool
+    default: false
   verify:
     description:
       - V(read) looks again after writing and fails when the device is not as declared, V(online) also waits until it
@@ -266,6 +272,7 @@ SPEC = argument_spec(
     mesh={"type": "dict"},
     networks={"type": "dict"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    confirm={"type": "bool", "default": False},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

@@ -18,6 +18,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply im
     is_in_doubt,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import (
+    locks_of_mesh_members,
+    refuse_to_leave_a_mesh,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
     DeviceRecord,
@@ -209,7 +213,7 @@ class _Fleet:
         return self._product.id if self._product else None
 
     def plan(self) -> Plan:
-        """Observe all devices and plan them. :raises ParticleError: for networks that cannot be as declared."""
+        """Observe all devices and plan them. :raises ParticleError: for what cannot be, or needs to be confirmed."""
         self._observed = self._observe(self.manifest)
         self.manifest = resolved(self.manifest, self._observed.ids)
         self._take_in_members_of_absent()
@@ -217,6 +221,9 @@ class _Fleet:
         backends.refuse_what_cannot_be(mesh)
         plan = make_plan(self.manifest, self._observed, mesh)
         _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
+        locks = locks_of_mesh_members(plan, self.manifest, self._observed)
+        if locks and self._product is not None and not self._bounds.confirm:
+            refuse_to_leave_a_mesh(self._http, self._product, locks, self._warn)
         return plan
 
     def _plan_again(self, devices: Set[str]) -> Plan:

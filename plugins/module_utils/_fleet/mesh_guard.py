@@ -1,0 +1,80 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps members of Particle Mesh from firmware that takes them out of it. Private to this collection.
+
+Firmware says in itself which Device OS it needs at least, and a device that gets it is brought up to that. The cloud
+tells nothing of it; what it tells is which devices run a version, and on which Device OS. A version that runs on 1.5.x
+anywhere needs no more. One that runs on newer ones only may need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest, Observed, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import NETWORKS, Board
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import outlives_mesh
+
+_RUNS, _ON, _OF = "firmware_version", "system_firmware_version", "firmware_product_id"
+_SHOWN = 100
+
+
+def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
+    """The devices that are in a network of Particle Mesh, or are to be, and would be locked to a version."""
+    registered = {
+        record.id
+        for record in manifest.devices
+        if record.mesh is not None and manifest.networks[record.mesh.network].backend == NETWORKS
+    }
+    locks = {}
+    for device in plan.devices:
+        version = device.fields.get("firmware_version")
+        found = observed.devices.get(device.id)
+        board = found.board if found else Board()
+        in_a_mesh = device.id in registered or seat_of(board.network) is not None
+        if isinstance(version, int) and in_a_mesh and not outlives_mesh(board.device_os):
+            locks[device.key] = version
+    return locks
+
+
+def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int], warn: Callable[[str], None]) -> None:
+    """Look on which Device OS the versions run, by the list of the product's devices.
+
+    :param locks: versions by what the devices are called that are in a mesh.
+    :raises ParticleError: ``conflict``, naming the devices that would leave their mesh.
+    """
+    rows = list_product_devices(http, product.id, keep={_RUNS, _ON, _OF}).rows
+    own = [row for row in rows if str(row.get(_OF) or product.id) == product.id]  # numbers of others mean other things
+    ending, unknown = judged(set(locks.values()), own)
+    leaving = sorted(device for device, version in locks.items() if version in ending)
+    if leaving:
+        shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
+        devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
+        versions = "; ".join(f"version {version} runs on {ending[version]} only" for version in sorted(ending))
+        message = (
+            f"{devices} would leave their mesh, for Particle Mesh ended with Device OS 1.5.x: {versions}: {shown}."
+        )
+        hint = "Set confirm to true when that is meant, or declare another firmware_version for them."
+        raise ParticleError("conflict", message, hint=hint)
+    if unknown:
+        versions = ", ".join(map(str, sorted(unknown)))
+        warn(f"No device runs version {versions} yet, so nothing tells whether it leaves members in their mesh.")
+
+
+def judged(versions: Iterable[int], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, str], set[int]]:
+    """Of ``versions`` those that run only where no mesh is, each with where that is; and those that nobody runs."""
+    seen: dict[int, set[str]] = {version: set() for version in versions}
+    for row in rows:
+        if row.get(_RUNS) in seen and isinstance(row.get(_ON), str):
+            seen[row[_RUNS]].add(row[_ON])
+    ending = {
+        version: "Device OS " + ", ".join(sorted(found))
+        for version, found in seen.items()
+        if found and all(map(outlives_mesh, found))
+    }
+    return ending, {version for version, found in seen.items() if not found}
