@@ -131,6 +131,23 @@ def test_a_run_that_succeeds_shows_no_secret(cloud: Simulator, tmp_path: Path) -
     assert leaks(traces(run, tmp_path)) == []
 
 
+def test_a_join_key_that_changes_moves_or_goes_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
+    manifest = manifest_for(cloud)
+    other = {**manifest, "networks": {"barn": {"parameters": {"join_key": f"{JOIN_KEY}-2", "other": JOIN_KEY}}}}
+    moved = {
+        "product": PRODUCT_SLUG,
+        "networks": {"barn": {"state": "absent"}, "shed": {"parameters": {"join_key": JOIN_KEY}}},
+        "devices": [{**device, "mesh": {**device["mesh"], "network": "shed"}} for device in manifest["devices"][:3]],
+    }
+    too_long = {**manifest, "networks": {"barn": {"parameters": {"join_key": JOIN_KEY * 1_000}}}}
+    for declared, ends_well in ((manifest, True), (other, True), (moved, True), (too_long, False)):
+        options = {"provision_manifest": declared, "provision_verify": "online"}
+        run = provision(cloud, tmp_path, {**CREDENTIALS, **options})
+        assert (run.rc == 0) is ends_well, run.output
+        assert leaks(traces(run, tmp_path)) == []
+        (tmp_path / "ansible.log").unlink()
+
+
 def test_credentials_of_the_environment_are_as_safe(cloud: Simulator, tmp_path: Path) -> None:
     run = provision(
         cloud,

@@ -8,11 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from fleet_cloud import PRODUCT, RecordingHttp, errors, ids_of, run, statuses, user
+from fleet_cloud import (
+    PRODUCT,
+    RecordingHttp,
+    client,
+    device_id,
+    errors,
+    ids_of,
+    instance,
+    row,
+    run,
+    script,
+    statuses,
+    user,
+)
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
 
 CREATE, UPDATE, DELETE = "POST /v1/networks", "PUT /v1/networks/:idOrName", "DELETE /v1/networks/:idOrName"
@@ -502,6 +516,29 @@ class TestARetiredRegistry:
         devices = [{"id": ids[0], "name": "kept", "mesh": {"state": "absent"}}]
         with user(simulator) as http:
             assert statuses(run(http, {"product": PRODUCT, "devices": devices})) == {ids[0]: "changed"}
+
+    @pytest.mark.parametrize("leaves", [False, True])
+    def test_leaves_notes_that_only_who_must_leave_cares_for(self, scripted_cloud: ScriptedCloud, leaves: bool) -> None:
+        one = device_id(1)
+        orders = {"network": "barn", "role": "gateway", "gateways": [one], "parameters": {}}
+        note = {"id": "5c", "name": "old", "role": {"gateway": True, "state": "confirmed"}}
+        groups = ["mesh-barn", "mesh-gateway"]
+        script(
+            scripted_cloud, [row(one, groups=groups, network=note)], groups=groups, instances=[instance(one, orders)]
+        )
+        scripted_cloud.answer("GET", "/v1/networks", 404, body="Not Found", headers={"Content-Type": "text/plain"})
+        data = declared(PRODUCT, "ledger", {"barn": ([one], [])})
+        if leaves:
+            data = {"product": PRODUCT, "devices": [{"id": one, "mesh": {"state": "absent"}}]}
+        warnings: list[str] = []
+        with client(scripted_cloud.url) as http:
+            if leaves:
+                with pytest.raises(ParticleError, match="Particle retired it"):
+                    run(http, data, warnings=warnings)
+            else:
+                assert run(http, data, warnings=warnings)["changed"] is False
+                assert warnings[0].startswith("Devices that go elsewhere (1) cannot leave backend networks: This")
+            assert http.writes == []
 
     def test_cannot_be_told_to_dissolve_anything(self, simulator: Simulator) -> None:
         networks = {"old": {"backend": "networks", "state": "absent"}}

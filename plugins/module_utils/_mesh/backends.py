@@ -104,10 +104,16 @@ def plan(
         try:
             seen = kind.backend.observe(http, product, looked_at, {d: boards.get(d, Board()) for d in mine}, warn)
         except ParticleError as error:
-            shown = any(kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board())) for d in mine)
-            if looked_at or shown or error.code not in _NOT_OURS:
+            shown = [d for d in mine if kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
+            if looked_at or error.code not in _NOT_OURS:
                 raise
-            continue  # what is not there, or not for us to see, nobody needs to leave
+            # What is not there, or not for us to see, nobody needs to leave; what is shown must be left, unless it is
+            # but a note of something that is gone, at a device that goes elsewhere.
+            if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
+                raise
+            if shown:
+                warn(f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}")
+            continue
         plans[name] = kind.backend.plan(looked_at, mine, groups_of, seen)
     to = {device: _marked(declared[seat.network].backend, seat) if seat else None for device, seat in wanted.items()}
     return _in_order(_together(plans, to), plans, to)

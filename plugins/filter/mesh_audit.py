@@ -1,0 +1,98 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left of a Particle Mesh, what would break it, and the way out."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: mesh_audit
+short_description: Judge a stranded Particle Mesh, and plan the way out
+version_added: 0.1.0
+author:
+  - meshfleet.particle contributors (@meshfleet)
+description:
+  - From the facts of devices and the networks of the registry, where the cloud still tells them, to what there is,
+    what would break it, and manifests that lead to networks of backend C(ledger).
+  - Only reads what it is given. The task file C(mesh_audit) of the role C(meshfleet.particle.provision) gathers that.
+options:
+  _input:
+    description: The devices, as RV(meshfleet.particle.device_info#module:devices) has them.
+    type: list
+    elements: dict
+    required: true
+  networks:
+    description:
+      - The networks, as RV(meshfleet.particle.network_info#module:networks) has them. Not given where the cloud has no
+        registry any more.
+    type: list
+    elements: dict
+seealso:
+  - plugin: meshfleet.particle.network_info
+    plugin_type: module
+"""
+
+EXAMPLES = r"""
+- name: Say what would break
+  ansible.builtin.debug:
+    msg: "{{ (found.devices | meshfleet.particle.mesh_audit(networks=mesh.networks)).risks }}"
+"""
+
+RETURN = r"""
+_value:
+  description: What was found.
+  type: dict
+  contains:
+    registry:
+      description: V(present) where networks were given, V(retired) where not.
+      type: str
+      sample: retired
+    networks:
+      description: Each network with the ids of its C(gateways) and C(nodes), as far as they are known.
+      type: list
+      elements: dict
+    devices:
+      description:
+        - Each device that is in a network or has the radio, with C(platform), C(device_os), C(network), C(role),
+          whether its Device OS still C(meshes), and its C(risks), one sentence each.
+      type: list
+      elements: dict
+    risks:
+      description: What would break networks, or has, one sentence each.
+      type: list
+      elements: str
+      sample: ["network barn stands on one gateway, and no other can be added"]
+    left_behind:
+      description: The members that no network of backend C(ledger) can have, each with the C(reason).
+      type: list
+      elements: dict
+    manifests:
+      description:
+        - For each product and platform a C(manifest) for M(meshfleet.particle.fleet). Where C(product) is V(null) the
+          devices are in none yet, and the task has to name one.
+      type: list
+      elements: dict
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_audit import audit
+
+
+def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
+    """Judge what was gathered. :raises AnsibleFilterError: for what is no list of dictionaries."""
+    for what, given in (("devices", devices), ("networks", networks or ())):
+        if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
+            raise AnsibleFilterError(f"mesh_audit: the {what} must be a list of dictionaries.")
+        if not all(isinstance(item, Mapping) for item in given):
+            raise AnsibleFilterError(f"mesh_audit: the {what} must be a list of dictionaries.")
+    return audit(devices, networks)
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"mesh_audit": mesh_audit}

@@ -1,0 +1,260 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left of somebody's Particle Mesh, what would break it, and the way out. Private to this collection.
+
+From facts to words and manifests: nothing in here asks anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import judged
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    GATEWAY,
+    LEDGER,
+    NODE,
+    ROLES,
+    Board,
+    Membership,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
+    PARTICLE_MESH,
+    outlives_mesh,
+    unfit_for_ledger,
+)
+
+_LONGEST_NAME = 32
+_LOCKED, _TARGETED = "desired_firmware_version", "targeted_firmware_release_version"
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A device with the radio of Particle Mesh, or in one of its networks."""
+
+    id: str
+    facts: Mapping[str, Any]
+    network: str | None
+    role: str | None
+
+    @property
+    def platform(self) -> int | None:
+        platform = self.facts.get("platform_id")
+        return platform if isinstance(platform, int) else None
+
+    @property
+    def device_os(self) -> str | None:
+        version = self.facts.get("system_firmware_version")
+        return version if isinstance(version, str) else None
+
+
+def audit(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Judge a stranded mesh.
+
+    :param devices: facts, as ``device_info`` tells them.
+    :param networks: what ``network_info`` tells; ``None`` where the cloud has no registry any more.
+    :returns: ``registry``, ``networks``, ``devices``, ``risks``, ``left_behind`` and ``manifests``, see the filter
+        ``mesh_audit``.
+    """
+    every = list(devices)
+    members = _members(every, networks or ())
+    versions = {row[key] for row in every for key in (_LOCKED, _TARGETED) if isinstance(row.get(key), int)}
+    ending, _ = judged(versions, every)
+    names = _ledger_names(sorted({member.network for member in members if member.network is not None}))
+    moving, left_behind = _parted(members)
+    return {
+        "registry": "present" if networks is not None else "retired",
+        "networks": _networks(members, networks or ()),
+        "devices": [_described(member, ending) for member in members],
+        "risks": _risks(members, ending),
+        "left_behind": left_behind,
+        "manifests": _manifests(moving, names),
+    }
+
+
+def _members(devices: Sequence[Mapping[str, Any]], networks: Iterable[Mapping[str, Any]]) -> list[_Member]:
+    """Whoever could be in a mesh, by the registry's own list of members and by its note at each device."""
+    listed = {
+        str(row.get("id")): (str(network.get("name")), str(row.get("role") or NODE), row)
+        for network in networks
+        for row in network.get("devices") or ()
+    }
+    known = {str(facts.get("id")): facts for facts in devices}
+    members = []
+    for device in sorted(known.keys() | listed.keys()):
+        facts = known.get(device) or listed[device][2]
+        seat = seat_of(facts.get("network"))
+        if device in listed:
+            name, role, _ = listed[device]
+            members.append(_Member(device, facts, name, role))
+        elif seat is not None:
+            members.append(_Member(device, facts, seat.membership.network, seat.membership.role))
+        elif facts.get("platform_id") in PARTICLE_MESH:
+            members.append(_Member(device, facts, None, None))
+    return members
+
+
+def _networks(members: Iterable[_Member], networks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    told = {str(network.get("name")): network for network in networks}
+    found: dict[str, dict[str, list[str]]] = {name: {GATEWAY: [], NODE: []} for name in told}
+    for member in members:
+        if member.network is not None and member.role in ROLES:
+            found.setdefault(member.network, {GATEWAY: [], NODE: []})[member.role].append(member.id)
+    return [
+        {
+            "name": name,
+            "type": told.get(name, {}).get("type"),
+            "state": told.get(name, {}).get("state"),
+            "gateways": roles[GATEWAY],
+            "nodes": roles[NODE],
+        }
+        for name, roles in sorted(found.items())
+    ]
+
+
+def _described(member: _Member, ending: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        "name": member.facts.get("name"),
+        "platform": member.facts.get("platform"),
+        "device_os": member.device_os,
+        "product": member.facts.get("product"),
+        "network": member.network,
+        "role": member.role,
+        "meshes": not outlives_mesh(member.device_os),
+        "risks": _risks_of(member, ending),
+    }
+
+
+def _risks_of(member: _Member, ending: Mapping[int, str]) -> list[str]:
+    """What would take, or has taken, one device out of its mesh."""
+    risks = []
+    if member.network is not None and outlives_mesh(member.device_os):
+        risks.append(
+            f"runs Device OS {member.device_os}, which has no Particle Mesh: it is in {member.network} no more"
+        )
+    for words, version in _firmware_for(member):
+        if version in ending:
+            risks.append(
+                f"is {words} firmware {version}, which runs on {ending[version]} only: it would leave its mesh"
+            )
+    return risks
+
+
+def _firmware_for(member: _Member) -> list[tuple[str, int]]:
+    """The version that a device in a mesh is to have, and why: for its own lock, else for a release."""
+    if outlives_mesh(member.device_os):
+        return []
+    locked, targeted = (member.facts.get(key) for key in (_LOCKED, _TARGETED))
+    if isinstance(locked, int):
+        return [("locked to", locked)]
+    return [("due for", targeted)] if isinstance(targeted, int) else []
+
+
+def _risks(members: Sequence[_Member], ending: Mapping[int, str]) -> list[str]:
+    """What concerns more than one device, one sentence each."""
+    wanted = Counter(one for member in members for one in _firmware_for(member) if one[1] in ending)
+    risks = [
+        f"firmware {version} would end the mesh of {_devices(count)} {words} it"
+        for (words, version), count in sorted(wanted.items())
+    ]
+    roles: dict[str, list[_Member]] = {}
+    for member in members:
+        if member.network is not None:
+            roles.setdefault(member.network, []).append(member)
+    for name, found in sorted(roles.items()):
+        gateways = [member for member in found if member.role == GATEWAY]
+        up = [member for member in gateways if member.facts.get("online") is not False]
+        if not gateways:
+            risks.append(f"network {name} has no gateway: {_devices(len(found))} in it cannot reach the cloud")
+        elif not up:
+            risks.append(f"network {name} has no gateway that is online")
+        elif len(gateways) == 1:
+            risks.append(f"network {name} stands on one gateway, and no other can be added")
+    return risks
+
+
+def _devices(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"
+
+
+# --- the way out ---
+
+
+def _parted(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, Any]]]:
+    """Those who can be in a network of backend ledger, and those who cannot, each with the reason."""
+    moving, left_behind = [], []
+    for member in members:
+        if member.network is None:
+            continue
+        seat = Membership(member.network, NODE)
+        reasons = [reason.partition(": ")[2] for reason in unfit_for_ledger(member.id, seat, Board(member.platform))]
+        if reasons:
+            left_behind.append({"id": member.id, "network": member.network, "reason": reasons[0]})
+        else:
+            moving.append(member)
+    return moving, left_behind
+
+
+def _ledger_names(names: Iterable[str]) -> dict[str, str]:
+    """A name for each network that backend ledger takes, and no two alike."""
+    taken: set[str] = set()
+    found = {}
+    for name in names:
+        plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:_LONGEST_NAME] or "mesh"
+        if plain in ROLES:
+            plain = f"{plain}-mesh"
+        chosen, number = plain, 2
+        while chosen in taken:
+            end = f"-{number}"
+            chosen, number = plain[: _LONGEST_NAME - len(end)] + end, number + 1
+        taken.add(chosen)
+        found[name] = chosen
+    return found
+
+
+def _manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A manifest for each product and platform that members are in, for a product has devices of one platform."""
+    gateways = _gateways(moving)
+    shares: dict[tuple[str, str], list[_Member]] = {}
+    for member in moving:
+        if gateways[str(member.network)]:
+            place = (str(member.facts.get("product") or ""), str(member.facts.get("platform")))
+            shares.setdefault(place, []).append(member)
+    return [
+        {"platform": platform, "product": product or None, "manifest": _manifest(product, share, gateways, names)}
+        for (product, platform), share in sorted(shares.items())
+    ]
+
+
+def _gateways(moving: Sequence[_Member]) -> dict[str, list[str]]:
+    """By network who can be its gateway: those that are, else the first that has an uplink."""
+    found: dict[str, list[str]] = {str(member.network): [] for member in moving}
+    able: dict[str, list[str]] = {name: [] for name in found}
+    for member in moving:
+        seat = Membership(str(member.network), GATEWAY)
+        if not any(unfit_for_ledger(member.id, seat, Board(member.platform))):
+            able[seat.network].append(member.id)
+            if member.role == GATEWAY:
+                found[seat.network].append(member.id)
+    return {name: gateways or able[name][:1] for name, gateways in found.items()}
+
+
+def _manifest(
+    product: str, share: Sequence[_Member], gateways: Mapping[str, list[str]], names: Mapping[str, str]
+) -> dict[str, Any]:
+    own = {member.id for member in share}
+    networks: dict[str, Any] = {}
+    devices = []
+    for member in share:
+        name = str(member.network)
+        elsewhere = [gateway for gateway in gateways[name] if gateway not in own]
+        networks[names[name]] = {"backend": LEDGER, **({"gateways": elsewhere} if elsewhere else {})}
+        role = GATEWAY if member.id in gateways[name] else NODE
+        devices.append({"id": member.id, "mesh": {"network": names[name], "role": role}})
+    return {**({"product": product} if product else {}), "networks": networks, "devices": devices}

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A stranded mesh is looked at by the role, which changes nothing, and the plan that it leaves leads out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import TASK, cloud_environment, run_task
+from support.simulator import PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+
+def device_id(number: int) -> str:
+    return f"e00fce68{number:016x}"
+
+
+GATEWAY, NODES, XENON, NEWER = device_id(1), [device_id(2), device_id(3)], device_id(4), device_id(5)
+HOME = {"product_id": PRODUCT_ID, "owner": USERNAME}
+
+
+@contextmanager
+def stranded(folder: Path, *flags: str) -> Iterator[Simulator]:
+    """Borons of a product and a Xenon of the account."""
+    fleet = [
+        {"id": GATEWAY, **HOME, "desired_firmware_version": 8},
+        *({"id": node, **HOME} for node in NODES),
+        {"id": XENON, "platform_id": 14, "owner": USERNAME},
+        {"id": NEWER, **HOME, "firmware_version": 8, "system_firmware_version": "6.3.0"},
+    ]
+    (folder / "fleet.json").write_text(json.dumps(fleet))
+    with running_simulator("--fleet", str(folder / "fleet.json"), *flags) as cloud:
+        yield cloud
+
+
+def audited(cloud: Simulator, **variables: Any) -> tuple[PlaybookRun, dict[str, Any]]:
+    """The run of the task file, and what it has found."""
+    tasks = [
+        {
+            "name": "Audit",
+            "ansible.builtin.include_role": {"name": "meshfleet.particle.provision", "tasks_from": "mesh_audit"},
+            "vars": variables,
+        },
+        {"name": "Found", "ansible.builtin.debug": {"var": "provision_mesh_audit"}},
+    ]
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    run = run_playbook([play], env=cloud_environment(cloud.url)).succeeded()
+    return run, run.result("Found")["provision_mesh_audit"]
+
+
+def test_a_mesh_that_is_still_registered_is_described_and_led_out(tmp_path: Path) -> None:
+    with stranded(tmp_path, "--mesh", "enabled") as cloud:
+        env = cloud_environment(cloud.url)
+        members = {"name": "Barn 1", "gateway": GATEWAY, "members": [*NODES, XENON]}
+        run_task("network", members, env).succeeded()
+        before = cloud.stats()
+
+        run, found = audited(cloud, provision_product=PRODUCT_SLUG, provision_mesh_plan=str(tmp_path))
+
+        after = cloud.stats()
+        assert (after["writes"], after["grants"], after["revocations"]) == (
+            before["writes"],
+            before["grants"] + 1,
+            before["revocations"] + 1,
+        )
+        (network,) = found["networks"]
+        assert (network["name"], network["gateways"], network["nodes"]) == ("Barn 1", [GATEWAY], [*NODES, XENON])
+        assert [device["device_os"] for device in found["devices"]] == ["1.5.2", "1.5.2", "1.5.2", None, "6.3.0"]
+        assert found["left_behind"][0]["id"] == XENON
+        assert found["risks"] == [
+            "firmware 8 would end the mesh of 1 device locked to it",
+            "network Barn 1 stands on one gateway, and no other can be added",
+        ]
+        assert "it would leave its mesh" in str(run.result("Say what would break")["msg"])
+
+        # The plan can be read by fleet, says what it would do, and does it.
+        plan = tmp_path / f"{PRODUCT_SLUG}-boron.yml"
+        assert sorted(yaml.safe_load(plan.read_text())) == ["devices", "networks", "product"]
+        dry = run_task("fleet", {"manifest": str(plan)}, env, "--check").succeeded().result(TASK)
+        assert dry["summary"]["changed"] == 3
+        moved = run_task("fleet", {"manifest": str(plan), "verify": "online"}, env).succeeded().result(TASK)
+        assert moved["networks"]["barn-1"] == {"gateways": 1, "nodes": 2, "joined": 3, "pending": 0, "lost": 0}
+        (left,) = cloud.state()["networks"]
+        assert [device["id"] for device in left["devices"]] == [XENON]
+
+
+@pytest.mark.parametrize("product", [PRODUCT_SLUG, None])
+def test_where_the_registry_is_gone_the_boards_are_described_all_the_same(tmp_path: Path, product: str | None) -> None:
+    with stranded(tmp_path) as cloud:
+        _, found = audited(cloud, **({"provision_product": product} if product else {}))
+        assert cloud.stats()["writes"] == 0
+    assert (found["registry"], found["networks"], found["manifests"]) == ("retired", [], [])
+    platforms = {device["id"]: device["platform"] for device in found["devices"]}
+    assert platforms == {
+        **dict.fromkeys([GATEWAY, *NODES, NEWER], "boron"),
+        **({} if product else {XENON: "xenon"}),
+    }
+
+
+def test_what_else_goes_wrong_fails_the_play_and_leaves_no_token(tmp_path: Path) -> None:
+    with stranded(tmp_path, "--mesh", "enabled") as cloud:
+        cloud.set_faults([{"route": "GET /v1/networks", "effect": "status", "status": 500, "times": 9}])
+        with pytest.raises(AssertionError, match="Could not list the mesh networks"):
+            audited(cloud, provision_product=PRODUCT_SLUG)
+        assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
