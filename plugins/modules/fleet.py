@@ -107,8 +107,8 @@ options:
     description:
       - Whether more than O(max_removals) devices are meant to leave.
       - Whether members of a network of C(backend) V(networks) may be locked to firmware that takes them out of their
-        mesh. Particle Mesh ended with Device OS 1.5, and a version that the product's devices run on newer ones only may
-        need those.
+        mesh. Particle Mesh ended with Device OS 1.5, and a version that the product's devices run on newer ones only
+        may need those.
     type: bool
     default: false
   workers:
