@@ -493,6 +493,28 @@ class TestWhatGoesWrong:
         assert errors(run(http, data)) == dict.fromkeys(ids[:3], "conflict")
         assert statuses(run(http, data)) == dict.fromkeys(ids[:3], "changed")
 
+    def test_a_network_without_declared_members_that_cannot_be_dissolved_fails_the_run(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, declared(PRODUCT, "networks", {"barn": (ids[:1], ids[1:3])}))
+        meshed.set_faults([{"route": DELETE, "effect": "status", "status": 409}])
+        networks = {"barn": {"backend": "networks", "state": "absent"}}
+        data = {"product": PRODUCT, "networks": networks, "devices": [{"id": ids[5], "name": "kept"}]}
+        failed = run(http, data)
+        assert (failed["failed"], failed["error"]["code"], statuses(failed)) == (True, "conflict", {ids[5]: "changed"})
+        assert "Could not remove mesh network barn" in failed["msg"]
+        assert (run(http, data)["changed"], registered(meshed)) == (True, {})
+
+    def test_nobody_waits_for_nodes_that_were_not_sent(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        refusal = {"ok": False, "error": "No."}
+        meshed.set_faults([{"route": CREATE, "effect": "status", "status": 403, "body": refusal}])
+        clock = Clock()
+        result = proved(http, declared(PRODUCT, "networks", {"barn": (ids[:1], ids[1:5])}), clock)
+        assert statuses(result) == {ids[0]: "failed", **dict.fromkeys(ids[1:5], "pending")}
+        assert clock.slept == []
+
 
 class TestARetiredRegistry:
     """What a real user meets today is said before the first write, and the way that is named leads on."""

@@ -165,6 +165,14 @@ class TestWhatGoesWrong:
         assert set(statuses(result).values()) == {"changed"}, result.get("msg")
         assert roles(meshed).keys() == {*ids[:4], ids[7]}
 
+    def test_a_network_that_cannot_be_dissolved_is_told(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        keep(http, barn(ids[:1], ids[1:4]))
+        meshed.set_faults([{"route": DELETE, "effect": "status", "status": 409}])
+        result = keep(http, undeclared("barn"))
+        assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, "conflict")
+
     def test_a_token_that_expires_ends_the_run(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         meshed.set_faults([{"route": UPDATE, "effect": "status", "status": 401, "body": EXPIRED, "times": 9}])
         result = keep(http, barn(ids[:1], ids[1:4]))

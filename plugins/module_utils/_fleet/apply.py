@@ -72,6 +72,7 @@ class Applied:
 
     :param done: devices all of whose writes were done; ``errors``: those that failed, with the reason;
         ``waiting``: those that the cloud lets nobody write yet, with the reason.
+    :param besides: failures that are those of no device.
     :param held: devices that did not go into their network, because nobody did who had to be there before them.
     :param wrote: whether any write was done, be it for a device that failed later.
     :param stopped: what ended the run early, if anything did.
@@ -83,6 +84,7 @@ class Applied:
     errors: dict[str, ParticleError] = field(default_factory=dict)
     waiting: dict[str, ParticleError] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    besides: list[ParticleError] = field(default_factory=list)
     wrote: bool = False
     stopped: ParticleError | None = None
     found: dict[str, dict[str, Change]] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Applied:
         self.errors.update(later.errors)
         self.waiting.update(later.waiting)
         self.held = (self.held | later.held) - self.done
+        self.besides += later.besides
         self.wrote |= later.wrote
         self.stopped = self.stopped or later.stopped
 
@@ -183,6 +186,8 @@ class _Run:
                 self.applied.wrote = True
             except ParticleError as error:
                 without |= shared.members
+                if not shared.members:  # unless it ends the run, nobody else would tell of it
+                    self.applied.besides.append(error)
                 # Not left: what they need besides the mesh is written all the same.
                 self._fail(shared.members, error, leave=False)
                 if error.code != "ambiguous_write":  # what is in doubt may be there, and the next one is needed too

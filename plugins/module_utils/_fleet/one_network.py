@@ -88,7 +88,7 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
         if doubtful and applied.stopped is None:
             _settle(http, wanted, doubtful, applied, warn)
     outcomes = [_outcome(device, applied, check_mode=check_mode) for device in plan.devices]
-    error = first_failure(outcomes, applied.stopped)
+    error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), None)
     return {
         "changed": plan.changed if check_mode else applied.wrote,
         "network": find_network(http, wanted.network.name) if applied.stopped is None else None,

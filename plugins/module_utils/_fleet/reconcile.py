@@ -118,7 +118,7 @@ def reconcile(
             applied.errors |= _not_joined(states, fleet.manifest)
     plan = with_more_changes(plan, applied.found, applied.unneeded)
     outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
-    error = first_failure(outcomes, applied.stopped)
+    error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), None)
     return {
         "changed": plan.changed if check_mode else applied.wrote,
         "summary": summary_of(outcomes),
@@ -378,7 +378,7 @@ class _Fleet:
         wanted = {
             record.id: record.mesh
             for record in self.manifest.devices
-            if record.mesh is not None and record.id not in applied.errors
+            if record.mesh is not None and record.id not in applied.errors.keys() | applied.held
         }
         if not wanted or self.manifest.absent:
             return {}
