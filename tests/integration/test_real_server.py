@@ -150,24 +150,27 @@ def test_the_role_provisions_and_leaves_no_token(real_server: RealServer) -> Non
 
 
 @pytest.mark.parametrize(
-    "declared",
+    ("declared", "place"),
     [
-        {"devices": [{**DEVICES[0], "groups": ["north"]}]},
-        {
-            "devices": [{**DEVICES[0], "mesh": {"network": "barn", "role": "gateway"}}],
-            "networks": {"barn": {}},
-        },
+        ({"devices": [{**DEVICES[0], "groups": ["north"]}]}, "devices[0].groups"),
+        (
+            {
+                "devices": [{**DEVICES[0], "mesh": {"network": "barn", "role": "gateway"}}],
+                "networks": {"barn": {}},
+            },
+            "networks.barn: a network of backend ledger",
+        ),
     ],
     ids=["groups", "mesh"],
 )
 def test_what_needs_a_product_is_refused_in_words_and_nothing_is_written(
-    real_server: RealServer, declared: dict[str, Any]
+    real_server: RealServer, declared: dict[str, Any], place: str
 ) -> None:
     result = play(
         "fleet", declared, real_server, PARTICLE_USERNAME="nobody@example.com", PARTICLE_PASSWORD=PASSWORD
     ).result("Task")
     assert result["error"]["code"] == "unsupported"
-    assert "devices[0]" in result["msg"]
+    assert place in result["msg"]
     assert "cloud" not in result
 
 

@@ -8,7 +8,6 @@ Usage: bare_pool.py URL TOKEN MANIFEST.json WORKERS; prints of what engine.py do
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from peak import peak_megabytes
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
                 "requests": 2 * len(data["devices"]),
                 "seconds": time.monotonic() - began,
                 "cpu": time.process_time() - cpu,
-                "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "megabytes": peak_megabytes(),
             }
         )
     )

@@ -9,10 +9,11 @@ that comes before it) and peak megabytes as JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
+
+from peak import peak_megabytes
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import parse_yaml
@@ -38,7 +39,7 @@ def main() -> None:
                 "seconds": time.monotonic() - began,
                 "cpu": time.process_time() - cpu,
                 "whole_cpu": time.process_time(),
-                "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "megabytes": peak_megabytes(),
             }
         )
     )

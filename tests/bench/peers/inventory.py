@@ -8,13 +8,13 @@ CPU seconds are those of reading and filling the inventory, without the start of
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader, inventory_loader
+from peak import peak_megabytes
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     began = time.process_time()
     inventory = InventoryManager(loader=DataLoader(), sources=sys.argv[1:2])
     cpu = time.process_time() - began
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_megabytes()
     measured = {"hosts": len(inventory.hosts), "groups": len(inventory.groups), "cpu": cpu, "megabytes": megabytes}
     print(json.dumps(measured))
 
