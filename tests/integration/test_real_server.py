@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from support.browser import look_at
+from support.inventories import inventory_file
 from support.playbooks import PlaybookRun, run_playbook
 from support.real_server import ADMIN_PASSWORD, ADMIN_USERNAME, RealServer
 
@@ -210,3 +214,62 @@ def test_a_server_without_groups_says_so_before_any_write(real_server: RealServe
     ).result("Task")
     assert result["error"]["code"] == "unsupported", result
     assert result["cloud"]["writes"] == 0
+
+
+@pytest.fixture(scope="module")
+def seen(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[PlaybookRun, Path]:
+    """Two claimed devices as hosts, as facts and as a report; and the folder that the report is in."""
+    account = {"username": "seeing@example.com", "password": PASSWORD}
+    real_server.create_user(account["username"], PASSWORD)
+    folder = tmp_path_factory.mktemp("seen")
+    claimed = [{**DEVICES[0], "id": f"e00fce68aabbccddeeff020{n}", "name": f"seen-{n}"} for n in (1, 2)]
+    env = {"PARTICLE_USERNAME": account["username"], "PARTICLE_PASSWORD": PASSWORD}
+    play("fleet", {"devices": claimed}, real_server, **env).succeeded()
+    hosts = inventory_file(folder, account_devices=True, group_by=["online", "platform", "network"])
+    report = {"report_dest": str(folder / "report")}
+    plays: list[dict[str, Any]] = [
+        {
+            "hosts": "all",
+            "gather_facts": False,
+            "tasks": [
+                {"name": "Facts", "meshfleet.particle.device_facts": {"id": "{{ particle.id }}"}},
+                {"name": "Groups", "ansible.builtin.debug": {"var": "group_names"}},
+            ],
+        },
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "roles": [{"role": "meshfleet.particle.report", "vars": report}],
+            "tasks": [{"name": "Adopt", "meshfleet.particle.device_info": {"as_manifest": True}}],
+        },
+    ]
+    run = run_playbook(plays, env={"PARTICLE_API_URL": real_server.url, **env}, args=["-i", str(hosts)]).succeeded()
+    return run, folder / "report"
+
+
+def test_devices_are_hosts_and_their_facts_show_what_is_missing_as_missing(seen: tuple[PlaybookRun, Path]) -> None:
+    run, _ = seen
+    for host in ("seen-1", "seen-2"):
+        facts = run.result("Facts", host)["ansible_facts"]["particle"]
+        assert (facts["name"], facts["online"], facts["presence"]) == (host, False, "offline")
+        assert (facts["mac"], facts["mesh"]) == (None, None)
+        assert "serial_number" not in facts
+        assert "online_false" in run.result("Groups", host)["group_names"]
+
+
+def test_a_fleet_is_adopted_from_there_too(seen: tuple[PlaybookRun, Path]) -> None:
+    manifest = seen[0].result("Adopt")["manifest"]
+    assert [(device["name"], device["claimed"]) for device in manifest["devices"]] == [
+        ("seen-1", True),
+        ("seen-2", True),
+    ]
+
+
+def test_a_report_shows_what_is_missing_as_missing(seen: tuple[PlaybookRun, Path]) -> None:
+    devices = json.loads((seen[1] / "fleet.json").read_text())["devices"]
+    assert [device["name"] for device in devices] == ["seen-1", "seen-2"]
+    assert all(device["serial_number"] is None and device["mac"] is None for device in devices)
+    look = look_at(seen[1] / "fleet.html", "seen-2")
+    assert look["found"]["names"] == ["seen-2"]
+    assert (look["requests"], look["console"], look["networks"]) == ([], [], {})
+    assert look["missing"] >= 4

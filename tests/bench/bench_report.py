@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What a large report costs its reader: the size of the page, and how long it takes to answer a letter of a search.
+
+Usage: python tests/bench/bench_report.py [--fleets 1000 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.browser import look_at
+from support.fleets import fleet_file
+from support.playbooks import run_playbook
+from support.plays import cloud_environment
+from support.simulator import PRODUCT_SLUG, running_simulator
+
+PATIENCE = 1800
+
+
+def row_of(size: int) -> list[str]:
+    """Devices, seconds of the playbook, megabytes of the page, and milliseconds of a search, median and worst."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running_simulator("--fleet", fleet_file(folder, size)) as cloud:
+            began = time.monotonic()
+            run_playbook(
+                "meshfleet.particle.report",
+                env=cloud_environment(cloud.url),
+                extra_vars={"report_products": [PRODUCT_SLUG], "report_dest": str(folder / "out")},
+                timeout=PATIENCE,
+            ).succeeded()
+            seconds = time.monotonic() - began
+        page = folder / "out" / "fleet.html"
+        times = sorted(look_at(page, "unit-000042")["milliseconds"])
+        megabytes = page.stat().st_size / 1e6
+    return [f"{size:,}", f"{seconds:.0f}", f"{megabytes:.1f}", f"{times[len(times) // 2]:.0f}", f"{times[-1]:.0f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fleets", type=int, nargs="+", default=[1_000, 10_000])
+    heads = ["devices", "seconds to write", "MB", "ms for a letter, median", "worst"]
+    for row in (heads, ["---" for _ in heads], *map(row_of, parser.parse_args().fleets)):
+        print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Copyright (c) 2026 meshfleet.particle contributors
+//
+// Opens a report as its reader does, from disk in a real browser, uses it, and prints what was to be seen as JSON.
+// What of it is right is for the tests to say.
+//
+//   node observe.mjs PAGE.html SEARCHED-FOR [SCREENSHOT.png]
+//
+// BROWSER is the folder that npm has installed the browser into.
+
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+// The browser brings its own libraries, but unpacks them only where it takes itself to be at home.
+process.env.AWS_EXECUTION_ENV = 'nodejs20.x';
+const installed = createRequire(join(process.env.BROWSER, 'package.json'));
+const { default: packed } = await import(pathToFileURL(installed.resolve('@sparticuz/chromium')).href);
+const { chromium } = installed('playwright-core');
+
+const FLAGS = ['--headless=shell', '--no-sandbox', '--no-zygote', '--disable-gpu', '--disable-background-networking'];
+const [file, searched, screenshot] = process.argv.slice(2);
+const address = pathToFileURL(file).href;
+
+const browser = await chromium.launch({ executablePath: await packed.executablePath(), args: FLAGS });
+const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+const seen = { console: [], dialogs: [], requests: [] };
+page.on('console', (message) => seen.console.push(`${message.type()}: ${message.text()}`));
+page.on('pageerror', (error) => seen.console.push(`error: ${error.message}`));
+page.on('dialog', async (dialog) => {
+  seen.dialogs.push(dialog.message());
+  await dialog.dismiss();
+});
+page.on('request', (request) => {
+  if (request.url() !== address) {
+    seen.requests.push(request.url());
+  }
+});
+
+const status = () => page.getByRole('status').textContent();
+const column = (name) => page.locator('#heads th').evaluateAll((heads, wanted) => heads.findIndex((head) => head.dataset.name === wanted) + 1, name);
+const cells = async (name, most = 5) => {
+  const place = await column(name);
+  return (await page.locator(`#rows tr > :nth-child(${place})`).allTextContents()).slice(0, most);
+};
+const sortedBy = async (label) => {
+  await page.getByRole('columnheader', { name: label, exact: true }).getByRole('button').click();
+  const head = page.getByRole('columnheader', { name: label, exact: true });
+  return { way: await head.getAttribute('aria-sort'), names: await cells('name') };
+};
+const states = () => page.locator('#mesh-picture svg g').evaluateAll((marks) => {
+  const found = {};
+  for (const mark of marks) {
+    const kind = `${mark.querySelector('rect') ? 'gateway' : 'node'} ${mark.dataset.state}`;
+    found[kind] = (found[kind] ?? 0) + 1;
+  }
+  return found;
+});
+
+await page.goto(address);
+const result = {
+  title: await page.title(),
+  status: await status(),
+  heads: await page.locator('#heads th').allTextContents(),
+  first: await cells('name'),
+  missing: await page.locator('#rows span.none').count(),
+  counts: await page.locator('#counts li').allInnerTexts(),
+  tokens: await page.locator('#tokens li').allTextContents(),
+};
+
+// Where the Tab key leads.
+result.stops = [];
+for (let count = 0; count < 12; count += 1) {
+  await page.keyboard.press('Tab');
+  result.stops.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent.slice(0, 20)));
+}
+
+// What a screen reader is told.
+result.tree = await page.locator('body').ariaSnapshot();
+
+// Search: the time is that of the page's own work.
+const search = page.getByRole('searchbox', { name: 'Search' });
+await search.focus();
+result.milliseconds = await search.evaluate((input, text) => {
+  const times = [];
+  for (let length = 1; length <= text.length; length += 1) {
+    input.value = text.slice(0, length);
+    const began = performance.now();
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+    void document.body.offsetHeight; // laid out again, as for a reader
+    times.push(performance.now() - began);
+  }
+  return times;
+}, searched);
+result.found = { status: await status(), names: await cells('name'), ids: await cells('id') };
+await page.getByRole('button', { name: 'Show all' }).click();
+result.shownAgain = await status();
+
+result.sorted = { down: await sortedBy('Name'), up: await sortedBy('Name'), age: await sortedBy('Heard before') };
+await page.getByRole('columnheader', { name: 'Name', exact: true }).getByRole('button').press('Enter');
+result.sorted.byKeyboard = { names: await cells('name') };
+
+const role = page.getByRole('combobox', { name: 'Role' });
+if (await role.count()) {
+  await role.selectOption({ label: 'gateway' });
+  result.filtered = { status: await status(), roles: [...new Set(await cells('role', 100))] };
+  await page.getByRole('button', { name: 'Show all' }).click();
+}
+
+if (await page.getByRole('button', { name: 'On', exact: true }).isVisible()) {
+  await page.getByRole('button', { name: 'On', exact: true }).click();
+  result.secondPage = { status: await status(), names: await cells('name') };
+}
+
+// The mesh, network by network, with the keys alone.
+result.networks = {};
+const network = page.getByRole('combobox', { name: 'Picture of network' });
+if (await network.isVisible()) {
+  for (const name of await network.locator('option').allTextContents()) {
+    await network.selectOption(name);
+    const picture = page.locator('#mesh-picture').getByRole('img');
+    result.networks[name] = { label: await picture.getAttribute('aria-label'), states: await states() };
+  }
+}
+
+const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+result.light = await ground();
+if (screenshot) {
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.screenshot({ path: screenshot });
+}
+await page.emulateMedia({ colorScheme: 'dark' });
+result.dark = await ground();
+await page.emulateMedia({ colorScheme: 'light', media: 'print' });
+await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+result.printed = { rows: await page.locator('#rows tr').count(), controls: await page.locator('form').isVisible() };
+
+result.images = await page.locator('img').count();
+result.scripts = await page.locator('script:not([type])').count();
+await browser.close();
+console.log(JSON.stringify({ ...result, ...seen }));

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The report: written by the role, and read in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.browser import look_at
+from support.counts import count
+from support.fleets import device_id, fleet_file
+from support.paths import ROOT
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import cloud_environment, manifest_for, run_task
+from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+FILES = ("fleet.csv", "fleet.html", "fleet.json")
+TITLE = "</title><script>alert(3)</script>"
+WRITE = "Write the report"
+TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
+LABELS = [
+    "Name", "Id", "Serial number", "MAC address", "Platform", "Product", "Groups", "Network", "Role", "State",
+    "Firmware", "Device OS", "Presence", "Last heard", "Heard before", "Owner", "SIM", "IMEI", "Notes",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Report:
+    """The files of a report, and what a browser saw of it."""
+
+    folder: Path
+    seen: dict[str, Any]
+    trap: Path
+    evil: str
+    token: str
+
+
+def write(cloud: Simulator, folder: Path, *args: str, **variables: Any) -> PlaybookRun:
+    variables = {"report_products": [PRODUCT_SLUG], "report_dest": str(folder), **variables}
+    env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(folder.parent)}
+    return run_playbook("meshfleet.particle.report", env=env, extra_vars=variables, args=args)
+
+
+def data_of(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "fleet.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
+    """A fleet of sixty in three networks, of which one has lost its gateway, and one device with a nasty name."""
+    base = tmp_path_factory.mktemp("report")
+    trap = base / "sprung"
+    evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}</script><img src=x onerror=alert(1)><script>alert(2)</script>"
+    with running_simulator("--fleet", "60", "--slow-joiners", "0.4") as cloud:
+        env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(base)}
+        manifest = manifest_for(cloud, ("barn", "yard", "shed"), groups=["north"])
+        manifest["devices"][-1]["name"] = evil
+        manifest["devices"][-1]["notes"] = evil
+        (base / "fleet.json").write_text(json.dumps(manifest))  # as a file: in a task its templates were the user's own
+        run_task("fleet", {"manifest": str(base / "fleet.json")}, env).succeeded()
+        gateway = next(device["id"] for device in manifest["devices"] if device["name"] == "yard-0001")
+        cloud.advance(400)
+        cloud.change_device(gateway, online=False)
+        (base / "keys").mkdir(mode=0o700)
+        keep = {"token_file": str(base / "keys" / "tokens.json"), "purpose": "nightly"}
+        run_task("access_token", keep, env).succeeded()
+        write(cloud, base / "out", report_token_file=keep["token_file"], report_title=TITLE).succeeded()
+        token = json.loads((base / "keys" / "tokens.json").read_text())["tokens"][0]["access_token"]
+        screenshot = base / "page.png"
+        yield Report(base / "out", look_at(base / "out" / "fleet.html", "barn-0003", screenshot), trap, evil, token)
+
+
+class TestThePage:
+    """Works from disk, alone, for everybody."""
+
+    def test_asks_nobody_and_complains_of_nothing(self, report: Report) -> None:
+        assert report.seen["requests"] == []
+        assert report.seen["console"] == []
+
+    def test_shows_every_device_with_every_column(self, report: Report) -> None:
+        assert report.seen["status"].startswith("60 of 60 devices")
+        assert report.seen["heads"] == LABELS
+        assert report.seen["first"][:3] == [report.evil, "barn-0000", "barn-0003"]
+
+    def test_shows_what_nobody_has_told_as_missing(self, report: Report) -> None:
+        # Cellular devices have no MAC address, and these run no firmware of their product, have no owner and no notes.
+        assert report.seen["missing"] >= 4 * 50 - 1
+
+    def test_counts(self, report: Report) -> None:
+        counts = dict(reversed(line.split("\n")) for line in report.seen["counts"])
+        assert counts["devices"] == "60"
+        assert int(counts["offline"]) == 1
+        assert sum(int(counts[kind]) for kind in ("confirmed", "probable", "stale", "offline")) == 60
+
+    def test_is_searched_as_one_types(self, report: Report) -> None:
+        assert report.seen["found"]["names"] == ["barn-0003"]
+        assert report.seen["found"]["status"] == "1 of 60 devices"
+        assert report.seen["shownAgain"].startswith("60 of 60 devices")
+
+    def test_is_sorted_by_a_click_or_a_key(self, report: Report) -> None:
+        order = report.seen["sorted"]
+        assert order["down"]["way"] == "descending"
+        assert order["down"]["names"][0].startswith("yard-")
+        assert order["up"] == {"way": "ascending", "names": report.seen["first"]}
+        assert order["byKeyboard"]["names"] == report.seen["first"]
+
+    def test_is_filtered_by_a_column(self, report: Report) -> None:
+        assert report.seen["filtered"] == {"status": "3 of 60 devices", "roles": ["gateway"]}
+
+    def test_is_turned_page_by_page(self, report: Report) -> None:
+        assert report.seen["secondPage"]["status"] == "60 of 60 devices, 51 to 60 shown"
+
+    def test_draws_the_mesh_with_what_its_members_say(self, report: Report) -> None:
+        networks = report.seen["networks"]
+        assert set(networks) == {"barn", "shed", "yard"}
+        assert networks["barn"]["states"] == {"gateway joined": 1, "node joined": 19}
+        lost = networks["yard"]["states"]
+        assert lost["node lost"] > 0
+        assert sum(lost.values()) == 20
+        assert networks["barn"]["label"] == "Network barn: 1 gateway, 19 nodes: 20 joined"
+
+    def test_tells_a_screen_reader_what_everything_is(self, report: Report) -> None:
+        tree = report.seen["tree"]
+        for kind, name in (
+            ("searchbox", "Search"),
+            ("combobox", "Presence"),
+            ("combobox", "Picture of network"),
+            ("region", "Devices"),
+            ("region", "Tokens"),
+            ("button", "Show all"),
+            ("columnheader", "MAC address"),
+            ("rowheader", "barn-0000"),
+        ):
+            assert f'{kind} "{name}"' in tree, f"{kind} {name}"
+        assert 'img "Network barn: 1 gateway' in tree
+        assert re.findall(r"- (?:button|combobox|searchbox|img|region|link)(?:$|:)", tree, re.MULTILINE) == []
+
+    def test_is_used_with_the_keyboard_alone(self, report: Report) -> None:
+        assert report.seen["stops"][:2] == ["mesh-network", "search"]
+        assert "Name" in report.seen["stops"]
+
+    def test_is_dark_in_the_dark_and_whole_in_print(self, report: Report) -> None:
+        assert report.seen["light"] != report.seen["dark"]
+        assert report.seen["printed"] == {"rows": 60, "controls": False}
+
+    def test_shows_tokens_by_fingerprint_and_end(self, report: Report) -> None:
+        shown = report.seen["tokens"]
+        assert len(shown) == 2
+        assert all(re.match(r"[0-9a-f]{8} (in use|kept)", text) for text in shown)
+        assert "nightly" in shown[1]
+        assert "days left" in shown[1]
+
+
+class TestHostileNames:
+    """Are shown and do nothing."""
+
+    def test_run_nothing_in_the_play(self, report: Report) -> None:
+        assert not report.trap.exists()
+
+    def test_run_nothing_in_the_page(self, report: Report) -> None:
+        assert (report.seen["dialogs"], report.seen["images"], report.seen["scripts"]) == ([], 0, 1)
+
+    def test_are_there_as_they_were_typed(self, report: Report) -> None:
+        assert report.seen["title"] == TITLE
+        assert report.evil in [device["name"] for device in data_of(report.folder)["devices"]]
+        with open(report.folder / "fleet.csv", newline="", encoding="utf-8") as file:
+            assert report.evil in [line["notes"] for line in csv.DictReader(file)]
+
+
+class TestTheFiles:
+    """Are for their owner, and hold no secret."""
+
+    def test_are_for_their_owner_alone(self, report: Report) -> None:
+        assert stat.S_IMODE(report.folder.stat().st_mode) == 0o700
+        assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in report.folder.iterdir()} == dict.fromkeys(
+            FILES, 0o600
+        )
+
+    def test_hold_no_token_and_no_secret_of_a_device(self, report: Report) -> None:
+        text = "\n".join((report.folder / name).read_text() for name in FILES)
+        assert TOKEN.findall(text) == []
+        for secret in (report.token, PASSWORD, "mobile_secret"):
+            assert secret not in text
+
+    def test_tell_the_same(self, report: Report) -> None:
+        devices = data_of(report.folder)["devices"]
+        with open(report.folder / "fleet.csv", newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        assert [line["id"] for line in lines] == [device["id"] for device in devices]
+        assert [line["network"] for line in lines] == [device["network"] for device in devices]
+
+
+def test_a_dry_run_writes_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    run = write(simulator, tmp_path / "out", "--check").succeeded()
+    assert not (tmp_path / "out").exists()
+    assert simulator.stats()["writes"] == 0
+    assert run.task("Gather the devices").status == "ok"
+
+
+def test_a_folder_that_is_there_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir(mode=0o755)
+    write(simulator, folder, report_mode="0644").succeeded()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "fleet.html").stat().st_mode) == 0o644
+    again = write(simulator, folder, "--check", report_mode="0644").succeeded()
+    assert again.task(WRITE).status == "changed"
+
+
+def test_credentials_of_the_role_are_used_and_shown_nowhere(simulator: Simulator, tmp_path: Path) -> None:
+    variables = {"report_username": USERNAME, "report_password": PASSWORD, "report_api_url": simulator.url}
+    run = run_playbook(
+        "meshfleet.particle.report",
+        env={"XDG_RUNTIME_DIR": str(tmp_path)},
+        extra_vars={"report_products": [PRODUCT_SLUG], "report_dest": str(tmp_path / "out"), **variables},
+        args=["-vvvv", "--diff"],
+    ).succeeded()
+    sessions = json.loads((tmp_path / "meshfleet.particle" / "sessions.json").read_text())
+    (token,) = (login["token"] for login in sessions["logins"].values())
+    assert token not in run.output
+    assert PASSWORD not in run.output
+    assert simulator.stats()["grants"] == 1
+
+
+def test_a_mac_address_comes_from_the_firmware_where_the_record_has_none(simulator: Simulator, tmp_path: Path) -> None:
+    run_task("fleet", {"manifest": manifest_for(simulator)}, cloud_environment(simulator.url)).succeeded()
+    variables = {"report_mac_variable": "site", "report_filters": {"name": "barn-0000"}}
+    write(simulator, tmp_path / "out", **variables).succeeded()
+    (device,) = data_of(tmp_path / "out")["devices"]
+    assert device["mac"].startswith("site-")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_ten_thousand_devices_are_a_small_page_that_works(tmp_path: Path) -> None:
+    size = count(quick=1_000, full=10_000)
+    with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
+        run_playbook(
+            "meshfleet.particle.report",
+            env=cloud_environment(cloud.url),
+            extra_vars={"report_products": [PRODUCT_SLUG], "report_dest": str(tmp_path / "out")},
+            timeout=600,
+        ).succeeded()
+        asked = cloud.stats()["by_route"]
+    page = tmp_path / "out" / "fleet.html"
+    assert page.stat().st_size < 6_000_000 * size / 10_000
+    assert asked["GET /v1/products/:p/devices"] == size // 100 + 1
+    seen = look_at(page, "unit-000042")
+    assert seen["status"].startswith(f"{size} of {size} devices")
+    assert seen["found"]["ids"] == [device_id(42)]
+    assert (seen["requests"], seen["console"]) == ([], [])
+
+
+def test_the_page_never_parses_a_text_as_html() -> None:
+    script = (ROOT / "roles" / "report" / "files" / "fleet.js").read_text()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
+        assert way not in script

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A real browser (npm: @sparticuz/chromium, driven by playwright-core) that looks at a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from support.paths import BROWSER, TESTS
+from support.processes import ProcessFailed
+
+PACKAGES = ("@sparticuz/chromium", "playwright-core")
+LOOK_SECONDS = 180.0
+
+
+def look_at(page: Path, searched: str, screenshot: Path | None = None, installed: Path = BROWSER) -> dict[str, Any]:
+    """What was to be seen of a report while somebody used it: `tests/browser/observe.mjs` says what that is.
+
+    A missing package is a failure and no reason to skip: tests that do not run prove nothing.
+    """
+    if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
+        raise ProcessFailed(
+            "The browser is not installed. `make test` installs it, `make integration` too; both need Node.js with npm."
+        )
+    argv = ["node", str(TESTS / "browser" / "observe.mjs"), str(page), searched]
+    argv += [str(screenshot)] if screenshot is not None else []
+    # It unpacks itself into the folder for temporary files, and leaves that where it is.
+    with tempfile.TemporaryDirectory(prefix="browser-") as folder:
+        env = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BROWSER": str(installed)}
+        run = subprocess.run(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LOOK_SECONDS,
+            check=False,
+        )
+    if run.returncode != 0:
+        raise ProcessFailed(f"the browser ended with {run.returncode}. It printed:\n{run.stdout}\n{run.stderr}")
+    return dict(json.loads(run.stdout.splitlines()[-1]))

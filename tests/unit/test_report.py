@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What a report shows of devices, and how it is written so that nothing in it does anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from fleet_cloud import device_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.filter.report import FilterModule
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import (
+    COLUMNS,
+    csv_of,
+    json_of,
+    page_data_of,
+    rows_of,
+    source_hash,
+)
+
+ONE = device_id(1)
+EVIL = "{{ 7*7 }}</script><!--<img src=x onerror=alert(1)>\u2028&amp;"
+
+
+def rows(*devices: dict[str, Any]) -> list[dict[str, Any]]:
+    return rows_of(with_presence(facts_of(device, "field-logger"), 1.8e9) for device in devices)
+
+
+class TestRows:
+    """Flat, and honest about what nobody has told."""
+
+    def test_have_what_people_want_to_see(self) -> None:
+        (row,) = rows(
+            {
+                "id": ONE,
+                "name": "barn-gateway",
+                "platform_id": 13,
+                "groups": ["south", "mesh-barn", "mesh-gateway", "north"],
+                "firmware_version": 42,
+                "online": True,
+                "last_heard": "2027-01-15T07:59:30Z",
+                "mobile_secret": "hush",
+                "iccid": "8934",
+            }
+        )
+        assert tuple(row) == COLUMNS
+        told = {name: value for name, value in row.items() if value is not None}
+        assert told == {
+            "id": ONE,
+            "name": "barn-gateway",
+            "platform": "boron",
+            "product": "field-logger",
+            "groups": ["north", "south"],
+            "network": "barn",
+            "role": "gateway",
+            "firmware_version": 42,
+            "presence": "confirmed",
+            "last_heard": "2027-01-15T07:59:30Z",
+            "last_heard_age": 30,
+            "iccid": "8934",
+        }
+
+    def test_leave_open_what_the_cloud_leaves_open(self) -> None:
+        (row,) = rows({"id": ONE, "name": "", "connected": False})
+        assert {name for name, value in row.items() if value not in (None, [])} == {"id", "product", "presence"}
+
+    def test_can_always_be_written_to_a_file(self) -> None:
+        (row,) = rows({"id": ONE, "name": "a\ud800b", "notes": {"odd": [1]}, "groups": ["\udfff"]})
+        assert row["name"] == "a?b"
+        assert row["notes"] == "{'odd': [1]}"
+        json.dumps(row, ensure_ascii=False).encode()
+
+
+class TestCsv:
+    """Opens in a spreadsheet, and calculates nothing there."""
+
+    def test_has_heads_and_a_line_for_each_device(self) -> None:
+        text = csv_of(rows({"id": ONE, "name": 'say "hi", you', "groups": ["a", "b"], "notes": "two\nlines"}))
+        (line,) = csv.DictReader(io.StringIO(text))
+        assert (line["name"], line["groups"], line["notes"]) == ('say "hi", you', "a;b", "two\nlines")
+        assert line["mac"] == ""
+
+    @pytest.mark.parametrize("name", ["=cmd|'/C calc'!A0", "+1", "-1", "@x", "\t=x", "\r=x"])
+    def test_holds_no_formula(self, name: str) -> None:
+        (line,) = csv.DictReader(io.StringIO(csv_of(rows({"id": ONE, "name": name})), newline=""))
+        assert line["name"] == f"'{name}"
+
+    def test_leaves_numbers_alone(self) -> None:
+        (line,) = csv.DictReader(io.StringIO(csv_of([{**rows({"id": ONE})[0], "firmware_version": -1}])))
+        assert line["firmware_version"] == "-1"
+
+
+class Page(HTMLParser):
+    """The tags of a page and the text of its script, as a browser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.script = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.script += data
+
+
+@given(st.text() | st.just(EVIL) | st.text(alphabet="</script!->&\u2028\\\"'", max_size=30))
+def test_whatever_a_name_is_it_stays_data_inside_of_a_page(name: str) -> None:
+    found = rows({"id": ONE, "name": name})
+    page = Page(f'<script type="application/json">{page_data_of({"title": name}, found)}</script><p>')
+    assert page.tags == ["script", "p"]
+    data = json.loads(page.script)
+    assert dict(zip(data["columns"], data["rows"][0], strict=True)) == json.loads(json.dumps(found[0]))
+
+
+def test_the_json_beside_it_is_one_object_for_each_device() -> None:
+    text = json_of({"complete": True}, rows({"id": ONE, "name": EVIL}))
+    assert json.loads(text)["complete"] is True
+    assert json.loads(text)["devices"][0]["name"] == EVIL
+
+
+def test_a_source_is_known_by_its_hash() -> None:
+    # As `printf abc | openssl dgst -sha256 -binary | base64` says.
+    assert source_hash("abc") == "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
+
+
+@pytest.mark.parametrize("value", ["text", {"id": ONE}, 7, [ONE], None])
+def test_what_is_no_list_of_devices_is_refused(value: object) -> None:
+    with pytest.raises(AnsibleFilterError):
+        FilterModule().filters()["report_csv"](value)
