@@ -17,7 +17,7 @@ import pytest
 
 from support.browser import look_at
 from support.counts import count
-from support.fleets import device_id, fleet_file
+from support.fleet_files import device_id, fleet_file
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for, run_task

@@ -108,7 +108,7 @@ class TestANetwork:
         assert "mesh" not in manifest["devices"][0]
 
     def test_of_the_registry_is_none_of_this_backend(self) -> None:
-        manifest, _ = adopt({"id": ONE, "network": {"name": "barn", "role": {"gateway": True}}})
+        manifest, _ = adopt({"id": ONE, "network": {"id": "5c11", "name": "barn", "role": {"gateway": True}}})
         assert manifest == {"product": PRODUCT, "devices": [{"id": ONE}]}
 
 

@@ -172,6 +172,19 @@ class TestStatesOfTheMesh:
         assert found[ONE]["mesh"]["state"] is None
         assert found[TWO]["mesh"]["state"] is None
 
+    @pytest.mark.parametrize(
+        ("online", "confirmation", "state"),
+        [(True, "confirmed", "joined"), (False, "confirmed", "lost"), (True, "pending", "pending")],
+    )
+    def test_come_with_the_list_where_the_registry_has_the_networks(
+        self, online: bool, confirmation: str, state: str
+    ) -> None:
+        network = {"id": "5c11", "name": "barn", "role": {"gateway": False, "state": confirmation}}
+        found = devices({"id": ONE, "online": online, "network": network})
+        with client("http://127.0.0.1:9") as http:  # where nobody listens
+            add_mesh_states(http, found, {ONE: FIELD_LOGGER}, [].append)
+        assert found[ONE]["mesh"]["state"] == state
+
     def test_that_may_not_be_read_are_a_failure(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", REPORTS, 403, json={"error": "forbidden"})
         with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:

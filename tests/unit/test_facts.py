@@ -62,6 +62,7 @@ class TestOneDevice:
             ({"id": "5c11", "name": "barn", "role": {"gateway": True, "state": "confirmed"}}, ("barn", "gateway")),
             ({"id": "5c11", "name": "barn", "role": {"gateway": False}}, ("barn", "node")),
             ({"id": "5c11", "name": "barn"}, ("barn", "node")),
+            ({"id": "5c11", "name": None}, ("5c11", "node")),
         ],
     )
     def test_has_its_membership_from_the_registry_of_networks(
@@ -69,8 +70,8 @@ class TestOneDevice:
     ) -> None:
         assert facts_of({"network": network})["mesh"] == {"network": mesh[0], "role": mesh[1]}
 
-    @pytest.mark.parametrize("network", [None, {}, {"name": None}, "barn", [1]])
-    def test_is_in_no_network_that_has_no_name(self, network: object) -> None:
+    @pytest.mark.parametrize("network", [None, {}, {"name": "barn"}, "barn", [1]])
+    def test_is_in_no_network_that_is_none(self, network: object) -> None:
         assert facts_of({"network": network})["mesh"] is None
 
     @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED, read_variable
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership
 
 Devices = Mapping[str, dict[str, Any]]
@@ -109,18 +109,21 @@ def _note(facts: dict[str, Any], question: Question, answer: Any, wanted: Wanted
 
 
 def add_mesh_states(http: Http, devices: Devices, products: Mapping[str, Product], warn: Callable[[str], None]) -> None:
-    """Put what has become of members into ``mesh.state``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
+    """Put into ``mesh.state`` what has become of members: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
-    ``None`` where nobody has said: a cloud without ledgers, or a network that is only registered.
+    ``None`` where nobody has said, on a cloud without ledgers.
     """
-    members: dict[Product, dict[str, Membership]] = {}
+    reporting: dict[Product, dict[str, Membership]] = {}
     for device, facts in devices.items():
-        if facts["mesh"] is not None:
-            facts["mesh"]["state"] = None
-            if device in products:
-                membership = Membership(facts["mesh"]["network"], facts["mesh"]["role"])
-                members.setdefault(products[device], {})[device] = membership
-    for product, wanted in members.items():
+        if facts["mesh"] is None:
+            continue
+        facts["mesh"]["state"] = None
+        membership = Membership(facts["mesh"]["network"], facts["mesh"]["role"])
+        if ledger.membership_of(frozenset(texts_of(facts.get("groups")))) is None:
+            facts["mesh"]["state"] = networks.state_of(facts, membership)  # what the registry notes comes with the list
+        elif device in products:
+            reporting.setdefault(products[device], {})[device] = membership
+    for product, wanted in reporting.items():
         try:
             states = ledger.verify(http, product, wanted, warn)
         except ParticleError as error:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, NODE
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
 
 # errors-and-limits.md, section 7: the table of platform ids.
 PLATFORMS: Mapping[int, str] = {
@@ -77,16 +77,11 @@ def _product(row: Mapping[str, Any]) -> str | None:
 
 
 def _mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Network and role from the device groups, else from the registry of networks (mesh.md, section 4)."""
+    """Network and role from the device groups, else from the registry of networks."""
     membership = membership_of(frozenset(texts_of(row.get("groups"))))
-    if membership is not None:
-        return dict(membership.as_result())
-    network = row.get("network")
-    if not isinstance(network, dict) or not network.get("name"):
-        return None
-    role = network.get("role")
-    is_gateway = isinstance(role, dict) and bool(role.get("gateway"))
-    return {"network": str(network["name"]), "role": GATEWAY if is_gateway else NODE}
+    if membership is None and (seat := seat_of(row.get("network"))) is not None:
+        membership = seat.membership
+    return None if membership is None else dict(membership.as_result())
 
 
 def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:

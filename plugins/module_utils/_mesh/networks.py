@@ -374,10 +374,10 @@ def verify(
     """One sweep over the list of devices, each of which comes with the registry's note of its network."""
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)
     rows = {str(row.get("id")): row for row in listing.rows}
-    return {device: _state(rows.get(device, {}), membership) for device, membership in wanted.items()}
+    return {device: state_of(rows.get(device, {}), membership) for device, membership in wanted.items()}
 
 
-def _state(row: Mapping[str, Any], membership: Membership) -> str:
+def state_of(row: Mapping[str, Any], membership: Membership) -> str:
     """A role is confirmed when its device has connected with it; one that is not online now is lost again."""
     network = row.get("network")
     seat = seat_of(network)

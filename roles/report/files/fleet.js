@@ -12,7 +12,7 @@
     "presence", "owner",
   ];
   const PRESENCE = ["confirmed", "probable", "stale", "offline"];
-  const STATES = ["joined", "joining", "lost"];
+  const STATES = { joined: "joined", pending: "pending", lost: "lost", wrong_network: "in another network" };
   const NOBODY = "–";
   const PAGE = 50;
   const MOST_CHOICES = 200;
@@ -168,14 +168,14 @@
 
   function mark(row, x, y) {
     const [name, role, state] = ["name", "role", "state"].map((column) => row.cells[at[column]]);
-    const kind = STATES.includes(state) ? state : "unknown";
+    const kind = state in STATES ? state : "unknown";
     const called = name || row.cells[at.id];
     const shape = role === "gateway"
       ? drawn("rect", { class: kind, x: -8, y: -8, width: 16, height: 16 })
       : drawn("circle", { class: kind, r: 6 });
     const group = drawn("g", { transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`, "data-state": kind });
-    group.append(drawn("title", {}, `${called}: ${role}, ${kind === "unknown" ? "not reported" : kind}`), shape);
-    if (kind === "lost") group.append(drawn("path", { class: kind, d: "M-5-5 5 5M5-5-5 5" }));
+    group.append(drawn("title", {}, `${called}: ${role}, ${STATES[kind] || "not reported"}`), shape);
+    if (kind === "lost" || kind === "wrong_network") group.append(drawn("path", { class: kind, d: "M-5-5 5 5M5-5-5 5" }));
     if (role === "gateway") group.append(drawn("text", { y: 20 }, called.slice(0, 24)));
     return group;
   }
@@ -199,7 +199,7 @@
       });
       placed += ring.length;
     }
-    const told = STATES.map((state) => [state, all.filter((row) => row.cells[at.state] === state).length]);
+    const told = Object.entries(STATES).map(([state, text]) => [text, all.filter((row) => row.cells[at.state] === state).length]);
     const silent = all.length - told.reduce((sum, [, many]) => sum + many, 0);
     const parts = [...told, ["not reported", silent]].filter(([, many]) => many);
     const summary = `${number(gateways, "gateway")}, ${number(nodes, "node")}: ${parts.map(([state, many]) => `${many} ${state}`).join(", ")}`;
