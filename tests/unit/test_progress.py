@@ -44,6 +44,9 @@ class TestTheLine:
     ) -> None:
         assert line_of(done, failed, total, seconds, budget_used) == line
 
+    def test_tells_no_rate_of_hardly_any_time(self) -> None:
+        assert line_of(0, 1, 2, 5e-324, None) == "0/2 | 0.0/s | ETA - | 1 failed"
+
     def test_counts_a_failed_device_as_one_that_needs_no_more_time(self) -> None:
         assert "ETA 0:00:08" in line_of(1, 1, 10, 2.0, None)
 

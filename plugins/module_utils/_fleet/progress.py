@@ -23,6 +23,9 @@ Write = Callable[[str], None]
 
 _LOOK_SECONDS = 0.25
 
+_SHORTEST_SECONDS = 0.001
+"""No rate is told of less than this."""
+
 
 def no_report(done: int, failed: int, total: int) -> None:
     """The report of who does not want to know."""
@@ -85,7 +88,7 @@ def line_of(done: int, failed: int, total: int, seconds: float, budget_used: flo
         what happens in a few seconds tells nothing about the rest.
     """
     ended = done + failed
-    rate = ended / seconds if seconds > 0 else 0.0
+    rate = ended / seconds if seconds > _SHORTEST_SECONDS else 0.0
     parts = [
         f"{done:,}/{total:,}",
         f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s",
