@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
 
-from ways import FORKS, by_fleet, by_uri
+from ways import FORKS, by_fleet, by_program, by_uri
 
 from support.fleets import NEW_GROUPS, WORKERS, Fleet, Measured, fleet_of
 from support.paced import LIMIT, paced_run
@@ -136,23 +136,26 @@ def under_limits() -> str:
 
 
 def by_every_way(hosts: int) -> str:
-    """Devices per second of whole playbooks and programs."""
-    with fleet_of(AS_A_PLAYBOOK[0]) as fleet, tempfile.TemporaryDirectory() as folder:
+    """Devices per second and CPU of whole playbooks and programs."""
+    small, large = AS_A_PLAYBOOK
+    with fleet_of(small) as fleet, tempfile.TemporaryDirectory() as folder:
         fleet.engine()  # imports and makes what the writes of the others stand on
-        of_task = {size: by_fleet(size, Path(folder)) for size in AS_A_PLAYBOOK}
-        ways = [
-            *((f"one `fleet` task, {size:,} devices", rate) for size, rate in of_task.items()),
-            (f"{BARE}, {WORKERS} threads, without a playbook", fleet.bare_pool().rate / 2),
-            (f"{PROMISES}, {WORKERS} under way, without a playbook", fleet.promise_pool().rate / 2),
-            (f"`uri` for each host, {FORKS} forks", by_uri(hosts, loop=False)),
-            ("`uri` in a loop", by_uri(hosts, loop=True)),
-        ]
+        ours = by_fleet(small, Path(folder))
+        ways = {
+            f"one `fleet` task, {small:,} devices": ours,
+            f"one `fleet` task, {large:,} devices": by_fleet(large, Path(folder)),
+            f"{BARE}, {WORKERS} threads, without a playbook": by_program(fleet.bare_pool(), small),
+            f"{PROMISES}, {WORKERS} under way, without a playbook": by_program(fleet.promise_pool(), small),
+            f"`uri` for each host, {FORKS} forks": by_uri(hosts, loop=False),
+            "`uri` in a loop": by_uri(hosts, loop=True),
+        }
     rows = [
-        [way, f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}", *(f"{task / rate:.1f}" for task in of_task.values())]
-        for way, rate in ways
+        [name, f"{way.rate:.1f}", f"{ours.rate / way.rate:.1f}", f"{way.cpu:.1f}", f"{way.cpu / ours.cpu:.1f}"]
+        for name, way in ways.items()
     ]
-    faster = (f"`fleet` with {size:,} is faster by" for size in AS_A_PLAYBOOK)
-    return section("Two writes for each device, by every way", ("way", "devices per second", *faster), rows)
+    heads = ("way", "devices per second", "times slower", "CPU ms per device", "times the CPU")
+    title = f"Two writes for each device, by every way, beside `fleet` with {small:,}"
+    return section(title, heads, rows)
 
 
 def section(title: str, heads: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.fleets import NETWORKS, PATIENCE, Fleet, fleet_of
+from support.fleets import NETWORKS, PATIENCE, Fleet, Measured, fleet_of
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PRODUCT_SLUG
@@ -17,24 +19,32 @@ from support.simulator import PRODUCT_SLUG
 FORKS = 25
 
 
-def by_fleet(size: int, folder: Path) -> float:
-    """Devices per second with one `fleet` task, which also imports them and makes groups and ledgers."""
+@dataclass(frozen=True)
+class Way:
+    """How a way did: devices per second, and milliseconds of CPU for a device."""
+
+    rate: float
+    cpu: float
+
+
+def by_program(measured: Measured, devices: int) -> Way:
+    """A program that made nothing but the two writes."""
+    return Way(devices / measured.seconds, 1000 * measured.cpu / devices)
+
+
+def by_fleet(size: int, folder: Path) -> Way:
+    """One `fleet` task, which also imports the devices and makes groups and ledgers."""
     with fleet_of(size) as fleet:
         file = folder / "fleet.json"
         file.write_text(json.dumps(fleet.manifest))
         options = {"manifest": str(file), "verify": "none", "result": "failed", "budget_requests": 0}
         task = {"meshfleet.particle.fleet": options}
-        began = time.monotonic()
-        run_playbook(
-            [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}],
-            env=cloud_environment(fleet.cloud.url),
-            timeout=PATIENCE,
-        ).succeeded()
-        return size / (time.monotonic() - began)
+        play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+        return _measured(size, [play], env=cloud_environment(fleet.cloud.url))
 
 
-def by_uri(hosts: int, *, loop: bool) -> float:
-    """Devices per second of `ansible.builtin.uri`, a task for each write: over hosts, or in a loop of one host."""
+def by_uri(hosts: int, *, loop: bool) -> Way:
+    """`ansible.builtin.uri`, a task for each write: over hosts, or in a loop of one host."""
     with fleet_of(hosts) as fleet:
         fleet.engine()  # imports and makes what the writes stand on
         by_name = {device["name"]: device for device in fleet.manifest["devices"]}
@@ -48,9 +58,19 @@ def by_uri(hosts: int, *, loop: bool) -> float:
             "tasks": tasks,
         }
         inventory = [] if loop else ["-i", ",".join(by_name) + ",", "--forks", str(FORKS)]
-        began = time.monotonic()
-        run_playbook([play], extra_vars={"devices": by_name}, args=inventory, timeout=PATIENCE).succeeded()
-        return hosts / (time.monotonic() - began)
+        return _measured(hosts, [play], extra_vars={"devices": by_name}, args=inventory)
+
+
+def _measured(devices: int, plays: list[dict[str, Any]], **arguments: Any) -> Way:
+    """A whole run of ansible-playbook, its workers included; the simulator, which goes on, is not."""
+    began, cpu = time.monotonic(), _cpu_of_children()
+    run_playbook(plays, timeout=PATIENCE, **arguments).succeeded()
+    return Way(devices / (time.monotonic() - began), 1000 * (_cpu_of_children() - cpu) / devices)
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _uri_tasks(fleet: Fleet, device: str) -> list[dict[str, Any]]:
