@@ -96,12 +96,21 @@ def token(**options: Any) -> Task:
 
 
 def provision(ground: Ground, **variables: Any) -> Task:
-    """The role."""
+    """The role `provision`."""
+    return role("provision", ground, **variables)
+
+
+def report(ground: Ground, **variables: Any) -> Task:
+    """The role `report`, into a folder that is there."""
+    return role("report", ground, dest=str(ground.folder), **variables)
+
+
+def role(name: str, ground: Ground, **variables: Any) -> Task:
     given = {"username": ground.username, "password": PASSWORD, **variables}
     return {
-        "name": "Provision",
-        "ansible.builtin.include_role": {"name": "meshfleet.particle.provision"},
-        "vars": {f"provision_{name}": value for name, value in given.items()},
+        "name": name.capitalize(),
+        "ansible.builtin.include_role": {"name": f"meshfleet.particle.{name}"},
+        "vars": {f"{name}_{variable}": value for variable, value in given.items()},
     }
 
 
@@ -348,6 +357,7 @@ OF_ROLES = (
         lambda on: [provision(on, manifest=barn(on), state="absent", confirm=True)],
         before=whole,
     ),
+    Case("the report of a product", lambda on: [report(on, products=[on.product])], before=whole),
 )
 
 OF_TOKENS = (
