@@ -4,36 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from ansible.errors import AnsibleFilterError
 
 from ansible_collections.meshfleet.particle.plugins.plugin_utils import _report
 
 
-def _rows(devices: Any) -> list[_report.Row]:
-    if isinstance(devices, (str, Mapping)) or not isinstance(devices, Iterable):
-        raise AnsibleFilterError("The report takes a list of devices, such as device_info returns.")
-    found = list(devices)
-    if not all(isinstance(device, Mapping) for device in found):
-        raise AnsibleFilterError("The report takes a list of devices, and one of them is no dictionary.")
-    return _report.rows_of(found)
-
-
-def report_csv(devices: Any) -> str:
+def report_csv(devices: Any, advisories: Any = None) -> str:
     """A line of CSV for each device."""
-    return _report.csv_of(_rows(devices))
+    return _report.csv_of(_report.rows_of(_report.facts_in(devices), advisories))
 
 
 def report_json(devices: Any, about: Mapping[str, Any]) -> str:
     """A flat JSON object for each device, and what is said about all of them."""
-    return _report.json_of(about, _rows(devices))
+    return _report.json_of(about, _report.rows_of(_report.facts_in(devices), about.get("advisories")))
 
 
 def report_data(devices: Any, about: Mapping[str, Any]) -> str:
     """The same for the inside of a page."""
-    return _report.page_data_of(about, _rows(devices))
+    return _report.page_data_of(about, _report.rows_of(_report.facts_in(devices), about.get("advisories")))
 
 
 class FilterModule:

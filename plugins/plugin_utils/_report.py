@@ -16,6 +16,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
@@ -57,12 +59,44 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
     "notes": _own("notes"),
 }
 
-COLUMNS = tuple(_COLUMNS)
+_ADVICE: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
+"""The notices that hit a device, and those of which nobody can tell; each with its key in what was found."""
+
+COLUMNS = (*_COLUMNS, *_ADVICE)
 
 
-def rows_of(devices: Iterable[Facts]) -> list[Row]:
-    """A flat row for each device, of all :data:`COLUMNS` in that order; ``None`` is what nobody has told."""
-    return [{name: _told(read(facts)) for name, read in _COLUMNS.items()} for facts in devices]
+def facts_in(devices: Any) -> list[Facts]:
+    """What a filter was given. :raises AnsibleFilterError: when that is no list of devices."""
+    if isinstance(devices, (str, Mapping)) or not isinstance(devices, Iterable):
+        raise AnsibleFilterError("A list of devices is wanted, such as device_info returns.")
+    found = list(devices)
+    if not all(isinstance(device, Mapping) for device in found):
+        raise AnsibleFilterError("A list of devices is wanted, and one of them is no dictionary.")
+    return found
+
+
+def rows_of(devices: Iterable[Facts], advisories: Sequence[Facts] | None = None) -> list[Row]:
+    """A flat row for each device, of all :data:`COLUMNS` in that order; ``None`` is what nobody has told.
+
+    :param advisories: which devices each notice hits, as the filter ``advisories`` finds it; ``None`` or none at all
+        when nobody has asked for that.
+    """
+    advice = {column: _by_device(advisories, key) for column, key in _ADVICE.items()} if advisories else {}
+    return [
+        {
+            **{name: _told(read(facts)) for name, read in _COLUMNS.items()},
+            **{name: advice[name].get(str(facts.get("id")), []) if advice else None for name in _ADVICE},
+        }
+        for facts in devices
+    ]
+
+
+def _by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for advisory in advisories:
+        for device in advisory[key]:
+            found.setdefault(device, []).append(advisory["id"])
+    return found
 
 
 def _told(value: Any) -> Any:
@@ -91,9 +125,17 @@ def _cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, (str, list)) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
+def _counted(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said about all devices, with numbers of devices for the lists of them, which the rows have already."""
+    advisories = [
+        {**found, **{key: len(found[key]) for key in _ADVICE.values()}} for found in about.get("advisories", ())
+    ]
+    return {**about, "advisories": advisories}
+
+
 def json_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The rows as JSON below ``devices``, beside what is to be said about all of them."""
-    return json.dumps({**about, "devices": rows}, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps({**_counted(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
 def page_data_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
@@ -102,7 +144,7 @@ def page_data_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     Each column is named once, which of ten thousand rows is the half.
     """
     table = {"columns": list(COLUMNS), "rows": [list(row.values()) for row in rows]}
-    text = json.dumps({**about, **table}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({**_counted(about), **table}, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

@@ -58,6 +58,9 @@ const states = () => page.locator('#mesh-picture svg g').evaluateAll((marks) => 
 });
 
 await page.goto(address);
+if (screenshot) {
+  await page.screenshot({ path: screenshot });
+}
 const result = {
   title: await page.title(),
   status: await status(),
@@ -70,7 +73,7 @@ const result = {
 
 // Where the Tab key leads.
 result.stops = [];
-for (let count = 0; count < 12; count += 1) {
+for (let count = 0; count < 40; count += 1) {
   await page.keyboard.press('Tab');
   result.stops.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent.slice(0, 20)));
 }
@@ -107,31 +110,56 @@ if (await role.count()) {
   await page.getByRole('button', { name: 'Show all' }).click();
 }
 
-if (await page.getByRole('button', { name: 'On', exact: true }).isVisible()) {
-  await page.getByRole('button', { name: 'On', exact: true }).click();
+if (await page.getByRole('button', { name: 'Next', exact: true }).isVisible()) {
+  await page.getByRole('button', { name: 'Next', exact: true }).click();
   result.secondPage = { status: await status(), names: await cells('name') };
+}
+
+// What a number of devices counts is a press away, and another press undoes it.
+const pressed = async (button) => {
+  await button.click();
+  const found = { status: await status(), pressed: await button.getAttribute('aria-pressed'), names: await cells('name') };
+  await button.click();
+  return { ...found, again: await status() };
+};
+const offline = page.locator('#counts button.offline');
+if (await offline.isEnabled()) {
+  result.offline = await pressed(offline);
+}
+
+// Each notice: what it says, where it leads, and the devices behind its numbers.
+result.notices = [];
+for (const notice of await page.locator('#notices > li').all()) {
+  const found = { text: await notice.innerText(), links: [] };
+  for (const link of await notice.getByRole('link').all()) {
+    found.links.push(await link.getAttribute('href'));
+  }
+  for (const kind of ['hit', 'cannot_tell']) {
+    const button = notice.locator(`button.${kind}`);
+    if ((await button.count()) && (await button.isEnabled())) {
+      found[kind] = await pressed(button);
+    }
+  }
+  result.notices.push(found);
 }
 
 // The mesh, network by network, with the keys alone.
 result.networks = {};
-const network = page.getByRole('combobox', { name: 'Picture of network' });
-if (await network.isVisible()) {
-  for (const name of await network.locator('option').allTextContents()) {
-    await network.selectOption(name);
-    const picture = page.locator('#mesh-picture').getByRole('img');
-    result.networks[name] = { label: await picture.getAttribute('aria-label'), states: await states() };
-  }
+for (const button of await page.locator('#networks button').all()) {
+  await button.press('Enter');
+  const picture = page.locator('#mesh-picture').getByRole('img');
+  const found = { label: await picture.getAttribute('aria-label'), states: await states(), listed: await button.innerText() };
+  await page.getByRole('button', { name: 'Show its devices' }).press('Enter');
+  result.networks[await button.getAttribute('data-network')] = { ...found, status: await status() };
+  await page.getByRole('button', { name: 'Show all' }).click();
 }
 
 const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 result.light = await ground();
-if (screenshot) {
-  await page.getByRole('button', { name: 'Show all' }).click();
-  await page.evaluate(() => window.scrollTo(0, 0));
-  await page.screenshot({ path: screenshot });
-}
 await page.emulateMedia({ colorScheme: 'dark' });
 result.dark = await ground();
+await page.setViewportSize({ width: 390, height: 844 });
+result.narrow = await page.evaluate(() => document.documentElement.scrollWidth);
 await page.emulateMedia({ colorScheme: 'light', media: 'print' });
 await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
 result.printed = { rows: await page.locator('#rows tr').count(), controls: await page.locator('form').isVisible() };

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -31,6 +32,14 @@ LABELS = [
     "Name", "Id", "Serial number", "MAC address", "Platform", "Product", "Groups", "Network", "Role", "State",
     "Firmware", "Device OS", "Presence", "Last heard", "Heard before", "Owner", "SIM", "IMEI", "Notes",
 ]  # fmt: skip
+EVIL_NOTICE = "</script><img src=x onerror=alert(4)>{{ 7 * 7 }}"
+NOTICES = {
+    "advisories": [
+        {"id": "every", "title": EVIL_NOTICE, "url": "https://example.com/n", "affects": [{"platforms": ["boron"]}]},
+        {"id": "abroad", "title": "Abroad", "affects": [{"mobile_country_codes": [310]}]},
+        {"id": "core", "title": "The oldest", "affects": [{"platforms": ["core"]}]},
+    ]
+}
 
 
 @dataclass(frozen=True)
@@ -73,10 +82,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
         (base / "keys").mkdir(mode=0o700)
         keep = {"token_file": str(base / "keys" / "tokens.json"), "purpose": "nightly"}
         run_task("access_token", keep, env).succeeded()
-        write(cloud, base / "out", report_token_file=keep["token_file"], report_title=TITLE).succeeded()
+        (base / "notices.yml").write_text(json.dumps(NOTICES))
+        variables = {"report_token_file": keep["token_file"], "report_title": TITLE}
+        write(cloud, base / "out", report_advisories=[str(base / "notices.yml")], **variables).succeeded()
         token = json.loads((base / "keys" / "tokens.json").read_text())["tokens"][0]["access_token"]
-        screenshot = base / "page.png"
-        yield Report(base / "out", look_at(base / "out" / "fleet.html", "barn-0003", screenshot), trap, evil, token)
+        yield Report(base / "out", look_at(base / "out" / "fleet.html", "barn-0003"), trap, evil, token)
 
 
 class TestThePage:
@@ -88,7 +98,7 @@ class TestThePage:
 
     def test_shows_every_device_with_every_column(self, report: Report) -> None:
         assert report.seen["status"].startswith("60 of 60 devices")
-        assert report.seen["heads"] == LABELS
+        assert report.seen["heads"] == [*LABELS, "Advisories", "Cannot tell"]
         assert report.seen["first"][:3] == [report.evil, "barn-0000", "barn-0003"]
 
     def test_shows_what_nobody_has_told_as_missing(self, report: Report) -> None:
@@ -100,6 +110,11 @@ class TestThePage:
         assert counts["devices"] == "60"
         assert int(counts["offline"]) == 1
         assert sum(int(counts[kind]) for kind in ("confirmed", "probable", "stale", "offline")) == 60
+
+    def test_shows_the_devices_that_a_number_counts(self, report: Report) -> None:
+        offline = report.seen["offline"]
+        assert (offline["status"], offline["pressed"], offline["names"]) == ("1 of 60 devices", "true", ["yard-0001"])
+        assert offline["again"].startswith("60 of 60 devices")
 
     def test_is_searched_as_one_types(self, report: Report) -> None:
         assert report.seen["found"]["names"] == ["barn-0003"]
@@ -127,13 +142,30 @@ class TestThePage:
         assert lost["node lost"] > 0
         assert sum(lost.values()) == 20
         assert networks["barn"]["label"] == "Network barn: 1 gateway, 19 nodes: 20 joined"
+        assert networks["barn"]["listed"].split("\n") == ["barn", "20 of 20 joined"]
+        assert next(iter(networks)) == "yard", "who is in trouble comes first"
+
+    def test_shows_the_devices_of_a_network(self, report: Report) -> None:
+        assert {found["status"] for found in report.seen["networks"].values()} == {"20 of 60 devices"}
+
+    def test_shows_whom_a_notice_hits_and_of_whom_nobody_can_tell(self, report: Report) -> None:
+        every, abroad, core = report.seen["notices"]
+        assert (every["hit"]["status"][:16], every["links"]) == ("60 of 60 devices", ["https://example.com/n"])
+        assert abroad["cannot_tell"]["pressed"] == "true"
+        assert "0 hit" in abroad["text"]
+        assert "60 cannot tell" in abroad["text"]
+        assert "not told: Country of 60" in abroad["text"]
+        assert "0 hit" in core["text"]
+        assert not core.keys() & {"hit", "cannot_tell"}
 
     def test_tells_a_screen_reader_what_everything_is(self, report: Report) -> None:
         tree = report.seen["tree"]
         for kind, name in (
             ("searchbox", "Search"),
             ("combobox", "Presence"),
-            ("combobox", "Picture of network"),
+            ("button", "barn 20 of 20 joined"),
+            ("button", "abroad: 60 cannot tell"),
+            ("list", "Advisories"),
             ("region", "Devices"),
             ("region", "Tokens"),
             ("button", "Show all"),
@@ -141,16 +173,21 @@ class TestThePage:
             ("rowheader", "barn-0000"),
         ):
             assert f'{kind} "{name}"' in tree, f"{kind} {name}"
-        assert 'img "Network barn: 1 gateway' in tree
+        assert 'img "Network yard: 1 gateway' in tree
         assert re.findall(r"- (?:button|combobox|searchbox|img|region|link)(?:$|:)", tree, re.MULTILINE) == []
 
     def test_is_used_with_the_keyboard_alone(self, report: Report) -> None:
-        assert report.seen["stops"][:2] == ["mesh-network", "search"]
-        assert "Name" in report.seen["stops"]
+        stops = report.seen["stops"]
+        assert len(stops) == len(set(stops) | {""}) - ("" not in stops), "no stop comes twice"
+        order = [stops.index(stop) for stop in ("mesh-members", "every", "search", "Name")]
+        assert order == sorted(order)
 
     def test_is_dark_in_the_dark_and_whole_in_print(self, report: Report) -> None:
         assert report.seen["light"] != report.seen["dark"]
         assert report.seen["printed"] == {"rows": 60, "controls": False}
+
+    def test_fits_a_narrow_window(self, report: Report) -> None:
+        assert report.seen["narrow"] <= 390
 
     def test_shows_tokens_by_fingerprint_and_end(self, report: Report) -> None:
         shown = report.seen["tokens"]
@@ -171,6 +208,7 @@ class TestHostileNames:
 
     def test_are_there_as_they_were_typed(self, report: Report) -> None:
         assert report.seen["title"] == TITLE
+        assert EVIL_NOTICE in report.seen["notices"][0]["text"]
         assert report.evil in [device["name"] for device in data_of(report.folder)["devices"]]
         with open(report.folder / "fleet.csv", newline="", encoding="utf-8") as file:
             assert report.evil in [line["notes"] for line in csv.DictReader(file)]
@@ -197,6 +235,75 @@ class TestTheFiles:
             lines = list(csv.DictReader(file))
         assert [line["id"] for line in lines] == [device["id"] for device in devices]
         assert [line["network"] for line in lines] == [device["network"] for device in devices]
+        assert {line["advisories"] for line in lines} == {"every"}
+        assert {line["advisories_open"] for line in lines} == {"abroad"}
+        assert all(device["advisories"] == ["every"] for device in devices)
+        told = {found["id"]: (found["hit"], found["cannot_tell"]) for found in data_of(report.folder)["advisories"]}
+        assert told == {"every": (60, 0), "abroad": (0, 60), "core": (0, 0)}
+
+
+class TestAdvisories:
+    """Are read before anything is asked, and answered by what was told."""
+
+    def test_are_written_and_answered_as_the_guide_says(self, tmp_path: Path) -> None:
+        guide = (ROOT / "docs" / "guide_report.md").read_text()
+        (example,) = re.findall(r"```yaml\n(# advisories\.yml\n.*?)```", guide, re.DOTALL)
+        (says,) = re.findall(r"> \*\*TAN010\*\* (.*)\n> (.*)\n", guide)
+        (tmp_path / "advisories.yml").write_text(example)
+        fleet = [
+            {
+                "id": device_id(number),
+                **({"iccid": f"890103{number:014d}"} if number % 4 == 0 else {}),
+                "system_firmware_version": "3.3.1" if number % 3 else "3.3.0",
+            }
+            for number in range(59)
+        ]
+        fleet.append({"id": device_id(59), "iccid": None, "system_firmware_version": "3.3.0"})
+        (tmp_path / "fleet.json").write_text(json.dumps(fleet))
+        with running_simulator("--fleet", str(tmp_path / "fleet.json"), "--slow-joiners", "0.3") as cloud:
+            manifest = manifest_for(cloud, ("barn", "yard", "shed"), groups=["north"])
+            run_task("fleet", {"manifest": manifest, "verify": "none"}, cloud_environment(cloud.url)).succeeded()
+            cloud.change_device(device_id(1), online=False)
+            variables = {"report_advisories": [str(tmp_path / "advisories.yml")], "report_title": "Field loggers"}
+            write(cloud, tmp_path / "out", **variables).succeeded()
+        screenshot = Path(os.environ.get("MESHFLEET_SCREENSHOT", tmp_path / "page.png"))
+        (notice,) = look_at(tmp_path / "out" / "fleet.html", "barn-0003", screenshot)["notices"]
+        text = " ".join(notice["text"].split())
+        assert text == f"TAN010 {says[0]} {says[1]}".replace(",", "", 2)
+        assert notice["hit"]["status"] == "5 of 60 devices"
+        assert notice["cannot_tell"]["status"] == "1 of 60 devices"
+        with open(tmp_path / "out" / "fleet.csv", newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        hit = [device_id(number) for number in range(0, 59, 12)]
+        assert sorted(line["id"] for line in lines if line["advisories"] == "TAN010") == hit
+        assert [line["id"] for line in lines if line["advisories_open"]] == [device_id(59)]
+
+    def test_by_country_take_the_vitals_of_the_devices(self, simulator: Simulator, tmp_path: Path) -> None:
+        env = cloud_environment(simulator.url)
+        run_task("fleet", {"manifest": manifest_for(simulator), "verify": "none"}, env).succeeded()
+        quiet = simulator.state()["devices"][0]["id"]
+        simulator.change_device(quiet, online=False)
+        rule = {"mobile_country_codes": [901]}  # of networks that are at home nowhere, as the simulated devices say
+        notices = {"advisories": [{"id": "there", "title": "There", "affects": [rule]}]}
+        (tmp_path / "notices.yml").write_text(json.dumps(notices))
+        variables = {"report_advisories": [str(tmp_path / "notices.yml")], "report_vitals": True}
+        write(simulator, tmp_path / "out", **variables).succeeded()
+        (found,) = data_of(tmp_path / "out")["advisories"]
+        assert (found["hit"], found["cannot_tell"], found["missing"]) == (19, 1, {"mobile_country_code": 1})
+        devices = data_of(tmp_path / "out")["devices"]
+        assert [device["id"] for device in devices if device["advisories_open"] == ["there"]] == [quiet]
+
+    def test_with_mistakes_ask_nobody_and_tell_all_of_them(self, simulator: Simulator, tmp_path: Path) -> None:
+        (tmp_path / "a.yml").write_text("advisories:\n  - id: a\n    affects: [{platforms: [borom]}]\n")
+        (tmp_path / "b.yml").write_text("advisories: [{id: b, title: B, affects: [{}]}]\n")
+        run = write(
+            simulator, tmp_path / "out", report_advisories=[str(tmp_path / name) for name in ("a.yml", "b.yml")]
+        )
+        said = run.result("Read the advisories before anybody is asked")["msg"]
+        assert "a.yml:2 advisories[0]: has no title" in said
+        assert "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is the name or number of no platform" in said
+        assert "b.yml:1 advisories[0].affects[0]: says nothing" in said
+        assert simulator.stats()["requests"] == 0
 
 
 def test_a_dry_run_writes_nothing(simulator: Simulator, tmp_path: Path) -> None:

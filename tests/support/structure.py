@@ -41,7 +41,8 @@ RANKS: dict[tuple[str, ...], int] = {
 ALSO_ALLOWED = {(("action",), ("modules",))}
 
 # Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
-PURE = tuple(("module_utils", "_fleet", name) for name in ("plan", "manifest", "reading", "names", "fields"))
+_PURE = ("plan", "manifest", "reading", "names", "fields", "advisories")
+PURE = tuple(("module_utils", "_fleet", name) for name in _PURE)
 OUTSIDE_WORLD = frozenset(
     "asyncio concurrent ftplib glob http io multiprocessing os pathlib requests select selectors shutil "
     "signal socket ssl subprocess tempfile threading time urllib.request urllib3".split()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -78,6 +79,26 @@ class TestRows:
         assert row["name"] == "a?b"
         assert row["notes"] == "{'odd': [1]}"
         json.dumps(row, ensure_ascii=False).encode()
+
+
+NOTICE = {"id": "n-1", "title": EVIL, "url": None, "hit": [ONE], "cannot_tell": [device_id(2)], "missing": {"iccid": 1}}
+
+
+class TestAdvisories:
+    """Stand at the devices that they are about, and are counted."""
+
+    def test_are_at_each_device_where_any_were_asked_for(self) -> None:
+        facts = [facts_of({"id": device_id(number)}) for number in (1, 2, 3)]
+        found = [(row["advisories"], row["advisories_open"]) for row in rows_of(facts, [NOTICE])]
+        assert found == [(["n-1"], []), ([], ["n-1"]), ([], [])]
+        for nothing in (None, []):
+            assert {(row["advisories"], row["advisories_open"]) for row in rows_of(facts, nothing)} == {(None, None)}
+
+    @pytest.mark.parametrize("written", [json_of, page_data_of])
+    def test_are_counted_beside_the_devices(self, written: Callable[..., str]) -> None:
+        (told,) = json.loads(written({"advisories": [NOTICE]}, []))["advisories"]
+        assert told == {**NOTICE, "hit": 1, "cannot_tell": 1}
+        assert "</script>" not in page_data_of({"advisories": [NOTICE]}, [])
 
 
 class TestCsv:

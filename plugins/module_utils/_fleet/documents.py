@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the text of a manifest file to its data, remembering the line of every part. Private to this collection."""
+"""From the text of a declared file to its data, remembering the line of every part. Private to this collection."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def dotted(place: Place) -> str:
     return text.removeprefix(".") or "the manifest"
 
 
-def parse_yaml(text: str, name: str) -> tuple[Any, Where]:
+def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where]:
     """Read YAML (and so JSON).
 
-    :param name: of the file, for messages.
+    :param name: of the file, for messages; ``kind``: what it is.
     :raises ParticleError: ``invalid_manifest`` with the line, for text that is no YAML or says a thing twice.
     """
     loader = _LOADER(_join_escapes(text))
@@ -47,19 +47,19 @@ def parse_yaml(text: str, name: str) -> tuple[Any, Where]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{name}:{mark.line + 1}" if mark else name
-        message = f"The manifest is not valid YAML:\n  {line} {error.problem}"
+        message = f"The {kind} is not valid YAML:\n  {line} {error.problem}"
         raise ParticleError("invalid_manifest", message) from None
     except yaml.YAMLError as error:
-        raise ParticleError("invalid_manifest", f"The manifest is not valid YAML:\n  {name} {error}") from None
+        raise ParticleError("invalid_manifest", f"The {kind} is not valid YAML:\n  {name} {error}") from None
     except RecursionError:
-        raise ParticleError("invalid_manifest", f"The manifest {name} is nested too deeply.") from None
+        raise ParticleError("invalid_manifest", f"The {kind} {name} is nested too deeply.") from None
     finally:
         loader.dispose()
     lines = reader.lines
 
     def where(place: Place) -> str:
         known = next(place[:end] for end in range(len(place), -1, -1) if place[:end] in lines or not end)
-        return f"{name}:{lines.get(known, 1)} {dotted(place)}"
+        return f"{name}:{lines.get(known, 1)} {dotted(place) if place else f'the {kind}'}"
 
     return data, where
 

@@ -9,39 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
-
-# errors-and-limits.md, section 7: the table of platform ids.
-PLATFORMS: Mapping[int, str] = {
-    0: "core",
-    3: "gcc",
-    6: "photon",
-    8: "p1",
-    10: "electron",
-    11: "esp32",
-    12: "argon",
-    13: "boron",
-    14: "xenon",
-    15: "esomx",
-    22: "asom",
-    23: "bsom",
-    24: "xsom",
-    25: "b5som",
-    26: "tracker",
-    28: "trackerm",
-    31: "raspi",
-    32: "p2",
-    35: "msom",
-    37: "electron2",
-    38: "sulu",
-    42: "tachyon",
-    43: "linux",
-    82: "oak",
-    88: "duo",
-    103: "bluz",
-    60000: "newhal",
-}
 
 # The setup secret of a device opens it to anybody near; the deprecated twins say what others say already.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")

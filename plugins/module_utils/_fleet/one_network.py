@@ -16,7 +16,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import PLATFORMS
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, DeviceRecord, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import board_of
@@ -29,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome 
     first_failure,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends, networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import PLATFORMS
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS, platform_named
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 _TEXTS: Mapping[str, Any] = {"type": "list", "elements": "str"}
@@ -145,7 +145,7 @@ def filters_from(options: Mapping[str, Any]) -> Filters:
             mistakes.append(f"{name} is empty")
         elif isinstance(value, list) and any(not str(item).strip() for item in value):
             mistakes.append(f"{name} has an empty entry")
-    platforms = {str(value): _platform(str(value)) for value in given.get("platforms") or ()}
+    platforms = {str(value): platform_named(str(value)) for value in given.get("platforms") or ()}
     unknown = [value for value, platform in platforms.items() if platform is None]
     if unknown:
         known = ", ".join(sorted(PLATFORMS.values()))
@@ -180,11 +180,3 @@ def _lowered(values: Sequence[str] | None) -> frozenset[str] | None:
 
 def _raised(values: Sequence[str] | None) -> frozenset[str] | None:
     return None if values is None else frozenset(value.strip().upper() for value in values)
-
-
-def _platform(value: str) -> str | None:
-    """The name that facts have for a platform, from its name or its number; ``None`` when there is none."""
-    text = value.strip().lower()
-    if text.isdecimal():
-        return PLATFORMS.get(int(text), f"unknown ({int(text)})")
-    return text if text in PLATFORMS.values() else None

@@ -5,12 +5,14 @@
     product: "Product", groups: "Groups", network: "Network", role: "Role", state: "State",
     firmware_version: "Firmware", system_firmware_version: "Device OS", presence: "Presence",
     last_heard: "Last heard", last_heard_age: "Heard before", owner: "Owner", iccid: "SIM", imei: "IMEI",
-    notes: "Notes",
+    notes: "Notes", advisories: "Advisories", advisories_open: "Cannot tell", mobile_country_code: "Country",
   };
   const FACETS = [
     "platform", "product", "groups", "network", "role", "state", "firmware_version", "system_firmware_version",
-    "presence", "owner",
+    "presence", "owner", "advisories", "advisories_open",
   ];
+  const ON_SCREEN = ["last_heard"]; // on paper there is its age
+  const DIGITS = ["id", "serial_number", "mac", "iccid", "imei"];
   const PRESENCE = ["confirmed", "probable", "stale", "offline"];
   const STATES = { joined: "joined", pending: "pending", lost: "lost", wrong_network: "in another network" };
   const NOBODY = "–";
@@ -21,6 +23,8 @@
   const at = Object.fromEntries(data.columns.map((name, index) => [name, index]));
   const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const id = (name) => document.getElementById(name);
+  // Nobody has to read that no advisory was given.
+  const columns = data.columns.filter((name) => data.advisories.length || !name.startsWith("advisories"));
 
   // Text only ever becomes text: nothing in this file parses a string as HTML.
   function element(tag, attributes, ...children) {
@@ -44,11 +48,14 @@
     return `${Math.round(seconds / 86400)} days`;
   }
 
+  const moment = (text) => text.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/, "$1 $2 UTC");
+
   const number = (list, word) => `${list.length} ${word}${list.length === 1 ? "" : "s"}`;
 
   function shown(name, value) {
     if (value === null || (Array.isArray(value) && value.length === 0)) return null;
     if (name === "last_heard_age") return words(value);
+    if (name === "last_heard") return moment(value);
     return Array.isArray(value) ? value.join(", ") : String(value);
   }
 
@@ -89,6 +96,22 @@
     show();
   }
 
+  // What is chosen by a number of devices is chosen in the filter of that column, too.
+  function choose(name, text) {
+    const control = id("filters").querySelector(`[name="${name}"]`);
+    if (text === null) delete view.chosen[name];
+    else view.chosen[name] = { text, exact: true };
+    if (control) control.value = text === null ? "" : `${control.tagName === "SELECT" ? "=" : ""}${text}`;
+    look();
+  }
+
+  const isChosen = (name, text) => name in view.chosen && view.chosen[name].exact && view.chosen[name].text === text;
+
+  function goToDevices() {
+    id("controls").scrollIntoView({ block: "start" });
+    document.querySelector(".scroll").focus({ preventScroll: true });
+  }
+
   // Only when the order changes: ten thousand rows take longer to sort than to search.
   function arrange() {
     view.sorted = [...rows].sort(compare);
@@ -98,16 +121,19 @@
   // --- the table ---
 
   function line(row) {
-    return element("tr", null, ...data.columns.map((name, index) => {
-      const text = shown(name, row.cells[index]);
+    return element("tr", null, ...columns.map((name, index) => {
+      const text = shown(name, row.cells[at[name]]);
       const cell = element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : null);
       if (text === null) {
-        cell.append(element("span", { class: "none", title: "not reported" }, NOBODY));
+        const why = row.cells[at[name]] === null ? "not reported" : "none";
+        cell.append(element("span", { class: "none", title: why }, NOBODY));
       } else {
         cell.textContent = text;
-        if (name === "presence" && PRESENCE.includes(text)) cell.className = text;
+        if ((name === "presence" && PRESENCE.includes(text)) || (name === "state" && Object.hasOwn(STATES, text))) cell.className = text;
+        if (DIGITS.includes(name)) cell.className = "digits";
         if (name === "notes") cell.className = "wide";
       }
+      if (ON_SCREEN.includes(name)) cell.classList.add("on-screen");
       return cell;
     }));
   }
@@ -126,6 +152,16 @@
       const way = view.down ? "descending" : "ascending";
       head.setAttribute("aria-sort", head.dataset.name === view.sort ? way : "none");
     }
+    for (const [button, name, text] of toggles) button.setAttribute("aria-pressed", String(isChosen(name, text)));
+  }
+
+  // A button that leaves only the devices it counts, or all of them again.
+  const toggles = [];
+  function toggle(name, text, attributes, ...children) {
+    const button = element("button", { type: "button", ...attributes }, ...children);
+    button.addEventListener("click", () => choose(name, isChosen(name, text) ? null : text));
+    toggles.push([button, name, text]);
+    return button;
   }
 
   function turn(pages) {
@@ -157,21 +193,57 @@
   }
 
   function count(text, many, kind) {
-    return element("li", kind ? { class: kind } : null, element("strong", null, String(many)), text);
+    const inside = [element("strong", null, String(many)), text];
+    if (!kind) return element("li", null, element("span", null, ...inside));
+    const button = toggle("presence", kind, { class: kind }, ...inside);
+    button.disabled = !many;
+    return element("li", null, button);
+  }
+
+  // --- networks ---
+
+  const networks = new Map();
+  for (const row of rows) {
+    const name = row.cells[at.network];
+    if (name === null) continue;
+    if (!networks.has(name)) networks.set(name, []);
+    networks.get(name).push(row);
+  }
+
+  const stateOf = (row) => (Object.hasOwn(STATES, row.cells[at.state]) ? row.cells[at.state] : "unknown");
+
+  // How many members are in which state, in the order of the bar.
+  function states(members) {
+    const found = Object.fromEntries([...Object.keys(STATES), "unknown"].map((state) => [state, 0]));
+    for (const row of members) found[stateOf(row)] += 1;
+    return Object.entries(found).filter(([, many]) => many);
+  }
+
+  function entry(network, members) {
+    let from = 0;
+    const bar = states(members).map(([state, many]) => {
+      const part = drawn("rect", { class: state, x: from, width: many, height: 1 });
+      from += many;
+      return part;
+    });
+    const joined = members.filter((row) => stateOf(row) === "joined").length;
+    const button = element("button", { type: "button", "aria-pressed": "false" },
+      element("span", null, network),
+      element("small", null, `${joined} of ${members.length} joined`),
+      drawn("svg", { viewBox: `0 0 ${members.length} 1`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...bar));
+    button.addEventListener("click", () => picture(network));
+    button.dataset.network = network;
+    return element("li", null, button);
   }
 
   // --- the picture of a network ---
 
-  function members(network) {
-    return rows.filter((row) => row.cells[at.network] === network);
-  }
-
   function mark(row, x, y) {
-    const [name, role, state] = ["name", "role", "state"].map((column) => row.cells[at[column]]);
-    const kind = state in STATES ? state : "unknown";
+    const [name, role] = [row.cells[at.name], row.cells[at.role]];
+    const kind = stateOf(row);
     const called = name || row.cells[at.id];
     const shape = role === "gateway"
-      ? drawn("rect", { class: kind, x: -8, y: -8, width: 16, height: 16 })
+      ? drawn("rect", { class: kind, x: -8, y: -8, width: 16, height: 16, rx: 2 })
       : drawn("circle", { class: kind, r: 6 });
     const group = drawn("g", { transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`, "data-state": kind });
     group.append(drawn("title", {}, `${called}: ${role}, ${STATES[kind] || "not reported"}`), shape);
@@ -182,41 +254,68 @@
 
   // Gateways in the middle, nodes in rings around them: who hears whom is not told by the cloud.
   function picture(network) {
-    const all = members(network);
+    const all = networks.get(network);
     const gateways = all.filter((row) => row.cells[at.role] === "gateway");
     const nodes = all.filter((row) => row.cells[at.role] !== "gateway");
-    const inner = gateways.length > 1 ? Math.max(30, gateways.length * 14) : 0;
-    const marks = gateways.map((row, index) => {
-      const angle = (2 * Math.PI * index) / gateways.length;
-      return mark(row, inner * Math.sin(angle), -inner * Math.cos(angle));
-    });
-    let radius = inner + 50;
-    for (let placed = 0; placed < nodes.length; radius += 24) {
-      const ring = nodes.slice(placed, placed + Math.floor((2 * Math.PI * radius) / 24));
-      ring.forEach((row, index) => {
-        const angle = (2 * Math.PI * index) / ring.length;
+    const [marks, rings] = [[], []];
+    const around = (members, radius) => {
+      if (radius) rings.push(drawn("circle", { class: "ring", r: radius.toFixed(1) }));
+      members.forEach((row, index) => {
+        const angle = (2 * Math.PI * index) / members.length;
         marks.push(mark(row, radius * Math.sin(angle), -radius * Math.cos(angle)));
       });
+    };
+    let radius = gateways.length > 1 ? Math.max(34, (gateways.length * 58) / (2 * Math.PI)) : 0;
+    around(gateways, radius);
+    radius += gateways.length ? 40 : 0;
+    for (let placed = 0; placed < nodes.length; radius += 22) {
+      const ring = nodes.slice(placed, placed + Math.max(1, Math.floor((2 * Math.PI * radius) / 20)));
+      around(ring, radius);
       placed += ring.length;
     }
-    const told = Object.entries(STATES).map(([state, text]) => [text, all.filter((row) => row.cells[at.state] === state).length]);
-    const silent = all.length - told.reduce((sum, [, many]) => sum + many, 0);
-    const parts = [...told, ["not reported", silent]].filter(([, many]) => many);
-    const summary = `${number(gateways, "gateway")}, ${number(nodes, "node")}: ${parts.map(([state, many]) => `${many} ${state}`).join(", ")}`;
+    const parts = states(all).map(([state, many]) => `${many} ${STATES[state] || "not reported"}`);
+    const summary = `${number(gateways, "gateway")}, ${number(nodes, "node")}: ${parts.join(", ")}`;
+    const size = Math.max(radius - 8, 110);
     const svg = drawn("svg", {
-      viewBox: `${-radius} ${-radius} ${2 * radius} ${2 * radius}`, role: "img", "aria-label": `Network ${network}: ${summary}`,
-    }, ...marks);
-    id("mesh-summary").textContent = summary;
+      viewBox: `${-size} ${-size} ${2 * size} ${2 * size}`, role: "img", "aria-label": `Network ${network}: ${summary}`,
+    }, ...rings, ...marks);
+    for (const button of id("networks").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.network === network));
+    }
+    id("mesh-summary").textContent = `${network}: ${summary}`;
     id("mesh-picture").replaceChildren(svg);
+    id("mesh-members").onclick = () => {
+      choose("network", network);
+      goToDevices();
+    };
+  }
+
+  // --- advisories ---
+
+  function notice(found) {
+    const linked = /^https?:\/\//.test(found.url || "");
+    const name = linked ? element("a", { href: found.url, rel: "noopener noreferrer" }, found.id) : found.id;
+    const parts = [];
+    for (const [kind, column, says] of [["hit", "advisories", "hit"], ["cannot_tell", "advisories_open", "cannot tell"]]) {
+      if (!found[kind] && kind !== "hit") continue;
+      const button = toggle(column, found.id, { class: kind, "aria-label": `${found.id}: ${found[kind]} ${says}` }, `${found[kind]} ${says}`);
+      button.disabled = !found[kind];
+      parts.push(button);
+    }
+    const missing = Object.entries(found.missing).map(([field, many]) => `${LABELS[field] || field} of ${many}`);
+    return element("li", null, element("strong", null, name), ` ${found.title}`,
+      element("p", null, ...parts, element("small", null, `of ${rows.length}${missing.length ? `; not told: ${missing.join(", ")}` : ""}`)));
   }
 
   // --- tokens ---
 
   function token(kind, facts) {
     const left = facts.days_left > 0 ? `${facts.days_left} days left` : "less than a day left";
-    const ends = facts.expires_at ? `ends ${facts.expires_at}, ${left}` : "has no end that is known";
     const whose = [facts.purpose, facts.account, facts.client].filter(Boolean).join(", ");
-    return element("li", null, element("code", null, facts.fingerprint), ` ${kind}${whose ? ` (${whose})` : ""}: ${ends}`);
+    const ends = facts.expires_at
+      ? [" ends ", element("time", { datetime: facts.expires_at }, moment(facts.expires_at)), `, ${left}`]
+      : [" has no end that is known"];
+    return element("li", null, element("code", null, facts.fingerprint), ` ${kind}${whose ? ` (${whose})` : ""}:`, ...ends);
   }
 
   // --- beginning ---
@@ -225,22 +324,27 @@
   for (const kind of PRESENCE) {
     id("counts").append(count(kind, rows.filter((row) => row.cells[at.presence] === kind).length, kind));
   }
-  for (const name of data.columns) {
+  for (const name of columns) {
     const button = element("button", { type: "button" }, LABELS[name] || name);
     button.addEventListener("click", () => {
       view.down = view.sort === name && !view.down;
       view.sort = name;
       arrange();
     });
-    id("heads").append(element("th", { scope: "col", "data-name": name, "aria-sort": "none" }, button));
+    const kind = ON_SCREEN.includes(name) ? { class: "on-screen" } : {};
+    id("heads").append(element("th", { scope: "col", "data-name": name, "aria-sort": "none", ...kind }, button));
   }
   id("filters").append(...FACETS.map(facet).filter(Boolean));
-  const networks = [...new Set(rows.map((row) => row.cells[at.network]))].filter((name) => name !== null);
-  if (networks.length) {
+  if (networks.size) {
     id("mesh").hidden = false;
-    id("mesh-network").append(...networks.sort(order.compare).map((name) => element("option", { value: name }, name)));
-    id("mesh-network").addEventListener("input", () => picture(id("mesh-network").value));
-    picture(networks[0]);
+    const troubled = ([, members]) => -members.filter((row) => stateOf(row) !== "joined").length / members.length;
+    const listed = [...networks].sort((left, right) => troubled(left) - troubled(right) || order.compare(left[0], right[0]));
+    id("networks").append(...listed.map(([network, members]) => entry(network, members)));
+    picture(listed[0][0]);
+  }
+  if (data.advisories.length) {
+    id("advisories").hidden = false;
+    id("notices").append(...data.advisories.map(notice));
   }
   if (data.token) id("tokens").append(token("in use for this report", data.token));
   id("tokens").append(...data.kept.map((facts) => token("kept", facts)));

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which devices a notice of a maker or a carrier hits."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: advisories
+short_description: Which devices a notice hits
+version_added: 0.1.0
+author:
+  - meshfleet.particle contributors (@meshfleet)
+description:
+  - Evaluates notices, written down as rules, over the facts of devices. Asks nobody.
+  - A rule is sure only of what was told. A device of which nobody has told what the rule looks at is neither hit nor
+    spared, and is named apart.
+  - The role C(meshfleet.particle.report) shows what is found on its page. The guide to the report describes the files.
+options:
+  _input:
+    description: The devices, as RV(meshfleet.particle.device_info#module:devices) has them.
+    type: list
+    elements: dict
+    required: true
+  files:
+    description: The texts of the YAML files with the notices, by the names that mistakes are told with.
+    type: dict
+    required: true
+positional: files
+"""
+
+EXAMPLES = r"""
+- name: Name the devices that a notice hits
+  ansible.builtin.debug:
+    msg: "{{ item.title }}: {{ item.hit | length }} of {{ found.count }} devices"
+  loop: "{{ found.devices | meshfleet.particle.advisories({'notices.yml': text}) }}"
+  vars:
+    text: "{{ lookup('ansible.builtin.file', 'notices.yml') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: What was found of each notice, in the order of the files.
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+      sample: sunset-2g
+    title:
+      description: Its title.
+      type: str
+      sample: The 2G network is switched off
+    url:
+      description: Where it is published, V(null) when the file does not say.
+      type: str
+      sample: https://example.com/notices/sunset-2g
+    hit:
+      description: Ids of the devices that it hits.
+      type: list
+      elements: str
+      sample: [e00fce68aabbccddeeff0022]
+    cannot_tell:
+      description: Ids of the devices of which nobody has told what its rules look at.
+      type: list
+      elements: str
+      sample: []
+    missing:
+      description: How many of these lack which fact.
+      type: dict
+      sample:
+        iccid: 3
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.advisories import judged, read_advisories
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import facts_in
+
+
+def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
+    """Judge devices. :raises AnsibleFilterError: with all mistakes of the files, each with its file and line."""
+    if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
+        raise AnsibleFilterError("advisories: the files must be a dictionary of texts by the names of the files.")
+    try:
+        return judged(read_advisories(files), facts_in(devices))
+    except ParticleError as error:
+        raise AnsibleFilterError(error.message) from None
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"advisories": advisories}

@@ -1,0 +1,266 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Notices of makers and carriers as data, and which devices they hit: pure functions. Private to this collection.
+
+A notice speaks of boards, SIM cards and versions. Of a device about which nobody has told one of these, no rule can
+be sure: it is neither hit nor spared, and that is what is said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.device_os import order_of, range_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import platform_named
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading import PartReader, kind_of
+
+Facts = Mapping[str, Any]
+
+_MAX_MISTAKES = 100
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")
+# What a browser opens, and nothing that it runs.
+_URL = re.compile(r"https?://[^\s<>\"'`\\]+\Z")
+_SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{1,40}\Z")
+_DIGITS = re.compile(r"[0-9]{1,22}\Z")
+_COUNTRY = re.compile(r"[0-9]{3}\Z")
+
+
+def _mobile_country_code(facts: Facts) -> Any:
+    """Where the device is, as its last vitals say (endpoints.yml: vitals_last, ``vitals_shape``)."""
+    found: Any = facts.get("vitals")
+    for key in ("device", "network", "cellular", "cell_global_identity", "mobile_country_code"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _own(name: str) -> Callable[[Facts], Any]:
+    return lambda facts: facts.get(name)
+
+
+_FIELDS: Mapping[str, Callable[[Facts], Any]] = {
+    "platform": _own("platform"),
+    "serial_number": _own("serial_number"),
+    "iccid": _own("iccid"),
+    "system_firmware_version": _own("system_firmware_version"),
+    "mobile_country_code": _mobile_country_code,
+}
+
+Test = Callable[[str], bool | None]
+"""Whether what was told fits; ``None`` when it cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Conditions by the fact that each looks at; a device must fit all of them."""
+
+    conditions: Mapping[str, Test]
+
+    def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
+        """Whether a device fits, ``None`` when nobody can tell, and the facts that would have to be told for it."""
+        untold = []
+        for name, test in self.conditions.items():
+            told = _told(_FIELDS[name](facts))
+            fits = None if told is None else test(told)
+            if fits is False:
+                return False, ()
+            if fits is None:
+                untold.append(name)
+        return (None, tuple(untold)) if untold else (True, ())
+
+
+@dataclass(frozen=True)
+class Advisory:
+    """A notice. It hits a device that fits any of its rules."""
+
+    id: str
+    title: str
+    url: str | None
+    rules: tuple[Rule, ...]
+
+    def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
+        """Whether it hits a device; see :meth:`Rule.verdict`."""
+        untold: dict[str, None] = {}
+        for rule in self.rules:
+            fits, missing = rule.verdict(facts)
+            if fits:
+                return True, ()
+            untold.update(dict.fromkeys(missing))
+        return (None, tuple(untold)) if untold else (False, ())
+
+
+def _told(value: Any) -> str | None:
+    """A text or a number as a text; ``None`` for what tells nothing."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None
+
+
+def judged(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dict[str, Any]]:
+    """Which of ``devices`` each notice hits.
+
+    :param devices: facts, as ``device_info`` tells them.
+    :returns: for each notice ``id``, ``title``, ``url``; the ids of the devices that it ``hit``, and of those of
+        which it ``cannot_tell``; and for these how many times each fact was ``missing``.
+    """
+    found = []
+    for advisory in advisories:
+        hit, cannot_tell, missing = [], [], Counter[str]()
+        for facts in devices:
+            verdict, untold = advisory.verdict(facts)
+            if verdict:
+                hit.append(str(facts.get("id")))
+            elif verdict is None:
+                cannot_tell.append(str(facts.get("id")))
+                missing.update(untold)
+        about = {"id": advisory.id, "title": advisory.title, "url": advisory.url}
+        found.append({**about, "hit": hit, "cannot_tell": cannot_tell, "missing": dict(missing)})
+    return found
+
+
+def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
+    """Read YAML files with a list ``advisories`` each.
+
+    :param files: texts by the names of their files, for messages.
+    :raises ParticleError: ``invalid_manifest`` with every mistake of all files, each with its file, line and place.
+    """
+    mistakes: list[str] = []
+    advisories: list[Advisory] = []
+    first: dict[str, str] = {}
+    for name, text in files.items():
+        try:
+            data, where = parse_yaml(text, name, "advisories file")
+        except ParticleError as error:
+            mistakes.append(error.message)
+            continue
+        reader = _Reader(where)
+        for place, advisory in reader.advisories(data):
+            advisories.append(advisory)
+            if advisory.id in first:
+                reader.wrong((*place, "id"), f"{advisory.id!r} stands already at {first[advisory.id]}")
+            elif advisory.id:
+                first[advisory.id] = where((*place, "id"))
+        mistakes += reader.mistakes
+    if mistakes:
+        shown = mistakes[:_MAX_MISTAKES]
+        shown += [f"and {len(mistakes) - len(shown)} more"] if len(mistakes) > len(shown) else []
+        said = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        message = f"The advisories have {said}:\n  " + "\n  ".join(shown)
+        raise ParticleError("invalid_manifest", message)
+    return tuple(advisories)
+
+
+class _Reader(PartReader):
+    """Reads one file."""
+
+    def __init__(self, where: Where) -> None:
+        super().__init__(where)
+        self._conditions: Mapping[str, tuple[str, Callable[[Any, Place], Test]]] = {
+            "platforms": ("platform", self._platforms),
+            "serial_number_prefixes": ("serial_number", self._serial_numbers),
+            "iccid_prefixes": ("iccid", self._iccids),
+            "device_os": ("system_firmware_version", self._device_os),
+            "mobile_country_codes": ("mobile_country_code", self._countries),
+        }
+
+    def advisories(self, data: Any) -> list[tuple[Place, Advisory]]:
+        top = self.mapping(data, (), ("advisories",))
+        if "advisories" not in top and isinstance(data, Mapping):
+            self.wrong((), "has no advisories")
+        return [
+            (("advisories", index), self._advisory(item, ("advisories", index)))
+            for index, item in enumerate(self._some(top.get("advisories", ()), ("advisories",), allow_none=True))
+        ]
+
+    def _advisory(self, value: Any, place: Place) -> Advisory:
+        given = self.mapping(value, place, ("id", "title", "url", "affects"))
+        for key in ("id", "title", "affects"):
+            if isinstance(value, Mapping) and key not in given:
+                self.wrong(place, f"has no {key}")
+        name = self.text(given["id"], (*place, "id")) if "id" in given else ""
+        if name and not _ID.match(name):
+            self.wrong((*place, "id"), f"{name!r} is no id: 1 to 40 letters, digits, dots, hyphens and underscores")
+        title = self.text(given["title"], (*place, "title")).strip() if "title" in given else ""
+        if "title" in given and isinstance(given["title"], str) and not title:
+            self.wrong((*place, "title"), "is empty")
+        url = self.text(given["url"], (*place, "url")) if "url" in given else None
+        if url and not _URL.match(url):
+            self.wrong((*place, "url"), f"{url!r} is no address that begins with https:// or http://")
+        rules = self._some(given["affects"], (*place, "affects")) if "affects" in given else []
+        return Advisory(
+            name, title, url, tuple(self._rule(item, (*place, "affects", index)) for index, item in enumerate(rules))
+        )
+
+    def _rule(self, value: Any, place: Place) -> Rule:
+        given = self.mapping(value, place, tuple(self._conditions))
+        if isinstance(value, Mapping) and not value:
+            self.wrong(place, f"says nothing; a rule has one or more of {', '.join(self._conditions)}")
+        conditions = {}
+        for key, item in given.items():
+            if key in self._conditions:
+                field, read = self._conditions[key]
+                conditions[field] = read(item, (*place, key))
+        return Rule(conditions)
+
+    def _some(self, value: Any, place: Place, *, allow_none: bool = False) -> list[Any]:
+        found = self.sequence(value, place)
+        if not found and not allow_none and isinstance(value, (list, tuple)):
+            self.wrong(place, "is empty")
+        return found
+
+    def _platforms(self, value: Any, place: Place) -> Test:
+        wanted = set()
+        for index, item in enumerate(self._some(value, place)):
+            usable = isinstance(item, (str, int)) and not isinstance(item, bool)
+            platform = platform_named(str(item)) if usable else None
+            if platform is None:
+                self.wrong((*place, index), f"{item!r} is the name or number of no platform")
+            wanted.add(platform)
+        return lambda told: told in wanted
+
+    def _serial_numbers(self, value: Any, place: Place) -> Test:
+        return self._prefixes(value, place, _SERIAL_NUMBER, "the beginning of no serial number")
+
+    def _iccids(self, value: Any, place: Place) -> Test:
+        return self._prefixes(value, place, _DIGITS, "the beginning of no ICCID: digits")
+
+    def _prefixes(self, value: Any, place: Place, shape: re.Pattern[str], what: str) -> Test:
+        prefixes = []
+        for index, item in enumerate(self._some(value, place)):
+            text = self.text(item, (*place, index)).strip().upper()
+            if isinstance(item, str) and not shape.match(text):
+                self.wrong((*place, index), f"{item!r} is {what}")
+            prefixes.append(text)
+        return lambda told: told.upper().startswith(tuple(prefixes))
+
+    def _device_os(self, value: Any, place: Place) -> Test:
+        ranges = []
+        for index, item in enumerate(self._some(value, place)):
+            text = self.text(item, (*place, index))
+            try:
+                ranges.append(range_from(text))
+            except ValueError as error:
+                if isinstance(item, str):
+                    self.wrong((*place, index), str(error))
+
+        def test(told: str) -> bool | None:
+            order = order_of(told)
+            return None if order is None else any(found.holds(order) for found in ranges)
+
+        return test
+
+    def _countries(self, value: Any, place: Place) -> Test:
+        codes = set()
+        for index, item in enumerate(self._some(value, place)):
+            text = str(item) if isinstance(item, (str, int)) and not isinstance(item, bool) else ""
+            if not _COUNTRY.match(text):
+                said = repr(item) if text else kind_of(item)
+                self.wrong((*place, index), f"{said} is no mobile country code: three digits, such as 310")
+            codes.add(text)
+        # As a number it comes without the zeros in front.
+        return lambda told: told.zfill(3) in codes if _DIGITS.match(told) else None
