@@ -2,7 +2,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """What a large report costs its reader: the size of the page, and how long it takes to answer a letter of a search.
 
-Usage: python tests/bench/bench_report.py [--fleets 1000 10000]
+Usage: python tests/bench/bench_report.py [--fleets 1000 10000] [--write]
+
+With --write the table goes to docs/performance.md.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.browser import look_at
-from support.fleets import fleet_file
+from support.fleet_files import fleet_file
+from support.paths import ROOT
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PRODUCT_SLUG, running_simulator
 
+PAGE = ROOT / "docs" / "performance.md"
 PATIENCE = 1800
 
 
@@ -46,9 +50,17 @@ def row_of(size: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--fleets", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--write", action="store_true", help="write the table to docs/performance.md")
+    arguments = parser.parse_args()
+
     heads = ["devices", "seconds to write", "MB", "ms for a letter, median", "worst"]
-    for row in (heads, ["---" for _ in heads], *map(row_of, parser.parse_args().fleets)):
-        print(f"| {' | '.join(row)} |")
+    rows = [heads, ["---" for _ in heads], *map(row_of, arguments.fleets)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    print(table)
+    if arguments.write:
+        begin, end = "<!-- begin report -->", "<!-- end report -->"
+        head, rest = PAGE.read_text().split(begin)
+        PAGE.write_text(f"{head}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}")
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def test_five_hundred_hosts_ask_the_cloud_as_often_as_one(tmp_path: Path) -> Non
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_gathered_facts_are_shared_between_the_processes_of_all_hosts(tmp_path: Path) -> None:
-    size = count(quick=20, full=500)
+    size = count(quick=50, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
         hosts = hosts_file(cloud, tmp_path)

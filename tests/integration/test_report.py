@@ -360,6 +360,7 @@ def test_ten_thousand_devices_are_a_small_page_that_works(tmp_path: Path) -> Non
         asked = cloud.stats()["by_route"]
     page = tmp_path / "out" / "fleet.html"
     assert page.stat().st_size < 6_000_000 * size / 10_000
+    assert TOKEN.findall(page.read_text()) == []
     assert asked["GET /v1/products/:p/devices"] == size // 100 + 1
     seen = look_at(page, "unit-000042")
     assert seen["status"].startswith(f"{size} of {size} devices")

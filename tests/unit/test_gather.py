@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any
@@ -13,15 +14,21 @@ from fleet_cloud import DEVICES, PRODUCT, barn, client, device_id, ids_of, row, 
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, chosen, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Filters, Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+    Filters,
+    Sources,
+    filters_from,
+    sources_from,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from support.counts import count
 from support.scripted import ScriptedCloud
-from support.simulator import Simulator, running_simulator
+from support.simulator import PRODUCT_ID, USERNAME, Simulator, running_simulator
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 THE_PRODUCT = Sources((PRODUCT,), None, False)
 THE_ACCOUNT = Sources((), None, True)
+ALL: dict[str, Any] = {"products": [PRODUCT, "second"], "account_devices": True}
 
 
 def page(total: int, *devices: str) -> dict[str, Any]:
@@ -179,6 +186,61 @@ class TestAnOrganisation:
         with user(organised) as http, pytest.raises(ParticleError) as caught:
             everything(http, Sources((), "somebody-else", False))
         assert caught.value.code in ("not_found", "forbidden")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """Six devices that differ in whatever one can choose by, in two products of one organisation and an account."""
+    here = {"product_id": PRODUCT_ID}
+    fleet: list[dict[str, Any]] = [
+        {"id": device_id(1), **here, "groups": ["mesh-barn", "mesh-gateway"], "firmware_version": 41},
+        {"id": device_id(2), **here, "groups": ["mesh-yard", "mesh-node"], "firmware_version": 42, "online": False},
+        {"id": device_id(3), **here, "serial_number": "B40TAB123456789", "quarantined": True},
+        {"id": device_id(4), **here, "iccid": "89010312345678901234", "groups": ["north"]},
+        {"id": device_id(5), "platform_id": 12, "owner": USERNAME},
+        {"id": device_id(6)},
+    ]
+    file = tmp_path_factory.mktemp("mixed") / "fleet.json"
+    file.write_text(json.dumps(fleet))
+    with running_simulator("--fleet", str(file), "--org", "acme") as cloud:
+        with user(cloud) as http:
+            wanted = {"product": {"name": "Second", "platform_id": 13}}
+            http.call("POST /v1/orgs/:org/products", doing="create", at={"org": "acme"}, json=wanted)
+            last = {"ids": [device_id(6)]}
+            http.call("POST /v1/products/:p/devices", doing="import", at={"p": "second"}, json=last)
+        yield cloud
+
+
+class TestAChoice:
+    """Leaves the devices that it means, wherever they are."""
+
+    @pytest.mark.parametrize(
+        ("options", "numbers"),
+        [
+            ({"products": [PRODUCT, "second"]}, (1, 2, 3, 4, 6)),
+            ({"organization": "acme"}, (1, 2, 3, 4, 6)),
+            ({}, (5,)),
+            (ALL, (1, 2, 3, 4, 5, 6)),
+            ({**ALL, "filters": {"ids": [device_id(2).upper(), device_id(5)]}}, (2, 5)),
+            ({**ALL, "filters": {"networks": ["barn"]}}, (1,)),
+            ({**ALL, "filters": {"groups": ["north"]}}, (4,)),
+            ({**ALL, "filters": {"serial_numbers": ["b40tab123456789"]}}, (3,)),
+            ({**ALL, "filters": {"iccids": ["89010312345678901234"]}}, (4,)),
+            ({**ALL, "filters": {"platforms": ["argon"]}}, (5,)),
+            ({**ALL, "filters": {"firmware_versions": [41, 42]}}, (1, 2)),
+            ({**ALL, "filters": {"online": False}}, (2,)),
+            ({**ALL, "filters": {"quarantined": True}}, (3,)),
+            ({"organization": "acme", "filters": {"networks": ["barn", "yard"], "online": True}}, (1,)),
+        ],
+        ids=str,
+    )
+    def test_by_source_and_filter(self, mixed: Simulator, options: dict[str, Any], numbers: tuple[int, ...]) -> None:
+        filters = filters_from(options)
+        with user(mixed) as http:
+            found = gather(http, sources_from(options), filters.queries())
+            devices = chosen(found, filters, http.now())
+        assert sorted(devices) == [device_id(number) for number in numbers]
+        assert found.complete
 
 
 class TestTheClock:
