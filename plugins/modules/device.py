@@ -24,7 +24,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: The values of a network's parameters are never shown, as they may be join keys.
+    details: The values of parameters of networks and their members are never shown, as they may be join keys.
   idempotent:
     support: full
 options:
@@ -73,8 +73,9 @@ options:
     type: bool
   mesh:
     description:
-      - C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state) V(absent) to leave
-        whatever network the device is in. Only with a O(product), unless the network has C(backend) V(networks).
+      - C(network), C(role) (V(node) or V(gateway), the former when not given) and C(parameters), or C(state)
+        V(absent) to leave whatever network the device is in. C(parameters) are what this device alone is told, over
+        those of its network and key by key. Only with a O(product), unless the network has C(backend) V(networks).
     type: dict
   networks:
     description:
@@ -93,6 +94,16 @@ options:
         without Particle Mesh.
     type: bool
     default: false
+  mesh_ledger:
+    description:
+      - Name of the ledger in which members of networks of C(backend) V(ledger) are told what they need to join. It is
+        the firmware that decides it. Lower-case letters, digits and dashes, 32 at most.
+    type: str
+    default: mesh
+  mesh_status_ledger:
+    description: Name of the ledger in which those members report what became of them.
+    type: str
+    default: mesh-status
   verify:
     description:
       - V(read) looks again after writing and fails when the device is not as declared, V(online) also waits until it
@@ -273,6 +284,8 @@ SPEC = argument_spec(
     networks={"type": "dict"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     confirm={"type": "bool", "default": False},
+    mesh_ledger={"type": "str", "default": "mesh"},
+    mesh_status_ledger={"type": "str", "default": "mesh-status"},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

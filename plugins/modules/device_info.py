@@ -50,6 +50,11 @@ options:
       - Name of a cloud variable in which the firmware tells the MAC address, for devices whose record has none. The
         cloud knows that of few.
     type: str
+  mesh_status_ledger:
+    description:
+      - Name of the ledger in which members of networks report what became of them, for V(mesh) in O(include).
+    type: str
+    default: mesh-status
   include_limit:
     description:
       - How many devices may be asked one by one. When more would be, the task fails before it asks the first.
@@ -332,6 +337,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selectio
     filters_from,
     sources_from,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import ledger_name
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,
@@ -344,6 +350,7 @@ SPEC = argument_spec(
     include={"type": "list", "elements": "str", "choices": ["vitals", "variables", "mesh"], "default": []},
     variables={"type": "list", "elements": "str", "default": []},
     mac_variable={"type": "str"},
+    mesh_status_ledger={"type": "str", "default": "mesh-status"},
     include_limit={"type": "int", "default": 100},
     as_manifest={"type": "bool", "default": False},
 )
@@ -353,6 +360,7 @@ def device_info(task: Task) -> dict[str, Any]:
     """Log in, gather, and ask for what else is wanted."""
     options = task.options
     sources, filters, wanted = sources_from(options), filters_from(options), _wanted(options)
+    reports = ledger_name(options["mesh_status_ledger"])
     if options["as_manifest"]:
         _refuse_several(sources)
     with task.session() as http:
@@ -362,7 +370,7 @@ def device_info(task: Task) -> dict[str, Any]:
         if wanted is not None:
             add_details(http, devices, gathered.products, wanted)
         if "mesh" in options["include"]:
-            add_mesh_states(http, devices, gathered.products, task.warn)
+            add_mesh_states(http, devices, gathered.products, task.warn, reports)
     if not gathered.complete:
         task.warn("Devices came or went while the list was read: one may be missing in what was found.")
     result = {

@@ -25,7 +25,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: The values of a network's parameters are never shown, as they may be join keys.
+    details: The values of parameters of networks and their members are never shown, as they may be join keys.
   idempotent:
     support: full
 options:
@@ -36,9 +36,10 @@ options:
         may be encrypted with Ansible Vault.
       - Its keys are the options O(product), O(groups_mode), O(unique_names), O(name_template), O(networks) and
         O(devices). Each of them may stand in the task instead; none may stand in both.
-      - A table (CSV) has a row for each device, with columns named like the keys of a device, C(mesh.network) and
-        C(mesh.role), and groups as in C(north;beta). An empty cell declares nothing. Networks are those that the rows
-        name; their O(networks) may stand in the task, as everything else that is no device.
+      - A table (CSV) has a row for each device, with columns named like the keys of a device, C(mesh.network),
+        C(mesh.role) and, as texts, C(mesh.parameters.) with a name behind it, and groups as in C(north;beta). An empty
+        cell declares nothing. Networks are those that the rows name; their O(networks) may stand in the task, as
+        everything else that is no device.
       - A file is data and no template.
     type: raw
   product:
@@ -54,8 +55,9 @@ options:
         locked to, or V(unlocked).
       - C(claimed), V(true) for a device that the account itself is to claim, V(false) for one that it is to give up.
         Devices of a product need no claim. Outside a product a device must be online to be claimed.
-      - C(mesh), which has C(network) and C(role) (V(node) or V(gateway), the former when not given), or C(state)
-        V(absent).
+      - C(mesh), which has C(network), C(role) (V(node) or V(gateway), the former when not given) and C(parameters),
+        or C(state) V(absent). C(parameters) are what this member alone is told, over those of its network and key by
+        key, in a network of C(backend) V(ledger).
       - Only devices of a product have C(groups), C(development), C(firmware_version), and C(mesh) in a network of
         C(backend) V(ledger).
       - Without a product, a device that is not claimed yet is found by id or serial number. The cloud tells the ids of
@@ -68,7 +70,7 @@ options:
         not among O(devices), and C(state).
       - C(backend) V(ledger), when not given, is for firmware that keeps the mesh contract and devices of a product.
         C(parameters) reach its members. Without them, members keep those that they have, and a new one gets those of
-        the others.
+        the others; where these differ, that is refused.
       - C(backend) V(networks) is the registry of Particle Mesh, which Particle has retired, where a cloud still has
         it. Its C(parameters) are C(type) and C(limit). Names have at most 16 bytes.
       - C(state) V(absent) dissolves the network. All its members leave it, also those that are not declared.
@@ -128,12 +130,23 @@ options:
         documented for the Particle cloud. Larger accounts and clouds of one's own are best told by the environment,
         so that all tasks know, and share one budget.
     type: int
+  mesh_ledger:
+    description:
+      - Name of the ledger in which members of networks of C(backend) V(ledger) are told what they need to join. It is
+        the firmware that decides it. Lower-case letters, digits and dashes, 32 at most.
+    type: str
+    default: mesh
+  mesh_status_ledger:
+    description: Name of the ledger in which those members report what became of them.
+    type: str
+    default: mesh-status
   verify:
     description:
       - V(read) looks again after writing, by list calls, and fails a device that is not as declared.
       - V(online) also waits until the members of the networks report that they have joined. Those that have not by
         then are V(pending), and no failure.
       - V(none) believes the cloud's answers.
+      - In check mode V(online) looks at the members once, where there is nothing to write.
     type: str
     choices: [none, read, online]
     default: read
@@ -258,7 +271,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: How many devices there are, and how many of each status.
+  description:
+    - How many devices there are, how many of each status, and as C(networks) the same as RV(networks), where any are
+      declared.
   returned: when the cloud was asked
   type: dict
   sample:
@@ -267,6 +282,13 @@ summary:
     changed: 9
     failed: 1
     pending: 0
+    networks:
+      barn:
+        gateways: 1
+        nodes: 99
+        joined: 100
+        pending: 0
+        lost: 0
 devices:
   description: What became of each device, in the order of the manifest.
   returned: when the cloud was asked
@@ -416,6 +438,8 @@ SPEC = argument_spec(
     workers={"type": "int", "default": 16},
     budget_share={"type": "float"},
     budget_requests={"type": "int"},
+    mesh_ledger={"type": "str", "default": "mesh"},
+    mesh_status_ledger={"type": "str", "default": "mesh-status"},
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

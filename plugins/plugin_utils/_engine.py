@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 
 
@@ -27,6 +28,7 @@ def reconcile_for(
     :param hold: keeps other runs out; given the conversation and the id of the product.
     :param more: what :func:`reconcile` takes besides.
     """
+    ledgers = Ledgers(task.options["mesh_ledger"], task.options["mesh_status_ledger"])
     with task.session() as http:
         http.before_request = _stop_without(os.getppid())
         return reconcile(
@@ -36,6 +38,7 @@ def reconcile_for(
             proof=Proof(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict"))),
             warn=task.warn,
             hold=lambda product: hold(http, product),
+            ledgers=ledgers,
             **more,
         )
 

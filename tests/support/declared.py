@@ -78,8 +78,9 @@ def as_declared(
         device["groups"] = _groups(record, device["groups"], exact=manifest.get("groups_mode") == "exact")
         after["groups"][PRODUCT_SLUG] |= groups_of(record)
         if "network" in record.get("mesh", {}):
-            orders = {**networks[record["mesh"]["network"]], "role": record["mesh"].get("role", "node")}
-            _orders(after)[device["id"]] = orders
+            mesh, network = record["mesh"], networks[record["mesh"]["network"]]
+            own = {"parameters": {**network["parameters"], **mesh.get("parameters", {})}}
+            _orders(after)[device["id"]] = {**network, "role": mesh.get("role", "node"), **own}
         elif "mesh" in record:
             _orders(after).pop(device["id"], None)
     return after

@@ -143,6 +143,7 @@ def test_a_run_over_an_adopted_fleet_writes_nothing(simulator: Simulator) -> Non
         for index, device in enumerate(declared["devices"]):
             device.update(groups=["north", "south"][: index % 3], notes="" if index % 2 else "north wall")
             device.update(development=index % 4 == 0, firmware_version="unlocked" if index % 5 else 7)
+            device["mesh"]["parameters"] = {"join_key": "hush-hush"} if index % 6 == 0 else {}
         run(http, declared)
         found = gather(http, Sources((PRODUCT,), None, False), [{}])
         manifest = manifest_of(PRODUCT, found.devices, found.devices, [].append)

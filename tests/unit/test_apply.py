@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, Shared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, MemberPlan, Shared
 from support.scripted import ScriptedCloud
 
 IDS = [device_id(number) for number in range(1, 9)]
@@ -451,7 +451,8 @@ class TestAnotherRunBeside:
 
 def ledgers(*members: str) -> tuple[Shared, ...]:
     """Both ledgers, which ``members`` need."""
-    return tuple(Shared(ledger.CreateLedger(name), frozenset(members)) for name in ledger.LEDGERS)
+    definitions = ledger.definitions_of(USUAL_LEDGERS)
+    return tuple(Shared(ledger.CreateLedger(definition), frozenset(members)) for definition in definitions)
 
 
 class TestNetworks:

@@ -199,7 +199,8 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
     }
     devices = draw(records("name", "notes", "groups", "development", "firmware_version", "claimed"))
     role = st.sampled_from(("gateway", "node"))
-    joining = [st.fixed_dictionaries({"network": st.sampled_from(sorted(networks)), "role": role})] * bool(networks)
+    seats = {"network": st.sampled_from(sorted(networks)), "role": role}
+    joining = [st.fixed_dictionaries(seats, optional={"parameters": PARAMETERS})] * bool(networks)
     for record in devices:
         if mesh := draw(st.one_of(st.none(), st.just({"state": "absent"}), *joining)):
             record["mesh"] = mesh

@@ -159,6 +159,13 @@ class TestWhatIsDeclared:
 
     def test_the_values_of_parameters_are_in_no_description_of_what_was_read(self) -> None:
         assert "hush" not in repr(read_manifest(with_network({"parameters": {"key": "hush"}})))
+        assert "hush" not in repr(read_manifest(in_mesh({"network": "barn", "parameters": {"key": "hush"}})))
+
+    def test_a_member_may_be_told_what_no_other_is(self) -> None:
+        _, record = read_manifest(in_mesh({"network": "barn", "parameters": {"key": "hush", "peers": [1]}})).devices
+        assert record.mesh is not None
+        assert record.mesh.parameters == {"key": "hush", "peers": [1]}
+        assert record.mesh == Membership("barn", "node")
 
 
 class TestMistakes:
@@ -239,8 +246,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("mesh", "mistake"),
         [
-            (None, "must be a mapping with network, role, state, not nothing"),
-            ("barn", "must be a mapping with network, role, state, not a text"),
+            (None, "must be a mapping with network, role, parameters, state, not nothing"),
+            ("barn", "must be a mapping with network, role, parameters, state, not a text"),
             ({}, "has no network"),
             ({"role": "node"}, "has no network"),
             ({"network": "shed"}, "network: 'shed' is not declared under networks; declared are barn"),
@@ -248,12 +255,22 @@ class TestMistakes:
             ({"network": "barn", "role": "router"}, "role: 'router' is none of gateway, node"),
             ({"network": "barn", "role": {}}, "role: {} is none of gateway, node"),
             ({"network": "barn", "state": "gone"}, "state: 'gone' is none of present, absent"),
-            ({"network": "barn", "channel": 1}, "channel: unknown key; known are network, role, state"),
+            ({"network": "barn", "channel": 1}, "channel: unknown key; known are network, role, parameters, state"),
             (
                 {"network": "barn", "state": "absent"},
                 "network: goes not together with state absent, which leaves any mesh",
             ),
             ({"role": "node", "state": "absent"}, "role: goes not together with state absent, which leaves any mesh"),
+            (
+                {"parameters": {"key": "hush"}, "state": "absent"},
+                "parameters: goes not together with state absent, which leaves any mesh",
+            ),
+            ({"network": "barn", "parameters": None}, "parameters: must be a mapping, not nothing"),
+            ({"network": "barn", "parameters": "hush"}, "parameters: must be a mapping, not a text"),
+            (
+                {"network": "barn", "parameters": {"keys": [{"at": date(2026, 1, 1)}]}},
+                "parameters.keys[0].at: is a date, which JSON has not; put it in quotes",
+            ),
         ],
     )
     def test_of_a_membership(self, mesh: Any, mistake: str) -> None:
@@ -304,6 +321,13 @@ class TestMistakes:
     def test_of_a_network_of_the_registry(self, network: Any, mistake: str) -> None:
         (sentence,) = mistakes(with_network({"backend": "networks", **network}))
         assert sentence.startswith(mistake)
+        assert "hush" not in sentence
+
+    def test_of_a_member_of_the_registry_that_is_to_be_told_anything(self) -> None:
+        data = in_mesh({"network": "barn", "parameters": {"key": "hush"}})
+        data["networks"] = {"barn": {"backend": "networks"}}
+        (sentence,) = mistakes(data)
+        assert sentence.startswith("devices[1].mesh.parameters: a member of a network of backend networks has none")
         assert "hush" not in sentence
 
     @pytest.mark.parametrize("name", ["", "x" * 17, "ä" * 9, "..", " barn", "ba\nrn"])

@@ -15,7 +15,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    USUAL_LEDGERS,
     Board,
+    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -28,6 +30,7 @@ OURS = Product("31337", "field-logger", 13, None)
 OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
 BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
 NODE = Membership("barn", "node")
+FOR_ORDERS, FOR_REPORTS = ledger.definitions_of(USUAL_LEDGERS)
 NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
 NODE_ORDERS = {"network": "barn", "role": "node", "gateways": [ONE], "parameters": {"channel": 15, "key": "hush-1"}}
 
@@ -158,7 +161,7 @@ class TestAnOrganisation:
 
         seen, _ = observe(http, ONE, product=OF_AN_ORG)
         ledger.verify(http, OF_AN_ORG, {ONE: NODE}, list[str]().append)
-        for write in (ledger.CreateLedger("mesh"), ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(TWO)):
+        for write in (ledger.CreateLedger(FOR_ORDERS), ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(TWO)):
             ledger.apply(http, OF_AN_ORG, write)
 
         assert seen.orders == {ONE: {"role": "node"}}
@@ -169,7 +172,7 @@ def plan(
     membership: Membership | None,
     groups: frozenset[str] = frozenset(),
     orders: Mapping[str, Any] | None = None,
-    ledgers: frozenset[str] = frozenset(ledger.LEDGERS),
+    ledgers: frozenset[str] = frozenset({"mesh", "mesh-status"}),
 ) -> MeshPlan:
     """The plan for one device."""
     seen = ledger.Observed(ledgers, {} if orders is None else {TWO: orders})
@@ -259,11 +262,128 @@ class TestPlanning:
         self, membership: Membership | None, present: list[str], created: list[str]
     ) -> None:
         setup = plan(membership, ledgers=frozenset(present)).setup
-        assert [shared.write.name for shared in setup] == created
+        assert [shared.write.definition["name"] for shared in setup] == created
         assert all(shared.members == {TWO} for shared in setup)
 
     def test_nothing_that_is_planned_describes_a_secret(self) -> None:
         assert "hush" not in repr(plan(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": {"key": "hush-9"}}))
+
+
+def told(
+    networks: Mapping[str, Network], wanted: Mapping[str, Membership | None], orders: Mapping[str, Any]
+) -> dict[str, dict[str, Any] | None]:
+    """The parameters that each member is told anew, `None` for who keeps what it has."""
+    found = ledger.plan(networks, wanted, {}, ledger.Observed(frozenset({"mesh", "mesh-status"}), orders))
+    assert found.refusals == ()
+    return {
+        device: next((write.data["parameters"] for write in member.writes), None)
+        for device, member in found.members.items()
+    }
+
+
+class TestParametersOfOneMember:
+    """What a device alone is told stands over what its network says, key by key."""
+
+    OWN = Membership("barn", "node", {"key": "hush-2", "power": 8})
+    UNSAID = Network("barn", (ONE,))
+
+    def test_they_stand_over_those_of_the_network(self) -> None:
+        assert told({"barn": BARN}, {ONE: NODE, TWO: self.OWN}, {}) == {
+            ONE: {"channel": 15, "key": "hush-1"},
+            TWO: {"channel": 15, "key": "hush-2", "power": 8},
+        }
+
+    def test_who_has_been_told_is_not_told_again(self) -> None:
+        before = {**NODE_ORDERS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
+        assert told({"barn": BARN}, {TWO: self.OWN}, {TWO: before}) == {TWO: None}
+
+    def test_who_has_none_any_more_is_told_those_of_the_network(self) -> None:
+        before = {**NODE_ORDERS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
+        found = member(NODE, NODE_GROUPS, before)
+        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.changes == {"mesh.parameters": (None, "key, power (values are not shown)")}
+
+    def test_only_the_names_of_those_that_differ_are_shown(self) -> None:
+        found = plan(self.OWN, NODE_GROUPS, NODE_ORDERS).members[TWO]
+        assert found.changes == {"mesh.parameters": (None, "key, power (values are not shown)")}
+        assert "hush" not in repr(plan(self.OWN, NODE_GROUPS, NODE_ORDERS))
+
+    def test_where_the_network_says_nothing_they_stand_over_what_the_member_has(self) -> None:
+        assert told({"barn": self.UNSAID}, {TWO: self.OWN}, {TWO: NODE_ORDERS}) == {
+            TWO: {"channel": 15, "key": "hush-2", "power": 8}
+        }
+
+    def test_who_is_new_is_told_what_the_others_agree_on(self) -> None:
+        orders = {ONE: {**NODE_ORDERS, "parameters": {"channel": 9}}, TWO: NODE_ORDERS}
+        wanted = {ONE: Membership("barn", "node", {"channel": 9}), TWO: NODE, THREE: self.OWN}
+        assert told({"barn": self.UNSAID}, wanted, orders)[THREE] == {"channel": 15, "key": "hush-2", "power": 8}
+
+    def test_who_is_new_among_members_that_differ_is_refused_rather_than_left_without_a_key(self) -> None:
+        orders = {ONE: {**NODE_ORDERS, "parameters": {"key": "hush-3"}}, TWO: NODE_ORDERS}
+        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), orders)
+        (refusal,) = ledger.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen).refusals
+        assert refusal == (
+            "barn: its members are told different parameters, and none are declared, so nobody knows which are meant "
+            f"for who is new in it: {THREE}; declare the network's parameters"
+        )
+        groups = dict.fromkeys((ONE, TWO), NODE_GROUPS)
+        assert ledger.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals == ()
+
+    def test_what_does_not_fit_together_is_refused_with_the_device(self) -> None:
+        half = {"half": "hush" * 2_200}
+        network = Network("barn", (ONE,), half)
+        wanted = {ONE: NODE, TWO: Membership("barn", "node", {"other half": "hush" * 2_200})}
+        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), {})
+        (refusal,) = ledger.plan({"barn": network}, wanted, {}, seen).refusals
+        assert refusal.startswith(f"barn: what device {TWO} is told takes 17")
+        assert "hush" not in refusal
+
+    def test_a_member_that_keeps_much_is_measured_with_its_new_gateways(self) -> None:
+        much = {**NODE_ORDERS, "parameters": {"key": "hush" * 4_060}}
+        other = {**NODE_ORDERS, "parameters": {}}
+        network = Network("barn", tuple(device_id(number) for number in range(20)))
+        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), {ONE: other, TWO: much})
+        (refusal,) = ledger.plan({"barn": network}, {ONE: NODE, TWO: NODE}, {}, seen).refusals
+        assert refusal.startswith(f"barn: what device {TWO} is told takes 16")
+
+
+class TestTheNamesOfTheLedgers:
+    """Firmware decides what they are called."""
+
+    OTHER = Ledgers("acme-mesh", "acme-reports")
+
+    def test_all_is_read_and_written_there(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        usual = [{**row, "scope": "Product"} for row in LEDGER_ROWS]  # somebody else's, and none of ours to judge
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [*usual, {"name": "acme-mesh"}]})
+        rows = [instance(TWO, NODE_ORDERS, "acme-mesh")]
+        scripted_cloud.answer("GET", "/v1/ledgers/acme-mesh/instances", json={"instances": rows})
+        scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
+        scripted_cloud.answer("PUT", f"/v1/ledgers/acme-mesh/instances/{ONE}", 201, json={})
+        scripted_cloud.answer("DELETE", f"/v1/ledgers/acme-mesh/instances/{TWO}", 204)
+        report = instance(ONE, {"network": "barn", "role": "node", "state": "joined"}, "acme-reports")
+        scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
+
+        boards = dict.fromkeys((ONE, TWO), Board(13))
+        seen = ledger.observe(http, OURS, {"barn": BARN}, boards, list[str]().append, self.OTHER)
+        found = ledger.plan({"barn": BARN}, {ONE: NODE, TWO: None}, {}, seen)
+        assert found.creates == {"ledgers": ("acme-reports",)}
+        writes = [shared.write for shared in found.setup]
+        writes += [write for member in found.members.values() for write in member.writes]
+        for write in writes:
+            ledger.apply(http, OURS, write)
+        assert len(writes) == 3
+        assert ledger.verify(http, OURS, {ONE: NODE}, list[str]().append, self.OTHER.reports) == {ONE: "joined"}
+
+    @pytest.mark.parametrize("name", ["", "Mesh", "mesh status", "mesh_status", "x" * 33, "mesh/../x", "mesh\n"])
+    def test_are_such_as_the_cloud_takes(self, name: str) -> None:
+        for names in ((name, "mesh-status"), ("mesh", name)):
+            with pytest.raises(ParticleError, match="is no name of a ledger") as caught:
+                Ledgers(*names)
+            assert caught.value.code == "conflict"
+
+    def test_are_two(self) -> None:
+        with pytest.raises(ParticleError, match="are both mesh"):
+            Ledgers("mesh", "mesh")
 
 
 class TestWriting:
@@ -271,7 +391,7 @@ class TestWriting:
 
     def test_a_ledger_is_created_with_its_kind(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
-        ledger.apply(http, OURS, ledger.CreateLedger("mesh-status"))
+        ledger.apply(http, OURS, ledger.CreateLedger(FOR_REPORTS))
         (request,) = scripted_cloud.requests
         assert {key: request.json["ledger"][key] for key in ("name", "scope", "direction")} == {
             "name": "mesh-status",

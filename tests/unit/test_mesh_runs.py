@@ -26,6 +26,8 @@ from fleet_cloud import (
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
+from support.plays import counts_of
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
 
@@ -93,6 +95,12 @@ def ordered(simulator: Simulator) -> dict[str, dict[str, str]]:
     return found
 
 
+def keys_told(simulator: Simulator) -> dict[str, str]:
+    """The join key that each member was told."""
+    (orders,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
+    return {entry["scope_value"]: entry["data"]["parameters"]["key"] for entry in orders["instances"]}
+
+
 def of_both(network: Sequence[Sequence[str]]) -> dict[str, str]:
     gateways, nodes = network
     return {**dict.fromkeys(gateways, "gateway"), **dict.fromkeys(nodes, "node")}
@@ -156,6 +164,7 @@ class TestTheRegistry:
         assert result["summary"]["changed"] == 30, result.get("msg")
         assert {device["mesh"] for device in result["devices"]} == {"joined"}
         assert result["networks"]["barn"] == {"gateways": 2, "nodes": 18, "joined": 20, "lost": 0, "pending": 0}
+        assert result["summary"]["networks"] == result["networks"]
         assert registered(meshed) == {name: of_both(network) for name, network in networks.items()}
         kinds = {network["name"]: network["type"] for network in meshed.state()["networks"]}
         assert kinds == {"barn": "large_site", "shed": "micro_cellular"}
@@ -307,7 +316,7 @@ class TestTheLedger:
         failed = run(http, data)
         assert errors(failed) == dict.fromkeys(ids[:3], "conflict")
         assert "Could not remove device group mesh-barn" in failed["msg"]
-        assert run(http, data)["summary"] == {"total": 3, "ok": 0, "changed": 3, "failed": 0, "pending": 0}
+        assert counts_of(run(http, data)) == {"total": 3, "ok": 0, "changed": 3, "failed": 0, "pending": 0}
         assert run(http, data)["changed"] is False
 
     def test_what_does_not_fit_into_a_ledger_is_refused_before_any_write(
@@ -318,6 +327,36 @@ class TestTheLedger:
         with pytest.raises(ParticleError, match="a ledger holds 16384") as caught:
             run(http, data)
         assert (caught.value.code, "hush" in caught.value.message, http.writes) == ("conflict", False, [])
+
+    def test_what_a_member_alone_is_told_reaches_it_and_stays(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])})
+        data["networks"]["barn"]["parameters"] = {"channel": 15, "key": "hush"}
+        data["devices"][1]["mesh"]["parameters"] = {"key": "hush-1"}
+        run(http, data)
+        assert keys_told(meshed) == {ids[0]: "hush", ids[1]: "hush-1", ids[2]: "hush"}
+        assert run(http, data)["changed"] is False
+
+        data["devices"][1]["mesh"]["parameters"] = {"key": "hush-2"}
+        before = len(meshed.writes())
+        result = run(http, data)
+        assert (trail(meshed, before), keys_told(meshed)[ids[1]]) == ([f"{SET_ORDERS} {ids[1]}"], "hush-2")
+        assert result["diff"]["after"] == {ids[1]: {"mesh.parameters": "key (values are not shown)"}}
+
+    def test_ledgers_may_be_called_otherwise(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+        ledgers = Ledgers("acme-mesh", "acme-reports")
+        data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])})
+        predicted = run(http, data, check_mode=True, ledgers=ledgers)
+        assert predicted["diff"]["after"]["ledgers"] == ["acme-mesh", "acme-reports"]
+        run(http, data, ledgers=ledgers)
+        told = {ledger["name"]: len(ledger["instances"]) for ledger in meshed.state()["ledgers"]}
+        assert told == {"acme-mesh": 3, "acme-reports": 0}
+        assert run(http, data, ledgers=ledgers)["changed"] is False
+
+        gone = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
+        assert len(run(http, gone, ledgers=ledgers)["devices"]) == 3
+        assert {len(ledger["instances"]) for ledger in meshed.state()["ledgers"]} == {0}
 
 
 class TestBothAtOnce:
@@ -441,7 +480,7 @@ class TestWhatGoesWrong:
         assert registered(meshed) == ordered(meshed) == {}
         assert meshed.device(ids[1])["name"] == "named all the same"
 
-        assert run(http, data)["summary"] == {"total": 5, "ok": 0, "changed": 5, "failed": 0, "pending": 0}
+        assert counts_of(run(http, data)) == {"total": 5, "ok": 0, "changed": 5, "failed": 0, "pending": 0}
 
     def test_another_gateway_founds_the_network_then(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str]

@@ -107,13 +107,13 @@ def test_a_small_network_that_is_not_there_yet_may_be_declared_as_another_type()
 
 def test_what_members_are_told_fits_into_a_ledger() -> None:
     fits = {"parameters": {"key": "x" * 16_000}}
-    assert list(too_much_to_order("barn", fits)) == []
-    (sentence,) = too_much_to_order("barn", {"parameters": {"key": "hush" * 4_100}})
+    assert list(too_much_to_order("barn", "its members are", fits)) == []
+    (sentence,) = too_much_to_order("barn", "its members are", {"parameters": {"key": "hush" * 4_100}})
     assert sentence == (
         "barn: what its members are told takes 16425 bytes, and a ledger holds 16384; shorten its parameters"
     )
 
 
 def test_letters_count_as_the_cloud_counts_them() -> None:
-    assert list(too_much_to_order("barn", {"key": "ü" * 8_200})) != []
-    assert list(too_much_to_order("barn", {"key": "ü" * 8_100})) == []
+    assert list(too_much_to_order("barn", "its members are", {"key": "ü" * 8_200})) != []
+    assert list(too_much_to_order("barn", "its members are", {"key": "ü" * 8_100})) == []

@@ -74,8 +74,8 @@ class SmallCloud:
     def apply(self, plan: Plan) -> None:
         """Carry a plan out."""
         for shared in plan.setup:
-            assert shared.write.name not in self.ledgers
-            self.ledgers.add(shared.write.name)
+            assert shared.write.definition["name"] not in self.ledgers
+            self.ledgers.add(shared.write.definition["name"])
         for group in plan.create_groups:
             assert group not in self.groups
             self.groups.add(group)
@@ -219,7 +219,7 @@ class TestForAnyFleet:
     ) -> None:
         plan = cloud.plan(manifest)
         assert plan.changed == (difference(plan) != {"before": {}, "after": {}})
-        assert [shared.write.name for shared in plan.setup] == list(plan.creates.get("ledgers", ()))
+        assert [shared.write.definition["name"] for shared in plan.setup] == list(plan.creates.get("ledgers", ()))
 
     @given(MANIFESTS, clouds())
     def test_what_is_not_declared_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:

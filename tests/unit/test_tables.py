@@ -50,6 +50,27 @@ def test_every_column_has_the_meaning_of_its_key() -> None:
     }
 
 
+def test_what_a_member_alone_is_told_has_a_column_for_each_key_and_stays_text() -> None:
+    head = "serial_number,mesh.network,mesh.parameters.join_key,mesh.parameters.channel"
+    data, _ = parse_table(f"{head}\nP046AB1,barn,007,15\nP046AB2,barn,,\n", "fleet.csv")
+    assert [device["mesh"] for device in data["devices"]] == [
+        {"network": "barn", "parameters": {"join_key": "007", "channel": "15"}},
+        {"network": "barn"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "cells"), [("mesh.parameters", "hush"), ("mesh.parameters,mesh.parameters.key", "hush,hush")]
+)
+def test_a_key_that_has_no_name_is_a_mistake_that_does_not_repeat_it(head: str, cells: str) -> None:
+    text = f"id,mesh.network,mesh.role,{head}\n{ONE},barn,gateway,{cells}\n"
+    assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, not a text"]
+
+
+def test_a_key_without_a_network_is_a_mistake() -> None:
+    assert mistakes(f"id,mesh.network,mesh.parameters.key\n{ONE},,hush\n") == ["fleet.csv:2 mesh: has no network"]
+
+
 def test_an_empty_cell_declares_nothing() -> None:
     data, _ = parse_table(f"id,name,groups,mesh.network\n{ONE},,,\n", "fleet.csv")
     assert data == {"devices": [{"id": ONE}]}

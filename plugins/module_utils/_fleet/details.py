@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, networks
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, Membership
 
 Devices = Mapping[str, dict[str, Any]]
 
@@ -108,10 +108,18 @@ def _note(facts: dict[str, Any], question: Question, answer: Any, wanted: Wanted
             facts["mac"] = facts["mac"] or str(answer)
 
 
-def add_mesh_states(http: Http, devices: Devices, products: Mapping[str, Product], warn: Callable[[str], None]) -> None:
+def add_mesh_states(
+    http: Http,
+    devices: Devices,
+    products: Mapping[str, Product],
+    warn: Callable[[str], None],
+    reports: str = USUAL_LEDGERS.reports,
+) -> None:
     """Put into ``mesh.state`` what has become of members: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
     ``None`` where nobody has said, on a cloud without ledgers.
+
+    :param reports: the ledger that members of backend ``ledger`` report in.
     """
     reporting: dict[Product, dict[str, Membership]] = {}
     for device, facts in devices.items():
@@ -125,7 +133,7 @@ def add_mesh_states(http: Http, devices: Devices, products: Mapping[str, Product
             reporting.setdefault(products[device], {})[device] = membership
     for product, wanted in reporting.items():
         try:
-            states = ledger.verify(http, product, wanted, warn)
+            states = ledger.verify(http, product, wanted, warn, reports)
         except ParticleError as error:
             if error.status != 404:
                 raise

@@ -35,6 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     LEDGER,
+    NETWORKS,
     NODE,
     RESERVED_GROUPS,
     ROLES,
@@ -46,7 +47,7 @@ TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "d
 """The keys of a manifest."""
 
 DEVICE = (*IDENTIFIERS, "name", "notes", "groups", "development", "firmware_version", "claimed", "mesh")
-_MESH = ("network", "role", "state")
+_MESH = ("network", "role", "parameters", "state")
 
 _GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 _MAX_MISTAKES = 100
@@ -216,7 +217,7 @@ class _Reader(PartReader):
             return None, False
         state = self.choice(mesh.get("state", "present"), (*place, "state"), ("present", "absent"))
         if state == "absent":
-            for key in ("network", "role"):
+            for key in ("network", "role", "parameters"):
                 if key in mesh:
                     self.wrong((*place, key), "goes not together with state absent, which leaves any mesh")
             return None, True
@@ -232,7 +233,19 @@ class _Reader(PartReader):
             self.wrong((*place, "network"), f"{name!r} is not declared under networks; {known}")
         elif networks[name].absent:
             self.wrong((*place, "network"), f"{name} is declared absent")
-        return Membership(str(name), role), False
+        elif networks[name].backend == NETWORKS and "parameters" in mesh:
+            said = f"a member of a network of backend {NETWORKS} has none of its own: a registry tells boards nothing"
+            self.wrong((*place, "parameters"), said)
+        return Membership(str(name), role, self._parameters(mesh, place)), False
+
+    def _parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """What this member alone is told. Its values may be join keys: no mistake repeats them."""
+        parameters = mesh.get("parameters", {})
+        self.json(parameters, (*place, "parameters"))
+        if isinstance(parameters, Mapping):
+            return parameters
+        self.wrong((*place, "parameters"), f"must be a mapping, not {kind_of(parameters)}")
+        return {}
 
     # --- what only shows when all is read ---
 

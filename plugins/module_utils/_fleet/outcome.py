@@ -73,10 +73,12 @@ class Outcome:
         }
 
 
-def summary_of(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many devices there are, and how many of each status."""
+def summary_of(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """How many devices there are, how many of each status, and how far the networks have formed, where any are."""
     statuses = [outcome.status for outcome in outcomes]
-    return {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
+    counts = {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
+    # A copy of its own: what stands twice in a result would become an alias wherever it is written as YAML.
+    return {**counts, "networks": {name: dict(of) for name, of in networks.items()}} if networks else counts
 
 
 def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:

@@ -56,8 +56,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http import Ht
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
+    USUAL_LEDGERS,
     WRONG_NETWORK,
     Board,
+    Ledgers,
     MeshPlan,
 )
 
@@ -88,6 +90,7 @@ def reconcile(
     max_removals: int | None = None,
     confirm: bool = False,
     hold: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
+    ledgers: Ledgers = USUAL_LEDGERS,
     report: Report = no_report,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -95,35 +98,37 @@ def reconcile(
     """Bring the fleet to what ``manifest`` declares; in check mode say what that would take.
 
     :param hold: keeps other runs out; given the id of the product, or ``None`` for the account's own devices.
+    :param ledgers: what the two of backend ``ledger`` are called.
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
     :param max_removals: how many devices may leave without ``confirm``; ``None``: 1, or one in ten when that is more.
     :param report: told how many devices are written, as it goes.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
-    fleet = _Fleet(http, manifest, warn, _Bounds(max_failures, max_removals, confirm))
+    fleet = _Fleet(http, manifest, warn, _Bounds(max_failures, max_removals, confirm), ledgers)
     with hold(fleet.product_id):
         plan = fleet.plan()
-        applied, states = Applied(), dict[str, str]()
-        if not check_mode:
-            applied = fleet.apply(plan, report)
-            try:
-                if applied.stopped is None and proof.verify != "none":
-                    fleet.prove_written(applied)
-                if applied.stopped is None and proof.verify == "online":
-                    states = fleet.wait_until_joined(applied, proof.timeout, clock, sleep)
-            except ParticleError as failed:
-                applied.stopped = failed
+        applied, states = Applied() if check_mode else fleet.apply(plan, report), dict[str, str]()
+        # A dry run that finds nothing to write can look at the members, and has nothing to wait for.
+        asks = proof.verify == "online" and not (check_mode and plan.changed)
+        try:
+            if applied.stopped is None and proof.verify != "none":
+                fleet.prove_written(applied)
+            if applied.stopped is None and asks:
+                states = fleet.wait_until_joined(applied, 0.0 if check_mode else proof.timeout, clock, sleep)
+        except ParticleError as failed:
+            applied.stopped = failed
         if proof.strict:
             applied.errors |= _not_joined(states, fleet.manifest)
     plan = with_more_changes(plan, applied.found, applied.unneeded)
     outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), None)
+    networks = networks_of(fleet.manifest, states if asks else None)
     return {
         "changed": plan.changed if check_mode else applied.wrote,
-        "summary": summary_of(outcomes),
+        "summary": summary_of(outcomes, networks),
         "devices": [outcome.as_result() for outcome in outcomes],
-        "networks": networks_of(fleet.manifest, states if proof.verify == "online" and not check_mode else None),
+        "networks": networks,
         "diff": difference(plan),
         **(error.as_failure() if error else {}),
     }
@@ -195,9 +200,12 @@ def _refusals(plan: Plan) -> dict[str, ParticleError]:
 class _Fleet:
     """One cloud and one product, with the three steps of a run."""
 
-    def __init__(self, http: Http, manifest: Manifest, warn: Callable[[str], None], bounds: _Bounds) -> None:
+    def __init__(
+        self, http: Http, manifest: Manifest, warn: Callable[[str], None], bounds: _Bounds, ledgers: Ledgers
+    ) -> None:
         self._http = http
         self._bounds = bounds
+        self._ledgers = ledgers
         self.manifest = manifest
         """What is declared, with the ids of all devices that the cloud has told by now."""
         self._observed = Observed({})
@@ -245,7 +253,7 @@ class _Fleet:
         if not any(network.absent for network in networks.values()):
             return
         boards = {device: found.board for device, found in self._observed.devices.items()}
-        leaving = backends.members_of_absent(self._http, self._product, networks, boards, self._warn)
+        leaving = backends.members_of_absent(self._http, self._product, networks, boards, self._warn, self._ledgers)
         known = {record.id for record in self.manifest.devices}
         records = tuple(
             replace(record, leaves_mesh=True) if record.id in leaving and not record.speaks_of_mesh else record
@@ -275,7 +283,7 @@ class _Fleet:
         groups_of = {device: found.groups for device, found in observed.devices.items()}
         unseen = Board(self._product.platform_id if self._product else None)
         boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
-        return backends.plan(self._http, self._product, networks, wanted, groups_of, boards, self._warn)
+        return backends.plan(self._http, self._product, networks, wanted, groups_of, boards, self._warn, self._ledgers)
 
     def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
@@ -384,7 +392,8 @@ class _Fleet:
             return {}
         end = clock() + timeout
         while True:
-            states = backends.verify(self._http, self._product, self.manifest.networks, wanted, self._warn)
+            declared = self.manifest.networks
+            states = backends.verify(self._http, self._product, declared, wanted, self._warn, self._ledgers)
             left = end - clock()
             if left <= 0 or all(state == JOINED for state in states.values()):
                 return states

@@ -15,6 +15,8 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, dotted
 
+_PARAMETER = "mesh.parameters."
+"""Begins the columns of what a member alone is told: a key, say, that stands beside its serial number."""
 _DELIMITERS = ",;\t"
 _LISTS = ("groups",)
 _TRUTHS = ("development", "claimed")
@@ -71,11 +73,14 @@ def _mistakes_of_head(columns: list[str], name: str) -> list[str]:
 def _device(row: dict[str, str]) -> dict[str, Any]:
     """One device as a manifest has it; what a cell cannot mean is left as it is, for the manifest to judge."""
     device: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
     for column, cell in row.items():
         value = cell.strip()
         if not value:
             continue
-        if column.startswith("mesh."):
+        if column.startswith(_PARAMETER):
+            parameters[column.removeprefix(_PARAMETER)] = value
+        elif column.startswith("mesh."):
             device.setdefault("mesh", {})[column.removeprefix("mesh.")] = value
         elif column in _LISTS:
             device[column] = [part.strip() for part in value.split(";") if part.strip()]
@@ -85,4 +90,6 @@ def _device(row: dict[str, str]) -> dict[str, Any]:
             device[column] = int(value)
         else:
             device[column] = value
+    if parameters:
+        device.setdefault("mesh", {}).setdefault("parameters", parameters)
     return device

@@ -16,8 +16,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     LEDGER,
     NETWORKS,
     RESERVED_GROUPS,
+    USUAL_LEDGERS,
     Backend,
     Board,
+    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -64,6 +66,7 @@ def members_of_absent(
     declared: Mapping[str, Network],
     boards: Mapping[str, Board],
     warn: Callable[[str], None],
+    ledgers: Ledgers = USUAL_LEDGERS,
 ) -> frozenset[str]:
     """The devices that are in networks which are to be dissolved, whether anything is declared of them or not.
 
@@ -74,7 +77,7 @@ def members_of_absent(
     found = {device for device, seat in seats.items() if seat and absent.get(seat.membership.network) == NETWORKS}
     ledgered = {name for name, backend in absent.items() if backend == LEDGER}
     if ledgered and product is not None:
-        found |= ledger.members_of(http, product, ledgered, warn)
+        found |= ledger.members_of(http, product, ledgered, warn, ledgers.orders)
     return frozenset(found)
 
 
@@ -86,6 +89,7 @@ def plan(
     groups_of: Mapping[str, frozenset[str]],
     boards: Mapping[str, Board],
     warn: Callable[[str], None],
+    ledgers: Ledgers = USUAL_LEDGERS,
 ) -> MeshPlan:
     """Look at what is there, and plan what differs from what is declared.
 
@@ -102,7 +106,8 @@ def plan(
         used = {to.network for to in mine.values() if to is not None}
         looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
         try:
-            seen = kind.backend.observe(http, product, looked_at, {d: boards.get(d, Board()) for d in mine}, warn)
+            of_mine = {device: boards.get(device, Board()) for device in mine}
+            seen = kind.backend.observe(http, product, looked_at, of_mine, warn, ledgers)
         except ParticleError as error:
             shown = [d for d in mine if kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
             if looked_at or error.code not in _NOT_OURS:
@@ -237,11 +242,12 @@ def verify(
     declared: Mapping[str, Network],
     wanted: Mapping[str, Membership],
     warn: Callable[[str], None],
+    ledgers: Ledgers = USUAL_LEDGERS,
 ) -> dict[str, str]:
     """What has become of each of ``wanted``, by one list for each backend in use."""
     states: dict[str, str] = {}
     for name, kind in _KINDS.items():
         mine = {device: to for device, to in wanted.items() if declared[to.network].backend == name}
         if mine:
-            states |= kind.backend.verify(http, product, mine, warn)
+            states |= kind.backend.verify(http, product, mine, warn, ledgers.reports)
     return states

@@ -7,9 +7,12 @@ A backend is one file with four functions: :meth:`Backend.observe`, ``plan``, :m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 
 if TYPE_CHECKING:  # what is pure stands on these types and must not bring in what talks to a cloud
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
@@ -32,6 +35,36 @@ PENDING = "pending"
 LOST = "lost"
 WRONG_NETWORK = "wrong_network"
 """What has become of a member: the cloud says that it is in, that it is not yet, no more, or in another network."""
+
+
+_LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
+
+
+def ledger_name(name: str) -> str:
+    """``name``, when a ledger can have it (endpoints.yml: ledgers). :raises ParticleError: ``conflict`` when not."""
+    if not _LEDGER_NAME.match(name):
+        message = f"{name!r} is no name of a ledger: 1 to 32 of a-z, 0-9 and -."
+        raise ParticleError("conflict", message, hint="Correct mesh_ledger or mesh_status_ledger.")
+    return name
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """The names of the two ledgers of backend ``ledger``: of what members are told, and of what they report.
+
+    :raises ParticleError: ``conflict`` for names that no ledgers can have.
+    """
+
+    orders: str = "mesh"
+    reports: str = "mesh-status"
+
+    def __post_init__(self) -> None:
+        if ledger_name(self.orders) == ledger_name(self.reports):
+            message = f"mesh_ledger and mesh_status_ledger are both {self.orders}, and one ledger has one direction."
+            raise ParticleError("conflict", message, hint="Name two ledgers.")
+
+
+USUAL_LEDGERS = Ledgers()
 
 
 @dataclass(frozen=True)
@@ -58,10 +91,14 @@ class Network:
 
 @dataclass(frozen=True)
 class Membership:
-    """Where a device belongs: the network's name and ``gateway`` or ``node``."""
+    """Where a device belongs: the network's name and ``gateway`` or ``node``. Two are the same when these are.
+
+    :param parameters: those that this member alone is told, over its network's, key by key; may hold join keys.
+    """
 
     network: str
     role: str
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_result(self) -> dict[str, str]:
         return {"network": self.network, "role": self.role}
@@ -146,6 +183,7 @@ class Backend(Writer, Protocol):
         networks: Mapping[str, Network],
         boards: Mapping[str, Board],
         warn: Callable[[str], None],
+        ledgers: Ledgers = USUAL_LEDGERS,
     ) -> Any:
         """Read what is there for ``networks`` and for the devices of ``boards``.
 
@@ -167,6 +205,11 @@ class Backend(Writer, Protocol):
         """
 
     def verify(
-        self, http: Http, product: Product | None, wanted: Mapping[str, Membership], warn: Callable[[str], None]
+        self,
+        http: Http,
+        product: Product | None,
+        wanted: Mapping[str, Membership],
+        warn: Callable[[str], None],
+        reports: str = USUAL_LEDGERS.reports,
     ) -> Mapping[str, str]:
         """What has become of each of ``wanted``, by one list: ``joined``, ``pending``, ``lost``, ``wrong_network``."""

@@ -4,13 +4,13 @@
 
 Membership is two device groups, ``mesh-<network>`` and ``mesh-gateway`` or ``mesh-node``. What a member needs to
 join stands in its instance of the cloud-to-device ledger ``mesh``; what it reports in that of the device-to-cloud
-ledger ``mesh-status``.
+ledger ``mesh-status``. Both may be called otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import delete_group
@@ -33,52 +33,54 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     PENDING,
     RESERVED_GROUPS,
     ROLES,
+    USUAL_LEDGERS,
     WRONG_NETWORK,
     Board,
+    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
     Shared,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.parameters import (
+    differing_keys,
+    nobody_knows,
+    parameters_of,
+    with_parameters,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
     too_much_to_order,
     unfit_for_ledger,
 )
 
-ORDERS = "mesh"
-REPORTS = "mesh-status"
 
-LEDGERS: Mapping[str, Mapping[str, str]] = {
-    ORDERS: {
-        "name": ORDERS,
-        "scope": "Device",
-        "direction": "Downstream",
-        "description": "What a device needs to join its network",
-    },
-    REPORTS: {
-        "name": REPORTS,
-        "scope": "Device",
-        "direction": "Upstream",
-        "description": "What a device reports of its network",
-    },
-}
+def definitions_of(ledgers: Ledgers) -> tuple[Mapping[str, str], ...]:
+    """What the two ledgers are, as the cloud creates them."""
+    scope = {"scope": "Device"}
+    orders = {"direction": "Downstream", "description": "What a device needs to join its network"}
+    reports = {"direction": "Upstream", "description": "What a device reports of its network"}
+    return {"name": ledgers.orders, **scope, **orders}, {"name": ledgers.reports, **scope, **reports}
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The ledgers that exist, the declared devices' instances of ``mesh``, and what the devices are."""
+    """The ledgers that exist, what the declared devices are told in one of them, and what the devices are.
+
+    :param named: what the two are called.
+    """
 
     ledgers: frozenset[str]
     orders: Mapping[str, Mapping[str, Any]] = field(repr=False)
     boards: Mapping[str, Board] = field(default_factory=dict, repr=False)
+    named: Ledgers = USUAL_LEDGERS
 
 
 @dataclass(frozen=True)
 class CreateLedger:
     """Write: a ledger that is missing."""
 
-    name: str
+    definition: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class SetOrders:
 
     device: str
     data: Mapping[str, Any] = field(repr=False)
+    ledger: str = USUAL_LEDGERS.orders
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class RemoveOrders:
     """Write: no instance any more for one device."""
 
     device: str
+    ledger: str = USUAL_LEDGERS.orders
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def observe(
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
     warn: Callable[[str], None],
+    ledgers: Ledgers = USUAL_LEDGERS,
 ) -> Observed:
     """Read the ledgers and, where they exist, the instances. Instances of other products' devices are ignored."""
     owner = _needed(product)
@@ -123,13 +128,14 @@ def observe(
         message = "Networks of backend ledger need ledgers, and this cloud has none."
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
     present = {str(row.get("name")): row for row in definitions}
-    for name, wanted in LEDGERS.items():
-        _refuse_other_kind(name, wanted, present.get(name))
-    if ORDERS not in present:
-        return Observed(frozenset(present), {}, boards)
+    for wanted in definitions_of(ledgers):
+        _refuse_other_kind(wanted, present.get(wanted["name"]))
+    if ledgers.orders not in present:
+        return Observed(frozenset(present), {}, boards, ledgers)
     # Gateways that are declared elsewhere know the parameters of their network.
     known = boards.keys() | {gateway for network in networks.values() for gateway in network.gateways}
-    return Observed(frozenset(present), _read_instances(http, owner, ORDERS, known, warn), boards)
+    orders = _read_instances(http, owner, ledgers.orders, known, warn)
+    return Observed(frozenset(present), orders, boards, ledgers)
 
 
 def _needed(product: Product | None) -> Product:
@@ -138,8 +144,10 @@ def _needed(product: Product | None) -> Product:
     return product
 
 
-def members_of(http: Http, product: Product, networks: Set[str], warn: Callable[[str], None]) -> frozenset[str]:
-    """All devices of the product that are in one of ``networks``, by their groups or by what they were ordered.
+def members_of(
+    http: Http, product: Product, networks: Set[str], warn: Callable[[str], None], ledger: str
+) -> frozenset[str]:
+    """All devices of the product that are in one of ``networks``, by their groups or by what ``ledger`` orders them.
 
     A run that was killed may have left one without the other. One request for each hundred devices and instances.
     """
@@ -150,7 +158,7 @@ def members_of(http: Http, product: Product, networks: Set[str], warn: Callable[
     groups = {RESERVED_GROUPS + network for network in networks}
     found = {device for device, has in groups_of.items() if has & groups}
     try:
-        orders = _read_instances(http, product, ORDERS, groups_of.keys(), warn)
+        orders = _read_instances(http, product, ledger, groups_of.keys(), warn)
     except ParticleError as error:
         if error.status != 404:  # without the ledger nobody was ordered anything
             raise
@@ -172,7 +180,7 @@ def _read_instances(
     return {device: row.get("data") or {} for device, row in mine.items()}
 
 
-def _refuse_other_kind(name: str, wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
+def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
     """A ledger of that name with another meaning is somebody else's: never write into it."""
     if found is None:
         return
@@ -182,8 +190,9 @@ def _refuse_other_kind(name: str, wanted: Mapping[str, str], found: Mapping[str,
         if str(found.get(key, wanted[key])).lower() != wanted[key].lower()
     ]
     if differing:
-        message = f"The account has a ledger {name} of another kind: {', '.join(differing)}."
-        raise ParticleError("conflict", message, hint="Rename or archive that ledger, then run again.")
+        message = f"The account has a ledger {wanted['name']} of another kind: {', '.join(differing)}."
+        hint = "Name another one by mesh_ledger and mesh_status_ledger, as your firmware does, then run again."
+        raise ParticleError("conflict", message, hint=hint)
 
 
 def _device_of(row: Mapping[str, Any]) -> str:
@@ -198,7 +207,7 @@ def plan(
     observed: Observed,
 ) -> MeshPlan:
     """Groups and instances that differ from what is declared."""
-    completed = {name: _with_parameters(network, observed) for name, network in networks.items()}
+    completed = {name: with_parameters(network, wanted, observed.orders) for name, network in networks.items()}
     absent = frozenset(RESERVED_GROUPS + name for name, network in networks.items() if network.absent)
     members = {
         device: _plan_member(
@@ -208,11 +217,16 @@ def plan(
             groups_of.get(device, frozenset()),
             observed.orders.get(device),
             absent,
+            observed.named.orders,
         )
         for device, membership in wanted.items()
     }
     joining = frozenset(device for device, membership in wanted.items() if membership)
-    missing = tuple(name for name in LEDGERS if joining and name not in observed.ledgers)
+    missing = tuple(
+        definition
+        for definition in definitions_of(observed.named)
+        if joining and definition["name"] not in observed.ledgers
+    )
     emptied = {
         group: frozenset(device for device in wanted if group in groups_of.get(device, frozenset()))
         for group in sorted(absent)
@@ -220,11 +234,11 @@ def plan(
     gone = tuple(group.removeprefix(RESERVED_GROUPS) for group, leaving in emptied.items() if leaving)
     return MeshPlan(
         members,
-        setup=tuple(Shared(CreateLedger(name), joining) for name in missing),
+        setup=tuple(Shared(CreateLedger(definition), joining) for definition in missing),
         teardown=tuple(Shared(RemoveGroup(group), leaving) for group, leaving in emptied.items() if leaving),
-        creates={"ledgers": missing} if missing else {},
+        creates={"ledgers": tuple(definition["name"] for definition in missing)} if missing else {},
         removes={"networks": gone} if gone else {},
-        refusals=tuple(_refusals(completed, wanted, members, observed.boards)),
+        refusals=tuple(_refusals(completed, wanted, members, observed)),
     )
 
 
@@ -232,34 +246,49 @@ def _refusals(
     networks: Mapping[str, Network],
     wanted: Mapping[str, Membership | None],
     members: Mapping[str, MemberPlan],
-    boards: Mapping[str, Board],
+    observed: Observed,
 ) -> Iterator[str]:
     """Why what changes cannot be; what is so already is let be."""
+    too_large = {
+        network.name: list(too_much_to_order(network.name, "its members are", _orders(network, _LONGEST_SEAT, None)))
+        for network in networks.values()
+        if not network.absent
+    }
+    unknown: dict[str, list[str]] = {}
     for device, membership in wanted.items():
-        if membership is not None and members[device].changes:
-            yield from unfit_for_ledger(device, membership, boards.get(device, Board()))
-    for network in networks.values():
-        if not network.absent:
-            yield from too_much_to_order(network.name, _orders(network, GATEWAY, None))
+        if membership is None or not members[device].changes:
+            continue
+        network, before = networks[membership.network], observed.orders.get(device)
+        yield from unfit_for_ledger(device, membership, observed.boards.get(device, Board()))
+        by_itself = membership.parameters or network.parameters is None
+        if by_itself and not too_large[network.name]:
+            orders = _orders(network, membership, before)
+            yield from too_much_to_order(network.name, f"device {device} is", orders)
+        if nobody_knows(network, before, observed.orders):
+            unknown.setdefault(network.name, []).append(device)
+    for sentences in too_large.values():
+        yield from sentences
+    for name, devices in unknown.items():
+        shown = ", ".join(devices[:_SHOWN]) + (f" and {len(devices) - _SHOWN} more" if len(devices) > _SHOWN else "")
+        yield (
+            f"{name}: its members are told different parameters, and none are declared, so nobody knows which are "
+            f"meant for who is new in it: {shown}; declare the network's parameters"
+        )
 
 
-def _orders(network: Network, role: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+_SHOWN = 10
+_LONGEST_SEAT = Membership("", GATEWAY)
+"""Whose orders are the longest, of all that are told nothing but what their network says."""
+
+
+def _orders(network: Network, membership: Membership, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a member of ``network`` needs to join it; ``before`` is what it had until now."""
     return {
         "network": network.name,
-        "role": role,
+        "role": membership.role,
         "gateways": list(network.gateways),
-        "parameters": _parameters(network, before),
+        "parameters": parameters_of(membership, network, before),
     }
-
-
-def _with_parameters(network: Network, observed: Observed) -> Network:
-    """A network whose parameters are not declared has those of its members, as far as these agree."""
-    if network.parameters is not None:
-        return network
-    found = [orders.get("parameters") for orders in observed.orders.values() if orders.get("network") == network.name]
-    agreed = found[0] if found and isinstance(found[0], dict) and all(other == found[0] for other in found) else None
-    return replace(network, parameters=agreed)
 
 
 def _plan_member(
@@ -269,16 +298,17 @@ def _plan_member(
     groups: frozenset[str],
     orders: Mapping[str, Any] | None,
     absent: frozenset[str],
+    ledger: str,
 ) -> MemberPlan:
     has = frozenset(group for group in groups if group.startswith(RESERVED_GROUPS))
     before = _seen(has, orders)
     if membership is None or network is None:
-        left = (RemoveOrders(device),) if orders is not None else ()
+        left = (RemoveOrders(device, ledger),) if orders is not None else ()
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_shown(has, orders), None)} if has or left else {}
         # The group of a network that is dissolved goes as a whole.
         return MemberPlan(frozenset(), has - absent, left, gone, before)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
-    data = _orders(network, membership.role, orders)
+    data = _orders(network, membership, orders)
     changes: dict[str, tuple[Any, Any]] = {}
     if has != needs or orders is None or any(orders.get(key) != data[key] for key in ("network", "role")):
         changes["mesh"] = (_shown(has, orders), membership.as_result())
@@ -286,12 +316,12 @@ def _plan_member(
         changes["mesh.gateways"] = (orders.get("gateways"), data["gateways"])
     # Parameters may hold join keys: which differ is told, what they are is not.
     if orders is not None and orders.get("parameters") != data["parameters"]:
-        differing = _differing(orders.get("parameters"), data["parameters"])
+        differing = differing_keys(orders.get("parameters"), data["parameters"])
         changes["mesh.parameters"] = (None, f"{', '.join(differing) or 'none'} (values are not shown)")
     foreign = sorted(set(orders or {}) - set(data))
     if foreign:
         changes["mesh.unknown"] = (", ".join(foreign), None)
-    writes = (SetOrders(device, data),) if orders != data else ()
+    writes = (SetOrders(device, data, ledger),) if orders != data else ()
     return MemberPlan(needs - has, has - needs - absent, writes, changes, before)
 
 
@@ -302,15 +332,6 @@ def _seen(groups: frozenset[str], orders: Mapping[str, Any] | None) -> Membershi
     return membership_of(groups)
 
 
-def _parameters(network: Network, orders: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Those of the network; where nothing is declared and its members differ, those that the device has there."""
-    if network.parameters is not None:
-        return dict(network.parameters)
-    stays = orders is not None and orders.get("network") == network.name
-    own = orders.get("parameters") if orders and stays else None
-    return dict(own) if isinstance(own, dict) else {}
-
-
 def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The membership that is observed, ``None`` when there is no trace of one."""
     membership = membership_of(groups)
@@ -319,15 +340,6 @@ def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str
     if orders:
         return {"network": orders.get("network"), "role": orders.get("role")}
     return None
-
-
-def _differing(before: Any, after: Mapping[str, Any]) -> list[str]:
-    """The keys whose values differ; whatever somebody else wrote ``before`` need not even have keys."""
-    if not isinstance(before, dict):
-        return sorted(after)
-    return sorted(
-        key for key in {*before, *after} if key not in before or key not in after or before[key] != after[key]
-    )
 
 
 def membership_of(groups: frozenset[str]) -> Membership | None:
@@ -344,23 +356,23 @@ def apply(http: Http, product: Product | None, write: Write) -> None:
     """Carry out one write."""
     owner = _needed(product)
     if isinstance(write, CreateLedger):
-        _create_ledger(http, owner, write.name)
+        _create_ledger(http, owner, write.definition)
     elif isinstance(write, SetOrders):
-        set_instance(http, owner.org, ORDERS, write.device, write.data)
+        set_instance(http, owner.org, write.ledger, write.device, write.data)
     elif isinstance(write, RemoveOrders):  # that it is gone already, the fleet learns by another look
-        delete_instance(http, owner.org, ORDERS, write.device)
+        delete_instance(http, owner.org, write.ledger, write.device)
     else:
         _delete_group(http, owner, write.name)
 
 
-def _create_ledger(http: Http, product: Product, name: str) -> None:
+def _create_ledger(http: Http, product: Product, definition: Mapping[str, str]) -> None:
     try:
-        create_ledger(http, product.org, LEDGERS[name])
+        create_ledger(http, product.org, definition)
     except ParticleError as error:
         # Another run beside this one may have been faster; what a cloud says of a second one is not established.
         if error.status not in (400, 409):
             raise
-        if name not in {str(row.get("name")) for row in list_ledgers(http, product.org).rows}:
+        if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, product.org).rows}:
             raise error from None
 
 
@@ -374,11 +386,15 @@ def _delete_group(http: Http, product: Product, name: str) -> None:
 
 
 def verify(
-    http: Http, product: Product | None, wanted: Mapping[str, Membership], warn: Callable[[str], None]
+    http: Http,
+    product: Product | None,
+    wanted: Mapping[str, Membership],
+    warn: Callable[[str], None],
+    reports: str = USUAL_LEDGERS.reports,
 ) -> Mapping[str, str]:
-    """One sweep over what the members report."""
-    reports = _read_instances(http, _needed(product), REPORTS, wanted.keys(), warn)
-    return {device: _state(reports.get(device), membership) for device, membership in wanted.items()}
+    """One sweep over what the members report in the ledger of that name."""
+    reported = _read_instances(http, _needed(product), reports, wanted.keys(), warn)
+    return {device: _state(reported.get(device), membership) for device, membership in wanted.items()}
 
 
 def _state(report: Mapping[str, Any] | None, membership: Membership) -> str:

@@ -36,8 +36,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     LOST,
     NODE,
     PENDING,
+    USUAL_LEDGERS,
     WRONG_NETWORK,
     Board,
+    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -140,6 +142,7 @@ def observe(
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
     warn: Callable[[str], None],
+    ledgers: Ledgers = USUAL_LEDGERS,
 ) -> Observed:
     """Read the networks, and the members of those that are declared.
 
@@ -369,7 +372,11 @@ def _found(http: Http, write: Join) -> bool:
 
 
 def verify(
-    http: Http, product: Product | None, wanted: Mapping[str, Membership], warn: Callable[[str], None]
+    http: Http,
+    product: Product | None,
+    wanted: Mapping[str, Membership],
+    warn: Callable[[str], None],
+    reports: str = USUAL_LEDGERS.reports,
 ) -> Mapping[str, str]:
     """One sweep over the list of devices, each of which comes with the registry's note of its network."""
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)

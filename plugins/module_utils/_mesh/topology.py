@@ -117,11 +117,10 @@ def too_large(name: str, kind: str, limit: int, size: Size, *, there: bool) -> I
             yield f"{said}, of at most {may} {most_of}, and would have {has}; {advice}"
 
 
-def too_much_to_order(name: str, data: Mapping[str, Any]) -> Iterable[str]:
-    """Why the orders of a network's members do not fit into a ledger."""
+def too_much_to_order(name: str, whose: str, data: Mapping[str, Any]) -> Iterable[str]:
+    """Why the orders of members of a network do not fit into a ledger. ``whose``: words before "told"."""
     size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
     if size > LEDGER_BYTES:
         yield (
-            f"{name}: what its members are told takes {size} bytes, and a ledger holds {LEDGER_BYTES}; "
-            "shorten its parameters"
+            f"{name}: what {whose} told takes {size} bytes, and a ledger holds {LEDGER_BYTES}; shorten its parameters"
         )
