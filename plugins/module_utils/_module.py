@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, session_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import (
     MOST_WORKERS,

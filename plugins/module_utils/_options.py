@@ -26,7 +26,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import DOCUMENTED, EVERY_ROUTE, SHARE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
+    DOCUMENTED,
+    EVERY_ROUTE,
+    SHARE,
+    Limit,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
 

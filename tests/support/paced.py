@@ -16,7 +16,8 @@ from typing import Any
 import requests
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import DOCUMENTED, EVERY_ROUTE, Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http, Usage

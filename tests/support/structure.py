@@ -31,7 +31,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("module_utils", "_auth"): 4,
     ("module_utils", "_api"): 3,
     ("module_utils", "_http"): 2,
-    ("module_utils", "_errors"): 1,
+    ("module_utils", "_errors"): 0,
     ("module_utils", "_budget"): 1,
     ("module_utils", "_proxies"): 1,
     ("doc_fragments",): 0,

@@ -20,12 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     DOCUMENTED,
     EVERY_ROUTE,
     SHARE,
     UNDERWAY_SECONDS,
-    Budget,
     Limit,
 )
 from particle_simulator.routes import TABLE

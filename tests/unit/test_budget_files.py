@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 from token_cloud import CHILD_SECONDS, child_environment, mode, run_child
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils import _budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget import in_files
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
     UNDERWAY_SECONDS,
-    Budget,
     Limit,
 )
 from support.counts import count
@@ -45,7 +45,8 @@ WINDOW = 60 + UNDERWAY_SECONDS
 TOGETHER = """
 import fcntl, mmap, os, struct, sys, tempfile, threading
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 
 folder, processes, threads, each = Path(sys.argv[1]), *map(int, sys.argv[2:5])
 shares = [float(share) for share in sys.argv[5:]]
@@ -93,7 +94,8 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 ASKING = """
 import os, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 
 budget = Budget({EVERY_ROUTE: Limit(10, 60)}, share=1, folder=Path(sys.argv[1]), cloud="https://cloud.example.com")
 while True:
@@ -105,7 +107,8 @@ while True:
 FORKED_MEANWHILE = """
 import os, sys, threading
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 
 inside, leave = threading.Event(), threading.Event()
 
@@ -134,7 +137,8 @@ print(os.waitpid(child, 0)[1], budget.used())
 FORKED_INSIDE = """
 import fcntl, os, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 
 stay, leave = os.pipe()
 
@@ -226,7 +230,8 @@ def test_two_processes_by_the_clock_of_the_machine_agree(folder: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 budget = Budget({{EVERY_ROUTE: Limit(10, 1000)}}, share=1, folder=Path(sys.argv[1]), cloud={CLOUD!r})
 print(sum(budget.take({LIST!r}) == 0 for _ in range(6)))
 """
@@ -354,7 +359,7 @@ time.sleep(600)
 def test_whoever_sits_on_a_file_keeps_nobody_waiting_for_long(
     folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_budget, "_LOCK_SECONDS", 0.02)
+    monkeypatch.setattr(in_files, "_LOCK_SECONDS", 0.02)
     budget = budget_in(folder, clock)
     budget.take(LIST)
     with open(the_file(folder), "rb") as file:  # as a process does that was stopped just then

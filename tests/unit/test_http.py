@@ -19,10 +19,10 @@ import pytest
 import requests
 from turned_clock import TurnedClock, conversation
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
     UNDERWAY_SECONDS,
-    Budget,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError

@@ -15,7 +15,7 @@ from token_cloud import write_private
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import DOCUMENTED, EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (

@@ -12,7 +12,8 @@ from token_cloud import PASSWORD, USERNAME, token, turned_conversation
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.two_step import TwoStepLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import EVERY_ROUTE, Budget, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
 from support.scripted import ScriptedCloud, scripted_cloud

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from peak import peak_megabytes
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile

@@ -1,50 +1,21 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The requests that a cloud allows in a time, shared by all processes of a user on this machine.
-
-Private to this collection. The Particle cloud counts per public address (errors-and-limits.md, section 3), so whoever
-sends from here uses the same budget. It is kept before sending: who waits for a 429 wastes the request that earned it.
-"""
+"""Budgets in files: one for all processes of a user on this machine. Private to this collection."""
 
 from __future__ import annotations
 
 import bisect
 import contextlib
 import fcntl
-import hashlib
 import math
 import os
 import threading
 import time
 from array import array
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-SHARE = 0.95
-"""The part of each limit that a run may use; the rest is for everybody else behind the same address."""
-
-EVERY_ROUTE = "every route"
-
-
-@dataclass(frozen=True)
-class Limit:
-    """At most ``requests`` in any ``seconds``."""
-
-    requests: int
-    seconds: float
-
-
-DOCUMENTED: Mapping[str, Limit] = {
-    EVERY_ROUTE: Limit(10_000, 300),
-    "POST /oauth/token": Limit(100, 300),
-    "GET /v1/access_tokens": Limit(100, 300),
-    "DELETE /v1/access_tokens/:token": Limit(100, 300),
-    "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # of each account; here of all accounts together
-}
-
-UNDERWAY_SECONDS = 3.0
-"""How much longer than another a request may take to the cloud, which counts when it arrives and not when it leaves."""
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Window
 
 _LOCK_SECONDS = 5.0  # held for some microseconds, unless its holder was stopped just then
 _POLL_SECONDS = 0.0005
@@ -52,77 +23,60 @@ _KEPT_SECONDS = 2 * 3600  # longer than any window, so that nothing counts in a 
 _MOMENT = 8
 
 
-class Budget:
-    """Sliding windows over the moments of sending: one for all routes, and one for each route with its own limit.
+class InFiles:
+    """A ring of moments for each window, in a file below ``folder``, or in memory.
 
-    It bursts while a window has room, and goes on as places come free. Safe to share between threads and across forks.
-
-    :param folder: where processes share the windows of ``cloud``, an address; ``None`` for this process alone. So it
-        also ends up where the folder cannot be used, or when somebody sits on a file: it never fails, and never hangs.
-    :param clock: in seconds; the same for all processes when they share.
+    :param folder: ``None`` for memory; so it also ends up where a file cannot be used, or when somebody sits on it.
+    :param clock: in seconds.
     """
 
-    def __init__(
-        self,
-        limits: Mapping[str, Limit] = DOCUMENTED,
-        *,
-        share: float = SHARE,
-        folder: Path | None = None,
-        cloud: str = "",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._windows = {
-            route: _Window(limit, share, folder and folder / _file_name(cloud, route, limit))
-            for route, limit in limits.items()
-        }
+    def __init__(self, folder: Path | None, clock: Callable[[], float]) -> None:
+        self._folder = folder
         self._clock = clock
+        self._rings: dict[str, _Ring] = {}
         self._process, self._lock = os.getpid(), threading.Lock()
 
-    def take(self, route: str, waited: float = 0.0) -> float:
-        """Take a place for one request to ``route`` (method and path template), if there is one.
-
-        :param waited: seconds that this request has waited so far.
-        :returns: 0.0 when it may be sent now, else in how many seconds to ask again.
-        """
-        windows = [self._windows[key] for key in (EVERY_ROUTE, route) if key in self._windows]
-
-        def try_it(now: float) -> float:
-            delay = max((window.delay(now, waited) for window in windows), default=0.0)
+    def take(self, windows: Sequence[Window], waited: float) -> float:
+        def try_it(rings: Sequence[_Ring], now: float) -> float:
+            delay = max(ring.delay(now, waited) for ring in rings)
             if delay <= 0:
-                for window in windows:
-                    window.add(now)
+                for ring in rings:
+                    ring.add(now)
             return max(delay, 0.0)
 
         return self._alone_with(windows, try_it)
 
-    def seconds_until_free(self, route: str) -> float:
-        """How long the limit that ``route`` has of its own would hold up a request now; takes nothing."""
-        window = self._windows.get(route)
-        return 0.0 if window is None else self._alone_with([window], lambda now: max(window.delay(now), 0.0))
+    def delay(self, window: Window) -> float:
+        return self._alone_with([window], lambda rings, now: max(rings[0].delay(now), 0.0))
 
-    def used(self) -> float | None:
-        """The part of what may be used that is used now: at 1.0 the next one waits. ``None`` without a limit."""
-        window = self._windows.get(EVERY_ROUTE)
-        return None if window is None else self._alone_with([window], window.used)
+    def used(self, window: Window) -> float:
+        return self._alone_with([window], lambda rings, now: rings[0].used(now))
 
-    def _alone_with(self, windows: list[_Window], use: Callable[[float], float]) -> float:
-        """What ``use`` makes of the time while nobody else touches ``windows``."""
+    def _alone_with(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
+        """What ``use`` makes of the rings and the time while nobody else touches them."""
         if self._process != os.getpid():  # a lock that was held in the moment of a fork stays so in the child
             self._process, self._lock = os.getpid(), threading.Lock()
         with self._lock:
+            rings = [self._ring(window) for window in windows]
             try:
                 with contextlib.ExitStack() as held:
-                    for window in windows:
-                        held.enter_context(window)
-                    return use(self._clock())
+                    for ring in rings:
+                        held.enter_context(ring)
+                    return use(rings, self._clock())
             except OSError:
-                for window in windows:
-                    window.keep_to_myself()
-                return use(self._clock())
+                for ring in rings:
+                    ring.keep_to_myself()
+                return use(rings, self._clock())
+
+    def _ring(self, window: Window) -> _Ring:
+        if window.name not in self._rings:
+            path = self._folder and self._folder / f"budget-{window.name}.ring"
+            self._rings[window.name] = _Ring(window, path)
+        return self._rings[window.name]
 
 
-class _Window:
-    """One limit, and the moments of the last requests that count against it: in a file for all, or in memory.
+class _Ring:
+    """A window, and the moments of the last requests that count in it: in a file for all, or in memory.
 
     First the place of the next moment, then the moments, eight bytes each, the oldest overwritten first. Everybody
     looks back from the same place, whatever share each may use. In a ``with`` nobody else has the file. It is opened
@@ -131,10 +85,9 @@ class _Window:
     :raises OSError: by each of the methods, when the file cannot be used.
     """
 
-    def __init__(self, limit: Limit, share: float, path: Path | None) -> None:
-        self._size = limit.requests
-        self._allowed = max(1, int(limit.requests * share))
-        self._seconds = limit.seconds + UNDERWAY_SECONDS
+    def __init__(self, window: Window, path: Path | None) -> None:
+        self._window = window
+        self._size = window.size
         self._path = path
         self._file, self._next, self._memory = -1, 0, bytearray()
         if path is None:
@@ -171,13 +124,12 @@ class _Window:
 
     def delay(self, now: float, waited: float = 0.0) -> float:
         """Seconds until there is room for one more; 0 or less when there is."""
-        # Who has waited for so long is kept out by others with a larger share, and may use what they leave.
-        moment = self._last(self._allowed if waited < 2 * self._seconds else self._size)
+        moment = self._last(self._window.room(waited))
         if not moment <= now:  # the clock was set back, or the file is damaged
             moments = array("d", self._read(1, self._size))
             self._write(1, array("d", [moment if moment <= now else now for moment in moments]).tobytes())
             moment = now
-        return moment + self._seconds - now
+        return moment + self._window.seconds - now
 
     def add(self, moment: float) -> None:
         """One more request."""
@@ -188,9 +140,9 @@ class _Window:
 
     def used(self, now: float) -> float:
         """The part of the allowed requests that count now."""
-        begin = now - self._seconds
-        numbers = range(1, self._allowed + 1)
-        return bisect.bisect_left(numbers, True, key=lambda number: self._last(number) <= begin) / self._allowed
+        begin, allowed = now - self._window.seconds, self._window.allowed
+        numbers = range(1, allowed + 1)
+        return bisect.bisect_left(numbers, True, key=lambda number: self._last(number) <= begin) / allowed
 
     def _last(self, number: int) -> float:
         """The moment of the ``number``-th last request; minus infinity when there were not so many."""
@@ -212,12 +164,6 @@ class _Window:
             os.pwrite(self._file, content, begin)
         else:
             self._memory[begin : begin + len(content)] = content
-
-
-def _file_name(cloud: str, route: str, limit: Limit) -> str:
-    """One file for each window. Who knows another limit keeps a record of its own: it would starve in this one."""
-    what = "\0".join((cloud, route, str(limit.requests), str(limit.seconds)))
-    return f"budget-{hashlib.sha256(what.encode(errors='surrogatepass')).hexdigest()[:32]}.ring"
 
 
 def _wait_for(file: int) -> None:
