@@ -43,6 +43,15 @@ test-all: test ## all checks, with full counts
 .PHONY: setup
 setup: .venv/.installed $(LINK) ## the environment in .venv and the link tree in .collections
 
+.PHONY: packages
+packages: ## what the tests need of the system: redis-server, and ip of iproute2 (by apt-get where they are missing)
+	@redis=; ip=; command -v redis-server >/dev/null || redis=redis-server; command -v ip >/dev/null || ip=iproute2; \
+	test -z "$$redis$$ip" || { \
+	  echo "Missing: $$redis $$ip"; \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
+	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends $$redis $$ip >/dev/null; \
+	} || { echo "Install what is missing with the package manager of this system, as root, and run make again."; exit 1; }
+
 .PHONY: lint
 lint: setup ## style and documentation
 	ruff check .
@@ -58,11 +67,11 @@ types: setup ## static types
 	mypy tests/simulator tests/support tests/conftest.py
 
 .PHONY: unit
-unit: setup ## tests of the parts
+unit: setup packages ## tests of the parts
 	python -m pytest -n 2 --dist loadfile tests/unit
 
 .PHONY: integration
-integration: setup $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
+integration: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
 	python -m pytest -n 2 --dist loadfile tests/integration
 
 .PHONY: bench

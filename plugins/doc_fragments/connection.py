@@ -86,8 +86,18 @@ options:
         may say; when it does not, it is asked again after growing pauses that add up to this.
       - When not given, E(PARTICLE_MAX_WAIT) is used, and without that V(300).
     type: float
+  budget_store:
+    description:
+      - Address of a Redis in which several machines that send from one public address keep one budget of requests,
+        for example V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) with TLS, or
+        V(unix:///run/redis/redis.sock). It may hold a password, and is kept secret.
+      - The number at its end, that of a database, stands for the address. Machines behind another one use another.
+      - A task that cannot use it fails before its first request.
+      - When not given, E(PARTICLE_BUDGET_STORE) is used, and without that the budget is that of this machine.
+    type: str
 requirements:
   - requests
+  - redis, for O(budget_store)
 notes:
   - Proxies are taken from the usual environment variables, those of the play's C(environment) included.
   - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file
@@ -95,8 +105,9 @@ notes:
     minutes, so that a hundred hosts with one wrong password do not lock the address out; a cloud that could not be
     reached for half a minute, so that they do not all wait for it. With a ready token no such file is needed.
   - All tasks and lookups of this user keep together within what the cloud allows an address, by files in the same
-    folder; where there is none, each task by itself. E(PARTICLE_BUDGET_REQUESTS) says how many requests that are in
-    five minutes (V(10000), or V(0) for no limit), and E(PARTICLE_BUDGET_SHARE) which part of them to use (V(0.95)).
+    folder or by O(budget_store); where there is neither, each task by itself. E(PARTICLE_BUDGET_REQUESTS) says how many
+    requests that are in five minutes (V(10000), or V(0) for no limit), and E(PARTICLE_BUDGET_SHARE) which part of them
+    to use (V(0.95)).
 """
 
     ATTRIBUTES = r"""

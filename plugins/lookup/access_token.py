@@ -87,6 +87,11 @@ options:
     type: float
     env:
       - name: PARTICLE_MAX_WAIT
+  budget_store:
+    description: Address of a Redis in which several machines keep one budget of requests.
+    type: str
+    env:
+      - name: PARTICLE_BUDGET_STORE
 seealso:
   - plugin: meshfleet.particle.access_token
     plugin_type: module

@@ -38,6 +38,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     account_given,
     budget_from,
     secrets_in,
+    secrets_of_store,
     settings_from,
     shared_argument_spec,
 )
@@ -96,7 +97,7 @@ class Task:
     def connect(self, settings: Settings) -> Http:
         """A conversation that is not logged in; its cost becomes the result's ``cloud``.
 
-        :raises ParticleError: for a number of workers or a budget that cannot be meant.
+        :raises ParticleError: for a number of workers or a budget that cannot be meant, or that cannot be kept.
         """
         given = self.options.get("workers")
         workers = WORKERS if given is None else given
@@ -108,8 +109,11 @@ class Task:
         return self.http
 
     def _budget(self, api_url: str) -> Budget:
-        """The requests that this cloud allows, as all processes of this user share them."""
-        limits, share = budget_from(self.options, self.environment)
+        """The requests that this cloud allows, as all processes of this user share them, or all with one store."""
+        limits, share, store = budget_from(self.options, self.environment)
+        if store is not None:
+            self.redact.learn_all(secrets_of_store(store))
+            return Budget(limits, share=share, store=store, cloud=api_url)
         try:
             folder = own_folder(self.environment, "Budgets", "let each task pace itself")
         except ParticleError:  # then it does: that is no reason to do nothing

@@ -39,7 +39,7 @@ DEFAULT_API_URL = "https://api.particle.io"
 
 ACCOUNT = ("username", "password", "otp", "otp_secret", "client_id", "client_secret")
 CREDENTIALS = ("access_token", "token_file", *ACCOUNT, "profile")
-SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret")
+SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret", "budget_store")
 
 TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
 """Where credentials may come from, in words; besides the path of a file."""
@@ -72,6 +72,7 @@ def shared_argument_spec() -> dict[str, dict[str, Any]]:
         "validate_certs": {"type": "bool"},
         "ca_path": {"type": "path"},
         "max_wait": {"type": "float"},
+        "budget_store": {"type": "str", "no_log": True},
     }
 
 
@@ -173,10 +174,12 @@ def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     return None
 
 
-def budget_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Mapping[str, Limit], float]:
-    """What the cloud allows, and the part of it that may be used.
+def budget_from(
+    options: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Mapping[str, Limit], float, str | None]:
+    """What the cloud allows, the part of it that may be used, and the URL of the Redis where it is kept, if any.
 
-    :raises ParticleError: for numbers that cannot be meant, all of them at once.
+    :raises ParticleError: for what cannot be meant, all of it at once.
     """
     problems = []
     share, requests = _value(options, environment, "budget_share"), _value(options, environment, "budget_requests")
@@ -193,8 +196,14 @@ def budget_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> t
     if not 0 <= most <= MOST_REQUESTS:
         what = f"a whole number of requests in five minutes, at most {MOST_REQUESTS}, or 0 for no limit"
         problems.append(_mistaken("budget_requests", requests, what))
+    store = _value(options, environment, "budget_store")
+    if store is not None and not _is_store(str(store)):
+        # Not shown: it may hold a password.
+        message = "budget_store is no address of a Redis, such as redis://host:6379/0 or unix:///run/redis/redis.sock."
+        problems.append(ParticleError("conflict", message, hint="Correct budget_store."))
     raise_all(problems)
-    return {**DOCUMENTED, EVERY_ROUTE: Limit(most, DOCUMENTED[EVERY_ROUTE].seconds)} if most else {}, part
+    limits = {**DOCUMENTED, EVERY_ROUTE: Limit(most, DOCUMENTED[EVERY_ROUTE].seconds)} if most else {}
+    return limits, part, store
 
 
 def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
@@ -208,7 +217,17 @@ def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names:
 def secrets_in(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> list[str]:
     """What must not be shown of the options ``names``. The secret of the customary client is none: it is a word."""
     found = [(name, str(options[name])) for name in names if options.get(name)]
-    return [value for name, value in found if (name, value) != ("client_secret", CUSTOMARY_CLIENT.secret)]
+    secrets = [value for name, value in found if (name, value) != ("client_secret", CUSTOMARY_CLIENT.secret)]
+    return secrets + [part for name, value in found if name == "budget_store" for part in secrets_of_store(value)]
+
+
+def secrets_of_store(url: str) -> list[str]:
+    """The password in the URL of a Redis, as it is written there and as it is meant."""
+    try:
+        password = urllib.parse.urlsplit(url).password or ""
+    except ValueError:  # no address at all, and refused as such
+        return []
+    return [part for part in dict.fromkeys((password, urllib.parse.unquote(password))) if part]
 
 
 def _sources(
@@ -360,6 +379,19 @@ def _address(url: str) -> urllib.parse.SplitResult | None:
         return None
     odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
     return parts if parts.scheme in ("http", "https") and parts.hostname and not odd else None
+
+
+def _is_store(url: str) -> bool:
+    """Whether this is the address of a Redis."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return parts.path.startswith("/")
+    number = parts.path.strip("/")
+    return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (not number or number.isdecimal())
 
 
 def _seconds(name: str, value: Any) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from support.redis_server import RedisServer, running_redis
 from support.scripted import ScriptedCloud
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -38,3 +39,10 @@ def http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) ->
     http = conversation(scripted_cloud.url, clock)
     yield http
     http.close()
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[RedisServer]:
+    """A Redis. One for all tests of a process: who uses it empties it first."""
+    with running_redis() as server:
+        yield server

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """A run stays inside what the cloud allows: it bursts, then goes on as places come free. Long times cost nothing here.
 
-Everything is true of a budget that one process keeps for itself, and of one that is kept in files.
+Everything is true of a budget that one process keeps for itself, of one that is kept in files, and of one that is kept
+in a Redis.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     Limit,
 )
 from particle_simulator.routes import TABLE
+from support.redis_server import RedisServer
 
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
@@ -39,22 +41,30 @@ CALLS = st.lists(st.tuples(st.sampled_from([LOGIN, LIST]), st.integers(0, 20)), 
 
 Make = Callable[..., Budget]
 
+PLACES = ["nowhere", "in files", "in a store"]
+
 
 @contextmanager
-def kept(in_files: bool) -> Iterator[Path | None]:
-    """A folder for the files of a budget, where it is to have some."""
-    with TemporaryDirectory() if in_files else nullcontext() as folder:
-        yield None if folder is None else Path(folder)
+def kept(place: str, store: RedisServer) -> Iterator[dict[str, Any]]:
+    """The options of a budget that is kept in one of the `PLACES`, where nothing is yet."""
+    if place == "in files":
+        with TemporaryDirectory() as folder:
+            yield {"folder": Path(folder)}
+    elif place == "in a store":
+        store.empty()
+        yield {"store": store.url}
+    else:
+        yield {}
 
 
-@pytest.fixture(params=[False, True], ids=["alone", "in files"])
-def make(request: pytest.FixtureRequest, clock: TurnedClock) -> Iterator[Make]:
-    """Makes budgets that go by the turned clock; those in files know of each other."""
+@pytest.fixture(params=PLACES)
+def make(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer) -> Iterator[Make]:
+    """Makes budgets that go by the turned clock; those that are kept somewhere know of each other."""
 
     def budget(limits: Mapping[str, Limit] = DOCUMENTED, **options: Any) -> Budget:
-        return Budget(limits, **{"folder": folder, "cloud": CLOUD, "clock": clock, **options})
+        return Budget(limits, **{**where, "cloud": CLOUD, "clock": clock, **options})
 
-    with kept(request.param) as folder:
+    with kept(request.param, store) as where:
         yield budget
 
 
@@ -82,16 +92,16 @@ def most_in_any_window(moments: list[float], seconds: float) -> int:
     total=st.integers(1, 8),
     logins=st.integers(1, 4),
     seconds=st.integers(1, 40),
-    in_files=st.booleans(),
+    place=st.sampled_from(PLACES),
 )
 def test_no_window_ever_holds_more_than_its_limit(
-    calls: list[tuple[str, int]], total: int, logins: int, seconds: int, in_files: bool
+    store: RedisServer, calls: list[tuple[str, int]], total: int, logins: int, seconds: int, place: str
 ) -> None:
     clock = TurnedClock()
     limits = {EVERY_ROUTE: Limit(total, seconds), LOGIN: Limit(logins, 2 * seconds)}
     sent: list[tuple[str, float]] = []
-    with kept(in_files) as folder:
-        budget = Budget(limits, share=1, folder=folder, clock=clock)
+    with kept(place, store) as where:
+        budget = Budget(limits, share=1, clock=clock, **where)
         for route, pause in calls:
             clock.now += pause
             send(budget, clock, route)
@@ -100,26 +110,29 @@ def test_no_window_ever_holds_more_than_its_limit(
     assert most_in_any_window([moment for route, moment in sent if route == LOGIN], window(2 * seconds)) <= logins
 
 
-@given(calls=CALLS, total=st.integers(1, 8), seconds=st.integers(1, 40))
-def test_nobody_waits_while_there_is_room(calls: list[tuple[str, int]], total: int, seconds: int) -> None:
+@given(calls=CALLS, total=st.integers(1, 8), seconds=st.integers(1, 40), place=st.sampled_from(PLACES))
+def test_nobody_waits_while_there_is_room(
+    store: RedisServer, calls: list[tuple[str, int]], total: int, seconds: int, place: str
+) -> None:
     clock = TurnedClock()
-    budget = Budget({EVERY_ROUTE: Limit(total, seconds)}, share=1, clock=clock)
     sent: list[float] = []
-    for _, pause in calls:
-        clock.now += pause
-        counting = sum(moment > clock.now - window(seconds) for moment in sent)
-        assert (send(budget, clock) > 0) == (counting == total)
-        sent.append(clock.now)
+    with kept(place, store) as where:
+        budget = Budget({EVERY_ROUTE: Limit(total, seconds)}, share=1, clock=clock, **where)
+        for _, pause in calls:
+            clock.now += pause
+            counting = sum(moment > clock.now - window(seconds) for moment in sent)
+            assert (send(budget, clock) > 0) == (counting == total)
+            sent.append(clock.now)
 
 
-@given(requests=st.integers(1, 200), share=st.floats(0.01, 1), in_files=st.booleans())
+@given(requests=st.integers(1, 200), share=st.floats(0.01, 1), place=st.sampled_from(PLACES))
 def test_the_share_is_what_a_run_may_use_and_never_less_than_one_request(
-    requests: int, share: float, in_files: bool
+    store: RedisServer, requests: int, share: float, place: str
 ) -> None:
     clock = TurnedClock()
     allowed = max(1, int(requests * share))
-    with kept(in_files) as folder:
-        budget = Budget({EVERY_ROUTE: Limit(requests, 300)}, share=share, folder=folder, clock=clock)
+    with kept(place, store) as where:
+        budget = Budget({EVERY_ROUTE: Limit(requests, 300)}, share=share, clock=clock, **where)
         waits = [send(budget, clock) for _ in range(allowed + 1)]
     assert waits == [0.0] * allowed + [window(300)]
 
@@ -208,6 +221,8 @@ def test_a_fleet_of_ten_thousand_paces_itself_at_the_rate_of_the_cloud(make: Mak
     assert clock.now == 2 * window(300)
 
 
+# A store has the time itself, and nobody else's is read in the order of the requests: see test_budget_store.
+@pytest.mark.parametrize("make", PLACES[:2], indirect=True)
 def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedClock) -> None:
     seen = threading.local()
 
@@ -265,16 +280,19 @@ def test_what_is_used_grows_with_each_request_and_shrinks_as_they_leave_the_wind
     assert later == [number / 8 for number in (8, 7, 6, 5, 4, 3, 2, 1, 0)]
 
 
-@given(pauses=st.lists(st.integers(0, 20), max_size=40), allowed=st.integers(1, 10))
-def test_what_is_used_is_the_part_that_counts_now(pauses: list[int], allowed: int) -> None:
+@given(pauses=st.lists(st.integers(0, 20), max_size=40), allowed=st.integers(1, 10), place=st.sampled_from(PLACES))
+def test_what_is_used_is_the_part_that_counts_now(
+    store: RedisServer, pauses: list[int], allowed: int, place: str
+) -> None:
     clock = TurnedClock()
-    budget = Budget({EVERY_ROUTE: Limit(allowed, 60)}, share=1, clock=clock)
     sent: list[float] = []
-    for pause in pauses:
-        clock.now += pause
-        send(budget, clock)
-        sent.append(clock.now)
-        assert budget.used() == sum(moment > clock.now - window(60) for moment in sent) / allowed
+    with kept(place, store) as where:
+        budget = Budget({EVERY_ROUTE: Limit(allowed, 60)}, share=1, clock=clock, **where)
+        for pause in pauses:
+            clock.now += pause
+            send(budget, clock)
+            sent.append(clock.now)
+            assert budget.used() == sum(moment > clock.now - window(60) for moment in sent) / allowed
 
 
 def test_without_a_limit_there_is_nothing_to_use_up(make: Make) -> None:
@@ -286,20 +304,21 @@ def test_without_a_limit_there_is_nothing_to_use_up(make: Make) -> None:
 # Who has another share
 
 
-def test_who_may_use_more_goes_on_where_others_wait(clock: TurnedClock, tmp_path: Path) -> None:
-    modest, greedy = (
-        Budget({EVERY_ROUTE: Limit(10, 60)}, share=share, folder=tmp_path, clock=clock) for share in (0.5, 1)
-    )
+SHARED = pytest.mark.parametrize("make", PLACES[1:], indirect=True)
+
+
+@SHARED
+def test_who_may_use_more_goes_on_where_others_wait(make: Make, clock: TurnedClock) -> None:
+    modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
     assert [modest.take(LIST) for _ in range(6)] == [0] * 5 + [window(60)]
     assert [greedy.take(LIST) for _ in range(6)] == [0] * 5 + [window(60)]
 
 
+@SHARED
 def test_who_has_waited_for_two_windows_is_not_kept_out_by_larger_shares_for_ever(
-    clock: TurnedClock, tmp_path: Path
+    make: Make, clock: TurnedClock
 ) -> None:
-    modest, greedy = (
-        Budget({EVERY_ROUTE: Limit(10, 60)}, share=share, folder=tmp_path, clock=clock) for share in (0.5, 1)
-    )
+    modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
     waited, sent_by_others = 0.0, 0
     while True:
         sent_by_others += sum(greedy.take(LIST) == 0 for _ in range(5))

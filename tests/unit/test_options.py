@@ -386,7 +386,8 @@ def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
 def test_the_budget_is_as_documented_unless_task_or_environment_know_better(
     options: dict[str, Any], environment: dict[str, str], requests: int, share: float
 ) -> None:
-    limits, part = budget_from(options, environment)
+    limits, part, store = budget_from(options, environment)
+    assert store is None
     assert limits == {**DOCUMENTED, EVERY_ROUTE: Limit(requests, 300)}
     assert part == share
 
@@ -409,6 +410,53 @@ def test_a_budget_that_cannot_be_meant_is_refused_with_all_that_is_wrong(share: 
         "it must be a whole number of requests in five minutes, at most 1000000, or 0 for no limit."
     )
     assert caught.value.hint == "Correct budget_share. Correct budget_requests."
+
+
+STORES = [
+    "redis://redis.example.com",
+    "redis://redis.example.com:6379/3",
+    "rediss://user:pass@[2001:db8::1]:6380/0",
+    "unix:///run/redis/redis.sock?db=1",
+]
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("way", ["task", "environment"])
+def test_the_budget_may_be_kept_in_a_store(store: str, way: str) -> None:
+    options, environment = ({"budget_store": store}, {"PARTICLE_BUDGET_STORE": "redis://other.example.com"})
+    if way == "environment":
+        options, environment = {}, {"PARTICLE_BUDGET_STORE": store}
+    assert budget_from(options, environment)[2] == store
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "redis.example.com:6379",
+        "https://:s3cret@redis.example.com",
+        "redis://",
+        "redis://:s3cret@:6379",
+        "redis://:s3cret@host:many",
+        "redis://:s3cret@host/first",
+        "unix://:s3cret@",
+        "redis://:s3cret@[host",
+    ],
+)
+def test_a_store_that_is_none_is_refused_beside_what_else_is_wrong_and_is_not_shown(store: str) -> None:
+    with pytest.raises(ParticleError) as caught:
+        budget_from({"budget_store": store, "budget_share": 2.0}, {})
+    assert caught.value.code == "conflict"
+    assert "budget_share is 2.0" in caught.value.message
+    assert "budget_store is no address of a Redis, such as redis://host:6379/0" in caught.value.message
+    assert caught.value.hint == "Correct budget_share. Correct budget_store."
+    assert "s3cret" not in f"{caught.value}{caught.value.as_result()}"
+
+
+def test_the_password_of_a_store_is_a_secret_as_it_is_written_and_as_it_is_meant() -> None:
+    url = "redis://user:s3cret%2Fpass@redis.example.com"
+    assert secrets_in({"budget_store": url}) == [url, "s3cret%2Fpass", "s3cret/pass"]
+    assert secrets_in({"budget_store": "redis://redis.example.com"}) == ["redis://redis.example.com"]
+    assert secrets_in({"budget_store": "redis://[host"}) == ["redis://[host"]
 
 
 def test_no_secret_is_in_the_representation_of_settings() -> None:

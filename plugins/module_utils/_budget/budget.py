@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_files import InFiles
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_redis import InRedis
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     DOCUMENTED,
     EVERY_ROUTE,
@@ -21,6 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     Record,
     Window,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 
 
 class Budget:
@@ -30,7 +32,9 @@ class Budget:
 
     :param folder: where processes share the windows of ``cloud``, an address; ``None`` for this process alone. So it
         also ends up where the folder cannot be used, or when somebody sits on a file: it never fails, and never hangs.
-    :param clock: in seconds; the same for all processes when they share.
+    :param store: URL of a Redis where machines share them, instead of the folder.
+    :param clock: in seconds, the same for all when they share; when not given, that of the machine, or of the Redis.
+    :raises ParticleError: when the Redis cannot be used; so do the methods that hold requests up.
     """
 
     def __init__(
@@ -39,11 +43,12 @@ class Budget:
         *,
         share: float = SHARE,
         folder: Path | None = None,
+        store: str | None = None,
         cloud: str = "",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._windows = {route: Window.of(cloud, route, limit, share) for route, limit in limits.items()}
-        self._record: Record = InFiles(folder, clock)
+        self._record: Record = InRedis(store, clock) if store and limits else InFiles(folder, clock or time.time)
 
     def take(self, route: str, waited: float = 0.0) -> float:
         """Take a place for one request to ``route`` (method and path template), if there is one.
@@ -60,6 +65,12 @@ class Budget:
         return 0.0 if window is None else self._record.delay(window)
 
     def used(self) -> float | None:
-        """The part of what may be used that is used now: at 1.0 the next one waits. ``None`` without a limit."""
+        """The part of what may be used that is used now: at 1.0 the next one waits. ``None`` when it is not known.
+
+        That is so without a limit, and when a store does not answer: who only looks has no need to fail.
+        """
         window = self._windows.get(EVERY_ROUTE)
-        return None if window is None else self._record.used(window)
+        try:
+            return None if window is None else self._record.used(window)
+        except ParticleError:
+            return None

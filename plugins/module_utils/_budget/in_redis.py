@@ -1,0 +1,154 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Budgets in a Redis: one for all machines that send from one address. Private to this collection."""
+
+from __future__ import annotations
+
+import sys
+import urllib.parse
+from collections.abc import Callable, Sequence
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Window
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+
+_PREFIX = "meshfleet.particle:budget:"
+_ANSWER_SECONDS = 3.0
+_ATTEMPTS_MORE = 6  # with the pauses between them time enough for a Redis that is started anew
+_LONGEST_PAUSE = 1.0
+_FIRST_PAUSE = 0.1
+
+# Everything happens inside Redis: nobody comes in between, and all go by one clock, whatever their own ones say.
+#
+# KEYS: a ring for each window; ARGV: what to do, the time ("" for that of Redis), then size, room and seconds of each.
+# A ring is a number, how many moments it was given, and after it a place for each of the last of them: all of them
+# doubles. A key vanishes when the last moment in it counts no more.
+_SCRIPT = """
+local now = tonumber(ARGV[2])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] + time[2] / 1000000
+end
+
+local function read(key, place)
+  local bytes = redis.call('GETRANGE', key, 8 * place, 8 * place + 7)
+  return #bytes == 8 and (struct.unpack('<d', bytes)) or 0
+end
+
+local function write(key, place, number)
+  redis.call('SETRANGE', key, 8 * place, struct.pack('<d', number))
+end
+
+local function last(ring, number)
+  return read(ring.key, 1 + (ring.given - number) % ring.size)
+end
+
+-- The clock was set back: what seems to lie ahead counts as now.
+local function set_back(ring)
+  for place = 1, math.min(ring.given, ring.size) do
+    if read(ring.key, place) > now then write(ring.key, place, now) end
+  end
+end
+
+local rings, delay = {}, 0
+for index, key in ipairs(KEYS) do
+  local ring = {
+    key = key, given = read(key, 0),
+    size = tonumber(ARGV[3 * index]), room = tonumber(ARGV[3 * index + 1]), seconds = tonumber(ARGV[3 * index + 2])
+  }
+  if ring.given > 0 and last(ring, 1) > now then set_back(ring) end
+  if ring.given >= ring.room then
+    delay = math.max(delay, last(ring, ring.room) + ring.seconds - now)
+  end
+  rings[index] = ring
+end
+
+if ARGV[1] == 'used' then
+  local ring = rings[1]
+  local low, high = 0, math.min(ring.given, ring.room)
+  while low < high do
+    local middle = math.ceil((low + high) / 2)
+    if last(ring, middle) > now - ring.seconds then low = middle else high = middle - 1 end
+  end
+  return string.format('%.17g', low / ring.room)
+end
+
+if ARGV[1] == 'take' and delay == 0 then
+  for _, ring in ipairs(rings) do
+    write(ring.key, 1 + ring.given % ring.size, now)
+    write(ring.key, 0, ring.given + 1)
+    redis.call('PEXPIRE', ring.key, math.ceil(1000 * ring.seconds))
+  end
+end
+return string.format('%.17g', delay)
+"""
+
+
+class InRedis:
+    """A ring of moments for each window, in a Redis.
+
+    Unlike a file, a Redis was named by somebody who has more than this machine to keep together. So who cannot use it
+    fails, and does not pace itself alone.
+
+    :param url: ``redis://``, ``rediss://`` or ``unix://``, as the library reads it. It may hold a password.
+    :param clock: in seconds; that of Redis when not given.
+    :raises ParticleError: by each of the methods too: ``unreachable`` when it does not answer for some seconds,
+        ``conflict`` when it refuses, ``unsupported`` without the library.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] | None) -> None:
+        try:
+            # Not at the top: it takes as long to import as all the rest, and most runs have no use for it.
+            import redis
+            from redis.backoff import ExponentialWithJitterBackoff
+            from redis.retry import Retry
+        except ImportError:
+            message = "The budget is to be kept in a Redis, and the Python library 'redis' is missing."
+            hint = f"Install redis for {sys.executable}, or leave budget_store out."
+            raise ParticleError("unsupported", message, hint=hint) from None
+        self._redis = redis
+        parts = urllib.parse.urlsplit(url)
+        self._where = parts.netloc.rpartition("@")[2] or parts.path
+        self._clock = clock
+        try:
+            client = redis.Redis.from_url(
+                url,
+                socket_timeout=_ANSWER_SECONDS,
+                socket_connect_timeout=_ANSWER_SECONDS,
+                retry=Retry(ExponentialWithJitterBackoff(_LONGEST_PAUSE, _FIRST_PAUSE), _ATTEMPTS_MORE),
+            )
+            self._script = client.register_script(_SCRIPT)
+            client.ping()  # before anything is asked of a cloud
+        except (redis.RedisError, ValueError, TypeError, OSError) as error:
+            raise self._unusable(error) from None
+
+    def take(self, windows: Sequence[Window], waited: float) -> float:
+        return self._ask("take", [(window, window.room(waited)) for window in windows])
+
+    def delay(self, window: Window) -> float:
+        return self._ask("look", [(window, window.allowed)])
+
+    def used(self, window: Window) -> float:
+        return self._ask("used", [(window, window.allowed)])
+
+    def _ask(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
+        arguments: list[str | int | float] = [what, "" if self._clock is None else self._clock()]
+        for window, room in windows:
+            arguments += [window.size, room, window.seconds]
+        try:
+            return float(self._script(keys=[_PREFIX + window.name for window, _ in windows], args=arguments))
+        except (self._redis.RedisError, OSError) as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> ParticleError:
+        """Why, in our own words: those of the library and of Redis may hold what is in the URL."""
+        refused = (self._redis.AuthenticationError, self._redis.ResponseError, self._redis.DataError)
+        if isinstance(error, refused):
+            why, code = "it refuses what a budget needs, or the login", "conflict"
+            hint = "Check the user, the password and the number of the database in budget_store, and their rights."
+        elif isinstance(error, (self._redis.RedisError, OSError)):
+            why, code = "it does not answer", "unreachable"
+            hint = "Check that it runs and can be reached from here, and run again: nothing is lost."
+        else:
+            why, code, hint = "budget_store is no address of one", "conflict", "Correct budget_store."
+        message = f"The budget is to be kept in the Redis at {self._where}, which cannot be used: {why}."
+        return ParticleError(code, message, hint=hint)

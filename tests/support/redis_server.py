@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A real Redis (Debian: redis-server) in a folder of its own, which keeps nothing when it ends."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from support.processes import POLL_SECONDS, START_SECONDS, ChildProcess
+
+TIMEOUT = 10.0
+
+
+@dataclass
+class RedisServer:
+    """A running server. `url` is that of its socket; nobody else can reach it."""
+
+    socket: Path
+    password: str | None
+    process: ChildProcess
+
+    @property
+    def url(self) -> str:
+        user = f":{self.password}@" if self.password else ""
+        return f"unix://{user}{self.socket}"
+
+    def client(self) -> redis.Redis:
+        """What looks at it from outside; to be closed."""
+        return redis.Redis(unix_socket_path=str(self.socket), password=self.password, socket_timeout=TIMEOUT)
+
+    def keys(self) -> list[str]:
+        """The names of all that it holds."""
+        with self.client() as client:
+            return sorted(key.decode() for key in client.scan_iter())
+
+    def empty(self) -> None:
+        """Forget all of it."""
+        with self.client() as client:
+            client.flushall()
+
+    def stop(self) -> None:
+        """End it. What comes to its socket is refused until `start`."""
+        self.process.terminate()
+
+    def start(self) -> None:
+        """Begin anew, with nothing, on the same socket."""
+        self.process = _started(self.socket, self.password)
+
+
+@contextmanager
+def running_redis(password: str | None = None) -> Iterator[RedisServer]:
+    """A fresh server that lives as long as the block. It listens on a socket in a folder, on no network."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # the name of a socket must be short
+        path = Path(folder) / "socket"
+        server = RedisServer(path, password, _started(path, password))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _started(path: Path, password: str | None) -> ChildProcess:
+    program = shutil.which("redis-server")
+    if program is None:
+        raise AssertionError("redis-server is missing; `make packages` installs it.")
+    # With settings from a file: what stands in argv, every user of the machine can read.
+    settings = path.with_name("redis.conf")
+    settings.touch(0o600)
+    lines = [f"unixsocket {path}", "unixsocketperm 700", "port 0", f"dir {path.parent}", 'save ""', "appendonly no"]
+    settings.write_text("\n".join([*lines, *([f"requirepass {password}"] if password else [])]))
+    process = ChildProcess([program, settings])
+    deadline = time.monotonic() + START_SECONDS
+    while not _listens(path):
+        assert process.returncode is None, f"redis-server ended:\n{process.output}"
+        assert time.monotonic() < deadline, f"redis-server was not ready after {START_SECONDS:g} s"
+        time.sleep(POLL_SECONDS)
+    return process
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(str(path)) == 0
