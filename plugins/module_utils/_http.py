@@ -76,6 +76,7 @@ _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
 _NAP = 1.0
 DEAD_TOKEN = ("token_invalid", "token_expired")
+_FOUND = 200
 _TOO_FAST = (429, 529)
 _PASSING = (408, 500, 502, 503, 504)
 
@@ -362,10 +363,10 @@ class Http:
         return self._read(response.status_code, body, route, doing, private)
 
     def _read(self, status: int, body: bytes, route: str, doing: str, private: bool) -> Answer:
-        if not body.strip():
+        if not body.strip() and not (status == _FOUND and route.startswith("GET ")):
             return Answer(status, None)
         try:
-            data = jsonlib.loads(body)
+            data = jsonlib.loads(body)  # nothing at all is no answer to a question either
         except (ValueError, RecursionError):
             if read_refusal(body).form == "html":
                 raise refused(status, body, route=route, doing=doing, redact=self.redact) from None

@@ -139,7 +139,7 @@ class TestTheAccount:
     def test_that_answers_without_a_list_is_no_empty_account(
         self, scripted_cloud: ScriptedCloud, answer: object
     ) -> None:
-        scripted_cloud.answer("GET", "/v1/devices", json=answer)
+        scripted_cloud.answer("GET", "/v1/devices", json=answer, repeat=True)
         with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
             everything(http, THE_ACCOUNT)
         assert caught.value.code == "bad_response"

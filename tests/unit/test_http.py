@@ -474,6 +474,23 @@ def test_a_garbled_success_is_asked_for_again_and_then_a_bad_response(
     assert http.usage.requests == ATTEMPTS
 
 
+@pytest.mark.parametrize("body", ["", " \n"])
+def test_a_question_that_is_answered_by_nothing_is_asked_again(
+    http: Http, scripted_cloud: ScriptedCloud, body: str
+) -> None:
+    scripted_cloud.answer("GET", PATH, 200, body=body)
+    scripted_cloud.answer("GET", PATH, 200, json=[1])
+    assert send(http, "GET") == [1]
+    assert http.usage.retries == 1
+
+
+def test_a_question_whose_answer_is_that_there_is_nothing_is_answered(
+    http: Http, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.answer("GET", PATH, 204, body="")
+    assert send(http, "GET") is None
+
+
 def test_a_garbled_success_of_a_post_is_ambiguous(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", PATH, body='{"id": "x')
     assert failure_of(http, "POST").code == "ambiguous_write"
