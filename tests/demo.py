@@ -20,7 +20,7 @@ NETWORKS = 10
 
 def manifest_for(cloud: Simulator) -> dict[str, object]:
     """The packing list as a manifest: ten networks of one gateway and ninety-nine nodes."""
-    boxes = [[f"site-{site:02}" for _ in range(FLEET // NETWORKS)] for site in range(NETWORKS)]
+    boxes = [[f"site-{site:02}" for _unused in range(FLEET // NETWORKS)] for site in range(NETWORKS)]
     sites = [site for box in boxes for site in box]
     ids = sorted(device["id"] for device in cloud.state()["devices"])
     devices = []

@@ -29,7 +29,7 @@ class ActionModule(ParticleAction):
         data = {**{name: given[name] for name in _OF_THE_FLEET if name in given}, "devices": [record]}
         manifest = read_manifest(data, _option, absent=given["state"] == "absent")
         result = reconcile_for(task, manifest, confirm=given["confirm"])
-        outcome, *_ = result.pop("devices")  # behind it are those who leave a network that is dissolved
+        outcome, *_unused = result.pop("devices")  # behind it are those who leave a network that is dissolved
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
         done = {"changed": result["changed"], "device": outcome, "diff": diff}

@@ -167,3 +167,12 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)
+
+
+def run_by_action(spec: Mapping[str, Any]) -> None:
+    """The main of a module that its action plugin carries out: it is reached only where Ansible does not find that."""
+    module = AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
+    module.fail_json(
+        msg="The action plugin that carries out this module was not found. Install the whole collection, and call the "
+        "module by its full name, which begins with meshfleet.particle."
+    )

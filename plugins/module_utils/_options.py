@@ -374,7 +374,7 @@ def _address(url: str) -> urllib.parse.SplitResult | None:
     """The parts of an address to which a path can be added; ``None`` when it is none."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _ = parts.port  # raises for a port that is none
+        _unused = parts.port  # raises for a port that is none
     except ValueError:
         return None
     odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
@@ -385,7 +385,7 @@ def _is_store(url: str) -> bool:
     """Whether this is the address of a Redis."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _ = parts.port  # raises for a port that is none
+        _unused = parts.port  # raises for a port that is none
     except ValueError:
         return False
     if parts.scheme == "unix":

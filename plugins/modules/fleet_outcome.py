@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright (c) 2026 meshfleet.particle contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -97,7 +98,15 @@ error:
       sample: GET /v1/devices
 """
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 
 # Carried out by the action plugin of the same name, on the controller.
 SPEC = argument_spec(fleet={"type": "dict", "required": True})
+
+
+def main() -> None:
+    run_by_action(SPEC)
+
+
+if __name__ == "__main__":
+    main()

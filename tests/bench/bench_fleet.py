@@ -96,7 +96,7 @@ def _with_another_group(fleet: Fleet) -> Measured:
 def beside_peers() -> str:
     """CPU of the engine beside programs that do nothing but its writes, in turns, the best of three rounds."""
     rounds = []
-    for _ in range(3):
+    for _unused in range(3):
         with fleet_of(BESIDE_PEERS) as fleet:
             rounds.append((fleet.engine(), fleet.bare_pool(), fleet.promise_pool()))
     engine, bare, promises = (
@@ -113,7 +113,7 @@ def beside_peers() -> str:
 def by_latency() -> str:
     """How much of what the latency allows is reached, the best of three."""
     rates = []
-    for _ in range(3):
+    for _unused in range(3):
         with fleet_of(BESIDE_PEERS, "--latency", f"{1000 * LATENCY:.0f}") as fleet:
             rates.append(fleet.engine().rate)
     possible = WORKERS / LATENCY

@@ -31,7 +31,7 @@ PATHS = ("particle.platform", "particle.mesh.network", "particle.mesh.role")
 WAYS: dict[str, dict[str, Any]] = {
     "ungrouped": {},
     "`group_by`, 4 keys": {"group_by": list(KEYS)},
-    "`keyed_groups`, 3 keys": {"keyed_groups": [{"key": path, "prefix": path.split(".")[-1]} for path in PATHS]},
+    "`keyed_groups`, 3 keys": {"keyed_groups": [{"key": path, "prefix": path.rpartition(".")[2]} for path in PATHS]},
 }
 
 
@@ -62,7 +62,7 @@ def main() -> None:
 
     heads = ["hosts", "grouping", "requests", "CPU seconds", "of ungrouped", "peak MB"]
     rows = [row for size in arguments.fleets for row in rows_of(size)]
-    lines = [" | ".join(map(str, row)) for row in (heads, ["---" for _ in heads], *rows)]
+    lines = [" | ".join(map(str, row)) for row in (heads, ["---" for _unused in heads], *rows)]
     table = "\n".join(f"| {line} |" for line in lines)
     print(table)
     if arguments.write:

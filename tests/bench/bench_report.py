@@ -54,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     heads = ["devices", "seconds to write", "MB", "ms for a letter, median", "worst"]
-    rows = [heads, ["---" for _ in heads], *map(row_of, arguments.fleets)]
+    rows = [heads, ["---" for _unused in heads], *map(row_of, arguments.fleets)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     print(table)
     if arguments.write:

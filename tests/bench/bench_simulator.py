@@ -72,7 +72,7 @@ def load(port: int, request: bytes, count: int, connections: int) -> float:
     """Sends `count` requests over keep-alive connections, one in flight on each; the seconds it took."""
     poll = select.epoll()
     sockets = {}
-    for _ in range(connections):
+    for _unused in range(connections):
         line = socket.create_connection((HOST, port), timeout=PATIENCE)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sockets[line.fileno()] = line
@@ -84,7 +84,7 @@ def load(port: int, request: bytes, count: int, connections: int) -> float:
         line.sendall(request)
         sent += 1
     while done < count:
-        for number, _ in poll.poll(PATIENCE):
+        for number, _unused in poll.poll(PATIENCE):
             pending[number] += sockets[number].recv(65536)
             if not _whole(pending[number]):
                 continue

@@ -81,7 +81,7 @@ def expired_by_400(cloud: Simulator) -> dict[str, Any]:
 
 
 def locked_out(cloud: Simulator) -> dict[str, Any]:
-    for _ in range(10):
+    for _unused in range(10):
         form = {"grant_type": "password", "username": USERNAME, "password": "wrong"}
         requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=TIMEOUT)
     return dict(ACCOUNT)

@@ -57,7 +57,7 @@ def test_two_playbooks_at_once_are_never_refused_for_being_too_fast(tmp_path: Pa
             return run_playbook([play], env=env)
 
         with ThreadPoolExecutor(2) as pool:
-            both = [pool.submit(run) for _ in range(2)]
+            both = [pool.submit(run) for _unused in range(2)]
             until(lambda: logins() >= ALLOWED_LOGINS)
             in_the_first_window = logins()
             let_the_window_pass(cloud, tmp_path)

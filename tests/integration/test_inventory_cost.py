@@ -35,7 +35,7 @@ def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path)
         def cpu(name: str, **options: Any) -> float:
             """The least of three: others share the machine."""
             file = inventory_file(tmp_path, name, **options)
-            runs = [cost_of(file, env, home=tmp_path) for _ in range(3)]
+            runs = [cost_of(file, env, home=tmp_path) for _unused in range(3)]
             assert {run["hosts"] for run in runs} == {size}
             return min(run["cpu"] for run in runs)
 

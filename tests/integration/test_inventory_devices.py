@@ -377,7 +377,7 @@ class TestHostileNames:
             },
         ]
         play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
-        for _ in ("fresh", "from the cache"):
+        for _unused in ("fresh", "from the cache"):
             run = run_playbook([play], env=cloud_environment(cloud.url), args=["-i", str(file), "-v"]).succeeded()
             assert evil in run.result("Show", run.tasks[0].host)["msg"]
             assert run.result("Composed", run.tasks[0].host)["composed"] == evil

@@ -94,7 +94,7 @@ def test_a_mesh_that_is_still_registered_is_described_and_led_out(tmp_path: Path
 @pytest.mark.parametrize("product", [PRODUCT_SLUG, None])
 def test_where_the_registry_is_gone_the_boards_are_described_all_the_same(tmp_path: Path, product: str | None) -> None:
     with stranded(tmp_path) as cloud:
-        _, found = audited(cloud, **({"provision_product": product} if product else {}))
+        _unused, found = audited(cloud, **({"provision_product": product} if product else {}))
         assert cloud.stats()["writes"] == 0
     assert (found["registry"], found["networks"], found["manifests"]) == ("retired", [], [])
     platforms = {device["id"]: device["platform"] for device in found["devices"]}

@@ -222,7 +222,7 @@ def test_a_device_that_moves_and_one_that_leaves_are_the_only_writes(simulator: 
     env = cloud_environment(simulator.url)
     manifest = manifest_for(simulator, ["barn", "field"])
     run_task("fleet", {"manifest": manifest}, env).succeeded()
-    *_, moving, leaving = manifest["devices"]
+    *_unused, moving, leaving = manifest["devices"]
     moving["mesh"] = {"network": "barn" if moving["mesh"]["network"] == "field" else "field"}
     leaving["mesh"] = {"state": "absent"}
 

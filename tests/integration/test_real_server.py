@@ -248,7 +248,7 @@ def seen(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> t
 
 
 def test_devices_are_hosts_and_their_facts_show_what_is_missing_as_missing(seen: tuple[PlaybookRun, Path]) -> None:
-    run, _ = seen
+    run, _unused = seen
     for host in ("seen-1", "seen-2"):
         facts = run.result("Facts", host)["ansible_facts"]["particle"]
         assert (facts["name"], facts["online"], facts["presence"]) == (host, False, "offline")

@@ -76,7 +76,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
         manifest["devices"][-1]["notes"] = evil
         (base / "fleet.json").write_text(json.dumps(manifest))  # as a file: in a task its templates were the user's own
         run_task("fleet", {"manifest": str(base / "fleet.json")}, env).succeeded()
-        gateway = next(device["id"] for device in manifest["devices"] if device["name"] == "yard-0001")
+        (gateway,) = [device["id"] for device in manifest["devices"] if device["name"] == "yard-0001"]
         cloud.advance(400)
         cloud.change_device(gateway, online=False)
         (base / "keys").mkdir(mode=0o700)

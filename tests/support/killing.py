@@ -114,7 +114,7 @@ def _descendants(pid: int) -> list[int]:
 def _await(handles: Sequence[int]) -> None:
     """Wait until all processes have ended; none is left behind, also when that fails."""
     for handle in handles:
-        ended, _, _ = select.select([handle], [], [], PATIENCE_SECONDS)
+        ended, _unused, _unused = select.select([handle], [], [], PATIENCE_SECONDS)
         if not ended:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             raise AssertionError(f"a worker was still there after {PATIENCE_SECONDS:g} s")

@@ -130,7 +130,7 @@ def paced_run(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
     """
     with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
         both = TimeOfBoth(simulator)
-        budget, theirs = (WatchedBudget(both, share=share, folder=folder, cloud=simulator.url) for _ in range(2))
+        budget, theirs = (WatchedBudget(both, share=share, folder=folder, cloud=simulator.url) for _unused in range(2))
         _send_as_others(theirs, simulator, others)
         http = WorkingHttp(simulator.url, budget, both)
         http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
@@ -142,7 +142,7 @@ def paced_run(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
 
 def _send_as_others(budget: Budget, simulator: Simulator, number: int) -> None:
     line = HTTPConnection(simulator.url.removeprefix("http://"), timeout=PATIENCE)
-    for _ in range(number):
+    for _unused in range(number):
         assert budget.take("GET /v1/nothing/here") == 0
         line.request("GET", "/v1/nothing/here")
         assert line.getresponse().read()

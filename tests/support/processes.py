@@ -88,7 +88,7 @@ class ChildProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        _ = self.output  # keep what it printed, a test may ask after the end
+        _unused = self.output  # keep what it printed, a test may ask after the end
         self._log.close()
 
     def _failure(self, what: str) -> ProcessFailed:

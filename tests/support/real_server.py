@@ -66,7 +66,7 @@ def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
 
 def _first_that_serves(package: Path, stack: ExitStack) -> RealServer:
     """The server, started again when its start hangs: seen once on a busy machine, and no request was ever answered."""
-    for _ in range(START_ATTEMPTS):
+    for _unused in range(START_ATTEMPTS):
         with ExitStack() as attempted:
             server = attempted.enter_context(_started(package))
             if _has_an_administrator(server.url):

@@ -23,10 +23,10 @@ INSTANCES = "/v1/ledgers/mesh/instances"
 REPORTS = "/v1/ledgers/mesh-status/instances"
 
 EXPIRED = {"error": "invalid_token", "error_description": "The access token provided has expired."}
-LEDGER_ROWS = [
+LEDGER_ROWS = (
     {"name": "mesh", "scope": "Device", "direction": "Downstream"},
     {"name": "mesh-status", "scope": "Device", "direction": "Upstream"},
-]
+)
 
 
 def device_id(number: int) -> str:

@@ -68,11 +68,11 @@ class TestADevice:
         assert adopt(row)[0] == {"product": PRODUCT, "devices": [{"id": ONE}]}
 
     def test_of_the_account_is_declared_as_claimed(self) -> None:
-        manifest, _ = adopt({"id": ONE, "name": "a", "groups": ["north"], "development": True}, product=None)
+        manifest, _unused = adopt({"id": ONE, "name": "a", "groups": ["north"], "development": True}, product=None)
         assert manifest == {"devices": [{"id": ONE, "name": "a", "claimed": True}]}
 
     def test_that_shares_its_name_may_keep_it(self) -> None:
-        manifest, _ = adopt({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"})
+        manifest, _unused = adopt({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"})
         assert manifest["unique_names"] is False
 
     @pytest.mark.parametrize("trait", ["quarantined", "denied"])
@@ -103,12 +103,12 @@ class TestANetwork:
         "row", [member(ONE, "node"), member(ONE, "gateway", "x" * 33), {"id": ONE, "groups": ["mesh-barn"]}]
     )
     def test_that_a_manifest_cannot_hold_leaves_its_members_alone(self, row: dict[str, Any]) -> None:
-        manifest, _ = adopt(row)
+        manifest, _unused = adopt(row)
         assert "networks" not in manifest
         assert "mesh" not in manifest["devices"][0]
 
     def test_of_the_registry_is_none_of_this_backend(self) -> None:
-        manifest, _ = adopt({"id": ONE, "network": {"id": "5c11", "name": "barn", "role": {"gateway": True}}})
+        manifest, _unused = adopt({"id": ONE, "network": {"id": "5c11", "name": "barn", "role": {"gateway": True}}})
         assert manifest == {"product": PRODUCT, "devices": [{"id": ONE}]}
 
 
@@ -132,7 +132,7 @@ rows = st.lists(
 
 @given(rows, st.booleans())
 def test_whatever_a_fleet_is_like_its_manifest_can_be_read(found: list[dict[str, Any]], of_product: bool) -> None:
-    manifest, _ = adopt(*found, product=PRODUCT if of_product else None)
+    manifest, _unused = adopt(*found, product=PRODUCT if of_product else None)
     assert len(read_manifest(manifest).devices) == len(manifest["devices"])
 
 

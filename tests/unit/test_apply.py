@@ -360,7 +360,7 @@ class TestHalving:
     @pytest.mark.parametrize("largest", [1, 7, 100, 999])
     def test_parts_that_are_small_enough_are_taken(self, largest: int) -> None:
         devices = [device_id(number) for number in range(1000)]
-        applied, _ = self.halved(devices, set(), 413, largest)
+        applied, _unused = self.halved(devices, set(), 413, largest)
         assert (applied.done, applied.errors) == (set(devices), {})
 
     @pytest.mark.parametrize("count", [8, 100, 1000])

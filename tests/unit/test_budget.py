@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,7 +64,8 @@ def make(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer)
     def budget(limits: Mapping[str, Limit] = DOCUMENTED, **options: Any) -> Budget:
         return Budget(limits, **{**where, "cloud": CLOUD, "clock": clock, **options})
 
-    with kept(request.param, store) as where:
+    with ExitStack() as stack:
+        where = stack.enter_context(kept(request.param, store))
         yield budget
 
 
@@ -106,7 +107,7 @@ def test_no_window_ever_holds_more_than_its_limit(
             clock.now += pause
             send(budget, clock, route)
             sent.append((route, clock.now))
-    assert most_in_any_window([moment for _, moment in sent], window(seconds)) <= total
+    assert most_in_any_window([moment for _unused, moment in sent], window(seconds)) <= total
     assert most_in_any_window([moment for route, moment in sent if route == LOGIN], window(2 * seconds)) <= logins
 
 
@@ -118,7 +119,7 @@ def test_nobody_waits_while_there_is_room(
     sent: list[float] = []
     with kept(place, store) as where:
         budget = Budget({EVERY_ROUTE: Limit(total, seconds)}, share=1, clock=clock, **where)
-        for _, pause in calls:
+        for _unused, pause in calls:
             clock.now += pause
             counting = sum(moment > clock.now - window(seconds) for moment in sent)
             assert (send(budget, clock) > 0) == (counting == total)
@@ -133,14 +134,14 @@ def test_the_share_is_what_a_run_may_use_and_never_less_than_one_request(
     allowed = max(1, int(requests * share))
     with kept(place, store) as where:
         budget = Budget({EVERY_ROUTE: Limit(requests, 300)}, share=share, clock=clock, **where)
-        waits = [send(budget, clock) for _ in range(allowed + 1)]
+        waits = [send(budget, clock) for _unused in range(allowed + 1)]
     assert waits == [0.0] * allowed + [window(300)]
 
 
 def test_it_bursts_first_and_then_goes_on_as_places_come_free(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(3, 60)}, share=1)
     waits = []
-    for _ in range(6):
+    for _unused in range(6):
         waits.append(send(budget, clock))
         clock.now += 10
     # Sent at 0, 10, 20; then whenever the one that is three back no longer counts.
@@ -160,15 +161,15 @@ def test_a_wait_ends_in_the_moment_in_which_the_oldest_request_leaves_its_window
 def test_asking_takes_a_place_only_when_there_is_one(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(1, 60)}, share=1)
     budget.take(LIST)
-    assert {budget.take(LIST) for _ in range(10)} == {window(60)}
+    assert {budget.take(LIST) for _unused in range(10)} == {window(60)}
     clock.now = window(60)
     assert budget.take(LIST) == 0
 
 
 def test_a_route_with_a_limit_of_its_own_is_held_back_alone(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(100, 60), LOGIN: Limit(2, 60)}, share=1)
-    assert [send(budget, clock, LOGIN) for _ in range(2)] == [0, 0]
-    assert [send(budget, clock, LIST) for _ in range(50)] == [0] * 50
+    assert [send(budget, clock, LOGIN) for _unused in range(2)] == [0, 0]
+    assert [send(budget, clock, LIST) for _unused in range(50)] == [0] * 50
     assert send(budget, clock, LOGIN) == window(60)
 
 
@@ -180,14 +181,14 @@ def test_a_route_with_a_limit_of_its_own_counts_among_all_others_too(make: Make,
 def test_who_waits_for_hours_for_one_route_takes_no_place_from_the_others(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(1, 3600)}, share=1)
     send(budget, clock, LOGIN)
-    for _ in range(10):
+    for _unused in range(10):
         assert budget.take(LOGIN) == window(3600)
-    assert [send(budget, clock, LIST) for _ in range(3)] == [0, 0, window(60)]
+    assert [send(budget, clock, LIST) for _unused in range(3)] == [0, 0, window(60)]
 
 
 def test_without_a_limit_nobody_waits(make: Make) -> None:
     budget = make({})
-    assert {budget.take(LIST) for _ in range(1000)} == {0}
+    assert {budget.take(LIST) for _unused in range(1000)} == {0}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_the_documented_limits_are_kept_with_a_part_left_for_the_neighbours(
 ) -> None:
     budget = make()
     allowed = int(requests * SHARE)
-    assert {budget.take(route) for _ in range(allowed)} == {0}
+    assert {budget.take(route) for _unused in range(allowed)} == {0}
     assert send(budget, clock, route) == window(seconds)
 
 
@@ -215,7 +216,7 @@ def test_each_limit_is_of_a_route_that_the_cloud_has() -> None:
 
 def test_a_fleet_of_ten_thousand_paces_itself_at_the_rate_of_the_cloud(make: Make, clock: TurnedClock) -> None:
     budget = make()
-    for _ in range(20_500):
+    for _unused in range(20_500):
         send(budget, clock)
     # 9,500 at once, 9,500 after five minutes, the rest after ten.
     assert clock.now == 2 * window(300)
@@ -232,7 +233,7 @@ def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedCloc
 
     budget = make({EVERY_ROUTE: Limit(100, 60)}, share=1, clock=read)
 
-    def work(_: int) -> float:
+    def work(_unused: int) -> float:
         send(budget, clock)
         return float(seen.moment)
 
@@ -246,11 +247,11 @@ def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedCloc
 
 def test_who_looks_ahead_learns_how_long_a_route_is_held_back_and_takes_nothing(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 3600)}, share=1)
-    assert {budget.seconds_until_free(LOGIN) for _ in range(10)} == {0}
-    assert [send(budget, clock, LOGIN) for _ in range(2)] == [0, 0]
+    assert {budget.seconds_until_free(LOGIN) for _unused in range(10)} == {0}
+    assert [send(budget, clock, LOGIN) for _unused in range(2)] == [0, 0]
     assert budget.seconds_until_free(LOGIN) == window(3600)
     clock.now += 600
-    assert {budget.seconds_until_free(LOGIN) for _ in range(10)} == {window(3600) - 600}
+    assert {budget.seconds_until_free(LOGIN) for _unused in range(10)} == {window(3600) - 600}
 
 
 def test_only_the_limit_of_a_route_itself_counts_when_looking_ahead(make: Make, clock: TurnedClock) -> None:
@@ -267,14 +268,14 @@ def test_what_is_used_grows_with_each_request_and_shrinks_as_they_leave_the_wind
 ) -> None:
     budget = make({EVERY_ROUTE: Limit(10, 60)}, share=0.8)
     used = [budget.used()]
-    for _ in range(8):
+    for _unused in range(8):
         send(budget, clock)
         clock.now += 1
         used.append(budget.used())
     assert used == [number / 8 for number in range(9)]
     clock.now = window(60) - 1
     later = []
-    for _ in range(9):
+    for _unused in range(9):
         later.append(budget.used())
         clock.now += 1
     assert later == [number / 8 for number in (8, 7, 6, 5, 4, 3, 2, 1, 0)]
@@ -310,8 +311,8 @@ SHARED = pytest.mark.parametrize("make", PLACES[1:], indirect=True)
 @SHARED
 def test_who_may_use_more_goes_on_where_others_wait(make: Make, clock: TurnedClock) -> None:
     modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
-    assert [modest.take(LIST) for _ in range(6)] == [0] * 5 + [window(60)]
-    assert [greedy.take(LIST) for _ in range(6)] == [0] * 5 + [window(60)]
+    assert [modest.take(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
+    assert [greedy.take(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
 
 
 @SHARED
@@ -321,10 +322,10 @@ def test_who_has_waited_for_two_windows_is_not_kept_out_by_larger_shares_for_eve
     modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
     waited, sent_by_others = 0.0, 0
     while True:
-        sent_by_others += sum(greedy.take(LIST) == 0 for _ in range(5))
+        sent_by_others += sum(greedy.take(LIST) == 0 for _unused in range(5))
         if modest.take(LIST, waited) == 0:
             break
-        sent_by_others += sum(greedy.take(LIST) == 0 for _ in range(5))
+        sent_by_others += sum(greedy.take(LIST) == 0 for _unused in range(5))
         clock.sleep(1)
         waited += 1
         assert waited < 1000

@@ -190,13 +190,13 @@ def test_processes_and_threads_together_never_send_more_than_one_budget(folder: 
     assert child.returncode == 0, child.stderr
     sent = [(method, float(moment)) for method, moment in map(str.split, child.stdout.splitlines())]
     assert len(sent) == 4 * 4 * each
-    assert most_in_any_window([moment for _, moment in sent], 60) <= 40
+    assert most_in_any_window([moment for _unused, moment in sent], 60) <= 40
     assert most_in_any_window([moment for method, moment in sent if method == "POST"], 90) <= 10
 
 
 def test_what_one_has_sent_another_may_not(folder: Path, clock: TurnedClock) -> None:
     one, another = budget_in(folder, clock), budget_in(folder, clock)
-    assert [one.take(LIST) for _ in range(7)] == [0] * 7
+    assert [one.take(LIST) for _unused in range(7)] == [0] * 7
     assert burst(another) == 3
     assert another.take(LIST) == one.take(LIST) == WINDOW
 
@@ -220,7 +220,7 @@ def test_who_knows_another_limit_keeps_a_record_of_its_own(folder: Path, clock: 
 
 def test_routes_with_limits_of_their_own_are_shared_too(folder: Path, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(2, 60)}
-    one, another = (budget_in(folder, clock, limits=limits) for _ in range(2))
+    one, another = (budget_in(folder, clock, limits=limits) for _unused in range(2))
     assert [one.take(LOGIN), another.take(LOGIN), one.take(LOGIN)] == [0, 0, WINDOW]
     assert burst(another) == 8
 
@@ -235,7 +235,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
 budget = Budget({{EVERY_ROUTE: Limit(10, 1000)}}, share=1, folder=Path(sys.argv[1]), cloud={CLOUD!r})
 print(sum(budget.take({LIST!r}) == 0 for _ in range(6)))
 """
-    assert [run_child(code, folder).stdout for _ in range(3)] == ["6\n", "4\n", "0\n"]
+    assert [run_child(code, folder).stdout for _unused in range(3)] == ["6\n", "4\n", "0\n"]
 
 
 # The files
@@ -297,7 +297,7 @@ def the_name(folder: Path, clock: TurnedClock) -> str:
 def test_who_is_killed_while_waiting_has_taken_nothing(folder: Path, clock: TurnedClock) -> None:
     waiting = budget_in(folder, clock)
     burst(waiting)
-    for _ in range(100):
+    for _unused in range(100):
         assert waiting.take(LIST) == WINDOW
     clock.now = WINDOW
     assert burst(budget_in(folder, clock)) == 10
@@ -321,7 +321,7 @@ def child_of(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]
 
 def test_who_is_killed_at_any_moment_leaves_a_file_that_serves_the_others(folder: Path) -> None:
     moments = random.Random(1)
-    for _ in range(count(quick=5, full=50)):
+    for _unused in range(count(quick=5, full=50)):
         with child_of(ASKING, folder) as process:
             assert process.stdout is not None
             asked = 1 + len(process.stdout.read(moments.randrange(20)))
@@ -381,8 +381,8 @@ def test_a_child_that_was_forked_in_the_middle_of_asking_does_not_keep_the_file(
 def test_threads_with_budgets_of_their_own_share_too(folder: Path, clock: TurnedClock) -> None:
     taken: list[float] = []
     workers = [
-        threading.Thread(target=lambda: taken.extend(budget_in(folder, clock).take(LIST) for _ in range(10)))
-        for _ in range(4)
+        threading.Thread(target=lambda: taken.extend(budget_in(folder, clock).take(LIST) for _unused in range(10)))
+        for _unused in range(4)
     ]
     for worker in workers:
         worker.start()
@@ -502,15 +502,15 @@ def test_a_file_that_somebody_cuts_off_meanwhile_is_no_failure(
 ) -> None:
     budget = budget_in(folder, clock)
     budget.take(LIST)
-    monkeypatch.setattr(os, "pread", lambda *_: b"")
+    monkeypatch.setattr(os, "pread", lambda *_unused: b"")
     assert burst(budget) == 10
 
 
 def test_a_disk_that_is_full_is_no_failure(folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> None:
     budget = budget_in(folder, clock)
-    assert [budget.take(LIST) for _ in range(3)] == [0] * 3
+    assert [budget.take(LIST) for _unused in range(3)] == [0] * 3
 
-    def full(*_: object) -> int:
+    def full(*_unused: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)

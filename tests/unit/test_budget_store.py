@@ -113,12 +113,12 @@ def test_processes_and_threads_together_never_send_more_than_one_budget(store: R
     assert child.returncode == 0, child.stderr
     sent = [(method, float(moment)) for method, moment in map(str.split, child.stdout.splitlines())]
     assert len(sent) == 4 * 4 * each
-    assert most_in_any_window([moment for _, moment in sent], 0.5) <= 380
+    assert most_in_any_window([moment for _unused, moment in sent], 0.5) <= 380
     assert most_in_any_window([moment for method, moment in sent if method == "POST"], 0.7) <= 114
 
 
 def test_machines_whose_clocks_differ_agree(store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [budget_in(store).take(LIST) for _ in range(7)] == [0] * 7
+    assert [budget_in(store).take(LIST) for _unused in range(7)] == [0] * 7
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
     slow = budget_in(store)
@@ -143,9 +143,9 @@ def test_another_number_of_a_database_stands_for_another_address(store: RedisSer
 
 def test_a_place_is_taken_in_all_windows_or_in_none(store: RedisServer, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(2, 600)}
-    one, another = (budget_in(store, limits=limits, clock=clock) for _ in range(2))
+    one, another = (budget_in(store, limits=limits, clock=clock) for _unused in range(2))
     assert [one.take(LOGIN), another.take(LOGIN)] == [0, 0]
-    assert {one.take(LOGIN) for _ in range(20)} == {600 + UNDERWAY_SECONDS}
+    assert {one.take(LOGIN) for _unused in range(20)} == {600 + UNDERWAY_SECONDS}
     assert burst(another) == 8
 
 

@@ -280,7 +280,7 @@ def test_who_asks_the_doctor_again_costs_no_second_refusal(
     turned: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
     cloud.answer("POST", GRANT, 400, json=REFUSED).answer("GET", CURRENT, 400, json=NO_TOKEN)
-    for _ in range(2):
+    for _unused in range(2):
         failed_at(examined(turned, store, LOGIN), "login", "invalid_credentials")
     assert len(cloud.seen("POST", GRANT)) == 1
 
@@ -398,7 +398,7 @@ def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http = Http(Connection("https://cloud.example.com", validate_certs=False), sleep=clock.sleep, clock=clock)
-    monkeypatch.setattr(http, "call", lambda *_, **__: Answer(200, {}))
+    monkeypatch.setattr(http, "call", lambda *_unused, **__: Answer(200, {}))
     result = examined(http, store, None)
     assert (statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
     assert "cloud.example.com is not checked" in result["diagnosis"]

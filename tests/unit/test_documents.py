@@ -68,12 +68,12 @@ def test_a_place_reads_like_the_way_to_it(place: tuple[str | int, ...], words: s
     ],
 )
 def test_a_place_of_a_file_has_its_line(place: tuple[str | int, ...], words: str) -> None:
-    _, where = parse_yaml(MANIFEST, "fleet.yml")
+    _unused, where = parse_yaml(MANIFEST, "fleet.yml")
     assert where(place) == words
 
 
 def test_a_place_that_is_not_there_has_the_line_of_what_lacks_it() -> None:
-    _, where = parse_yaml(MANIFEST, "fleet.yml")
+    _unused, where = parse_yaml(MANIFEST, "fleet.yml")
     assert where(("devices", 1, "mesh", "role")) == "fleet.yml:11 devices[1].mesh.role"
 
 
@@ -91,7 +91,7 @@ def test_json_is_read_like_yaml(indent: int | str | None, ensure_ascii: bool) ->
         "product": "field-logger",
         "devices": [{"id": "e00fce68aabbccddeeff0022", "name": 'Süd 🐄 "B" \\ud83d\\ude00', "claimed": True}],
     }
-    read, _ = parse_yaml(json.dumps(data, indent=indent, ensure_ascii=ensure_ascii), "fleet.json")
+    read, _unused = parse_yaml(json.dumps(data, indent=indent, ensure_ascii=ensure_ascii), "fleet.json")
     assert read == data
 
 
@@ -176,7 +176,7 @@ class TestAnchors:
 
     def test_an_alias_of_a_merged_mapping_has_no_key_twice(self) -> None:
         text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: *b\nd: {<<: *b, y: 3}\n"
-        data, _ = parse_yaml(text, "fleet.yml")
+        data, _unused = parse_yaml(text, "fleet.yml")
         assert (data["c"], data["d"]) == ({"x": 2, "y": 1}, {"x": 2, "y": 3})
 
     def test_a_key_that_stands_twice_is_found_in_what_is_merged(self) -> None:

@@ -343,7 +343,7 @@ def test_every_code_says_what_to_do_in_one_sentence(code: str) -> None:
 
 def test_a_code_outside_the_list_is_a_mistake() -> None:
     with pytest.raises(KeyError):
-        ParticleError("made_up", "Something failed.")
+        raise ParticleError("made_up", "Something failed.")
 
 
 def test_an_error_becomes_the_documented_failure() -> None:

@@ -49,7 +49,7 @@ def schedule(seed: int, writes: Sequence[str]) -> list[dict[str, Any]]:
         {"times": random.randint(1, 6), **strike(random, EFFECTS[seed % len(EFFECTS)], random.choice(writes))},
         {**often(random), "route": random.choice(writes), "shape": SHAPES[seed % len(SHAPES)]},
     ]
-    for _ in range(random.randrange(5)):
+    for _unused in range(random.randrange(5)):
         routes = random.choice((writes, writes, writes, ANYWHERE))
         faults.append({**often(random), **strike(random, random.choice(EFFECTS), random.choice(routes))})
     return random.sample(faults, len(faults))

@@ -94,7 +94,7 @@ class TestAProduct:
             run(http, barn(ids_of(simulator)))
             http.calls.clear()
             assert len(everything(http, Sources((PRODUCT, "31337"), None, False)).devices) == 20
-        assert [route for route, _ in http.calls].count("GET /v1/products/:p/devices") == 1
+        assert [route for route, _unused in http.calls].count("GET /v1/products/:p/devices") == 1
 
     def test_that_nobody_sees_is_no_empty_product(self, simulator: Simulator) -> None:
         with user(simulator) as http, pytest.raises(ParticleError) as caught:

@@ -325,7 +325,7 @@ def test_a_busy_cloud_that_names_no_time_is_asked_again_until_the_longest_wait_i
 def test_a_busy_cloud_is_waited_for_longer_than_a_broken_one(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
-    for _ in range(2 * ATTEMPTS):
+    for _unused in range(2 * ATTEMPTS):
         scripted_cloud.answer("GET", PATH, 429)
     scripted_cloud.answer("GET", PATH, json={})
     assert send(http) == {}
@@ -350,7 +350,7 @@ def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxi
             clock.sleep(seconds)
 
         with closing(Http(Connection(simulator.url), budget=Budget({}), sleep=turn, clock=clock)) as http:
-            for _ in range(101):  # a hundred are allowed in five minutes, be there such a token or not
+            for _unused in range(101):  # a hundred are allowed in five minutes, be there such a token or not
                 with pytest.raises(ParticleError) as caught:
                     http.call("DELETE /v1/access_tokens/:token", doing="revoke", at={"token": TOKEN})
                 assert caught.value.code != "rate_limited"
@@ -368,7 +368,7 @@ def test_the_wait_for_our_own_budget_is_counted_apart(
 ) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     http = talk(scripted_cloud.url, budget=budget_of(2, clock), max_wait=1)  # which is about the cloud's wishes alone
-    for _ in range(3):
+    for _unused in range(3):
         send(http)
     assert clock.now == 600
     assert http.usage.as_result() == {
@@ -423,16 +423,16 @@ def test_what_many_threads_wait_at_once_is_waited_once(
         all_wait.wait()
 
     if kind == "throttled_seconds":
-        for _ in range(4):
+        for _unused in range(4):
             scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "100"})
         budget = Budget({})
     else:
         budget = Budget({EVERY_ROUTE: Limit(4, 100 - UNDERWAY_SECONDS)}, share=1, clock=clock)
-        for _ in range(4):
+        for _unused in range(4):
             budget.take(f"GET {PATH}")
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     http = Http(Connection(scripted_cloud.url, timeout=5), budget=budget, sleep=sleep_together, clock=clock)
-    threads = [threading.Thread(target=send, args=(http,)) for _ in range(4)]
+    threads = [threading.Thread(target=send, args=(http,)) for _unused in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -530,7 +530,7 @@ def test_a_redirect_is_not_followed_and_the_token_goes_nowhere(
 def test_words_that_may_hold_what_was_sent_are_kept_back(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("PUT", PATH, 400, json={"error": "join key k3y is too short"})
     scripted_cloud.answer("PUT", PATH, 200, json={"ok": False, "error": "join key k3y is too short"})
-    for _ in range(2):
+    for _unused in range(2):
         error = failure_of(http, "PUT", json={"key": "k3y"}, private=True)
         assert error.code == "cloud_error"
         assert "k3y" not in error.message
@@ -707,14 +707,14 @@ def test_a_host_that_cannot_be_one_is_not_a_cloud(talk: Callable[..., Http]) -> 
 
 def test_a_hundred_requests_share_one_connection(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
-    for _ in range(100):
+    for _unused in range(100):
         send(http)
     assert scripted_cloud.connections == 1
 
 
 def test_a_refusal_does_not_cost_the_connection(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 404, json={"error": "No"}, repeat=True)
-    for _ in range(10):
+    for _unused in range(10):
         assert failure_of(http).code == "not_found"
     assert scripted_cloud.connections == 1
 
@@ -745,5 +745,5 @@ def test_sixteen_workers_share_sixteen_connections_and_every_request_is_counted(
 def test_more_threads_than_connections_take_turns(scripted_cloud: ScriptedCloud, no_proxies: None) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     with closing(Http(Connection(scripted_cloud.url), workers=2)) as http, ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: send(http), range(100)))
+        list(pool.map(lambda _unused: send(http), range(100)))
     assert scripted_cloud.connections <= 2

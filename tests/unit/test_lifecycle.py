@@ -186,7 +186,7 @@ class TestWhatADeviceBringsAlong:
     ) -> None:
         run(http, of_product(ids, claimed=False, notes=""), verify="none")
         assert http.writes == ["POST /v1/products/:p/devices"]
-        assert len([route for route, _ in http.calls if route == "GET /v1/products/:p/devices"]) == 2
+        assert len([route for route, _unused in http.calls if route == "GET /v1/products/:p/devices"]) == 2
 
 
 class TestTheWayOut:

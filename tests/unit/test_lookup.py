@@ -40,7 +40,7 @@ def failure(cloud: ScriptedCloud, **options: object) -> str:
 
 def test_however_often_it_is_evaluated_it_is_one_login(scripted_cloud: ScriptedCloud) -> None:
     granting(scripted_cloud, token(1))
-    assert [look_up(scripted_cloud, **ACCOUNT) for _ in range(5)] == [[token(1)]] * 5
+    assert [look_up(scripted_cloud, **ACCOUNT) for _unused in range(5)] == [[token(1)]] * 5
     assert trail(scripted_cloud) == [f"POST {GRANT}"]
 
 
@@ -81,7 +81,7 @@ def test_a_kept_token_and_the_login_of_the_tool_are_found_too(scripted_cloud: Sc
 def test_a_refusal_is_told_in_words_once_and_without_the_password(scripted_cloud: ScriptedCloud) -> None:
     said = {**REFUSED, "error_description": f"{PASSWORD} is wrong"}
     scripted_cloud.answer("POST", GRANT, 400, json=said)
-    for _ in range(3):
+    for _unused in range(3):
         words = failure(scripted_cloud, **ACCOUNT)
         assert "does not accept this username and password" in words
         assert "Check username and password" in words

@@ -82,11 +82,11 @@ class TestWhatIsDeclared:
         assert read_manifest({"product": given, "devices": []}).product == read
 
     def test_a_member_is_a_node_unless_said_otherwise(self) -> None:
-        _, record = read_manifest(in_mesh({"network": "barn"})).devices
+        _unused, record = read_manifest(in_mesh({"network": "barn"})).devices
         assert record.mesh == Membership("barn", "node")
 
     def test_a_device_may_leave_its_mesh(self) -> None:
-        _, record = read_manifest(in_mesh({"state": "absent"})).devices
+        _unused, record = read_manifest(in_mesh({"state": "absent"})).devices
         assert (record.mesh, record.leaves_mesh) == (None, True)
 
     def test_a_device_may_leave_when_no_network_is_left(self) -> None:
@@ -162,7 +162,9 @@ class TestWhatIsDeclared:
         assert "hush" not in repr(read_manifest(in_mesh({"network": "barn", "parameters": {"key": "hush"}})))
 
     def test_a_member_may_be_told_what_no_other_is(self) -> None:
-        _, record = read_manifest(in_mesh({"network": "barn", "parameters": {"key": "hush", "peers": [1]}})).devices
+        _unused, record = read_manifest(
+            in_mesh({"network": "barn", "parameters": {"key": "hush", "peers": [1]}})
+        ).devices
         assert record.mesh is not None
         assert record.mesh.parameters == {"key": "hush", "peers": [1]}
         assert record.mesh == Membership("barn", "node")

@@ -68,7 +68,7 @@ class TestObserving:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [LEDGER_ROWS[1], {"name": "other"}]})
-        seen, _ = observe(http, ONE)
+        seen, _unused = observe(http, ONE)
         assert seen.ledgers == {"mesh-status", "other"}
         assert seen.orders == {}
 
@@ -159,7 +159,7 @@ class TestAnOrganisation:
         scripted_cloud.answer("PUT", f"{base}/mesh/instances/{ONE}", 201, json={})
         scripted_cloud.answer("DELETE", f"{base}/mesh/instances/{TWO}", 204)
 
-        seen, _ = observe(http, ONE, product=OF_AN_ORG)
+        seen, _unused = observe(http, ONE, product=OF_AN_ORG)
         ledger.verify(http, OF_AN_ORG, {ONE: NODE}, list[str]().append)
         for write in (ledger.CreateLedger(FOR_ORDERS), ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(TWO)):
             ledger.apply(http, OF_AN_ORG, write)

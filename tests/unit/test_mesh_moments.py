@@ -158,7 +158,7 @@ def test_no_network_is_ever_left_with_nodes_and_no_gateway_while_one_is_declared
         assert "failed" not in result, result["msg"]
         for write in cloud.writes()[before:]:
             watch.follow(write)
-            alone = {network for _, network in watch.without_gateway()}
+            alone = {network for _unused, network in watch.without_gateway()}
             assert not alone & declared, (write, watch.without_gateway())
 
         seats = watch.registry if backend == "networks" else watch.orders

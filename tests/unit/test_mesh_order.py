@@ -131,9 +131,9 @@ class TestForAnyMoves:
         self, moves: dict[str, tuple[Seat, Seat]], random: Random
     ) -> None:
         order = order_of(moves, {})
-        now = {device: before for device, (before, _) in moves.items()}
+        now = {device: before for device, (before, _unused) in moves.items()}
         left_alone = alone(now)
-        declared = {after.network for _, after in moves.values() if after is not None and after.role == "gateway"}
+        declared = {after.network for _unused, after in moves.values() if after is not None and after.role == "gateway"}
         for turn in range(max(order.stages.values(), default=-1) + 1):
             going = [device for device in sorted(moves) if order.stages.get(device) == turn]
             random.shuffle(going)
@@ -147,7 +147,7 @@ class TestForAnyMoves:
         order = order_of(moves, {})
         assert (set(order.stages) == set(moves)) == (not order.deadlocked)
         for device in order.deadlocked:
-            before, _ = moves[device]
+            before, _unused = moves[device]
             assert before is not None
             assert before.role == "gateway"
 

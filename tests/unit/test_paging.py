@@ -157,7 +157,7 @@ def test_items_that_wait_hold_no_memory_of_their_own() -> None:
     tracemalloc.start()
     try:
         in_parallel(lambda number: None, range(100_000), 4)
-        _, peak = tracemalloc.get_traced_memory()
+        _unused, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 100_000 * 100  # the numbers themselves, and two lists

@@ -294,7 +294,7 @@ def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) 
 
 
 def asking_for_a_code(cloud: ScriptedCloud, logins: int = 1) -> ScriptedCloud:
-    for _ in range(logins):
+    for _unused in range(logins):
         cloud.answer("POST", GRANT, 403, json=MFA_REQUIRED)
         cloud.answer("POST", GRANT, json={"access_token": TOKEN, "expires_in": 3600})
     return cloud
@@ -382,7 +382,7 @@ def test_a_code_is_never_sent_twice_the_second_login_waits_for_the_next(
 ) -> None:
     asking_for_a_code(scripted_cloud, logins=3)
     login, memory, begin = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object](), clock.now
-    for _ in range(3):
+    for _unused in range(3):
         login.obtain(turned, {}, memory)
     sent = [request.form["otp"] for request in scripted_cloud.requests[1::2]]
     assert sent == [code_for(OTP_SECRET, period_at(begin) + number) for number in range(3)]

@@ -241,7 +241,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_other_file(
 ) -> None:
     save(path, secret="old")
 
-    def full(*_: object) -> None:
+    def full(*_unused: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, moment, full)
@@ -276,9 +276,7 @@ def is_folder(descriptor: int) -> bool:
     return stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
-@pytest.mark.parametrize(
-    ("moment", "left"), [("fsync", "old"), ("replace", "old"), ("afterwards", "new")], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("moment", "left"), [("fsync", "old"), ("replace", "old"), ("afterwards", "new")], ids=str)
 def test_who_is_killed_while_saving_leaves_the_old_content_or_the_new(path: Path, moment: str, left: str) -> None:
     save(path, secret="old")
     assert run_child(SAVE_AND_DIE, path, moment).returncode == -signal.SIGKILL
@@ -306,12 +304,12 @@ def test_who_is_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
 
 def test_no_thread_loses_what_another_has_written(path: Path) -> None:
     def work() -> None:
-        for _ in range(10):
+        for _unused in range(10):
             with locked(path) as file:
                 file.data["count"] = file.data.get("count", 0) + 1
                 file.save()
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
+    threads = [threading.Thread(target=work) for _unused in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

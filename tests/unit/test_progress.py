@@ -78,7 +78,7 @@ class TestTheTime:
         progress = Progress(5, clock=clock)
         progress.report(0, 0, 10)
         said = []
-        for _ in range(12):
+        for _unused in range(12):
             clock.sleep(1)
             said.append(progress.due() is not None)
         assert said == [second in (5, 10) for second in range(1, 13)]
@@ -115,7 +115,7 @@ class TestTheTime:
         progress = Progress(5, clock=clock, budget_used=lambda: next(used))
         progress.report(0, 0, 10)
         lines = []
-        for _ in range(10):
+        for _unused in range(10):
             clock.sleep(1)
             lines.append(progress.due())
         assert [line.rpartition(" | ")[2] for line in lines if line] == ["25 % of budget", "50 % of budget"]

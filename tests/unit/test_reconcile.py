@@ -343,7 +343,7 @@ class TestADeviceThatFails:
 
     def test_is_no_change_when_it_is_not_taken_however_often_it_is_asked_for(self, http: RecordingHttp) -> None:
         strangers = [device_id(4711), device_id(4712)]
-        for _ in range(2):
+        for _unused in range(2):
             result = run(http, named(strangers))
             assert errors(result) == dict.fromkeys(strangers, "device_not_yours")
             assert result["changed"] is False
@@ -382,7 +382,7 @@ class TestANetworkWithoutItsLedger:
     def lost(cloud: ScriptedCloud, *, sights: int) -> None:
         """A gateway that is as declared, but for a ledger that is missing for so many looks."""
         orders = {"network": "barn", "role": "gateway", "gateways": [ONE], "parameters": {}}
-        for _ in range(sights):
+        for _unused in range(sights):
             cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS[:1]})
         groups = ["mesh-barn", "mesh-gateway"]
         script(cloud, [row(ONE, name="unit-0", groups=groups)], groups=groups, instances=[instance(ONE, orders)])

@@ -223,7 +223,7 @@ def test_the_one_time_code_goes_with_the_account(
     turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, login: PasswordLogin, codes: list[dict[str, str]]
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, json=[], repeat=True)
-    for _ in codes:
+    for _unused in codes:
         assert listed(turned, store, login)["listed"] == []
     assert [request.query for request in scripted_cloud.requests] == codes
 

@@ -66,7 +66,7 @@ def session(
 
 
 def work(http: Http, times: int = 1) -> None:
-    for _ in range(times):
+    for _unused in range(times):
         http.call("GET /v1/devices", doing="work")
 
 
@@ -130,7 +130,7 @@ def test_a_refused_login_is_the_end_after_one_request_also_for_those_who_come_af
     session: Callable[..., Session], scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json=REFUSED)
-    for _ in range(3):
+    for _unused in range(3):
         with pytest.raises(ParticleError) as caught, session():
             pytest.fail("nothing may be done without a token")
         assert caught.value.code == "invalid_credentials"
@@ -186,7 +186,7 @@ def test_of_two_that_meet_the_same_dead_token_one_logs_in_for_both(
 ) -> None:
     granting(scripted_cloud, token(1), token(2))
     with session() as first, session(of_its_own=True) as second:
-        for _ in range(2):
+        for _unused in range(2):
             scripted_cloud.answer("GET", DEVICES, 401, json=EXPIRED).answer("GET", DEVICES, json=[])
         work(first)
         work(second)

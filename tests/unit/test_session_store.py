@@ -127,7 +127,7 @@ def test_twenty_processes_with_one_wrong_password_make_one_refusal(scripted_clou
 
 def test_a_token_is_shared_until_its_last_minute(store: SessionStore, grants: Grants, clock: TurnedClock) -> None:
     given_out = []
-    for _ in range(5):
+    for _unused in range(5):
         given_out.append(store.token(IDENTITY, grants))
         clock.sleep(1180)
     assert given_out == [token(1)] * 3 + [token(2)] * 2
@@ -366,7 +366,7 @@ def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dead_token_is_replaced_once_for_all_who_met_it(store: SessionStore, grants: Grants) -> None:
     dead = store.token(IDENTITY, grants)
-    assert [store.token(IDENTITY, grants, dead=dead) for _ in range(3)] == [token(2)] * 3
+    assert [store.token(IDENTITY, grants, dead=dead) for _unused in range(3)] == [token(2)] * 3
     assert store.token(IDENTITY, grants) == token(2)
 
 

@@ -119,7 +119,7 @@ def test_a_clock_that_was_set_back_makes_nothing_last_for_ever(fleet: Fleet) -> 
 
 def test_a_failure_is_everybodys_for_half_a_minute(fleet: Fleet) -> None:
     fleet.error = ParticleError("not_found", "No such product.", status=404, route="GET /v1/products/:p")
-    for _ in range(2):
+    for _unused in range(2):
         with pytest.raises(ParticleError) as caught:
             fleet.see(ONE)
     assert fleet.looks == 1

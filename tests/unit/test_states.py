@@ -120,7 +120,7 @@ def entry(file: Path) -> dict[str, Any]:
 
 def alive(cloud: ScriptedCloud, times: int = 1) -> ScriptedCloud:
     """The cloud takes whatever token looks at itself, so many times."""
-    for _ in range(times):
+    for _unused in range(times):
         cloud.answer("GET", CURRENT, json={"client": "particle"})
     return cloud
 
@@ -147,7 +147,7 @@ def test_a_present_token_is_described_whole(
 
 def test_without_a_file_every_run_is_a_new_token(unkept: Tokens, label: Label, scripted_cloud: ScriptedCloud) -> None:
     granting(scripted_cloud, token(1), token(2))
-    assert [present(unkept, label)["access_token"] for _ in range(2)] == [token(1), token(2)]
+    assert [present(unkept, label)["access_token"] for _unused in range(2)] == [token(1), token(2)]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_wished_life_is_asked_for_as_it_is(
 
 def test_a_refusal_is_everybodys(unkept: Tokens, label: Label, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json=REFUSED)
-    for _ in range(3):
+    for _unused in range(3):
         with pytest.raises(ParticleError) as caught:
             present(unkept, label)
         assert caught.value.code == "invalid_credentials"
@@ -178,7 +178,7 @@ def test_a_kept_token_is_handed_back_by_every_later_run(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     alive(granting(scripted_cloud, token(1)), times=3)
-    first, second, third = (present(tokens, label) for _ in range(3))
+    first, second, third = (present(tokens, label) for _unused in range(3))
     assert (first["changed"], first["reused"]) == (True, False)
     assert second == third == {**first, "changed": False, "reused": True}
     assert len(scripted_cloud.seen("POST", GRANT)) == 1
@@ -303,7 +303,7 @@ def test_an_old_token_that_cannot_be_revoked_is_tried_again_by_every_run_until_i
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
     present(tokens, label)
     assert tokens.rotated(LOGIN, label, {}, check_mode=False)["access_token"] == token(2)
-    assert [present(tokens, label)["access_token"] for _ in range(2)] == [token(2)] * 2
+    assert [present(tokens, label)["access_token"] for _unused in range(2)] == [token(2)] * 2
     assert [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)] == [
         f"Bearer {token(1)}"
     ] * 3
@@ -316,10 +316,10 @@ def test_of_several_old_tokens_that_could_not_be_revoked_none_is_lost(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     alive(granting(scripted_cloud, token(1), token(2), token(3)), times=4)
-    for _ in range(4):
+    for _unused in range(4):
         scripted_cloud.answer("DELETE", CURRENT, 403)
     present(tokens, label)
-    for _ in range(2):
+    for _unused in range(2):
         tokens.rotated(LOGIN, label, {}, check_mode=False)
     scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
     assert present(tokens, label)["access_token"] == token(3)
@@ -371,7 +371,7 @@ def test_each_refresh_token_leads_to_the_next(
     scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
     found = [tokens.present(FIRST, refresh_label, {}, None, check_mode=False)]
     found.append(tokens.present(KEPT, refresh_label, {}, None, check_mode=False))
-    found += [tokens.rotated(KEPT, refresh_label, {}, check_mode=False) for _ in range(2)]
+    found += [tokens.rotated(KEPT, refresh_label, {}, check_mode=False) for _unused in range(2)]
     assert [result["refresh_token"] for result in found] == ["r1", "r1", "r2", "r3"]
     assert used_up(scripted_cloud) == ["r0", "r1", "r2"]
     assert entry(file)["refresh_token"] == "r3"
@@ -453,14 +453,14 @@ def test_who_is_killed_while_rotating_leaves_a_token_that_works_and_the_next_run
     tokens = world(simulator, tmp_path, warnings)
     label = Label(simulator.url, USERNAME, "particle", "")
     present(tokens, label)
-    for _ in range(1 + again):
+    for _unused in range(1 + again):
         child = run_child(ROTATE_AND_DIE, simulator.url, tmp_path, deadly)
         assert child.returncode == -signal.SIGKILL, child.stderr
         kept = TokenStore(tmp_path / "tokens.json").usable(simulator.url, None, time.time())
         assert kept is not None
         assert works(simulator.url, kept)
         assert tokens_of_the_account(simulator) <= 2
-    ask = present if then == "present" else lambda *_: tokens.rotated(LOGIN, label, {}, check_mode=False)
+    ask = present if then == "present" else lambda *_unused: tokens.rotated(LOGIN, label, {}, check_mode=False)
     result = ask(tokens, label)
     tokens.http.close()
     assert works(simulator.url, result["access_token"])
@@ -509,7 +509,7 @@ def test_120_days_of_daily_use_never_meet_a_dead_token_and_leave_none_behind(
     clock.now = time.time()
     label = Label(simulator.url, USERNAME, "particle", "")
     most = 0
-    for _ in range(120):
+    for _unused in range(120):
         tokens = world(simulator, tmp_path, warnings, clock)
         tokens.step = lambda name: None
         result = present(tokens, label, wish=wish)
@@ -539,7 +539,7 @@ def test_at_no_moment_of_a_rotation_there_are_more_than_two(
     tokens.step = lambda name: seen.append((name, tokens_of_the_account(simulator)))
     label = Label(simulator.url, USERNAME, "particle", "")
     present(tokens, label)
-    for _ in range(3):
+    for _unused in range(3):
         tokens.rotated(LOGIN, label, {}, check_mode=False)
     tokens.http.close()
     first, rotation = list(zip(STEPS[:3], (1, 1, 1), strict=True)), list(zip(STEPS, (2, 2, 2, 1), strict=True))
@@ -664,7 +664,7 @@ def test_on_a_self_hosted_cloud_the_account_of_the_login_ends_the_old_token(
     granting(scripted_cloud, token(1), token(2))
     for method in ("GET", "DELETE"):
         scripted_cloud.answer(method, CURRENT, 404, body="Not Found", repeat=True)
-    for _ in range(3):
+    for _unused in range(3):
         scripted_cloud.answer("GET", DEVICES, json=[])
     scripted_cloud.answer("GET", DEVICES, 401).answer("DELETE", f"/v1/access_tokens/{token(1)}", json=OK)
     present(tokens, label)

@@ -32,7 +32,7 @@ def test_every_column_has_the_meaning_of_its_key() -> None:
         "serial_number,name,notes,groups,development,firmware_version,claimed,mesh.network,mesh.role\n"
         "P046AB1,a,north wall,north;beta,no,42,yes,barn,gateway\n"
     )
-    data, _ = parse_table(text, "fleet.csv")
+    data, _unused = parse_table(text, "fleet.csv")
     assert data == {
         "devices": [
             {
@@ -52,7 +52,7 @@ def test_every_column_has_the_meaning_of_its_key() -> None:
 
 def test_what_a_member_alone_is_told_has_a_column_for_each_key_and_stays_text() -> None:
     head = "serial_number,mesh.network,mesh.parameters.join_key,mesh.parameters.channel"
-    data, _ = parse_table(f"{head}\nP046AB1,barn,007,15\nP046AB2,barn,,\n", "fleet.csv")
+    data, _unused = parse_table(f"{head}\nP046AB1,barn,007,15\nP046AB2,barn,,\n", "fleet.csv")
     assert [device["mesh"] for device in data["devices"]] == [
         {"network": "barn", "parameters": {"join_key": "007", "channel": "15"}},
         {"network": "barn"},
@@ -72,17 +72,17 @@ def test_a_key_without_a_network_is_a_mistake() -> None:
 
 
 def test_an_empty_cell_declares_nothing() -> None:
-    data, _ = parse_table(f"id,name,groups,mesh.network\n{ONE},,,\n", "fleet.csv")
+    data, _unused = parse_table(f"id,name,groups,mesh.network\n{ONE},,,\n", "fleet.csv")
     assert data == {"devices": [{"id": ONE}]}
 
 
 def test_a_short_row_declares_nothing_for_the_rest() -> None:
-    data, _ = parse_table(f"id,name\n{ONE}\n", "fleet.csv")
+    data, _unused = parse_table(f"id,name\n{ONE}\n", "fleet.csv")
     assert data == {"devices": [{"id": ONE}]}
 
 
 def test_empty_lines_are_no_devices() -> None:
-    data, _ = parse_table(f"id\n\n{ONE}\n,\n", "fleet.csv")
+    data, _unused = parse_table(f"id\n\n{ONE}\n,\n", "fleet.csv")
     assert data["devices"] == [{"id": ONE}]
 
 
@@ -97,7 +97,7 @@ def test_a_spreadsheets_mark_and_line_ends_are_no_part_of_the_table() -> None:
 
 
 def test_a_quoted_cell_may_hold_anything() -> None:
-    data, _ = parse_table(f'id,notes\n{ONE},"two\nlines, and a ""word"""\n', "fleet.csv")
+    data, _unused = parse_table(f'id,notes\n{ONE},"two\nlines, and a ""word"""\n', "fleet.csv")
     assert data["devices"][0]["notes"] == 'two\nlines, and a "word"'
 
 

@@ -87,7 +87,7 @@ def test_many_tasks_of_one_account_make_one_login(
 ) -> None:
     granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
     environment = {"XDG_CACHE_HOME": str(home / "cache")}
-    for _ in range(5):
+    for _unused in range(5):
         task = task_with(
             warnings, environment, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD
         )
@@ -100,7 +100,7 @@ def test_many_tasks_with_one_wrong_password_make_one_refusal(
     scripted_cloud: ScriptedCloud, warnings: list[str], no_proxies: None
 ) -> None:
     scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": "invalid_grant"})
-    for _ in range(100):
+    for _unused in range(100):
         task = task_with(warnings, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD)
         result = carry_out(task, work)
         assert result["error"]["code"] == "invalid_credentials"
@@ -124,7 +124,7 @@ def test_all_tasks_of_a_user_share_one_budget(
     scripted_cloud.answer("GET", DEVICES, json=[], repeat=True)
     environment = {"XDG_CACHE_HOME": str(home / "cache"), "PARTICLE_BUDGET_REQUESTS": "10"}
     options = {"api_url": scripted_cloud.url, "access_token": "ready"}
-    for _ in range(3):
+    for _unused in range(3):
         assert "failed" not in carry_out(task_with(warnings, environment, **options), work)
     task = task_with(warnings, environment, budget_share=0.6, **options)
     assert task.connect(task.settings()).budget.used() == 0.5

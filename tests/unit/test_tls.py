@@ -153,7 +153,7 @@ def test_a_bundle_of_the_environment_neither_widens_nor_narrows_trust(
     monkeypatch.setenv(variable, str(tls_cloud.certificate))
     assert failure_of(talk(tls_cloud.url)).code == "tls_untrusted"
 
-    another, _ = make_certificate(tmp_path)
+    another, _unused = make_certificate(tmp_path)
     monkeypatch.setenv(variable, str(another))
     assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).call(ROUTE, doing="list").data == []
 

@@ -76,11 +76,11 @@ def read_pages(
         last = read(total)
         answers = [(rows, total), *in_parallel(read, range(2, total), http.workers), last]
         still = _names(read(total)[0], ordered_by) == _names(last[0], ordered_by)
-    collected = [row for page, _ in answers for row in page]
+    collected = [row for page, _unused in answers for row in page]
     if ordered_by is not None:
         names = _names(collected, ordered_by)
         still = still and len(set(names)) == len(names)
-    return Listing(tuple(collected), len(answers), still and all(now == total for _, now in answers))
+    return Listing(tuple(collected), len(answers), still and all(now == total for _unused, now in answers))
 
 
 def _names(rows: list[dict[str, Any]], key: str) -> list[str]:
@@ -122,7 +122,7 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], worke
                 failures.append(error)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(work) for _ in range(min(workers, len(waiting)))]
+        futures = [pool.submit(work) for _unused in range(min(workers, len(waiting)))]
         try:
             wait(futures)
         except BaseException as error:  # an interrupt reaches this thread and none of the others

@@ -97,7 +97,7 @@ def _is_place(url: str) -> bool:
     """Whether ``url`` is an address of the web or a path, and nothing that would hide a password or another host."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _ = parts.port  # raises for a port that is none
+        _unused = parts.port  # raises for a port that is none
     except ValueError:
         return False
     if "@" in url or any(c.isspace() for c in url):

@@ -135,7 +135,7 @@ class InRedis:
         for window, room in windows:
             arguments += [window.size, room, window.seconds]
         try:
-            return float(self._script(keys=[_PREFIX + window.name for window, _ in windows], args=arguments))
+            return float(self._script(keys=[_PREFIX + window.name for window, _unused in windows], args=arguments))
         except (self._redis.RedisError, OSError) as error:
             raise self._unusable(error) from None
 

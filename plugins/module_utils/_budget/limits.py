@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 SHARE = 0.95
@@ -23,13 +24,15 @@ class Limit:
     seconds: float
 
 
-DOCUMENTED: Mapping[str, Limit] = {
-    EVERY_ROUTE: Limit(10_000, 300),
-    "POST /oauth/token": Limit(100, 300),
-    "GET /v1/access_tokens": Limit(100, 300),
-    "DELETE /v1/access_tokens/:token": Limit(100, 300),
-    "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # of each account; here of all accounts together
-}
+DOCUMENTED: Mapping[str, Limit] = MappingProxyType(
+    {
+        EVERY_ROUTE: Limit(10_000, 300),
+        "POST /oauth/token": Limit(100, 300),
+        "GET /v1/access_tokens": Limit(100, 300),
+        "DELETE /v1/access_tokens/:token": Limit(100, 300),
+        "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # of each account; here of all accounts together
+    }
+)
 
 UNDERWAY_SECONDS = 3.0
 """How much longer than another a request may take to the cloud, which counts when it arrives and not when it leaves."""

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.device_os import order_of, range_from
@@ -51,7 +51,7 @@ _FIELDS: Mapping[str, Callable[[Facts], Any]] = {
     "mobile_country_code": _mobile_country_code,
 }
 
-Test = Callable[[str], bool | None]
+Test: TypeAlias = "Callable[[str], bool | None]"
 """Whether what was told fits; ``None`` when it cannot be understood."""
 
 

@@ -236,7 +236,7 @@ class _Run:
                 alive = [device for device in chunk if device not in self._left and not self._lost(waiting[device])]
                 self._halving(functools.partial(self._send_groups, change, group), alive)
 
-        for _, calls in sorted(turns.items()):
+        for _unused, calls in sorted(turns.items()):
             in_parallel(change_group, calls.items(), self._http.workers)
 
     def _send_groups(self, change: str, group: str, devices: Sequence[str]) -> bool:
@@ -251,7 +251,7 @@ class _Run:
         stages: dict[int, list[DevicePlan]] = {}
         for device in self._alive(devices):
             stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
-        for _, side_by_side in sorted(stages.items()):
+        for _unused, side_by_side in sorted(stages.items()):
             in_parallel(self._write_device, side_by_side, self._http.workers)
 
     def _write_device(self, device: DevicePlan) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED, read_variable
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
@@ -25,7 +25,7 @@ Devices = Mapping[str, dict[str, Any]]
 # About one device, and no reason to stop asking the others.
 _OF_ONE_DEVICE = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
 
-Question = str | None
+Question: TypeAlias = "str | None"
 """The name of a variable; ``None`` for the vitals."""
 
 

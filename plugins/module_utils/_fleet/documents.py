@@ -4,22 +4,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Hashable
-from typing import Any
-
-import yaml
+from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 
-Place = tuple[str | int, ...]
+# ansible-core brings it to the controller, where files are read. A module that runs elsewhere passes by and needs none.
+with contextlib.suppress(ImportError):
+    import yaml
+
+Place: TypeAlias = "tuple[str | int, ...]"
 """The way to a part of a document: ``("devices", 3, "id")``."""
 
 Where = Callable[[Place], str]
 """Names a place to the user: ``fleet.yml:12 devices[3].id``."""
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
@@ -37,7 +38,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     :param name: of the file, for messages; ``kind``: what it is.
     :raises ParticleError: ``invalid_manifest`` with the line, for text that is no YAML or says a thing twice.
     """
-    loader = _LOADER(_join_escapes(text))
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))
     try:
         node = loader.get_single_node()
         reader = _Reader(loader)
@@ -85,13 +86,13 @@ def _check_nodes(root: yaml.Node) -> None:
             waiting += reversed(node.value)
             continue
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _unused in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
             seen.add(key.value)
-        waiting += [value for _, value in reversed(node.value)]
+        waiting += [value for _unused, value in reversed(node.value)]
 
 
 class _Reader:

@@ -8,8 +8,9 @@ Private to this collection (endpoints.yml: device_update; errors-and-limits.md, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
-Value = str | bool | int
+Value: TypeAlias = "str | bool | int"
 """A field as a manifest says it."""
 
 UNLOCKED = "unlocked"

@@ -131,7 +131,7 @@ class _Reader(PartReader):
         if unique:
             self._refuse_shared_names(devices)
         networks = self._with_gateways(raw_networks, devices)
-        return Manifest(product, mode == "exact", networks, tuple(record for _, record in devices), self._absent)
+        return Manifest(product, mode == "exact", networks, tuple(record for _unused, record in devices), self._absent)
 
     def _product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -262,7 +262,7 @@ class _Reader(PartReader):
             if isinstance(template, str):
                 self.wrong(("name_template",), str(error))
             return devices
-        if not self._ordered and any(name == "index" for _, name, _ in parts):
+        if not self._ordered and any(part[1] == "index" for part in parts):
             said = "{index} would count the hosts of one batch, which are others with the next limit; use an identifier"
             self.wrong(("name_template",), said)
         nobodys = product is None

@@ -64,7 +64,7 @@ def audit(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[str, 
     every = list(devices)
     members = _members(every, networks or ())
     versions = {row[key] for row in every for key in (_LOCKED, _TARGETED) if isinstance(row.get(key), int)}
-    ending, _ = judged(versions, every)
+    ending, _unused = judged(versions, every)
     names = _ledger_names(sorted({member.network for member in members if member.network is not None}))
     moving, left_behind = _parted(members)
     return {
@@ -90,7 +90,7 @@ def _members(devices: Sequence[Mapping[str, Any]], networks: Iterable[Mapping[st
         facts = known.get(device) or listed[device][2]
         seat = seat_of(facts.get("network"))
         if device in listed:
-            name, role, _ = listed[device]
+            name, role, _unused = listed[device]
             members.append(_Member(device, facts, name, role))
         elif seat is not None:
             members.append(_Member(device, facts, seat.membership.network, seat.membership.role))

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from typing import TypeAlias
 
 IDENTIFIERS = ("id", "serial_number", "iccid", "imei")
 PLACEHOLDERS = ("index", *IDENTIFIERS, "network", "role")
 
-Part = tuple[str, str, int | None]
+Part: TypeAlias = "tuple[str, str, int | None]"
 """Text, then what is put after it, empty at the end, and its width."""
 
 
@@ -34,7 +35,7 @@ def read_template(text: str) -> tuple[Part, ...]:
         if width and not (width.isascii() and width.isdigit() and int(width)):
             raise ValueError(f"{{{name}:{width}}} has no width: it must be a number above 0")
         parts.append((literal, name, int(width) if width else None))
-    if not any(name in ("index", *IDENTIFIERS) for _, name, _ in parts):
+    if not any(part[1] in ("index", *IDENTIFIERS) for part in parts):
         raise ValueError(f"gives all devices the same name; use one of {', '.join(('index', *IDENTIFIERS))}")
     return tuple(parts)
 

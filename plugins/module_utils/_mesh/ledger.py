@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import delete_group
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers import (
@@ -107,7 +107,7 @@ class RemoveGroup:
     name: str
 
 
-Write = CreateLedger | SetOrders | RemoveOrders | RemoveGroup
+Write: TypeAlias = "CreateLedger | SetOrders | RemoveOrders | RemoveGroup"
 
 
 def observe(

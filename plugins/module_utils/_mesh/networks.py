@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks import (
@@ -133,7 +133,7 @@ class SetRole:
     role: str
 
 
-Write = Dissolve | Leave | Join | SetRole
+Write: TypeAlias = "Dissolve | Leave | Join | SetRole"
 
 
 def observe(

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from typing import Optional
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Membership
 
-Seat = Membership | None
+Seat = Optional[Membership]  # noqa: UP045 - pylint takes the other spelling for a sum, and a text for no use
 
 
 @dataclass(frozen=True)

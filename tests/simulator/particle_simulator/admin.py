@@ -25,7 +25,7 @@ CENTURY = 100 * 365 * 86400.0
 
 def answer(simulation: Simulation, method: str, name: str, content: Any) -> Reply | None:
     """Carries out an admin request; None for one that is not there."""
-    what, _, which = name.partition("/")
+    what, _unused, which = name.partition("/")
     handler = HANDLERS.get((method, what, bool(which)))
     if handler is None:
         return None

@@ -38,7 +38,7 @@ def _presented(call: Call) -> tuple[str, bool]:
             "Only one method may be used to authenticate at a time (Auth header,  GET or POST).",
         )
     if header is not None:
-        scheme, _, value = header.strip().partition(" ")
+        scheme, _unused, value = header.strip().partition(" ")
         if scheme.lower() != "bearer" or not value.strip():
             raise oauth_error("invalid_request", "Malformed auth header")
         return value.strip(), False

@@ -67,19 +67,19 @@ def inherited(scope: Scope) -> dict[str, tuple[str, str]]:
 
 def rendered(scope: Scope) -> dict[str, str]:
     """All values that hold in a scope, with the edits that still wait for a rollout."""
-    return {key: value for key, (value, _) in inherited(scope).items()} | scope.own.own
+    return {key: value for key, (value, _unused) in inherited(scope).items()} | scope.own.own
 
 
 def valid(scope: Scope) -> dict[str, str]:
     """The same as of the last rollout."""
     own = scope.own.snapshot.own if scope.own.snapshot else {}
-    return {key: value for key, (value, _) in inherited(scope).items()} | own
+    return {key: value for key, (value, _unused) in inherited(scope).items()} | own
 
 
 def on_device(scope: Scope, device: Device) -> dict[str, str]:
     """What a device runs with: of each level, the last rollout that has reached it."""
     values: dict[str, str] = {}
-    for _, environment in (*scope.parents, ("Device", scope.own)):
+    for _unused, environment in (*scope.parents, ("Device", scope.own)):
         snapshot = environment.snapshot
         while snapshot is not None and not _has_reached(snapshot, device):
             snapshot = snapshot.previous
@@ -130,7 +130,7 @@ def change(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]]
             wanted[key] = value
     if len(wanted) > MOST_KEYS:
         raise bad_request(f"An environment has at most {MOST_KEYS} variables")
-    together = {key: value for key, (value, _) in inherited(scope).items()} | wanted
+    together = {key: value for key, (value, _unused) in inherited(scope).items()} | wanted
     if len(orjson.dumps(together)) > LARGEST_SNAPSHOT:
         raise bad_request("An environment has at most 16 KB")
     now = world.now()

@@ -47,7 +47,7 @@ class Fault:
 
     def meets(self, key: str) -> bool:
         """Whether it is meant for a route; `PUT *` is for all of a method."""
-        method, _, path = self.route.partition(" ")
+        method, _unused, path = self.route.partition(" ")
         return self.route in (key, EVERY_ROUTE) or (path == EVERY_ROUTE and key.startswith(f"{method} "))
 
     def reply(self) -> Reply:

@@ -91,7 +91,7 @@ def notice(world: World) -> None:
         return
     now = world.now()
     while due and due[0][0] <= now:
-        _, device_id = heappop(due)
+        _unused, device_id = heappop(due)
         device = world.devices[device_id]
         # It may have come back, and may even have been lost again, since this was written down.
         if not device.powered and device.lost_at is not None and device.lost_at + grace(world, device) <= now:

@@ -22,7 +22,7 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("simulator")
     accounts = write_json(folder / "accounts.json", ACCOUNTS)
     fleet = write_json(folder / "fleet.json", FLEET)
-    with started(folder, "--accounts", accounts, "--fleet", fleet) as (_, port):
+    with started(folder, "--accounts", accounts, "--fleet", fleet) as (_unused, port):
         yield Cloud(f"http://127.0.0.1:{port}")
 
 

@@ -116,7 +116,7 @@ def test_given_a_status_fault_then_it_fires_as_often_as_asked_and_nothing_is_car
     demo.cloud.break_route(
         route, "status", times=2, status=503, body={"error": "server_error"}, headers={"Retry-After": "1"}
     )
-    answers = [demo.put(path, {"name": "one"}) for _ in range(2)]
+    answers = [demo.put(path, {"name": "one"}) for _unused in range(2)]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert (answers[0].json(), answers[0].headers["Retry-After"]) == ({"error": "server_error"}, "1")
     assert demo.cloud.device(FREE[0])["name"] is None

@@ -59,7 +59,7 @@ def test_given_a_token_without_end_then_it_outlives_decades(cloud: Cloud) -> Non
 
 
 def test_given_two_weeks_after_the_access_token_then_the_refresh_token_has_expired_too(cloud: Cloud) -> None:
-    first, second = (cloud.ask_token(expires_in="3600").json()["refresh_token"] for _ in range(2))
+    first, second = (cloud.ask_token(expires_in="3600").json()["refresh_token"] for _unused in range(2))
     cloud.advance(3600 + 13 * DAY)
     assert cloud.ask_token(grant_type="refresh_token", refresh_token=first).status_code == 200
     cloud.advance(DAY + 60)

@@ -34,7 +34,7 @@ def test_given_the_flags_of_the_command_line_then_the_page_names_each() -> None:
 
 
 def test_given_the_admin_routes_then_the_page_names_each() -> None:
-    assert [f"{method} {what}" for method, what, _ in HANDLERS if f"`{method} {what}" not in PAGE] == []
+    assert [f"{method} {what}" for method, what, _unused in HANDLERS if f"`{method} {what}" not in PAGE] == []
 
 
 def test_given_the_keys_effects_and_shapes_of_faults_then_the_page_names_each() -> None:

@@ -26,7 +26,7 @@ def members(demo: User) -> None:
 @pytest.fixture
 def org_user(tmp_path: Path) -> Iterator[User]:
     """The owner of a product that belongs to an organisation."""
-    with started(tmp_path, "--org", "acme") as (_, port):
+    with started(tmp_path, "--org", "acme") as (_unused, port):
         yield Cloud(f"http://127.0.0.1:{port}").user()
 
 

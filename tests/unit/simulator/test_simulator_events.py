@@ -33,7 +33,7 @@ class Open:
         """The next event: name and data."""
         name = ""
         for line in self.lines:
-            field, _, value = line.decode().partition(": ")
+            field, _unused, value = line.decode().partition(": ")
             if field == "event":
                 name = value
             elif field == "data":
@@ -160,7 +160,7 @@ def test_given_a_line_break_in_a_name_then_the_stream_stays_whole(demo: User, li
 
 
 def test_given_many_streams_then_each_gets_the_event(demo: User, listen: Opener) -> None:
-    streams = [listen(demo, EVENTS) for _ in range(60)]
+    streams = [listen(demo, EVENTS) for _unused in range(60)]
     publish(demo, "hello")
     assert {stream.next()[0] for stream in streams} == {"hello"}
 
@@ -193,7 +193,7 @@ def test_given_a_device_that_goes_and_comes_back_then_the_stream_tells_both(demo
     stream = listen(demo, f"{PRODUCT_EVENTS}/spark%2Fstatus")
     for online in (False, True):
         assert demo.cloud.call("POST", f"/_simulator/devices/{FREE[0]}", json={"online": online}).status_code == 200
-        _, content = stream.next()
+        _unused, content = stream.next()
         assert (content["coreid"], content["data"]) == (FREE[0], "online" if online else "offline")
 
 
@@ -201,7 +201,7 @@ def test_given_an_update_then_its_steps_come_before_the_new_session(demo: User, 
     demo.bring_in(FREE[0])
     stream = listen(demo, f"{PRODUCT_EVENTS}/spark")
     demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
-    found = [stream.next() for _ in range(3)]
+    found = [stream.next() for _unused in range(3)]
     assert [(name, content["data"]) for name, content in found] == [
         ("spark/flash/status", "started"),
         ("spark/flash/status", "success"),

@@ -45,7 +45,7 @@ def test_given_a_shape_with_another_status_then_the_status_is_that_one(demo: Use
 
 
 def hits(user: User, count: int) -> list[bool]:
-    return [user.call("GET", "/v1/user").status_code == 500 for _ in range(count)]
+    return [user.call("GET", "/v1/user").status_code == 500 for _unused in range(count)]
 
 
 def test_given_a_probability_then_some_requests_are_hit_and_the_same_ones_again(demo: User) -> None:

@@ -102,7 +102,7 @@ def test_given_a_test_then_it_passes_or_leaves_an_error(demo: User) -> None:
     body = demo.post(f"{ALL}/{bad['id']}/test", {"data": "x"}).json()
     assert body["pass"] is False
     assert "nobody.invalid" in body["error"]
-    for _ in range(12):
+    for _unused in range(12):
         demo.call("POST", f"{ALL}/{bad['id']}/test")
     shown = demo.get(f"{ALL}/{bad['id']}")["integration"]
     assert (len(shown["logs"]), len(shown["errors"])) == (10, 10)

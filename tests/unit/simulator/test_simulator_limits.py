@@ -26,7 +26,7 @@ def limited(cloud_with: Callable[..., Cloud]) -> Cloud:
 
 
 def statuses(cloud: Cloud, count: int, method: str, path: str, **options: object) -> list[int]:
-    return [cloud.call(method, path, **options).status_code for _ in range(count)]
+    return [cloud.call(method, path, **options).status_code for _unused in range(count)]
 
 
 def is_throttled(answer: requests.Response) -> bool:
@@ -37,14 +37,14 @@ def is_throttled(answer: requests.Response) -> bool:
 
 
 def test_given_ten_refused_logins_then_even_the_right_password_is_locked_out(cloud: Cloud) -> None:
-    assert [cloud.ask_token(WRONG).status_code for _ in range(10)] == [400] * 10
+    assert [cloud.ask_token(WRONG).status_code for _unused in range(10)] == [400] * 10
     assert is_throttled(cloud.ask_token())
     stats = cloud.stats()
     assert (stats["refusals"], stats["throttled"], stats["grants"]) == (10, 1, 0)
 
 
 def test_given_a_lock_out_then_it_ends_after_half_an_hour(cloud: Cloud) -> None:
-    for _ in range(10):
+    for _unused in range(10):
         cloud.ask_token(WRONG)
     cloud.advance(HALF_AN_HOUR - 60)
     assert is_throttled(cloud.ask_token())
@@ -53,40 +53,40 @@ def test_given_a_lock_out_then_it_ends_after_half_an_hour(cloud: Cloud) -> None:
 
 
 def test_given_a_lock_out_then_tokens_that_exist_still_work(cloud: Cloud, demo: User) -> None:
-    for _ in range(10):
+    for _unused in range(10):
         cloud.ask_token(WRONG)
     assert demo.call("GET", "/v1/user").status_code == 200
 
 
 def test_given_a_success_then_the_refusals_are_counted_from_nothing(cloud: Cloud) -> None:
-    for _ in range(2):
-        for _ in range(9):
+    for _unused in range(2):
+        for _unused in range(9):
             cloud.ask_token(WRONG)
         assert cloud.ask_token().status_code == 200
 
 
 @pytest.mark.parametrize("form", [{"client_secret": "wrong"}, {"grant_type": "magic"}, {"username": None}])
 def test_given_any_kind_of_refused_token_request_then_it_counts(cloud: Cloud, form: dict[str, str | None]) -> None:
-    for _ in range(10):
+    for _unused in range(10):
         assert cloud.ask_token(**form).status_code == 400
     assert is_throttled(cloud.ask_token())
 
 
 def test_given_questions_for_a_code_then_they_are_no_refusals(cloud: Cloud) -> None:
-    for _ in range(12):
+    for _unused in range(12):
         assert cloud.ask_token(CODED).status_code == 403
     assert cloud.ask_token().status_code == 200
 
 
 def test_given_faults_at_the_token_route_then_they_are_no_refusals(cloud: Cloud) -> None:
     cloud.break_route("POST /oauth/token", "status", times=12, status=503)
-    for _ in range(12):
+    for _unused in range(12):
         assert cloud.ask_token().status_code == 503
     assert cloud.ask_token().status_code == 200
 
 
 def test_given_another_address_then_it_is_not_locked_out(cloud: Cloud) -> None:
-    for _ in range(10):
+    for _unused in range(10):
         cloud.ask_token(WRONG)
     elsewhere = Cloud(cloud.base)
     elsewhere.http.mount("http://", FromAddress("127.0.0.2"))
@@ -132,7 +132,7 @@ def test_given_a_hundred_requests_to_a_guarded_route_then_the_next_waits_five_mi
 
 
 def test_given_a_hundred_logins_then_the_next_is_throttled_and_is_no_refusal(limited: Cloud) -> None:
-    assert {limited.ask_token().status_code for _ in range(100)} == {200}
+    assert {limited.ask_token().status_code for _unused in range(100)} == {200}
     assert is_throttled(limited.ask_token())
     stats = limited.stats()
     assert (stats["grants"], stats["refusals"], stats["throttled"]) == (100, 0, 1)
@@ -154,7 +154,7 @@ def test_given_one_route_is_throttled_then_the_others_are_not(limited: Cloud) ->
 def test_given_fifty_look_ups_then_the_account_waits_an_hour_and_others_do_not(limited: Cloud) -> None:
     demo, other = limited.user(DEMO), limited.user(OTHER)
     path = "/v1/serial_numbers/B40HAB000000100"
-    assert [demo.call("GET", path).status_code for _ in range(51)] == [200] * 50 + [429]
+    assert [demo.call("GET", path).status_code for _unused in range(51)] == [200] * 50 + [429]
     assert limited.user(DEMO).call("GET", path).status_code == 429
     assert other.call("GET", path).status_code == 200
     limited.advance(3601)
@@ -165,7 +165,7 @@ def hammer(cloud: Cloud, path: str, times: int) -> set[int]:
     """The statuses of many requests in a row on one connection."""
     line = HTTPConnection(cloud.base.removeprefix("http://"), timeout=PATIENCE)
     seen = set()
-    for _ in range(times):
+    for _unused in range(times):
         line.request("GET", path)
         answer = line.getresponse()
         answer.read()
@@ -191,7 +191,7 @@ def listen(user: User) -> requests.Response:
 
 def test_given_a_hundred_opened_streams_then_the_next_waits_five_minutes(limited: Cloud) -> None:
     user = limited.user()
-    for _ in range(100):
+    for _unused in range(100):
         with listen(user) as stream:
             assert stream.status_code == 200
     assert is_throttled(listen(user))
@@ -203,8 +203,8 @@ def test_given_a_hundred_opened_streams_then_the_next_waits_five_minutes(limited
 def test_given_a_hundred_open_streams_then_one_must_close_before_the_next(limited: Cloud) -> None:
     user = limited.user()
     with ExitStack() as streams:
-        for _ in range(2):
-            for _ in range(50):
+        for _unused in range(2):
+            for _unused in range(50):
                 assert streams.enter_context(listen(user)).status_code == 200
             limited.advance(FIVE_MINUTES)
         assert is_throttled(listen(user))

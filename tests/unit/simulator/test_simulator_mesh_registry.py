@@ -142,7 +142,7 @@ def test_given_a_member_then_its_device_object_names_the_network(meshed: User) -
 
 def test_given_a_member_when_it_is_added_again_then_it_is_fine(meshed: User) -> None:
     create(meshed)
-    assert [change(meshed, "add-device", NODE).status_code for _ in range(2)] == [200, 200]
+    assert [change(meshed, "add-device", NODE).status_code for _unused in range(2)] == [200, 200]
     assert members(meshed) == [GATEWAY, NODE]
 
 

@@ -138,7 +138,7 @@ def recover(cloud: Cloud, mfa_token: str, code: str) -> requests.Response:
 
 
 def test_given_a_recovery_code_then_it_stands_in_for_the_phone_once(cloud: Cloud) -> None:
-    first, second = (cloud.ask_token(CODED, expires_in="1800").json()["mfa_token"] for _ in range(2))
+    first, second = (cloud.ask_token(CODED, expires_in="1800").json()["mfa_token"] for _unused in range(2))
     answer = recover(cloud, first, "rescue-1")
     assert (answer.status_code, answer.json()["expires_in"]) == (200, 1800)
     assert refusal(recover(cloud, second, "rescue-1")) == (400, "invalid_grant", "Could not validate recovery code.")

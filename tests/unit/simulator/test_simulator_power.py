@@ -137,8 +137,8 @@ def test_given_devices_that_reconnect_between_pages_then_careless_paging_loses_r
     demo = cloud_with("--churn", "2").user()
     demo.bring_in(*FREE)
     everything = {*FREE, QUARANTINED}
-    assert any(set(sweep(demo)) != everything for _ in range(10))
-    assert all(sorted(sweep(demo, sortAttr="deviceId")) == sorted(everything) for _ in range(10))
+    assert any(set(sweep(demo)) != everything for _unused in range(10))
+    assert all(sorted(sweep(demo, sortAttr="deviceId")) == sorted(everything) for _unused in range(10))
 
 
 # ---------------------------------------------------------------------- quarantine

@@ -23,7 +23,7 @@ def base(port: int, scheme: str = "http") -> str:
 
 
 def test_given_a_number_then_that_many_free_borons_are_known_to_the_cloud(tmp_path: Path) -> None:
-    with started(tmp_path, "--fleet", "12") as (_, port):
+    with started(tmp_path, "--fleet", "12") as (_unused, port):
         devices = Cloud(base(port)).state()["devices"]
     assert len({device["id"] for device in devices}) == 12
     assert {device["platform_id"] for device in devices} == {13}
@@ -31,7 +31,7 @@ def test_given_a_number_then_that_many_free_borons_are_known_to_the_cloud(tmp_pa
 
 
 def test_given_no_flags_then_the_documented_account_owns_the_product(tmp_path: Path) -> None:
-    with started(tmp_path) as (_, port):
+    with started(tmp_path) as (_unused, port):
         cloud = Cloud(base(port))
         (product,) = cloud.user(("demo@example.com", "demo-password")).get("/v1/user/products")["products"]
     assert (product["id"], product["slug"], product["platform_id"]) == (31337, "field-logger", 13)
@@ -43,7 +43,7 @@ def test_given_a_seed_then_the_fleet_depends_on_nothing_else(tmp_path: Path, see
     for number, chosen in enumerate(("0", seed)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with started(folder, "--fleet", "3", "--seed", chosen) as (_, port):
+        with started(folder, "--fleet", "3", "--seed", chosen) as (_unused, port):
             fleets.append([device["id"] for device in Cloud(base(port)).state()["devices"]])
     assert (fleets[0] == fleets[1]) is same
 
@@ -81,13 +81,13 @@ def test_given_a_client_that_is_kept_waiting_then_the_simulator_ends_all_the_sam
 def test_given_a_port_file_then_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
-    with started(folder) as (_, port):
+    with started(folder) as (_unused, port):
         assert os.listdir(folder) == ["port"]
         assert (folder / "port").read_text(encoding="ascii") == f"{port}\n"
 
 
 def test_given_a_taken_port_then_the_simulator_says_that_it_cannot_listen(tmp_path: Path) -> None:
-    with started(tmp_path) as (_, port):
+    with started(tmp_path) as (_unused, port):
         ended = run(["--port", str(port)])
     assert ended.returncode == 1
     assert "cannot listen" in ended.stderr
@@ -152,7 +152,7 @@ def test_given_a_malformed_file_then_it_is_refused_with_a_sentence(
 
 
 def test_given_a_latency_then_every_answer_takes_that_long_but_the_admin_ones(tmp_path: Path) -> None:
-    with started(tmp_path, "--latency", "300") as (_, port):
+    with started(tmp_path, "--latency", "300") as (_unused, port):
         cloud = Cloud(base(port))
         cloud.stats()
         began = time.monotonic()
@@ -166,7 +166,7 @@ def test_given_a_latency_then_every_answer_takes_that_long_but_the_admin_ones(tm
 def test_given_a_certificate_then_the_simulator_speaks_tls(tmp_path: Path) -> None:
     pytest.importorskip("cryptography")
     cert, key = self_signed(tmp_path)
-    with started(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key)) as (_, port):
+    with started(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key)) as (_unused, port):
         answer = requests.get(base(port, "https") + "/_simulator/stats", timeout=PATIENCE, verify=str(cert))
     assert json.loads(answer.text)["requests"] == 0
 

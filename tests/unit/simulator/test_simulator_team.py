@@ -80,7 +80,7 @@ def test_given_a_name_and_scopes_then_an_api_user_is_created_with_one_token(demo
 
 
 def test_given_an_api_user_then_the_team_shows_scopes_and_no_token(demo: User) -> None:
-    _, robot = api_user(demo, "devices:list")
+    _unused, robot = api_user(demo, "devices:list")
     row = demo.get(TEAM)["team"][-1]
     assert row["scopes"] == ["devices:list"]
     assert (row["is_programmatic"], row["product_id"]) == (True, 31337)
@@ -88,14 +88,14 @@ def test_given_an_api_user_then_the_team_shows_scopes_and_no_token(demo: User) -
 
 
 def test_given_an_api_user_then_its_token_never_expires_and_shows_its_scopes(demo: User) -> None:
-    _, robot = api_user(demo, "devices:list", "groups:list")
+    _unused, robot = api_user(demo, "devices:list", "groups:list")
     body = robot.get("/v1/access_tokens/current")
     assert (body["expires_at"], body["scopes"]) == (None, ["devices:list", "groups:list"])
 
 
 def test_given_a_scope_then_its_routes_are_open_and_others_are_not(demo: User) -> None:
     demo.bring_in(FREE[0])
-    _, robot = api_user(demo, "devices:list", "devices:get")
+    _unused, robot = api_user(demo, "devices:list", "devices:get")
     assert FREE[0] in [row["id"] for row in robot.get(DEVICES)["devices"]]
     assert robot.get(f"/v1/devices/{FREE[0]}")["id"] == FREE[0]
     answer = robot.call("GET", GROUPS)
@@ -103,7 +103,7 @@ def test_given_a_scope_then_its_routes_are_open_and_others_are_not(demo: User) -
 
 
 def test_given_a_route_without_a_scope_then_it_is_closed_to_api_users(demo: User) -> None:
-    _, robot = api_user(demo, *API_USER_SCOPES)
+    _unused, robot = api_user(demo, *API_USER_SCOPES)
     answer = robot.call("GET", "/v1/user")
     assert answer.status_code == 400
     assert answer.json() == {
@@ -114,13 +114,13 @@ def test_given_a_route_without_a_scope_then_it_is_closed_to_api_users(demo: User
 
 def test_given_an_api_user_of_a_product_then_it_sees_no_other_device(demo: User) -> None:
     demo.post("/v1/devices", {"id": FREE[1]})
-    _, robot = api_user(demo, "devices:get")
+    _unused, robot = api_user(demo, "devices:get")
     assert robot.call("GET", f"/v1/devices/{FREE[1]}").status_code == 403
 
 
 def test_given_ledger_scopes_then_an_api_user_works_on_the_owners_ledgers(demo: User) -> None:
     demo.post("/v1/ledgers", {"ledger": {"name": "mesh", "scope": "Device", "direction": "Downstream"}})
-    _, robot = api_user(demo, "ledger.definitions:list")
+    _unused, robot = api_user(demo, "ledger.definitions:list")
     assert [row["name"] for row in robot.get("/v1/ledgers")["ledgers"]] == ["mesh"]
 
 
@@ -157,7 +157,7 @@ def test_given_an_unknown_member_then_nothing_can_be_done_with_it(demo: User) ->
     assert demo.call("DELETE", f"{TEAM}/nobody").status_code == 404
     assert demo.put(f"{TEAM}/nobody", {"friendly_name": "x"}).status_code == 404
     assert demo.call("PUT", f"{TEAM}/nobody/token").status_code == 404
-    path, _ = api_user(demo, "devices:list")
+    path, _unused = api_user(demo, "devices:list")
     assert demo.put(f"{TEAM}/{path}", {}).status_code == 400
 
 
@@ -167,6 +167,6 @@ def test_given_the_route_table_then_every_scope_in_it_is_one_of_the_cloud() -> N
 
 
 def test_given_an_api_user_then_it_is_refused_like_anybody_with_a_bad_token(cloud: Cloud, demo: User) -> None:
-    _, robot = api_user(demo, "devices:list")
+    _unused, robot = api_user(demo, "devices:list")
     assert robot.call("DELETE", "/v1/access_tokens/current").json() == {"ok": True}
     assert robot.call("GET", DEVICES).status_code == 401

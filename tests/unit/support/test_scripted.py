@@ -14,7 +14,7 @@ def test_answers_come_in_their_order_and_the_repeated_one_stays(scripted_cloud: 
     scripted_cloud.answer("GET", "/v1/devices", 503, body="<html>busy</html>")
     scripted_cloud.answer("GET", "/v1/devices", json=[], headers={"X-Extra": "yes"}, repeat=True)
 
-    busy, *fine = [requests.get(f"{scripted_cloud.url}/v1/devices", timeout=5) for _ in range(3)]
+    busy, *fine = [requests.get(f"{scripted_cloud.url}/v1/devices", timeout=5) for _unused in range(3)]
 
     assert (busy.status_code, busy.text) == (503, "<html>busy</html>")
     assert busy.headers["Content-Type"].startswith("text/html")
@@ -51,7 +51,7 @@ def test_a_body_in_chunks_is_read_whole(scripted_cloud: ScriptedCloud) -> None:
 def test_a_session_keeps_its_connection(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", "/v1/user", json={}, repeat=True)
     with requests.Session() as session:
-        for _ in range(3):
+        for _unused in range(3):
             session.get(f"{scripted_cloud.url}/v1/user", timeout=5)
     assert scripted_cloud.connections == 1
 

@@ -33,7 +33,7 @@ def test_a_reset_forgets_what_has_happened(simulator: Simulator) -> None:
 
 def test_faults_strike_where_they_are_scheduled(simulator: Simulator) -> None:
     simulator.set_faults([{"route": "POST /oauth/token", "effect": "status", "status": 503}])
-    assert [login(simulator).status_code for _ in range(2)] == [503, 200]
+    assert [login(simulator).status_code for _unused in range(2)] == [503, 200]
     assert [fault["fired"] for fault in simulator.faults()] == [1]
 
 

@@ -114,7 +114,7 @@ def list_customers(world: World, call: Call) -> Reply:
 
 def set_password(world: World, call: Call) -> Reply:
     """customer_password."""
-    _, customer = _asked(world, call)
+    _unused, customer = _asked(world, call)
     password = call.fields.get("password")
     if not isinstance(password, str) or not password:
         raise bad_request("password is required")

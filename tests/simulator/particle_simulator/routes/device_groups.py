@@ -58,7 +58,7 @@ def list_groups(world: World, call: Call) -> Reply:
 
 def get_group(world: World, call: Call) -> Reply:
     """group_get."""
-    _, group = _asked_group(world, call)
+    _unused, group = _asked_group(world, call)
     return json_reply({"group": group_row(group, counted=True)})
 
 

@@ -70,7 +70,7 @@ def stream_device(world: World, call: Call) -> Reply:
 
 def stream_product_device(world: World, call: Call) -> Reply:
     """events_device, product form."""
-    _, device = asked_product_device(world, call)
+    _unused, device = asked_product_device(world, call)
     return _stream_device(device, call, for_product=True)
 
 

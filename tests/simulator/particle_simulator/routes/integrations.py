@@ -191,7 +191,7 @@ def create_webhook(world: World, call: Call) -> Reply:
 
 def edit_integration(world: World, call: Call) -> Reply:
     """integration_edit: replaces the whole configuration. Inferred: the type stays what it is."""
-    _, integration = _asked(world, call)
+    _unused, integration = _asked(world, call)
     if call.fields.get("integration_type", integration.kind) != integration.kind:
         raise bad_request("integration_type cannot be changed")
     _read(call, integration.kind, integration)
@@ -207,7 +207,7 @@ def delete_integration(world: World, call: Call) -> Reply:
 
 def test_integration(world: World, call: Call) -> Reply:
     """integration_test. Nothing is really sent: a simulator must not call strangers."""
-    _, integration = _asked(world, call)
+    _unused, integration = _asked(world, call)
     host = urlsplit(integration.settings.get("url", "")).hostname or ""
     error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE) else None
     entry = {

@@ -151,5 +151,5 @@ _ROWS: list[tuple[str, str, str, Handler, Kind]] = [
     ("pricing_impact_legacy", "GET", "/v1/pricing-impact", pricing_impact, Kind.READ),
 ]
 
-RETIRED = [Route(GROUP, name, method, path, gone, Auth.NONE, kind) for name, method, path, _, kind in _ROWS]
+RETIRED = [Route(GROUP, name, method, path, gone, Auth.NONE, kind) for name, method, path, _unused, kind in _ROWS]
 ENABLED = [Route(GROUP, name, method, path, handler, kind=kind) for name, method, path, handler, kind in _ROWS]

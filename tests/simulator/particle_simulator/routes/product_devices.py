@@ -102,7 +102,7 @@ def get_product_device(world: World, call: Call) -> Reply:
 
 def update_product_device(world: World, call: Call) -> Reply:
     """device_update, product route."""
-    _, device = asked_product_device(world, call)
+    _unused, device = asked_product_device(world, call)
     if call.files:
         return flash(world, device, call)
     return json_reply(product_change(world, device, call.fields))
@@ -110,7 +110,7 @@ def update_product_device(world: World, call: Call) -> Reply:
 
 def remove_product_device(world: World, call: Call) -> Reply:
     """product_device_remove; with `deny` it is device_deny_quarantined, which keeps the row."""
-    _, device = asked_product_device(world, call)
+    _unused, device = asked_product_device(world, call)
     if call.fields.get("deny") in (True, "true"):
         device.denied = True
     else:
@@ -120,14 +120,14 @@ def remove_product_device(world: World, call: Call) -> Reply:
 
 def unclaim_product_device(world: World, call: Call) -> Reply:
     """device_unclaim_product: the device stays in the product."""
-    _, device = asked_product_device(world, call)
+    _unused, device = asked_product_device(world, call)
     world.unclaim(device)
     return json_reply({"ok": True})
 
 
 def ping_product_device(world: World, call: Call) -> Reply:
     """device_ping, product route."""
-    _, device = asked_product_device(world, call)
+    _unused, device = asked_product_device(world, call)
     return json_reply(ping(world, device))
 
 

@@ -135,7 +135,7 @@ def edit_firmware(world: World, call: Call) -> Reply:
 
 def download_firmware(world: World, call: Call) -> Reply:
     """firmware_download."""
-    _, firmware = _asked(world, call)
+    _unused, firmware = _asked(world, call)
     return Reply(200, firmware.binary, {}, "application/octet-stream")
 
 

@@ -38,7 +38,7 @@ def log_in(world: World, call: Call) -> Reply:
 
 def get_access_token(world: World, call: Call) -> Reply:
     """spark_2014_access_token; its time is written with an offset."""
-    scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+    scheme, _unused, value = call.headers.get("Authorization", "").partition(" ")
     account, until = world.sessions.get(value.strip(), (None, 0.0))
     if scheme.lower() != "bearer" or account is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")

@@ -117,7 +117,7 @@ def check_sim(world: World, call: Call) -> Reply:
 
 def sim_usage(world: World, call: Call) -> Reply:
     """sim_usage."""
-    _, sim = _asked(world, call)
+    _unused, sim = _asked(world, call)
     return json_reply({"iccid": sim.iccid, "usage_by_day": usage_rows(used_by_day(world, sim))})
 
 
@@ -142,7 +142,7 @@ def _offset_time(moment: float) -> str:
 
 def cellular_status(world: World, call: Call) -> Reply:
     """cellular_status: the first call begins a check, later ones wait for its end; always 202."""
-    _, sim = _asked(world, call)
+    _unused, sim = _asked(world, call)
     now = world.now()
     begun = world.sim_checks.get(sim.iccid)
     if begun is None or begun + CHECK_LIFE <= now:
@@ -193,7 +193,7 @@ def change_sim(world: World, call: Call) -> Reply:
     action = call.fields.get("action")
     if action == "activate" and "p" not in call.path:
         return _activate(world, call)
-    _, sim = _asked(world, call)
+    _unused, sim = _asked(world, call)
     if action is not None and action not in ("deactivate", "reactivate"):
         raise bad_request("action must be activate, deactivate or reactivate")
     if action is None and "mb_limit" not in call.fields:
@@ -210,7 +210,7 @@ def change_sim(world: World, call: Call) -> Reply:
 
 def release_sim(world: World, call: Call) -> Reply:
     """sim_release, which also deactivates; here it is always done at once."""
-    _, sim = _asked(world, call)
+    _unused, sim = _asked(world, call)
     if status_of(sim) == ACTIVE:
         act(world, sim, "deactivate", INACTIVE)
     sim.owner, sim.released, sim.status = None, True, None

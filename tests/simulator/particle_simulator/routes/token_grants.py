@@ -85,7 +85,7 @@ def _client(world: World, call: Call) -> Client:
 
 def basic_credentials(header: str) -> tuple[str, str] | None:
     """Name and secret of a Basic header, or None for anything else."""
-    scheme, _, packed = header.partition(" ")
+    scheme, _unused, packed = header.partition(" ")
     if scheme.lower() != "basic":
         return None
     try:

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A module that its action carries out says so where Ansible has not found the action."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+PLUGINS = "ansible_collections.meshfleet.particle.plugins"
+ACTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "plugins" / "action").glob("[a-z]*.py"))
+NEEDED = {"fleet_outcome": {"fleet": {}}}
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIONS if name != "device_facts"])
+def test_the_way_out_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with patch_module_args(NEEDED.get(name, {})), pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"{PLUGINS}.modules.{name}", run_name="__main__", alter_sys=True)
+    said = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, said["failed"]) == (1, True)
+    assert "call the module by its full name, which begins with meshfleet.particle." in said["msg"]
