@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
     DeviceRecord,
+    Identifier,
     Manifest,
     Observed,
     ObservedDevice,
@@ -27,13 +28,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     batches,
     difference,
     make_plan,
+    only_imported,
     removals,
+    with_more_changes,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
     MemberPlan,
     Membership,
+    MeshPlan,
     Shared,
 )
 
@@ -242,12 +246,12 @@ class TestForAnyFleet:
     def test_batches_are_exactly_the_changes(self, manifest: Manifest, cloud: SmallCloud, size: int) -> None:
         plans = cloud.plan(manifest).devices
         calls = batches(plans, size)
-        assert all(1 <= len(devices) <= size for _, _, devices in calls)
+        assert all(1 <= len(devices) <= size for _unused, _unused, devices in calls)
         sent = [(change, group, device) for change, group, devices in calls for device in devices]
         wanted = {("add", group, device.id) for device in plans for group in device.add_groups}
         wanted |= {("remove", group, device.id) for device in plans for group in device.remove_groups}
         assert sorted(sent) == sorted(wanted)
-        changes = [change for change, _, _ in calls]
+        changes = [change for change, _unused, _unused in calls]
         assert changes == sorted(changes), "what is removed comes last"
 
     @given(MANIFESTS, clouds())
@@ -349,8 +353,26 @@ class TestAnAccount:
 
     def test_a_device_that_is_not_there_is_refused_otherwise(self) -> None:
         plan = self.plan(DeviceRecord(ONE, {"name": "a"}))
-        assert plan.devices == ()
-        assert "declare claimed: true" in plan.refused[ONE]
+        missing = "is not among the devices of the account; declare claimed: true to claim it"
+        assert (plan.devices, plan.refused) == ((), {ONE: missing})
+
+    def test_it_can_be_claimed_by_its_serial_number(self) -> None:
+        by_serial = Identifier("serial_number", "PH-SN-0001")
+        (device,) = self.plan(DeviceRecord("PH-SN-0001", claimed=True, declared_by=by_serial)).devices
+        assert (device.claims, device.declared_by) == (True, by_serial)
+
+    def test_it_cannot_be_claimed_by_a_label_that_no_cloud_looks_up(self) -> None:
+        plan = self.plan(DeviceRecord("8901", claimed=True, declared_by=Identifier("iccid", "8901")))
+        missing = "is not among the devices of the account, and no cloud finds a device by its iccid"
+        assert (plan.devices, plan.refused) == ((), {"8901": missing})
+
+    def test_a_device_that_is_not_there_need_not_be_given_up(self) -> None:
+        plan = self.plan(DeviceRecord(ONE, claimed=False))
+        assert (plan.changed, plan.refused) == (False, {})
+
+    def test_a_device_of_the_account_is_given_up_when_that_is_declared(self) -> None:
+        (device,) = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {})).devices
+        assert (device.unclaims, device.changes) == (True, {"claimed": (True, False)})
 
 
 class TestAClaimInAProduct:
@@ -430,9 +452,63 @@ class TestWhatIsToBeAbsent:
         plan = make_plan(Manifest("p", False, {}, records, absent=True), Observed({}))
         assert [device.id for device in plan.devices] == [TWO, ONE]
 
+    def test_a_member_leaves_its_mesh_with_all_the_rest(self) -> None:
+        member = MemberPlan(changes={"mesh": ("barn", None)})
+        seen = ObservedDevice(ONE, {}, frozenset({"south", "mesh-barn", "north"}))
+        manifest = Manifest("p", False, {}, (DeviceRecord(ONE, declared_by=Identifier("imei", "35")),), absent=True)
+        (device,) = make_plan(manifest, Observed({ONE: seen}), MeshPlan({ONE: member})).devices
+        changes = {"product": ("p", None), "groups": (["north", "south"], []), "mesh": ("barn", None)}
+        assert device == DevicePlan(
+            ONE,
+            changes,
+            removes=True,
+            remove_groups=frozenset({"south", "mesh-barn", "north"}),
+            mesh=member,
+            declared_by=Identifier("imei", "35"),
+        )
+
     def test_those_that_leave_are_counted(self) -> None:
         devices = (DevicePlan(ONE, {}, removes=True), DevicePlan(TWO, {}, unclaims=True), DevicePlan(IDS[2], {}))
         assert removals(Plan((), (), devices, {})) == (ONE, TWO)
+
+
+class TestLaterLooks:
+    """Some of a device is known only once the others are done: what is found then is shown with the rest."""
+
+    PLAN = Plan(
+        ("north",),
+        (),
+        (
+            DevicePlan("35", {"name": ("a", "b")}, fields={"name": "b"}, declared_by=Identifier("imei", "35")),
+            DevicePlan(ONE, {"notes": (None, "n")}),
+            DevicePlan(TWO, {}),
+        ),
+        {},
+    )
+
+    def test_what_was_found_stands_beside_what_was_planned_which_has_the_last_word(self) -> None:
+        found = {"35": {"groups": ([], ["north"]), "name": ("z", "b")}}
+        plan = with_more_changes(self.PLAN, found, frozenset())
+        first, *others = plan.devices
+        assert first.changes == {"groups": ([], ["north"]), "name": ("a", "b")}
+        assert (first.fields, first.declared_by) == ({"name": "b"}, Identifier("imei", "35"))
+        assert (plan.create_groups, others) == (("north",), list(self.PLAN.devices[1:]))
+
+    def test_who_does_not_change_is_not_made_to_by_what_is_found(self) -> None:
+        assert with_more_changes(self.PLAN, {TWO: {"groups": ([], ["north"])}}, frozenset()) == self.PLAN
+
+    def test_who_turns_out_to_be_as_declared_does_not_change(self) -> None:
+        plan = with_more_changes(self.PLAN, {"35": {"groups": ([], ["north"])}}, {"35"})
+        assert [device.changed for device in plan.devices] == [False, True, False]
+
+    def test_an_import_comes_first_and_alone(self) -> None:
+        label = Identifier("imei", "35")
+        changes = {"product": (None, "p"), "name": (None, "a")}
+        groups = frozenset({"north"})
+        device = DevicePlan(
+            "35", changes, imports=True, claims=True, add_groups=groups, fields={"name": "a"}, declared_by=label
+        )
+        assert only_imported(device) == DevicePlan("35", changes, imports=True, claims=True, declared_by=label)
 
 
 def test_the_difference_shows_only_what_changes() -> None:
@@ -454,7 +530,7 @@ def test_the_difference_shows_what_is_removed() -> None:
 def test_who_is_a_network_s_own_is_a_gateway_before_and_a_node_after() -> None:
     groups = frozenset({"mesh-barn", "mesh-gateway", "mesh-node", "north"})
     calls = batches([DevicePlan(ONE, {}, add_groups=groups, remove_groups=groups)], 10)
-    assert [f"{change} {group}" for change, group, _ in calls] == [
+    assert [f"{change} {group}" for change, group, _unused in calls] == [
         *("add mesh-gateway", "add mesh-barn", "add north", "add mesh-node"),
         *("remove mesh-node", "remove mesh-barn", "remove north", "remove mesh-gateway"),
     ]
