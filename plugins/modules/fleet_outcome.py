@@ -31,7 +31,10 @@ attributes:
     details: Changes nothing.
 options:
   fleet:
-    description: The registered result of M(meshfleet.particle.fleet) with C(from_inventory).
+    description:
+      - The registered result of M(meshfleet.particle.fleet) with C(from_inventory), or of its C(hosts) the host's own.
+      - The result of a large fleet is large, and Ansible copies what it hands to a host. To hand all of it to each
+        host takes the square of their number, from some hundreds on more time than everything else.
     type: dict
     required: true
 seealso:
@@ -50,6 +53,12 @@ EXAMPLES = r"""
 - name: Fail the hosts whose device failed, and no others
   meshfleet.particle.fleet_outcome:
     fleet: "{{ fleet }}"
+
+- name: The same for thousands of hosts, each of which is handed its own part alone
+  meshfleet.particle.fleet_outcome:
+    fleet: >-
+      {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}}
+      if 'hosts' in fleet else fleet }}
 """
 
 RETURN = r"""
