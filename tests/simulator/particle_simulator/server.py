@@ -91,8 +91,8 @@ class Front:
             stats.connections += 1
         found = self._simulation.table.find(request.method, path)
         route, key, values = found or (None, f"{request.method} {path}", {})
-        stats.arrived(route, key)
         address = request.remote or ""
+        stats.arrived(route, key, address)
         held = self._simulation.admit(route, address)
         if held is not None:
             return self._response(held)

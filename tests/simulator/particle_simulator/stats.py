@@ -25,10 +25,12 @@ class Stats:
         self.connections = 0
         self.unknown_routes = 0
         self.by_route: Counter[str] = Counter()
+        self.by_address: Counter[str] = Counter()
 
-    def arrived(self, route: Route | None, key: str) -> None:
+    def arrived(self, route: Route | None, key: str, address: str) -> None:
         """A request came in. A write counts when it is tried: whether it is refused shows elsewhere."""
         self.requests += 1
+        self.by_address[address] += 1
         if route is None:
             self.unknown_routes += 1
             return
@@ -62,4 +64,5 @@ class Stats:
             "connections": self.connections,
             "unknown_routes": self.unknown_routes,
             "by_route": dict(sorted(self.by_route.items())),
+            "by_address": dict(sorted(self.by_address.items())),
         }

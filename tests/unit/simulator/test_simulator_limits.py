@@ -131,6 +131,14 @@ def test_given_a_hundred_requests_to_a_guarded_route_then_the_next_waits_five_mi
     assert statuses(limited, 1, method, path) == [answer]
 
 
+def test_given_two_addresses_then_each_has_windows_of_its_own_and_is_counted_apart(limited: Cloud) -> None:
+    for address in ("127.0.0.2", "127.0.0.3"):
+        elsewhere = Cloud(limited.base)
+        elsewhere.http.mount("http://", FromAddress(address))
+        assert statuses(elsewhere, 101, "DELETE", "/v1/access_tokens/nope") == [401] * 100 + [429]
+    assert limited.stats()["by_address"] == {"127.0.0.2": 101, "127.0.0.3": 101}
+
+
 def test_given_a_hundred_logins_then_the_next_is_throttled_and_is_no_refusal(limited: Cloud) -> None:
     assert {limited.ask_token().status_code for _unused in range(100)} == {200}
     assert is_throttled(limited.ask_token())
