@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The jobs of `soak.py`, which imports this once its clock can be turned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+from soak import PASSWORD, PATIENCE, PRODUCT, USERNAME, manifest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.naming import (
+    GROUP_KEYS,
+    host_groups,
+    host_names,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Filters, sources_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out
+from support.declared import as_declared, seen
+
+LOGIN = PasswordLogin(USERNAME, PASSWORD)
+TOKEN_SECONDS = 2 * 86400
+FILTERS = Filters()
+
+
+class Jobs:
+    """What is done on a day, and what became of it."""
+
+    def __init__(self, url: str, folder: Path, clock: Callable[[], float]) -> None:
+        self._url = url
+        self._clock = clock
+        self._environment = {"XDG_RUNTIME_DIR": str(folder / "runtime"), "HOME": str(folder)}
+        (folder / "runtime").mkdir(exist_ok=True)
+        self._token_file = folder / "tokens.json"
+        self._ids = sorted(device["id"] for device in self._state()["devices"])
+        self._begin()
+
+    def _begin(self) -> None:
+        self._done: Counter[str] = Counter()
+        self._failed: list[str] = []
+        self._retries = 0
+
+    def told(self) -> dict[str, Any]:
+        """What became of the jobs since this was asked last."""
+        told = {"done": dict(self._done), "failed": self._failed, "retries": self._retries}
+        self._begin()
+        return told
+
+    def rotate(self) -> None:
+        """Another token in the file, and the end of the old one."""
+
+        def work(task: Task) -> dict[str, Any]:
+            tokens = self._tokens(task, TokenStore(self._token_file))
+            label = Label(self._url, *LOGIN.names, "soak")
+            return tokens.rotated(LOGIN, label, {"expires_in": str(TOKEN_SECONDS)}, check_mode=False)
+
+        self._do("rotate", work)
+
+    def inventory(self) -> None:
+        """All devices by name and in groups, with the token of the file."""
+
+        def work(task: Task) -> dict[str, Any]:
+            with task.session() as http:
+                gathered = gather(http, sources_from({"products": [PRODUCT]}), FILTERS.queries())
+            devices = chosen(gathered, FILTERS, self._clock())
+            groups = host_groups(devices, GROUP_KEYS)
+            names = host_names(devices, ["name", "id"], dict.fromkeys(groups))
+            return {"failed": len(set(names.values())) != len(self._ids) or not groups}
+
+        self._do("inventory", work, token_file=str(self._token_file))
+
+    def look(self) -> None:
+        """A task that logs in itself, which the tasks of an hour share."""
+
+        def work(task: Task) -> dict[str, Any]:
+            with task.session() as http:
+                return {"devices": http.call("GET /v1/devices", doing="list the devices").data}
+
+        for _ in range(3):
+            self._do("look", work, username=USERNAME, password=PASSWORD)
+
+    def provision(self, day: int) -> None:
+        """What the role does: a token of its own, the fleet as declared today, twice, and the end of the token."""
+        data = manifest(self._ids, day)
+        declared = as_declared(seen(self._state()), data)
+
+        def work(task: Task) -> dict[str, Any]:
+            tokens = self._tokens(task, None)
+            label = Label(self._url, *LOGIN.names, "")
+            wish = {"expires_in": "3600"}
+            token = tokens.present(LOGIN, label, wish, None, check_mode=False)["access_token"]
+            try:
+                tokens.http.authorize(token)
+                first, second = (
+                    reconcile(
+                        tokens.http, read_manifest(data), check_mode=False, proof=Proof("read"), warn=lambda text: None
+                    )
+                    for _ in range(2)
+                )
+            finally:
+                tokens.revoke_one(token, None, check_mode=False)
+            wrong = [result["msg"] for result in (first, second) if result.get("failed")]
+            if not wrong and (not first["changed"] or second["changed"]):
+                wrong = [f"changed: {first['changed']}, then {second['changed']}"]
+            if not wrong and seen(self._state()) != declared:
+                wrong = ["the cloud is not as declared"]
+            return {"failed": bool(wrong), "msg": " ".join(wrong)}
+
+        self._do("provision", work)
+
+    def _tokens(self, task: Task, kept: TokenStore | None) -> Tokens:
+        return Tokens(task.connect(task.settings(())), task.sessions(), kept, task.warn)
+
+    def _do(self, name: str, work: Work, **options: Any) -> None:
+        task = Task({"api_url": self._url, **options}, False, lambda text: None, lambda text: None, self._environment)
+        result = carry_out(task, work)
+        self._done[name] += 1
+        self._retries += int(result["cloud"]["retries"]) if "cloud" in result else 0
+        if result.get("failed"):
+            self._failed.append(f"{name}: {result.get('msg')} {result.get('exception', '')}")
+
+    def _state(self) -> dict[str, Any]:
+        return dict(requests.get(f"{self._url}/_simulator/state", timeout=PATIENCE).json())
