@@ -29,6 +29,13 @@ settings.register_profile("full", patient, max_examples=FULL_EXAMPLES, print_blo
 settings.load_profile("full" if FULL else "quick")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only `make test-all` runs; pytest says how much that is."""
+    left_out = [] if FULL else [item for item in items if item.get_closest_marker("only_full")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def _simulator_process() -> Iterator[Simulator]:
     with running_simulator("--fleet", str(FLEET)) as simulator:
