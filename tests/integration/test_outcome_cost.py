@@ -31,8 +31,8 @@ def cpu_of_outcomes(folder: Path, devices: int) -> float:
     result.write_text(json.dumps({"changed": True, "hosts": hosts, "devices": list(hosts.values())}))
     inventory = folder / "hosts.json"
     inventory.write_text(json.dumps({"all": {"hosts": {name: {} for name in list(hosts)[:HOSTS]}}}))
-    (block,) = yaml.safe_load((ROOT / "roles/provision/tasks/main.yml").read_text())
-    (tell,) = [task for task in block["block"] if task["name"] == TASK]
+    steps = yaml.safe_load((ROOT / "roles/provision/tasks/main.yml").read_text())
+    (tell,) = [task for step in steps for task in step.get("block", []) if task["name"] == TASK]
     read = "{{ lookup('ansible.builtin.file', '" + str(result) + "') | from_json }}"
     tasks = [
         {"name": "Read", "ansible.builtin.set_fact": {"provision_result": read}, "run_once": True},
