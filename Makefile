@@ -74,6 +74,10 @@ unit: setup packages ## tests of the parts
 integration: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
 	python -m pytest -n 2 --dist loadfile tests/integration
 
+.PHONY: picture
+picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo
+	python tests/demo.py docs/images/mesh.svg
+
 .PHONY: bench
 bench: setup $(CLIENT)/.installed ## measurements; they print figures and assert nothing about time
 	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; python "$$bench"; done

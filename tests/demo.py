@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What `make demo` runs: a cloud with a fleet straight from the factory, and the playbook that provisions it."""
+"""What `make demo` runs: a cloud with a fleet straight from the factory, and the playbook that provisions it.
+
+With the path of a file as argument, a picture of the first of its networks is drawn into that: `make picture`.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,14 @@ from pathlib import Path
 
 import yaml
 
+from support.mesh_picture import members_of, picture_of
 from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 FLEET = 1_000
 NETWORKS = 10
+FLAGS = ("--fleet", str(FLEET))
+DRAWN = "site-00"
+"""The network of the picture."""
 
 
 def manifest_for(cloud: Simulator) -> dict[str, object]:
@@ -32,9 +39,9 @@ def manifest_for(cloud: Simulator) -> dict[str, object]:
     return {"product": PRODUCT_SLUG, "networks": {site: {} for site in seen}, "devices": devices}
 
 
-def main() -> int:
-    """Start the cloud, write the manifest, run the playbook; its exit status."""
-    with running_simulator("--fleet", str(FLEET)) as cloud, tempfile.TemporaryDirectory() as folder:
+def main(picture: Path | None) -> int:
+    """Start the cloud, write the manifest, run the playbook, draw; its exit status."""
+    with running_simulator(*FLAGS) as cloud, tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "fleet.yml"
         manifest.write_text(yaml.safe_dump(manifest_for(cloud), sort_keys=False), encoding="utf-8")
         print(f"A simulated Particle cloud with {FLEET} devices in their boxes listens on {cloud.url}.", flush=True)
@@ -53,8 +60,10 @@ def main() -> int:
             f"{stats['writes']} writes, {stats['grants']} logins, {stats['revocations']} revocations, "
             f"{stats['throttled']} throttled."
         )
+        if picture is not None and status == 0:
+            picture.write_text(picture_of(DRAWN, members_of(cloud.state(), DRAWN)), encoding="utf-8")
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

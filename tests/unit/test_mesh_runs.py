@@ -622,6 +622,22 @@ class TestTheProof:
         assert sweeps <= len(clock.slept) + 3
 
     @BACKENDS
+    def test_a_dry_run_that_finds_nothing_to_write_looks_once_and_waits_for_nobody(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str], backend: str
+    ) -> None:
+        data = declared(PRODUCT, backend, {"barn": (ids[:1], ids[1:10])})
+        predicted = run(http, data, check_mode=True, verify="online")
+        assert predicted["networks"]["barn"] == {"gateways": 1, "nodes": 9}
+        meshed.change_device(ids[3], online=False)
+        run(http, data)
+
+        writes = meshed.stats()["writes"]
+        seen = run(http, data, check_mode=True, verify="online")
+        assert seen["networks"]["barn"]["joined"] == 9
+        assert statuses(seen) == {device: "pending" if device == ids[3] else "ok" for device in ids[:10]}
+        assert (seen["changed"], meshed.stats()["writes"]) == (False, writes)
+
+    @BACKENDS
     @pytest.mark.parametrize("strict", [False, True])
     def test_who_sleeps_is_pending_and_has_failed_only_for_the_strict(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str], backend: str, strict: bool

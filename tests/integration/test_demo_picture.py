@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The picture in the guide is what the demo makes, and it says so when it is no more."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import demo
+
+from support.mesh_picture import Member, members_of, picture_of
+from support.paths import ROOT
+from support.plays import TASK, cloud_environment, run_task
+from support.simulator import running_simulator
+
+PICTURE = ROOT / "docs" / "images" / "mesh.svg"
+ANEW = "docs/images/mesh.svg is not what the demo makes any more: draw it anew with `make picture`, and look at it"
+
+
+def test_the_network_in_the_guide_is_the_one_that_the_demo_forms() -> None:
+    # Of the demo only what is in the picture: the network's own members, told the same.
+    with running_simulator(*demo.FLAGS) as cloud:
+        whole = demo.manifest_for(cloud)
+        of_it = [device for device in whole["devices"] if device["mesh"]["network"] == demo.DRAWN]
+        manifest = {**whole, "networks": {demo.DRAWN: whole["networks"][demo.DRAWN]}, "devices": of_it}
+        options = {"manifest": manifest, "verify": "online"}
+        result = run_task("fleet", options, cloud_environment(cloud.url)).succeeded().result(TASK)
+        drawn = picture_of(demo.DRAWN, members_of(cloud.state(), demo.DRAWN))
+    assert result["networks"][demo.DRAWN]["joined"] == len(of_it) == demo.FLEET // demo.NETWORKS
+    assert PICTURE.read_text(encoding="utf-8") == drawn, ANEW
+
+
+def test_whoever_has_not_joined_is_seen_as_that() -> None:
+    members = [
+        Member("a <gateway>", "gateway", "joined", None, None),
+        Member("near", "node", "joined", "a <gateway>", -50),
+        Member("far", "node", "lost", None, None),
+    ]
+    picture = ElementTree.fromstring(picture_of("barn", members))
+    titles = [title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles == [
+        "Network barn: 1 gateway, 2 nodes, 2 joined",
+        "a <gateway>: joined",
+        "near: joined through a <gateway>, -50 dBm",
+        "far: lost",
+    ]
+    marks = [mark.get("fill") for mark in picture.iter() if mark.tag.endswith(("rect", "circle")) and len(mark)]
+    assert len(marks) == 3
+    assert marks[0] == marks[1] != marks[2]
