@@ -103,7 +103,7 @@ def _rings() -> Iterator[str]:
 
 def _links(members: Iterable[Member], places: Mapping[str, tuple[float, float]]) -> Iterator[str]:
     for member in members:
-        if member.parent in places:
+        if member.parent is not None and member.parent in places:
             (x1, y1), (x2, y2) = places[member.name], places[member.parent]
             yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{_LINE}" stroke-width="0.7"/>'
 
