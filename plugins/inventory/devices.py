@@ -125,13 +125,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selectio
     sources_from,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
+    Task,
+    argument_spec,
+    carry_out,
+    missing_library,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
     CREDENTIALS,
     SECRETS,
     secrets_in,
     shared_argument_spec,
 )
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._validation import told
 
 display = Display()
 
@@ -165,7 +171,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Fill the inventory. :raises AnsibleParserError: in the words of the failure, free of secrets."""
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleParserError("The Python library 'requests' is missing: install it for Ansible's own Python.")
+            raise AnsibleParserError(missing_library())
         self._read_config_data(path)
         options = self._validated()
         filters = _checked(options)
@@ -185,7 +191,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             redact = Redactor()
             for part in [evaluated, *(evaluated.get("accounts") or [])]:
                 redact.learn_all(secrets_in(part, SECRETS) if isinstance(part, dict) else [])
-            raise AnsibleParserError(redact("; ".join(validation.error_messages)))
+            raise AnsibleParserError(redact(told(validation.error_messages, evaluated, SPEC)))
         return dict(validation.validated_parameters)
 
     def _gathered(self, options: dict[str, Any], filters: Filters, path: str, cache: bool) -> list[Gathered]:

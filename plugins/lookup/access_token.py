@@ -16,7 +16,7 @@ description:
     one login, which all hosts, forks and tasks share for an hour, however often the lookup is evaluated.
 options:
   _terms:
-    description: None.
+    description: Nothing. What the lookup takes, it takes by name.
     required: false
   api_url:
     description: Address of the cloud's API.
@@ -101,10 +101,16 @@ seealso:
 EXAMPLES = r"""
 - name: Use one token for all tasks of the play
   hosts: all
+  gather_facts: false
   module_defaults:
     group/meshfleet.particle.particle:
       access_token: >-
         {{ lookup('meshfleet.particle.access_token', username=particle_username, password=particle_password) }}
+  tasks:
+    - name: Gather the facts of each host's device
+      meshfleet.particle.device_facts:
+        id: "{{ device_id }}"
+        product: field-logger
 """
 
 RETURN = r"""
@@ -122,7 +128,8 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, missing_library
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import shared_argument_spec
 
 display = Display()
@@ -135,6 +142,8 @@ class LookupModule(LookupBase):
         """The token as the only element. :raises AnsibleLookupError: in the words of the failure, free of secrets."""
         if terms:
             raise AnsibleLookupError("The lookup access_token takes options by name, and nothing else.")
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise AnsibleLookupError(missing_library())
         self.set_options(var_options=variables, direct=kwargs)
         # What comes from the environment is left there: sources of credentials are compared whole.
         options = {name: kwargs.get(name) for name in shared_argument_spec()}

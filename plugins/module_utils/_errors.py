@@ -10,6 +10,7 @@ known, from OAuth objects to HTML pages of a proxy. They are read here, and nowh
 from __future__ import annotations
 
 import base64
+import difflib
 import json
 import re
 import urllib.parse
@@ -56,6 +57,13 @@ HINTS: Mapping[str, str] = {
     "internal": "This is a mistake in the collection: please report it with the text above.",
 }
 """The closed list of error codes, each with the next step for the user."""
+
+
+def perhaps(word: Any, known: Iterable[str]) -> str:
+    """What to put behind a refusal of ``word``: the one of ``known`` that it looks like, or nothing."""
+    near = difflib.get_close_matches(str(word).lower(), list(map(str, known)), n=1)
+    return f"; perhaps {near[0]} is meant" if near else ""
+
 
 REFUSED_LOGIN = frozenset(
     [

@@ -10,13 +10,14 @@ and where an error becomes the documented failure.
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import CUSTOMARY_CLIENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
@@ -153,11 +154,16 @@ def carry_out(task: Task, work: Work) -> dict[str, Any]:
     return result
 
 
+def missing_library() -> str:
+    """What to say where `REQUESTS_IMPORT_ERROR` is set: a module and a plugin may run in Pythons of their own."""
+    return f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
+
+
 def run_module(spec: Mapping[str, Any], work: Work) -> None:
     """The main of a module that runs where Ansible puts it."""
     module = AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
     if REQUESTS_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+        module.fail_json(msg=missing_library(), exception=REQUESTS_IMPORT_ERROR)
     task = Task(module.params, module.check_mode, module.warn, module.debug)
     result = carry_out(task, work)
     # Ansible masks the values of no_log options by itself, but not what came from the environment or the cloud.

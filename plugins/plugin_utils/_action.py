@@ -8,7 +8,6 @@ An action is the module of the same name, carried out on the controller: same op
 from __future__ import annotations
 
 import os
-import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -19,8 +18,9 @@ from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out, missing_library
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import secrets_in
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._validation import told
 
 display = Display()
 
@@ -42,12 +42,12 @@ class ParticleAction(ActionBase):
         self._task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         if REQUESTS_IMPORT_ERROR is not None:
-            message = f"The Python library 'requests' is missing: install it for {sys.executable}."
-            return {**result, "failed": True, "msg": message, "exception": REQUESTS_IMPORT_ERROR}
+            return {**result, "failed": True, "msg": missing_library(), "exception": REQUESTS_IMPORT_ERROR}
         validation = ArgumentSpecValidator(dict(self.SPEC)).validate(dict(self._task.args))
         if validation.error_messages:
             # Ansible's own way to report this would quote the lines of the play, secrets included.
-            return {**result, "failed": True, "msg": self._redactor()("; ".join(validation.error_messages))}
+            message = told(validation.error_messages, self._task.args, self.SPEC)
+            return {**result, "failed": True, "msg": self._redactor()(message)}
         task = Task(
             validation.validated_parameters,
             bool(self._task.check_mode),

@@ -125,7 +125,7 @@ class TestFilters:
         with pytest.raises(ParticleError) as caught:
             filters(ids=[], groups=["north", " "], platforms=["boron", "borom"])
         assert caught.value.code == "conflict"
-        for part in ("ids is empty", "groups has an empty entry", "names borom; known are argon"):
+        for part in ("ids is empty", "has an empty entry", "names borom; known are argon", "; perhaps boron is meant"):
             assert part in caught.value.message
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, perhaps
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.declared_networks import read_networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, dotted
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
@@ -230,7 +230,9 @@ class _Reader(PartReader):
             self._has_gateway.add(str(name))
         if not isinstance(name, str) or name not in networks:
             known = f"declared are {', '.join(networks)}" if networks else "none is"
-            self.wrong((*place, "network"), f"{name!r} is not declared under networks; {known}")
+            self.wrong(
+                (*place, "network"), f"{name!r} is not declared under networks; {known}{perhaps(name, networks)}"
+            )
         elif networks[name].absent:
             self.wrong((*place, "network"), f"{name} is declared absent")
         elif networks[name].backend == NETWORKS and "parameters" in mesh:

@@ -12,6 +12,8 @@ import string
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import perhaps
+
 IDENTIFIERS = ("id", "serial_number", "iccid", "imei")
 PLACEHOLDERS = ("index", *IDENTIFIERS, "network", "role")
 
@@ -31,7 +33,9 @@ def read_template(text: str) -> tuple[Part, ...]:
             parts.append((literal, "", None))
             continue
         if name not in PLACEHOLDERS or conversion:
-            raise ValueError(f"{{{name}}} is not known; known are {', '.join(PLACEHOLDERS)}")
+            raise ValueError(
+                f"{{{name}}} is not known; known are {', '.join(PLACEHOLDERS)}{perhaps(name, PLACEHOLDERS)}"
+            )
         if width and not (width.isascii() and width.isdigit() and int(width)):
             raise ValueError(f"{{{name}:{width}}} has no width: it must be a number above 0")
         parts.append((literal, name, int(width) if width else None))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import perhaps
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where
 
 _DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
@@ -35,7 +36,7 @@ class PartReader:
             return {}
         for key in value:
             if key not in keys:
-                self.wrong((*place, str(key)), f"unknown key; known are {', '.join(keys)}")
+                self.wrong((*place, str(key)), f"unknown key; known are {', '.join(keys)}{perhaps(key, keys)}")
         return value
 
     def sequence(self, value: Any, place: Place) -> list[Any]:
@@ -62,7 +63,7 @@ class PartReader:
     def choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
         """One of ``choices``."""
         if value not in choices:
-            self.wrong(place, f"{value!r} is none of {', '.join(choices)}")
+            self.wrong(place, f"{value!r} is none of {', '.join(choices)}{perhaps(value, choices)}")
         return str(value)
 
     def device_id(self, value: Any, place: Place) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, perhaps
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS, platform_named
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
@@ -148,8 +148,9 @@ def filters_from(options: Mapping[str, Any]) -> Filters:
     platforms = {str(value): platform_named(str(value)) for value in given.get("platforms") or ()}
     unknown = [value for value, platform in platforms.items() if platform is None]
     if unknown:
-        known = ", ".join(sorted(PLATFORMS.values()))
-        mistakes.append(f"platforms names {', '.join(unknown)}; known are {known}, and numbers")
+        known = sorted(PLATFORMS.values())
+        near = "".join(perhaps(value, known) for value in unknown)
+        mistakes.append(f"platforms names {', '.join(unknown)}; known are {', '.join(known)}, and numbers{near}")
     if mistakes:
         message = f"filters makes no sense: {'; '.join(mistakes)}."
         raise ParticleError("conflict", message, hint="Correct filters, or leave out what shall not count.")

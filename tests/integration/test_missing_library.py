@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Where Python lacks the library `requests`, everything says so in one sentence with the command that helps."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.inventories import inventory_file, read_inventory
+from support.playbooks import run_playbook
+
+SENTENCE = f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
+
+
+@pytest.fixture
+def without_requests(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `requests` cannot be imported, by Ansible and by the modules that it starts."""
+    package = tmp_path / "without" / "requests"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('No module named requests')\n")
+    return {"PYTHONPATH": str(package.parent)}
+
+
+def test_a_module_an_action_and_a_lookup_say_what_to_install(without_requests: dict[str, str]) -> None:
+    tasks = [
+        {"name": "Module", "meshfleet.particle.device_info": {}},
+        {"name": "Action", "meshfleet.particle.access_token": {}},
+        {"name": "Lookup", "ansible.builtin.debug": {"msg": "{{ lookup('meshfleet.particle.access_token') }}"}},
+    ]
+    plays = [{"hosts": "localhost", "gather_facts": False, "ignore_errors": True, "tasks": tasks}]
+    run = run_playbook(plays, env=without_requests)
+
+    assert [task.status for task in run.tasks] == ["failed"] * 3
+    assert run.result("Module")["msg"] == SENTENCE
+    assert run.result("Action")["msg"] == SENTENCE
+    assert SENTENCE in run.result("Lookup")["msg"]
+
+
+def test_the_inventory_says_what_to_install(without_requests: dict[str, str], tmp_path: Path) -> None:
+    inventory = read_inventory(inventory_file(tmp_path), without_requests, home=tmp_path)
+    assert SENTENCE in " ".join(inventory.stderr.split())

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Options that Ansible refuses are refused with the one that was probably meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._validation import told
+
+SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"]},
+    "group_by": {"type": "list", "elements": "str", "choices": ["platform", "network"]},
+    "password": {"type": "str", "no_log": True},
+}
+
+
+def refusal(given: dict[str, Any]) -> str:
+    """What is said of `given`."""
+    return told(ArgumentSpecValidator(SPEC).validate(given).error_messages, given, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"state": "presnt"}, "present"),
+        ({"stat": "present"}, "state"),
+        ({"group_by": ["platform", "networks"]}, "network"),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(given: dict[str, Any], meant: str) -> None:
+    assert refusal(given).endswith(f"; perhaps {meant} is meant")
+
+
+def test_what_is_like_nothing_known_is_refused_in_ansibles_words_alone() -> None:
+    assert "perhaps" not in refusal({"state": "gone", "colour": "red"})
+
+
+def test_two_slips_are_both_answered() -> None:
+    assert refusal({"state": "Absent", "pasword": "x"}).count("; perhaps ") == 2
