@@ -79,6 +79,18 @@ def test_the_action_group_holds_exactly_the_modules() -> None:
     assert runtime["action_groups"]["particle"] == modules
 
 
+def test_a_redirect_leads_to_what_is_there() -> None:
+    routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
+    redirects = [(kind, entry["redirect"]) for kind, names in routing.items() for entry in names.values()]
+    assert redirects
+    for kind, target in redirects:
+        assert (PLUGINS / kind / f"{target.removeprefix('meshfleet.particle.')}.py").exists(), target
+    # What runs on the controller under its name does so under every other.
+    actions = {path.stem for path in (PLUGINS / "action").glob("*.py")}
+    for name, entry in routing["modules"].items():
+        assert (name in routing["action"]) == (entry["redirect"].rpartition(".")[2] in actions), name
+
+
 def test_every_python_file_names_its_licence() -> None:
     # An empty file has nothing to license, and ansible-test wants __init__.py below module_utils empty.
     texts = {relative(path): path.read_text(encoding="utf-8") for path in python_files()}

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The names that people try first lead to the module that they mean, with its defaults and its secrecy."""
+
+from __future__ import annotations
+
+from support.playbooks import run_playbook
+from support.plays import cloud_environment
+from support.simulator import Simulator
+
+
+def test_a_module_is_found_by_the_name_that_people_try_first(simulator: Simulator) -> None:
+    tasks = [
+        {"name": "Token", "meshfleet.particle.token": {"expires_in": 600}, "register": "token"},
+        {"name": "Devices", "meshfleet.particle.devices_info": {"access_token": "{{ token.access_token }}"}},
+    ]
+    defaults = {"group/meshfleet.particle.particle": {"api_url": simulator.url}}
+    play = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
+    account = cloud_environment(simulator.url)
+    del account["PARTICLE_API_URL"]
+    run = run_playbook([play], env=account).succeeded()
+
+    assert run.result("Devices")["count"] == 0
+    assert "access_token" not in run.result("Token")
