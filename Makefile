@@ -15,6 +15,7 @@ LINK   := .collections/ansible_collections/meshfleet/particle
 REAL   := .cache/real_server
 CLIENT := .cache/official_client
 BROWSER := .cache/browser
+SITE   := .cache/docs
 
 export PATH := $(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
@@ -37,7 +38,7 @@ test: lint types unit integration ## all checks, with short counts (under 12 min
 
 .PHONY: test-all
 test-all: export MESHFLEET_FULL := 1
-test-all: test ## all checks, with full counts
+test-all: test docs ## all checks, with full counts
 
 ##@ One at a time
 .PHONY: setup
@@ -64,7 +65,7 @@ lint: setup ## style and documentation
 .PHONY: types
 types: setup ## static types
 	mypy -p ansible_collections.meshfleet.particle.plugins
-	mypy tests/simulator tests/support tests/conftest.py
+	mypy tests/simulator tests/support tests/conftest.py .ci/release.py
 
 .PHONY: unit
 unit: setup packages ## tests of the parts
@@ -78,6 +79,19 @@ integration: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.
 picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo
 	python tests/demo.py docs/images/mesh.svg
 
+.PHONY: docs
+docs: setup ## the documentation as a site in dist/docs; a warning is an error
+	rm -rf $(SITE) dist/docs
+	mkdir -p $(SITE)/source/reference dist/docs
+	chmod go-w $(SITE)/source/reference
+	git ls-files -co --exclude-standard -- '*.md' ':!tests' docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
+	mv $(SITE)/source/docs/site/index.md $(SITE)/source
+	@# Its log goes to the home folder, wherever that is.
+	HOME=$(CURDIR)/$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
+		--dest-dir $(SITE)/source/reference meshfleet.particle
+	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(SITE)/doctrees \
+		$(SITE)/source dist/docs
+
 .PHONY: bench
 bench: setup $(CLIENT)/.installed ## measurements; they print figures and assert nothing about time
 	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; python "$$bench"; done
@@ -90,6 +104,10 @@ format: setup ## rewrite the Python files in the common style
 .PHONY: build
 build: setup ## the collection as a tarball in dist/
 	ansible-galaxy collection build --force --output-path dist
+
+.PHONY: release
+release: setup ## a release, ready to publish: make release VERSION=x.y.z [KEY=fingerprint]
+	@python .ci/release.py "$(VERSION)" --key "$(KEY)"
 
 .PHONY: clean
 clean: ## remove all that make has made

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""`make release` makes a commit, a tag and a tarball out of a clean checkout, or says why not and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.paths import ROOT
+
+STEP_SECONDS = 280.0
+VERSION = "0.2.0"
+TARBALL = f"meshfleet-particle-{VERSION}.tar.gz"
+SOMEBODY = "somebody@example.com"
+
+APPROVES = "@test -f dist/*.tar.gz && echo the importer has looked"
+REFUSES = "@echo something is wrong; exit 1"
+
+
+class Checkout:
+    """A throw-away checkout of what is here now, whose importer is as the test wants it."""
+
+    def __init__(self, folder: Path, importer: str) -> None:
+        self.folder = folder
+        folder.mkdir()
+        list_files = ["git", "ls-files", "-co", "--exclude-standard", "--deduplicate", "-z"]
+        files = subprocess.run(list_files, cwd=ROOT, check=True, capture_output=True).stdout
+        pack = ["tar", "-c", "--null", "-T", "-"]
+        packed = subprocess.run(pack, cwd=ROOT, check=True, input=files, capture_output=True).stdout
+        subprocess.run(["tar", "-x"], cwd=folder, check=True, input=packed)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        self.git("init", "--quiet", "--initial-branch", "main")
+        (folder / ".git" / "info" / "exclude").write_text(".venv\n")
+        self.replace_importer(importer)
+
+    def replace_importer(self, recipe: str) -> None:
+        """What `make importer` does from now on, committed."""
+        makefile = (ROOT / "Makefile").read_text()
+        (self.folder / "Makefile").write_text(f"{makefile}\n.PHONY: importer\nimporter:\n\t{recipe}\n")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Another importer")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of somebody with a name, and not in the midst of another make."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        roles = ("AUTHOR", "COMMITTER")
+        return {**inherited, **{f"GIT_{role}_{what}": SOMEBODY for role in roles for what in ("NAME", "EMAIL")}}
+
+    def git(self, *words: str) -> str:
+        """What git says."""
+        command = ["git", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def release(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        """`make release` with these variables."""
+        return subprocess.run(
+            ["make", "--no-print-directory", "release", *(f"{name}={value}" for name, value in variables.items())],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
+        )
+
+    def state(self) -> tuple[str, str, str]:
+        """Where it stands: commit, changes, tags."""
+        return self.git("rev-parse", "HEAD"), self.git("status", "--porcelain"), self.git("tag")
+
+
+@contextmanager
+def signing_key(home: Path) -> Iterator[str]:
+    """The fingerprint of a key without a passphrase, in a GnuPG home that lives as long as the block."""
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
+    subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", SOMEBODY, "ed25519"], check=True)
+    try:
+        done = subprocess.run([*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True)
+        yield next(line for line in done.stdout.splitlines() if line.startswith("fpr:")).split(":")[9]
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+
+
+def test_a_wrong_version_and_a_dirty_tree_are_refused_in_words(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", APPROVES)
+    before = checkout.state()
+    for given, words in ({}, "no version is given"), ({"VERSION": "v1.0"}, "'v1.0' is no version"):
+        done = checkout.release(**given)
+        assert done.returncode != 0
+        assert f"No release: {words}. Say make release VERSION=x.y.z, three numbers." in done.stderr
+    assert checkout.state() == before
+
+    (checkout.folder / "README.md").write_text("changed")
+    done = checkout.release(VERSION=VERSION)
+    assert done.returncode != 0
+    assert "the checkout is not clean. Commit or stash this first:\n M README.md" in done.stderr
+    assert (checkout.folder / "README.md").read_text() == "changed"
+
+
+@pytest.mark.timeout(3 * STEP_SECONDS)
+def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: Path) -> None:
+    # given an importer that complains, nothing has happened
+    checkout = Checkout(tmp_path / "checkout", REFUSES)
+    before = checkout.state()
+    refused = checkout.release(VERSION=VERSION)
+    assert refused.returncode != 0
+    assert "something is wrong" in refused.stdout
+    assert "No release: make importer failed, see above. Nothing is changed" in refused.stderr
+    assert checkout.state() == before
+    assert list((checkout.folder / "dist").iterdir()) == []
+
+    # when it no longer does, there is a release
+    checkout.replace_importer(APPROVES)
+    home = tmp_path / "gnupg"
+    with signing_key(home) as key:
+        done = checkout.release(VERSION=VERSION, KEY=key, GNUPGHOME=str(home))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the importer has looked" in done.stdout
+        signed = checkout.folder / "dist" / TARBALL.removesuffix(".tar.gz")
+        sign = str(ROOT / ".venv" / "bin" / "ansible-sign")
+        subprocess.run([sign, "project", "gpg-verify", "--gnupg-home", str(home), str(signed)], check=True)
+
+    # then it is whole, and is not made twice
+    assert checkout.git("log", "-1", "--format=%s") == f"Release {VERSION}"
+    assert checkout.git("describe", "--exact-match") == VERSION
+    assert checkout.git("status", "--porcelain") == ""
+    assert yaml.safe_load((checkout.folder / "galaxy.yml").read_text())["version"] == VERSION
+    assert list((checkout.folder / "changelogs" / "fragments").glob("*")) == []
+    notes = (checkout.folder / "CHANGELOG.md").read_bytes()
+    assert b'<a id="v0-2-0"></a>' in notes
+    with tarfile.open(checkout.folder / "dist" / TARBALL) as tarball:
+        packed = tarball.extractfile("CHANGELOG.md")
+        assert packed is not None
+        assert packed.read() == notes
+    again = checkout.release(VERSION=VERSION)
+    assert again.returncode != 0
+    assert f"{VERSION} does not come after {VERSION}, which is released" in again.stderr
