@@ -32,9 +32,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Say what would break
+- name: Gather the devices of a product
+  meshfleet.particle.device_info:
+    product: field-logger
+  register: found
+
+- name: Say what would break, on a cloud that no longer has the registry
   ansible.builtin.debug:
-    msg: "{{ (found.devices | meshfleet.particle.mesh_audit(networks=mesh.networks)).risks }}"
+    msg: "{{ (found.devices | meshfleet.particle.mesh_audit).risks }}"
 """
 
 RETURN = r"""

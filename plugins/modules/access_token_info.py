@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Shows end, client, scopes and organisations of the token in use, and the tokens that O(token_file) keeps, each
     with the days that are left.
-  - No cloud lists the tokens of an account any more, so the kept ones are the register of what one has obtained.
-    Where a cloud still lists them, O(list) shows them by their fingerprints.
+  - Particle's cloud no longer lists the tokens of an account, so the kept ones are the register of what one has
+    obtained. Where a self-hosted cloud still lists them, O(list) shows them by their fingerprints.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:

@@ -131,7 +131,7 @@ EXAMPLES = r"""
     access_token: "{{ token.access_token }}"
     product: field-logger
     serial_number: P046AB123456789
-    name: barn-gateway
+    name: pump-house
     groups: [north]
 
 - name: Let a node join a network whose gateway is there

@@ -32,7 +32,7 @@ attributes:
 options:
   include:
     description:
-      - What shall be told besides.
+      - What to tell of each device besides what the lists tell.
       - V(vitals) and V(variables) take a request for each device that is online, and for each variable.
       - V(mesh) takes a request for each hundred reports of members of networks.
     type: list

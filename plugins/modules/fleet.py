@@ -108,10 +108,10 @@ options:
     type: int
   confirm:
     description:
-      - Whether more than O(max_removals) devices are meant to leave.
-      - Whether members of a network of C(backend) V(networks) may be locked to firmware that takes them out of their
-        mesh. Particle Mesh ended with Device OS 1.5, and a version that the product's devices run on newer ones only
-        may need those.
+      - Must be V(true) when more than O(max_removals) devices are to leave the product or to give up their claim.
+      - Also must be V(true) when members of a network of C(backend) V(networks) are to be locked to firmware that takes
+        them out of their mesh. Particle Mesh ended with Device OS 1.5, and a version that the product's devices run on
+        newer ones only may need those.
     type: bool
     default: false
   workers:
@@ -240,6 +240,8 @@ EXAMPLES = r"""
 - name: Bring all hosts of the play to what their particle_device says
   meshfleet.particle.fleet:
     product: field-logger
+    networks:
+      barn: {}
     from_inventory: true
     fail: false
   run_once: true

@@ -45,6 +45,8 @@ EXAMPLES = r"""
 - name: Bring all hosts of the play to what their particle_device says
   meshfleet.particle.fleet:
     product: field-logger
+    networks:
+      barn: {}
     from_inventory: true
     fail: false
   run_once: true

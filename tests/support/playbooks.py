@@ -34,6 +34,7 @@ class TaskRecord:
     """What became of one task on one host. A task of a loop is one record, its items are in the result."""
 
     host: str
+    play: str
     task: str
     action: str
     status: str

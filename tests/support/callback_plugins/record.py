@@ -43,6 +43,12 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "record"
     CALLBACK_NEEDS_ENABLED = True
 
+    _play = ""
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """The tasks that follow belong to this play."""
+        self._play = play.get_name()
+
     def v2_runner_on_ok(self, result: Any) -> None:
         """A task that went well, with or without a change."""
         self._record(result, "changed" if result.is_changed() else "ok")
@@ -65,6 +71,7 @@ class CallbackModule(CallbackBase):
         name = result.task_name.removeprefix(f"{role.get_name()} : " if role else "")
         line = {
             "host": result.host.get_name(),
+            "play": self._play,
             "task": name,
             "action": result.task.action,
             "status": status,

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Every example of the documentation does what a reader would have it do, against the simulator."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import textwrap
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+
+from support.counts import FULL
+from support.examples import Example, all_examples, written
+from support.paths import ROOT
+from support.playbooks import PlaybookRun, ansible_environment, run_playbook
+from support.plays import cloud_environment
+from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
+
+RUN_SECONDS = 900.0
+COMMAND_SECONDS = 280.0
+
+# The first test waits for all runs.
+pytestmark = pytest.mark.timeout(2 * RUN_SECONDS)
+
+EXAMPLES = all_examples()
+
+NOT_RUN = {
+    "make ": "They set up a checkout and run its tests, of which this is one.",
+    "git clone": "The same, beginning with a checkout from the network.",
+    "$ python tests/simulator --port 8080": "It runs until it is ended; every test here starts the simulator so.",
+    "$ curl": "curl is not among what the tests ask of a machine.",
+}
+"""How the few examples begin that are not run, and why."""
+
+LONG = ("meshfleet.particle.report", "ansible-galaxy collection install")
+"""What takes many seconds, and has tests of its own: examples with it are only run under MESHFLEET_FULL=1."""
+
+RUN = [
+    example
+    for example in EXAMPLES
+    if not example.text.startswith(tuple(NOT_RUN))
+    if FULL or not any(re.search(rf"{long}\b(?!_)", example.text) for long in LONG)
+]
+
+FIRST = "ansible-vault"
+"""Commands that make what plays read; all others look at what plays have done."""
+
+AT_LEAST = 40
+
+ORGANISATION = "acme"
+DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025")]
+OWN = "e00fce68aabbccddeeff0011"
+SERIAL_NUMBERS = ["P046AB123456789", "P046AB100000001", "P046AB100000002"]
+
+WORKSHOP = {"username": "workshop@example.com", "password": "workshop-password"}
+OTP_SECRET = "JBSWY3DPEHPK3PXP"
+
+TABLE = f"serial_number,groups\n{SERIAL_NUMBERS[1]},north;beta\n{SERIAL_NUMBERS[2]},north\n"
+"""The `line-7.csv` of which examples speak without showing it."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who has an account and a folder, and follows the examples in it."""
+
+    folder: Path
+    cloud: Simulator
+    token: str
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Account and home; no example wants more than it says."""
+        return {
+            **cloud_environment(self.cloud.url),
+            "HOME": str(self.home),
+            "WORKSHOP_PASSWORD": WORKSHOP["password"],
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.folder / "vault-password"),
+        }
+
+    def fill_in(self, text: str) -> str:
+        """The example with what a reader would put into it."""
+        for said, meant in {
+            "PARTICLE_ACCESS_TOKEN=...": f"PARTICLE_ACCESS_TOKEN={self.token}",
+            "https://particle.example.com": self.cloud.url,
+            "you@example.com": USERNAME,
+            "the-password": PASSWORD,
+            "/var/lib/particle-report": str(self.home / "report"),
+            # Ansible's own modules take the home from the system's list of users, and not from HOME.
+            "dest: ~": f"dest: {self.home}",
+        }.items():
+            text = text.replace(said, meant)
+        return text
+
+    def write(self, example: Example) -> Path:
+        return written(Example(example.source, example.line, example.kind, self.fill_in(example.text)), self.folder)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What is wrong with each example that is run, by its name; None where nothing is.
+
+    One process of Ansible runs many examples, because starting one costs more than most of them do.
+    """
+    folder = tmp_path_factory.mktemp("examples")
+    with ExitStack() as stack:
+        reader, mesh_reader = (
+            Reader(folder / mesh, cloud := stack.enter_context(cloud_for_examples(folder, mesh)), login(cloud.url))
+            for mesh in ("retired", "enabled")
+        )
+        for each in (reader, mesh_reader):
+            prepare(each)
+        commands = [example for example in RUN if example.kind in READ]
+        found = {e.name: READ[e.kind](reader, e) for e in commands if FIRST in e.text}
+        for group in ("localhost", "hosts", "devices"):
+            found |= play(reader, group)
+        found |= play(mesh_reader, "registry")
+        found |= {e.name: READ[e.kind](reader, e) for e in commands if FIRST not in e.text}
+    return found
+
+
+def cloud_for_examples(folder: Path, mesh: str) -> Any:
+    """A simulator with the devices and accounts of which the examples speak."""
+    owner = {"owner": USERNAME} if mesh == "enabled" else {}
+    devices = [{"id": device, **owner} for device in DEVICES] + [{"id": OWN, "owner": USERNAME}]
+    devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
+    fleet, accounts = folder / f"{mesh}-fleet.json", folder / "accounts.json"
+    fleet.write_text(json.dumps(devices))
+    accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD, "org": True}, WORKSHOP]))
+    flags = ["--fleet", str(fleet), "--accounts", str(accounts), "--mesh", mesh, "--org", ORGANISATION]
+    return running_simulator(*flags)
+
+
+def login(url: str) -> str:
+    """An access token, as any client obtains it."""
+    answer = requests.post(
+        f"{url}/oauth/token",
+        data={"grant_type": "password", "username": USERNAME, "password": PASSWORD},
+        auth=("particle", "particle"),
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def prepare(reader: Reader) -> None:
+    """What a reader has before the first example: a home, a vault password, a second product, and the files."""
+    (reader.home / ".config").mkdir(parents=True)
+    (reader.folder / "vault-password").write_text("vault-password")
+    requests.post(
+        f"{reader.cloud.url}/v1/orgs/{ORGANISATION}/products",
+        json={"product": {"name": "Pump Watch", "platform_id": 13}},
+        headers={"Authorization": f"Bearer {reader.token}"},
+        timeout=30,
+    ).raise_for_status()
+    manifest = next(example for example in EXAMPLES if example.file_name == "fleet.yml")
+    for page in {example.folder for example in EXAMPLES}:
+        (reader.folder / page).mkdir()
+        (reader.folder / page / "fleet.yml").write_text(manifest.text)
+        (reader.folder / page / "line-7.csv").write_text(TABLE)
+        (reader.folder / page / "plan").mkdir()
+    for example in EXAMPLES:
+        if example.file_name:
+            reader.write(example)
+        if example.kind == "table":
+            (reader.folder / example.folder / "shelf.csv").write_text(example.text)
+
+
+def group_of(example: Example) -> str:
+    """Which of the four runs of Ansible has what the example needs."""
+    if re.search(r"meshfleet\.particle\.network(_info)?:", example.text):
+        return "registry"
+    if "mesh_role_gateway" in example.text or "particle.id" in example.text:
+        return "devices"
+    if re.search(r"device_id|from_inventory|hosts: all", example.text):
+        return "hosts"
+    return "localhost"
+
+
+def play(reader: Reader, group: str) -> dict[str, str | None]:
+    """Run all playbooks, tasks and manifests of a group in one process; what is wrong with each."""
+    kinds = ("plays", "tasks", "manifest", "table")
+    mine = [example for example in RUN if example.kind in kinds and group_of(example) == group]
+    run = run_playbook(
+        written_playbook(reader, mine[-1], group),
+        args=[*inventory_arguments(reader, group), *(str(written_playbook(reader, each, group)) for each in mine[:-1])],
+        env=reader.environment,
+        cwd=reader.folder,
+        timeout=RUN_SECONDS,
+    )
+    return {example.name: failure_of(example, run) for example in mine}
+
+
+def inventory_arguments(reader: Reader, group: str) -> list[str]:
+    """The variables that examples take from the reader, and the hosts that some of them run on."""
+    given = reader.folder / "given.yml"
+    variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
+    given.write_text(json.dumps({"all": {"vars": variables}}))
+    if group == "hosts":
+        hosts = next(example for example in EXAMPLES if example.kind == "hosts")
+        local = {"ansible_connection": "local", "device_id": DEVICES[0]}
+        given.write_text(json.dumps({"all": {"vars": {**variables, **local}}}))
+        return ["-i", str(reader.write(hosts)), "-i", str(given)]
+    if group == "devices":
+        return ["-i", str(reader.folder / "docs-guide_inventory.md" / "fleet.particle.yml"), "-i", str(given)]
+    return ["-i", str(given)]
+
+
+def written_playbook(reader: Reader, example: Example, group: str) -> Path:
+    """The example as a playbook that begins with a play of the example's name, and goes on when a task fails."""
+    text = reader.fill_in(example.text)
+    if example.kind in ("manifest", "table"):
+        # A table says nothing of the product; JSON is YAML.
+        options = {
+            "manifest": str(reader.write(example)),
+            **({} if example.kind == "manifest" else {"product": PRODUCT_SLUG}),
+        }
+        text = f"- name: Bring the fleet to it\n  meshfleet.particle.fleet: {json.dumps(options)}\n"
+    hosts = "all" if group in ("hosts", "devices") else "localhost"
+    if example.kind != "plays":
+        text = (
+            f"- name: Run the tasks\n  hosts: {hosts}\n  gather_facts: false\n  tasks:\n{textwrap.indent(text, '    ')}"
+        )
+    given = {"token": {"access_token": login(reader.cloud.url)}}
+    begin = {
+        "name": example.name,
+        "hosts": hosts,
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.set_fact": given}],
+    }
+    path = reader.folder / example.folder / f"{example.line}.yml"
+    going_on = re.sub(r"^- (?=\w)", "- ignore_errors: true\n  ", text, flags=re.MULTILINE)
+    path.write_text(f"- {json.dumps(begin)}\n\n{going_on}", encoding="utf-8")
+    return path
+
+
+def failure_of(example: Example, run: PlaybookRun) -> str | None:
+    """What went wrong between the play of this example's name and that of the next."""
+    names = {other.name for other in EXAMPLES}
+    current, tasks = "", []
+    for task in run.tasks:
+        current = task.play if task.play in names else current
+        if current == example.name and task.play not in names:
+            tasks.append(task)
+    if not tasks:
+        return f"None of it was run:\n{run.output}"
+    failed = [task for task in tasks if task.status in ("failed", "unreachable")]
+    return "\n".join(f"{task.task}: {json.dumps(task.result, indent=2)}" for task in failed) or None
+
+
+def read_inventory(reader: Reader, example: Example) -> str | None:
+    """Ansible reads it without a word of complaint, and finds hosts."""
+    done = command(reader, ["ansible-inventory", "-i", str(reader.write(example)), "--list"])
+    if done.returncode or done.stderr:
+        return f"{done.stdout}\n{done.stderr}"
+    return None if json.loads(done.stdout)["_meta"]["hostvars"] else "It has no hosts."
+
+
+def read_settings(reader: Reader, example: Example) -> str | None:
+    """Some options of an inventory, without those that every one has."""
+    text = f"plugin: meshfleet.particle.devices\nproducts: [field-logger]\n{example.text}"
+    return read_inventory(reader, Example(example.source, example.line, "inventory", text))
+
+
+def install(reader: Reader, example: Example) -> str | None:
+    """Its collections can be installed, from this checkout instead of from the network."""
+    return run_commands(reader, f"ansible-galaxy collection install -r {reader.write(example)}")
+
+
+def check_schema(_reader: Reader, example: Example) -> str | None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(example.text))
+    return None
+
+
+def run_example_commands(reader: Reader, example: Example) -> str | None:
+    """The commands succeed, and print the lines that the example shows under them."""
+    lines = reader.fill_in(example.text).splitlines()
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith(("$ ", "    "))]
+    shown = [line for line in lines if not line.startswith(("$ ", "    "))] if commands else []
+    return run_commands(reader, "\n".join(commands or lines), shown, reader.folder / example.folder)
+
+
+def run_commands(reader: Reader, script: str, shown: list[str] | None = None, folder: Path | None = None) -> str | None:
+    done = command(reader, ["bash", "-euo", "pipefail", "-c", script], folder)
+    missing = [line for line in shown or [] if line not in done.stdout.splitlines()]
+    if done.returncode or missing:
+        return f"It ended with {done.returncode}, and did not print {missing}:\n{done.stdout}\n{done.stderr}"
+    return None
+
+
+def command(reader: Reader, argv: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command as the reader gives it. What it installs goes to the home, and what it clones is this checkout."""
+    repository = reader.folder / "repository.git"
+    if not repository.exists():
+        subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
+        subprocess.run(["git", "-C", str(repository), "update-ref", "refs/heads/main", "HEAD"], check=True)
+    more = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/meshfleet/particle",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    if "ansible-galaxy" in argv[-1]:
+        more["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
+    return subprocess.run(
+        argv,
+        cwd=folder or reader.folder,
+        env=ansible_environment(reader.home, {**reader.environment, **more}),
+        input=f"{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+READ = {
+    "commands": run_example_commands,
+    "hosts": read_inventory,
+    "inventory": read_inventory,
+    "requirements": install,
+    "schema": check_schema,
+    "settings": read_settings,
+}
+"""What becomes of the examples that are no tasks."""
+
+
+@pytest.mark.parametrize("example", RUN, ids=lambda example: example.name)
+def test_an_example_of_the_documentation_works(outcomes: Mapping[str, str | None], example: Example) -> None:
+    failure = outcomes[example.name]
+    assert failure is None, f"{example.name}\n{example.text}\n{failure}"
+
+
+def test_the_documentation_has_examples_and_nearly_all_of_them_are_run() -> None:
+    assert len(RUN) >= AT_LEAST
+    beginnings = [beginning for beginning in NOT_RUN if any(e.text.startswith(beginning) for e in EXAMPLES)]
+    assert beginnings == list(NOT_RUN), "reasons for examples that are no more"

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The examples of the documentation, as they stand in its pages and in the EXAMPLES of modules and plugins."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support.paths import ROOT
+
+SHOWN_LANGUAGES = frozenset({"text", "cpp", "sh"})
+"""What is shown and not run: output, firmware of a device, and the scripts that others have today."""
+
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+_FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.(?:yml|json|csv))\b")
+_ITEM = re.compile(r"^- ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example: where it stands, in which language, and what it says.
+
+    `kind` is `tasks`, `plays`, `manifest`, `inventory`, `hosts`, `requirements`, `settings`, `table`, `schema` or
+    `commands`.
+    """
+
+    source: str
+    line: int
+    kind: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """File and line, as editors take them."""
+        return f"{self.source}:{self.line}"
+
+    @property
+    def folder(self) -> str:
+        """One for each page, whose examples speak of the same files."""
+        return self.source.replace("/", "-")
+
+    @property
+    def file_name(self) -> str | None:
+        """The file that the example says it is, in a comment on its first line."""
+        found = _FILE_NAME.match(self.text)
+        return found["name"] if found else None
+
+
+def all_examples() -> list[Example]:
+    """Every example of the checkout, page by page; first those that are read first."""
+    pages = ["README.md", "CONTRIBUTING.md", *_found("roles/*/README.md"), *_found("docs/*.md")]
+    plugins = [*_found("plugins/*/*.py"), *_found("plugins/filter/*.yml")]
+    return [*(e for page in pages for e in _of_page(page)), *(e for plugin in plugins for e in _of_plugin(plugin))]
+
+
+def _found(pattern: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
+
+
+def _of_page(page: str) -> Iterator[Example]:
+    content = (ROOT / page).read_text(encoding="utf-8")
+    for fence in _FENCE.finditer(content):
+        text = re.sub(f"^{fence['indent']}", "", fence["text"], flags=re.MULTILINE)
+        if fence["language"] not in SHOWN_LANGUAGES:
+            yield from _parts(page, content.count("\n", 0, fence.start("text")) + 1, fence["language"], text)
+
+
+def _of_plugin(plugin: str) -> Iterator[Example]:
+    content = (ROOT / plugin).read_text(encoding="utf-8")
+    text = _examples_of_python(content) if plugin.endswith(".py") else yaml.safe_load(content)["EXAMPLES"]
+    if text:
+        first = text.strip("\n").splitlines()[0]
+        line = next(n for n, said in enumerate(content.splitlines(), start=1) if said.strip() == first.strip())
+        yield from _parts(plugin, line, "yaml", text.strip("\n") + "\n")
+
+
+def _examples_of_python(content: str) -> str | None:
+    for statement in ast.parse(content).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "EXAMPLES":
+            return str(ast.literal_eval(statement.value))
+    return None
+
+
+def _parts(source: str, line: int, language: str, text: str) -> Iterator[Example]:
+    """An example that holds several YAML documents, or tasks and plays, is as many."""
+    if language != "yaml":
+        kinds = {"console": "commands", "csv": "table", "json": "schema"}
+        yield Example(source, line, kinds[language], text)
+        return
+    for document in re.split(r"^---\n", text, flags=re.MULTILINE):
+        content = yaml.safe_load(document)
+        if isinstance(content, list):
+            yield from _tasks_and_plays(source, line, document, content)
+        elif content is not None:
+            yield Example(source, line, _kind(content), document)
+        line += document.count("\n") + 1
+
+
+def _tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, Any]]) -> Iterator[Example]:
+    starts = [found.start() for found in _ITEM.finditer(text)]
+    assert len(starts) == len(items), f"{source}:{line}: items that do not begin at the margin"
+    kinds = ["plays" if "hosts" in item else "tasks" for item in items]
+    begins = [number for number, kind in enumerate(kinds) if number == 0 or kind != kinds[number - 1]]
+    for begin, end in zip(begins, [*begins[1:], len(items)], strict=True):
+        start = starts[begin] if begin else 0
+        part = text[start : starts[end] if end < len(items) else None]
+        yield Example(source, line + text.count("\n", 0, start), kinds[begin], part)
+
+
+def _kind(content: dict[str, Any]) -> str:
+    """What a mapping is, by the key that only this one has."""
+    for key, kind in (
+        ("plugin", "inventory"),
+        ("devices", "manifest"),
+        ("all", "hosts"),
+        ("collections", "requirements"),
+    ):
+        if key in content:
+            return kind
+    return "settings"
+
+
+def written(example: Example, folder: Path) -> Path:
+    """The example as a file of the name that it gives itself, or else of one that tells where it stands."""
+    ending = {"commands": "sh", "table": "csv", "schema": "json", "inventory": "particle.yml"}.get(example.kind, "yml")
+    path = folder / example.folder / (example.file_name or f"{Path(example.source).stem}-{example.line}.{ending}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(example.text, encoding="utf-8")
+    return path
