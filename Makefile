@@ -73,7 +73,7 @@ unit: setup packages ## tests of the parts
 
 .PHONY: integration
 integration: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
-	python -m pytest -n 2 --dist loadfile tests/integration
+	python -m pytest -n 3 --dist loadfile tests/integration
 
 .PHONY: picture
 picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo
