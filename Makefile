@@ -60,7 +60,8 @@ lint: setup ## style and documentation
 	yamllint --strict .
 	antsibull-changelog lint
 	ansible-lint
-	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+	@# antsibull-docs keeps a log in the home folder, wherever that is.
+	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 
 .PHONY: types
 types: setup ## static types
@@ -86,7 +87,6 @@ docs: setup ## the documentation as a site in dist/docs; a warning is an error
 	chmod go-w $(SITE)/source/reference
 	git ls-files -co --exclude-standard -- '*.md' ':!tests' docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
 	mv $(SITE)/source/docs/site/index.md $(SITE)/source
-	@# Its log goes to the home folder, wherever that is.
 	HOME=$(CURDIR)/$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
 		--dest-dir $(SITE)/source/reference meshfleet.particle
 	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(SITE)/doctrees \
