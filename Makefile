@@ -45,12 +45,13 @@ test-all: test docs ## all checks, with full counts
 setup: .venv/.installed $(LINK) ## the environment in .venv and the link tree in .collections
 
 .PHONY: packages
-packages: ## what the tests need of the system: redis-server, and ip of iproute2 (by apt-get where they are missing)
-	@redis=; ip=; command -v redis-server >/dev/null || redis=redis-server; command -v ip >/dev/null || ip=iproute2; \
-	test -z "$$redis$$ip" || { \
-	  echo "Missing: $$redis $$ip"; \
+packages: ## what the tests need of the system: redis-server, gpg, and ip of iproute2 (by apt-get where they are missing)
+	@redis=; ip=; gpg=; command -v redis-server >/dev/null || redis=redis-server; \
+	command -v ip >/dev/null || ip=iproute2; command -v gpg >/dev/null || gpg=gnupg; \
+	test -z "$$redis$$ip$$gpg" || { \
+	  echo "Missing: $$redis $$ip $$gpg"; \
 	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
-	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends $$redis $$ip >/dev/null; \
+	    apt-get update --quiet=2 && apt-get install --yes --no-install-recommends $$redis $$ip $$gpg >/dev/null; \
 	} || { echo "Install what is missing with the package manager of this system, as root, and run make again."; exit 1; }
 
 .PHONY: lint
