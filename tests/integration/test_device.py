@@ -83,6 +83,37 @@ def test_hosts_side_by_side_put_their_devices_into_one_new_group(simulator: Simu
     assert simulator.stats()["grants"] == 1
 
 
+def test_it_is_told_what_it_alone_needs_in_the_ledger_that_its_firmware_reads(
+    simulator: Simulator, first: dict[str, Any]
+) -> None:
+    env = cloud_environment(simulator.url)
+    options = {
+        "product": PRODUCT_SLUG,
+        "id": first["id"],
+        "mesh": {"network": "barn", "role": "gateway", "parameters": {"power": 8}},
+        "networks": {"barn": {"parameters": {"channel": 15, "power": 0}}},
+        "mesh_ledger": "acme-mesh",
+        "mesh_status_ledger": "acme-reports",
+    }
+    run_task("device", options, env).succeeded()
+    ledgers = {ledger["name"]: ledger["instances"] for ledger in simulator.state()["ledgers"]}
+    assert set(ledgers) == {"acme-mesh", "acme-reports"}
+    assert [entry["data"]["parameters"] for entry in ledgers["acme-mesh"]] == [{"channel": 15, "power": 8}]
+    look = {"product": PRODUCT_SLUG, "include": ["mesh"], "mesh_status_ledger": "acme-reports"}
+    (seen,) = run_task("device_info", look, env).succeeded().result(TASK)["devices"]
+    assert seen["mesh"] == {"network": "barn", "role": "gateway", "state": "pending"}
+    assert simulator.stats()["by_route"]["GET /v1/ledgers/:name/instances"] > 0
+
+
+@pytest.mark.parametrize("module", ["device", "fleet", "device_info"])
+def test_a_name_that_no_ledger_can_have_costs_no_request(simulator: Simulator, module: str) -> None:
+    own: dict[str, Any] = {"device": {"id": "0" * 24}, "fleet": {"devices": []}, "device_info": {}}[module]
+    options = {"product": PRODUCT_SLUG, "mesh_status_ledger": "Mesh Status", **own}
+    error = run_task(module, options, cloud_environment(simulator.url)).result(TASK)["error"]
+    assert (error["code"], simulator.stats()["requests"]) == ("conflict", 0)
+    assert "'Mesh Status' is no name of a ledger" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -32,7 +32,11 @@ def devices(cloud: Simulator) -> list[dict[str, Any]]:
             "notes": 'on the "north" wall, left;\nmind the step',
             "groups": ["north", "beta"],
             "development": index == 1,
-            "mesh": {"network": NETWORK, "role": "node" if index else "gateway"},
+            "mesh": {
+                "network": NETWORK,
+                "role": "node" if index else "gateway",
+                **({"parameters": {"join_key": f"00{index}"}} if index % 2 else {}),
+            },
         }
         for index, label in enumerate(labels(cloud))
     ]
@@ -45,6 +49,7 @@ def write_table(file: Path, rows: list[dict[str, Any]]) -> Path:
             "groups": ";".join(row["groups"]),
             "mesh.network": row["mesh"]["network"],
             "mesh.role": row["mesh"]["role"],
+            "mesh.parameters.join_key": row["mesh"].get("parameters", {}).get("join_key", ""),
         }
         for row in rows
     ]
@@ -73,6 +78,11 @@ def test_every_form_of_a_manifest_declares_the_same(simulator: Simulator, tmp_pa
     first, *others = (run_task("fleet", options, env).succeeded().result(TASK) for options in forms.values())
     assert first["summary"]["changed"] == len(declared)
     assert simulator.device(first["devices"][0]["id"])["notes"] == declared[0]["notes"]
+    (orders,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
+    told = {entry["scope_value"]: entry["data"]["parameters"] for entry in orders["instances"]}
+    assert [told[device["id"]] for device in first["devices"]] == [
+        device["mesh"].get("parameters", {}) for device in declared
+    ]
     assert [counts_of(result) for result in others] == [
         {"total": len(declared), "ok": len(declared), "changed": 0, "failed": 0, "pending": 0}
     ] * len(others)

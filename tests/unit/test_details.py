@@ -164,6 +164,14 @@ class TestStatesOfTheMesh:
         assert found[TWO]["mesh"]["state"] == "wrong_network"
         assert found[device_id(3)]["mesh"] is None
 
+    def test_are_read_in_the_ledger_that_is_named(self, scripted_cloud: ScriptedCloud) -> None:
+        report = instance(ONE, {"network": "barn", "role": "node", "state": "lost"}, "acme-reports")
+        scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
+        found = devices(self.member(ONE))
+        with client(scripted_cloud.url) as http:
+            add_mesh_states(http, found, {ONE: FIELD_LOGGER}, [].append, "acme-reports")
+        assert found[ONE]["mesh"]["state"] == "lost"
+
     def test_are_unknown_where_nobody_keeps_reports(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", REPORTS, 404, json={"error": "Ledger not found"})
         found = devices(self.member(ONE), self.member(TWO))

@@ -621,6 +621,33 @@ class TestTheProof:
         assert 0 < len(clock.slept) <= 60
         assert sweeps <= len(clock.slept) + 3
 
+    def test_exactly_those_are_named_who_are_slow_or_never_come(self) -> None:
+        with running_simulator("--fleet", "200", "--slow-joiners", "0.05") as cloud, user(cloud) as http:
+            ids, clock = ids_of(cloud), Clock()
+            silent = set(ids[2::50])
+            for device in silent:
+                cloud.change_device(device, online=False)
+            data = declared(PRODUCT, "ledger", {"barn": (ids[:2], ids[2:])})
+            result = reconcile(
+                http,
+                read_manifest(data),
+                check_mode=False,
+                proof=Proof("online", 10),
+                warn=list[str]().append,
+                clock=clock.read,
+                sleep=clock.sleep,
+            )
+            (reports,) = (ledger["instances"] for ledger in cloud.state()["ledgers"] if ledger["name"] == "mesh-status")
+        joined = {report["scope_value"] for report in reports if report["data"]["state"] == "joined"}
+        named = {device["id"] for device in result["devices"] if device["mesh"] != "joined"}
+        assert named == set(ids) - joined
+        assert 0.02 * len(ids) <= len(named - silent) <= 0.09 * len(ids)
+        assert silent < named
+        assert {statuses(result)[device] for device in named} == {"pending"}
+        counts = {"gateways": 2, "nodes": 198, "joined": 200 - len(named), "lost": 0, "pending": len(named)}
+        assert result["summary"]["networks"] == {"barn": counts}
+        assert ("failed" in result, sum(clock.slept)) == (False, 10)
+
     @BACKENDS
     def test_a_dry_run_that_finds_nothing_to_write_looks_once_and_waits_for_nobody(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str], backend: str
