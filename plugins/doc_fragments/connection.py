@@ -97,7 +97,7 @@ options:
     type: str
 requirements:
   - requests
-  - redis, for O(budget_store)
+  - redis 6.4 or newer, for O(budget_store)
 notes:
   - Proxies are taken from the usual environment variables, those of the play's C(environment) included.
   - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file

@@ -198,7 +198,7 @@ def failure_of(url: str) -> ParticleError:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who gets no answer gives up at once."""
-    monkeypatch.setattr(in_redis, "_ATTEMPTS_MORE", 0)
+    monkeypatch.setattr(in_redis, "_PAUSES", ())
 
 
 def test_a_store_that_does_not_answer_fails_the_task_before_its_first_request(

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import sys
+import time
 import urllib.parse
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Window
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 
 _PREFIX = "meshfleet.particle:budget:"
 _ANSWER_SECONDS = 3.0
-_ATTEMPTS_MORE = 6  # with the pauses between them time enough for a Redis that is started anew
-_LONGEST_PAUSE = 1.0
-_FIRST_PAUSE = 0.1
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)  # between attempts: time enough for a Redis that is started anew
 
 # Everything happens inside Redis: nobody comes in between, and all go by one clock, whatever their own ones say.
 #
@@ -99,7 +99,7 @@ class InRedis:
         try:
             # Not at the top: it takes as long to import as all the rest, and most runs have no use for it.
             import redis
-            from redis.backoff import ExponentialWithJitterBackoff
+            from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError:
             message = "The budget is to be kept in a Redis, and the Python library 'redis' is missing."
@@ -110,16 +110,12 @@ class InRedis:
         self._where = parts.netloc.rpartition("@")[2] or parts.path
         self._clock = clock
         try:
-            client = redis.Redis.from_url(
-                url,
-                socket_timeout=_ANSWER_SECONDS,
-                socket_connect_timeout=_ANSWER_SECONDS,
-                retry=Retry(ExponentialWithJitterBackoff(_LONGEST_PAUSE, _FIRST_PAUSE), _ATTEMPTS_MORE),
-            )
-            self._script = client.register_script(_SCRIPT)
-            client.ping()  # before anything is asked of a cloud
-        except (redis.RedisError, ValueError, TypeError, OSError) as error:
+            # Which failures the library repeats, and after which pauses, depends on its version.
+            client = redis.Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
+        except (redis.RedisError, ValueError, TypeError) as error:
             raise self._unusable(error) from None
+        self._script = client.register_script(_SCRIPT)
+        self._patiently(client.ping)  # before anything is asked of a cloud
 
     def take(self, windows: Sequence[Window], waited: float) -> float:
         return self._ask("take", [(window, window.room(waited)) for window in windows])
@@ -134,20 +130,33 @@ class InRedis:
         arguments: list[str | int | float] = [what, "" if self._clock is None else self._clock()]
         for window, room in windows:
             arguments += [window.size, room, window.seconds]
-        try:
-            return float(self._script(keys=[_PREFIX + window.name for window, _unused in windows], args=arguments))
-        except (self._redis.RedisError, OSError) as error:
-            raise self._unusable(error) from None
+        keys = [_PREFIX + window.name for window, _unused in windows]
+        return float(self._patiently(lambda: self._script(keys=keys, args=arguments)))
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """The answer of Redis, which may just be started anew."""
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return ask()
+            except (self._redis.RedisError, ValueError, TypeError, OSError) as error:
+                pause = next(pauses, None) if self._is_passing(error) else None
+                if pause is None:
+                    raise self._unusable(error) from None
+            time.sleep(pause)
+
+    def _is_passing(self, error: Exception) -> bool:
+        passing = (self._redis.ConnectionError, self._redis.TimeoutError, OSError)
+        return isinstance(error, passing) and not isinstance(error, self._redis.AuthenticationError)
 
     def _unusable(self, error: Exception) -> ParticleError:
         """Why, in our own words: those of the library and of Redis may hold what is in the URL."""
-        refused = (self._redis.AuthenticationError, self._redis.ResponseError, self._redis.DataError)
-        if isinstance(error, refused):
-            why, code = "it refuses what a budget needs, or the login", "conflict"
-            hint = "Check the user, the password and the number of the database in budget_store, and their rights."
-        elif isinstance(error, (self._redis.RedisError, OSError)):
+        if self._is_passing(error):
             why, code = "it does not answer", "unreachable"
             hint = "Check that it runs and can be reached from here, and run again: nothing is lost."
+        elif isinstance(error, self._redis.RedisError):
+            why, code = "it refuses what a budget needs, or the login", "conflict"
+            hint = "Check the user, the password and the number of the database in budget_store, and their rights."
         else:
             why, code, hint = "budget_store is no address of one", "conflict", "Correct budget_store."
         message = f"The budget is to be kept in the Redis at {self._where}, which cannot be used: {why}."
