@@ -129,6 +129,8 @@ class Watch:
         }
 
 
+@pytest.mark.full
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["networks", "ledger"])
 @settings(max_examples=EXAMPLES)
 @given(first=TOPOLOGIES, second=TOPOLOGIES, said=SAID, absent=st.sets(st.sampled_from(NETWORKS)))
