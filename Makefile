@@ -16,6 +16,7 @@ REAL   := .cache/real_server
 CLIENT := .cache/official_client
 BROWSER := .cache/browser
 SITE   := .cache/docs
+IMPORTER := .cache/importer
 
 export PATH := $(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
@@ -38,7 +39,7 @@ test: lint types unit integration ## all checks, with short counts (under 12 min
 
 .PHONY: test-all
 test-all: export MESHFLEET_FULL := 1
-test-all: test docs ## all checks, with full counts
+test-all: test docs matrix importer ## all checks, with full counts, on each Python that is here, and as Galaxy checks
 
 ##@ One at a time
 .PHONY: setup
@@ -67,7 +68,7 @@ lint: setup ## style and documentation
 .PHONY: types
 types: setup ## static types
 	mypy -p ansible_collections.meshfleet.particle.plugins
-	mypy tests/simulator tests/support tests/conftest.py .ci/release.py
+	mypy tests/simulator tests/support tests/tools tests/conftest.py .ci/release.py
 
 .PHONY: unit
 unit: setup packages ## tests of the parts
@@ -92,6 +93,32 @@ docs: setup ## the documentation as a site in dist/docs; a warning is an error
 		--dest-dir $(SITE)/source/reference meshfleet.particle
 	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs/site --doctree-dir $(SITE)/doctrees \
 		$(SITE)/source dist/docs
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity, on the Python that most use
+	python tests/tools/ansible_test.py sanity --python 3.12
+
+.PHONY: matrix
+matrix: setup ## ansible-test sanity, units and integration on Python 3.11, 3.12 and 3.13; says which is not here
+	python tests/tools/ansible_test.py sanity
+	python tests/tools/ansible_test.py units
+	python tests/tools/ansible_test.py integration
+
+.PHONY: importer
+importer: setup $(IMPORTER)/.installed ## what Galaxy says to the collection; a warning is a failure
+	python tests/tools/importer.py
+
+.PHONY: coverage
+coverage: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## unit and integration once more, measured; fails below 90 %
+	rm -rf .cache/coverage
+	mkdir -p .cache/coverage
+	coverage run -m pytest -n 2 --dist loadfile tests/unit tests/integration
+	coverage combine --quiet
+	coverage report
+
+.PHONY: mutation
+mutation: setup ## small changes to planning, errors and logins, of which tests must notice 85 %; takes hours
+	python tests/tools/mutation.py
 
 .PHONY: bench
 bench: setup $(CLIENT)/.installed ## measurements; they print figures and assert nothing about time
@@ -129,6 +156,12 @@ clean: ## remove all that make has made
 $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
+
+# galaxy-importer and our other tools want different versions of the same libraries.
+$(IMPORTER)/.installed: .venv/bin/uv
+	python -m venv --clear $(@D)
+	UV_SYSTEM_CERTS=1 uv pip install --quiet --python $(@D)/bin/python "galaxy-importer>=0.4.30"
+	@touch $@
 
 # What comes from npm: the compatible cloud, the official client, and a browser.
 .cache/%/.installed: tests/%/package.json

