@@ -85,7 +85,7 @@ class Jobs:
             with task.session() as http:
                 return {"devices": http.call("GET /v1/devices", doing="list the devices").data}
 
-        for _ in range(3):
+        for _unused in range(3):
             self._do("look", work, username=USERNAME, password=PASSWORD)
 
     def provision(self, day: int) -> None:
@@ -104,7 +104,7 @@ class Jobs:
                     reconcile(
                         tokens.http, read_manifest(data), check_mode=False, proof=Proof("read"), warn=lambda text: None
                     )
-                    for _ in range(2)
+                    for _unused in range(2)
                 )
             finally:
                 tokens.revoke_one(token, None, check_mode=False)
