@@ -29,12 +29,17 @@ positional: files
 """
 
 EXAMPLES = r"""
-- name: Name the devices that a notice hits
+- name: Gather the devices of a product
+  meshfleet.particle.device_info:
+    product: field-logger
+  register: found
+
+- name: Say how many of them each notice hits
   ansible.builtin.debug:
     msg: "{{ item.title }}: {{ item.hit | length }} of {{ found.count }} devices"
-  loop: "{{ found.devices | meshfleet.particle.advisories({'notices.yml': text}) }}"
+  loop: "{{ found.devices | meshfleet.particle.advisories({'advisories.yml': text}) }}"
   vars:
-    text: "{{ lookup('ansible.builtin.file', 'notices.yml') }}"
+    text: "{{ lookup('ansible.builtin.file', 'advisories.yml') }}"
 """
 
 RETURN = r"""
@@ -86,8 +91,10 @@ def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
     """Judge devices. :raises AnsibleFilterError: with all mistakes of the files, each with its file and line."""
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
         raise AnsibleFilterError("advisories: the files must be a dictionary of texts by the names of the files.")
+    # Plain texts: YAML's reader refuses those that Ansible has marked.
+    texts = {str(name): str(text) for name, text in files.items()}
     try:
-        return judged(read_advisories(files), facts_in(devices))
+        return judged(read_advisories(texts), facts_in(devices))
     except ParticleError as error:
         raise AnsibleFilterError(error.message) from None
 

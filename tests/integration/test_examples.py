@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,8 @@ NOT_RUN = {
     "make ": "They set up a checkout and run its tests, of which this is one.",
     "git clone": "The same, beginning with a checkout from the network.",
     "$ python tests/simulator --port 8080": "It runs until it is ended; every test here starts the simulator so.",
+    "# Input configuration": "A type of credential for an automation controller, of which there is none here.",
+    "# Injector configuration": "The same.",
     "$ curl": "curl is not among what the tests ask of a machine.",
 }
 """How the few examples begin that are not run, and why."""
@@ -165,11 +167,11 @@ def prepare(reader: Reader) -> None:
         headers={"Authorization": f"Bearer {reader.token}"},
         timeout=30,
     ).raise_for_status()
-    manifest = next(example for example in EXAMPLES if example.file_name == "fleet.yml")
+    shared = {name: next(e.text for e in EXAMPLES if e.file_name == name) for name in ("fleet.yml", "advisories.yml")}
     for page in {example.folder for example in EXAMPLES}:
         (reader.folder / page).mkdir()
-        (reader.folder / page / "fleet.yml").write_text(manifest.text)
-        (reader.folder / page / "line-7.csv").write_text(TABLE)
+        for name, text in {**shared, "line-7.csv": TABLE}.items():
+            (reader.folder / page / name).write_text(text)
         (reader.folder / page / "plan").mkdir()
     for example in EXAMPLES:
         if example.file_name:
@@ -191,7 +193,7 @@ def group_of(example: Example) -> str:
 
 def play(reader: Reader, group: str) -> dict[str, str | None]:
     """Run all playbooks, tasks and manifests of a group in one process; what is wrong with each."""
-    kinds = ("plays", "tasks", "manifest", "table")
+    kinds = ("plays", "tasks", *FILES)
     mine = [example for example in RUN if example.kind in kinds and group_of(example) == group]
     run = run_playbook(
         written_playbook(reader, mine[-1], group),
@@ -201,6 +203,19 @@ def play(reader: Reader, group: str) -> dict[str, str | None]:
         timeout=RUN_SECONDS,
     )
     return {example.name: failure_of(example, run) for example in mine}
+
+
+FILES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "manifest": lambda path: {"meshfleet.particle.fleet": {"manifest": path}},
+    # A table says nothing of the product.
+    "table": lambda path: {"meshfleet.particle.fleet": {"manifest": path, "product": PRODUCT_SLUG}},
+    "advisories": lambda path: {
+        "ansible.builtin.debug": {
+            "msg": f"{{{{ [] | meshfleet.particle.advisories({{'it': lookup('ansible.builtin.file', '{path}')}}) }}}}"
+        }
+    },
+}
+"""The task that uses a file of which an example is the content."""
 
 
 def inventory_arguments(reader: Reader, group: str) -> list[str]:
@@ -221,13 +236,9 @@ def inventory_arguments(reader: Reader, group: str) -> list[str]:
 def written_playbook(reader: Reader, example: Example, group: str) -> Path:
     """The example as a playbook that begins with a play of the example's name, and goes on when a task fails."""
     text = reader.fill_in(example.text)
-    if example.kind in ("manifest", "table"):
-        # A table says nothing of the product; JSON is YAML.
-        options = {
-            "manifest": str(reader.write(example)),
-            **({} if example.kind == "manifest" else {"product": PRODUCT_SLUG}),
-        }
-        text = f"- name: Bring the fleet to it\n  meshfleet.particle.fleet: {json.dumps(options)}\n"
+    if example.kind in FILES:
+        task = {"name": "Use it", **FILES[example.kind](str(reader.write(example)))}
+        text = f"- {json.dumps(task)}\n"  # JSON is YAML
     hosts = "all" if group in ("hosts", "devices") else "localhost"
     if example.kind != "plays":
         text = (

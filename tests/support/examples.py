@@ -27,8 +27,8 @@ _ITEM = re.compile(r"^- ", re.MULTILINE)
 class Example:
     """One example: where it stands, in which language, and what it says.
 
-    `kind` is `tasks`, `plays`, `manifest`, `inventory`, `hosts`, `requirements`, `settings`, `table`, `schema` or
-    `commands`.
+    `kind` is `tasks`, `plays`, `manifest`, `inventory`, `hosts`, `requirements`, `advisories`, `settings`,
+    `credential type`, `table`, `schema` or `commands`.
     """
 
     source: str
@@ -116,15 +116,17 @@ def _tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, An
 
 def _kind(content: dict[str, Any]) -> str:
     """What a mapping is, by the key that only this one has."""
-    for key, kind in (
-        ("plugin", "inventory"),
-        ("devices", "manifest"),
-        ("all", "hosts"),
-        ("collections", "requirements"),
-    ):
-        if key in content:
-            return kind
-    return "settings"
+    kinds = {
+        "plugin": "inventory",
+        "devices": "manifest",
+        "all": "hosts",
+        "collections": "requirements",
+        "advisories": "advisories",
+        "cache": "settings",
+        "fields": "credential type",
+        "env": "credential type",
+    }
+    return next(kind for key, kind in kinds.items() if key in content)
 
 
 def written(example: Example, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.template import trust_as_template
 from fleet_cloud import device_id
 from hypothesis import given
 from hypothesis import strategies as st
@@ -264,3 +265,11 @@ class TestVersionsOfDeviceOs:
         found = range_from(text)
         orders = {version: order_of(version) for version in (*within, *without)}
         assert [version for version, order in orders.items() if order and found.holds(order)] == list(within)
+
+
+def test_a_text_from_a_variable_is_read_like_any_other() -> None:
+    # What a playbook hands over is marked by Ansible: a text of a class of its own, which YAML's reader refuses.
+    text = trust_as_template(SIM)
+    assert type(text) is not str
+    (found,) = FilterModule().filters()["advisories"]([facts_of(FITS)], {"notices.yml": text})
+    assert found["hit"] == [ONE]
