@@ -78,7 +78,7 @@ def test_each_host_has_the_facts_of_its_own_device(simulator: Simulator, tmp_pat
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_five_hundred_hosts_ask_the_cloud_as_often_as_one(tmp_path: Path) -> None:
-    size = count(quick=120, full=500)
+    size = count(quick=60, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
         hosts = hosts_file(cloud, tmp_path)

@@ -28,18 +28,18 @@ KEYED: dict[str, Any] = {
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path) -> None:
-    size = count(quick=3_000, full=10_000)
+    size = count(quick=2_000, full=10_000)
     with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
         env = cloud_environment(cloud.url)
 
-        def cpu(name: str, **options: Any) -> float:
-            """The least of three: others share the machine."""
+        def cpu(name: str, times: int = 3, **options: Any) -> float:
+            """The least of some: others share the machine."""
             file = inventory_file(tmp_path, name, **options)
-            runs = [cost_of(file, env, home=tmp_path) for _unused in range(3)]
+            runs = [cost_of(file, env, home=tmp_path) for _unused in range(times)]
             assert {run["hosts"] for run in runs} == {size}
             return min(run["cpu"] for run in runs)
 
-        plain, grouped, keyed = cpu("plain"), cpu("grouped", **GROUPED), cpu("keyed", **KEYED)
+        plain, grouped, keyed = cpu("plain"), cpu("grouped", **GROUPED), cpu("keyed", times=1, **KEYED)
     assert grouped <= 1.3 * plain, (plain, grouped)
     assert grouped <= 0.15 * keyed, (grouped, keyed)
 
@@ -47,7 +47,7 @@ def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path)
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 def test_a_large_fleet_fits_into_memory(tmp_path: Path) -> None:
-    size, megabytes = count(quick=10_000, full=100_000), count(quick=200, full=1_500)
+    size, megabytes = count(quick=3_000, full=100_000), count(quick=150, full=1_500)
     with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
         cost = cost_of(inventory_file(tmp_path, **GROUPED), cloud_environment(cloud.url), home=tmp_path)
     assert cost["hosts"] == size

@@ -19,7 +19,7 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, run_task
 from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
-HOSTS = count(quick=20, full=50)
+HOSTS = count(quick=12, full=50)
 MFA = {"username": "mfa@example.com", "password": PASSWORD}
 MFA_SECRET = "JBSWY3DPEHPK3PXP"
 CLIENT = {"id": "line-2-4711", "secret": "0123456789abcdef0123456789abcdef01234567"}
