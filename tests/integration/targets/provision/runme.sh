@@ -14,6 +14,6 @@ until [[ -s "${folder}/port" ]]; do
     sleep 0.1
 done
 
-export PARTICLE_API_URL="http://127.0.0.1:$(<"${folder}/port")"
-export PARTICLE_USERNAME=demo@example.com PARTICLE_PASSWORD=demo-password
+PARTICLE_API_URL="http://127.0.0.1:$(<"${folder}/port")"
+export PARTICLE_API_URL PARTICLE_USERNAME=demo@example.com PARTICLE_PASSWORD=demo-password
 ansible-playbook provision.yml "$@"
