@@ -59,6 +59,8 @@ class TestOneRule:
             ({"system_firmware_version": None}, "cannot tell"),
             ({"system_firmware_version": "newest"}, "cannot tell"),
             ({"platform_id": None}, "cannot tell"),
+            ({"platform_id": -1}, "cannot tell"),
+            ({"platform_id": 4711}, "spared"),
             ({"iccid": ""}, "cannot tell"),
             ({"iccid": ["890103"]}, "cannot tell"),
         ],

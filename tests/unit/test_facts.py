@@ -19,7 +19,15 @@ class TestOneDevice:
 
     @pytest.mark.parametrize(
         ("platform_id", "platform"),
-        [(13, "boron"), (12, "argon"), (14, "xenon"), (4711, "unknown (4711)"), ("13", "unknown (13)"), (None, None)],
+        [
+            (13, "boron"),
+            (12, "argon"),
+            (14, "xenon"),
+            (4711, "unknown (4711)"),
+            ("13", "unknown (13)"),
+            (None, None),
+            (-1, None),
+        ],
     )
     def test_has_its_platform_in_words(self, platform_id: object, platform: str | None) -> None:
         assert facts_of({"id": ONE, "platform_id": platform_id})["platform"] == platform

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import platform_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
 
@@ -30,9 +30,7 @@ def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, An
     :param product: the slug of the product whose list showed it; ``None`` for the list of the account.
     """
     facts = {key: value for key, value in row.items() if key not in _LEFT_OUT}
-    platform = row.get("platform_id")
-    known = PLATFORMS.get(platform) if isinstance(platform, int) else None
-    facts["platform"] = known or f"unknown ({platform})" if platform is not None else None
+    facts["platform"] = platform_of(row.get("platform_id"))
     facts["online"] = bool(row.get("online", row.get("connected", False)))
     facts["mac"] = row.get("mac_wifi")
     facts["mesh"] = _mesh(row)

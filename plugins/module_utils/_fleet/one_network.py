@@ -28,7 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome 
     first_failure,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import platform_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends, networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -183,7 +183,7 @@ def _member(row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row.get("id"),
         "name": row.get("name"),
         "platform_id": platform,
-        "platform": PLATFORMS.get(platform) or f"unknown ({platform})" if isinstance(platform, int) else None,
+        "platform": platform_of(platform),
         "role": seat.membership.role if seat else NODE,
         "state": role.get("state") if isinstance(role, dict) else None,
     }

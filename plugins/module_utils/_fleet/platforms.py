@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 # errors-and-limits.md, section 7: the table of platform ids.
 PLATFORMS: Mapping[int, str] = {
@@ -36,6 +37,16 @@ PLATFORMS: Mapping[int, str] = {
     103: "bluz",
     60000: "newhal",
 }
+
+
+def platform_of(number: Any) -> str | None:
+    """The name that facts have for ``platform_id``; ``None`` where the cloud tells none.
+
+    A self-hosted cloud says -1 of a device that it has never met.
+    """
+    if number is None or (isinstance(number, int) and number < 0):
+        return None
+    return (PLATFORMS.get(number) if isinstance(number, int) else None) or f"unknown ({number})"
 
 
 def platform_named(value: str) -> str | None:
