@@ -138,14 +138,18 @@ def barn(ground: Ground) -> dict[str, Any]:
 
 
 def moved(ground: Ground) -> dict[str, Any]:
-    """From the barn: one stays under another key, one becomes the gateway of a new network, one moves, one leaves."""
+    """From the barn: one stays under a key of its own, one founds a network, one moves, one leaves."""
     one, two, three, four = ground.ids
     return {
         "product": ground.product,
         "groups_mode": "exact",
         "networks": {"barn": {"parameters": {"channel": 16, "key": "another-key"}}, "shed": {}},
         "devices": [
-            {"id": one, "groups": ["south"], "mesh": {"network": "barn", "role": "gateway"}},
+            {
+                "id": one,
+                "groups": ["south"],
+                "mesh": {"network": "barn", "role": "gateway", "parameters": {"key": "its-own"}},
+            },
             {"id": two, "notes": "", "development": False, "mesh": {"network": "shed", "role": "gateway"}},
             {"id": three, "name": "moved", "firmware_version": "unlocked", "mesh": {"network": "shed"}},
             {"id": four, "groups": [], "mesh": {"state": "absent"}},
