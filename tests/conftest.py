@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# pyproject.toml says so to pytest. ansible-test has settings of its own.
+sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parent / "simulator")])
 
 from support.counts import FULL, FULL_EXAMPLES, QUICK_EXAMPLES
 from support.paths import ROOT
@@ -34,6 +39,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [] if FULL else [item for item in items if item.get_closest_marker("only_full")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marks known here, where ansible-test finds them too: it has settings of its own."""
+    alone = "only_full: a proof that runs under MESHFLEET_FULL=1 alone, because it is long or wants the rights of root"
+    config.addinivalue_line("markers", alone)
+    config.addinivalue_line("markers", "full: a long proof, whose counts grow under MESHFLEET_FULL=1")
+    config.addinivalue_line("markers", "real_server: needs the compatible cloud from npm, which `make test` installs")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout, which is also the root of the collection."""
 
 TESTS = ROOT / "tests"
-COLLECTIONS = ROOT / ".collections"
+COLLECTIONS = ROOT.parents[2] if ROOT.parents[1].name == "ansible_collections" else ROOT / ".collections"
+"""Where Ansible finds this collection: a link tree, or the tree in which it is installed."""
+
 REAL_SERVER_MODULES = ROOT / ".cache" / "real_server" / "node_modules"
 OFFICIAL_CLIENT = ROOT / ".cache" / "official_client"
 BROWSER = ROOT / ".cache" / "browser"
