@@ -88,7 +88,8 @@ def signing_key(home: Path) -> Iterator[str]:
     subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", SOMEBODY, "ed25519"], check=True)
     try:
         done = subprocess.run([*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True)
-        yield next(line for line in done.stdout.splitlines() if line.startswith("fpr:")).split(":")[9]
+        fingerprint, *_others = [line.split(":")[9] for line in done.stdout.splitlines() if line.startswith("fpr:")]
+        yield fingerprint
     finally:
         subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
 

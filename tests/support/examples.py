@@ -77,7 +77,7 @@ def _of_plugin(plugin: str) -> Iterator[Example]:
     text = _examples_of_python(content) if plugin.endswith(".py") else yaml.safe_load(content)["EXAMPLES"]
     if text:
         first = text.strip("\n").splitlines()[0]
-        line = next(n for n, said in enumerate(content.splitlines(), start=1) if said.strip() == first.strip())
+        line = [said.strip() for said in content.splitlines()].index(first.strip()) + 1
         yield from _parts(plugin, line, "yaml", text.strip("\n") + "\n")
 
 
