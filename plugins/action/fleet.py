@@ -137,7 +137,7 @@ def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
         return manifest
     twice = [name for name in TOP if name in manifest and name in options]
     if twice:
-        message = f"{' and '.join(twice)} stand in the manifest and in the task."
+        message = f"The manifest and the task both say {' and '.join(twice)}."
         raise ParticleError("invalid_manifest", message, hint="Say each of them in one place.")
     return {**manifest, **options}
 

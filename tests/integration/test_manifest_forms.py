@@ -108,7 +108,7 @@ def test_what_stands_in_the_manifest_and_in_the_task_is_refused(simulator: Simul
     manifest = {"product": PRODUCT_SLUG, "groups_mode": "exact", "devices": []}
     result = run_task("fleet", {"manifest": manifest, **option}, cloud_environment(simulator.url)).result(TASK)
     assert result["error"]["code"] == "invalid_manifest"
-    assert f"{next(iter(option))} stand in the manifest and in the task" in result["msg"]
+    assert f"The manifest and the task both say {next(iter(option))}." in result["msg"]
     assert simulator.stats()["requests"] == 0
 
 
