@@ -149,11 +149,18 @@ def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
         (f"a: {'1' * 5000}\n", "fleet.yml:1 this is no int"),
         ("2024-13-45: a\n", "fleet.yml:1 this is no timestamp"),
         ("a: \x07\n", "fleet.yml unacceptable character #x0007"),
-        ("[" * 3000 + "]" * 3000, "fleet.yml is nested too deeply"),
     ],
 )
 def test_a_text_that_cannot_be_read_is_refused_with_its_line(text: str, message: str) -> None:
     assert message in refusal(text)
+
+
+def test_a_text_that_is_nested_too_deeply_is_refused() -> None:
+    assert "nest" in refusal("[" * 3000 + "]" * 3000)  # said by PyYAML as of 6.0.4, by us before
+
+
+def test_a_sign_may_be_a_key() -> None:
+    assert parse_yaml("=: 1\n", "fleet.yml")[0] == {"=": 1}
 
 
 class TestAnchors:
@@ -178,6 +185,20 @@ class TestAnchors:
         text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: *b\nd: {<<: *b, y: 3}\n"
         data, _unused = parse_yaml(text, "fleet.yml")
         assert (data["c"], data["d"]) == ({"x": 2, "y": 1}, {"x": 2, "y": 3})
+
+    def test_what_is_merged_over_and_over_is_read_once(self) -> None:
+        chain = [f"l{level}: &l{level} {{<<: [{', '.join([f'*l{level - 1}'] * 9)}]}}" for level in range(1, 40)]
+        text = "\n".join(["l0: &l0 {x: 1}", *chain])
+        assert parse_yaml(text, "fleet.yml")[0]["l39"] == {"x": 1}
+
+    def test_a_mapping_that_merges_what_it_is_a_part_of_is_refused(self) -> None:
+        assert "fleet.yml:1 an alias contains itself" in refusal("a: &a {x: 1, b: {y: 2, <<: *a}}\n")
+
+    @pytest.mark.parametrize("merged", ["5", "[5]", "[{x: 1}, no]"])
+    def test_only_mappings_can_be_merged(self, merged: str) -> None:
+        assert "fleet.yml:2 expected a mapping or list of mappings for merging" in refusal(
+            f"a: {{}}\nb: {{<<: {merged}}}"
+        )
 
     def test_a_key_that_stands_twice_is_found_in_what_is_merged(self) -> None:
         assert "fleet.yml:1 x stands twice" in refusal("a: {<<: {x: 1, x: 2}}\n")

@@ -23,6 +23,7 @@ Where = Callable[[Place], str]
 """Names a place to the user: ``fleet.yml:12 devices[3].id``."""
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 _TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
 
@@ -95,12 +96,17 @@ def _check_nodes(root: yaml.Node) -> None:
         waiting += [value for _unused, value in reversed(node.value)]
 
 
+_Pairs: TypeAlias = "dict[tuple[str, str], tuple[yaml.ScalarNode, yaml.Node]]"
+"""The keys and values of a mapping, by tag and text of the key."""
+
+
 class _Reader:
     """Builds plain data from nodes and keeps the line, counted from 1, of each."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
         self._open: set[int] = set()
+        self._merged: dict[int, _Pairs] = {}
         self.lines: dict[Place, int] = {}
 
     def read(self, node: yaml.Node, place: Place) -> Any:
@@ -126,9 +132,38 @@ class _Reader:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def _read_mapping(self, node: yaml.Node, place: Place) -> dict[Hashable, Any]:
-        self._loader.flatten_mapping(node)  # takes in what `<<: *alias` names, before the mapping's own keys
         data: dict[Hashable, Any] = {}
-        for key, value in node.value:
-            name = self._read_scalar(key)
+        for key, value in self._pairs(node).values():
+            name = key.value if key.tag == _EQUALS_SIGN else self._read_scalar(key)
             data[name] = self.read(value, (*place, name))
         return data
+
+    def _pairs(self, node: yaml.Node) -> _Pairs:
+        """The keys and values of a mapping; what ``<<: *alias`` names is taken in, and the mapping's own keys count.
+
+        Not by PyYAML's ``flatten_mapping``: that of 6.0.4 loses what a merged mapping has overridden itself.
+        """
+        known = self._merged.get(id(node))
+        if known is not None:
+            return known
+        own = {(key.tag, key.value): (key, value) for key, value in node.value if key.tag != _MERGE}
+        if len(own) == len(node.value):
+            return own
+        self._merged[id(node)] = own  # all that a mapping brings into itself
+        merged: _Pairs = {}
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                for source in reversed(_mappings_of(value)):
+                    merged |= self._pairs(source)
+        self._merged[id(node)] = merged | own
+        return self._merged[id(node)]
+
+
+def _mappings_of(node: yaml.Node) -> list[yaml.Node]:
+    """What is to be merged: one mapping or a list of them, of which the first counts."""
+    sources: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    for source in sources:
+        if not isinstance(source, yaml.MappingNode):
+            problem = "expected a mapping or list of mappings for merging"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=source.start_mark)
+    return sources
