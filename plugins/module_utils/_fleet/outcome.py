@@ -83,15 +83,18 @@ def summary_of(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, 
 
 def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:
     """Size of each network as declared and, when ``states`` are known, how far it has formed."""
+    members: dict[str, list[DeviceRecord]] = {name: [] for name in manifest.networks}
+    for record in manifest.devices:
+        if record.mesh:
+            members[record.mesh.network].append(record)
     networks: dict[str, dict[str, int]] = {}
-    for name in manifest.networks:
-        members = [record for record in manifest.devices if record.mesh and record.mesh.network == name]
-        gateways = sum(1 for record in members if record.mesh and record.mesh.role == GATEWAY)
-        networks[name] = {"gateways": gateways, "nodes": len(members) - gateways}
+    for name, records in members.items():
+        gateways = sum(1 for record in records if record.mesh and record.mesh.role == GATEWAY)
+        networks[name] = {"gateways": gateways, "nodes": len(records) - gateways}
         if states is not None:
-            reported = [states.get(record.id) for record in members]
+            reported = [states.get(record.id) for record in records]
             joined, lost = reported.count(JOINED), reported.count(LOST)
-            networks[name].update(joined=joined, lost=lost, pending=len(members) - joined - lost)
+            networks[name].update(joined=joined, lost=lost, pending=len(records) - joined - lost)
     return networks
 
 
