@@ -83,9 +83,53 @@ class TestTurns:
             "a": (None, IN_BARN),
             "b": (IN_BARN, IN_BARN),
         }
-        order = order_of(moves, {}, frozenset({"barn"}))
+        order = order_of(moves, {}, one_gateway={"barn"})
         assert listed(order) == [["b", "dead"], ["new"], ["a"]]
         assert order.needs["new"] == (frozenset({"dead"}),)
+
+    def test_a_network_of_one_gateway_lets_its_old_one_become_a_node_first(self) -> None:
+        moves: dict[str, tuple[Seat, Seat]] = {"old": (AT_BARN, IN_BARN), "new": (IN_BARN, AT_BARN)}
+        assert listed(order_of(moves, {}, one_gateway={"barn"})) == [["old"], ["new"]]
+
+
+class TestTold:
+    """Who stays in a network learns of its new gateways when they have come, and before the old ones go."""
+
+    MOVES: Mapping[str, tuple[Seat, Seat]] = {
+        "dead": (AT_BARN, None),
+        "new": (None, AT_BARN),
+        "a": (IN_BARN, IN_BARN),
+        "b": (IN_BARN, IN_BARN),
+    }
+
+    def test_a_node_is_told_between_the_coming_and_the_going(self) -> None:
+        order = order_of(self.MOVES, {}, told={"a"})
+        assert listed(order) == [["b", "new"], ["a"], ["dead"]]
+        assert order.needs["a"] == (frozenset({"new"}),)
+        assert order.needs["b"] == ()
+
+    def test_who_is_told_while_a_gateway_stays_waits_for_nobody(self) -> None:
+        assert listed(order_of(self.MOVES, {"barn": 1}, told={"a"})) == [["a", "b", "dead", "new"]]
+
+
+class TestRoom:
+    """A network that is full takes in nobody before somebody has left it."""
+
+    MOVES: Mapping[str, tuple[Seat, Seat]] = {
+        "new": (None, IN_BARN),
+        "old": (IN_BARN, None),
+        "one": (AT_BARN, AT_BARN),
+    }
+
+    def test_who_comes_into_a_full_network_waits_for_who_leaves_it(self) -> None:
+        assert listed(order_of(self.MOVES, {}, room={"barn": 0})) == [["old", "one"], ["new"]]
+
+    def test_who_comes_into_one_with_a_place_left_does_not(self) -> None:
+        assert listed(order_of(self.MOVES, {}, room={"barn": 1})) == [["new", "old", "one"]]
+
+    def test_two_that_change_places_between_full_networks_do_not_wait_for_ever(self) -> None:
+        moves: dict[str, tuple[Seat, Seat]] = {"a": (IN_BARN, IN_SHED), "b": (IN_SHED, IN_BARN)}
+        assert listed(order_of(moves, {"barn": 1, "shed": 1}, room={"barn": 0, "shed": 0})) == [["a", "b"]]
 
 
 class TestNeeds:
@@ -96,7 +140,10 @@ class TestNeeds:
         [
             ({"one": (None, AT_BARN), "two": (None, AT_BARN), "a": (None, IN_BARN)}, {"a": [{"one", "two"}]}),
             ({"one": (AT_BARN, AT_BARN), "two": (None, AT_BARN), "a": (None, IN_BARN)}, {}),
-            ({"dead": (AT_BARN, None), "new": (None, AT_BARN), "a": (None, IN_BARN)}, {"dead": [{"new"}]}),
+            (
+                {"dead": (AT_BARN, None), "new": (None, AT_BARN), "a": (None, IN_BARN)},
+                {"dead": [{"new"}], "a": [{"new"}]},
+            ),
             ({"one": (AT_BARN, None), "a": (IN_BARN, None)}, {}),
             ({"a": (None, IN_BARN)}, {}),
         ],

@@ -37,6 +37,7 @@ SET_ORDERS = "PUT /v1/ledgers/:name/instances/:scopeValue"
 REMOVE_ORDERS = "DELETE /v1/ledgers/:name/instances/:scopeValue"
 REMOVE_GROUP = "DELETE /v1/products/:p/groups/:name"
 BATCH = "PUT /v1/products/:p/devices"
+NO = {"ok": False, "error": "No."}
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,17 @@ def keys_told(simulator: Simulator) -> dict[str, str]:
     """The join key that each member was told."""
     (orders,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
     return {entry["scope_value"]: entry["data"]["parameters"]["key"] for entry in orders["instances"]}
+
+
+def gateways_told(simulator: Simulator) -> set[frozenset[str]]:
+    """Which gateways the members of ledgers are told, in all variants there are."""
+    (orders,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
+    return {frozenset(entry["data"]["gateways"]) for entry in orders["instances"]}
+
+
+def refuse(simulator: Simulator, route: str, status: int, times: int = 1) -> None:
+    """Let the cloud refuse what comes next on a route."""
+    simulator.set_faults([{"route": route, "effect": "status", "status": status, "body": NO, "times": times}])
 
 
 def of_both(network: Sequence[Sequence[str]]) -> dict[str, str]:
@@ -553,6 +565,101 @@ class TestWhatGoesWrong:
         result = proved(http, declared(PRODUCT, "networks", {"barn": (ids[:1], ids[1:5])}), clock)
         assert statuses(result) == {ids[0]: "failed", **dict.fromkeys(ids[1:5], "pending")}
         assert clock.slept == []
+
+
+class TestRepeatedRuns:
+    """A run that is made again after a failure knows no more of the networks than the cloud does."""
+
+    @pytest.mark.parametrize("parameters", [None, {"channel": 15}])
+    def test_a_gateway_that_was_put_into_groups_only_is_none_yet(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str], parameters: dict[str, Any] | None
+    ) -> None:
+        data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:4])})
+        if parameters:
+            data["networks"]["barn"]["parameters"] = parameters
+        for _unused in range(2):
+            refuse(meshed, SET_ORDERS, 403)
+            assert statuses(run(http, data)) == {ids[0]: "failed", **dict.fromkeys(ids[1:4], "pending")}
+            assert ordered(meshed) == {}
+        assert set(statuses(run(http, data)).values()) == {"changed"}
+
+    def test_an_old_gateway_stays_and_is_the_one_that_is_told_of_until_the_new_one_is_there(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        old, new, nodes = ids[0], ids[5], ids[1:4]
+        run(http, declared(PRODUCT, "ledger", {"barn": ([old], nodes)}))
+        data = declared(PRODUCT, "ledger", {"barn": ([new], nodes)})
+        data["devices"].append({"id": old, "mesh": {"state": "absent"}})
+        for _unused in range(2):
+            refuse(meshed, SET_ORDERS, 403)
+            result = statuses(run(http, data))
+            assert result == {new: "failed", **dict.fromkeys([*nodes, old], "pending")}
+            assert ordered(meshed) == {"barn": of_both(([old], nodes))}
+            assert gateways_told(meshed) == {frozenset({old})}
+        assert "failed" not in run(http, data)
+        assert gateways_told(meshed) == {frozenset({new})}
+
+    @pytest.mark.parametrize("backend", ["ledger", "networks"])
+    def test_the_second_look_of_a_run_remembers_who_has_failed(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str], backend: str
+    ) -> None:
+        def barn_and_shed(gateway: str, *, others: Sequence[str]) -> dict[str, Any]:
+            networks = {"barn": ([gateway], ids[1:4]), "shed": (ids[10:11], [*ids[11:13], *others])}
+            data = declared(PRODUCT, backend, networks)
+            for network in data["networks"].values():
+                network["parameters"] = {"type": "large_site"} if backend == "networks" else {"channel": 15}
+            return data
+
+        run(http, barn_and_shed(ids[0], others=[]))
+        data = barn_and_shed(ids[5], others=ids[13:14])
+        data["devices"] += [{"id": device, "mesh": {"state": "absent"}} for device in (ids[0],)]
+        joins = UPDATE if backend == "networks" else SET_ORDERS
+        refuse(meshed, joins, 400)
+        meshed.set_faults([{"route": BATCH if backend == "ledger" else joins, "effect": "reset_after"}])
+        result = statuses(run(http, data))
+        assert (result[ids[5]], result[ids[0]]) == ("failed", "pending")
+        seats = registered(meshed) if backend == "networks" else ordered(meshed)
+        assert seats["barn"][ids[0]] == "gateway"
+
+    def test_what_a_ledger_orders_is_taken_back_when_a_device_goes_to_the_registry(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:4])}))
+        data = declared(PRODUCT, "networks", {"barn": (ids[:1], ids[1:4])})
+        refuse(meshed, REMOVE_ORDERS, 409, times=4)
+        assert set(statuses(run(http, data)).values()) <= {"failed", "pending"}
+        meshed.clear_faults()
+        assert "failed" not in run(http, data)
+        assert (ordered(meshed), set(registered(meshed))) == ({}, {"barn"})
+        assert run(http, data)["changed"] is False
+
+    def test_the_group_of_a_dissolved_network_stays_until_all_are_out(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        run(http, declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:4])}))
+        data = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
+        refuse(meshed, REMOVE_ORDERS, 409)
+        found = statuses(run(http, data))
+        assert sorted(found.values()) == ["failed", "pending", "pending", "pending"]
+        (failed,) = (device for device, status in found.items() if status == "failed")
+        assert "mesh-barn" in meshed.device(failed)["groups"]
+        assert "failed" not in run(http, data)
+        assert (ordered(meshed), meshed.device(failed)["groups"]) == ({}, [])
+
+
+class TestAFullNetwork:
+    """A small network of the registry has ten places."""
+
+    @pytest.mark.parametrize("first", ["who comes", "who goes"])
+    def test_takes_in_somebody_when_somebody_has_left(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str], first: str
+    ) -> None:
+        run(http, declared(PRODUCT, "networks", {"barn": (ids[:1], ids[1:10])}))
+        data = declared(PRODUCT, "networks", {"barn": (ids[:1], [*ids[1:9], ids[20]])})
+        leaves = {"id": ids[9], "mesh": {"state": "absent"}}
+        data["devices"].insert(len(data["devices"]) if first == "who comes" else 0, leaves)
+        assert "failed" not in run(http, data)
+        assert registered(meshed) == {"barn": of_both((ids[:1], [*ids[1:9], ids[20]]))}
 
 
 class TestARetiredRegistry:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
@@ -73,7 +73,8 @@ class Applied:
     :param done: devices all of whose writes were done; ``errors``: those that failed, with the reason;
         ``waiting``: those that the cloud lets nobody write yet, with the reason.
     :param besides: failures that are those of no device.
-    :param held: devices that did not go into their network, because nobody did who had to be there before them.
+    :param held: devices that did not go into their network, because nobody did who had to be there before them, or
+        are not wholly out of one, because others are not.
     :param wrote: whether any write was done, be it for a device that failed later.
     :param stopped: what ended the run early, if anything did.
     :param found: changes that only a later look has shown, by what the manifest calls the device; ``unneeded``:
@@ -196,9 +197,11 @@ class _Run:
 
     def tear_down(self, plan: Plan) -> None:
         """What is left of networks that are dissolved, once all their members are out."""
-        changing = {device.id for device in plan.devices if device.changed}
         for shared in plan.teardown:
-            if not shared.members & changing <= self.applied.done:
+            if not shared.members <= self.applied.done:
+                # Those that are out wait for the others: their group goes with the last of them.
+                self.applied.held |= shared.members & self.applied.done
+                self.applied.done -= shared.members
                 continue
             write = functools.partial(self._mesh.apply, self._http, self._product, shared.write)
             if not self._try(sorted(shared.members), write):
@@ -233,8 +236,9 @@ class _Run:
         def change_group(call: tuple[tuple[str, str], list[tuple[str, ...]]]) -> None:
             (change, group), chunks = call
             for chunk in chunks:
-                alive = [device for device in chunk if device not in self._left and not self._lost(waiting[device])]
-                self._halving(functools.partial(self._send_groups, change, group), alive)
+                lost = self._lost(chunk, waiting)
+                coming = [device for device in chunk if device not in self._left and device not in lost]
+                self._halving(functools.partial(self._send_groups, change, group), coming)
 
         for _unused, calls in sorted(turns.items()):
             in_parallel(change_group, calls.items(), self._http.workers)
@@ -243,9 +247,20 @@ class _Run:
         change_group_of_devices(self._http, self._in_product.id, group, change, devices)
         return True
 
-    def _lost(self, device: DevicePlan) -> bool:
-        """Whether all have failed of whom one had to be there before this device."""
-        return device.mesh is not None and any(need <= self._left for need in device.mesh.needs)
+    def _lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
+        """Those of ``devices`` before whom somebody has to be there who will not come: failed, or lost in turn."""
+        known: dict[str, bool] = {}
+
+        def comes(device: str) -> bool:
+            if device not in known:
+                plan = plans.get(device)
+                known[device] = plan is not None and device not in self._left and not is_lost(plan)
+            return known[device]
+
+        def is_lost(plan: DevicePlan) -> bool:
+            return plan.mesh is not None and not all(any(map(comes, need)) for need in plan.mesh.needs)
+
+        return {device for device in devices if is_lost(plans[device])}
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
         stages: dict[int, list[DevicePlan]] = {}

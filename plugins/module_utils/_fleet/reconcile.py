@@ -235,10 +235,15 @@ class _Fleet:
         return plan
 
     def _plan_again(self, devices: Set[str]) -> Plan:
-        """Observe these devices again and plan them. :raises ParticleError: when too many would leave."""
+        """Observe and plan these devices again, and nothing else. :raises ParticleError: when too many would leave.
+
+        Who goes into a network when, and with what, depends on all its members: then all are looked at.
+        """
         records = tuple(record for record in self.manifest.devices if record.id in devices)
         manifest = replace(self.manifest, devices=records)
-        plan = self._plan_of(manifest, self._observe(manifest))
+        looked_at = self.manifest if any(record.speaks_of_mesh for record in self.manifest.devices) else manifest
+        observed = self._observe(looked_at)
+        plan = make_plan(manifest, observed, self._plan_mesh(looked_at, observed))
         _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
         return plan
 
@@ -263,12 +268,6 @@ class _Fleet:
         self.manifest = replace(self.manifest, devices=records + more)
         if more:
             self._observed = self._observe(self.manifest)
-
-    def _plan_of(self, manifest: Manifest, observed: Observed) -> Plan:
-        if any(network.parameters is None for network in manifest.networks.values()):
-            # A new member gets what all others agree on, and a part of them may not know it.
-            return make_plan(manifest, observed, self._plan_mesh(self.manifest, observed))
-        return make_plan(manifest, observed, self._plan_mesh(manifest, observed))
 
     def _plan_mesh(self, manifest: Manifest, observed: Observed) -> MeshPlan:
         wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}

@@ -138,7 +138,7 @@ def _share(
         if to is not None and to.network in own:
             yield device, to
         elif kind.shows(groups_of.get(device, frozenset()), boards.get(device, Board())) or (
-            kind.hides and to is None and product is not None
+            kind.hides and product is not None
         ):
             yield device, None
 
@@ -204,8 +204,13 @@ def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, M
     staying = {
         f"{name} {network}": count for name, part in plans.items() for network, count in part.staying.items() if count
     }
-    one_gateway = frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway)
-    order = order_of(moves, staying, one_gateway)
+    order = order_of(
+        moves,
+        staying,
+        one_gateway=frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway),
+        room={f"{name} {network}": more for name, part in plans.items() for network, more in part.room.items()},
+        told={device for device, (before, after) in moves.items() if before == after and whole.members[device].writes},
+    )
     members = {
         device: replace(member, stage=order.stages.get(device, 0), needs=order.needs[device])
         for device, member in whole.members.items()

@@ -154,6 +154,7 @@ class MeshPlan:
     :param refusals: why this cannot be, one sentence each; then nothing of it must be written.
     :param staying: by network the number of gateways that are there and not among the members.
     :param one_gateway: networks that can have one gateway only.
+    :param room: by network the number of devices more that it can have now; one that is not named has no limit.
     """
 
     members: Mapping[str, MemberPlan] = field(default_factory=dict)
@@ -164,6 +165,7 @@ class MeshPlan:
     refusals: tuple[str, ...] = ()
     staying: Mapping[str, int] = field(default_factory=dict)
     one_gateway: frozenset[str] = frozenset()
+    room: Mapping[str, int] = field(default_factory=dict)
 
 
 class Writer(Protocol):

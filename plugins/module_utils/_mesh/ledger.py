@@ -239,6 +239,14 @@ def plan(
         creates={"ledgers": tuple(definition["name"] for definition in missing)} if missing else {},
         removes={"networks": gone} if gone else {},
         refusals=tuple(_refusals(completed, wanted, members, observed)),
+        staying={
+            name: sum(
+                1
+                for gateway in network.gateways
+                if gateway not in wanted and _seen(observed.orders.get(gateway)) == Membership(name, GATEWAY)
+            )
+            for name, network in networks.items()
+        },
     )
 
 
@@ -301,7 +309,7 @@ def _plan_member(
     ledger: str,
 ) -> MemberPlan:
     has = frozenset(group for group in groups if group.startswith(RESERVED_GROUPS))
-    before = _seen(has, orders)
+    before = _seen(orders)
     if membership is None or network is None:
         left = (RemoveOrders(device, ledger),) if orders is not None else ()
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_shown(has, orders), None)} if has or left else {}
@@ -325,11 +333,11 @@ def _plan_member(
     return MemberPlan(needs - has, has - needs - absent, writes, changes, before)
 
 
-def _seen(groups: frozenset[str], orders: Mapping[str, Any] | None) -> Membership | None:
-    """Where a member is: where it was ordered to be, which is what it acts upon, else what its groups say."""
+def _seen(orders: Mapping[str, Any] | None) -> Membership | None:
+    """Where a member is: where it was ordered to be. Groups alone make nobody a member that others can rely on."""
     if orders is not None and isinstance(network := orders.get("network"), str) and orders.get("role") in ROLES:
         return Membership(network, orders["role"])
-    return membership_of(groups)
+    return None
 
 
 def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str, Any] | None:

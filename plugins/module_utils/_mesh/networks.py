@@ -52,6 +52,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology 
     MICRO,
     Size,
     is_micro,
+    most_of,
     too_large,
     unfit_for_particle_mesh,
 )
@@ -255,6 +256,11 @@ def plan(
         },
         refusals=tuple(_refusals(networks, wanted, members, observed)),
         one_gateway=frozenset(name for name, network in there.items() if is_micro(network.kind)),
+        room={
+            name: most_of(network.kind, _limit_of(networks[name])).members - len(network.roles)
+            for name, network in there.items()
+            if network.kind is not None
+        },
     )
 
 
@@ -276,8 +282,12 @@ def _refusals(
         roles |= {device: to.role for device, to in wanted.items() if to is not None and to.network == name}
         size = Size(len(roles), sum(1 for role in roles.values() if role == GATEWAY))
         kind = (there.kind if there else None) or kind_of(network) or "micro_wifi"
-        limit = (network.parameters or {}).get("limit", DEFAULT_LIMIT)
-        yield from too_large(name, kind, limit, size, there=there is not None)
+        yield from too_large(name, kind, _limit_of(network), size, there=there is not None)
+
+
+def _limit_of(network: Network) -> int:
+    """How many devices a network may have that is not small."""
+    return int((network.parameters or {}).get("limit", DEFAULT_LIMIT))
 
 
 def kind_of(network: Network) -> str | None:

@@ -3,8 +3,9 @@
 """In which order members move, so that no network is left with nodes and no gateway. Private to this collection.
 
 A network that keeps a gateway asks for nothing. In one whose gateways all come or change, gateways arrive before
-nodes do and before other gateways go; where none is to be left, gateways go after the nodes. The last of these is a
-courtesy and yields where it stands against the others.
+nodes do, before its nodes are told of them, and before other gateways go; where none is to be left, gateways go after
+the nodes. Gateways also wait for nodes to be told, and newcomers for whoever makes room for them. These last ones are
+courtesies, and yield where they stand against the others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Optional
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Membership
 
 Seat = Optional[Membership]  # noqa: UP045 - pylint takes the other spelling for a sum, and a text for no use
+
+NO_LIMITS: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,17 @@ class Order:
 
 @dataclass
 class _Traffic:
-    """For one network, who stays, comes and goes. A gateway that becomes a node goes, and comes as a node."""
+    """For one network, who stays, comes and goes. A gateway that becomes a node goes, and comes as a node.
+
+    ``staying`` are gateways; ``told`` are nodes that stay, and learn which gateways there are.
+    """
 
     staying: int = 0
     gateways_in: set[str] = field(default_factory=set)
     gateways_out: set[str] = field(default_factory=set)
     nodes_in: set[str] = field(default_factory=set)
     nodes_out: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -53,33 +60,43 @@ class _Waiting:
 
 
 def order_of(
-    moves: Mapping[str, tuple[Seat, Seat]], staying: Mapping[str, int], one_gateway: Set[str] = frozenset()
+    moves: Mapping[str, tuple[Seat, Seat]],
+    staying: Mapping[str, int],
+    *,
+    one_gateway: Set[str] = frozenset(),
+    room: Mapping[str, int] = NO_LIMITS,
+    told: Set[str] = frozenset(),
 ) -> Order:
     """The order of ``moves``, which say of each device where it is and where it belongs; both may be the same.
 
     :param staying: by network the number of its gateways that are not among ``moves``.
     :param one_gateway: networks that can have one gateway only. There the old one goes before the new one comes, and
         in between there is none.
+    :param room: how many devices more a network can have now; one that is not named has no limit.
+    :param told: those of ``moves`` that stay where they are and are told anew which gateways there are.
     """
     waiting = {device: _Waiting() for device in moves}
     events: dict[tuple[str, str], set[str]] = {}
     """Each happens when the last of its devices has gone."""
-    for network, traffic in _traffic(moves, staying).items():
+    for network, traffic in _traffic(moves, staying, told).items():
+        if len(traffic.gateways_in) + len(traffic.nodes_in) > room.get(network, len(moves)):
+            left = ("left", network)
+            events[left] = traffic.nodes_out
+            for device in traffic.gateways_in | traffic.nodes_in:
+                waiting[device].should.add(left)
         if traffic.staying:
             continue
         came, emptied, vacated = ("came", network), ("emptied", network), ("vacated", network)
-        events |= {came: traffic.gateways_in, emptied: traffic.nodes_out, vacated: traffic.gateways_out}
+        events |= {came: traffic.gateways_in, vacated: traffic.gateways_out}
+        events[emptied] = traffic.nodes_out | traffic.told
         exchanges = network in one_gateway
         newcomers = frozenset(traffic.gateways_in)
         for device in traffic.gateways_out:
             waiting[device].should.add(emptied)
             if not exchanges:
                 _require(waiting[device], came, newcomers)
-        for device in traffic.nodes_in:
-            if traffic.gateways_out and not exchanges:
-                waiting[device].should.add(came)  # until then they have the old ones
-            else:
-                _require(waiting[device], came, newcomers)
+        for device in (traffic.nodes_in | traffic.told) - (traffic.gateways_out if exchanges else set()):
+            _require(waiting[device], came, newcomers)
         if exchanges:
             for device in traffic.gateways_in:
                 for leaver in traffic.gateways_out:
@@ -93,12 +110,14 @@ def _require(waiting: _Waiting, event: tuple[str, str], by: frozenset[str]) -> N
         waiting.needs.append(by)
 
 
-def _traffic(moves: Mapping[str, tuple[Seat, Seat]], staying: Mapping[str, int]) -> dict[str, _Traffic]:
+def _traffic(moves: Mapping[str, tuple[Seat, Seat]], staying: Mapping[str, int], told: Set[str]) -> dict[str, _Traffic]:
     found = {network: _Traffic(staying=count) for network, count in staying.items()}
     for device, (before, after) in moves.items():
         if before == after:
             if after is not None and after.role == GATEWAY:
                 found.setdefault(after.network, _Traffic()).staying += 1
+            elif after is not None and device in told:
+                found.setdefault(after.network, _Traffic()).told.add(device)
             continue
         if before is not None:
             there = found.setdefault(before.network, _Traffic())

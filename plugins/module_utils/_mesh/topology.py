@@ -68,6 +68,11 @@ def is_micro(kind: str | None) -> bool:
     return kind is not None and kind.startswith("micro_")
 
 
+def most_of(kind: str, limit: int) -> Size:
+    """What a network of a type can have at most. ``limit``: of one that is not small."""
+    return MICRO if is_micro(kind) else Size(limit, limit)
+
+
 def platform_name(platform: int) -> str:
     """How people call a platform; its number where it is none that was ever in question."""
     return _NAMES.get(platform, str(platform))
@@ -107,14 +112,14 @@ def unfit_for_particle_mesh(device: str, membership: Membership, board: Board) -
 
 def too_large(name: str, kind: str, limit: int, size: Size, *, there: bool) -> Iterable[str]:
     """Why a network of Particle Mesh cannot have as many devices as are declared. ``there``: it exists already."""
-    most = MICRO if is_micro(kind) else Size(limit, limit)
+    most = most_of(kind, limit)
     said = f"{name}: has type {kind}"
     for what, has, may in (("devices", size.members, most.members), ("gateways", size.gateways, most.gateways)):
         if has > may:
             way_out = "its type stays, so dissolve it and declare it anew" if there else "declare another type"
             advice = way_out if is_micro(kind) else "raise its parameter limit if your plan allows more"
-            most_of = what.removesuffix("s") if may == 1 else what
-            yield f"{said}, of at most {may} {most_of}, and would have {has}; {advice}"
+            counted = what.removesuffix("s") if may == 1 else what
+            yield f"{said}, of at most {may} {counted}, and would have {has}; {advice}"
 
 
 def too_much_to_order(name: str, whose: str, data: Mapping[str, Any]) -> Iterable[str]:
