@@ -111,7 +111,7 @@ options:
       - Must be V(true) when more than O(max_removals) devices are to leave the product or to give up their claim.
       - Also must be V(true) when members of a network of C(backend) V(networks) are to be locked to firmware that takes
         them out of their mesh. Particle Mesh ended with Device OS 1.5, and a version that the product's devices run on
-        newer ones only may need those.
+        newer ones only, or do not run yet, may need those.
     type: bool
     default: false
   workers:

@@ -4,12 +4,12 @@
 
 Firmware says in itself which Device OS it needs at least, and a device that gets it is brought up to that. The cloud
 tells nothing of it; what it tells is which devices run a version, and on which Device OS. A version that runs on 1.5.x
-anywhere needs no more. One that runs on newer ones only may need them.
+anywhere needs no more. One that runs on newer ones only, or that nobody runs, may need them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
@@ -42,28 +42,29 @@ def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) ->
     return locks
 
 
-def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int], warn: Callable[[str], None]) -> None:
+def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int]) -> None:
     """Look on which Device OS the versions run, by the list of the product's devices.
 
     :param locks: versions by what the devices are called that are in a mesh.
-    :raises ParticleError: ``conflict``, naming the devices that would leave their mesh.
+    :raises ParticleError: ``conflict``, naming the devices that would leave their mesh, or of which nobody can tell.
     """
     rows = list_product_devices(http, product.id, keep={_RUNS, _ON, _OF}).rows
     own = [row for row in rows if str(row.get(_OF) or product.id) == product.id]  # numbers of others mean other things
     ending, unknown = judged(set(locks.values()), own)
-    leaving = sorted(device for device, version in locks.items() if version in ending)
-    if leaving:
-        shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
-        devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
-        versions = "; ".join(f"version {version} runs on {ending[version]} only" for version in sorted(ending))
-        message = (
-            f"{devices} would leave their mesh, for Particle Mesh ended with Device OS 1.5.x: {versions}: {shown}."
-        )
-        hint = "Set confirm to true when that is meant, or declare another firmware_version for them."
-        raise ParticleError("conflict", message, hint=hint)
-    if unknown:
-        versions = ", ".join(map(str, sorted(unknown)))
-        warn(f"No device runs version {versions} yet, so nothing tells whether it leaves members in their mesh.")
+    reasons = [f"version {version} runs on {ending[version]} only" for version in sorted(ending)]
+    reasons += [f"nobody runs version {version} yet, so nothing tells what it needs" for version in sorted(unknown)]
+    leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
+    if not leaving:
+        return
+    shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
+    devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
+    why = "; ".join(reasons)
+    message = f"{devices} might leave their mesh, for Particle Mesh ended with Device OS 1.5.x: {why}: {shown}."
+    hint = (
+        "Let one device outside of any mesh run the version first, declare another firmware_version, or set confirm to "
+        "true when that is meant."
+    )
+    raise ParticleError("conflict", message, hint=hint)
 
 
 def judged(versions: Iterable[int], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, str], set[int]]:
