@@ -332,6 +332,17 @@ class TestADeviceThatFails:
         assert result["msg"].startswith("1 of 20 devices failed, all others are done. Could not set name")
         assert simulator.device(ids[19])["name"] == "unit-19"
 
+    def test_that_is_refused_before_any_write_is_one_of_those_that_a_run_bears(
+        self, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        foreign, free = ids[:2]
+        data = {"devices": [{"id": foreign, "name": "theirs"}, {"id": free, "claimed": True}]}
+        result = run(http, data, max_failures=0)
+        assert statuses(result) == {foreign: "failed", free: "pending"}
+        assert "more than this run was to bear" in result["msg"]
+        assert http.writes == []
+        assert statuses(run(http, data, max_failures=1)) == {foreign: "failed", free: "changed"}
+
     def test_is_found_among_many_that_are_imported(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
@@ -530,6 +541,20 @@ class TestAnAnswerThatIsLost:
     ) -> None:
         simulator.set_faults([{"route": route, "effect": effect, "times": 2}])
         assert_all_done(simulator, run(http, barn(ids)), ids)
+
+    @pytest.mark.parametrize(("route", "changed"), [(UPDATE, 1), ("PUT /v1/products/:p/devices", 20)])
+    def test_a_write_whose_success_can_never_be_read_is_looked_for(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str], route: str, changed: int
+    ) -> None:
+        run(http, named(ids, groups=["north"]))
+        data = named(ids, groups=["north", *(["pilot"] if route != UPDATE else [])])
+        if route == UPDATE:
+            data["devices"][0]["name"] = "another"
+        simulator.set_faults([{"route": route, "effect": "truncated", "times": 5}])
+        result = run(http, data)
+        assert counts_of(result) == {"total": 20, "ok": 20 - changed, "changed": changed, "failed": 0, "pending": 0}
+        assert result["changed"]
+        assert run(http, data)["changed"] is False
 
     def test_a_member_in_doubt_gets_the_parameters_that_all_others_agree_on(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]

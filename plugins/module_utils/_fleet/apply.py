@@ -357,12 +357,12 @@ class _Run:
             for device in devices:
                 if device not in self.applied.errors:
                     self.applied.errors[device] = error
-                    self._failures += not is_in_doubt(error)
+                    self._failures += not _is_likely_done(error)
                 if leave:
                     self._left.add(device)
             if self._max_failures is not None and self._failures > self._max_failures:
-                first = next(known for known in self.applied.errors.values() if not is_in_doubt(known))
-                self.applied.stopped = self.applied.stopped or _too_many(self._failures, first)
+                first = next(known for known in self.applied.errors.values() if not _is_likely_done(known))
+                self.applied.stopped = self.applied.stopped or too_many(self._failures, first)
             self._tell()
 
     def _tell(self) -> None:
@@ -370,12 +370,19 @@ class _Run:
 
 
 def is_in_doubt(error: ParticleError) -> bool:
-    """Whether what failed may yet be as declared: what is taken out twice is not there the second time."""
+    """Whether what failed may yet be as declared, so that only another look can tell."""
+    writes = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
+    # A success that cannot be read, as often as it was asked for.
+    return _is_likely_done(error) or (writes and error.code == "bad_response")
+
+
+def _is_likely_done(error: ParticleError) -> bool:
+    """Whether it is no failure until another look says so: what is taken out twice is not there the second time."""
     gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
     return gone or error.code == "ambiguous_write"
 
 
-def _too_many(count: int, first: ParticleError) -> ParticleError:
+def too_many(count: int, first: ParticleError) -> ParticleError:
     devices = "A device has" if count == 1 else f"{count} devices have"
     message = f"{devices} failed, which is more than this run was to bear. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)

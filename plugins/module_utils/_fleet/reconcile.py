@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply im
     Applied,
     apply_plan,
     is_in_doubt,
+    too_many,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import (
@@ -319,14 +320,24 @@ class _Fleet:
 
     def _carry_out(self, plan: Plan, report: Report, applied: Applied) -> None:
         """Do what is planned; first of all learn the ids that are needed for it."""
-        if any(not device.identified and (device.imports or device.claims) for device in plan.devices):
+        self._stop_at_too_many(applied)
+        if applied.stopped is None and any(
+            not device.identified and (device.imports or device.claims) for device in plan.devices
+        ):
             plan = self._identify(plan, applied)
+            self._stop_at_too_many(applied)
         if applied.stopped is None:
             applied.add(apply_plan(self._http, self._product, plan, backends, self._failures_left(applied), report))
 
     def _failures_left(self, applied: Applied) -> int | None:
         most = self._bounds.max_failures
-        return None if most is None else max(0, most - len(applied.errors))
+        return None if most is None else most - len(applied.errors)
+
+    def _stop_at_too_many(self, applied: Applied) -> None:
+        """Begin nothing more when those that were refused before any write are more than the run is to bear."""
+        left = self._failures_left(applied)
+        if left is not None and left < 0 and applied.stopped is None:
+            applied.stopped = too_many(len(applied.errors), next(iter(applied.errors.values())))
 
     def _identify(self, plan: Plan, applied: Applied) -> Plan:
         """Learn the ids of devices that are declared by their label, and plan these devices again with them."""
