@@ -49,6 +49,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_server: needs the compatible cloud from npm, which `make test` installs")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what proofs have measured: `record_property("said", text)`. What a worker of pytest-xdist prints is lost."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    calls = [report for report in reports if getattr(report, "when", None) == "call"]
+    figures = [text for report in calls for name, text in report.user_properties if name == "said"]
+    if figures:
+        terminalreporter.section("figures")
+    for text in figures:
+        terminalreporter.write_line(text)
+
+
 @pytest.fixture(scope="session")
 def _simulator_process() -> Iterator[Simulator]:
     with running_simulator("--fleet", str(FLEET)) as simulator:

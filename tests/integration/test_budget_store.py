@@ -70,7 +70,7 @@ def two_windows(
 
 
 def test_two_machines_that_log_in_keep_together_within_one_window(
-    tmp_path: Path, store: RedisServer, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, store: RedisServer, record_property: Callable[[str, object], None]
 ) -> None:
     each = 60  # alone it may log in so often; both together may not
     login = {
@@ -95,14 +95,14 @@ def test_two_machines_that_log_in_keep_together_within_one_window(
     shown = [run.output for run in runs] + [path.read_text() for path in tmp_path.rglob("ansible.log")]
     assert len(shown) == 4
     assert [text for text in shown if CANARY in text] == []
-    with capsys.disabled():
-        print(f"\ntwo machines, one Redis: {used} of 100 logins in one window, 429s = {stats['throttled']}")
+    said = f"two machines, one Redis: {used} of 100 logins in one window, 429s = {stats['throttled']}"
+    record_property("said", said)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 def test_two_machines_that_provision_use_all_of_one_window_and_no_more(
-    tmp_path: Path, store: RedisServer, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, store: RedisServer, record_property: Callable[[str, object], None]
 ) -> None:
     size = count(quick=40, full=6_000)
     with running_simulator("--fleet", str(size), "--limits", "documented") as cloud:
@@ -125,11 +125,11 @@ def test_two_machines_that_provision_use_all_of_one_window_and_no_more(
     names = {device["id"]: device["name"] for device in state["devices"]}
     assert names == {device["id"]: device["name"] for device in whole["devices"]}
     each = " and ".join(str(cost["requests"]) for cost in costs)
-    with capsys.disabled():
-        print(
-            f"\ntwo machines, one Redis: {size} devices, {each} requests, {used} of 10000 in the first window, "
-            f"429s = {stats['throttled']}"
-        )
+    said = (
+        f"two machines, one Redis: {size} devices, {each} requests, {used} of 10000 in the first window, "
+        f"429s = {stats['throttled']}"
+    )
+    record_property("said", said)
 
 
 def test_a_store_that_cannot_be_used_fails_everything_before_its_first_request_and_is_not_shown(

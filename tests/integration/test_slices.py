@@ -13,6 +13,7 @@ stands between them and the controller is a file instead of a network.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def run_slice(folder: Path, machine: Machine) -> Slice:
 @pytest.mark.only_full
 @pytest.mark.timeout(1800)
 def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     with running_simulator("--fleet", str(SIZE), "--limits", "documented") as cloud:
         manifest = manifest_for(cloud, NETWORKS)
@@ -129,5 +130,5 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
     assert max(stats["by_address"].values()) <= 2.05 * SIZE / 2 + 2 * NEW_GROUPS + 20 + 2 * SIZE / 100
     assert (stats["throttled"], stats["grants"], stats["revocations"]) == (0, 2, 2)
     each = ", ".join(f"{number} from {address}" for address, number in stats["by_address"].items())
-    with capsys.disabled():
-        print(f"\ntwo nodes: {len(state['devices'])} devices, requests: {each}, 429s = {stats['throttled']}")
+    said = f"two nodes: {len(state['devices'])} devices, requests: {each}, 429s = {stats['throttled']}"
+    record_property("said", said)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ HOUR = 3600
 @pytest.mark.full
 @pytest.mark.timeout(RUN_SECONDS)
 def test_a_month_of_runs_fails_nowhere_grows_nowhere_and_leaves_no_token(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     days = count(quick=3, full=30)
     with running_simulator("--fleet", str(DEVICES), "--limits", "documented", "--token-listing", "enabled") as cloud:
@@ -70,8 +71,8 @@ def test_a_month_of_runs_fails_nowhere_grows_nowhere_and_leaves_no_token(
     assert blocks <= 1.02
     assert memory <= 1.05
     retries = sum(day["retries"] for day in told)
-    with capsys.disabled():
-        print(
-            f"\n{days} days: {stats['requests']} requests, {fired} struck, {retries} sent again, 0 runs failed, "
-            f"1 token alive, memory on day {last['day']} / day {early['day']}: {memory:.3f} ({blocks:.3f} of blocks)"
-        )
+    said = (
+        f"{days} days: {stats['requests']} requests, {fired} struck, {retries} sent again, 0 runs failed, "
+        f"1 token alive, memory on day {last['day']} / day {early['day']}: {memory:.3f} ({blocks:.3f} of blocks)"
+    )
+    record_property("said", said)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""What a proof has measured is shown at the end, also by the workers of pytest-xdist, which print nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.paths import TESTS
+
+PROOF = """\
+def test_a_proof(record_property):
+    record_property("said", "1000 devices, 429s = 0")
+    record_property("unsaid", "nobody asked")
+
+def test_another():
+    pass
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_figures_of_a_proof_are_shown_once(tmp_path: Path, workers: str) -> None:
+    shutil.copy(TESTS / "conftest.py", tmp_path)
+    (tmp_path / "test_proof.py").write_text(PROOF)
+    path = os.pathsep.join([str(TESTS), str(TESTS / "simulator")])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", workers, "--rootdir", tmp_path, tmp_path],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("1000 devices, 429s = 0") == 1
+    assert "nobody asked" not in done.stdout
