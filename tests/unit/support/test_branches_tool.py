@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""`make coverage` judges branches, which lines would hide, and names the files that have most to gain."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from support.paths import TESTS
+
+
+def judged(folder: Path, **files: tuple[int, int]) -> subprocess.CompletedProcess[str]:
+    """What is said of files by their covered and all branches."""
+    summaries = [{"covered_branches": covered, "num_branches": total} for covered, total in files.values()]
+    report = {
+        "files": {name: {"summary": summary} for name, summary in zip(files, summaries, strict=True)},
+        "totals": {key: sum(row[key] for row in summaries) for key in ("covered_branches", "num_branches")},
+    }
+    path = folder / "report.json"
+    path.write_text(json.dumps(report))
+    tool = [sys.executable, str(TESTS / "tools" / "branches.py"), str(path)]
+    return subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_nine_branches_in_ten_are_enough_and_fewer_are_not(tmp_path: Path) -> None:
+    assert judged(tmp_path, a=(90, 100)).returncode == 0
+    assert judged(tmp_path, a=(899, 1000)).returncode == 1
+
+
+def test_a_report_without_branches_is_a_failure(tmp_path: Path) -> None:
+    assert judged(tmp_path, a=(0, 0)).returncode == 1
+
+
+def test_the_five_lowest_files_are_named_with_the_lowest_first(tmp_path: Path) -> None:
+    done = judged(tmp_path, a=(10, 10), b=(5, 10), c=(9, 10), d=(0, 0), e=(6, 10), f=(8, 10), g=(7, 10))
+    assert [line.split()[-1] for line in done.stdout.splitlines() if "%" in line][1:] == ["b", "e", "g", "f", "c"]
