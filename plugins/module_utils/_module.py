@@ -43,6 +43,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     settings_from,
     shared_argument_spec,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
 
 
 def argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,9 +160,24 @@ def missing_library() -> str:
     return f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
 
 
+class _Module(AnsibleModule):
+    """A module that says of a refused option which one was probably meant, as its action would."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        super().__init__(argument_spec=dict(spec), supports_check_mode=True)
+
+    def fail_json(self, msg: str, **result: Any) -> None:
+        """Ansible's own way out, which its validation of the options takes too."""
+        # What fails before the validation has none.
+        validation = getattr(self, "validation_result", None)
+        if validation is not None and validation.error_messages:
+            msg = told(validation.error_messages, self.params, self.argument_spec)
+        super().fail_json(msg, **result)
+
+
 def run_module(spec: Mapping[str, Any], work: Work) -> None:
     """The main of a module that runs where Ansible puts it."""
-    module = AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
+    module = _Module(spec)
     if REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_library(), exception=REQUESTS_IMPORT_ERROR)
     task = Task(module.params, module.check_mode, module.warn, module.debug)
@@ -177,7 +193,7 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
 
 def run_by_action(spec: Mapping[str, Any]) -> None:
     """The main of a module that its action plugin carries out: it is reached only where Ansible does not find that."""
-    module = AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
+    module = _Module(spec)
     module.fail_json(
         msg="The action plugin that carries out this module was not found. Install the whole collection, and call the "
         "module by its full name, which begins with meshfleet.particle."

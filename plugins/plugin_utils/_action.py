@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out, missing_library
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import secrets_in
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
 
 display = Display()
 

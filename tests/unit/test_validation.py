@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"]},
@@ -27,12 +27,33 @@ def refusal(given: dict[str, Any]) -> str:
     ("given", "meant"),
     [
         ({"state": "presnt"}, "present"),
-        ({"stat": "present"}, "state"),
         ({"group_by": ["platform", "networks"]}, "network"),
     ],
 )
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant(given: dict[str, Any], meant: str) -> None:
     assert refusal(given).endswith(f"; perhaps {meant} is meant")
+
+
+def test_an_unknown_option_is_a_sentence_with_what_was_meant_before_those_that_there_are() -> None:
+    said = "Unsupported option: stat; perhaps state is meant. Supported options: group_by, password, state."
+    assert refusal({"stat": "present"}) == said
+
+
+def test_unknown_options_have_a_sentence_each_behind_all_else() -> None:
+    first, *unknown, known = refusal({"state": "Absent", "stat": 1, "pasword": 2}).split(". ")
+    assert first.endswith("; perhaps absent is meant")
+    assert unknown == [
+        "Unsupported option: pasword; perhaps password is meant",
+        "Unsupported option: stat; perhaps state is meant",
+    ]
+    assert known.startswith("Supported options: ")
+
+
+def test_an_unknown_option_in_an_option_is_answered_too() -> None:
+    spec = {"accounts": {"type": "list", "elements": "dict", "options": {"username": {"type": "str"}}}}
+    given = {"accounts": [{"usernam": "a"}]}
+    messages = ArgumentSpecValidator(spec).validate(given).error_messages
+    assert told(messages, given, spec).startswith("Unsupported option: accounts.usernam; perhaps username is meant. ")
 
 
 def test_what_is_like_nothing_known_is_refused_in_ansibles_words_alone() -> None:
