@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The collection as a stranger has it: built, installed into an empty folder, with the README's playbooks pasted."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from support.paths import ROOT
+from support.playbooks import ansible_environment
+from support.simulator import USERNAME
+
+STEP_SECONDS = 280.0
+NAMED_FILE = re.compile(r"```yaml\n(# (\S+\.yml)\n.*?)```", re.DOTALL)
+
+
+class Installed:
+    """An empty folder below `folder` in which programs run with nothing of the checkout in sight.
+
+    `environment` is what they are given; add to it what they are to know of a cloud.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "empty"
+        self._around = folder
+        home = folder / "home"
+        home.mkdir()
+        self.folder.mkdir()
+        # Without the recorder of the tests, which is in the checkout.
+        self.environment = {name: value for name, value in ansible_environment(home).items() if "CALLBACK" not in name}
+        self.environment["ANSIBLE_COLLECTIONS_PATH"] = str(self.folder / "collections")
+        self.collection = self.folder / "collections" / "ansible_collections" / "meshfleet" / "particle"
+
+    def run(self, program: str, *words: str, folder: Path | None = None) -> str:
+        """What a program of our environment prints, after making sure that it went well."""
+        argv = [str(Path(sys.executable).parent / program), *words]
+        done = subprocess.run(
+            argv,
+            cwd=folder or self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def build(self) -> Path:
+        """The tarball of what is in the checkout."""
+        self.run("ansible-galaxy", "collection", "build", "--output-path", str(self._around), folder=ROOT)
+        (tarball,) = self._around.glob("*.tar.gz")
+        return tarball
+
+    def install(self, tarball: Path) -> None:
+        """As the README says, but from the file."""
+        self.run("ansible-galaxy", "collection", "install", str(tarball), "-p", "collections")
+
+    def paste(self) -> None:
+        """Each file that the installed README shows with its name."""
+        for text, name in NAMED_FILE.findall((self.collection / "README.md").read_text()):
+            (self.folder / name).write_text(text)
+
+
+def claimed_fleet(folder: Path, names: dict[str, str]) -> str:
+    """A file for `--fleet`: devices by id with their names, which the account has claimed."""
+    path = folder / "fleet.json"
+    path.write_text(json.dumps([{"id": key, "name": name, "owner": USERNAME} for key, name in names.items()]))
+    return str(path)
