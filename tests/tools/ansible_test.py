@@ -42,6 +42,13 @@ subprocess.check_call([sys.executable, "-m", "ensurepip"])
 subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", *packages])
 """
 
+# What ansible-test says when it has done nothing at all, and then ends as if it had passed.
+NOTHING_DONE = "All targets skipped"
+
+
+class NotHere(Exception):
+    """A Python that cannot be tried, in words."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="ansible-test on each supported Python that is here.")
@@ -50,43 +57,55 @@ def main() -> int:
     arguments = parser.parse_args()
     failed, absent = [], []
     for version in arguments.python:
-        interpreter = find_python(version)
-        if interpreter is None:
-            absent.append(version)
+        try:
+            interpreter = find_python(version)
+        except NotHere as not_here:
+            absent.append(str(not_here))
             continue
         environment = prepared(version, interpreter)
         core = ansible_core(environment)
         print(f"== ansible-test {arguments.command}: Python {version}, ansible-core {core}", flush=True)
-        if not run(arguments.command, version, interpreter, environment):
+        if not belongs(core, version):
+            failed.append(f"Python {version}: ansible-core {core} is not the one that belongs to it")
+        elif not run(arguments.command, version, interpreter, environment):
             failed.append(f"Python {version} with ansible-core {core}")
-    for version in absent:
-        print(f"== ansible-test {arguments.command}: Python {version} is not on this machine, NOT RUN")
+    for reason in absent:
+        print(f"== ansible-test {arguments.command}: {reason}, NOT RUN")
     for what in failed:
         print(f"== ansible-test {arguments.command}: FAILED on {what}")
     return 1 if failed or len(absent) == len(arguments.python) else 0
 
 
-def find_python(version: str) -> Path | None:
-    """The real file of an interpreter that runs; a version manager may put one on PATH that only prints an error."""
+def find_python(version: str) -> Path:
+    """The real file of an interpreter that runs; a version manager may put one on PATH that only prints an error.
+
+    :raises NotHere: when there is none, or none that can make an environment.
+    """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     managed = sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")))
     question = "import ensurepip, os, sys, venv; print(os.path.realpath(sys.executable))"
-    for candidate in filter(None, [shutil.which(f"python{version}"), *managed]):
+    reason = f"Python {version} is not on this machine"
+    on_path = [shutil.which(f"python{version}", path=folder) for folder in os.get_exec_path()]
+    for candidate in filter(None, [*on_path, *managed]):
         asked = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
         if asked.returncode == 0:
             return Path(asked.stdout.strip())
-    return None
+        said = asked.stderr.strip().splitlines() or ["it says nothing"]
+        why = said[-1] if said[0].startswith("Traceback") else said[0]
+        reason = f"Python {version}: {candidate} is here, but cannot be used ({why})"
+    raise NotHere(reason)
 
 
 def prepared(version: str, interpreter: Path) -> Path:
-    """The environment of a Python with ansible-core, made when it is not there."""
+    """The environment of a Python with ansible-core, made when it is not there or is to hold something else."""
     environment = CACHE / version
     marker = environment / ".installed"
-    if not marker.exists():
+    needed = "\n".join(NEEDED)
+    if not marker.exists() or marker.read_text() != needed:
         subprocess.run([interpreter, "-m", "venv", "--clear", environment], check=True)
         pip = (str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
         subprocess.run([*pip, "install", *NEEDED], check=True)
-        marker.touch()
+        marker.write_text(needed)
     return environment
 
 
@@ -97,8 +116,14 @@ def ansible_core(environment: Path) -> str:
     return asked.stdout.strip()
 
 
+def belongs(core: str, version: str) -> bool:
+    """Whether an ansible-core is the one that we say runs on a Python: 2.19 on 3.11, a later one on the others."""
+    release = tuple(map(int, core.split(".")[:2]))
+    return release == (2, 19) if version == "3.11" else release > (2, 19)
+
+
 def run(command: str, version: str, interpreter: Path, environment: Path) -> bool:
-    """Run one command of ansible-test on one Python, to its end; whether it passed."""
+    """Run one command of ansible-test on one Python, to its end; whether it did something and passed."""
     arguments = {
         "sanity": ["--python", version],
         "units": ["--python", version, "--requirements", *sorted(map(str, units()))],
@@ -113,7 +138,25 @@ def run(command: str, version: str, interpreter: Path, environment: Path) -> boo
     with copy_of_checkout() as collection:
         program = str(environment / "bin" / "ansible-test")
         command_line = [program, command, "--local", "--color", "no", *arguments]
-        return subprocess.run(command_line, cwd=collection, env=variables, check=False).returncode == 0
+        return shown(command_line, collection, variables)
+
+
+def shown(command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
+    """Run a program and pass on what it says, line by line; whether it did something and passed."""
+    did_something = True
+    with subprocess.Popen(
+        command_line,
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as going:
+        for line in going.stdout or ():
+            print(line, end="", flush=True)
+            did_something = did_something and NOTHING_DONE not in line
+    return going.returncode == 0 and did_something
 
 
 def units() -> Iterator[Path]:
