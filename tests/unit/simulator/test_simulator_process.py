@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from simulator_client import FREE, PATIENCE, Cloud, run, started, write_json
 
 
@@ -164,7 +168,6 @@ def test_given_a_latency_then_every_answer_takes_that_long_but_the_admin_ones(tm
 
 
 def test_given_a_certificate_then_the_simulator_speaks_tls(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography")
     cert, key = self_signed(tmp_path)
     with started(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key)) as (_unused, port):
         answer = requests.get(base(port, "https") + "/_simulator/stats", timeout=PATIENCE, verify=str(cert))
@@ -173,11 +176,6 @@ def test_given_a_certificate_then_the_simulator_speaks_tls(tmp_path: Path) -> No
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
     """A certificate for loopback, valid for an hour, and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
