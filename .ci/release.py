@@ -63,28 +63,39 @@ def check(version: str, key: str) -> None:
         raise Refusal(f"there is a tag {version} already. Choose a later version.")
     if not any(FRAGMENTS.glob("*.yml")):
         raise Refusal("changelogs/fragments is empty. Say there what the release is about.")
-    if key and shutil.which("gpg") is None:
-        raise Refusal("a key is given, and there is no gpg to sign with. Install GnuPG.")
+    for program, package in ("gpg", "GnuPG"), ("ansible-sign", "ansible-sign"):
+        if key and shutil.which(program) is None:
+            raise Refusal(f"a key is given, and there is no {program} to sign with. Install {package}.")
 
 
 def prepare(version: str, key: str) -> None:
     """Carry out all steps, or none. :raises Refusal: when one fails, after the checkout is as it was."""
+    start = output("git", "rev-parse", "HEAD")
     try:
         GALAXY.write_text(re.sub(r"(?m)^version: .*$", f"version: {version}", GALAXY.read_text(encoding="utf-8")))
         run("antsibull-changelog", "release")
         run("make", "build")
         run("make", "importer")
         if key:
-            sign(tarball(version), key)
+            sign(version, key)
         run("git", "add", "--all")
         run("git", "commit", "--quiet", "--message", f"Release {version}")
         run("git", "tag", "--annotate", version, "--message", f"Release {version}")
     except subprocess.CalledProcessError as failure:
-        output("git", "reset", "--quiet", "--hard")
-        output("git", "clean", "--quiet", "--force", "changelogs")
-        tarball(version).unlink(missing_ok=True)
+        undo(start, version)
         step = " ".join(map(str, failure.cmd))
         raise Refusal(f"{step} failed, see above. Nothing is changed; correct it and try again.") from None
+    except BaseException:  # a program that is not there, or somebody who has changed their mind
+        undo(start, version)
+        raise
+
+
+def undo(start: str, version: str) -> None:
+    """Make the checkout what it was at the commit `start`. A tag is the last step: where one fails there is none."""
+    output("git", "reset", "--quiet", "--hard", start)
+    output("git", "clean", "--quiet", "--force", "changelogs")
+    tarball(version).unlink(missing_ok=True)
+    shutil.rmtree(signed(version), ignore_errors=True)
 
 
 def tarball(version: str) -> Path:
@@ -93,12 +104,18 @@ def tarball(version: str) -> Path:
     return ROOT / "dist" / f"{meta['namespace']}-{meta['name']}-{version}.tar.gz"
 
 
-def sign(artifact: Path, key: str) -> None:
-    """Sign the hash of the tarball, in a folder of its own that `ansible-sign project gpg-verify` takes."""
-    folder = artifact.with_name(artifact.name.removesuffix(".tar.gz"))
+def signed(version: str) -> Path:
+    """Where the tarball lies with its signature: a folder that `ansible-sign project gpg-verify` takes."""
+    artifact = tarball(version)
+    return artifact.with_name(artifact.name.removesuffix(".tar.gz"))
+
+
+def sign(version: str, key: str) -> None:
+    """Sign the hash of the tarball, in a folder of its own."""
+    folder = signed(version)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    shutil.copy(artifact, folder)
+    shutil.copy(tarball(version), folder)
     (folder / "MANIFEST.in").write_text("include *.tar.gz\n", encoding="utf-8")
     # Without a terminal ansible-sign fails to find its name, unless it is told one.
     terminal = {} if sys.stdin.isatty() else {"GPG_TTY": ""}

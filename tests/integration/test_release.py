@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,3 +150,46 @@ def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: P
     again = checkout.release(VERSION=VERSION)
     assert again.returncode != 0
     assert f"{VERSION} does not come after {VERSION}, which is released" in again.stderr
+
+
+@pytest.mark.timeout(2 * STEP_SECONDS)
+def test_a_release_that_fails_at_its_last_steps_leaves_nothing(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", APPROVES)
+    before = checkout.state()
+
+    # given a key that nobody has
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    unsigned = checkout.release(VERSION=VERSION, KEY="0" * 40, GNUPGHOME=str(home))
+    assert "No release: ansible-sign project gpg-sign" in unsigned.stderr
+    assert (checkout.state(), list((checkout.folder / "dist").iterdir())) == (before, [])
+
+    # or a git that takes no tag, after the commit
+    hook = checkout.folder / ".git" / "hooks" / "reference-transaction"
+    hook.write_text('#!/bin/sh\n[ "$1" = committed ] || ! grep refs/tags/ >/dev/null\n')
+    hook.chmod(0o755)
+    untagged = checkout.release(VERSION=VERSION)
+    assert "No release: git tag" in untagged.stderr
+    assert (checkout.state(), list((checkout.folder / "dist").iterdir())) == (before, [])
+
+
+def test_a_key_without_the_programs_that_sign_is_refused_before_anything_happens(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", APPROVES)
+    before = checkout.state()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, missing in (("git", "gpg"), ("gpg", "ansible-sign")):
+        found = shutil.which(name)
+        assert found is not None
+        (programs / name).symlink_to(found)
+        refused = subprocess.run(
+            [sys.executable, ".ci/release.py", VERSION, "--key", "0" * 40],
+            cwd=checkout.folder,
+            env={**checkout.environment, "PATH": str(programs)},
+            capture_output=True,
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
+        )
+        assert f"No release: a key is given, and there is no {missing} to sign with." in refused.stderr
+        assert checkout.state() == before
