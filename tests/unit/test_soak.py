@@ -32,7 +32,7 @@ HOUR = 3600
 def test_a_month_of_runs_fails_nowhere_grows_nowhere_and_leaves_no_token(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    days = count(quick=3, full=30)
+    days = count(quick=10, full=30)
     with running_simulator("--fleet", str(DEVICES), "--limits", "documented", "--token-listing", "enabled") as cloud:
         child = subprocess.run(
             [sys.executable, str(TESTS / "unit" / "soak.py"), cloud.url, str(tmp_path), str(days)],
