@@ -1,5 +1,6 @@
-# `make demo` shows the collection at work, `make test` checks everything; both set up what they need.
-# A fresh machine needs git, make, Python 3.11 or newer with venv and, for the tests, Node.js with npm.
+# `make demo` shows the collection at work, `make test` runs what a pull request has to pass; both set up what they
+# need. A fresh machine needs git, make, Python 3.11 or newer with venv and, for the tests, Node.js with npm. What
+# they need besides, `make packages` installs or names.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

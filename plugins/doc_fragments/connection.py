@@ -91,12 +91,13 @@ options:
       - Address of a Redis in which several machines that send from one public address keep one budget of requests,
         for example V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) with TLS, or
         V(unix:///run/redis/redis.sock). It may hold a password, and is kept secret.
-      - The number at its end, that of a database, stands for the address. Machines behind another one use another.
+      - The database number at the end stands for one public address; machines behind another address use another
+        number.
       - A task that cannot use it fails before its first request.
       - When not given, E(PARTICLE_BUDGET_STORE) is used, and without that the budget is that of this machine.
     type: str
 requirements:
-  - requests
+  - requests 2.31 or newer
   - redis 6.4 or newer, for O(budget_store)
 notes:
   - Proxies are taken from the usual environment variables, those of the play's C(environment) included.

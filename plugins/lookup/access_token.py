@@ -93,6 +93,9 @@ options:
     type: str
     env:
       - name: PARTICLE_BUDGET_STORE
+requirements:
+  - requests 2.31 or newer
+  - redis 6.4 or newer, for O(budget_store)
 seealso:
   - plugin: meshfleet.particle.access_token
     plugin_type: module
