@@ -71,7 +71,7 @@ _value:
       elements: str
       sample: []
     missing:
-      description: How many of these lack which fact.
+      description: For each fact, how many of those devices lack it.
       type: dict
       sample:
         iccid: 3

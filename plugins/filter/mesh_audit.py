@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - From the facts of devices and the networks of the registry, where the cloud still tells them, to what there is,
-    what would break it, and manifests that lead to networks of backend C(ledger).
+  - Judges the facts of devices and, where the cloud still tells them, the networks of the registry. Says what there is
+    and what would break it, and gives manifests that lead to networks of backend C(ledger).
   - Only reads what it is given. The task file C(mesh_audit) of the role C(meshfleet.particle.provision) gathers that.
 options:
   _input:
@@ -26,6 +26,7 @@ options:
         registry any more.
     type: list
     elements: dict
+positional: networks
 seealso:
   - plugin: meshfleet.particle.network_info
     plugin_type: module

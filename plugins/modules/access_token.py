@@ -30,7 +30,9 @@ attributes:
     details: A token has nothing that may be shown.
   idempotent:
     support: partial
-    details: With O(token_file) O(state=present) is, without it every run is a new token. O(state=absent) is.
+    details:
+      - O(state=present) with O(token_file) and O(state=absent) are idempotent; without O(token_file) each run obtains a
+        new token.
 options:
   state:
     description:
@@ -208,7 +210,7 @@ cloud:
       returned: always
       sample: 11
     writes:
-      description: Those of them that may change the fleet.
+      description: Requests that may have changed the fleet.
       type: int
       returned: always
       sample: 0
@@ -223,7 +225,7 @@ cloud:
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds waited so that the cloud need not ask.
+      description: Seconds spent waiting to stay within the request budget.
       type: float
       returned: always
       sample: 0.0

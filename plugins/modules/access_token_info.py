@@ -75,7 +75,7 @@ current:
       returned: always
       sample: "2026-06-01T00:00:00.000Z"
     days_left:
-      description: Whole days until then.
+      description: Whole days until C(expires_at).
       type: int
       returned: always
       sample: 83
@@ -141,7 +141,7 @@ cloud:
       returned: always
       sample: 11
     writes:
-      description: Those of them that may change the fleet.
+      description: Requests that may have changed the fleet.
       type: int
       returned: always
       sample: 0
@@ -156,7 +156,7 @@ cloud:
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds waited so that the cloud need not ask.
+      description: Seconds spent waiting to stay within the request budget.
       type: float
       returned: always
       sample: 0.0

@@ -93,7 +93,7 @@ diagnosis:
   type: str
   sample: Everything is in order.
 code:
-  description: The error code of that finding, V(null) when everything is in order.
+  description: Error code of the first failed check, V(null) when everything is in order.
   returned: success
   type: str
   sample: mfa_required
@@ -115,7 +115,7 @@ cloud:
       returned: always
       sample: 11
     writes:
-      description: Those of them that may change the fleet.
+      description: Requests that may have changed the fleet.
       type: int
       returned: always
       sample: 0
@@ -130,7 +130,7 @@ cloud:
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds waited so that the cloud need not ask.
+      description: Seconds spent waiting to stay within the request budget.
       type: float
       returned: always
       sample: 0.0

@@ -97,8 +97,8 @@ options:
     default: false
   mesh_ledger:
     description:
-      - Name of the ledger in which members of networks of C(backend) V(ledger) are told what they need to join. It is
-        the firmware that decides it. Lower-case letters, digits and dashes, 32 at most.
+      - Name of the ledger in which members of networks of C(backend) V(ledger) are told what they need to join.
+        Your firmware determines this name. Lower-case letters, digits and dashes, 32 at most.
     type: str
     default: mesh
   mesh_status_ledger:
@@ -214,7 +214,7 @@ cloud:
       returned: always
       sample: 11
     writes:
-      description: Those of them that may change the fleet.
+      description: Requests that may have changed the fleet.
       type: int
       returned: always
       sample: 0
@@ -229,7 +229,7 @@ cloud:
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds waited so that the cloud need not ask.
+      description: Seconds spent waiting to stay within the request budget.
       type: float
       returned: always
       sample: 0.0

@@ -60,7 +60,7 @@ options:
     type: str
     choices: [micro_wifi, micro_cellular, high_availability, large_site]
   limit:
-    description: Most devices that a network may have which is none of the small types.
+    description: Maximum number of devices in a network that is not one of the micro types.
     type: int
     default: 100
   state:
@@ -158,7 +158,7 @@ cloud:
       returned: always
       sample: 11
     writes:
-      description: Those of them that may change the fleet.
+      description: Requests that may have changed the fleet.
       type: int
       returned: always
       sample: 0
@@ -173,7 +173,7 @@ cloud:
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds waited so that the cloud need not ask.
+      description: Seconds spent waiting to stay within the request budget.
       type: float
       returned: always
       sample: 0.0
