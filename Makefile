@@ -36,11 +36,11 @@ demo: setup ## a fleet, from e-mail and password to its mesh, against the simula
 	python tests/demo.py
 
 .PHONY: test
-test: lint types unit integration ## all checks, with short counts (under 12 minutes on 2 cores)
+test: lint types unit integration ## what a pull request has to pass, with short counts (under 12 minutes on 2 cores)
 
 .PHONY: test-all
 test-all: export MESHFLEET_FULL := 1
-test-all: test docs matrix importer coverage ## all checks, with full counts, and what runs longest; as root, for its network namespaces
+test-all: test docs matrix importer coverage ## the same with full counts, and docs, matrix, importer and coverage; as root, for its network namespaces
 
 ##@ One at a time
 .PHONY: setup
