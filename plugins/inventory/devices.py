@@ -137,7 +137,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     secrets_in,
     shared_argument_spec,
 )
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
 
 display = Display()
 
