@@ -155,6 +155,18 @@ class TestTheAccount:
         assert found.devices[ONE]["product"] == PRODUCT
         assert (found.devices[ONE]["groups"], found.devices[ONE]["imei"]) == (["north"], "35")
 
+    def test_completes_what_the_product_leaves_open(self, scripted_cloud: ScriptedCloud) -> None:
+        network = {"id": "5c11", "name": "barn", "role": {"gateway": True}}
+        left_open = {"groups": None, "mac_wifi": None, "online": None, "notes": "here", "product_id": 31337}
+        script(scripted_cloud, [{"id": ONE, **left_open}])
+        told = {"mac_wifi": "94:94:4A:00:00:01", "network": network, "platform_id": 12, "online": True, "notes": "there"}
+        scripted_cloud.answer("GET", "/v1/devices", json=[{"id": ONE, **told, "owner": None}])
+        with client(scripted_cloud.url) as http:
+            facts = everything(http, Sources((PRODUCT,), None, True)).devices[ONE]
+        assert (facts["mac"], facts["platform"], facts["online"]) == ("94:94:4A:00:00:01", "argon", True)
+        assert facts["mesh"] == {"network": "barn", "role": "gateway"}
+        assert (facts["notes"], facts["product"], facts["owner"]) == ("here", PRODUCT, None)
+
     def test_whose_rows_have_no_id_shows_none(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", "/v1/devices", json=[{"name": "ghost"}, {"id": None}, {"id": ""}])
         with client(scripted_cloud.url) as http:

@@ -48,7 +48,7 @@ def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], p
     products = [get_product(http, product) for product in sources.products]
     if sources.organization is not None:
         products += list_products_of(http, sources.organization)
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}  # what the cloud tells, which facts are made of in the end
     read_through: dict[str, Product] = {}
     listings: list[Listing] = []
     read = {product.id: product for product in products}  # one may have been named by id and by slug
@@ -57,15 +57,16 @@ def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], p
             listing = list_product_devices(http, product.id, only=query, page_size=page_size, watched=True)
             listings.append(listing)
             for device, row in _by_id(listing):
-                found[device] = facts_of(row, product.slug)
+                found[device] = row
                 read_through[device] = product
     if sources.account:
         listing = list_account_devices(http)
         listings.append(listing)
         for device, row in _by_id(listing):
-            found[device] = {**facts_of(row), **found.get(device, {})}
+            found[device] = _completed(found[device], row) if device in found else row
+    slugs = {device: product.slug for device, product in read_through.items()}
     return Gathered(
-        found,
+        {device: facts_of(row, slugs.get(device)) for device, row in found.items()},
         tuple(read.values()),
         read_through,
         sum(listing.pages for listing in listings),
@@ -76,6 +77,11 @@ def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], p
 
 def _by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((str(row["id"]), row) for row in listing.rows if row.get("id"))
+
+
+def _completed(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """``row``, and what only the ``other`` of the same device tells: a key that says nothing hides nothing."""
+    return {**other, **{key: value for key, value in row.items() if value not in (None, "") or key not in other}}
 
 
 def skew_of(http: Http) -> float:
