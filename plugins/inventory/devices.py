@@ -55,7 +55,8 @@ options:
       - V(device_group) leaves out the groups that belong to a network; V(network) and V(mesh_role) are for those.
       - This costs next to nothing. C(keyed_groups), C(groups) and C(compose) evaluate a template for each host and
         each of their entries, which is what takes time with thousands of hosts. C(keyed_groups) moreover takes no
-        numbers, so write C(particle.firmware_version | string) there.
+        numbers, so write C(particle.firmware_version | default('', true) | string) there, which makes no group of
+        the devices that have none.
     type: list
     elements: str
     choices: [product, platform, device_group, network, mesh_role, online, firmware_version, development]

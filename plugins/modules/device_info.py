@@ -115,6 +115,8 @@ devices:
   description:
     - One dictionary for each device, with the attributes that the cloud gives under the cloud's names, and those
       below. The device's setup secret is left out.
+    - C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version), C(system_firmware_version)
+      and C(last_heard) are always there, V(null) where the cloud tells nothing.
   returned: success
   type: list
   elements: dict
@@ -125,7 +127,7 @@ devices:
       returned: success
       sample: e00fce68aabbccddeeff0022
     name:
-      description: Name of the device, if it has one.
+      description: Name of the device, V(null) when it has none.
       type: str
       returned: success
       sample: barn-gateway
@@ -147,7 +149,9 @@ devices:
       returned: success
       sample: true
     last_heard_age:
-      description: Seconds since the cloud last heard the device, V(null) when it does not say.
+      description:
+        - Seconds since the cloud last heard the device, or since the device's last session began where only that is
+          told. V(null) when the cloud says neither.
       type: int
       returned: success
       sample: 312
@@ -155,8 +159,8 @@ devices:
       description:
         - How sure it is that the device is there. V(confirmed), online and heard within the last minute. V(probable),
           online and heard within 46 minutes, the longest that the cloud takes to notice that a cellular device is
-          gone; it takes about a minute with others. V(stale), online as the cloud says, but not heard for longer
-          than that, or never. V(offline), the cloud holds no session.
+          gone. It takes about a minute with others, but the 46 minutes are used for all devices. V(stale), online as
+          the cloud says, but not heard for longer than that, or never. V(offline), the cloud holds no session.
       type: str
       returned: success
       sample: probable

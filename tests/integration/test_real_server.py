@@ -253,7 +253,7 @@ def test_devices_are_hosts_and_their_facts_show_what_is_missing_as_missing(seen:
         facts = run.result("Facts", host)["ansible_facts"]["particle"]
         assert (facts["name"], facts["online"], facts["presence"]) == (host, False, "offline")
         assert (facts["mac"], facts["mesh"], facts["platform"]) == (None, None, None)
-        assert "serial_number" not in facts
+        assert (facts["serial_number"], facts["iccid"], facts["system_firmware_version"]) == (None, None, None)
         assert "online_false" in run.result("Groups", host)["group_names"]
 
 

@@ -138,6 +138,13 @@ class TestMacAddress:
         assert found[ONE]["mac"] == found[ONE]["variable_values"]["mac"] == "94:94:4A:00:00:02"
         assert found[TWO]["mac"] is None
 
+    def test_that_the_record_leaves_empty_is_asked_for(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", f"/v1/devices/{ONE}/mac", json={"result": "94:94:4A:00:00:02"})
+        found = devices(online(ONE, mac_wifi=""))
+        with client(scripted_cloud.url) as http:
+            ask(http, found, mac_variable="mac")
+        assert found[ONE]["mac"] == "94:94:4A:00:00:02"
+
     @pytest.mark.parametrize("answer", [{"result": ""}, {"result": None}, {}, []])
     def test_is_unknown_where_the_firmware_says_nothing(self, scripted_cloud: ScriptedCloud, answer: object) -> None:
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}/mac", json=answer)

@@ -38,6 +38,7 @@ class TestOneDevice:
             ({"online": True, "connected": False}, True),
             ({"online": False, "connected": True}, False),
             ({"connected": True}, True),
+            ({"online": None, "connected": True}, True),
             ({}, False),
         ],
     )
@@ -56,6 +57,43 @@ class TestOneDevice:
     def test_has_its_mac_address_when_the_cloud_tells_it(self) -> None:
         assert facts_of({"mac_wifi": "94:94:4A:00:11:22"})["mac"] == "94:94:4A:00:11:22"
         assert facts_of({})["mac"] is None
+        assert facts_of({"mac_wifi": ""})["mac"] is None
+
+    @pytest.mark.parametrize(
+        ("row", "iccid"),
+        [
+            ({"last_iccid": "8934"}, "8934"),
+            ({"iccid": None, "last_iccid": "8934"}, "8934"),
+            ({"iccid": "8935", "last_iccid": "8934"}, "8935"),
+            ({"last_iccid": ""}, None),
+            ({"last_iccid": 0}, None),
+        ],
+    )
+    def test_has_its_sim_card_as_an_older_cloud_says_it(self, row: dict[str, object], iccid: str | None) -> None:
+        assert facts_of(row)["iccid"] == iccid
+
+    @pytest.mark.parametrize(
+        ("row", "version"),
+        [
+            ({"current_build_target": "1.5.2"}, "1.5.2"),
+            ({"system_firmware_version": None, "current_build_target": "1.5.2"}, "1.5.2"),
+            ({"system_firmware_version": "6.3.4", "current_build_target": "1.5.2"}, "6.3.4"),
+            ({"current_build_target": ""}, None),
+            ({"current_build_target": "photon"}, None),
+            ({"current_build_target": 1.5}, None),
+        ],
+    )
+    def test_has_its_device_os_as_an_older_cloud_says_it(self, row: dict[str, object], version: str | None) -> None:
+        assert facts_of(row)["system_firmware_version"] == version
+
+    @pytest.mark.parametrize("row", [{}, {"last_iccid": None}])
+    def test_has_what_a_play_asks_for_even_where_the_cloud_tells_nothing(self, row: dict[str, object]) -> None:
+        facts = facts_of(row)
+        for name in (
+            *("name", "owner", "serial_number", "iccid", "firmware_version", "system_firmware_version"),
+            *("last_heard", "mac", "notes"),
+        ):
+            assert facts[name] is None, name
 
     def test_keeps_what_we_have_never_heard_of_and_leaves_out_what_opens_it(self) -> None:
         facts = facts_of(
@@ -130,6 +168,16 @@ class TestPresence:
     def test_is_offline_as_the_cloud_says_however_recently_it_was_heard(self) -> None:
         facts = with_presence({"online": False, "last_heard": heard(5)}, NOW)
         assert (facts["presence"], facts["last_heard_age"]) == ("offline", 5)
+
+    @pytest.mark.parametrize("last_heard", [None, "", "yesterday"])
+    def test_begins_with_its_session_where_nobody_says_when_it_was_heard(self, last_heard: object) -> None:
+        told = {"online": True, "last_heard": last_heard, "last_handshake_at": heard(90)}
+        facts = with_presence(told, NOW)
+        assert (facts["presence"], facts["last_heard_age"]) == ("probable", 90)
+
+    def test_goes_by_when_it_was_heard_where_both_are_told(self) -> None:
+        told = {"online": True, "last_heard": heard(5), "last_handshake_at": heard(9000)}
+        assert with_presence(told, NOW)["last_heard_age"] == 5
 
     def test_is_never_heard_in_the_future(self) -> None:
         assert with_presence({"online": True, "last_heard": heard(-5)}, NOW)["last_heard_age"] == 0

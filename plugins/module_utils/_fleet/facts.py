@@ -13,15 +13,28 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platform
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
 
-# The setup secret of a device opens it to anybody near; the deprecated twins say what others say already.
+# The setup secret of a device opens it to anybody near; the deprecated twins say what others say, or stand in for them.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")
+
+# A play asks for these of any device; what nobody has told of one is null, and no reason to fail.
+_ALWAYS = (
+    "name",
+    "owner",
+    "serial_number",
+    "iccid",
+    "firmware_version",
+    "system_firmware_version",
+    "last_heard",
+    "notes",
+)
 
 CONFIRMED, PROBABLE, STALE, OFFLINE = "confirmed", "probable", "stale", "offline"
 PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
 _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
-"""The longest that the cloud goes on to show a lost device as online (errors-and-limits.md, section 7)."""
+"""The longest that the cloud goes on to show a lost device as online (errors-and-limits.md, section 7). That is so of
+cellular ones; it counts for all."""
 
 
 def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
@@ -29,10 +42,16 @@ def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, An
 
     :param product: the slug of the product whose list showed it; ``None`` for the list of the account.
     """
-    facts = {key: value for key, value in row.items() if key not in _LEFT_OUT}
+    facts = dict.fromkeys(_ALWAYS) | {key: value for key, value in row.items() if key not in _LEFT_OUT}
+    online, sim, device_os = row.get("online"), row.get("last_iccid"), row.get("current_build_target")
+    if not facts["iccid"]:
+        facts["iccid"] = sim if isinstance(sim, str) and sim else None
+    if not facts["system_firmware_version"]:
+        # Elsewhere it is a number, which is no version (errors-and-limits.md, section 7).
+        facts["system_firmware_version"] = device_os if isinstance(device_os, str) and "." in device_os else None
     facts["platform"] = platform_of(row.get("platform_id"))
-    facts["online"] = bool(row.get("online", row.get("connected", False)))
-    facts["mac"] = row.get("mac_wifi")
+    facts["online"] = bool(row.get("connected") if online is None else online)
+    facts["mac"] = row.get("mac_wifi") or None
     facts["mesh"] = _mesh(row)
     facts["product"] = product or _product(row)
     return facts
@@ -58,6 +77,8 @@ def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
     :param now: the time of the cloud, in seconds since 1970.
     """
     age = _age(facts.get("last_heard"), now)
+    if age is None:
+        age = _age(facts.get("last_handshake_at"), now)  # a session begins with a sign of life
     if not facts["online"]:
         presence = OFFLINE
     elif age is None or age > _LAG_SECONDS:
