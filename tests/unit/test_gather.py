@@ -159,7 +159,13 @@ class TestTheAccount:
         network = {"id": "5c11", "name": "barn", "role": {"gateway": True}}
         left_open = {"groups": None, "mac_wifi": None, "online": None, "notes": "here", "product_id": 31337}
         script(scripted_cloud, [{"id": ONE, **left_open}])
-        told = {"mac_wifi": "94:94:4A:00:00:01", "network": network, "platform_id": 12, "online": True, "notes": "there"}
+        told = {
+            "mac_wifi": "94:94:4A:00:00:01",
+            "network": network,
+            "platform_id": 12,
+            "online": True,
+            "notes": "there",
+        }
         scripted_cloud.answer("GET", "/v1/devices", json=[{"id": ONE, **told, "owner": None}])
         with client(scripted_cloud.url) as http:
             facts = everything(http, Sources((PRODUCT,), None, True)).devices[ONE]
