@@ -36,6 +36,9 @@ options:
       - Further accounts, each with credentials of its own and with the products that are meant there. Known here are
         the options of the connection and those that say whose devices are meant. What of the connection is not given
         is as above, and so are the credentials when none of them is given.
+      - Where neither O(products), O(organization), O(account_devices=true) nor credentials stand at the top of the
+        file, these are all accounts that are meant. Credentials in the environment do not count as such; they serve
+        whichever account has none of its own.
       - A device that several of them show is one host, as the first of them tells it.
     type: list
     elements: dict
@@ -104,13 +107,14 @@ import os
 import time
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.template import trust_as_template
 from ansible.utils.display import Display
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor, perhaps
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, chosen, gather
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.naming import (
     GROUP_KEYS,
@@ -135,6 +139,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
     CREDENTIALS,
     SECRETS,
+    cloud_meant,
+    named_by,
     secrets_in,
     shared_argument_spec,
 )
@@ -173,7 +179,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR is not None:
             raise AnsibleParserError(missing_library())
-        self._read_config_data(path)
+        self._refuse_unknown(self._read_config_data(path))
         options = self._validated()
         filters = _checked(options)
         devices: Devices = {}
@@ -181,6 +187,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             for device, facts in chosen(gathered, filters, time.time()).items():
                 devices.setdefault(device, facts)
         self._populate(devices, options)
+
+    def _refuse_unknown(self, config: dict[str, Any]) -> None:
+        """:raises AnsibleParserError: for options that there are none of, which Ansible would pass over."""
+        definitions = constants.config.get_configuration_definitions("inventory", self._load_name)
+        known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
+        unknown = sorted(str(name) for name in config if name not in known)
+        if unknown:
+            said = (f"{name} is no option of this file{perhaps(name, sorted(known))}" for name in unknown)
+            raise AnsibleParserError(f"{'; '.join(said)}.")
 
     def _validated(self) -> dict[str, Any]:
         """Our own options, with their templates evaluated; those of the constructed features are left to them."""
@@ -199,7 +214,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """What each account shows, from the cache where it may be: then nobody needs a cloud or a token."""
         if not self.get_option("cache"):
             return _look(options, filters)
-        key, recipe = self.get_cache_key(path), _recipe(options, path)
+        try:
+            key, recipe = self.get_cache_key(path), _recipe(options, path)
+        except ParticleError as error:
+            raise AnsibleParserError(f"{error.message} {error.hint}") from None
         if cache:
             kept = _unpacked(self._cache.get(key), recipe)
             if kept is not None:
@@ -257,8 +275,11 @@ def _checked(options: dict[str, Any]) -> Filters:
 
 
 def _accounts(options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The options of each account, the first of the file itself."""
-    every = [{name: options[name] for name in _ACCOUNT_SPEC}]
+    """The options of each account, the first of the file itself unless only those below ``accounts`` are meant."""
+    meant = any(options[name] for name in SOURCE_SPEC)
+    if options["account_devices"] is None:
+        meant = meant or any(options[name] is not None for name in CREDENTIALS)
+    every = [{name: options[name] for name in _ACCOUNT_SPEC}] if meant or not options["accounts"] else []
     for account in options["accounts"]:
         has_own = any(account[name] is not None for name in CREDENTIALS)
         shared = {name: options[name] for name in shared_argument_spec() if not (has_own and name in CREDENTIALS)}
@@ -288,23 +309,38 @@ def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
 
 
 def _recipe(options: dict[str, Any], path: str) -> str:
-    """What makes one cached inventory another: all that is asked for, and of whom; no secret."""
+    """What makes one cached inventory another: all that is asked for, and of whom; no secret.
+
+    :raises ParticleError: for an address that is none.
+    """
+    clouds = [cloud_meant(part, os.environ, now=time.time()) for part in _accounts(options)]
     asked = {name: value for name, value in options.items() if name not in (*SECRETS, "hostnames", "group_by")}
     asked["accounts"] = [
         {name: value for name, value in account.items() if name not in SECRETS} for account in options["accounts"]
     ]
-    return hashlib.sha256(json.dumps([path, asked], sort_keys=True, default=str).encode()).hexdigest()
+    return _hash([path, clouds, asked])
 
 
-def _packed(gathered: list[Gathered], recipe: str) -> dict[str, str]:
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _whose() -> dict[str, str]:
+    """Whom the environment names, in hashes. It may have forgotten them when the cache is warm."""
+    return {name: _hash(value) for name, value in named_by(os.environ).items()}
+
+
+def _packed(gathered: list[Gathered], recipe: str) -> dict[str, Any]:
     # As one text: a cache gives keys like __ansible_type a meaning, and keys are what somebody typed into a cloud.
     content = [{"skew": part.skew, "pages": part.pages, "devices": dict(part.devices)} for part in gathered]
-    return {"recipe": recipe, "content": json.dumps(content)}
+    return {"recipe": recipe, "whose": _whose(), "content": json.dumps(content)}
 
 
 def _unpacked(kept: Any, recipe: str) -> list[Gathered] | None:
     """What is in the cache; ``None`` when it is nothing of ours, or was asked for otherwise."""
     if not isinstance(kept, dict) or kept.get("recipe") != recipe:
+        return None
+    if any(kept["whose"].get(name) != value for name, value in _whose().items()):
         return None
     return [
         Gathered(part["devices"], (), {}, part["pages"], True, part["skew"]) for part in json.loads(kept["content"])

@@ -41,6 +41,8 @@ ACCOUNT = ("username", "password", "otp", "otp_secret", "client_id", "client_sec
 CREDENTIALS = ("access_token", "token_file", *ACCOUNT, "profile")
 SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret", "budget_store")
 
+_NAMES = ("username", "token_file", "profile")
+
 TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
 """Where credentials may come from, in words; besides the path of a file."""
 
@@ -157,6 +159,22 @@ def settings_from(
             source = "the login of the official command line tool"
             return Settings(connection, ReadyToken(profile.access_token), source, token_file, warnings)
     return Settings(connection, None, NOWHERE, token_file, warnings)
+
+
+def cloud_meant(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
+    """The address of the cloud that would be asked; known also where nothing is left to log in with.
+
+    :raises ParticleError: for an address that is none, or numbers that cannot be meant.
+    """
+    try:
+        return settings_from(options, environment, now=now).connection.api_url
+    except ParticleError:
+        return _connection_from(options, environment)[0].api_url
+
+
+def named_by(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the environment says of whose the fleet is: of the options that are no secrets, those that it gives."""
+    return {name: environment[_variable(name)] for name in _NAMES if environment.get(_variable(name))}
 
 
 def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> PasswordLogin | None:

@@ -210,6 +210,20 @@ class TestSources:
         assert set(inventory.hosts) == {"unit-000000", "unit-000001", "unit-000002", "lathe"}
         assert inventory.groups == {"product_field_logger": ["unit-000000", "unit-000001", "unit-000002"]}
 
+    def test_of_a_file_that_has_only_accounts_are_those_of_the_accounts(self, cloud: Simulator, tmp_path: Path) -> None:
+        account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
+        for at_the_top in ({}, {"account_devices": False}):
+            hosts = read(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts
+            assert len(hosts) == 123
+            assert "on_the_desk" not in hosts
+
+    @pytest.mark.parametrize("at_the_top", [{"account_devices": True}, {"username": USERNAME, "password": PASSWORD}])
+    def test_beside_accounts_are_those_that_are_meant_at_the_top_too(
+        self, cloud: Simulator, tmp_path: Path, at_the_top: dict[str, Any]
+    ) -> None:
+        account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
+        assert len(read(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts) == 124
+
     def test_of_one_account_are_its_product_and_its_own(self, cloud: Simulator, tmp_path: Path) -> None:
         hosts = read(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
         assert len(hosts) == 124
@@ -244,6 +258,8 @@ class TestSources:
             ({"account_devices": False, "products": []}, "nowhere to look"),
             ({"page_size": 0}, "page_size is 0"),
             ({"accounts": [{"usrname": "x"}]}, "usrname"),
+            ({"filter": {"online": True}}, "filter is no option of this file; perhaps filters is meant"),
+            ({"groupby": ["online"], "color": 1}, "color is no option of this file; groupby is no option of this file"),
             ({"api_url": "ftp://x"}, "api_url"),
         ],
     )
@@ -318,6 +334,42 @@ class TestCache:
         grouped = read(cloud, tmp_path, **self.options(tmp_path, filters={"online": False}, group_by=["online"]))
         assert len(grouped.groups["online_false"]) == 12
         assert cloud.stats()["by_route"]["GET /v1/products/:p"] == 2
+
+    def test_of_one_cloud_is_of_no_use_to_another(self, tmp_path: Path) -> None:
+        options = self.options(tmp_path)
+        named = [[{"id": device_id(1), "name": name, "product_id": PRODUCT_ID}] for name in ("here", "there")]
+        for number, fleet in enumerate(named):
+            (tmp_path / f"fleet-{number}.json").write_text(json.dumps(fleet))
+        with (
+            running_simulator("--fleet", str(tmp_path / "fleet-0.json")) as here,
+            running_simulator("--fleet", str(tmp_path / "fleet-1.json")) as there,
+        ):
+            assert set(read(here, tmp_path, **options).hosts) == {"here"}
+            assert set(read(there, tmp_path, **options).hosts) == {"there"}
+            profile = {"access_token": "not-needed-when-warm", "apiUrl": there.url}
+            (tmp_path / ".particle").mkdir()
+            (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
+            asked = there.stats()["requests"]
+            by_profile = read_inventory(inventory_file(tmp_path, **options), {}, home=tmp_path).succeeded()
+            assert set(by_profile.hosts) == {"there"}
+            assert there.stats()["requests"] == asked
+
+    def test_of_one_account_is_of_no_use_to_another_that_the_environment_names(self, tmp_path: Path) -> None:
+        other = {"username": "workshop@example.com", "password": "another-passw0rd"}
+        (tmp_path / "accounts.json").write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))
+        owned = [
+            {"id": device_id(n), "name": f"of-{n}", "owner": who} for n, who in ((1, USERNAME), (2, other["username"]))
+        ]
+        (tmp_path / "fleet.json").write_text(json.dumps(owned))
+        file = inventory_file(tmp_path, **self.options(tmp_path, account_devices=True))
+        with running_simulator(
+            *("--fleet", str(tmp_path / "fleet.json"), "--accounts", str(tmp_path / "accounts.json"))
+        ) as cloud:
+            mine = cloud_environment(cloud.url)
+            theirs = cloud_environment(cloud.url, **other)
+            nobodys = {"PARTICLE_API_URL": cloud.url}
+            found = [set(read_inventory(file, env, home=tmp_path).succeeded().hosts) for env in (mine, theirs, nobodys)]
+        assert found == [{"of-1"}, {"of-2"}, {"of-2"}]
 
     def test_holds_no_secret(self, cloud: Simulator, tmp_path: Path) -> None:
         options = self.options(tmp_path, username=USERNAME, password=PASSWORD)

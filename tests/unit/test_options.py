@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options import
     account_given,
     budget_from,
     client_given,
+    cloud_meant,
     raise_all,
     secrets_in,
     settings_from,
@@ -637,3 +638,21 @@ def test_who_has_no_home_needs_none_until_a_place_in_it_is_named(monkeypatch: py
 def test_no_secret_of_a_file_is_in_the_representation_of_settings(home: Path) -> None:
     path = keep(home / "tokens.json", "kept-token")
     assert "kept-token" not in repr(settled({"token_file": str(path)}, {}))
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "url"),
+    [
+        ({}, {}, "https://tool.example.com"),
+        ({}, {"PARTICLE_API_URL": "https://env.example.com/"}, "https://env.example.com"),
+        ({"api_url": "https://task.example.com"}, {"PARTICLE_API_URL": "https://x"}, "https://task.example.com"),
+        ({}, ENV_PAIR, "https://api.particle.io"),
+        ({"username": "half@example.com"}, {}, "https://api.particle.io"),
+        ({"profile": "logged-out"}, {}, "https://api.particle.io"),
+    ],
+)
+def test_the_cloud_that_is_meant_is_known_without_a_login(
+    home: Path, options: dict[str, Any], environment: dict[str, str], url: str
+) -> None:
+    log_the_tool_in(home, apiUrl="https://tool.example.com")
+    assert cloud_meant(options, environment, now=NOW) == url
