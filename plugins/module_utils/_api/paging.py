@@ -46,8 +46,8 @@ def read_pages(
 
     :param keys: under which the rows may stand; spellings differ between documentation and client.
     :param ordered_by: the key by which ``query`` makes the cloud sort the rows, for a list that shall notice when
-        rows come or go in the midst of it. It costs one more request: whatever shifts, shifts the last page, so
-        that page is read before all others and after them.
+        rows come or go in the midst of it. It costs one more request: a row that comes or goes shifts the last
+        page, unless another one makes up for it, so that page is read before all others and after them.
     :param keep: the keys of a row that are wanted; ``None``: all. Most of a row is of no use to most, and a hundred
         thousand whole ones are 250 MB.
     :raises ParticleError: ``bad_response`` when an answer has no rows at all, or announces more than it can have.
