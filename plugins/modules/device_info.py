@@ -195,7 +195,8 @@ devices:
         state:
           description:
             - What has become of the member by its own report. V(joined), V(pending) when it is on its way or silent,
-              V(lost), or V(wrong_network) when it has joined another one. V(null) where the cloud keeps no reports.
+              V(lost), or V(wrong_network) when it has joined another one. V(null) where the cloud keeps no reports,
+              or the token may not read them.
           type: str
           returned: with V(mesh) in O(include)
           sample: joined

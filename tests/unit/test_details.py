@@ -200,8 +200,26 @@ class TestStatesOfTheMesh:
             add_mesh_states(http, found, {ONE: FIELD_LOGGER}, [].append)
         assert found[ONE]["mesh"]["state"] == state
 
-    def test_that_may_not_be_read_are_a_failure(self, scripted_cloud: ScriptedCloud) -> None:
-        scripted_cloud.answer("GET", REPORTS, 403, json={"error": "forbidden"})
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            {"error": "forbidden"},
+            {"error": "insufficient_scope", "error_description": "No"},
+        ],
+    )
+    def test_that_may_not_be_read_are_left_open_and_told(
+        self, scripted_cloud: ScriptedCloud, refusal: dict[str, str]
+    ) -> None:
+        scripted_cloud.answer("GET", REPORTS, 403, json=refusal)
+        found, warnings = devices(self.member(ONE)), list[str]()
+        with client(scripted_cloud.url) as http:
+            add_mesh_states(http, found, {ONE: FIELD_LOGGER}, warnings.append)
+        assert found[ONE]["mesh"] == {"network": "barn", "role": "node", "state": None}
+        (warning,) = warnings
+        assert "What has become of the members of networks is left open" in warning
+
+    def test_end_with_the_token(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", REPORTS, 401, json=EXPIRED)
         with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
             add_mesh_states(http, devices(self.member(ONE)), {ONE: FIELD_LOGGER}, [].append)
-        assert caught.value.code == "forbidden"
+        assert caught.value.code == "token_expired"

@@ -25,6 +25,8 @@ Devices = Mapping[str, dict[str, Any]]
 # About one device, and no reason to stop asking the others.
 _OF_ONE_DEVICE = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
 
+_NOT_ALLOWED = ("forbidden", "missing_scope")
+
 Question: TypeAlias = "str | None"
 """The name of a variable; ``None`` for the vitals."""
 
@@ -117,7 +119,8 @@ def add_mesh_states(
 ) -> None:
     """Put into ``mesh.state`` what has become of members: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
-    ``None`` where nobody has said, on a cloud without ledgers.
+    ``None`` where nobody has said, on a cloud without ledgers; and where the account may not read them, which is no
+    reason to go without all the rest, and is warned about.
 
     :param reports: the ledger that members of backend ``ledger`` report in.
     """
@@ -135,7 +138,9 @@ def add_mesh_states(
         try:
             states = ledger.verify(http, product, wanted, warn, reports)
         except ParticleError as error:
-            if error.status != 404:
+            if error.code in _NOT_ALLOWED:
+                warn(f"What has become of the members of networks is left open. {error.message} {error.hint}")
+            elif error.status != 404:
                 raise
             continue
         for device, state in states.items():
