@@ -45,6 +45,8 @@ options:
       - C(gather_facts) over many hundred hosts takes longer than the default; V(600) then saves the cloud the same
         question again.
       - With V(0) every host reads the list for itself.
+      - A list that changed while it was read serves the devices that it shows. Who looks for another one reads it
+        anew, three seconds later at the earliest.
     type: int
     default: 60
 seealso:
@@ -248,7 +250,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selectio
     SOURCE_SPEC,
     sources_from,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import Snapshot
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import (
+    INCOMPLETE_SECONDS,
+    Seen,
+    Snapshot,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,
@@ -265,6 +271,8 @@ SPEC = argument_spec(
 def device_facts(task: Task) -> dict[str, Any]:
     """Log in, look at the fleet or at what another host saw of it, and pick out one device."""
     device, sources = task.options["id"].strip().lower(), sources_from(task.options)
+    if not device:
+        raise ParticleError("conflict", "id is empty: it names no device.", hint="Give the host the id of its device.")
     with task.session() as http:
         folder = own_folder(task.environment, "Facts", "use device_info")
         whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")
@@ -275,10 +283,17 @@ def device_facts(task: Task) -> dict[str, Any]:
 
         seen = snapshot.see(device, task.options["max_age"], look)
     if seen.facts is None:
-        hint = None if seen.complete else "Run again: the list changed while it was read, and may have passed it over."
         message = f"Device {device} is not among the devices of {sources.in_words()}."
-        raise ParticleError("not_found", message, hint=hint)
+        raise ParticleError("not_found", message, hint=_advice(seen))
     return {"changed": False, "ansible_facts": {"particle": seen.facts}, "age": round(seen.age, 1)}
+
+
+def _advice(seen: Seen) -> str:
+    """What to do about a device that was not seen."""
+    if not seen.complete:
+        moment = f"Run again in {INCOMPLETE_SECONDS} seconds"
+        return f"{moment}: the list changed while it was read, and it may have passed this one over."
+    return f"Check the id, and where it is looked for. The list is {seen.age:.0f} seconds old; max_age: 0 looks anew."
 
 
 def main() -> None:

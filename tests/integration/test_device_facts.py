@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,57 @@ def test_a_device_that_is_not_there_fails_its_host_alone(simulator: Simulator, t
     assert [task.host for task in failed] == ["unit-3"]
     assert failed[0].result["error"]["code"] == "not_found"
     assert "e00fce68000000000000dead is not among the devices of product field-logger" in failed[0].result["msg"]
+    assert re.search(r"The list is \d+ seconds old; max_age: 0 looks anew", failed[0].result["msg"])
+
+
+def test_a_device_that_a_changing_list_may_have_passed_over_is_looked_for_again(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    provision(simulator)
+    device = simulator.state()["devices"][0]["id"]
+    pages = ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {"d": 1})
+    bodies = [{"devices": [{"id": name * 24} for name in names], "meta": {"total_pages": 2}} for names in pages]
+    simulator.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": body} for body in bodies])
+    facts = {"meshfleet.particle.device_facts": {**FACTS, "id": device}}
+    tasks = [
+        {"name": "First", **facts, "ignore_errors": True},
+        {"name": "Then", **facts, "register": "found", "until": "found is success", "retries": 3, "delay": 3},
+    ]
+    run = play_over_hosts(simulator, tmp_path / "hosts.yml", {"hosts": "localhost", "tasks": tasks}).succeeded()
+    assert "it may have passed this one over" in run.result("First")["msg"]
+    assert run.result("Then")["ansible_facts"]["particle"]["id"] == device
+
+
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_a_host_that_names_no_device_is_told_so(simulator: Simulator, nothing: str) -> None:
+    env = cloud_environment(simulator.url)
+    result = run_task("device_facts", {"id": nothing, "product": PRODUCT_SLUG}, env).result(TASK)
+    assert (result["error"]["code"], simulator.stats()["requests"]) == ("conflict", 0)
+    assert "id is empty: it names no device" in result["msg"]
+
+
+def test_a_hostile_name_runs_nothing_when_it_is_gathered_and_templated(simulator: Simulator, tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+    evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}{{% set x = lookup('pipe', 'touch {trap}') %}}"
+    manifest = manifest_for(simulator)
+    manifest["devices"][0] |= {"name": evil, "notes": evil}
+    (tmp_path / "fleet.json").write_text(json.dumps(manifest))
+    fleet = {"manifest": str(tmp_path / "fleet.json"), "verify": "none"}
+    run_task("fleet", fleet, cloud_environment(simulator.url)).succeeded()
+    (tmp_path / "facts.j2").write_text("{{ ansible_facts.particle.name }}|{{ ansible_facts.particle }}|{{ said }}\n")
+    out = tmp_path / "out"
+    template = {"src": str(tmp_path / "facts.j2"), "dest": str(out), "mode": "0600"}
+    play = gathering()
+    play["vars"]["said"] = "{{ ansible_facts.particle.notes }}"
+    play["tasks"] = [{"name": "Write", "ansible.builtin.template": template}]
+    hosts = tmp_path / "hosts.yml"
+    of_it = {"device_id": manifest["devices"][0]["id"], "ansible_connection": "local"}
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"evil": of_it}}}))
+    play_over_hosts(simulator, hosts, play).succeeded()
+    written = out.read_text().strip()
+    assert written.startswith(f"{evil}|")
+    assert written.endswith(f"|{evil}")
+    assert not trap.exists()
 
 
 def test_a_product_that_nobody_sees_is_asked_for_once(simulator: Simulator, tmp_path: Path) -> None:

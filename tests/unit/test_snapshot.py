@@ -17,7 +17,11 @@ from fleet_cloud import device_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import REFUSAL_SECONDS, Snapshot
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import (
+    INCOMPLETE_SECONDS,
+    REFUSAL_SECONDS,
+    Snapshot,
+)
 
 ONE, TWO, STRANGER = device_id(1), device_id(2), device_id(99)
 START = 1_800_000_000.0
@@ -34,6 +38,7 @@ class Fleet:
         self.looks = 0
         self.error: ParticleError | None = None
         self.name = "weiß 💡"
+        self.complete = True
 
     def look(self) -> Gathered:
         self.looks += 1
@@ -43,7 +48,7 @@ class Fleet:
             {"id": device, "name": self.name, "online": True, "last_heard": HEARD, "mobile_secret": "hush"}
             for device in (ONE, TWO)
         ]
-        return Gathered({str(row["id"]): facts_of(row) for row in rows}, (), {}, 1, True, 0.0)
+        return Gathered({str(row["id"]): facts_of(row) for row in rows}, (), {}, 1, self.complete, 0.0)
 
     def see(self, device: str, max_age: float = 60, fleet: tuple[str, ...] = ("cloud", TOKEN)) -> dict[str, Any] | None:
         return Snapshot(self.folder, fleet, lambda: self.time).see(device, max_age, self.look).facts
@@ -87,6 +92,25 @@ def test_those_who_ask_at_the_same_moment_share_it_too(fleet: Fleet) -> None:
 def test_a_device_that_was_not_there_is_not_looked_for_again(fleet: Fleet) -> None:
     assert fleet.see(STRANGER) is None
     assert fleet.see(STRANGER) is None
+    assert fleet.looks == 1
+
+
+def test_a_device_that_an_incomplete_look_may_have_missed_is_looked_for_again_after_a_moment(fleet: Fleet) -> None:
+    fleet.complete = False
+    for _unused in range(500):
+        assert fleet.see(STRANGER) is None
+    assert fleet.looks == 1
+    fleet.time += INCOMPLETE_SECONDS
+    for _unused in range(500):
+        assert fleet.see(STRANGER) is None
+    assert fleet.looks == 2
+
+
+def test_those_that_an_incomplete_look_has_found_are_seen_by_it(fleet: Fleet) -> None:
+    fleet.complete = False
+    fleet.see(ONE)
+    fleet.time += 59
+    assert fleet.see(TWO) is not None
     assert fleet.looks == 1
 
 

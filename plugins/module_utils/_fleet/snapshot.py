@@ -25,6 +25,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather i
 REFUSAL_SECONDS = 30
 """How long a failure is everybody's: long enough for those who wait, short enough for a person who corrects it."""
 
+INCOMPLETE_SECONDS = 3
+"""How long a look that may have missed a device is the answer to who asks for one that it has not seen: long enough
+for all hosts of a run, so that they do not each look anew."""
+
 _SLOTS = 64  # lock files, which are never removed: a look has one of them, and shares it by chance
 _KEPT_SECONDS = 3600  # until somebody else sweeps away what nobody has asked for since
 
@@ -79,6 +83,8 @@ class Snapshot:
         if "error" in head and 0 <= age < min(max_age, REFUSAL_SECONDS):
             raise _again(head["error"], REFUSAL_SECONDS - age)
         if "error" in head or not 0 <= age < max_age:
+            return None
+        if facts is None and not head["complete"] and age >= INCOMPLETE_SECONDS:
             return None
         return self._seen(facts, head["complete"], head["skew"], age)
 
