@@ -322,6 +322,16 @@ def test_a_folder_that_is_there_keeps_its_mode(simulator: Simulator, tmp_path: P
     assert again.task(WRITE).status == "changed"
 
 
+def test_a_folder_in_the_home_keeps_its_mode_too(simulator: Simulator, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir(mode=0o755)
+    env = {**cloud_environment(simulator.url), "HOME": str(tmp_path)}
+    variables = {"report_products": [PRODUCT_SLUG], "report_dest": "~/reports"}
+    run_playbook("meshfleet.particle.report", env=env, extra_vars=variables).succeeded()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+
+
 def test_credentials_of_the_role_are_used_and_shown_nowhere(simulator: Simulator, tmp_path: Path) -> None:
     variables = {"report_username": USERNAME, "report_password": PASSWORD, "report_api_url": simulator.url}
     run = run_playbook(
