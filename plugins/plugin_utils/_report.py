@@ -13,6 +13,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,10 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
 
 _ADVICE: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
 """The notices that hit a device, and those of which nobody can tell; each with its key in what was found."""
+
+# A spreadsheet would calculate what begins so, wherever the file comes from. Where it separates cells by semicolons or
+# tabs, quotes in the midst of one of ours protect nothing, and each part of it is the beginning of a cell or a line.
+_CALCULATED = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@＝＋－＠])")
 
 COLUMNS = (*_COLUMNS, *_ADVICE)
 
@@ -121,8 +126,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = ";".join(map(str, value)) if isinstance(value, list) else str(value)
-    # A spreadsheet would calculate what begins so, wherever the file comes from.
-    return f"'{text}" if isinstance(value, (str, list)) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return _CALCULATED.sub(r"\g<0>'", text) if isinstance(value, (str, list)) else text
 
 
 def _counted(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,10 +110,26 @@ class TestCsv:
         assert (line["name"], line["groups"], line["notes"]) == ('say "hi", you', "a;b", "two\nlines")
         assert line["mac"] == ""
 
-    @pytest.mark.parametrize("name", ["=cmd|'/C calc'!A0", "+1", "-1", "@x", "\t=x", "\r=x"])
-    def test_holds_no_formula(self, name: str) -> None:
+    @pytest.mark.parametrize("sign", "=+-@＝＋－＠")
+    @pytest.mark.parametrize(
+        "before", ["", " ", "\t", "\r", '"', "a;", "a; ", 'a;"', "a\n", "a\r\n", "a\t", ";;", "a\u2028"]
+    )
+    def test_holds_no_formula_by_whatever_it_is_separated(self, before: str, sign: str) -> None:
+        name = f"{before}{sign}cmd|'/C calc'!A0"
+        text = csv_of(rows({"id": ONE, "name": name, "groups": ["b", f"{sign}1"]}))
+        (line,) = csv.DictReader(io.StringIO(text, newline=""))
+        assert (line["id"], line["name"].replace("'", "")) == (ONE, name.replace("'", ""))
+        for delimiter in ",;\t":
+            # As a spreadsheet reads it: a quote counts at the beginning of a cell only.
+            for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+                for cell in cells:
+                    for part in cell.splitlines():
+                        assert not part.strip(' \t"').startswith(tuple("=+-@＝＋－＠")), (delimiter, cell)
+
+    @pytest.mark.parametrize("name", ["a-b", "a = b", "x@y", "e00f+1", "a; b", "two\nlines"])
+    def test_leaves_signs_alone_that_begin_nothing(self, name: str) -> None:
         (line,) = csv.DictReader(io.StringIO(csv_of(rows({"id": ONE, "name": name})), newline=""))
-        assert line["name"] == f"'{name}"
+        assert line["name"] == name
 
     def test_leaves_numbers_alone(self) -> None:
         (line,) = csv.DictReader(io.StringIO(csv_of([{**rows({"id": ONE})[0], "firmware_version": -1}])))
