@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ def data_of(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "fleet.json").read_text()))
 
 
+def keep_two_more(file: Path) -> None:
+    """Beside the token that is kept, one that has ended and one of the last but one day."""
+    kept = json.loads(file.read_text())
+    (token,) = kept["tokens"]
+    tomorrow = (datetime.now(UTC) + timedelta(hours=36)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for purpose, end in (("bygone", "2020-01-01T00:00:00Z"), ("hurried", tomorrow)):
+        kept["tokens"].append({**token, "purpose": purpose, "access_token": purpose[0] * 40, "expires_at": end})
+    file.write_text(json.dumps(kept))
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     """A fleet of sixty in three networks, of which one has lost its gateway, and one device with a nasty name."""
@@ -82,6 +93,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
         (base / "keys").mkdir(mode=0o700)
         keep = {"token_file": str(base / "keys" / "tokens.json"), "purpose": "nightly"}
         run_task("access_token", keep, env).succeeded()
+        keep_two_more(base / "keys" / "tokens.json")
         (base / "notices.yml").write_text(json.dumps(NOTICES))
         variables = {"report_token_file": keep["token_file"], "report_title": TITLE}
         write(cloud, base / "out", report_advisories=[str(base / "notices.yml")], **variables).succeeded()
@@ -190,10 +202,22 @@ class TestThePage:
 
     def test_shows_tokens_by_fingerprint_and_end(self, report: Report) -> None:
         shown = report.seen["tokens"]
-        assert len(shown) == 2
+        assert len(shown) == 4
         assert all(re.match(r"[0-9a-f]{8} (in use|kept)", text) for text in shown)
         assert "nightly" in shown[1]
         assert "days left" in shown[1]
+
+    def test_says_of_a_token_that_it_has_ended_or_soon_does(self, report: Report) -> None:
+        bygone, hurried = report.seen["tokens"][2:]
+        assert re.search(r"\(bygone, .*\): has ended, 2020-01-01 00:00:00 UTC$", bygone)
+        assert re.search(r"\(hurried, .*\): ends \S+ \S+ UTC, 1 day left$", hurried)
+
+    def test_says_of_a_token_that_the_cloud_does_not_take_that_it_is_dead(self, report: Report, tmp_path: Path) -> None:
+        text = (report.folder / "fleet.html").read_text()
+        assert text.count('"alive":true') == 1
+        (tmp_path / "fleet.html").write_text(text.replace('"alive":true', '"alive":false'))
+        token = look_at(tmp_path / "fleet.html", "barn-0003")["tokens"][0]
+        assert token.endswith("in use for this report (particle): is dead, the cloud does not take it")
 
 
 class TestHostileNames:

@@ -310,12 +310,19 @@
   // --- tokens ---
 
   function token(kind, facts) {
-    const left = facts.days_left > 0 ? `${facts.days_left} days left` : "less than a day left";
     const whose = [facts.purpose, facts.account, facts.client].filter(Boolean).join(", ");
-    const ends = facts.expires_at
-      ? [" ends ", element("time", { datetime: facts.expires_at }, moment(facts.expires_at)), `, ${left}`]
-      : [" has no end that is known"];
-    return element("li", null, element("code", null, facts.fingerprint), ` ${kind}${whose ? ` (${whose})` : ""}:`, ...ends);
+    return element("li", null, element("code", null, facts.fingerprint), ` ${kind}${whose ? ` (${whose})` : ""}: `, ...life(facts));
+  }
+
+  function life(facts) {
+    const bad = (text) => element("strong", { class: "lost" }, text);
+    if (facts.alive === false) return [bad("is dead"), ", the cloud does not take it"];
+    if (!facts.expires_at) return ["has no end that is known"];
+    const end = element("time", { datetime: facts.expires_at }, moment(facts.expires_at));
+    const days = facts.days_left;
+    if (days === null) return ["ends ", end];
+    if (days < 0) return [bad("has ended"), ", ", end];
+    return ["ends ", end, `, ${days ? `${days} day${days === 1 ? "" : "s"}` : "less than a day"} left`];
   }
 
   // --- beginning ---
