@@ -41,8 +41,8 @@ def _groups(facts: Facts) -> list[str]:
 _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
     "name": _own("name"),
     "id": _own("id"),
-    "serial_number": _own("serial_number"),
     "mac": _own("mac"),
+    "serial_number": _own("serial_number"),
     "platform": _own("platform"),
     "product": _own("product"),
     "groups": _groups,
@@ -65,7 +65,7 @@ _ADVICE: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_te
 
 # A spreadsheet would calculate what begins so, wherever the file comes from. Where it separates cells by semicolons or
 # tabs, quotes in the midst of one of ours protect nothing, and each part of it is the beginning of a cell or a line.
-_CALCULATED = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@＝＋－＠])")
+_CALCULATED = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 COLUMNS = (*_COLUMNS, *_ADVICE)
 

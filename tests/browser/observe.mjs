@@ -66,10 +66,18 @@ const result = {
   status: await status(),
   heads: await page.locator('#heads th').allTextContents(),
   first: await cells('name'),
+  tableAt: (await page.locator('#heads').boundingBox()).y,
   missing: await page.locator('#rows span.none').count(),
   counts: await page.locator('#counts li').allInnerTexts(),
   tokens: await page.locator('#tokens li').allTextContents(),
 };
+
+// The first row, as a screen reader has it.
+result.cells = await page.locator('#rows tr').first().evaluate((row) => {
+  const names = [...document.querySelectorAll('#heads th')].map((head) => head.dataset.name);
+  const told = (cell) => [...cell.childNodes].filter((part) => part.ariaHidden !== 'true').map((part) => part.textContent).join('');
+  return Object.fromEntries([...row.children].map((cell, place) => [names[place], told(cell)]));
+});
 
 // Where the Tab key leads.
 result.stops = [];
@@ -106,7 +114,7 @@ result.found = { status: await status(), names: await cells('name'), ids: await 
 await page.getByRole('button', { name: 'Show all' }).click();
 result.shownAgain = await status();
 
-result.sorted = { down: await sortedBy('Name'), up: await sortedBy('Name'), age: await sortedBy('Heard before') };
+result.sorted = { down: await sortedBy('Name'), up: await sortedBy('Name'), age: await sortedBy('Last heard') };
 await page.getByRole('columnheader', { name: 'Name', exact: true }).getByRole('button').press('Enter');
 result.sorted.byKeyboard = { names: await cells('name') };
 
@@ -156,6 +164,7 @@ for (const button of (await page.locator('#networks button').all()).slice(0, 5))
   await button.press('Enter');
   const picture = page.locator('#mesh-picture').getByRole('img');
   const found = { label: await picture.getAttribute('aria-label'), states: await states(), listed: await button.innerText() };
+  found.gateways = await page.locator('#mesh-picture text').allTextContents();
   await page.getByRole('button', { name: 'Show its devices' }).press('Enter');
   result.networks[await button.getAttribute('data-network')] = { ...found, status: await status() };
   await page.getByRole('button', { name: 'Show all' }).click();

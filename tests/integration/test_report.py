@@ -30,8 +30,8 @@ TITLE = "</title><script>alert(3)</script>"
 WRITE = "Write the report"
 TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 LABELS = [
-    "Name", "Id", "Serial number", "MAC address", "Platform", "Product", "Groups", "Network", "Role", "State",
-    "Firmware", "Device OS", "Presence", "Last heard", "Heard before", "Owner", "SIM", "IMEI", "Notes",
+    "Name", "Id", "MAC address", "Serial number", "Platform", "Product", "Groups", "Network", "Role", "State",
+    "Firmware", "Device OS", "Presence", "Last heard at", "Last heard", "Owner", "SIM", "IMEI", "Notes",
 ]  # fmt: skip
 EVIL_NOTICE = "</script><img src=x onerror=alert(4)>{{ 7 * 7 }}"
 NOTICES = {
@@ -110,12 +110,14 @@ class TestThePage:
 
     def test_shows_every_device_with_every_column(self, report: Report) -> None:
         assert report.seen["status"].startswith("60 of 60 devices")
-        assert report.seen["heads"] == [*LABELS, "Advisories", "Cannot tell"]
+        assert report.seen["heads"] == [*LABELS, "Advisories", "Advisories unclear"]
         assert report.seen["first"][:3] == [report.evil, "barn-0000", "barn-0003"]
 
     def test_shows_what_nobody_has_told_as_missing(self, report: Report) -> None:
         # Cellular devices have no MAC address, and these run no firmware of their product, have no owner and no notes.
         assert report.seen["missing"] >= 4 * 50 - 1
+        assert report.seen["cells"]["mac"] == "not reported"
+        assert re.fullmatch(r"\d+ (s|min|h) ago", report.seen["cells"]["last_heard_age"])
 
     def test_counts(self, report: Report) -> None:
         counts = dict(reversed(line.split("\n")) for line in report.seen["counts"])
@@ -157,6 +159,14 @@ class TestThePage:
         assert networks["barn"]["listed"].split("\n") == ["barn", "20 of 20 joined"]
         assert next(iter(networks)) == "yard", "who is in trouble comes first"
 
+    def test_calls_a_gateway_without_a_name_by_the_end_of_its_id(self, report: Report, tmp_path: Path) -> None:
+        text = (report.folder / "fleet.html").read_text()
+        device = next(device["id"] for device in data_of(report.folder)["devices"] if device["name"] == "yard-0001")
+        (tmp_path / "fleet.html").write_text(text.replace(f'["yard-0001","{device}"', f'[null,"{device}"'))
+        seen = look_at(tmp_path / "fleet.html", "barn-0003")
+        assert seen["networks"]["yard"]["gateways"] == [f"…{device[-6:]}"]
+        assert seen["networks"]["barn"]["gateways"] == ["barn-0000"]
+
     def test_shows_the_devices_of_a_network(self, report: Report) -> None:
         assert {found["status"] for found in report.seen["networks"].values()} == {"20 of 60 devices"}
 
@@ -180,6 +190,8 @@ class TestThePage:
             ("list", "Advisories"),
             ("region", "Devices"),
             ("region", "Tokens"),
+            ("table", "Devices"),
+            ("cell", "not reported"),
             ("button", "Show all"),
             ("columnheader", "MAC address"),
             ("rowheader", "barn-0000"),
@@ -290,7 +302,9 @@ class TestAdvisories:
             variables = {"report_advisories": [str(tmp_path / "advisories.yml")], "report_title": "Field loggers"}
             write(cloud, tmp_path / "out", **variables).succeeded()
         screenshot = Path(os.environ.get("MESHFLEET_SCREENSHOT", tmp_path / "page.png"))
-        (notice,) = look_at(tmp_path / "out" / "fleet.html", "barn-0003", screenshot)["notices"]
+        seen = look_at(tmp_path / "out" / "fleet.html", "barn-0003", screenshot)
+        assert seen["tableAt"] < 720, "the table is to be seen without scrolling"
+        (notice,) = seen["notices"]
         text = " ".join(notice["text"].split())
         assert text == f"TAN010 {says[0]} {says[1]}".replace(",", "", 2)
         assert notice["hit"]["status"] == "5 of 60 devices"

@@ -4,8 +4,8 @@
     name: "Name", id: "Id", serial_number: "Serial number", mac: "MAC address", platform: "Platform",
     product: "Product", groups: "Groups", network: "Network", role: "Role", state: "State",
     firmware_version: "Firmware", system_firmware_version: "Device OS", presence: "Presence",
-    last_heard: "Last heard", last_heard_age: "Heard before", owner: "Owner", iccid: "SIM", imei: "IMEI",
-    notes: "Notes", advisories: "Advisories", advisories_open: "Cannot tell", mobile_country_code: "Country",
+    last_heard: "Last heard at", last_heard_age: "Last heard", owner: "Owner", iccid: "SIM", imei: "IMEI",
+    notes: "Notes", advisories: "Advisories", advisories_open: "Advisories unclear", mobile_country_code: "Country",
   };
   const FACETS = [
     "platform", "product", "groups", "network", "role", "state", "firmware_version", "system_firmware_version",
@@ -54,7 +54,7 @@
 
   function shown(name, value) {
     if (value === null || (Array.isArray(value) && value.length === 0)) return null;
-    if (name === "last_heard_age") return words(value);
+    if (name === "last_heard_age") return `${words(value)} ago`;
     if (name === "last_heard") return moment(value);
     return Array.isArray(value) ? value.join(", ") : String(value);
   }
@@ -126,7 +126,8 @@
       const cell = element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : null);
       if (text === null) {
         const why = row.cells[at[name]] === null ? "not reported" : "none";
-        cell.append(element("span", { class: "none", title: why }, NOBODY));
+        // A dash says nothing to those who do not see it.
+        cell.append(element("span", { class: "none", title: why, "aria-hidden": "true" }, NOBODY), element("span", { class: "unseen" }, why));
       } else {
         cell.textContent = text;
         if ((name === "presence" && PRESENCE.includes(text)) || (name === "state" && Object.hasOwn(STATES, text))) cell.className = text;
@@ -241,14 +242,14 @@
   function mark(row, x, y) {
     const [name, role] = [row.cells[at.name], row.cells[at.role]];
     const kind = stateOf(row);
-    const called = name || row.cells[at.id];
+    const [called, short] = [name || row.cells[at.id], name ? name.slice(0, 24) : `…${row.cells[at.id].slice(-6)}`];
     const shape = role === "gateway"
       ? drawn("rect", { class: kind, x: -8, y: -8, width: 16, height: 16, rx: 2 })
       : drawn("circle", { class: kind, r: 6 });
     const group = drawn("g", { transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`, "data-state": kind });
     group.append(drawn("title", {}, `${called}: ${role}, ${STATES[kind] || "not reported"}`), shape);
     if (kind === "lost" || kind === "wrong_network") group.append(drawn("path", { class: kind, d: "M-5-5 5 5M5-5-5 5" }));
-    if (role === "gateway") group.append(drawn("text", { y: 20 }, called.slice(0, 24)));
+    if (role === "gateway") group.append(drawn("text", { y: 20 }, short));
     return group;
   }
 
@@ -275,14 +276,14 @@
     }
     const parts = states(all).map(([state, many]) => `${many} ${STATES[state] || "not reported"}`);
     const summary = `${number(gateways, "gateway")}, ${number(nodes, "node")}: ${parts.join(", ")}`;
-    const size = Math.max(radius - 8, 110);
+    const size = Math.max(radius - 8, 60);
     const svg = drawn("svg", {
-      viewBox: `${-size} ${-size} ${2 * size} ${2 * size}`, role: "img", "aria-label": `Network ${network}: ${summary}`,
+      viewBox: `${-size} ${-size} ${2 * size} ${2 * size}`, "font-size": (size / 11).toFixed(1), role: "img", "aria-label": `Network ${network}: ${summary}`,
     }, ...rings, ...marks);
     for (const button of id("networks").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.network === network));
     }
-    id("mesh-summary").textContent = `${network}: ${summary}`;
+    id("mesh-summary").textContent = `${network}: ${summary.replaceAll(/(\d) /g, "$1\u00a0")}`;
     id("mesh-picture").replaceChildren(svg);
     id("mesh-members").onclick = () => {
       choose("network", network);
