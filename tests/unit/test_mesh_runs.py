@@ -601,7 +601,7 @@ class TestRepeatedRuns:
 
     @pytest.mark.parametrize("backend", ["ledger", "networks"])
     def test_the_second_look_of_a_run_remembers_who_has_failed(
-        self, meshed: Simulator, http: RecordingHttp, ids: list[str], backend: str
+        self, meshed: Simulator, ids: list[str], backend: str
     ) -> None:
         def barn_and_shed(gateway: str, *, others: Sequence[str]) -> dict[str, Any]:
             networks = {"barn": ([gateway], ids[1:4]), "shed": (ids[10:11], [*ids[11:13], *others])}
@@ -610,13 +610,14 @@ class TestRepeatedRuns:
                 network["parameters"] = {"type": "large_site"} if backend == "networks" else {"channel": 15}
             return data
 
-        run(http, barn_and_shed(ids[0], others=[]))
         data = barn_and_shed(ids[5], others=ids[13:14])
-        data["devices"] += [{"id": device, "mesh": {"state": "absent"}} for device in (ids[0],)]
+        data["devices"].append({"id": ids[0], "mesh": {"state": "absent"}})
         joins = UPDATE if backend == "networks" else SET_ORDERS
-        refuse(meshed, joins, 400)
-        meshed.set_faults([{"route": BATCH if backend == "ledger" else joins, "effect": "reset_after"}])
-        result = statuses(run(http, data))
+        with user(meshed, workers=1) as http:  # the new gateway is the first to be sent
+            run(http, barn_and_shed(ids[0], others=[]))
+            refuse(meshed, joins, 400)
+            meshed.set_faults([{"route": BATCH if backend == "ledger" else joins, "effect": "reset_after"}])
+            result = statuses(run(http, data))
         assert (result[ids[5]], result[ids[0]]) == ("failed", "pending")
         seats = registered(meshed) if backend == "networks" else ordered(meshed)
         assert seats["barn"][ids[0]] == "gateway"
