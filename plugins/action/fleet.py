@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,12 @@ class ActionModule(ParticleAction):
                 report=report,
             )
         if options["from_inventory"]:
-            result["hosts"] = dict(zip(hosts, result["devices"], strict=True))
+            result["hosts"] = _outcomes_of(list(hosts), result)
+        # Without hosts nobody else would tell what is not the failure of a device.
+        if not options["fail"] and (options["from_inventory"] or _only_devices_failed(result, result["devices"])):
+            result["failed"] = False
         if options["result"] != "all":
             result["devices"] = [device for device in result["devices"] if device["status"] == options["result"]]
-        if not options["fail"]:
-            result["failed"] = False
         return result
 
     def _progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
@@ -125,6 +126,26 @@ class ActionModule(ParticleAction):
             raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
         parse = parse_table if _is_table(path) else parse_yaml
         return parse(str(text), Path(path).name)
+
+
+def _outcomes_of(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The outcome of each host, with ``run_error`` when it is the run that has failed it and not its device."""
+    # Behind those of the hosts are devices that leave a network which is dissolved.
+    outcomes = dict(zip(hosts, result["devices"], strict=False))
+    if not result.get("failed") or _only_devices_failed(result, outcomes.values()):
+        return {host: {**outcome, "run_error": None} for host, outcome in outcomes.items()}
+    left = {host for host, outcome in outcomes.items() if outcome["status"] == "pending" and outcome["error"] is None}
+    # When it ended, all may have been written and nothing proved.
+    concerned = left if result["ended_early"] and left else set(hosts)
+    return {
+        host: {**outcome, "run_error": result["error"] if host in concerned else None}
+        for host, outcome in outcomes.items()
+    }
+
+
+def _only_devices_failed(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether what failed is told by ``outcomes``: nothing ended the run early, or went wrong beside them."""
+    return not result["ended_early"] and any(outcome["status"] == "failed" for outcome in outcomes)
 
 
 def _is_table(manifest: Any) -> bool:

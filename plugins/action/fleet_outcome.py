@@ -35,7 +35,7 @@ class ActionModule(ParticleAction):
         result["diff"] = {
             side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")
         }
-        if outcome["status"] == "failed":
-            error = outcome["error"]
+        error = outcome["error"] if outcome["status"] == "failed" else outcome.get("run_error")
+        if error is not None:
             result.update(failed=True, msg=f"{error['message']} {error['hint']}", error=error)
         return result

@@ -167,7 +167,7 @@ options:
         Hosts without one are none of the fleet. Product and networks come from O(manifest), or O(product) and
         O(networks).
       - The task runs once for all hosts, so set C(run_once), and O(fail) to V(false), and let
-        M(meshfleet.particle.fleet_outcome) fail exactly the hosts whose device failed.
+        M(meshfleet.particle.fleet_outcome) fail exactly the hosts whose device failed or was not reached.
     type: bool
     default: false
   on_error:
@@ -179,7 +179,10 @@ options:
     description: How many devices may fail before no more is begun. When not given, all of them.
     type: int
   fail:
-    description: Whether the task fails when a device has failed.
+    description:
+      - Whether the task fails when a device has failed.
+      - With V(false) it fails all the same when the run ended early, or something failed that is no device's; but not
+        with O(from_inventory), where M(meshfleet.particle.fleet_outcome) fails the hosts for which that matters.
     type: bool
     default: true
   result:
@@ -351,8 +354,18 @@ networks:
       joined: 100
       pending: 0
       lost: 0
+ended_early:
+  description:
+    - Whether the run ended before it was done with all devices and had proved what it wrote. RV(error) says why.
+  returned: when the cloud was asked
+  type: bool
+  sample: false
 hosts:
-  description: For each host with a device its outcome, in the form of an element of RV(devices).
+  description:
+    - For each host with a device its outcome, in the form of an element of RV(devices), and as C(run_error) the task's
+      RV(error) where the host is to fail without a failure of its device. That is so for devices that a run which
+      ended early has not reached; and for all hosts when it could not prove what it wrote, or when something else than
+      the device of a host has failed. V(null) otherwise.
   returned: with O(from_inventory)
   type: dict
 credentials_source:

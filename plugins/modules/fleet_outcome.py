@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - After one M(meshfleet.particle.fleet) for all hosts of the play, tells each host what became of its device.
   - A bulk task that fails would fail every host of the play; so let it succeed, and let this task fail the right ones.
+  - When the run ended early, the hosts fail whose devices it has not reached, with what ended it. When something failed
+    that is the device of no host, or the run could not prove what it wrote, all hosts with a device fail.
   - Asks nobody and costs no request; the connection options are there for C(module_defaults) alone. Runs on the
     controller.
 author:
@@ -77,6 +79,7 @@ outcome:
         before:
         after: barn-gateway
     error:
+    run_error:
 error:
   description: Why the task failed.
   returned: failure

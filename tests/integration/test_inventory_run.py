@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 STRANGER = "e00fce68000000000000dead"
 
 
-def inventory(cloud: Simulator, folder: Path, **extra: dict[str, Any]) -> Path:
-    """Ten hosts with a device each, and whatever else a test wants in it."""
-    ids = sorted(device["id"] for device in cloud.state()["devices"])[:10]
+A_PAGE_FOR_EACH_WRITE = {"route": "PUT /v1/products/:p/devices/:id", "effect": "html", "status": 200, "times": 50}
+
+
+def inventory(cloud: Simulator, folder: Path, count: int = 10, **extra: dict[str, Any]) -> Path:
+    """Hosts with a device each, and whatever else a test wants in it."""
+    ids = sorted(device["id"] for device in cloud.state()["devices"])[:count]
     hosts: dict[str, Any] = {
         f"line-{number}": {"particle_device": {"id": device, "name": f"line-{number}"}}
         for number, device in enumerate(ids)
@@ -43,6 +47,25 @@ def play_over_hosts(
         [{"hosts": "all", "gather_facts": False, **(play or {}), "tasks": tasks}],
         env=cloud_environment(cloud.url),
         args=["-i", str(hosts), *args],
+    )
+
+
+def four_of_which_two_are_done(cloud: Simulator, folder: Path) -> Path:
+    """Four hosts, the first two of which are as declared."""
+    hosts = inventory(cloud, folder, 4)
+    play_over_hosts(cloud, hosts, "--limit", "line-0,line-1").succeeded()
+    return hosts
+
+
+def provision_hosts(cloud: Simulator, hosts: Path, **variables: Any) -> PlaybookRun:
+    """The role over hosts, and a task after it."""
+    given = {"provision_from_inventory": True, "provision_product": PRODUCT_SLUG, **variables}
+    after = [{"name": "After", "ansible.builtin.debug": {"msg": "still in the play"}}]
+    roles = [{"role": "meshfleet.particle.provision", "vars": given}]
+    return run_playbook(
+        [{"hosts": "all", "gather_facts": False, "roles": roles, "post_tasks": after}],
+        env=cloud_environment(cloud.url),
+        args=["-i", str(hosts)],
     )
 
 
@@ -102,6 +125,65 @@ def test_exactly_the_host_whose_device_failed_fails(simulator: Simulator, tmp_pa
     failed = run.result("Outcome", "stranger")
     assert failed["error"]["code"] == "device_not_yours"
     assert STRANGER in failed["msg"]
+
+
+def test_hosts_that_were_not_reached_fail_with_what_ended_the_run(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = four_of_which_two_are_done(simulator, tmp_path)
+    simulator.set_faults([A_PAGE_FOR_EACH_WRITE])
+    run = play_over_hosts(simulator, hosts)
+    assert run.rc != 0
+    assert hosts_with(run, "Outcome", "failed") == ["line-2", "line-3"]
+    assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
+    failed = run.result("Outcome", "line-2")
+    assert failed["error"]["code"] == "not_a_cloud"
+    assert failed["msg"].startswith("The run ended early, 2 devices are pending. ")
+    assert failed["outcome"]["status"] == "pending"
+
+
+def test_the_role_fails_the_hosts_that_were_not_reached_and_finishes(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = four_of_which_two_are_done(simulator, tmp_path)
+    simulator.set_faults([A_PAGE_FOR_EACH_WRITE])
+    outcomes = tmp_path / "outcomes.jsonl"
+    run = provision_hosts(simulator, hosts, provision_outcomes_file=str(outcomes))
+    assert run.rc != 0
+    assert hosts_with(run, "Tell each host what became of its device", "failed") == ["line-2", "line-3"]
+    assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
+    statuses = [json.loads(line)["status"] for line in outcomes.read_text().splitlines()]
+    assert statuses == ["ok", "ok", "pending", "pending"]
+    assert simulator.stats()["revocations"] == 1
+
+
+def test_a_run_that_could_not_prove_what_it_wrote_fails_every_host_with_a_device(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    hosts = inventory(simulator, tmp_path, 4, printer={"owner": "somebody"})
+    route = "GET /v1/products/:p/devices"  # read at the beginning and for the proof
+    simulator.set_faults([{"route": route, "effect": "delay", "delay": 0}, {**A_PAGE_FOR_EACH_WRITE, "route": route}])
+    run = play_over_hosts(simulator, hosts)
+    assert run.rc != 0
+    assert counts_of(run.result("Fleet"))["changed"] == 4
+    assert hosts_with(run, "Outcome", "failed") == [f"line-{number}" for number in range(4)]
+    assert hosts_with(run, "After", "ok") == ["printer"]
+
+
+def test_what_fails_and_is_the_device_of_no_host_fails_every_host(simulator: Simulator, tmp_path: Path) -> None:
+    hosts, manifest = inventory(simulator, tmp_path, 4), manifest_for(simulator)
+    member = {**manifest["devices"][-1], "mesh": {"network": "barn", "role": "gateway"}}
+    env = cloud_environment(simulator.url)
+    run_task("fleet", {"manifest": {**manifest, "devices": [member]}}, env).succeeded()
+    route = "DELETE /v1/ledgers/:name/instances/:scopeValue"
+    simulator.set_faults([{"route": route, "effect": "status", "status": 400}])
+    run = play_over_hosts(simulator, hosts, networks={"barn": {"state": "absent"}})
+    assert run.rc != 0
+    assert [outcome["status"] for outcome in run.result("Fleet")["hosts"].values()] == ["changed"] * 4
+    assert len(hosts_with(run, "Outcome", "failed")) == 4
+
+
+def test_a_run_that_ended_early_fails_the_task_where_no_host_would_tell(simulator: Simulator) -> None:
+    simulator.set_faults([A_PAGE_FOR_EACH_WRITE])
+    run = run_task("fleet", {"manifest": manifest_for(simulator), "fail": False}, cloud_environment(simulator.url))
+    assert run.task(TASK).status == "failed"
+    assert run.result(TASK)["ended_early"] is True
 
 
 def test_a_host_without_a_device_is_none_of_the_fleet(simulator: Simulator, tmp_path: Path) -> None:
@@ -196,16 +278,7 @@ def test_a_second_run_on_the_same_product_is_told_who_works_on_it(tmp_path: Path
 
 def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simulator, tmp_path: Path) -> None:
     hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
-    role = {
-        "role": "meshfleet.particle.provision",
-        "vars": {"provision_from_inventory": True, "provision_product": PRODUCT_SLUG},
-    }
-    after = [{"name": "After", "ansible.builtin.debug": {"msg": "still in the play"}}]
-    run = run_playbook(
-        [{"hosts": "all", "gather_facts": False, "roles": [role], "post_tasks": after}],
-        env=cloud_environment(simulator.url),
-        args=["-i", str(hosts)],
-    )
+    run = provision_hosts(simulator, hosts)
     assert run.rc != 0
     assert hosts_with(run, "Tell each host what became of its device", "failed") == ["stranger"]
     assert len(hosts_with(run, "After", "ok")) == 10

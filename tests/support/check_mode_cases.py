@@ -210,6 +210,11 @@ def own(ground: Ground, *, claimed: bool) -> dict[str, Any]:
     return {"devices": [{"id": id, "claimed": claimed, **fields} for id, fields in zip(ground.ids, more, strict=True)]}
 
 
+def half_as_hosts(ground: Ground) -> dict[str, Any]:
+    """The first two devices as hosts; of the others the inventory knows nothing."""
+    return dict(list(as_hosts(ground).items())[:2])
+
+
 def as_hosts(ground: Ground) -> dict[str, Any]:
     """Each device a host."""
     return {
@@ -245,6 +250,12 @@ def of_inventory(ground: Ground) -> list[Task]:
     task = fleet(product=ground.product, from_inventory=True, fail=False)
     outcome = {"name": "Outcome", "meshfleet.particle.fleet_outcome": {"fleet": "{{ fleet }}"}}
     return [{**task, "run_once": True, "register": "fleet"}, outcome]
+
+
+def of_inventory_without_barn(ground: Ground) -> list[Task]:
+    play, outcome = of_inventory(ground)
+    options = {**play["meshfleet.particle.fleet"], "networks": {"barn": {"state": "absent"}}}
+    return [{**play, "meshfleet.particle.fleet": options}, outcome]
 
 
 def gateway(ground: Ground) -> list[Task]:
@@ -301,6 +312,12 @@ OF_FLEETS = (
         before=claimed,
     ),
     Case("hosts of an inventory", of_inventory, hosts=as_hosts),
+    Case(
+        "hosts of an inventory some of whose network are none",
+        of_inventory_without_barn,
+        before=lambda on: [{**task, "run_once": True} for task in whole(on)],
+        hosts=half_as_hosts,
+    ),
 )
 
 OF_NETWORKS = (

@@ -131,6 +131,7 @@ def reconcile(
         "devices": [outcome.as_result() for outcome in outcomes],
         "networks": networks,
         "diff": difference(plan),
+        "ended_early": applied.stopped is not None,
         **(error.as_failure() if error else {}),
     }
 
