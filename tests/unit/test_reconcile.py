@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -33,9 +34,11 @@ from fleet_cloud import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import remove_product_device
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import HINTS, ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection
 from support.plays import counts_of
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as new_scripted_cloud
@@ -204,6 +207,10 @@ class TestAProduct:
 
         show(2, ONE)
         show(1)  # the second page is gone, and what stood on it has moved to the first
+        show(1, ONE)
+        show(1)
+        show(2, ONE)
+        show(2 if steady else 3, TWO, THREE)
         show(2, ONE)
         show(2 if steady else 3, TWO, THREE)
         script(scripted_cloud)
@@ -211,11 +218,13 @@ class TestAProduct:
         with client(scripted_cloud.url, workers=1) as http:
             result = run(http, named([ONE, TWO, THREE]), warnings=warnings)
         assert set(statuses(result).values()) == {"ok"}
-        assert len(scripted_cloud.seen("GET", DEVICES)) == 4
+        assert len(scripted_cloud.seen("GET", DEVICES)) == 8
         assert len(warnings) == warned
 
     def test_what_either_reading_of_a_changing_list_shows_is_there(self, scripted_cloud: ScriptedCloud) -> None:
-        for total, device, name in ((2, ONE, "old"), (3, TWO, "unit-1"), (2, ONE, "unit-0"), (3, ONE, "unit-0")):
+        first = ((2, ONE, "old"), (3, TWO, "unit-1"))
+        again = ((2, ONE, "unit-0"), (3, ONE, "unit-0"))
+        for total, device, name in (*first, *first, *again, *again):
             page = {"devices": [row(device, name=name)], "meta": {"total_pages": total}}
             scripted_cloud.answer("GET", DEVICES, json=page)
         script(scripted_cloud)
@@ -764,3 +773,42 @@ def test_two_hundred_devices_cost_two_requests_each_and_then_none() -> None:
     assert after["writes"] == between["writes"]
     assert after["throttled"] == 0
     assert after["connections"] <= 16 + 1
+
+
+# --- a list that shifts while it is read ---
+
+
+class Interrupted(RecordingHttp):
+    """A client in whose first list of devices somebody else writes behind the first page."""
+
+    def __init__(self, *arguments: Any, meanwhile: Callable[[], None], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._meanwhile: list[Callable[[], None]] = [meanwhile]
+
+    def call(self, route: str, **arguments: Any) -> Answer:
+        answer = super().call(route, **arguments)
+        if route == "GET /v1/products/:p/devices" and self._meanwhile:
+            self._meanwhile.pop()()
+        return answer
+
+
+@pytest.mark.parametrize("absent", [False, True], ids=["present", "absent"])
+def test_a_device_that_slips_between_two_pages_is_found_by_another_look(absent: bool) -> None:
+    with running_simulator("--fleet", "250") as simulator, user(simulator) as http:
+        ids = sorted(ids_of(simulator))
+        run(http, named(ids, notes="old"), verify="none")
+
+        def somebody_removes_one() -> None:
+            remove_product_device(http, "31337", ids[5])
+
+        slips = ids[100]  # the first of the second page, and then the last of the first
+        with closing(
+            Interrupted(Connection(simulator.url), workers=1, sleep=lambda s: None, meanwhile=somebody_removes_one)
+        ) as other:
+            other.authorize(http.token)
+            devices = [{"id": device, "notes": "old"} for device in ids[100:102]]
+            data = {"product": PRODUCT, "devices": devices}
+            result = run(other, data, absent=absent, confirm=True)
+        assert statuses(result)[slips] == ("changed" if absent else "ok")
+        left = [device["id"] for device in simulator.state()["devices"] if device["product"] is not None]
+        assert (slips in left) is not absent

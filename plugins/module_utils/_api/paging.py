@@ -40,6 +40,7 @@ def read_pages(
     query: Mapping[str, str] | None = None,
     page_size: int = PAGE_SIZE,
     ordered_by: str | None = None,
+    closely: bool = False,
     keep: Set[str] | None = None,
 ) -> Listing:
     """Read every page: the first, then the rest at once.
@@ -48,6 +49,8 @@ def read_pages(
     :param ordered_by: the key by which ``query`` makes the cloud sort the rows, for a list that shall notice when
         rows come or go in the midst of it. It costs one more request: a row that comes or goes shifts the last
         page, unless another one makes up for it, so that page is read before all others and after them.
+    :param closely: for such a list, notice also what comes or goes before the last page is read, by one request more:
+        the first page, which has told how many there are, is read once more.
     :param keep: the keys of a row that are wanted; ``None``: all. Most of a row is of no use to most, and a hundred
         thousand whole ones are 250 MB.
     :raises ParticleError: ``bad_response`` when an answer has no rows at all, or announces more than it can have.
@@ -74,7 +77,8 @@ def read_pages(
         still = True
     else:
         last = read(total)
-        answers = [(rows, total), *in_parallel(read, range(2, total), http.workers), last]
+        first = read(1) if closely else (rows, total)
+        answers = [first, *in_parallel(read, range(2, total), http.workers), last]
         still = _names(read(total)[0], ordered_by) == _names(last[0], ordered_by)
     collected = [row for page, _unused in answers for row in page]
     if ordered_by is not None:

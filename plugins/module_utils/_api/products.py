@@ -76,12 +76,14 @@ def list_product_devices(
     *,
     page_size: int = PAGE_SIZE,
     watched: bool = False,
+    closely: bool = False,
     keep: Set[str] | None = None,
 ) -> Listing:
     """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list).
 
     :param only: filters of that route by their names there; it compares ids, names and serial numbers in part.
     :param watched: notice also, at the price of one more request, when devices come or go between two pages.
+    :param closely: and, by one more, between the first two requests: for whoever writes by what it has read.
     :param keep: the keys of a row that are wanted; ``None``: all.
     """
     return read_pages(
@@ -92,7 +94,8 @@ def list_product_devices(
         at={"p": product},
         query={"sortAttr": "deviceId", "sortDir": "asc", **(only or {})},
         page_size=page_size,
-        ordered_by="id" if watched else None,
+        ordered_by="id" if watched or closely else None,
+        closely=closely,
         keep=keep,
     )
 

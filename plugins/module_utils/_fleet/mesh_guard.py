@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest, Observed, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import NETWORKS, Board
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
@@ -48,7 +49,7 @@ def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int
     :param locks: versions by what the devices are called that are in a mesh.
     :raises ParticleError: ``conflict``, naming the devices that would leave their mesh, or of which nobody can tell.
     """
-    rows = list_product_devices(http, product.id, keep={_RUNS, _ON, _OF}).rows
+    rows = rows_by_id(http, product, warn, keep={"id", _RUNS, _ON, _OF}).values()
     own = [row for row in rows if str(row.get(_OF) or product.id) == product.id]  # numbers of others mean other things
     ending, unknown = judged(set(locks.values()), own)
     reasons = [f"version {version} runs on {ending[version]} only" for version in sorted(ending)]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
@@ -53,7 +53,7 @@ def observe_product(http: Http, product: Product, manifest: Manifest, warn: Call
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
-    rows = _all_rows(http, product, _filter_for(manifest.devices), warn)
+    rows = rows_by_id(http, product, warn, _filter_for(manifest.devices), keep=_KEPT)
     # A quarantined device is not in the product yet; to import it is to approve it.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
     ids = _ids(http, product, members, manifest.devices, warn)
@@ -127,17 +127,25 @@ def _filter_for(records: Sequence[DeviceRecord]) -> dict[str, str]:
     return {"serialNumber": record.key} if record.declared_by and record.declared_by.kind == "serial_number" else {}
 
 
-def _all_rows(
-    http: Http, product: Product, only: Mapping[str, str], warn: Callable[[str], None]
+def rows_by_id(
+    http: Http,
+    product: Product,
+    warn: Callable[[str], None],
+    only: Mapping[str, str] | None = None,
+    *,
+    keep: Set[str],
 ) -> dict[str, dict[str, Any]]:
-    """What the list says of each device, by id.
+    """What the list of a product says of each device, by id.
 
-    While its length changes, pages shift, and a device may fall between two of them: then it is read once more.
+    When devices come or go, pages shift, and one may fall between two of them: then the list is read once more.
+
+    :param only: filters of the list by their names there.
+    :param keep: the keys of a row that are wanted, ``id`` among them.
     """
-    listing = list_product_devices(http, product.id, only, keep=_KEPT)
+    listing = list_product_devices(http, product.id, only, closely=True, keep=keep)
     rows = listing.rows
     if not listing.complete:
-        again = list_product_devices(http, product.id, only, keep=_KEPT)
+        again = list_product_devices(http, product.id, only, closely=True, keep=keep)
         rows = again.rows
         if not again.complete:
             warn("The list of devices changed while it was read, twice: what both readings show is taken together.")
