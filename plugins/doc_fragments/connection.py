@@ -83,7 +83,8 @@ options:
     description:
       - Longest wait in seconds that the cloud may impose on one request (status 429 or 529) before the task fails
         with error code V(rate_limited). When the cloud says for how long by C(Retry-After), that is the longest it
-        may say; when it does not, it is asked again after growing pauses that add up to this.
+        may say; when it does not, it is asked again after growing pauses. All waits for one request together are no
+        longer than this either.
       - When not given, E(PARTICLE_MAX_WAIT) is used, and without that V(300).
     type: float
   budget_store:

@@ -155,25 +155,28 @@ class _Patience:
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
+        """For as long as the cloud was too busy, in seconds."""
 
     def pause_after(self, passing: _Passing) -> float:
         """Seconds to wait before the next attempt. :raises ParticleError: when there shall be none."""
-        if passing.too_fast and passing.wait is None:
-            # The cloud is busy, not broken, and does not say for how long: its windows are longer than five attempts.
-            if self._waited >= self._max_wait:
-                raise passing.error from None
-            self._refusals += 1
-            pause = min(_pause(self._refusals), self._max_wait - self._waited)
-            self._waited += pause
-            return pause
+        if passing.wait is not None and passing.wait > self._max_wait:
+            raise _too_long(passing.error, self._doing, passing.wait, self._max_wait) from None
+        if passing.too_fast and passing.wait != 0:
+            return self._pause_while_busy(passing)
         self._failures += 1
         if self._failures == _ATTEMPTS:
             raise passing.error from None
-        if passing.wait is None:
-            return min(_pause(self._failures), self._max_wait)
-        if passing.wait > self._max_wait:
-            raise _too_long(passing.error, self._doing, passing.wait, self._max_wait) from None
-        return passing.wait
+        return min(_pause(self._failures), self._max_wait) if passing.wait is None else passing.wait
+
+    def _pause_while_busy(self, passing: _Passing) -> float:
+        """The cloud is busy, not broken: who is told to wait and does so has not failed, as often as it may be."""
+        left = self._max_wait - self._waited
+        self._refusals += 1
+        pause = min(_pause(self._refusals), left) if passing.wait is None else passing.wait
+        if left <= 0 or pause > left:
+            raise _busy(passing.error, self._doing, self._waited, self._max_wait) from None
+        self._waited += pause
+        return pause
 
 
 def _pause(number: int) -> float:
@@ -208,7 +211,7 @@ class Http:
         self.now = now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
-        """Called before each request is sent, and while it waits for the budget; what it raises ends the work."""
+        """Called before each request is sent, and while it waits to be; what it raises ends the work."""
         self.dated: tuple[str, float] | None = None
         """The Date header of the last answer, and the time of this machine when it came."""
         self._token: str | None = None
@@ -316,10 +319,7 @@ class Http:
             return
         with self._budget_wait:
             while delay > 0:
-                self.before_request()
-                nap = min(delay, _NAP)
-                self.sleep(nap)
-                waited += nap
+                waited += self._nap(delay)
                 delay = self.budget.take(route, waited)
 
     def _replace(self, dead: str | None) -> bool:
@@ -410,7 +410,15 @@ class Http:
         with self._lock:
             self.usage.retries += 1
         with self._throttled if passing.too_fast or passing.wait is not None else contextlib.nullcontext():
-            self.sleep(wait)
+            while wait > 0:
+                wait -= self._nap(wait)
+
+    def _nap(self, wait: float) -> float:
+        """Sleep for a part of ``wait``, which is given back: the work may be ended meanwhile."""
+        self.before_request()
+        nap = min(wait, _NAP)
+        self.sleep(nap)
+        return nap
 
     def _auth(self, basic: tuple[str, str] | None) -> Any:
         if basic:
@@ -476,6 +484,16 @@ def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) ->
     return ParticleError(
         "rate_limited",
         f"Could not {doing}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
+        status=error.status,
+        route=error.route,
+    )
+
+
+def _busy(error: ParticleError, doing: str, waited: float, max_wait: float) -> ParticleError:
+    return ParticleError(
+        "rate_limited",
+        f"Could not {doing}: the cloud is too busy, and still was after {waited:.0f} seconds of waiting. "
+        f"All waits for one request may last max_wait ({max_wait:g}).",
         status=error.status,
         route=error.route,
     )
