@@ -274,7 +274,7 @@ class Http:
         :param basic: username and password (or client id and secret) instead of the Bearer token.
         :param retry: other than what the method implies.
         :param writes: whether this may change the fleet; what is no GET does, unless said otherwise.
-        :param private: the body holds secrets that a refusal may echo, so its words are not passed on.
+        :param private: what is sent or asked for holds secrets that a refusal may echo, so its words are not passed on.
         :raises ParticleError: for everything that is not a success; ``ambiguous_write`` when a write that must
             not be repeated blindly may or may not have taken effect.
         """

@@ -245,6 +245,7 @@ KNOWN_TO_LOGIN = f"{PASSWORD} {CLIENT[1]} {base64.b64encode(f'{USERNAME}:{PASSWO
         ("PUT /v1/products/:p/devices/:id", {"effect": "status", "status": 500}, ""),
         ("GET /v1/products/:p", {"effect": "status", "status": 403}, ""),
         ("PUT /v1/ledgers/:name/instances/:scopeValue", {"effect": "status", "status": 422}, JOIN_KEY),
+        ("GET /v1/ledgers/:name/instances", {"effect": "status", "status": 403}, JOIN_KEY),
         ("DELETE /v1/access_tokens/current", {"effect": "status", "status": 403}, PASSWORD),
         ("POST /oauth/token", {"effect": "status", "status": 503}, KNOWN_TO_LOGIN),
         ("POST /oauth/token", {"effect": "status", "status": 400}, KNOWN_TO_LOGIN),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -463,6 +463,55 @@ class TestReports:
         rows = [stranger, *([] if report is None else [instance(TWO, report, "mesh-status")])]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
         assert ledger.verify(http, OURS, {TWO: NODE}, list[str]().append) == {TWO: state}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(400, {"error": "no hush-1"}), (200, {"ok": False, "error": "no hush-1"}), (403, {"errors": ["no hush-1"]})],
+)
+class TestWordsOfTheCloud:
+    """An answer about an instance may quote what stands in it: a join key. What the cloud says of it is kept back."""
+
+    def test_about_all_instances_are_kept_back(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
+        scripted_cloud.answer("GET", INSTANCES, status, json=body)
+        assert "hush-1" not in told_by(lambda: observe(http, ONE))
+
+    def test_about_one_instance_are_kept_back(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": [instance(ONE, None)]})
+        scripted_cloud.answer("GET", f"{INSTANCES}/{ONE}", status, json=body)
+        assert "hush-1" not in told_by(lambda: observe(http, ONE))
+
+    @pytest.mark.parametrize("write", [ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(ONE)])
+    def test_about_a_write_are_kept_back(
+        self,
+        scripted_cloud: ScriptedCloud,
+        http: RecordingHttp,
+        status: int,
+        body: dict[str, Any],
+        write: ledger.Write,
+    ) -> None:
+        method = "PUT" if isinstance(write, ledger.SetOrders) else "DELETE"
+        scripted_cloud.answer(method, f"{INSTANCES}/{ONE}", status, json=body)
+        assert "hush-1" not in told_by(lambda: ledger.apply(http, OURS, write))
+
+    def test_about_reports_are_kept_back(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
+    ) -> None:
+        scripted_cloud.answer("GET", REPORTS, status, json=body)
+        assert "hush-1" not in told_by(lambda: ledger.verify(http, OURS, {ONE: NODE}, list[str]().append))
+
+
+def told_by(action: Callable[[], object]) -> str:
+    """All that the error tells in which an action ends."""
+    with pytest.raises(ParticleError) as caught:
+        action()
+    return repr(caught.value.as_failure())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 """Ledgers and their instances (endpoints.yml: ledgers). Private to this collection.
 
 Ledgers belong to an account or to an organisation, never to a product: ``org`` says which, ``None`` for the
-account.
+account. What stands in an instance may be a join key, which a refusal may quote: its words are not passed on.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
     route, at = _route("GET", "/:name/instances", org)
     at["name"] = ledger
     doing = f"list the instances of ledger {ledger}"
-    return read_pages(http, route, keys=("instances",), doing=doing, at=at, keep={"scope", "data"})
+    return read_pages(http, route, keys=("instances",), doing=doing, at=at, keep={"scope", "data"}, private=True)
 
 
 def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[str, Any]:
     """One device's instance (endpoints.yml: ledger_instance_get). :raises ParticleError: ``not_found``."""
     doing = f"read ledger {ledger} of device {device}"
-    data = _call(http, "GET", _INSTANCE, org, doing=doing, name=ledger, scopeValue=device).data
+    data = _call(http, "GET", _INSTANCE, org, doing=doing, private=True, name=ledger, scopeValue=device).data
     instance = data.get("instance") if isinstance(data, dict) else None
     return instance if isinstance(instance, dict) else {}
 
@@ -52,7 +52,7 @@ def set_instance(http: Http, org: str | None, ledger: str, device: str, data: Ma
 def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> None:
     """Remove one device's instance (endpoints.yml: ledger_instance_delete)."""
     doing = f"remove ledger {ledger} of device {device}"
-    _call(http, "DELETE", _INSTANCE, org, doing=doing, name=ledger, scopeValue=device)
+    _call(http, "DELETE", _INSTANCE, org, doing=doing, private=True, name=ledger, scopeValue=device)
 
 
 _INSTANCE = "/:name/instances/:scopeValue"

@@ -42,6 +42,7 @@ def read_pages(
     ordered_by: str | None = None,
     closely: bool = False,
     keep: Set[str] | None = None,
+    private: bool = False,
 ) -> Listing:
     """Read every page: the first, then the rest at once.
 
@@ -53,6 +54,7 @@ def read_pages(
         the first page, which has told how many there are, is read once more.
     :param keep: the keys of a row that are wanted; ``None``: all. Most of a row is of no use to most, and a hundred
         thousand whole ones are 250 MB.
+    :param private: rows hold secrets that a refusal may echo, so its words are not passed on.
     :raises ParticleError: ``bad_response`` when an answer has no rows at all, or announces more than it can have.
     """
 
@@ -60,7 +62,7 @@ def read_pages(
         # Documented is perPage, the official client sends per_page (endpoints.yml: paging_styles).
         size = str(page_size)
         sizes = {"page": str(page), "perPage": size, "per_page": size}
-        data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}).data
+        data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}, private=private).data
         rows = rows_of(data, keys, route=route, doing=doing)
         if keep is not None:
             rows = [{key: value for key, value in row.items() if key in keep} for row in rows]
