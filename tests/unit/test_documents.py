@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ DATA = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
+FOREIGN_TAG = "tags are not known here; a value that begins with ! must be in quotes"
 
 
 def refusal(text: str) -> str:
@@ -135,14 +137,17 @@ def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
         ('{"product": 1,\n "devices": [],\n "product": 2}', "fleet.yml:3 product stands twice"),
         ("a: &one\n  - *one\n", "fleet.yml:1 an alias contains itself"),
         ("a:\n  b: &one {c: *one}\n", "fleet.yml:2 an alias contains itself"),
-        ("a: *nobody\n", "fleet.yml:1 found undefined alias"),
+        (
+            "a: *nobody\n",
+            "fleet.yml:1 no anchor has the name of this alias; a value that begins with * must be in quotes",
+        ),
         ("a: {}\nb: {<<: 5}\n", "fleet.yml:2 expected a mapping or list of mappings for merging"),
         ("a: 1\n? [b]\n: 2\n", "fleet.yml:2 a key must be a text"),
         ("a: 1\n---\nb: 2\n", "fleet.yml:2 but found another document"),
-        ("\nname: !vault abc\n", "fleet.yml:2 could not determine a constructor for the tag '!vault'"),
-        ("a: 1\ndevices: !include [more.yml]\n", "fleet.yml:2 the tag !include is not known"),
-        ("a: 1\ndevices: !those {x: 1}\n", "fleet.yml:2 the tag !those is not known"),
-        ("a: !!set {x, y}\n", "fleet.yml:1 the tag tag:yaml.org,2002:set is not known"),
+        ("\nname: !vault abc\n", f"fleet.yml:2 {FOREIGN_TAG}"),
+        ("a: 1\ndevices: !include [more.yml]\n", f"fleet.yml:2 {FOREIGN_TAG}"),
+        ("a: 1\ndevices: !those {x: 1}\n", f"fleet.yml:2 {FOREIGN_TAG}"),
+        ("a: !!set {x, y}\n", f"fleet.yml:1 {FOREIGN_TAG}"),
         ("a: 1\nnotes: 2024-13-45\n", "fleet.yml:2 this is no timestamp; put it in quotes"),
         ("a: !!bool maybe\n", "fleet.yml:1 this is no bool"),
         ("a: !!int ''\n", "fleet.yml:1 this is no int"),
@@ -153,6 +158,43 @@ def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
 )
 def test_a_text_that_cannot_be_read_is_refused_with_its_line(text: str, message: str) -> None:
     assert message in refusal(text)
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!hush-9f",
+        "!!hush-9f",
+        "!hush-9f {}",
+        "!hush-9f [1]",
+        "!hush-9f!x y",
+        "!<hush-9f",
+        "*hush-9f",
+        "*hush-9f!",
+        "&hush-9f *b",
+        "&hush-9f x\nother: &hush-9f ]",
+        "%hush-9f",
+        "@hush-9f",
+        "|hush-9f",
+        '"hush-9f',
+        '"hush-9f\\9"',
+        "hush-9f: x",
+        "hush-9f\x07",
+        "[hush-9f",
+        "'x' hush-9f",
+        "!!int hush-9f",
+        "!!float hush-9f",
+        "!!bool hush-9f",
+        "!!binary hush-9f",
+        "!!timestamp hush-9f",
+    ],
+)
+def test_a_secret_that_stands_without_its_quotes_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, loader: str, value: str
+) -> None:
+    monkeypatch.setattr(yaml, "CSafeLoader", getattr(yaml, loader))
+    assert "hush" not in refusal(f"key: {value}\n")
 
 
 def test_a_text_that_is_nested_too_deeply_is_refused() -> None:

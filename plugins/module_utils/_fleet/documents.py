@@ -27,6 +27,16 @@ _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 _TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
 
+_FOREIGN_TAG = "tags are not known here; a value that begins with ! must be in quotes"
+_NO_ANCHOR = "no anchor has the name of this alias; a value that begins with * must be in quotes"
+_INSTEAD = {
+    "could not determine a constructor": _FOREIGN_TAG,
+    "found undefined tag handle": _FOREIGN_TAG,
+    "found undefined alias": _NO_ANCHOR,
+}
+"""What is said for what PyYAML says with the text itself, which may be a password that lacks its quotes."""
+
+
 def dotted(place: Place) -> str:
     """``devices[3].mesh.network``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
@@ -39,8 +49,9 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     :param name: of the file, for messages; ``kind``: what it is.
     :raises ParticleError: ``invalid_manifest`` with the line, for text that is no YAML or says a thing twice.
     """
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))
+    loader: Any = None
     try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # one looks at the text at once
         node = loader.get_single_node()
         reader = _Reader(loader)
         if node is not None:
@@ -49,14 +60,15 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{name}:{mark.line + 1}" if mark else name
-        message = f"The {kind} is not valid YAML:\n  {line} {error.problem}"
+        message = f"The {kind} is not valid YAML:\n  {line} {_told(str(error.problem))}"
         raise ParticleError("invalid_manifest", message) from None
     except yaml.YAMLError as error:
         raise ParticleError("invalid_manifest", f"The {kind} is not valid YAML:\n  {name} {error}") from None
     except RecursionError:
         raise ParticleError("invalid_manifest", f"The {kind} {name} is nested too deeply.") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     lines = reader.lines
 
     def where(place: Place) -> str:
@@ -64,6 +76,10 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
         return f"{name}:{lines.get(known, 1)} {dotted(place) if place else f'the {kind}'}"
 
     return data, where
+
+
+def _told(problem: str) -> str:
+    return next((words for start, words in _INSTEAD.items() if problem.startswith(start)), problem)
 
 
 def _join_escapes(text: str) -> str:
@@ -82,7 +98,7 @@ def _check_nodes(root: yaml.Node) -> None:
             continue
         known.add(id(node))
         if node.tag not in _COLLECTIONS:
-            raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is not known", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem=_FOREIGN_TAG, problem_mark=node.start_mark)
         if isinstance(node, yaml.SequenceNode):
             waiting += reversed(node.value)
             continue
