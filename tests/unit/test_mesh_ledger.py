@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from fleet_cloud import INSTANCES, LEDGER_ROWS, REPORTS, RecordingHttp, client, device_id, instance
+from fleet_cloud import DEVICES, INSTANCES, LEDGER_ROWS, REPORTS, RecordingHttp, client, device_id, instance
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
@@ -145,6 +145,24 @@ class TestObserving:
         with pytest.raises(ParticleError) as caught:
             observe(http, ONE)
         assert caught.value.code == "forbidden"
+
+    @pytest.mark.parametrize("data", [["barn"], "barn", 5, None])
+    def test_data_of_another_form_is_none(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, data: object
+    ) -> None:
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": [instance(ONE, None)]})
+        scripted_cloud.answer("GET", f"{INSTANCES}/{ONE}", json={"instance": {"data": data}})
+        seen, _unused = observe(http, ONE)
+        assert seen.orders == {ONE: {}}
+
+    def test_who_is_ordered_into_what_is_no_name_is_in_no_network(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": ONE}, {"id": TWO}]})
+        rows = [instance(ONE, {"network": ["barn"]}), instance(TWO, {"network": "barn"})]
+        scripted_cloud.answer("GET", INSTANCES, json={"instances": rows})
+        assert ledger.members_of(http, OURS, {"barn"}, list[str]().append, "mesh") == {TWO}
 
 
 class TestAnOrganisation:

@@ -104,6 +104,15 @@ class TestObserving:
         observe(http, {"barn": BARN})
         assert len(scripted_cloud.seen("GET", NETWORKS)) == 2
 
+    def test_what_has_no_id_is_no_network_and_no_member(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("GET", NETWORKS, json=[{"name": "barn"}, row("shed", SHED_ID)])
+        scripted_cloud.answer("GET", f"{NETWORKS}/barn", 404, json={})
+        scripted_cloud.answer("GET", f"{NETWORKS}/{SHED_ID}/devices", json=[{"id": ONE}, {"name": "no id"}])
+        seen = observe(http, {"barn": BARN, "shed": Network("shed", (ONE,), backend="networks")})
+        assert {name: set(found.roles) for name, found in seen.networks.items()} == {"shed": {ONE}}
+
 
 class TestARetiredRegistry:
     """A cloud that has it no more is told as that, with the way that is left."""

@@ -231,6 +231,13 @@ class TestLooking:
             (device,) = look_at_networks(asking, None, members=True)["networks"][0]["devices"]
         assert (device["platform"], device["state"], device["role"]) == (platform, state, "node")
 
+    def test_passes_over_what_has_no_id(self, scripted_cloud: ScriptedCloud) -> None:
+        scripted_cloud.answer("GET", "/v1/networks", json=[{"name": "barn"}, {"id": "5c", "name": "shed"}])
+        scripted_cloud.answer("GET", "/v1/networks/5c/devices", json=[])
+        with client(scripted_cloud.url) as asking:
+            result = look_at_networks(asking, None, members=True)
+        assert result["networks"] == [{"id": "5c", "name": "shed", "devices": []}]
+
     def test_a_cloud_without_the_registry_says_so(self, simulator: Simulator) -> None:
         with user(simulator) as asking:
             for look in (

@@ -88,13 +88,16 @@ def _device(device: str) -> dict[str, str]:
 
 
 def _read_pages(http: Http, route: str, at: dict[str, object], doing: str) -> list[dict[str, Any]]:
-    """Plain arrays, which do not say how many pages there are: read until one is not full or brings nothing new."""
+    """Plain arrays, which do not say how many pages there are: read until one is not full or brings nothing new.
+
+    What has no id, nothing can be done with: it is passed over.
+    """
     rows: dict[str, dict[str, Any]] = {}
     for page in range(1, MOST_PAGES + 1):
         query = {"page": str(page), "per_page": str(PAGE_SIZE)}
         found = rows_of(http.call(route, doing=doing, at=at, query=query).data, (), route=route, doing=doing)
         known = len(rows)
-        rows |= {str(row.get("id")): row for row in found}
+        rows |= {str(row["id"]): row for row in found if row.get("id")}
         if len(found) < PAGE_SIZE or len(rows) == known:
             break
     return list(rows.values())

@@ -163,7 +163,8 @@ def members_of(
         if error.status != 404:  # without the ledger nobody was ordered anything
             raise
         orders = {}
-    return frozenset(found | {device for device, data in orders.items() if data.get("network") in networks})
+    ordered = {device for device, data in orders.items() if any(data.get("network") == name for name in networks)}
+    return frozenset(found | ordered)
 
 
 def _read_instances(
@@ -177,7 +178,7 @@ def _read_instances(
         warn(f"The cloud lists ledger {ledger} without its data: {len(bare)} devices are read one by one.")
         read = in_parallel(lambda device: get_instance(http, product.org, ledger, device), bare, http.workers)
         mine.update(zip(bare, read, strict=True))
-    return {device: row.get("data") or {} for device, row in mine.items()}
+    return {device: data if isinstance(data := row.get("data"), dict) else {} for device, row in mine.items()}
 
 
 def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
