@@ -100,7 +100,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 network:
-  description: The network as the cloud describes it now, V(null) when there is none.
+  description: The network as the cloud describes it now, V(null) when there is none or it could not be read.
   returned: when the cloud was asked
   type: dict
   sample:

@@ -22,7 +22,7 @@ from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
 
 CREATE, UPDATE, DELETE = "POST /v1/networks", "PUT /v1/networks/:idOrName", "DELETE /v1/networks/:idOrName"
-LEAVE = "DELETE /v1/devices/:id/network"
+LEAVE, READ = "DELETE /v1/devices/:id/network", "GET /v1/networks/:idOrName"
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,30 @@ class TestWhatGoesWrong:
         meshed.set_faults([{"route": DELETE, "effect": "status", "status": 409}])
         result = keep(http, undeclared("barn"))
         assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, "conflict")
+
+    @pytest.mark.parametrize("exact", [False, True])
+    def test_a_device_that_has_left_with_a_lost_answer_has_left(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str], exact: bool
+    ) -> None:
+        keep(http, declared("shed", ids[5:6], ids[6:8], {}, exact=False))
+        keep(http, barn(ids[:1], ids[1:4]))
+        gone = {"effect": "status", "status": 404, "body": {"ok": False, "error": "Not there."}}
+        meshed.set_faults([{"route": LEAVE, "effect": "reset_after"}, {"route": LEAVE, **gone}])
+        wanted = barn(ids[:1], ids[1:3], exact=True) if exact else barn(ids[:1], [*ids[1:4], ids[7]])
+        result = keep(http, wanted)
+        assert (result.get("msg"), result["changed"]) == (None, True)
+        assert statuses(result)[ids[3] if exact else ids[7]] == "changed"
+        assert roles(meshed).keys() == set(ids[:3] if exact else [*ids[:4], ids[7]])
+
+    def test_what_was_written_is_told_though_the_last_look_is_refused(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        keep(http, barn(ids[:1], ids[1:3]))
+        meshed.set_faults([{"route": READ, "effect": "status", "status": 403, "body": {"error": "No."}, "times": 9}])
+        result = keep(http, barn(ids[:1], ids[1:5]))
+        assert (result["changed"], result["network"], statuses(result)[ids[4]]) == (True, None, "changed")
+        assert result["diff"]["after"].keys() == set(ids[3:5])
+        assert (result["failed"], result["error"]["code"]) == (True, "forbidden")
 
     def test_a_token_that_expires_ends_the_run(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         meshed.set_faults([{"route": UPDATE, "effect": "status", "status": 401, "body": EXPIRED, "times": 9}])

@@ -15,7 +15,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks import find_network, list_members
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
+    Applied,
+    apply_plan,
+    is_in_doubt,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, DeviceRecord, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import board_of
@@ -77,21 +81,28 @@ def undeclared(name: str) -> Declared:
 def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
     """Bring one network to what is declared; in check mode say what that would take.
 
-    :returns: the documented result of ``network``, failed when a device failed.
+    :returns: the documented result of ``network``, failed when a device failed or the network could not be read.
     :raises ParticleError: before the first write; ``unsupported`` where the cloud has no registry.
     """
     plan = _plan(http, wanted, warn)
     applied = Applied()
     if not check_mode:
         applied = apply_plan(http, None, plan, backends)
-        doubtful = {device for device, error in applied.errors.items() if error.code == "ambiguous_write"}
+        doubtful = {device for device, error in applied.errors.items() if is_in_doubt(error)}
         if doubtful and applied.stopped is None:
             _settle(http, wanted, doubtful, applied, warn)
     outcomes = [_outcome(device, applied, check_mode=check_mode) for device in plan.devices]
-    error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), None)
+    found: dict[str, Any] | None = None
+    unread: ParticleError | None = None
+    if applied.stopped is None:
+        try:
+            found = find_network(http, wanted.network.name)
+        except ParticleError as failure:
+            unread = failure  # what was written is told all the same
+    error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), unread)
     return {
         "changed": plan.changed if check_mode else applied.wrote,
-        "network": find_network(http, wanted.network.name) if applied.stopped is None else None,
+        "network": found,
         "devices": [
             {key: outcome.as_result()[key] for key in ("id", "status", "changes", "error")} for outcome in outcomes
         ],
@@ -141,7 +152,7 @@ def _settle(http: Http, wanted: Declared, doubtful: set[str], applied: Applied, 
     except ParticleError as error:
         applied.stopped = error
         return
-    settled = {device.id for device in again.devices if not device.changed} & doubtful
+    settled = doubtful - {device.id for device in again.devices if device.changed}
     applied.done |= settled
     applied.wrote |= bool(settled)
     applied.add(apply_plan(http, None, again, backends))
