@@ -9,7 +9,7 @@ anywhere needs no more. One that runs on newer ones only, or that nobody runs, m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
@@ -43,7 +43,7 @@ def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) ->
     return locks
 
 
-def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int]) -> None:
+def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int], warn: Callable[[str], None]) -> None:
     """Look on which Device OS the versions run, by the list of the product's devices.
 
     :param locks: versions by what the devices are called that are in a mesh.

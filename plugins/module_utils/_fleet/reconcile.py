@@ -233,7 +233,7 @@ class _Fleet:
         _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
         locks = locks_of_mesh_members(plan, self.manifest, self._observed)
         if locks and self._product is not None and not self._bounds.confirm:
-            refuse_to_leave_a_mesh(self._http, self._product, locks)
+            refuse_to_leave_a_mesh(self._http, self._product, locks, self._warn)
         return plan
 
     def _plan_again(self, devices: Set[str]) -> Plan:
