@@ -43,8 +43,8 @@ class TestAProduct:
     """All pages, each device once."""
 
     def test_is_read_page_by_page(self, scripted_cloud: ScriptedCloud) -> None:
-        for answer in 2 * [page(2, ONE), page(2, TWO)]:
-            scripted_cloud.answer("GET", DEVICES, json=answer)
+        scripted_cloud.answer("GET", DEVICES, json=page(2, ONE))
+        scripted_cloud.answer("GET", DEVICES, json=page(2, TWO), repeat=True)
         script(scripted_cloud)
         with client(scripted_cloud.url) as http:
             found = everything(http)
@@ -52,15 +52,15 @@ class TestAProduct:
         assert (found.pages, found.complete) == (2, True)
         assert {facts["product"] for facts in found.devices.values()} == {PRODUCT}
         assert {device: product.id for device, product in found.products.items()} == {ONE: "31337", TWO: "31337"}
-        assert [request.query["page"] for request in scripted_cloud.seen("GET", DEVICES)] == ["1", "2", "1", "2"]
+        assert [request.query["page"] for request in scripted_cloud.seen("GET", DEVICES)] == ["1", "2", "2"]
 
     @pytest.mark.parametrize(
         "pages",
         [
-            [page(2, ONE), page(1), page(1, ONE), page(1)],
-            [page(2, ONE, TWO), page(2, TWO), page(2, ONE, TWO), page(2, TWO)],
-            [page(2, ONE, TWO), page(2, THREE), page(2, ONE, TWO), page(2)],
-            [page(2, ONE), page(2, TWO), page(2, ONE), page(2, THREE)],
+            [page(2, ONE), page(1)],
+            [page(2, ONE, TWO), page(2, TWO), page(2, TWO)],
+            [page(2, ONE, TWO), page(2, THREE), page(2)],
+            [page(2, ONE), page(2, TWO), page(2, THREE)],
         ],
         ids=["shrinks by a page", "shows a device twice", "loses its last", "moves"],
     )
