@@ -11,6 +11,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
     Size,
     outlives_mesh,
+    precedes_ledgers,
     too_large,
     too_much_to_order,
     unfit_for_ledger,
@@ -19,7 +20,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology 
 
 ONE = device_id(1)
 GATEWAY, NODE = Membership("barn", "gateway"), Membership("barn", "node")
-ARGON, BORON, XENON, XSOM, B5SOM, PHOTON, P2, BLUZ = 12, 13, 14, 24, 25, 6, 32, 103
+ARGON, BORON, XENON, XSOM, B5SOM, PHOTON, P2 = 12, 13, 14, 24, 25, 6, 32
+FOREIGN = {31: "Raspberry Pi", 82: "Oak", 88: "Duo", 103: "Bluz"}
 
 
 @pytest.mark.parametrize("platform", [None, ARGON, BORON, B5SOM, P2, 4711])
@@ -34,12 +36,20 @@ def test_what_has_an_uplink_and_a_young_device_os_fits_a_ledger(platform: int | 
         (XENON, NODE, "Xenon, which knows no ledgers"),
         (PHOTON, GATEWAY, "Photon, which knows no ledgers"),
         (XSOM, GATEWAY, "X-SoM, which has no uplink"),
-        (BLUZ, GATEWAY, "Bluz, which has no uplink"),
+        *((platform, NODE, f"{name}, which knows no ledgers") for platform, name in FOREIGN.items()),
     ],
 )
 def test_what_does_not_fit_a_ledger_is_named(platform: int, seat: Membership, why: str) -> None:
     (sentence,) = unfit_for_ledger(ONE, seat, Board(platform))
     assert sentence.startswith(f"barn: device {ONE} is of platform {why}")
+
+
+@pytest.mark.parametrize(
+    ("device_os", "precedes"),
+    [("1.5.2", True), ("6.0.9", True), ("6.1.0-rc.1", False), ("6.10.0", False), ("odd", False), (None, False)],
+)
+def test_ledgers_came_with_device_os_6_1(device_os: str | None, precedes: bool) -> None:
+    assert precedes_ledgers(device_os) is precedes
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 # errors-and-limits.md, section 7: the table of platform ids.
 CORE, PHOTON, P1, ELECTRON = 0, 6, 8, 10
 ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM = 12, 13, 14, 22, 23, 24, 25
-BLUZ = 103
+RASPBERRY_PI, OAK, DUO, BLUZ = 31, 82, 88, 103
 _NAMES = {
     CORE: "Core",
     PHOTON: "Photon",
@@ -31,17 +31,23 @@ _NAMES = {
     BSOM: "B-SoM",
     XSOM: "X-SoM",
     B5SOM: "B5-SoM",
+    RASPBERRY_PI: "Raspberry Pi",
+    OAK: "Oak",
+    DUO: "Duo",
     BLUZ: "Bluz",
 }
 PARTICLE_MESH = frozenset({ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM})
 """Platforms with the radio of Particle Mesh."""
-_NO_UPLINK = frozenset({XSOM, BLUZ})
+_NO_UPLINK = frozenset({XSOM})
 """Platforms that reach the cloud through others only. A Xenon too, unless it carries an Ethernet FeatherWing."""
-_BEFORE_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON})
-"""Platforms whose last Device OS is older than ledgers are."""
+_BEFORE_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
+"""Platforms whose last Device OS is older than ledgers are: the first ones, a beta that was retired, third parties'."""
 
 LAST_MESH_OS = (1, 5)
 """Particle Mesh ended with Device OS 1.5.x: the next one, 2.0, has none of it."""
+
+FIRST_LEDGER_OS = (6, 1)
+"""Ledgers came with Device OS 6.1."""
 
 LEDGER_BYTES = 16_384
 """What an instance of a ledger holds that devices read."""
@@ -80,8 +86,19 @@ def platform_name(platform: int) -> str:
 
 def outlives_mesh(device_os: str | None) -> bool:
     """Whether a version of Device OS is one that has no Particle Mesh any more; not when it cannot be read."""
+    version = _version(device_os)
+    return version is not None and version > LAST_MESH_OS
+
+
+def precedes_ledgers(device_os: str | None) -> bool:
+    """Whether a version of Device OS is one that knows no ledgers yet; not when it cannot be read."""
+    version = _version(device_os)
+    return version is not None and version < FIRST_LEDGER_OS
+
+
+def _version(device_os: str | None) -> tuple[int, int] | None:
     found = re.match(r"(\d+)\.(\d+)", device_os or "")
-    return found is not None and (int(found[1]), int(found[2])) > LAST_MESH_OS
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def unfit_for_ledger(device: str, membership: Membership, board: Board) -> Iterable[str]:
