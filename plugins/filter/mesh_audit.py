@@ -59,7 +59,8 @@ _value:
     devices:
       description:
         - Each device that is in a network or has the radio, with C(platform), C(device_os), C(network), C(role),
-          whether its Device OS still C(meshes), and its C(risks), one sentence each.
+          whether its Device OS still C(meshes), and its C(risks), one sentence each. That it must be updated to Device
+          OS 6.1 before it can be in the network that is planned for it, is one of them.
       type: list
       elements: dict
     risks:
@@ -73,8 +74,9 @@ _value:
       elements: dict
     manifests:
       description:
-        - For each product and platform a C(manifest) for M(meshfleet.particle.fleet). Where C(product) is V(null) the
-          devices are in none yet, and the task has to name one.
+        - For each product and platform a C(manifest) for M(meshfleet.particle.fleet), and a name for its C(file).
+        - Where C(product) is V(null) nothing tells of a product of the devices, and M(meshfleet.particle.fleet) refuses
+          the manifest until it names one. C(needs) says so, and what to do; it is V(null) for all others.
       type: list
       elements: dict
 """

@@ -104,6 +104,24 @@ def test_where_the_registry_is_gone_the_boards_are_described_all_the_same(tmp_pa
     }
 
 
+def test_members_without_a_product_get_a_plan_that_says_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "fleet.json").write_text(json.dumps([{"id": GATEWAY, "owner": USERNAME}]))
+    with running_simulator("--fleet", str(tmp_path / "fleet.json"), "--mesh", "enabled") as cloud:
+        env = cloud_environment(cloud.url)
+        run_task("network", {"name": "barn", "gateway": GATEWAY}, env).succeeded()
+        run, found = audited(cloud, provision_mesh_plan=str(tmp_path))
+        (share,) = found["manifests"]
+        assert share["needs"] in run.result("Say what would break")["msg"]
+
+        plan = tmp_path / "account-boron.yml"
+        assert share["needs"].split()[:3] == plan.read_text().replace("#", "").split()[:3]
+        refused = run_task("fleet", {"manifest": str(plan)}, env, "--check")
+        assert refused.result(TASK)["error"]["code"] == "unsupported"
+        plan.write_text(f"product: {PRODUCT_SLUG}\n{plan.read_text()}")
+        dry = run_task("fleet", {"manifest": str(plan)}, env, "--check").succeeded().result(TASK)
+        assert dry["summary"]["changed"] == 1
+
+
 def test_what_else_goes_wrong_fails_the_play_and_leaves_no_token(tmp_path: Path) -> None:
     with stranded(tmp_path, "--mesh", "enabled") as cloud:
         cloud.set_faults([{"route": "GET /v1/networks", "effect": "status", "status": 500, "times": 9}])

@@ -13,12 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.filter.mesh_audit import FilterModule, mesh_audit
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_audit import audit
 
 ONE, TWO, THREE, FOUR = (device_id(number) for number in range(1, 5))
-ARGON, BORON, XENON, XSOM, PHOTON = 12, 13, 14, 24, 6
+ARGON, BORON, XENON, XSOM, PHOTON, BLUZ = 12, 13, 14, 24, 6, 103
+
+
+MUST_UPDATE = (
+    "runs Device OS 1.5.2, and ledgers need 6.1 or newer: it must be updated to be in a network of backend ledger"
+)
 
 
 def board(device: str, platform: int = BORON, network: str | None = None, role: str = "node", **more: Any) -> Any:
@@ -74,7 +80,7 @@ class TestWhatWouldBreakIt:
 
     def test_a_quiet_network_of_two_gateways_has_nothing_to_fear(self) -> None:
         found = audit(barn(board(THREE, network="barn", role="gateway")), None)
-        assert (found["risks"], [device["risks"] for device in found["devices"]]) == ([], [[], [], []])
+        assert (found["risks"], [device["risks"] for device in found["devices"]]) == ([], [[MUST_UPDATE]] * 3)
 
     @pytest.mark.parametrize(
         ("gateway", "risk"),
@@ -100,7 +106,8 @@ class TestWhatWouldBreakIt:
         devices = barn(board(THREE, network="barn", role="gateway"), newer, **{key: 8})
         found = audit(devices, None)
         assert found["devices"][0]["risks"] == [
-            f"is {words} firmware 8, which runs on Device OS 6.3.0 only: it would leave its mesh"
+            f"is {words} firmware 8, which runs on Device OS 6.3.0 only: it would leave its mesh",
+            MUST_UPDATE,
         ]
         assert found["risks"] == [f"firmware 8 would end the mesh of 1 device {words} it"]
 
@@ -114,8 +121,17 @@ class TestWhatWouldBreakIt:
 
     def test_who_has_left_already_is_told(self) -> None:
         devices = barn(board(THREE, network="barn", role="gateway"), system_firmware_version="3.0.0")
-        (risk,) = audit(devices, None)["devices"][0]["risks"]
+        risk = audit(devices, None)["devices"][0]["risks"][0]
         assert risk == "runs Device OS 3.0.0, which has no Particle Mesh: it is in barn no more"
+
+    @pytest.mark.parametrize("device_os", ["6.1.0", "odd", None])
+    def test_who_may_know_ledgers_need_not_be_updated(self, device_os: str | None) -> None:
+        devices = audit(barn(system_firmware_version=device_os), None)["devices"]
+        assert [MUST_UPDATE in device["risks"] for device in devices] == [False, True]
+        assert not any("must be updated" in risk for risk in devices[0]["risks"])
+
+    def test_who_is_in_no_plan_need_not_be_updated(self) -> None:
+        assert audit([board(ONE, XENON, "barn", "gateway")], None)["devices"][0]["risks"] == []
 
 
 class TestTheWayOut:
@@ -133,6 +149,34 @@ class TestTheWayOut:
                 {"id": TWO, "mesh": {"network": "barn", "role": "node"}},
             ],
         }
+
+    def test_of_devices_without_a_product_says_that_they_need_one(self) -> None:
+        devices = [board(THREE, ARGON, "barn"), *(device | {"product": "field-logger"} for device in barn())]
+        argon, boron = audit(devices, None)["manifests"]
+        assert (boron["needs"], argon["product"]) == (None, None)
+        assert "for 1 device in here: create a product for platform argon in the Console" in argon["needs"]
+        with pytest.raises(ParticleError, match="only devices of a product can have"):
+            read_manifest(argon["manifest"])
+        read_manifest({"product": "named-as-it-says", **argon["manifest"]})
+
+    @pytest.mark.parametrize(
+        ("product", "file"),
+        [
+            ("field-logger", "field-logger-boron.yml"),
+            (None, "account-boron.yml"),
+            ("../../Evil", "evil-boron.yml"),
+            ("/", "boron.yml"),
+            ("x" * 300, "x" * 100 + ".yml"),
+        ],
+    )
+    def test_has_a_file_of_a_safe_name(self, product: str | None, file: str) -> None:
+        assert [share["file"] for share in audit([d | {"product": product} for d in barn()], None)["manifests"]] == [
+            file
+        ]
+
+    def test_has_a_file_of_its_own_for_each_product(self) -> None:
+        devices = [device | {"product": product} for device, product in zip(barn(), ("a/b", "a b"), strict=True)]
+        assert [share["file"] for share in audit(devices, None)["manifests"]] == ["a-b-boron.yml", "a-b-boron-2.yml"]
 
     def test_of_several_platforms_names_gateways_that_are_elsewhere(self) -> None:
         found = audit([*barn(), board(THREE, ARGON, "barn")], None)
@@ -171,7 +215,7 @@ class TestTheWayOut:
         )
 
 
-PLATFORMS = st.sampled_from([ARGON, BORON, XENON, XSOM, PHOTON, None, 4711])
+PLATFORMS = st.sampled_from([ARGON, BORON, XENON, XSOM, PHOTON, BLUZ, None, 4711])
 NAMES = st.none() | st.text(max_size=5)
 BOARDS = st.lists(
     st.builds(
@@ -199,7 +243,9 @@ def test_every_way_out_can_be_read_and_nobody_is_forgotten(devices: list[Any]) -
     found = audit(devices, None)
     planned: list[str] = []
     for share in found["manifests"]:
-        manifest = read_manifest({"product": "named-by-the-task", **share["manifest"]})
+        assert (share["needs"] is None) == (share["product"] is not None) == ("product" in share["manifest"])
+        follows = {"product": "named-as-it-says"} if share["needs"] else {}
+        manifest = read_manifest({**follows, **share["manifest"]})
         planned += [record.id for record in manifest.devices]
         assert all(network.gateways for network in manifest.networks.values())
     left = [device["id"] for device in found["left_behind"]]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import judged
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -24,12 +24,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
+    FIRST_LEDGER_OS,
     PARTICLE_MESH,
     outlives_mesh,
+    precedes_ledgers,
     unfit_for_ledger,
 )
 
-_LONGEST_NAME = 32
+_LONGEST_NAME, _LONGEST_FILE_NAME = 32, 100
+_Key = TypeVar("_Key", bound=Hashable)
 _LOCKED, _TARGETED = "desired_firmware_version", "targeted_firmware_release_version"
 
 
@@ -67,13 +70,15 @@ def audit(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[str, 
     ending, _unused = judged(versions, every)
     names = _ledger_names(sorted({member.network for member in members if member.network is not None}))
     moving, left_behind = _parted(members)
+    manifests = _manifests(moving, names)
+    planned = {str(device["id"]) for share in manifests for device in share["manifest"]["devices"]}
     return {
         "registry": "present" if networks is not None else "retired",
         "networks": _networks(members, networks or ()),
-        "devices": [_described(member, ending) for member in members],
+        "devices": [_described(member, ending, planned=member.id in planned) for member in members],
         "risks": _risks(members, ending),
         "left_behind": left_behind,
-        "manifests": _manifests(moving, names),
+        "manifests": manifests,
     }
 
 
@@ -117,7 +122,7 @@ def _networks(members: Iterable[_Member], networks: Iterable[Mapping[str, Any]])
     ]
 
 
-def _described(member: _Member, ending: Mapping[int, str]) -> dict[str, Any]:
+def _described(member: _Member, ending: Mapping[int, str], *, planned: bool) -> dict[str, Any]:
     return {
         "id": member.id,
         "name": member.facts.get("name"),
@@ -127,12 +132,12 @@ def _described(member: _Member, ending: Mapping[int, str]) -> dict[str, Any]:
         "network": member.network,
         "role": member.role,
         "meshes": not outlives_mesh(member.device_os),
-        "risks": _risks_of(member, ending),
+        "risks": _risks_of(member, ending, planned=planned),
     }
 
 
-def _risks_of(member: _Member, ending: Mapping[int, str]) -> list[str]:
-    """What would take, or has taken, one device out of its mesh."""
+def _risks_of(member: _Member, ending: Mapping[int, str], *, planned: bool) -> list[str]:
+    """What would take, or has taken, one device out of its mesh, and what keeps it from the one that is planned."""
     risks = []
     if member.network is not None and outlives_mesh(member.device_os):
         risks.append(
@@ -143,6 +148,12 @@ def _risks_of(member: _Member, ending: Mapping[int, str]) -> list[str]:
             risks.append(
                 f"is {words} firmware {version}, which runs on {ending[version]} only: it would leave its mesh"
             )
+    if planned and precedes_ledgers(member.device_os):
+        needed = ".".join(map(str, FIRST_LEDGER_OS))
+        risks.append(
+            f"runs Device OS {member.device_os}, and ledgers need {needed} or newer: it must be updated to be in a "
+            "network of backend ledger"
+        )
     return risks
 
 
@@ -203,18 +214,25 @@ def _parted(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, A
 
 def _ledger_names(names: Iterable[str]) -> dict[str, str]:
     """A name for each network that backend ledger takes, and no two alike."""
+    plain = {name: _plain(name)[:_LONGEST_NAME] or "mesh" for name in names}
+    return _distinct({name: f"{text}-mesh" if text in ROLES else text for name, text in plain.items()}, _LONGEST_NAME)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
+
+
+def _distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
+    """The same texts, with numbers where two are alike."""
     taken: set[str] = set()
     found = {}
-    for name in names:
-        plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:_LONGEST_NAME] or "mesh"
-        if plain in ROLES:
-            plain = f"{plain}-mesh"
-        chosen, number = plain, 2
+    for key, text in texts.items():
+        chosen, number = text, 2
         while chosen in taken:
             end = f"-{number}"
-            chosen, number = plain[: _LONGEST_NAME - len(end)] + end, number + 1
+            chosen, number = text[: longest - len(end)] + end, number + 1
         taken.add(chosen)
-        found[name] = chosen
+        found[key] = chosen
     return found
 
 
@@ -226,10 +244,28 @@ def _manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict
         if gateways[str(member.network)]:
             place = (str(member.facts.get("product") or ""), str(member.facts.get("platform")))
             shares.setdefault(place, []).append(member)
+    files = _distinct(
+        {place: _plain(f"{place[0] or 'account'}-{place[1]}")[:_LONGEST_FILE_NAME] for place in sorted(shares)},
+        _LONGEST_FILE_NAME,
+    )
     return [
-        {"platform": platform, "product": product or None, "manifest": _manifest(product, share, gateways, names)}
-        for (product, platform), share in sorted(shares.items())
+        {
+            "platform": place[1],
+            "product": place[0] or None,
+            "needs": None if place[0] else _needs_product(place[1], len(shares[place])),
+            "file": f"{file}.yml",
+            "manifest": _manifest(place[0], shares[place], gateways, names),
+        }
+        for place, file in files.items()
     ]
+
+
+def _needs_product(platform: str, count: int) -> str:
+    return (
+        f"Networks of backend {LEDGER} are of devices of a product, and nothing tells of one for {_devices(count)} in "
+        f"here: create a product for platform {platform} in the Console, unless you have one, and add its slug as "
+        "product. fleet imports the devices then."
+    )
 
 
 def _gateways(moving: Sequence[_Member]) -> dict[str, list[str]]:
