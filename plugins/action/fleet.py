@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import session_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import (
     Place,
@@ -86,7 +86,8 @@ class ActionModule(ParticleAction):
         """The lock of this cloud and product; a dry run writes nothing and needs none."""
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
-        return one_run(session_file(task.environment).parent, http.connection.api_url, product)
+        folder = own_folder(task.environment, "Locks of runs", "set lock to none")
+        return one_run(folder, http.connection.api_url, product)
 
     def _declared(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
         """The data of the manifest, and how to name its places to the user."""

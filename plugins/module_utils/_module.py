@@ -115,12 +115,12 @@ class Task:
         limits, share, store = budget_from(self.options, self.environment)
         if store is not None:
             self.redact.learn_all(secrets_of_store(store))
-            return Budget(limits, share=share, store=store, cloud=api_url)
+            return Budget(limits, share=share, store=store, cloud=api_url.lower())
         try:
             folder = own_folder(self.environment, "Budgets", "let each task pace itself")
         except ParticleError:  # then it does: that is no reason to do nothing
             folder = None
-        return Budget(limits, share=share, folder=folder, cloud=api_url)
+        return Budget(limits, share=share, folder=folder, cloud=api_url.lower())
 
     def session(self) -> Session:
         """A logged-in conversation, for ``with``. :raises ParticleError: before any request, for bad credentials."""

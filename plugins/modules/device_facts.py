@@ -274,7 +274,7 @@ def device_facts(task: Task) -> dict[str, Any]:
     if not device:
         raise ParticleError("conflict", "id is empty: it names no device.", hint="Give the host the id of its device.")
     with task.session() as http:
-        folder = own_folder(task.environment, "Facts", "use device_info")
+        folder = own_folder(task.environment, "Facts", "use device_info", of_login=True)
         whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")
         snapshot = Snapshot(folder, (*whose, *sorted(sources.products)), time.time)
 

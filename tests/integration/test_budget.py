@@ -48,7 +48,7 @@ def test_two_playbooks_at_once_are_never_refused_for_being_too_fast(tmp_path: Pa
     look = {"name": TASK, "ansible.builtin.debug": {"msg": "{{ logins.results | map(attribute='cloud') | list }}"}}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [login, look]}
     with running_simulator("--limits", "documented") as cloud:
-        env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+        env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
 
         def logins() -> int:
             return int(cloud.stats()["grants"])
@@ -72,7 +72,7 @@ def test_two_playbooks_at_once_are_never_refused_for_being_too_fast(tmp_path: Pa
 
 @pytest.mark.parametrize("way", ["options", "environment"])
 def test_a_fleet_leaves_the_others_what_it_is_told_to(simulator: Simulator, tmp_path: Path, way: str) -> None:
-    env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+    env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     options: dict[str, Any] = {"manifest": manifest_for(simulator)}
     if way == "options":
         options |= {"budget_requests": 1000, "budget_share": 0.5}

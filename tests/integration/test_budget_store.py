@@ -39,6 +39,7 @@ def machine(folder: Path, cloud: Simulator, store: RedisServer) -> dict[str, str
     return {
         **cloud_environment(cloud.url),
         "XDG_RUNTIME_DIR": str(folder),
+        "XDG_CACHE_HOME": str(folder),
         "PARTICLE_BUDGET_STORE": store.url,
         "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
     }
@@ -138,7 +139,12 @@ def test_a_store_that_cannot_be_used_fails_everything_before_its_first_request_a
     simulator: Simulator, tmp_path: Path, store: RedisServer
 ) -> None:
     wrong = store.url.replace(CANARY, f"{CANARY}-not")
-    env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path), "PARTICLE_BUDGET_STORE": wrong}
+    env = {
+        **cloud_environment(simulator.url),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path),
+        "PARTICLE_BUDGET_STORE": wrong,
+    }
     lookup = "{{ lookup('meshfleet.particle.access_token', username='a@example.com', password='x') }}"
     tasks: list[dict[str, Any]] = [
         {"name": "fleet", "meshfleet.particle.fleet": {"devices": []}},

@@ -265,15 +265,25 @@ def test_a_second_run_on_the_same_product_is_told_who_works_on_it(tmp_path: Path
     with running_simulator("--fleet", "200", "--latency", "80") as cloud:
         manifest = manifest_for(cloud)
         tasks = [{"name": TASK, "meshfleet.particle.fleet": {"manifest": manifest, "workers": 2}}]
-        env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
+        env = {**cloud_environment(cloud.url), "XDG_CACHE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
         with running_play([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], tmp_path, env) as play:
             play.wait_until(lambda: cloud.stats()["writes"] >= 20)
             by_id = {**manifest, "product": "31337"}  # the same product by its other name
-            error = run_task("fleet", {"manifest": by_id}, env).result(TASK)["error"]
+            by_cron = {**env, "XDG_RUNTIME_DIR": ""}
+            error = run_task("fleet", {"manifest": by_id}, by_cron).result(TASK)["error"]
             assert error["code"] == "run_in_progress"
             assert "process " in error["message"]
             slices = run_task("fleet", {"manifest": manifest, "lock": "none"}, env, "--check").succeeded()
             assert slices.result(TASK)["cloud"]["writes"] == 0
+
+
+def test_a_folder_that_no_lock_can_lie_in_is_told_as_such(simulator: Simulator, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file where a folder should be")
+    env = {**cloud_environment(simulator.url), "XDG_CACHE_HOME": str(taken), "XDG_RUNTIME_DIR": str(tmp_path)}
+    error = run_task("fleet", {"manifest": manifest_for(simulator)}, env).result(TASK)["error"]
+    assert error["message"].startswith("Locks of runs are shared through ")
+    assert error["hint"] == "Name a folder of your own by XDG_CACHE_HOME, or set lock to none."
 
 
 def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simulator, tmp_path: Path) -> None:

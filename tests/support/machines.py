@@ -44,7 +44,12 @@ class Machine:
         """`ansible-runner worker`: what was transmitted is in `job`, what comes back goes to `answer`."""
         folder = self.home / "private"
         argv = ["ip", "netns", "exec", self.namespace, runner(), "worker", "--private-data-dir", str(folder)]
-        return run(argv, job, answer, ansible_environment(self.home, {"XDG_RUNTIME_DIR": str(self.home)}))
+        return run(
+            argv,
+            job,
+            answer,
+            ansible_environment(self.home, {"XDG_RUNTIME_DIR": str(self.home), "XDG_CACHE_HOME": str(self.home)}),
+        )
 
 
 @contextmanager

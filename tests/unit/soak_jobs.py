@@ -38,7 +38,11 @@ class Jobs:
     def __init__(self, url: str, folder: Path, clock: Callable[[], float]) -> None:
         self._url = url
         self._clock = clock
-        self._environment = {"XDG_RUNTIME_DIR": str(folder / "runtime"), "HOME": str(folder)}
+        self._environment = {
+            "XDG_RUNTIME_DIR": str(folder / "runtime"),
+            "XDG_CACHE_HOME": str(folder / "runtime"),
+            "HOME": str(folder),
+        }
         (folder / "runtime").mkdir(exist_ok=True)
         self._token_file = folder / "tokens.json"
         self._ids = sorted(device["id"] for device in self._state()["devices"])

@@ -527,6 +527,7 @@ def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
     error = error_of(lambda: session_file({"XDG_RUNTIME_DIR": str(tmp_path / "taken")}))
     assert "Not a directory" in error.message
+    assert "XDG_RUNTIME_DIR" in error.hint
 
 
 def test_no_two_logins_are_taken_for_one(store: SessionStore) -> None:

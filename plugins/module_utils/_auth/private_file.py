@@ -57,15 +57,16 @@ def replace(path: Path, content: bytes) -> None:
         raise _unusable(path, error) from None
 
 
-def own_folder(environment: Mapping[str, str], what: str, otherwise: str) -> Path:
-    """The folder of this collection for what the processes of one user share: in the runtime folder where the system
-    has one, else in the cache folder.
+def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_login: bool = False) -> Path:
+    """The folder of this collection for what the processes of one user share, in the cache folder.
 
     :param what: is shared there, and what to do ``otherwise``, for whoever has no such folder.
+    :param of_login: rather in the runtime folder where there is one: it goes when the user logs out. Processes that
+        the system starts, as by cron, have none, and share nothing that lies in it.
     :raises ParticleError: ``conflict`` when there is no folder that only this user can use.
     """
-    folder = Path(environment.get("XDG_RUNTIME_DIR") or environment.get("XDG_CACHE_HOME") or "~/.cache")
-    folder /= "meshfleet.particle"
+    variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
+    folder = Path(environment.get(variable) or "~/.cache") / "meshfleet.particle"
     try:
         folder = folder.expanduser()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +79,7 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str) -> Pat
         usable, reason = False, "HOME is not set, and the system knows no home of this user"
     if not usable:
         message = f"{what} are shared through {folder}, which cannot be used: {reason}."
-        raise ParticleError("conflict", message, hint=f"Name a folder of your own by XDG_CACHE_HOME, or {otherwise}.")
+        raise ParticleError("conflict", message, hint=f"Name a folder of your own by {variable}, or {otherwise}.")
     return folder
 
 

@@ -45,7 +45,8 @@ _T = TypeVar("_T")
 
 def session_file(environment: Mapping[str, str]) -> Path:
     """Where the logins are kept. :raises ParticleError: ``conflict`` without a folder of this user's own."""
-    return private_file.own_folder(environment, "Logins", "give a ready access token") / "sessions.json"
+    folder = private_file.own_folder(environment, "Logins", "give a ready access token", of_login=True)
+    return folder / "sessions.json"
 
 
 def identity_of(connection: Connection, login: Login) -> Identity:

@@ -25,14 +25,13 @@ def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
 
     :raises ParticleError: ``run_in_progress``, naming the holder.
     """
-    name = hashlib.sha256(f"{api_url}\0{product or ''}".encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{api_url.lower()}\0{product or ''}".encode()).hexdigest()[:32]
     path = folder / f"run-{name}.lock"
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         message = f"The lock of this run, {path}, cannot be used: {error.strerror}."
-        hint = "Name a folder of your own by XDG_CACHE_HOME, or set lock to none."
-        raise ParticleError("conflict", message, hint=hint) from None
+        raise ParticleError("conflict", message, hint="Remove it, or set lock to none.") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
