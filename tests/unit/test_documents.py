@@ -107,6 +107,17 @@ def test_whatever_json_says_is_what_is_read(data: Any) -> None:
     assert parse_yaml(text, "fleet.json")[0] == {"it": data}
 
 
+def test_numbers_of_json_are_numbers_however_they_are_written() -> None:
+    text = '{"it": [1e-07, 1e22, -2E+3, 0.5, 12, "1e5", "1e-07"]}'
+    read = parse_yaml(text, "fleet.json")[0]["it"]
+    assert read == json.loads(text)["it"]
+    assert [type(value) for value in read] == [float, float, float, float, int, str, str]
+
+
+def test_in_yaml_a_name_may_look_like_a_number_of_json() -> None:
+    assert parse_yaml("name: 1e22\n", "fleet.yml")[0] == {"name": "1e22"}
+
+
 def code_of(text: str) -> str | None:
     """How a text is refused, if it is."""
     try:

@@ -24,6 +24,7 @@ Where = Callable[[Place], str]
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
+_FLOAT_OF_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)", re.ASCII)
 _TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
 
@@ -53,7 +54,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # one looks at the text at once
         node = loader.get_single_node()
-        reader = _Reader(loader)
+        reader = _Reader(loader, json=_is_json(text))
         if node is not None:
             _check_nodes(node)
         data = None if node is None else reader.read(node, ())
@@ -82,9 +83,13 @@ def _told(problem: str) -> str:
     return next((words for start, words in _INSTEAD.items() if problem.startswith(start)), problem)
 
 
+def _is_json(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
+
+
 def _join_escapes(text: str) -> str:
     """JSON may write one character as two escapes, a surrogate pair, and only in this YAML does not read it."""
-    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+    if not _is_json(text):
         return text
     return _TWO_ESCAPES.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
 
@@ -119,8 +124,9 @@ _Pairs: TypeAlias = "dict[tuple[str, str], tuple[yaml.ScalarNode, yaml.Node]]"
 class _Reader:
     """Builds plain data from nodes and keeps the line, counted from 1, of each."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, *, json: bool) -> None:
         self._loader = loader
+        self._json = json
         self._open: set[int] = set()
         self._merged: dict[int, _Pairs] = {}
         self.lines: dict[Place, int] = {}
@@ -140,6 +146,8 @@ class _Reader:
             self._open.remove(id(node))
 
     def _read_scalar(self, node: yaml.ScalarNode) -> Any:
+        if self._json and not node.style and _FLOAT_OF_JSON.fullmatch(node.value):
+            return float(node.value)  # of which YAML 1.1 takes some for texts
         try:
             return self._loader.construct_object(node)
         except (ArithmeticError, AttributeError, LookupError, ValueError):  # the 99th of May, `!!bool maybe`
