@@ -17,6 +17,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 IDENTIFIERS = ("id", "serial_number", "iccid", "imei")
 PLACEHOLDERS = ("index", *IDENTIFIERS, "network", "role")
 
+_DIGITS = 2
+"""Of a width: no name is a hundred characters long."""
+
 Part: TypeAlias = "tuple[str, str, int | None]"
 """Text, then what is put after it, empty at the end, and its width."""
 
@@ -36,8 +39,9 @@ def read_template(text: str) -> tuple[Part, ...]:
             raise ValueError(
                 f"{{{name}}} is not known; known are {', '.join(PLACEHOLDERS)}{perhaps(name, PLACEHOLDERS)}"
             )
-        if width and not (width.isascii() and width.isdigit() and int(width)):
-            raise ValueError(f"{{{name}:{width}}} has no width: it must be a number above 0")
+        if width and not (width.isascii() and width.isdigit() and len(width) <= _DIGITS and int(width)):
+            most = 10**_DIGITS - 1
+            raise ValueError(f"{{{name}:{width}}} has no width: it must be a number above 0, and at most {most}")
         parts.append((literal, name, int(width) if width else None))
     if not any(part[1] in ("index", *IDENTIFIERS) for part in parts):
         raise ValueError(f"gives all devices the same name; use one of {', '.join(('index', *IDENTIFIERS))}")
