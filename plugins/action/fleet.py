@@ -45,6 +45,10 @@ class ActionModule(ParticleAction):
     def work(self, task: Task) -> dict[str, Any]:
         options = task.options
         self._refuse_many_hosts()
+        for bound in ("max_removals", "max_failures"):
+            if options[bound] is not None and options[bound] < 0:
+                message = f"{bound} is {options[bound]}: it must be 0 or more."
+                raise ParticleError("conflict", message, hint=f"Correct {bound}.")
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
         data, where = self._declared(task, hosts)
         absent, ordered = options["state"] == "absent", not options["from_inventory"]

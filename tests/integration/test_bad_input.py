@@ -168,6 +168,14 @@ def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
     assert simulator.stats()["requests"] == 0
 
 
+@pytest.mark.parametrize("bound", ["max_removals", "max_failures"])
+def test_a_bound_below_nothing_is_said_before_any_request(simulator: Simulator, bound: str) -> None:
+    options = {"manifest": manifest_for(simulator), bound: -1}
+    result = failure(run_task("fleet", options, cloud_environment(simulator.url)))
+    assert result["error"]["message"] == f"{bound} is -1: it must be 0 or more."
+    assert simulator.stats()["requests"] == 0
+
+
 @pytest.mark.parametrize("module", ["access_token", "device_info"])
 def test_a_web_page_is_not_a_cloud(scripted_cloud: ScriptedCloud, module: str) -> None:
     scripted_cloud.answer("POST", "/oauth/token", body="<html><body>Welcome to the hotel</body></html>", repeat=True)
