@@ -123,10 +123,11 @@ def test_an_unknown_column_is_told_for_the_rows_that_use_it() -> None:
 
 
 def test_what_is_no_table_is_told() -> None:
-    assert mistakes(f"id,,name,name\n{ONE},a,b,c,d\n") == [
+    assert mistakes(f"id,,name,name,mesh.parameters.\n{ONE},a,b,c,d,e\n") == [
         "fleet.csv:1 column 2 has no name",
+        "fleet.csv:1 column mesh.parameters. names no parameter",
         "fleet.csv:1 column name stands twice",
-        "fleet.csv:2 has 5 cells, and the first line 4",
+        "fleet.csv:2 has 6 cells, and the first line 5",
     ]
     (sentence,) = mistakes(f'id,name\n{ONE},"open\n')
     assert sentence.startswith("fleet.csv:")

@@ -66,6 +66,7 @@ def parse_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
 
 def _mistakes_of_head(columns: list[str], name: str) -> list[str]:
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
+    mistakes += [f"{name}:1 column {column} names no parameter" for column in columns if column == _PARAMETER]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})
     return mistakes + [f"{name}:1 column {column} stands twice" for column in twice]
 
