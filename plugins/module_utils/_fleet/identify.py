@@ -126,5 +126,5 @@ def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
 
 def _too_late(moment: float) -> ParticleError:
     clock = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
-    message = "The cloud tells the ids of 50 serial numbers in an hour, and they are used up."
+    message = "The cloud tells the ids of 50 serial numbers in an hour, and what may be asked for of them is used up."
     return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}: what is done stays done.")
