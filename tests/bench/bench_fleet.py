@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
 
 from ways import FORKS, by_fleet, by_program, by_uri
 
-from support.fleets import NEW_GROUPS, WORKERS, Fleet, Measured, fleet_of
+from support.fleets import NEW_GROUPS, WORKERS, Fleet, Measured, best_in_turns, fleet_of
 from support.paced import LIMIT, paced_run
 from support.paths import ROOT
 
@@ -95,13 +95,7 @@ def _with_another_group(fleet: Fleet) -> Measured:
 
 def beside_peers() -> str:
     """CPU of the engine beside programs that do nothing but its writes, in turns, the best of three rounds."""
-    rounds = []
-    for _unused in range(3):
-        with fleet_of(BESIDE_PEERS) as fleet:
-            rounds.append((fleet.engine(), fleet.bare_pool(), fleet.promise_pool()))
-    engine, bare, promises = (
-        min(measured, key=lambda run: run.cpu_of_request) for measured in zip(*rounds, strict=True)
-    )
+    engine, bare, promises = best_in_turns(BESIDE_PEERS, Fleet.engine, Fleet.bare_pool, Fleet.promise_pool)
     rows = [
         [name, f"{run.cpu_of_request:.2f}", f"{run.cpu_of_request / bare.cpu_of_request:.2f}", f"{run.rate:.0f}"]
         for name, run in (("`fleet`'s engine", engine), (BARE, bare), (PROMISES, promises))

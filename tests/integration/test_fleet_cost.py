@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from support.counts import count
-from support.fleets import NEW_GROUPS, Fleet, Measured, fleet_of
+from support.fleets import NEW_GROUPS, Fleet, Measured, best_in_turns, fleet_of
 
 N = count(quick=1_000, full=10_000)
 LOTS = [f"lot-{number}" for number in range(5)]
@@ -91,3 +91,28 @@ def test_the_memory_of_the_engine_stays_small(story: Story) -> None:
     # 200 MB for ten thousand devices, manifest included; what Python and requests take is there for one already.
     for cost in (story.fresh, story.again, story.one_name, story.one_group):
         assert cost.engine.megabytes < 50 + 15 * N / 1_000
+
+
+@pytest.mark.only_full
+@pytest.mark.timeout(3600)
+def test_a_hundred_thousand_devices_take_under_a_gigabyte_and_hardly_more_cpu_each_than_ten_thousand() -> None:
+    sizes = (10_000, 100_000)
+    small, large = (fresh_at_best(size, rounds) for size, rounds in zip(sizes, (2, 1), strict=True))
+    assert large.megabytes < 1_000
+    assert large.whole_cpu / sizes[1] <= 1.3 * small.whole_cpu / sizes[0]
+
+
+def fresh_at_best(size: int, rounds: int) -> Measured:
+    """A fleet from its boxes to what is declared, with the least CPU of so many rounds."""
+    runs = []
+    for _unused in range(rounds):
+        with fleet_of(size) as fleet:
+            runs.append(fleet.engine())
+        assert runs[-1].summary == {"total": size, "ok": 0, "changed": size, "failed": 0, "pending": 0}
+    return min(runs, key=lambda run: run.whole_cpu)
+
+
+@pytest.mark.only_full
+def test_a_request_takes_hardly_more_cpu_than_one_of_a_bare_pool() -> None:
+    engine, bare = best_in_turns(2_000, Fleet.engine, Fleet.bare_pool)
+    assert engine.cpu_of_request <= 1.2 * bare.cpu_of_request
