@@ -24,6 +24,8 @@ KEYED: dict[str, Any] = {
     ]
 }
 
+ROUNDS, MOST_ROUNDS = 3, 8
+
 
 @pytest.mark.full
 @pytest.mark.timeout(1500)
@@ -32,14 +34,19 @@ def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path)
     with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
         env = cloud_environment(cloud.url)
 
-        def cpu(name: str, times: int = 3, **options: Any) -> float:
-            """The least of some: others share the machine."""
-            file = inventory_file(tmp_path, name, **options)
-            runs = [cost_of(file, env, home=tmp_path) for _unused in range(times)]
-            assert {run["hosts"] for run in runs} == {size}
-            return min(run["cpu"] for run in runs)
+        def cpu(file: Path) -> float:
+            cost = cost_of(file, env, home=tmp_path)
+            assert cost["hosts"] == size
+            return float(cost["cpu"])
 
-        plain, grouped, keyed = cpu("plain"), cpu("grouped", **GROUPED), cpu("keyed", times=1, **KEYED)
+        # In turns, and the least of each: others share the machine, and can only add to it.
+        files = inventory_file(tmp_path, "plain"), inventory_file(tmp_path, "grouped", **GROUPED)
+        plain = grouped = float("inf")
+        for number in range(MOST_ROUNDS):
+            plain, grouped = (min(known, cpu(file)) for known, file in zip((plain, grouped), files, strict=True))
+            if number + 1 >= ROUNDS and grouped <= 1.3 * plain:
+                break
+        keyed = cpu(inventory_file(tmp_path, "keyed", **KEYED))
     assert grouped <= 1.3 * plain, (plain, grouped)
     assert grouped <= 0.15 * keyed, (grouped, keyed)
 
