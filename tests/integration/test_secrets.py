@@ -346,6 +346,10 @@ def test_the_registered_token_is_whole_and_its_display_is_censored(cloud: Simula
     assert kept.read_text() not in run.output
 
 
+SHARED_FOLDERS = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME")
+"""The variables that name where logins are shared, and where budgets are."""
+
+
 def test_what_is_shared_between_processes_is_the_users_alone(cloud: Simulator, tmp_path: Path) -> None:
     tasks = [
         {"name": "Obtain", "meshfleet.particle.access_token": {"username": USERNAME, "password": "{{ password }}"}},
@@ -353,13 +357,13 @@ def test_what_is_shared_between_processes_is_the_users_alone(cloud: Simulator, t
     ]
     run_playbook(
         [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
-        env={"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path)},
+        env={"PARTICLE_API_URL": cloud.url, **{name: str(tmp_path / name) for name in SHARED_FOLDERS}},
         extra_vars={"password": PASSWORD},
         args=["--check"],
     ).succeeded()
-    folder = tmp_path / "meshfleet.particle"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    files = sorted(folder.iterdir())
+    folders = [tmp_path / name / "meshfleet.particle" for name in SHARED_FOLDERS]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    files = [file for folder in folders for file in sorted(folder.iterdir())]
     # One lock of the login, numbered so that its name tells nothing, and one of the file.
     names = [re.sub(r"\d+", "N", file.name) for file in files if file.suffix != ".ring"]
     assert names == ["sessions.json", "sessions.json.N.lock", "sessions.json.lock"]

@@ -175,6 +175,14 @@ def set_up(http: RecordingHttp, start: Mapping[str, Any]) -> None:
 # --- what it declares ---
 
 
+NOT_OURS = {
+    key
+    for device in (ELSEWHERE, SOMEBODYS, INSIDE_AND_SOMEBODYS, UNKNOWN)
+    for key in (device, *labels_of(device).values())
+}
+"""What those are called that may not be had."""
+
+
 @st.composite
 def records(draw: st.DrawFn, *optional: str) -> list[dict[str, Any]]:
     """Some of the devices, in any order, each by its id or by its label, with some of the `optional` keys."""
@@ -211,6 +219,15 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
                 members[0]["role"] = "gateway"
             else:  # one that another slice looks after
                 network["gateways"] = [device_id(0xF0 + NETWORKS.index(name))]
+        # Nodes whose gateways cannot be had wait for them, which other tests tell: here one of them can.
+        to_be_had = [
+            record["mesh"]
+            for record in devices
+            if record.get("mesh", {}).get("network") == name and key_of(record) not in NOT_OURS
+        ]
+        gateways = [mesh for mesh in members if mesh["role"] == "gateway"]
+        if gateways and to_be_had and not any(gateway is mesh for gateway in gateways for mesh in to_be_had):
+            to_be_had[0]["role"] = "gateway"
     manifest: dict[str, Any] = {"product": PRODUCT, "networks": networks, "devices": devices}
     mode = draw(st.sampled_from((None, "add", "exact")))
     return manifest if mode is None else {**manifest, "groups_mode": mode}
