@@ -565,6 +565,15 @@ class TestAnAnswerThatIsLost:
         assert result["changed"]
         assert run(http, data)["changed"] is False
 
+    def test_a_write_that_was_repeated_in_vain_is_not_begun_once_more(self, scripted_cloud: ScriptedCloud) -> None:
+        one = device_id(1)
+        script(scripted_cloud, [row(one, name="old")])
+        scripted_cloud.answer("PUT", f"{DEVICES}/{one}", body='{"id": ', repeat=True)
+        with client(scripted_cloud.url) as http:
+            result = run(http, named([one]))
+        assert errors(result) == {one: "bad_response"}
+        assert len(scripted_cloud.seen("PUT", f"{DEVICES}/{one}")) == 5
+
     def test_a_member_in_doubt_gets_the_parameters_that_all_others_agree_on(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:

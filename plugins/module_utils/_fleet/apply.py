@@ -371,9 +371,13 @@ class _Run:
 
 def is_in_doubt(error: ParticleError) -> bool:
     """Whether what failed may yet be as declared, so that only another look can tell."""
-    writes = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
-    # A success that cannot be read, as often as it was asked for.
-    return _is_likely_done(error) or (writes and error.code == "bad_response")
+    return _is_likely_done(error) or has_given_up(error)
+
+
+def has_given_up(error: ParticleError) -> bool:
+    """Whether a write has met a success that cannot be read, as often as it was repeated."""
+    repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
+    return repeated and error.code == "bad_response"
 
 
 def _is_likely_done(error: ParticleError) -> bool:

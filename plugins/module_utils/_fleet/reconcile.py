@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
     Applied,
     apply_plan,
+    has_given_up,
     is_in_doubt,
     too_many,
 )
@@ -291,8 +292,7 @@ class _Fleet:
         applied = Applied(errors=_refusals(plan))
         self._carry_out(plan, report, applied)
         unsettled = {device for device, error in applied.errors.items() if is_in_doubt(error)}
-        for device in unsettled:
-            del applied.errors[device]  # as good as those that were not reached
+        doubts = {device: applied.errors.pop(device) for device in unsettled}  # as good as those that were not reached
         unsettled |= self._may_have_brought(plan) & applied.done
         applied.done -= unsettled
         if not unsettled or applied.stopped is not None:
@@ -307,7 +307,11 @@ class _Fleet:
         applied.done |= settled
         applied.wrote |= bool(settled)
         applied.errors.update(_refusals(second_plan))
-        self._carry_out(second_plan, no_report, applied)
+        # What was repeated already is not begun once more.
+        given_up = {device: error for device, error in doubts.items() if has_given_up(error) and device not in settled}
+        applied.errors.update(given_up)
+        left = tuple(device for device in second_plan.devices if device.id not in given_up)
+        self._carry_out(replace(second_plan, devices=left), no_report, applied)
         return applied
 
     def _may_have_brought(self, plan: Plan) -> set[str]:
