@@ -120,12 +120,17 @@ def _networks(before: State, manifest: Mapping[str, Any], refused: Collection[st
 
 
 def _gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
-    """The gateways among the devices. Of one that is not ours to have the cloud tells no id, and it is left out."""
+    """The gateways among the devices. Of one that is not ours to have the cloud tells no id, and it is left out.
+
+    Unless it is in the product already, and only its claim is not ours.
+    """
     for record in manifest["devices"]:
         mesh = record.get("mesh", {})
         if (mesh.get("network"), mesh.get("role")) == (network, "gateway"):
             device = id_of(before, record)
-            if device is not None and ("id" in record or device not in refused):
+            if device is None:
+                continue
+            if "id" in record or device not in refused or before["devices"][device]["product"] == PRODUCT_ID:
                 yield device
 
 

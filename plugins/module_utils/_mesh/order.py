@@ -18,8 +18,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 Seat = Optional[Membership]  # noqa: UP045 - pylint takes the other spelling for a sum, and a text for no use
 
-NO_LIMITS: Mapping[str, int] = {}
-
 
 @dataclass(frozen=True)
 class Order:
@@ -64,7 +62,7 @@ def order_of(
     staying: Mapping[str, int],
     *,
     one_gateway: Set[str] = frozenset(),
-    room: Mapping[str, int] = NO_LIMITS,
+    room: Mapping[str, int] | None = None,
     told: Set[str] = frozenset(),
 ) -> Order:
     """The order of ``moves``, which say of each device where it is and where it belongs; both may be the same.
@@ -79,7 +77,7 @@ def order_of(
     events: dict[tuple[str, str], set[str]] = {}
     """Each happens when the last of its devices has gone."""
     for network, traffic in _traffic(moves, staying, told).items():
-        if len(traffic.gateways_in) + len(traffic.nodes_in) > room.get(network, len(moves)):
+        if len(traffic.gateways_in) + len(traffic.nodes_in) > (room or {}).get(network, len(moves)):
             left = ("left", network)
             events[left] = traffic.nodes_out
             for device in traffic.gateways_in | traffic.nodes_in:
