@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     alone = "only_full: a proof that runs under MESHFLEET_FULL=1 alone, because it is long or wants the rights of root"
     config.addinivalue_line("markers", alone)
     config.addinivalue_line("markers", "full: a long proof, whose counts grow under MESHFLEET_FULL=1")
+    config.addinivalue_line("markers", "timeout: seconds that a proof may take, heeded where pytest-timeout is there")
     config.addinivalue_line("markers", "real_server: needs the compatible cloud from npm, which `make test` installs")
 
 
