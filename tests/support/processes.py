@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +19,21 @@ START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
 
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
 
 class ProcessFailed(AssertionError):
     """A child process did not do what the test needs; the message carries all it printed."""
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: ask the system for an end when the process that started it is gone.
+
+    ansible-test forks for each test and ends that without a farewell, so no fixture is torn down there.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ChildProcess:
@@ -37,7 +52,13 @@ class ChildProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - terminate() closes it
         try:
             self._process = subprocess.Popen(
-                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent,
             )
         except OSError:
             self._log.close()

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from support.paths import TESTS
 from support.processes import ChildProcess, ProcessFailed, running
 
 
@@ -66,3 +70,28 @@ def test_a_child_that_is_never_ready_fails_in_bounded_time(tmp_path: Path) -> No
 def test_a_program_that_does_not_exist_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         ChildProcess([tmp_path / "nothing"])
+
+
+def test_a_child_ends_with_a_process_that_says_no_farewell() -> None:
+    leaves = textwrap.dedent("""
+        import os, sys
+        from support.processes import ChildProcess
+        print(ChildProcess([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
+        os._exit(0)
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", leaves], env={**os.environ, "PYTHONPATH": str(TESTS)}, stdout=subprocess.PIPE, check=True
+    )
+    assert ends(int(done.stdout), within=10)
+
+
+def ends(pid: int, *, within: float) -> bool:
+    """Whether a process of somebody else's is at its end within so many seconds."""
+    try:
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([end], [], [], within)[0])
+    finally:
+        os.close(end)
