@@ -37,7 +37,10 @@ def _end_with_parent() -> None:
 
 
 class ChildProcess:
-    """One running child. What it prints goes to a file, so that it never blocks on a full pipe."""
+    """One running child. What it prints goes to a file, so that it never blocks on a full pipe.
+
+    Start it in a thread that lasts as long as it is needed: Linux ends it with the thread that started it.
+    """
 
     def __init__(
         self,

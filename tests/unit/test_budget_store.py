@@ -8,7 +8,6 @@ Where no clock is turned, all goes by that of the Redis, as it does in real life
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -247,16 +246,23 @@ def test_no_word_of_a_password_is_in_what_is_said_of_a_store(hasty: None, url: s
     assert error.__suppress_context__
 
 
-def test_a_store_that_is_started_anew_meanwhile_ends_nothing(own_store: RedisServer) -> None:
+def test_a_store_that_is_started_anew_meanwhile_ends_nothing(
+    own_store: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     budget = budget_in(own_store)
     budget.take(LIST)
     own_store.stop()
-    back = threading.Timer(0.3, own_store.start)
-    back.start()
-    try:
-        assert budget.take(LIST) == 0
-    finally:
-        back.join()
+    pauses: list[float] = []
+
+    def start_it_in_the_second(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            monkeypatch.undo()
+            own_store.start()
+
+    monkeypatch.setattr(time, "sleep", start_it_in_the_second)
+    assert budget.take(LIST) == 0
+    assert len(pauses) == 2
 
 
 def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
