@@ -49,7 +49,17 @@ def test_a_login_is_read_as_the_tool_has_left_it(tmp_path: Path, keys: dict[str,
     assert "tools-token" not in repr(profile)
 
 
-@pytest.mark.parametrize("content", ['{"username": "demo@example.com"}', '{"access_token": null}', "[]", '"text"'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"username": "demo@example.com"}',
+        '{"access_token": null}',
+        '{"access_token": ""}',
+        '{"access_token": 7}',
+        "[]",
+        '"text"',
+    ],
+)
 def test_a_tool_that_is_logged_out_has_no_login(tmp_path: Path, content: str) -> None:
     log_in(tmp_path, content=content)
     assert read_profile("particle", tmp_path) is None
@@ -64,7 +74,8 @@ def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, co
     path = log_in(tmp_path, content=content)
     with pytest.raises(ParticleError) as caught:
         read_profile("particle", tmp_path)
-    assert (caught.value.code, str(path) in caught.value.message) == ("conflict", True)
+    assert (caught.value.code, caught.value.message) == ("conflict", f"The profile in {path} cannot be read.")
+    assert caught.value.hint == "Log in with the tool again, or give credentials by other options."
     assert "tools-token" not in f"{caught.value.as_failure()}"
 
 
@@ -72,8 +83,9 @@ def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, co
     "name", ["", ".", "..", "../other", "a/b", "/etc/passwd", "a b", "a\n", "-x", ".hidden", "a\x00"]
 )
 def test_a_name_leads_to_no_other_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ParticleError, match="cannot be the name of a profile"):
+    with pytest.raises(ParticleError, match="cannot be the name of a profile") as caught:
         read_profile(name, tmp_path)
+    assert (caught.value.code, caught.value.hint) == ("conflict", "Correct profile.")
 
 
 # For which cloud

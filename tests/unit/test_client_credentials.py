@@ -65,6 +65,17 @@ def test_a_refusal_is_about_the_client_comes_once_and_speaks_of_no_password(
     assert len(scripted_cloud.requests) == 1
 
 
+def test_a_client_that_is_not_accepted_is_told_with_what_to_check(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant"})
+    with pytest.raises(ParticleError) as caught:
+        LOGIN.obtain(http, {}, {})
+    assert caught.value.message == (
+        "Could not obtain an access token for client my-product-1234: "
+        "the cloud does not accept its id or secret; it answered 400."
+    )
+    assert caught.value.hint == "Check client_id and client_secret."
+
+
 @pytest.mark.parametrize(
     ("client", "codes"),
     [
@@ -93,4 +104,5 @@ def test_it_has_a_name_and_no_account() -> None:
 
 
 def test_another_scope_is_another_login() -> None:
-    assert LOGIN.identity() != CUSTOMER.identity()
+    assert LOGIN.identity() == ("client_credentials", "my-product-1234", "s3cret-of-the-client", "")
+    assert CUSTOMER.identity() == (*LOGIN.identity()[:3], "customer=jane@example.com")

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from token_cloud import GRANT, turned_conversation
@@ -125,6 +127,29 @@ def test_all_mistakes_are_told_at_once() -> None:
         "invalid_client_secret",
         "otp_refused",
         "otp_refused",
+    ]
+
+
+def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None:
+    empty = PasswordLogin("", "", Client("x", ""), otp="12345", otp_secret="?").problems()
+    assert [problem.message for problem in empty] == [
+        "The username is empty.",
+        "The password is empty.",
+        "client_id 'x' is none: 3 to 40 letters, digits, hyphens and underscores.",
+        "client_secret is empty, or holds spaces or control characters.",
+        "otp is no code of 6 digits.",
+        "otp_secret cannot be used: the secret is no base32.",
+    ]
+    assert [problem.hint for problem in empty[-2:]] == [
+        "Give it in quotes, or leading zeros are lost.",
+        "Give the secret that the account showed as text beside its QR code.",
+    ]
+    assert [PasswordLogin("a b", password).problems()[0].message for password in ("x\n", "x")] == [
+        "The username 'a b' holds spaces, line breaks or control characters."
+    ] * 2
+    assert [PasswordLogin(USERNAME, password).problems()[0].message for password in ("x\n", "x\ty")] == [
+        "The password ends with a line break.",
+        "The password holds a control character.",
     ]
 
 
@@ -361,6 +386,10 @@ def test_a_wrong_code_is_told_as_such_and_sent_once(
     with pytest.raises(ParticleError) as caught:
         PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain(turned, {}, {})
     assert (caught.value.code, caught.value.status, caught.value.route) == ("otp_refused", status, TOKEN_ROUTE)
+    assert caught.value.message == (
+        "Could not obtain an access token for demo@example.com: "
+        f"the cloud does not accept the one-time code; it answered {status}."
+    )
     assert "clock" in caught.value.hint
     assert not [secret for secret in ("001234", MFA_TOKEN) if secret in f"{caught.value.as_failure()}"]
     assert len(scripted_cloud.requests) == 2
@@ -388,6 +417,20 @@ def test_a_code_is_never_sent_twice_the_second_login_waits_for_the_next(
     assert sent == [code_for(OTP_SECRET, period_at(begin) + number) for number in range(3)]
     assert clock.now - begin < 60
     assert clock.now % 30 == 0, "no longer than it has to"
+
+
+@pytest.mark.parametrize(("used", "waits"), [(-1, False), (0, True), (1, True), (2, False)])
+def test_a_code_of_this_half_minute_or_of_the_next_is_used_up_and_one_from_further_on_is_of_another_clock(
+    turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, used: int, waits: bool
+) -> None:
+    asking_for_a_code(scripted_cloud)
+    now = period_at(clock.now)
+    memory: dict[str, object] = {"otp_period": now + used}
+    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).obtain(turned, {}, memory)
+    sent = now + used + 1 if waits else now
+    assert scripted_cloud.requests[1].form["otp"] == code_for(OTP_SECRET, sent)
+    assert bool(clock.slept) is waits
+    assert memory == {"otp_period": sent, "keep_until": (sent + 1) * 30}
 
 
 def test_in_the_next_half_minute_nobody_waits(turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
@@ -435,5 +478,11 @@ def test_a_login_tells_whose_it_is_and_nothing_else() -> None:
     login = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT)
     assert login.names == (USERNAME, "my-client")
     assert login.account == (USERNAME, PASSWORD)
+    assert login.identity() == ("password", USERNAME, "my-client", "s3cret", PASSWORD, "", "")
     assert ReadyToken(TOKEN).names == ("", "")
     assert ReadyToken(TOKEN).account is None
+
+
+@pytest.mark.parametrize("other", [{"otp": "001234"}, {"otp_secret": OTP_SECRET}, {"client": MY_CLIENT}])
+def test_another_code_secret_or_client_is_another_login(other: dict[str, Any]) -> None:
+    assert replace(LOGIN, **other).identity() != LOGIN.identity()

@@ -42,8 +42,10 @@ def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_pass
         LOGIN.obtain(http, {}, {})
     error = caught.value
     assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
-    assert "refresh token" in error.message
-    assert "log in again" in error.hint
+    assert error.message == (
+        "Could not obtain an access token from the refresh token: the cloud does not accept it; it answered 400."
+    )
+    assert error.hint == ("A refresh token is good once, and ends about 14 days after its access token: log in again.")
     assert "password" not in f"{error.as_failure()}"
     assert len(scripted_cloud.requests) == 1
 
@@ -59,12 +61,16 @@ def test_any_other_refusal_is_told_as_what_it_is(
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain(http, {}, {})
     assert caught.value.code == code
+    assert "Could not obtain an access token from the refresh token" in caught.value.message
 
 
 @pytest.mark.parametrize("value", ["", " ", f"{REFRESH}\n", f" {REFRESH}", "two words", "a\x00"])
 def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None:
     (problem,) = RefreshToken(value, CLIENT).problems()
-    assert problem.code == "token_invalid"
+    assert (problem.code, problem.message) == ("token_invalid", "The refresh token is empty or holds spaces.")
+    assert problem.hint == (
+        "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
+    )
     assert REFRESH not in f"{problem.as_failure()}"
 
 
@@ -90,4 +96,5 @@ def test_neither_token_nor_secret_is_shown_anywhere() -> None:
 def test_it_has_a_client_and_no_account() -> None:
     assert LOGIN.names == ("", "my-product-1234")
     assert LOGIN.account is None
-    assert LOGIN.identity() != RefreshToken("other", CLIENT).identity()
+    assert LOGIN.identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", REFRESH)
+    assert RefreshToken(None, CLIENT).identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", "")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from token_cloud import PASSWORD, USERNAME, token, turned_conversation
 from turned_clock import TurnedClock
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.two_step import TwoStepLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
@@ -46,6 +48,12 @@ def test_the_password_goes_as_json_and_the_session_as_bearer(http: Http, scripte
     assert second.headers["Authorization"] == f"Bearer {SESSION}"
     assert (second.body, second.query) == (b"", {})
     assert (http.usage.requests, http.usage.writes) == (2, 0)
+
+
+def test_the_token_is_a_bearer_token_and_hidden_from_then_on(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    two_steps(scripted_cloud)
+    assert LOGIN.obtain(http, {}, {}) == Grant(token(1), "bearer", None)
+    assert http.redact(token(1)) == "********"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +101,8 @@ def test_a_no_of_the_first_step_is_a_refused_login_and_comes_once(
     scripted_cloud.answer("POST", "/session", status, json=said)
     error = refusal(http)
     assert (error.code, error.status, error.route) == ("invalid_credentials", status, "POST /session")
+    assert error.message.startswith(f"Could not obtain an access token for {USERNAME}: ")
+    assert error.message.endswith("That is how this flow refuses a username or a password.")
     assert len(scripted_cloud.requests) == 1
     assert http.usage.requests == 1
 
@@ -125,8 +135,11 @@ def test_an_answer_without_a_session_points_at_the_addresses(
 ) -> None:
     scripted_cloud.answer("POST", "/session", json=answer)
     error = refusal(http)
-    assert (error.code, "holds no session" in error.message) == ("bad_response", True)
-    assert "session_login_url" in error.hint
+    assert (error.code, error.message) == (
+        "bad_response",
+        f"Could not obtain an access token for {USERNAME}: the answer holds no session.",
+    )
+    assert error.hint == "Check session_login_url and session_token_url."
 
 
 @pytest.mark.parametrize("answer", [[], "ok", {}, {"access_token": None}, {"access_token": ""}, {"access_token": 7}])
@@ -136,7 +149,10 @@ def test_an_answer_without_a_token_points_at_the_addresses(
     scripted_cloud.answer("POST", "/session", json={"auth_token": {"token": SESSION}})
     scripted_cloud.answer("GET", "/session/token", json=answer)
     error = refusal(http)
-    assert (error.code, "holds no access token" in error.message) == ("bad_response", True)
+    assert (error.code, error.message) == (
+        "bad_response",
+        f"Could not obtain an access token for {USERNAME}: the answer holds no access token.",
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
@@ -166,7 +182,8 @@ def test_a_password_does_not_follow_a_redirect(http: Http, scripted_cloud: Scrip
 def test_what_is_no_address_is_refused_before_any_request_and_not_repeated(name: str, url: str) -> None:
     (problem,) = replace(LOGIN, **{name: url}).problems()
     assert problem.code == "not_a_cloud"
-    assert f"session_{name}" in problem.message
+    assert problem.message == f"session_{name} is neither an address nor a path that starts with a slash."
+    assert problem.hint == f"Correct session_{name}."
     assert "s3cret" not in f"{problem.as_failure()}"
 
 
@@ -186,13 +203,14 @@ def test_the_password_is_shown_nowhere() -> None:
     redact = Redactor()
     LOGIN.teach(redact)
     assert PASSWORD not in repr(LOGIN)
-    assert redact(PASSWORD) == "********"
+    basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+    assert redact(f"{PASSWORD} {basic}") == "******** ********"
 
 
 def test_it_has_an_account_and_no_client() -> None:
     assert LOGIN.names == (USERNAME, "")
     assert LOGIN.account == (USERNAME, PASSWORD)
-    assert LOGIN.identity() != replace(LOGIN, password="other").identity()
+    assert LOGIN.identity() == ("session", USERNAME, PASSWORD, "/session", "/session/token")
 
 
 def test_both_steps_count_against_the_budget_of_the_conversation(scripted_cloud: ScriptedCloud, http: Http) -> None:
