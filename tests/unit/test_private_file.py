@@ -166,6 +166,7 @@ def test_a_link_is_not_followed_and_what_it_leads_to_is_left_alone(path: Path, l
     with pytest.raises(ParticleError) as caught:
         save(path, secret="other")
     assert caught.value.code == "conflict"
+    assert caught.value.message.startswith(f"{path.with_name(link)} cannot be used: ")
     assert target.exists() is exists
     assert not exists or read(target) == {"secret": SECRET}
 
@@ -181,12 +182,14 @@ def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path,
     path.write_bytes(content)
     error = refusal(path)
     assert (error.code, error.hint) == ("conflict", "Restore or remove it.")
+    assert error.message == f"{path} is damaged: it holds no JSON object."
     assert path.read_bytes() == content
 
 
 def test_a_folder_is_no_file(path: Path) -> None:
     path.mkdir(0o700)
-    assert refusal(path).code == "conflict"
+    error = refusal(path)
+    assert (error.code, error.message, error.hint) == ("conflict", f"{path} is no file.", "Name a file.")
 
 
 def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> None:
@@ -197,7 +200,7 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> Non
 def test_a_file_in_a_folder_that_is_not_there_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ParticleError, match="No such file or directory") as caught:
         save(tmp_path / "missing" / "secrets.json")
-    assert "folder of your own" in caught.value.hint
+    assert caught.value.hint == "Name a file in a folder of your own that exists and can be written to."
 
 
 def test_a_file_that_is_not_there_is_empty_and_looking_makes_none(path: Path) -> None:

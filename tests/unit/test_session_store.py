@@ -358,7 +358,12 @@ def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "expanduser", homeless)
     error = error_of(lambda: session_file({}))
-    assert (error.code, "HOME is not set" in error.message) == ("conflict", True)
+    assert (error.code, error.message) == (
+        "conflict",
+        "Logins are shared through ~/.cache/meshfleet.particle, which cannot be used: "
+        "HOME is not set, and the system knows no home of this user.",
+    )
+    assert error.hint == "Name a folder of your own by XDG_CACHE_HOME, or give a ready access token."
 
 
 # Dead tokens, and those of one's own
@@ -498,6 +503,7 @@ def test_logins_lie_where_the_system_keeps_what_need_not_last(
     environment = {"XDG_RUNTIME_DIR": "", **{name: str(tmp_path / name) for name in given_names}}
     assert session_file(environment) == tmp_path / used / "meshfleet.particle" / "sessions.json"
     assert mode(tmp_path / used / "meshfleet.particle") == 0o700
+    assert session_file(environment).parent.is_dir(), "a folder that is there already is as good"
 
 
 def test_without_a_runtime_folder_they_lie_in_the_cache_of_the_user(
@@ -520,7 +526,10 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, permission
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: stranger)
-    assert "not yours alone" in error_of(lambda: session_file({"XDG_CACHE_HOME": str(tmp_path)})).message
+    assert error_of(lambda: session_file({"XDG_CACHE_HOME": str(tmp_path)})).message == (
+        f"Logins are shared through {tmp_path}/meshfleet.particle, which cannot be used: "
+        "it is not yours alone to write to."
+    )
 
 
 def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
