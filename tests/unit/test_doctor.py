@@ -74,6 +74,11 @@ def statuses(result: dict[str, Any]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in result["checks"]}
 
 
+def messages(result: dict[str, Any]) -> dict[str, str]:
+    """What each check says, but for the clock, whose seconds depend on the moment."""
+    return {check["name"]: check["message"] for check in result["checks"] if check["name"] != "clock"}
+
+
 def examined(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
     """The result, after making sure of what holds for all: order, one token request, and no secret."""
     if login is not None:
@@ -132,6 +137,24 @@ def test_a_good_login_is_tried_looked_at_and_ended_again(
     assert cloud.requests[1].form["expires_in"] == "300"
 
 
+def test_each_check_says_in_a_sentence_what_it_has_seen(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    well(granting(cloud, token(1)), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
+    host = turned.connection.api_url.removeprefix("http://")
+    result = examined(turned, store, LOGIN)
+    assert messages(result) == {
+        "credentials": "They have the right shape.",
+        "host": f"{host} answers as a Particle cloud does.",
+        "tls": "The connection is not encrypted.",
+        "login": "The cloud accepts them.",
+        "token": f"A token of {USERNAME}; it has no end.",
+        "scopes": "Name a product to see whether the token reaches its devices.",
+        "listing": "Not asked for.",
+    }
+    assert {check["hint"] for check in result["checks"]} == {""}
+
+
 def test_the_simulator_is_a_healthy_cloud_and_is_left_as_it_was(
     simulator: Simulator, tmp_path: Path, no_proxies: None
 ) -> None:
@@ -154,9 +177,12 @@ def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud
     ("facts", "words"),
     [
         ({"expires_at": None}, "it has no end"),
+        ({"expires_in": None}, "it has no end"),
         ({}, "its end is not known"),
         ({"expires_in": 864000}, "it ends in 10 days"),
         ({"expires_in_days": 10}, "it ends in 10 days"),
+        ({"expires_in_days": 2.6}, "it ends in 3 days"),
+        ({"expires_in_days": 2}, "it ends in 48.0 hours"),
         ({"expires_in_days": 0.5}, "it ends in 12.0 hours"),
     ],
 )
@@ -169,8 +195,14 @@ def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
     well(cloud, **facts)
     result = examined(turned, store, READY)
     assert result["checks"][5]["message"] == f"A token of {USERNAME}; {words}."
-    assert statuses(result)["login"] == "skipped"
+    assert (statuses(result)["login"], messages(result)["login"]) == ("skipped", "There is a ready token.")
     assert trail(cloud) == [f"GET {CURRENT}", f"GET {CURRENT}", "GET /v1/user"]
+
+
+def test_an_account_may_have_no_name(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+    cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", json={})
+    result = examined(turned, store, READY)
+    assert messages(result)["token"] == "A token of an unnamed account; its end is not known."
 
 
 @pytest.mark.parametrize(
@@ -178,6 +210,7 @@ def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
     [
         (400, {"error": "unauthorized", "error_description": "No."}, "an API user, or one with limited scope"),
         (403, {"ok": False}, "an API user, or one with limited scope"),
+        (400, {"ok": False}, "an account that the cloud does not name"),
         (404, {"ok": False}, "an account that the cloud does not name"),
     ],
 )
@@ -186,7 +219,7 @@ def test_a_token_that_may_not_say_whose_it_is_is_no_failure(
 ) -> None:
     cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", status, json=said)
     result = examined(turned, store, READY)
-    assert (result["code"], words in result["checks"][5]["message"]) == (None, True)
+    assert (result["code"], messages(result)["token"]) == (None, f"A token of {words}; its end is not known.")
 
 
 def test_without_credentials_only_the_cloud_is_looked_at(
@@ -194,7 +227,10 @@ def test_without_credentials_only_the_cloud_is_looked_at(
 ) -> None:
     result = examined(turned, store, None, product="field-logger")
     assert result["code"] is None
-    assert [name for name, status in statuses(result).items() if status == "ok"] == ["host", "clock"]
+    found = statuses(result)
+    assert (found.pop("host"), found.pop("clock"), set(found.values())) == ("ok", "ok", {"skipped"})
+    assert messages(result)["credentials"] == "No credentials are given: only the cloud is looked at."
+    assert messages(result)["login"] == messages(result)["token"] == "No credentials are given."
     assert trail(cloud) == [f"GET {CURRENT}"]
 
 
@@ -308,7 +344,7 @@ def test_a_secret_of_the_client_that_is_given_is_recognised_by_one_token_request
     result = examined(turned, store, READY, client=Client("my-client", "another"))
     check = failed_at(result, "token", "not_a_token")
     assert "the secret of client my-client" in check["message"]
-    assert cloud.requests[2].form["grant_type"] == "client_credentials"
+    assert cloud.requests[2].form == {"grant_type": "client_credentials", "expires_in": "300"}
     assert cloud.requests[3].headers["Authorization"] == f"Bearer {token(2)}"
 
 
@@ -326,6 +362,15 @@ def test_on_a_cloud_that_says_little_a_token_that_works_is_enough(
     scripted_cloud.answer("GET", CURRENT, 404, body="Not Found", repeat=True).answer("GET", DEVICES, json=[])
     result = examined(turned, store, READY)
     assert (statuses(result)["host"], statuses(result)["token"], result["code"]) == ("ok", "ok", None)
+    assert messages(result)["token"] == "The cloud takes the token; it does not say more about it."
+
+
+def test_a_token_that_is_forbidden_to_look_at_itself_is_told_so_and_tried_nowhere_else(
+    turned: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    cloud.answer("GET", CURRENT, 403, json={"ok": False}).answer("GET", DEVICES, json=[])
+    failed_at(examined(turned, store, READY), "token", "forbidden")
+    assert cloud.seen("GET", DEVICES) == []
 
 
 @pytest.mark.parametrize(
@@ -401,7 +446,11 @@ def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
     monkeypatch.setattr(http, "call", lambda *_unused, **__: Answer(200, {}))
     result = examined(http, store, None)
     assert (statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
-    assert "cloud.example.com is not checked" in result["diagnosis"]
+    assert result["diagnosis"] == (
+        "The certificate of cloud.example.com is not checked. "
+        "Set validate_certs to true, and give ca_path where it is needed."
+    )
+    assert messages(result)["tls"] == "The certificate of cloud.example.com is not checked."
 
 
 @pytest.mark.parametrize("login", [LOGIN, ClientCredentials(CLIENT), READY])
@@ -422,8 +471,13 @@ def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
     result = undiagnosed(ParticleError("malformed_password", "Only a username is given.", hint="Give both."))
     assert result["code"] == "malformed_password"
     assert result["diagnosis"] == "Only a username is given. Give both."
-    assert [check["status"] for check in result["checks"]] == ["fail", *["skipped"] * 7]
-    assert tuple(check["name"] for check in result["checks"]) == CHECKS
+    assert result["changed"] is False
+    after = "Not looked at, because of the failure before it."
+    assert [tuple(check.values()) for check in result["checks"]] == [
+        ("credentials", "fail", "Only a username is given.", "Give both."),
+        *((name, "skipped", after, "") for name in CHECKS[1:]),
+    ]
+    assert {tuple(check) for check in result["checks"]} == {("name", "status", "message", "hint")}
 
 
 def test_no_secret_is_in_the_representation_of_a_patient() -> None:
