@@ -17,6 +17,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
     TOKEN_ROUTE,
     ParticleError,
     Redactor,
+    Refusal,
+    perhaps,
     read_refusal,
     refused,
 )
@@ -278,6 +280,55 @@ def test_the_token_of_the_second_login_step_is_not_quoted() -> None:
 )
 def test_the_words_are_found_in_the_order_of_the_official_client(body: Any, text: str) -> None:
     assert read_refusal(json.dumps(body).encode()).text == text
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (b"", Refusal("", "", "empty")),
+        (b" \r\n", Refusal("", "", "empty")),
+        (b"Not Found", Refusal("", "Not Found", "text")),
+        (b'{"error": "cut', Refusal("", '{"error": "cut', "text")),
+        (b"K\xfcche", Refusal("", "K\ufffdche", "text")),
+        (b"\n<p>Bad</p> gateway", Refusal("", "\n Bad  gateway", "html")),
+        (b"<SCRIPT>\nvar a = 1\n</SCRIPT>Log in<style>p{}</style>", Refusal("", " Log in ", "html")),
+        (b"[1]", Refusal("", "", "json")),
+        (b'{"error": "invalid_grant"}', Refusal("invalid_grant", "invalid_grant", "json", {"error": "invalid_grant"})),
+        (b'{"error": "Not a word"}', Refusal("", "Not a word", "json", {"error": "Not a word"})),
+    ],
+)
+def test_a_body_of_any_form_is_told_apart_from_the_others(body: bytes, refusal: Refusal) -> None:
+    assert read_refusal(body) == refusal
+
+
+def test_a_refusal_says_what_failed_why_and_what_was_answered() -> None:
+    empty, page = error_for(503, b""), error_for(502, "<html>Bad Gateway</html>")
+    assert empty.message.endswith(": the cloud failed; it answered 503 without a word.")
+    assert page.message.endswith(": the cloud failed; it answered 502 with a web page instead of data.")
+    assert error_for(503, {"error": "oops"}).message.endswith(": the cloud failed; it answered 503 (oops).")
+    asked = error_for(400, {"error": "name must be shorter"})
+    assert asked.message.endswith(": the cloud refused; it answered 400 (name must be shorter).")
+    assert asked.hint == "Correct what the cloud names; when it names nothing, ask whoever runs it."
+
+
+def test_what_the_cloud_answered_stays_with_the_error() -> None:
+    assert error_for(400, {"error": "oops", "more": 1}).answer == {"error": "oops", "more": 1}
+    assert error_for(400, b"").answer == ParticleError("internal", "No answer.").answer == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("netwrok", "; perhaps network is meant"),
+        ("NETWORK", "; perhaps network is meant"),
+        ("network_", "; perhaps network is meant"),
+        ("zzz", ""),
+        (37, ""),
+        (None, "; perhaps none is meant"),
+    ],
+)
+def test_a_word_that_is_nearly_a_known_one_is_told_which(word: Any, words: str) -> None:
+    assert perhaps(word, ["networks", "network", "name", "none"]) == words
 
 
 def test_a_fault_of_the_cloud_and_a_refusal_are_told_apart_in_words() -> None:
