@@ -182,7 +182,7 @@ def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud
         ({"expires_in": 864000}, "it ends in 10 days"),
         ({"expires_in_days": 10}, "it ends in 10 days"),
         ({"expires_in_days": 2.6}, "it ends in 3 days"),
-        ({"expires_in_days": 2}, "it ends in 48.0 hours"),
+        ({"expires_in_days": 1.9}, "it ends in 45.6 hours"),
         ({"expires_in_days": 0.5}, "it ends in 12.0 hours"),
     ],
 )
