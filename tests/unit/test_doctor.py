@@ -247,7 +247,8 @@ def test_what_can_be_seen_offline_is_told_before_any_request(
 
 def test_a_client_secret_in_the_place_of_a_token_is_recognised_at_once(turned: Http, store: SessionStore) -> None:
     result = examined(turned, store, ReadyToken(CLIENT.secret), client=CLIENT)
-    failed_at(result, "credentials", "not_a_token")
+    check = failed_at(result, "credentials", "not_a_token")
+    assert check["message"] == "What is given as access_token is the secret of the OAuth client."
     assert turned.usage.requests == 0
 
 
@@ -426,7 +427,8 @@ def test_a_token_that_cannot_be_ended_is_a_warning_of_the_login(
     result = examined(turned, store, LOGIN)
     check = result["checks"][CHECKS.index("login")]
     assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
-    assert "within five minutes" in check["hint"]
+    assert check["message"].startswith("A token was obtained. Could not ")
+    assert check["hint"] == "It ends by itself within five minutes, if the cloud agrees."
 
 
 def test_without_a_place_for_logins_there_is_none_and_the_rest_is_looked_at(turned: Http, cloud: ScriptedCloud) -> None:
@@ -451,6 +453,32 @@ def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
         "Set validate_certs to true, and give ca_path where it is needed."
     )
     assert messages(result)["tls"] == "The certificate of cloud.example.com is not checked."
+
+
+def test_a_certificate_that_is_trusted_is_told_so_and_so_is_a_cloud_without_a_clock(
+    store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = Http(Connection("https://cloud.example.com"), sleep=clock.sleep, clock=clock)
+    monkeypatch.setattr(http, "call", lambda *_unused, **__: Answer(200, {}))
+    result = examined(http, store, None)
+    assert (statuses(result)["tls"], messages(result)["tls"]) == ("ok", "The certificate is trusted.")
+    found = result["checks"][CHECKS.index("clock")]
+    assert (found["status"], found["message"]) == ("skipped", "The cloud does not say what time it is.")
+
+
+def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_host(
+    store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untrusted(*_unused: Any, **__: Any) -> Answer:
+        raise ParticleError("tls_untrusted", "The certificate is self-signed.", hint="Give ca_path.")
+
+    http = Http(Connection("https://cloud.example.com"), sleep=clock.sleep, clock=clock)
+    monkeypatch.setattr(http, "call", untrusted)
+    result = examined(http, store, LOGIN)
+    check = failed_at(result, "tls", "tls_untrusted")
+    assert (check["message"], check["hint"]) == ("The certificate is self-signed.", "Give ca_path.")
+    assert (statuses(result)["host"], messages(result)["host"]) == ("ok", "cloud.example.com answers.")
+    assert messages(result)["login"] == "Not looked at, because of the failure before it."
 
 
 @pytest.mark.parametrize("login", [LOGIN, ClientCredentials(CLIENT), READY])
