@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import base64
 import datetime
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+    end_of,
     expiry,
     fingerprint,
     is_alive,
@@ -56,6 +59,16 @@ def self_hosted(cloud: ScriptedCloud, status: int = 404, said: dict[str, Any] | 
     return cloud
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock shows another time than that of Greenwich."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "ELSEWHERE-5:30")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 # Fingerprint and expiry
 
 
@@ -69,13 +82,31 @@ def test_a_fingerprint_tells_tokens_apart_and_gives_nothing_away() -> None:
     ("expires_in", "moment"),
     [(None, None), (0, None), (1, "2026-02-01T00:00:00Z"), (90 * 86400, "2026-05-01T23:59:59Z")],
 )
-def test_the_end_is_a_moment_in_universal_time_or_unknown(expires_in: int | None, moment: str | None) -> None:
+def test_the_end_is_a_moment_in_universal_time_or_unknown(
+    elsewhere: None, expires_in: int | None, moment: str | None
+) -> None:
     assert expiry(expires_in, NOW) == moment
+    assert expiry(expires_in, NOW.astimezone()) == moment
 
 
-def test_the_zone_of_the_clock_does_not_matter() -> None:
-    elsewhere = NOW.astimezone(datetime.timezone(datetime.timedelta(hours=5, minutes=30)))
-    assert expiry(1, elsewhere) == expiry(1, NOW)
+@pytest.mark.parametrize(
+    ("facts", "end"),
+    [
+        ({"expires_at": "2026-05-01T00:00:00Z"}, "2026-05-01T00:00:00Z"),
+        ({"expires_at": "2026-05-01T00:00:00Z", "expires_in": 60}, "2026-05-01T00:00:00Z"),
+        ({"expires_at": None, "expires_in": 60}, "1970-01-01T00:02:40Z"),
+        ({"expires_in": "60"}, "1970-01-01T00:02:40Z"),
+        ({"expires_in": 0}, None),
+        ({"expires_in": None}, None),
+        ({"expires_in": "soon"}, None),
+        ({"expires_at": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_cloud_says_the_end_as_a_moment_or_as_what_is_left_or_not_at_all(
+    elsewhere: None, facts: dict[str, Any], end: str | None
+) -> None:
+    assert end_of(facts, 100.0) == end
 
 
 @pytest.mark.parametrize(
@@ -92,7 +123,7 @@ def test_the_zone_of_the_clock_does_not_matter() -> None:
         (120, None),
     ],
 )
-def test_a_moment_is_so_and_so_far_away_or_no_moment(moment: Any, seconds: float | None) -> None:
+def test_a_moment_is_so_and_so_far_away_or_no_moment(elsewhere: None, moment: Any, seconds: float | None) -> None:
     assert seconds_until(moment, 100.0) == seconds
 
 
@@ -190,16 +221,20 @@ def test_where_no_token_revokes_itself_the_account_is_asked_for(http: Http, scri
     with pytest.raises(ParticleError) as caught:
         revoke(http, TOKEN, None)
     assert (caught.value.code, caught.value.route) == ("unsupported", "DELETE /v1/access_tokens/current")
-    assert "username and password" in caught.value.hint
+    assert caught.value.message == "Could not revoke the access token: this cloud lets no token revoke itself."
+    assert caught.value.hint == "Give username and password of the account beside access_token."
     assert f"DELETE {BY_VALUE}" not in trail(scripted_cloud)
 
 
 def test_a_revocation_that_did_not_take_effect_is_not_believed(http: Http, scripted_cloud: ScriptedCloud) -> None:
     self_hosted(scripted_cloud).answer("GET", DEVICES, json=[], repeat=True)
     scripted_cloud.answer("DELETE", BY_VALUE, json={"ok": True})
-    with pytest.raises(ParticleError, match="yet the token still works") as caught:
+    with pytest.raises(ParticleError) as caught:
         revoke(http, TOKEN, ACCOUNT)
-    assert caught.value.code == "cloud_error"
+    assert (caught.value.code, caught.value.route) == ("cloud_error", "DELETE /v1/access_tokens/:token")
+    assert caught.value.message == (
+        "Could not revoke the access token: the cloud said so, and yet the token still works."
+    )
 
 
 @pytest.mark.parametrize(("status", "said"), [(401, "Bad password"), (400, "Unknown user"), (503, "Wrong password")])
