@@ -21,8 +21,8 @@ def judged(folder: Path, **files: tuple[int, int]) -> subprocess.CompletedProces
     }
     path = folder / "report.json"
     path.write_text(json.dumps(report))
-    tool = [sys.executable, str(TESTS / "tools" / "branches.py"), str(path)]
-    return subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
+    tool = [sys.executable, str(TESTS / "tools" / "branches.py"), "report.json", "plugins"]
+    return subprocess.run(tool, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_nine_branches_in_ten_are_enough_and_fewer_are_not(tmp_path: Path) -> None:
@@ -32,6 +32,17 @@ def test_nine_branches_in_ten_are_enough_and_fewer_are_not(tmp_path: Path) -> No
 
 def test_a_report_without_branches_is_a_failure(tmp_path: Path) -> None:
     assert judged(tmp_path, a=(0, 0)).returncode == 1
+
+
+def test_a_file_that_no_test_has_run_is_a_failure(tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins" / "lookup"
+    plugins.mkdir(parents=True)
+    for name in ("run.py", "forgotten.py", "README.md"):
+        (plugins / name).touch()
+    done = judged(tmp_path, **{"plugins/lookup/run.py": (10, 10)})
+    assert done.returncode == 1
+    assert "No test has run plugins/lookup/forgotten.py." in done.stdout
+    assert done.stdout.count("No test has run") == 1
 
 
 def test_the_five_lowest_files_are_named_with_the_lowest_first(tmp_path: Path) -> None:
