@@ -8,11 +8,9 @@ Private to this collection. Everything that reaches a cloud passes :meth:`Http.c
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import enum
 import json as jsonlib
 import os
-import random
 import threading
 import time
 import traceback
@@ -28,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
     read_refusal,
     refused,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._patience import Passing, Patience, retry_after
 from ansible_collections.meshfleet.particle.plugins.module_utils._proxies import proxies_for
 
 try:
@@ -72,8 +71,6 @@ class Retry(enum.Enum):
 
 
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
-_ATTEMPTS = 5
-_LONGEST_PAUSE = 30.0
 _NAP = 1.0
 DEAD_TOKEN = ("token_invalid", "token_expired")
 _FOUND = 200
@@ -131,57 +128,6 @@ class Answer:
 
     status: int
     data: Any
-
-
-class _Passing(Exception):
-    """An attempt that failed in a way that another attempt may not; ``wait`` as the cloud asked, in seconds."""
-
-    def __init__(
-        self, error: ParticleError, *, unsent: bool, wait: float | None = None, too_fast: bool = False
-    ) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.unsent = unsent
-        self.wait = wait
-        self.too_fast = too_fast
-
-
-class _Patience:
-    """After what pauses one request is sent again, and when it has been enough."""
-
-    def __init__(self, doing: str, max_wait: float) -> None:
-        self._doing = doing
-        self._max_wait = max_wait
-        self._failures = 0
-        self._refusals = 0
-        self._waited = 0.0
-        """For as long as the cloud was too busy, in seconds."""
-
-    def pause_after(self, passing: _Passing) -> float:
-        """Seconds to wait before the next attempt. :raises ParticleError: when there shall be none."""
-        if passing.wait is not None and passing.wait > self._max_wait:
-            raise _too_long(passing.error, self._doing, passing.wait, self._max_wait) from None
-        if passing.too_fast and passing.wait != 0:
-            return self._pause_while_busy(passing)
-        self._failures += 1
-        if self._failures == _ATTEMPTS:
-            raise passing.error from None
-        return min(_pause(self._failures), self._max_wait) if passing.wait is None else passing.wait
-
-    def _pause_while_busy(self, passing: _Passing) -> float:
-        """The cloud is busy, not broken: who is told to wait and does so has not failed, as often as it may be."""
-        left = self._max_wait - self._waited
-        self._refusals += 1
-        pause = min(_pause(self._refusals), left) if passing.wait is None else passing.wait
-        if left <= 0 or pause > left:
-            raise _busy(passing.error, self._doing, self._waited, self._max_wait) from None
-        self._waited += pause
-        return pause
-
-
-def _pause(number: int) -> float:
-    """Seconds that are ours to choose: about twice as many each time, and never the same."""
-    return min(2.0 ** min(number, 10), 2 * _LONGEST_PAUSE) * random.uniform(0.25, 0.5)
 
 
 class Http:
@@ -290,7 +236,7 @@ class Http:
             "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
             "auth": self._auth(basic),
         }
-        token, renewed, patience = self._token, basic is not None, _Patience(doing, self.connection.max_wait)
+        token, renewed, patience = self._token, basic is not None, Patience(doing, self.connection.max_wait)
         while True:
             self.before_request()
             self._wait_for_budget(route)
@@ -299,7 +245,7 @@ class Http:
                 self.usage.writes += writes
             try:
                 return self._attempt(route, doing, arguments, private)
-            except _Passing as passing:
+            except Passing as passing:
                 may_repeat = retry is Retry.SAFE or (retry is Retry.UNSENT and passing.unsent)
                 if not may_repeat and not passing.unsent and writes and retry is not Retry.NEVER:
                     raise _ambiguous(passing.error, doing) from None
@@ -332,7 +278,7 @@ class Http:
         return True
 
     def _attempt(self, route: str, doing: str, arguments: Mapping[str, Any], private: bool) -> Answer:
-        """Send once. :raises _Passing: when another attempt may end better."""
+        """Send once. :raises Passing: when another attempt may end better."""
         connection = self.connection
         try:
             response = self._session.request(
@@ -356,9 +302,9 @@ class Http:
             if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
                 raise refusal
             if response.status_code in (*_TOO_FAST, *_PASSING):
-                wait = _retry_after(response.headers.get("Retry-After"))
+                wait = retry_after(response.headers.get("Retry-After"))
                 too_fast = response.status_code in _TOO_FAST
-                raise _Passing(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
+                raise Passing(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
             raise refusal
         return self._read(response.status_code, body, route, doing, private)
 
@@ -376,7 +322,7 @@ class Http:
                 status=status,
                 route=route,
             )
-            raise _Passing(garbled, unsent=False) from None
+            raise Passing(garbled, unsent=False) from None
         if isinstance(data, dict) and data.get("ok") is False:
             redact = _tell_nothing if private else self.redact
             raise refused(status, body, route=route, doing=doing, redact=redact)
@@ -404,9 +350,9 @@ class Http:
             cause = f"{host} did not answer within {self.connection.timeout:g} seconds"
         else:
             cause = f"{host} broke the connection before it had answered"
-        return _Passing(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
+        return Passing(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
 
-    def _wait_before_retry(self, passing: _Passing, wait: float) -> None:
+    def _wait_before_retry(self, passing: Passing, wait: float) -> None:
         with self._lock:
             self.usage.retries += 1
         with self._throttled if passing.too_fast or passing.wait is not None else contextlib.nullcontext():
@@ -456,19 +402,6 @@ def _fill(template: str, values: Mapping[str, object]) -> str:
     return "/".join(parts)
 
 
-def _retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header, in either of its two forms."""
-    if not header:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        when = email.utils.parsedate_to_datetime(header)
-        return max(0.0, when.timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
-
-
 def _never_connected(error: requests.RequestException) -> bool:
     """Whether the failure came before a connection stood, so that nothing can have been sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
@@ -478,25 +411,6 @@ def _never_connected(error: requests.RequestException) -> bool:
 def _tell_nothing(text: str) -> str:
     """Stands in for the redactor where the cloud's words must not be passed on at all."""
     return "its words are kept back, they may hold a secret"
-
-
-def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) -> ParticleError:
-    return ParticleError(
-        "rate_limited",
-        f"Could not {doing}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
-        status=error.status,
-        route=error.route,
-    )
-
-
-def _busy(error: ParticleError, doing: str, waited: float, max_wait: float) -> ParticleError:
-    return ParticleError(
-        "rate_limited",
-        f"Could not {doing}: the cloud is too busy, and still was after {waited:.0f} seconds of waiting. "
-        f"All waits for one request may last max_wait ({max_wait:g}).",
-        status=error.status,
-        route=error.route,
-    )
 
 
 def _ambiguous(error: ParticleError, doing: str) -> ParticleError:

@@ -33,6 +33,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("module_utils", "_http"): 2,
     ("module_utils", "_errors"): 0,
     ("module_utils", "_budget"): 1,
+    ("module_utils", "_patience"): 1,
     ("module_utils", "_proxies"): 1,
     ("module_utils", "_validation"): 1,
     ("doc_fragments",): 0,
