@@ -12,6 +12,7 @@ from particle_simulator.model import CELLULAR_PLATFORMS, WIFI_PLATFORMS, Device
 
 BORON = 13
 PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
+"""How serial numbers begin, by platform. Very old devices have none (endpoints.yml, device shapes)."""
 ID_PREFIX = "e00fce68"
 """The first digits of the ids of Gen 3 devices, as in the examples of the facts."""
 
@@ -34,12 +35,13 @@ def _boxed(device_id: str, platform_id: int, number: int, random: Random, now: f
     """A device with the identifiers that its label would show."""
     bits = random.getrandbits(96)
     cellular = platform_id in CELLULAR_PLATFORMS
+    prefix = PREFIXES.get(platform_id)
     mac = f"{bits & 0xFFFFFF:06X}"
     handshake = now - 60.0 - (bits >> 24 & 0xFFFFF) / 10
     return Device(
         id=device_id,
         platform_id=platform_id,
-        serial_number=f"{PREFIXES.get(platform_id, 'XXX')}HAB{number:09d}",
+        serial_number=f"{prefix}HAB{number:09d}" if prefix else None,
         imei=f"352753{number:09d}" if cellular else None,
         iccid=f"89014103{number:012d}" if cellular else None,
         mac_wifi=f"94:94:4A:{mac[:2]}:{mac[2:4]}:{mac[4:]}" if platform_id in WIFI_PLATFORMS else None,

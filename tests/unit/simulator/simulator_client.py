@@ -47,7 +47,7 @@ def device_id(number: int) -> str:
 
 
 FREE = [device_id(number) for number in range(1, 7)]
-OFFLINE, WIFI, FOREIGN, ELSEWHERE, PROTECTED, QUARANTINED = (device_id(number) for number in range(20, 26))
+OFFLINE, WIFI, FOREIGN, ELSEWHERE, PROTECTED, QUARANTINED, OLD = (device_id(number) for number in range(20, 27))
 UNKNOWN = "e00fce68ffffffffffffffff"
 PRODUCT = "/v1/products/31337"
 DEVICES = f"{PRODUCT}/devices"
@@ -65,6 +65,7 @@ FLEET: list[dict[str, Any]] = [
     ),
     {"id": OFFLINE, "online": False},
     {"id": WIFI, "platform_id": 12},
+    {"id": OLD, "platform_id": 0},
     {"id": FOREIGN, "owner": OTHER[0]},
     {"id": ELSEWHERE, "product_id": 40000},
     {"id": PROTECTED, "device_protection": {"status": "active"}},

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import requests
-from simulator_client import FOREIGN, FREE, OFFLINE, UNKNOWN, WIFI, Cloud, User
+from simulator_client import FOREIGN, FREE, OFFLINE, OLD, UNKNOWN, WIFI, Cloud, User
 
 
 def is_permission_denied(answer: requests.Response) -> bool:
@@ -56,6 +56,11 @@ def test_given_a_wifi_device_then_it_has_a_mac_address_and_no_sim(demo: User) ->
     body = demo.get(f"/v1/devices/{WIFI}")
     assert body["mac_wifi"].count(":") == 5
     assert not body.keys() & {"iccid", "imei"}
+
+
+def test_given_a_very_old_device_then_it_has_no_serial_number(demo: User) -> None:
+    claim(demo, OLD)
+    assert "serial_number" not in demo.get(f"/v1/devices/{OLD}")
 
 
 def test_given_an_unclaimed_product_device_then_the_account_route_reads_it_too(demo: User) -> None:
