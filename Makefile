@@ -16,6 +16,7 @@ LINK   := .collections/ansible_collections/meshfleet/particle
 REAL   := .cache/real_server
 CLIENT := .cache/official_client
 BROWSER := .cache/browser
+FILE_BY_FILE := --dist loadfile --no-loadscope-reorder
 SITE   := .cache/docs
 IMPORTER := .cache/importer
 
@@ -73,11 +74,11 @@ types: setup ## static types
 
 .PHONY: unit
 unit: setup packages ## tests of the parts
-	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
+	python -m pytest -n 2 $(FILE_BY_FILE) tests/unit
 
 .PHONY: integration
 integration: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
-	python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration
+	python -m pytest -n 3 $(FILE_BY_FILE) tests/integration
 
 .PHONY: picture
 picture: setup ## draw the network of docs/guide_mesh.md anew, from a run of the demo
@@ -115,7 +116,7 @@ coverage: MEASURED := tests/unit $(addprefix tests/integration/test_,examples.py
 coverage: setup packages ## unit tests and the examples of the documentation once more, measured; fails below 90 % of branches
 	rm -rf .cache/coverage
 	mkdir -p .cache/coverage
-	coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(MEASURED)
+	coverage run -m pytest -n 2 $(FILE_BY_FILE) $(MEASURED)
 	coverage combine --quiet
 	coverage report
 	coverage json --quiet -o .cache/coverage/report.json
