@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What an inventory costs: ratios of CPU time, and memory; no wall times."""
+"""What an inventory costs: list calls alone, ratios of CPU time, and memory; no wall times."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from support.counts import count
-from support.fleet_files import fleet_file
-from support.inventories import cost_of, inventory_file
+from support.fleet_files import device_id, fleet_file
+from support.inventories import cost_of, inventory_file, read_from
 from support.plays import cloud_environment
 from support.simulator import running_simulator
 
+LIST = "GET /v1/products/:p/devices"
 GROUPED: dict[str, Any] = {"group_by": ["platform", "network", "mesh_role", "online"]}
 KEYED: dict[str, Any] = {
     "keyed_groups": [
@@ -59,3 +60,29 @@ def test_a_large_fleet_fits_into_memory(tmp_path: Path) -> None:
         cost = cost_of(inventory_file(tmp_path, **GROUPED), cloud_environment(cloud.url), home=tmp_path)
     assert cost["hosts"] == size
     assert cost["megabytes"] < megabytes
+
+
+@pytest.mark.full
+def test_an_inventory_is_one_list_call_for_a_hundred_devices_and_one_more(tmp_path: Path) -> None:
+    size = count(quick=1_000, full=10_000)
+    with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
+        inventory = read_from(cloud, tmp_path, **GROUPED)
+        by_route = {route: number for route, number in cloud.stats()["by_route"].items() if number}
+    assert len(inventory.hosts) == size
+    assert by_route == {"POST /oauth/token": 1, "GET /v1/products/:p": 1, LIST: size // 100 + 1}
+
+
+@pytest.mark.full
+def test_an_inventory_does_not_lose_a_device_that_reconnects_meanwhile(tmp_path: Path) -> None:
+    size = count(quick=301, full=1_001)
+    with running_simulator("--fleet", fleet_file(tmp_path, size), "--churn", "20") as cloud:
+        inventory = read_from(cloud, tmp_path)
+    assert {variables["particle"]["id"] for variables in inventory.hosts.values()} == {
+        device_id(number) for number in range(size)
+    }
+
+
+def test_smaller_pages_are_more_calls(tmp_path: Path) -> None:
+    with running_simulator("--fleet", fleet_file(tmp_path, 120)) as cloud:
+        assert len(read_from(cloud, tmp_path, page_size=50).hosts) == 120
+        assert cloud.stats()["by_route"][LIST] == 4

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from support.counts import count
 from support.fleet_files import device_id, fleet_file
-from support.inventories import Inventory, inventory_file, read_inventory
+from support.inventories import inventory_file, read_from, read_inventory, rename
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
@@ -43,28 +41,11 @@ def cloud(_fleet: Simulator) -> Simulator:
     return _fleet
 
 
-def read(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
-    env = cloud_environment(cloud.url)
-    return read_inventory(inventory_file(folder, **options), env, *args, home=folder).succeeded()
-
-
-def rename(cloud: Simulator, device: str, name: str) -> None:
-    """By the owner, as any tool does it."""
-    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
-    token = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=30).json()
-    requests.put(
-        f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
-        json={"name": name},
-        headers={"Authorization": f"Bearer {token['access_token']}"},
-        timeout=30,
-    ).raise_for_status()
-
-
 class TestHosts:
     """One for each device, with what the cloud tells of it."""
 
     def test_are_called_by_name_or_id_and_know_their_device(self, cloud: Simulator, tmp_path: Path) -> None:
-        hosts = read(cloud, tmp_path).hosts
+        hosts = read_from(cloud, tmp_path).hosts
         assert len(hosts) == 123
         assert {"unit-000000", "unit-000119", device_id(901), device_id(902), device_id(903)} <= hosts.keys()
         variables = hosts["unit-000001"]
@@ -120,11 +101,11 @@ class TestHosts:
 
     def test_are_those_that_the_filters_let_through(self, cloud: Simulator, tmp_path: Path) -> None:
         filters = {"networks": ["net-0001"], "quarantined": False, "online": True}
-        assert len(read(cloud, tmp_path, filters=filters).hosts) == 18
+        assert len(read_from(cloud, tmp_path, filters=filters).hosts) == 18
         assert cloud.stats()["by_route"][LIST] == 1
 
     def test_can_be_called_by_their_serial_numbers(self, cloud: Simulator, tmp_path: Path) -> None:
-        hosts = read(cloud, tmp_path, hostnames=["serial_number", "id"]).hosts
+        hosts = read_from(cloud, tmp_path, hostnames=["serial_number", "id"]).hosts
         assert all(re.fullmatch(r"B40HAB\d{9}", name) for name in hosts)
 
 
@@ -132,7 +113,7 @@ class TestGroups:
     """By keys, without a template."""
 
     def test_are_by_key_and_value(self, cloud: Simulator, tmp_path: Path) -> None:
-        groups = read(cloud, tmp_path, group_by=LABELS).groups
+        groups = read_from(cloud, tmp_path, group_by=LABELS).groups
         sizes = {name: len(hosts) for name, hosts in groups.items()}
         assert sizes["product_field_logger"] == sizes["platform_boron"] == sizes["development_false"] == 123
         assert (sizes["network_net_0000"], sizes["network_net_0001"]) == (100, 20)
@@ -143,7 +124,7 @@ class TestGroups:
         assert not [name for name in groups if "mesh_net" in name]
 
     def test_are_made_by_the_constructed_features_on_top(self, cloud: Simulator, tmp_path: Path) -> None:
-        inventory = read(
+        inventory = read_from(
             cloud,
             tmp_path,
             filters={"name": "unit-00000*"},
@@ -160,32 +141,6 @@ class TestGroups:
         inventory = read_inventory(file, cloud_environment(cloud.url), home=tmp_path)
         assert "colour" in inventory.stderr
         assert cloud.stats()["requests"] == 0
-
-
-class TestCost:
-    """List calls alone."""
-
-    @pytest.mark.full
-    def test_is_one_list_call_for_a_hundred_devices_and_one_more(self, tmp_path: Path) -> None:
-        size = count(quick=1_000, full=10_000)
-        with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
-            inventory = read(cloud, tmp_path, group_by=LABELS)
-            by_route = {route: number for route, number in cloud.stats()["by_route"].items() if number}
-        assert len(inventory.hosts) == size
-        assert by_route == {"POST /oauth/token": 1, "GET /v1/products/:p": 1, LIST: size // 100 + 1}
-
-    @pytest.mark.full
-    def test_does_not_lose_a_device_that_reconnects_meanwhile(self, tmp_path: Path) -> None:
-        size = count(quick=301, full=1_001)
-        with running_simulator("--fleet", fleet_file(tmp_path, size), "--churn", "20") as cloud:
-            inventory = read(cloud, tmp_path)
-        assert {variables["particle"]["id"] for variables in inventory.hosts.values()} == {
-            device_id(number) for number in range(size)
-        }
-
-    def test_grows_with_smaller_pages(self, cloud: Simulator, tmp_path: Path) -> None:
-        assert len(read(cloud, tmp_path, page_size=50).hosts) == 123
-        assert cloud.stats()["by_route"][LIST] == 4
 
 
 class TestSources:
@@ -213,7 +168,7 @@ class TestSources:
     def test_of_a_file_that_has_only_accounts_are_those_of_the_accounts(self, cloud: Simulator, tmp_path: Path) -> None:
         account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
         for at_the_top in ({}, {"account_devices": False}):
-            hosts = read(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts
+            hosts = read_from(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts
             assert len(hosts) == 123
             assert "on_the_desk" not in hosts
 
@@ -222,10 +177,10 @@ class TestSources:
         self, cloud: Simulator, tmp_path: Path, at_the_top: dict[str, Any]
     ) -> None:
         account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
-        assert len(read(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts) == 124
+        assert len(read_from(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts) == 124
 
     def test_of_one_account_are_its_product_and_its_own(self, cloud: Simulator, tmp_path: Path) -> None:
-        hosts = read(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
+        hosts = read_from(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
         assert len(hosts) == 124
         assert hosts["on_the_desk"]["particle"]["product"] is None
 
@@ -281,117 +236,6 @@ class TestSources:
         assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
 
 
-class TestCache:
-    """Ansible's own, one entry for each file."""
-
-    def options(self, folder: Path, plugin: str = "ansible.builtin.jsonfile", **more: Any) -> dict[str, Any]:
-        return {"cache": True, "cache_plugin": plugin, "cache_connection": str(folder / "cache"), **more}
-
-    def test_that_is_warm_needs_neither_cloud_nor_token(self, tmp_path: Path) -> None:
-        options = self.options(tmp_path, group_by=LABELS)
-        with running_simulator("--fleet", fleet_file(tmp_path, 30)) as cloud:
-            first = read(cloud, tmp_path, "--graph", **options)
-            warm = read_inventory(
-                inventory_file(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
-            ).succeeded()
-            asked = cloud.stats()["requests"]
-            read(cloud, tmp_path, "--graph", **options)
-            assert cloud.stats()["requests"] == asked
-        off = read_inventory(
-            inventory_file(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
-        ).succeeded()
-        assert first.stdout == warm.stdout == off.stdout
-        assert "unit-000029" in off.stdout
-
-    def test_is_renewed_on_request(self, cloud: Simulator, tmp_path: Path) -> None:
-        options = self.options(tmp_path)
-        read(cloud, tmp_path, **options)
-        rename(cloud, device_id(3), "renamed")
-        assert "unit-000003" in read(cloud, tmp_path, **options).hosts
-        assert "renamed" in read(cloud, tmp_path, "--list", "--flush-cache", **options).hosts
-        assert "renamed" in read(cloud, tmp_path, **options).hosts
-
-    def test_is_renewed_in_the_midst_of_a_play(self, cloud: Simulator, tmp_path: Path) -> None:
-        options = self.options(tmp_path)
-        read(cloud, tmp_path, **options)
-        rename(cloud, device_id(3), "renamed")
-        tasks = [
-            {"name": "Before", "ansible.builtin.debug": {"msg": "{{ groups['all'] }}"}},
-            {"name": "Refresh", "ansible.builtin.meta": "refresh_inventory"},
-            {"name": "After", "ansible.builtin.debug": {"msg": "{{ groups['all'] }}"}},
-        ]
-        run = run_playbook(
-            [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
-            env=cloud_environment(cloud.url),
-            args=["-i", str(inventory_file(tmp_path, **options))],
-        ).succeeded()
-        assert "renamed" not in run.result("Before")["msg"]
-        assert "renamed" in run.result("After")["msg"]
-
-    def test_is_of_no_use_to_a_file_that_asks_for_something_else(self, cloud: Simulator, tmp_path: Path) -> None:
-        assert len(read(cloud, tmp_path, **self.options(tmp_path)).hosts) == 123
-        assert len(read(cloud, tmp_path, **self.options(tmp_path, filters={"online": False})).hosts) == 12
-        grouped = read(cloud, tmp_path, **self.options(tmp_path, filters={"online": False}, group_by=["online"]))
-        assert len(grouped.groups["online_false"]) == 12
-        assert cloud.stats()["by_route"]["GET /v1/products/:p"] == 2
-
-    def test_of_one_cloud_is_of_no_use_to_another(self, tmp_path: Path) -> None:
-        options = self.options(tmp_path)
-        named = [[{"id": device_id(1), "name": name, "product_id": PRODUCT_ID}] for name in ("here", "there")]
-        for number, fleet in enumerate(named):
-            (tmp_path / f"fleet-{number}.json").write_text(json.dumps(fleet))
-        with (
-            running_simulator("--fleet", str(tmp_path / "fleet-0.json")) as here,
-            running_simulator("--fleet", str(tmp_path / "fleet-1.json")) as there,
-        ):
-            assert set(read(here, tmp_path, **options).hosts) == {"here"}
-            assert set(read(there, tmp_path, **options).hosts) == {"there"}
-            profile = {"access_token": "not-needed-when-warm", "apiUrl": there.url}
-            (tmp_path / ".particle").mkdir()
-            (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
-            asked = there.stats()["requests"]
-            by_profile = read_inventory(inventory_file(tmp_path, **options), {}, home=tmp_path).succeeded()
-            assert set(by_profile.hosts) == {"there"}
-            assert there.stats()["requests"] == asked
-
-    def test_of_one_account_is_of_no_use_to_another_that_the_environment_names(self, tmp_path: Path) -> None:
-        other = {"username": "workshop@example.com", "password": "another-passw0rd"}
-        (tmp_path / "accounts.json").write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))
-        owned = [
-            {"id": device_id(n), "name": f"of-{n}", "owner": who} for n, who in ((1, USERNAME), (2, other["username"]))
-        ]
-        (tmp_path / "fleet.json").write_text(json.dumps(owned))
-        file = inventory_file(tmp_path, **self.options(tmp_path, account_devices=True))
-        with running_simulator(
-            *("--fleet", str(tmp_path / "fleet.json"), "--accounts", str(tmp_path / "accounts.json"))
-        ) as cloud:
-            mine = cloud_environment(cloud.url)
-            theirs = cloud_environment(cloud.url, **other)
-            nobodys = {"PARTICLE_API_URL": cloud.url}
-            found = [set(read_inventory(file, env, home=tmp_path).succeeded().hosts) for env in (mine, theirs, nobodys)]
-        assert found == [{"of-1"}, {"of-2"}, {"of-2"}]
-
-    def test_holds_no_secret(self, cloud: Simulator, tmp_path: Path) -> None:
-        options = self.options(tmp_path, username=USERNAME, password=PASSWORD)
-        env = {"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
-        (tmp_path / "run").mkdir()
-        read_inventory(inventory_file(tmp_path, **options), env, home=tmp_path).succeeded()
-        sessions = json.loads((tmp_path / "run" / "meshfleet.particle" / "sessions.json").read_text())
-        (token,) = (login["token"] for login in sessions["logins"].values())
-        kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
-        assert len(kept) == 1
-        assert device_id(1) in kept[0]
-        for secret in (token, PASSWORD, "mobile_secret"):
-            assert secret not in kept[0]
-
-    def test_that_holds_rubbish_is_read_anew(self, cloud: Simulator, tmp_path: Path) -> None:
-        options = self.options(tmp_path)
-        read(cloud, tmp_path, **options)
-        (file,) = (tmp_path / "cache").iterdir()
-        file.write_text(json.dumps({"recipe": "x", "content": "y"}))
-        assert len(read(cloud, tmp_path, **options).hosts) == 123
-
-
 class TestHostileNames:
     """What somebody typed into the cloud runs nothing."""
 
@@ -439,7 +283,7 @@ class TestHostileNames:
     @pytest.mark.parametrize("name", ["localhost", "all", "ungrouped", "platform_boron", "127.0.0.1"])
     def test_become_no_host_that_means_something(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
         rename(cloud, device_id(3), name)
-        inventory = read(cloud, tmp_path, group_by=["platform"])
+        inventory = read_from(cloud, tmp_path, group_by=["platform"])
         assert name not in inventory.hosts
         assert inventory.hosts[device_id(3)]["particle"]["name"] == name
 
@@ -449,17 +293,6 @@ def test_a_refused_login_shows_no_secret(cloud: Simulator, tmp_path: Path) -> No
     inventory = read_inventory(file, {"PARTICLE_API_URL": cloud.url}, "--list", "-vvvv", home=tmp_path)
     assert "does not accept this username and password" in " ".join(inventory.stderr.split())
     assert "wr0ng-canary-pass" not in inventory.stdout + inventory.stderr
-
-
-def test_a_list_that_changes_meanwhile_is_told_and_not_kept(cloud: Simulator, tmp_path: Path) -> None:
-    pages = ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {"d": 1})
-    bodies = [{"devices": [{"id": name * 24} for name in names], "meta": {"total_pages": 2}} for names in pages]
-    cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": body} for body in bodies])
-    options = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
-    inventory = read_inventory(inventory_file(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
-    assert "may be missing" in " ".join(inventory.stderr.split())
-    assert len(inventory.hosts) == 4
-    assert len(read(cloud, tmp_path, **options).hosts) == 123
 
 
 def test_the_files_of_an_inventory_need_no_more_than_to_be_readable(cloud: Simulator, tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from support.paths import TESTS
 from support.playbooks import ansible_environment
-from support.simulator import PRODUCT_SLUG
+from support.plays import cloud_environment
+from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator
 
 RUN_SECONDS = 280.0
 
@@ -74,6 +77,25 @@ def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path)
         check=False,
     )
     return Inventory(done.returncode, done.stdout, done.stderr)
+
+
+def read_from(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
+    """What a file with these options says of a cloud, after making sure that it was read without a complaint."""
+    return read_inventory(
+        inventory_file(folder, **options), cloud_environment(cloud.url), *args, home=folder
+    ).succeeded()
+
+
+def rename(cloud: Simulator, device: str, name: str) -> None:
+    """By the owner, as any tool does it, while the inventory is not looking."""
+    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+    token = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=30).json()
+    requests.put(
+        f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
+        json={"name": name},
+        headers={"Authorization": f"Bearer {token['access_token']}"},
+        timeout=30,
+    ).raise_for_status()
 
 
 def cost_of(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:

@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, RecordingHttp, client, device_id
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
@@ -23,7 +19,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, MemberPlan, Shared
 from support.scripted import ScriptedCloud
@@ -314,68 +309,6 @@ class TestImport:
         plans = [renamed(device, imports=True, add_groups=frozenset({"north"})) for device in (ONE, TWO)]
         assert apply(http, *plans).done == {TWO}
         assert scripted_cloud.seen("PUT", DEVICES)[0].json["devices"] == [TWO]
-
-
-class TestHalving:
-    """A batch that is refused is halved: some of its devices may be at fault, or none."""
-
-    @staticmethod
-    def halved(
-        devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000
-    ) -> tuple[Applied, int]:
-        """What becomes of ``devices`` when no part may hold a culprit or more than ``largest``, and the requests."""
-        sent = []
-
-        class Refusing(Http):
-            def call(self, route: str, **arguments: Any) -> Answer:
-                part = arguments["json"]["devices"]
-                sent.append(part)
-                if culprits.intersection(part) or len(part) > largest:
-                    raise ParticleError("cloud_error", f"No, not {len(part)}.", status=status)
-                return Answer(200, {"ok": True})
-
-        with closing(Refusing(Connection("http://cloud.invalid"), workers=1)) as http:
-            changing = tuple(grouped(device, "north") for device in devices)
-            applied = apply_plan(http, OURS, Plan((), (), changing, {}), ledger)
-        return applied, len(sent)
-
-    @given(st.integers(1, 1000), st.data(), st.sampled_from([400, 404, 413]))
-    def test_up_to_three_culprits_among_a_thousand_are_found(
-        self, count: int, data: st.DataObject, status: int
-    ) -> None:
-        places = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=min(3, count)))
-        devices = [device_id(number) for number in range(count)]
-        culprits = {devices[place] for place in places}
-        applied, requests = self.halved(devices, culprits, status)
-        assert set(applied.errors) == culprits
-        assert applied.done == set(devices) - culprits
-        assert requests <= 1 + 2 * len(culprits) * math.ceil(math.log2(max(count, 2)))
-
-    @pytest.mark.parametrize("places", [(0, 1, 2), (0, 1, 999), (997, 998, 999), (499, 500, 501), (0, 2, 4)])
-    def test_neighbours_are_found_too(self, places: tuple[int, ...]) -> None:
-        devices = [device_id(number) for number in range(1000)]
-        culprits = {devices[place] for place in places}
-        assert set(self.halved(devices, culprits)[0].errors) == culprits
-
-    @pytest.mark.parametrize("largest", [1, 7, 100, 999])
-    def test_parts_that_are_small_enough_are_taken(self, largest: int) -> None:
-        devices = [device_id(number) for number in range(1000)]
-        applied, _unused = self.halved(devices, set(), 413, largest)
-        assert (applied.done, applied.errors) == (set(devices), {})
-
-    @pytest.mark.parametrize("count", [8, 100, 1000])
-    @pytest.mark.parametrize("status", [400, 404, 413])
-    def test_what_is_common_to_all_costs_few_requests(self, count: int, status: int) -> None:
-        devices = [device_id(number) for number in range(count)]
-        applied, requests = self.halved(devices, set(devices), status)
-        assert set(applied.errors) == set(devices)
-        assert applied.errors[devices[-1]].message == f"No, not {count}."
-        assert requests == math.ceil(2 * math.log2(count) + 4)
-
-    def test_a_refusal_of_all_by_right_is_not_halved(self) -> None:
-        devices = [device_id(number) for number in range(1000)]
-        applied, requests = self.halved(devices, set(devices), 403)
-        assert (set(applied.errors), requests) == (set(devices), 1)
 
 
 class TestGroups:
