@@ -565,6 +565,14 @@ class TestAnAnswerThatIsLost:
         assert result["changed"]
         assert run(http, data)["changed"] is False
 
+    @pytest.mark.parametrize("route", ["PUT /v1/products/:p/devices", UPDATE, SET_ORDERS])
+    def test_what_has_come_after_all_is_not_in_the_way_of_what_is_left(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str], route: str
+    ) -> None:
+        one = ids[:1]
+        simulator.set_faults([{"route": route, "effect": "truncated", "times": 5}])
+        assert_all_done(simulator, run(http, barn(one)), one)
+
     def test_a_write_that_was_repeated_in_vain_is_not_begun_once_more(self, scripted_cloud: ScriptedCloud) -> None:
         one = device_id(1)
         script(scripted_cloud, [row(one, name="old")])

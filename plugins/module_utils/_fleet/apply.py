@@ -371,10 +371,10 @@ class _Run:
 
 def is_in_doubt(error: ParticleError) -> bool:
     """Whether what failed may yet be as declared, so that only another look can tell."""
-    return _is_likely_done(error) or has_given_up(error)
+    return _is_likely_done(error) or was_repeated_in_vain(error)
 
 
-def has_given_up(error: ParticleError) -> bool:
+def was_repeated_in_vain(error: ParticleError) -> bool:
     """Whether a write has met a success that cannot be read, as often as it was repeated."""
     repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
     return repeated and error.code == "bad_response"

@@ -15,9 +15,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
     Applied,
     apply_plan,
-    has_given_up,
     is_in_doubt,
     too_many,
+    was_repeated_in_vain,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import (
@@ -307,10 +307,12 @@ class _Fleet:
         applied.done |= settled
         applied.wrote |= bool(settled)
         applied.errors.update(_refusals(second_plan))
-        # What was repeated already is not begun once more.
-        given_up = {device: error for device, error in doubts.items() if has_given_up(error) and device not in settled}
-        applied.errors.update(given_up)
-        left = tuple(device for device in second_plan.devices if device.id not in given_up)
+        # What was repeated and has moved nothing is not begun once more.
+        before = {device.id: device.changes for device in plan.devices}
+        unmoved = {device.id for device in second_plan.devices if device.changes == before.get(device.id)}
+        vain = {device: doubts[device] for device in unmoved & doubts.keys() if was_repeated_in_vain(doubts[device])}
+        applied.errors.update(vain)
+        left = tuple(device for device in second_plan.devices if device.id not in vain)
         self._carry_out(replace(second_plan, devices=left), no_report, applied)
         return applied
 
