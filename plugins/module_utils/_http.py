@@ -302,7 +302,7 @@ class Http:
             if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
                 raise refusal
             if response.status_code in (*_TOO_FAST, *_PASSING):
-                wait = retry_after(response.headers.get("Retry-After"))
+                wait = retry_after(response.headers.get("Retry-After"), self.now())
                 too_fast = response.status_code in _TOO_FAST
                 raise Passing(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
             raise refusal

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import email.utils
 import random
-import time
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 
@@ -31,7 +30,7 @@ class Patience:
     """After what pauses one request is sent again, and when it has been enough.
 
     :param doing: what the request attempts, to follow "Could not".
-    :param max_wait: the longest that it may be made to wait, in seconds.
+    :param max_wait: in seconds, the longest that one pause may be, and all together while the cloud is too busy.
     """
 
     def __init__(self, doing: str, max_wait: float) -> None:
@@ -64,15 +63,14 @@ class Patience:
         return pause
 
 
-def retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header, in either of its two forms."""
+def retry_after(header: str | None, now: float) -> float | None:
+    """Seconds of a Retry-After header, in either of its two forms; ``now`` in seconds since 1970."""
     if not header:
         return None
     if header.strip().isdecimal():
         return float(header)
     try:
-        when = email.utils.parsedate_to_datetime(header)
-        return max(0.0, when.timestamp() - time.time())
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now)
     except (ValueError, OverflowError):
         return None
 

@@ -31,4 +31,5 @@ class TurnedClock:
 
 def conversation(api_url: str, clock: TurnedClock, *, budget: Budget | None = None, **connection: Any) -> Http:
     """A conversation whose waits cost no time. `connection` as in `Connection`."""
-    return Http(Connection(api_url, **{"timeout": 5, **connection}), budget=budget, sleep=clock.sleep, clock=clock)
+    whom = Connection(api_url, **{"timeout": 5, **connection})
+    return Http(whom, budget=budget, sleep=clock.sleep, clock=clock, now=clock)
