@@ -113,7 +113,7 @@ importer: setup $(IMPORTER)/.installed ## what Galaxy says to the collection; a 
 .PHONY: coverage
 coverage: export MESHFLEET_FULL :=
 coverage: MEASURED := tests/unit $(addprefix tests/integration/test_,examples.py inventory_run.py tokens.py)
-coverage: setup packages ## unit tests and the examples of the documentation once more, measured; fails below 90 % of branches
+coverage: setup packages ## the unit tests and a part of the integration tests once more, measured; fails below 90 % of branches
 	rm -rf .cache/coverage
 	mkdir -p .cache/coverage
 	coverage run -m pytest -n 2 $(FILE_BY_FILE) $(MEASURED)

@@ -20,7 +20,7 @@ STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
 
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # found here: the child must do little
 
 
 class ProcessFailed(AssertionError):
@@ -32,8 +32,8 @@ def _end_with_parent() -> None:
 
     ansible-test forks for each test and ends that without a farewell, so no fixture is torn down there.
     """
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ChildProcess:

@@ -28,10 +28,13 @@ def main() -> int:
     shares = {name: share(file["summary"]) for name, file in report["files"].items() if file["summary"]["num_branches"]}
     for name in sorted(shares, key=lambda name: shares[name])[:LOWEST]:
         print(f"{shares[name]:6.1f} %  {name}")
-    never_run = sorted({str(path) for path in folder.rglob("*.py")} - set(report["files"]))
+    files = {str(path) for path in folder.rglob("*.py")}
+    never_run = sorted(files - set(report["files"]))
     for name in never_run:
         print(f"No test has run {name}.")
-    return 0 if total >= ENOUGH and not never_run else 1
+    if not files:
+        print(f"There is nothing to measure in {folder}.")
+    return 0 if total >= ENOUGH and files and not never_run else 1
 
 
 def share(summary: Mapping[str, int]) -> float:

@@ -9,11 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support.paths import TESTS
+
+RUN = "plugins/lookup/run.py"
 
 
 def judged(folder: Path, **files: tuple[int, int]) -> subprocess.CompletedProcess[str]:
-    """What is said of files by their covered and all branches."""
+    """What is said of a folder and of files by their covered and all branches."""
     summaries = [{"covered_branches": covered, "num_branches": total} for covered, total in files.values()]
     report = {
         "files": {name: {"summary": summary} for name, summary in zip(files, summaries, strict=True)},
@@ -25,21 +29,32 @@ def judged(folder: Path, **files: tuple[int, int]) -> subprocess.CompletedProces
     return subprocess.run(tool, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_nine_branches_in_ten_are_enough_and_fewer_are_not(tmp_path: Path) -> None:
-    assert judged(tmp_path, a=(90, 100)).returncode == 0
-    assert judged(tmp_path, a=(899, 1000)).returncode == 1
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With one file to measure."""
+    (tmp_path / "plugins" / "lookup").mkdir(parents=True)
+    (tmp_path / RUN).touch()
+    return tmp_path
 
 
-def test_a_report_without_branches_is_a_failure(tmp_path: Path) -> None:
-    assert judged(tmp_path, a=(0, 0)).returncode == 1
+def test_nine_branches_in_ten_are_enough_and_fewer_are_not(folder: Path) -> None:
+    assert judged(folder, **{RUN: (90, 100)}).returncode == 0
+    assert judged(folder, **{RUN: (899, 1000)}).returncode == 1
 
 
-def test_a_file_that_no_test_has_run_is_a_failure(tmp_path: Path) -> None:
-    plugins = tmp_path / "plugins" / "lookup"
-    plugins.mkdir(parents=True)
-    for name in ("run.py", "forgotten.py", "README.md"):
-        (plugins / name).touch()
-    done = judged(tmp_path, **{"plugins/lookup/run.py": (10, 10)})
+def test_a_report_without_branches_is_a_failure(folder: Path) -> None:
+    assert judged(folder, **{RUN: (0, 0)}).returncode == 1
+
+
+def test_a_folder_with_nothing_to_measure_is_a_failure(tmp_path: Path) -> None:
+    done = judged(tmp_path, **{RUN: (10, 10)})
+    assert (done.returncode, "nothing to measure in plugins" in done.stdout) == (1, True)
+
+
+def test_a_file_that_no_test_has_run_is_a_failure(folder: Path) -> None:
+    for name in ("forgotten.py", "README.md"):
+        (folder / "plugins" / "lookup" / name).touch()
+    done = judged(folder, **{RUN: (10, 10)})
     assert done.returncode == 1
     assert "No test has run plugins/lookup/forgotten.py." in done.stdout
     assert done.stdout.count("No test has run") == 1
