@@ -90,12 +90,10 @@ def story(cloud: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def lay(cloud: Simulator, number: int, devices: Sequence[Mapping[str, Any]], folder: Path) -> Ground:
     """The ground of a case: its account, with a product in it."""
-    form = {"grant_type": "password", "username": username(number), "password": PASSWORD}
-    login = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=TIMEOUT)
     product = requests.post(
         f"{cloud.url}/v1/user/products",
         json={"product": {"name": f"product-{number}", "platform_id": BORON}},
-        headers={"Authorization": f"Bearer {login.json()['access_token']}"},
+        headers={"Authorization": f"Bearer {cloud.access_token(username(number))}"},
         timeout=TIMEOUT,
     )
     slug = product.json()["product"]["slug"]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
@@ -158,10 +157,7 @@ def test_the_token_is_revoked_even_when_the_run_fails(simulator: Simulator) -> N
 
 
 def test_a_ready_token_is_used_and_left_alone(simulator: Simulator) -> None:
-    form = {"grant_type": "password", "username": "demo@example.com", "password": "demo-password"}
-    token = requests.post(f"{simulator.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=30).json()[
-        "access_token"
-    ]
+    token = simulator.access_token()
     run_playbook(
         "meshfleet.particle.provision",
         env={"PARTICLE_API_URL": simulator.url},

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from support.paths import COLLECTIONS, OFFICIAL_CLIENT, TESTS
 from support.plays import manifest_for
-from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
+from support.simulator import Simulator, running_simulator
 
 PROGRAMS = TESTS / "bench" / "peers"
 WORKERS = 16
@@ -93,10 +91,7 @@ def fleet_of(size: int, *flags: str) -> Iterator[Fleet]:
     `flags` are the simulator's.
     """
     with running_simulator("--fleet", str(size), *flags) as cloud, tempfile.TemporaryDirectory() as folder:
-        form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
-        answer = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=60)
-        token = str(answer.json()["access_token"])
-        yield Fleet(cloud, Path(folder) / "manifest.json", token, manifest_for(cloud, NETWORKS))
+        yield Fleet(cloud, Path(folder) / "manifest.json", cloud.access_token(), manifest_for(cloud, NETWORKS))
 
 
 def best_in_turns(size: int, *programs: Callable[[Fleet], Measured]) -> list[Measured]:

@@ -17,7 +17,7 @@ import requests
 from support.paths import TESTS
 from support.playbooks import ansible_environment
 from support.plays import cloud_environment
-from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator
+from support.simulator import PRODUCT_SLUG, Simulator
 
 RUN_SECONDS = 280.0
 
@@ -88,12 +88,10 @@ def read_from(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inv
 
 def rename(cloud: Simulator, device: str, name: str) -> None:
     """By the owner, as any tool does it, while the inventory is not looking."""
-    form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
-    token = requests.post(f"{cloud.url}/oauth/token", data=form, auth=("particle", "particle"), timeout=30).json()
     requests.put(
         f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
         json={"name": name},
-        headers={"Authorization": f"Bearer {token['access_token']}"},
+        headers={"Authorization": f"Bearer {cloud.access_token()}"},
         timeout=30,
     ).raise_for_status()
 

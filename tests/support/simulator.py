@@ -64,6 +64,13 @@ class Simulator:
         """What happens to a device behind the cloud's back, for example `powered=False`; `*` is every device."""
         self._admin("POST", f"devices/{device_id}", json=changes)
 
+    def access_token(self, username: str = USERNAME) -> str:
+        """A fresh one of an account with the usual password, got as any tool gets it."""
+        form = {"grant_type": "password", "username": username, "password": PASSWORD}
+        pair = ("particle", "particle")
+        answer = self._session.post(f"{self.url}/oauth/token", data=form, auth=pair, timeout=ADMIN_TIMEOUT)
+        return str(answer.json()["access_token"])
+
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Schedule faults, behind those that are still due; `reset` clears the schedule."""
         self._admin("POST", "faults", json=list(faults))

@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
 
 PRODUCT = "field-logger"
+OURS = Product("31337", PRODUCT, 13, None)
 BASE = "/v1/products/31337"
 DEVICES = f"{BASE}/devices"
 GROUPS = f"{BASE}/groups"
@@ -32,6 +35,11 @@ LEDGER_ROWS = (
 def device_id(number: int) -> str:
     """A device id that ends in its number."""
     return f"e00fce68{number:016x}"
+
+
+def grouped(device: str, *groups: str) -> DevicePlan:
+    """A plan that brings a device into groups."""
+    return DevicePlan(device, {"groups": ([], sorted(groups))}, add_groups=frozenset(groups))
 
 
 class RecordingHttp(Http):

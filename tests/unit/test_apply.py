@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, RecordingHttp, client, device_id
+from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, OURS, RecordingHttp, client, device_id, grouped
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
@@ -25,7 +25,6 @@ from support.scripted import ScriptedCloud
 
 IDS = [device_id(number) for number in range(1, 9)]
 ONE, TWO, THREE = IDS[:3]
-OURS = Product("31337", "field-logger", 13, None)
 DENIED = {"error": "Permission Denied", "info": "I didn't recognize that device name or ID"}
 NOBODY_ELSE = {"updated": 0, "nonmemberDeviceIds": [], "invalidDeviceIds": []}
 
@@ -39,10 +38,6 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 
 def renamed(device: str, **more: Any) -> DevicePlan:
     return DevicePlan(device, {"name": (None, "a")}, fields={"name": "a"}, **more)
-
-
-def grouped(device: str, *groups: str) -> DevicePlan:
-    return DevicePlan(device, {"groups": ([], sorted(groups))}, add_groups=frozenset(groups))
 
 
 def apply(http: RecordingHttp, *devices: DevicePlan, product: Product | None = OURS, **more: Any) -> Applied:

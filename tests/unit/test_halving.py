@@ -10,18 +10,15 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from fleet_cloud import device_id
+from fleet_cloud import OURS, device_id, grouped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
-
-OURS = Product("31337", "field-logger", 13, None)
 
 
 def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000) -> tuple[Applied, int]:
@@ -37,9 +34,7 @@ def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, larges
             return Answer(200, {"ok": True})
 
     with closing(Refusing(Connection("http://cloud.invalid"), workers=1)) as http:
-        changing = tuple(
-            DevicePlan(device, {"groups": ([], ["north"])}, add_groups=frozenset({"north"})) for device in devices
-        )
+        changing = tuple(grouped(device, "north") for device in devices)
         applied = apply_plan(http, OURS, Plan((), (), changing, {}), ledger)
     return applied, len(sent)
 

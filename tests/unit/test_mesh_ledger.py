@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from fleet_cloud import DEVICES, INSTANCES, LEDGER_ROWS, REPORTS, RecordingHttp, client, device_id, instance
+from fleet_cloud import DEVICES, INSTANCES, LEDGER_ROWS, OURS, REPORTS, RecordingHttp, client, device_id, instance
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
@@ -26,7 +26,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
-OURS = Product("31337", "field-logger", 13, None)
 OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
 BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
 NODE = Membership("barn", "node")
