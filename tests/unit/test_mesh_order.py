@@ -108,8 +108,17 @@ class TestTold:
         assert order.needs["a"] == (frozenset({"new"}),)
         assert order.needs["b"] == ()
 
-    def test_who_is_told_while_a_gateway_stays_waits_for_nobody(self) -> None:
-        assert listed(order_of(self.MOVES, {"barn": 1}, told={"a"})) == [["a", "b", "dead", "new"]]
+    def test_who_is_told_while_a_gateway_stays_waits_for_nobody_and_who_leaves_waits_for_the_telling(self) -> None:
+        assert listed(order_of(self.MOVES, {"barn": 1}, told={"a"})) == [["a", "b", "new"], ["dead"]]
+
+    @pytest.mark.parametrize("staying", [0, 1])
+    def test_a_gateway_does_not_go_while_a_node_cannot_be_told(self, staying: int) -> None:
+        assert frozenset({"a"}) in order_of(self.MOVES, {"barn": staying}, told={"a"}).needs["dead"]
+
+    def test_where_there_can_be_one_gateway_only_it_does_not_wait_for_the_telling(self) -> None:
+        order = order_of(self.MOVES, {}, told={"a"}, one_gateway={"barn"})
+        assert listed(order) == [["b", "dead"], ["new"], ["a"]]
+        assert order.needs["dead"] == ()
 
 
 class TestRoom:

@@ -599,6 +599,28 @@ class TestRepeatedRuns:
         assert "failed" not in run(http, data)
         assert gateways_told(meshed) == {frozenset({new})}
 
+    def test_a_gateway_stays_as_long_as_a_node_knows_of_no_other(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        old, new, nodes = ids[0], ids[5], ids[1:4]
+        data = declared(PRODUCT, "ledger", {"barn": ([old], nodes)})
+        run(http, {**data, "devices": [*data["devices"], {"id": new}]})
+        orders = {"network": "barn", "role": "gateway", "gateways": [new], "parameters": {}}
+        put = "PUT /v1/ledgers/mesh/instances/:device"
+        http.call(put, doing="order", at={"device": new}, json={"instance": {"data": orders}})
+        data = declared(PRODUCT, "ledger", {"barn": ([new], nodes)})
+        data["devices"].append({"id": old, "mesh": {"state": "absent"}})
+        refuse(meshed, SET_ORDERS, 403, times=3)
+        result = statuses(run(http, data))
+        assert {device: result[device] for device in [*nodes, old]} == {
+            **dict.fromkeys(nodes, "failed"),
+            old: "pending",
+        }
+        assert ordered(meshed)["barn"][old] == "gateway"
+        assert "failed" not in run(http, data)
+        assert ordered(meshed) == {"barn": of_both(([new], nodes))}
+        assert run(http, data)["changed"] is False
+
     @pytest.mark.parametrize("backend", ["ledger", "networks"])
     def test_the_second_look_of_a_run_remembers_who_has_failed(
         self, meshed: Simulator, ids: list[str], backend: str

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """In which order members move, so that no network is left with nodes and no gateway. Private to this collection.
 
-A network that keeps a gateway asks for nothing. In one whose gateways all come or change, gateways arrive before
-nodes do, before its nodes are told of them, and before other gateways go; where none is to be left, gateways go after
-the nodes. Gateways also wait for nodes to be told, and newcomers for whoever makes room for them. These last ones are
-courtesies, and yield where they stand against the others.
+A gateway goes after all nodes that stay have been told of others: they may know of no other. More is not asked of a
+network that keeps a gateway. In one whose gateways all come or change, gateways arrive before nodes do, before its
+nodes are told of them, and before other gateways go; where none is to be left, gateways go after the nodes. Newcomers
+also wait for whoever makes room for them. These last two are courtesies, and yield where they stand against the others.
 """
 
 from __future__ import annotations
@@ -82,12 +82,17 @@ def order_of(
             events[left] = traffic.nodes_out
             for device in traffic.gateways_in | traffic.nodes_in:
                 waiting[device].should.add(left)
+        exchanges = network in one_gateway
+        taught = ("taught", network)
+        events[taught] = traffic.told
+        if not exchanges:
+            for device in traffic.gateways_out:
+                for node in traffic.told:
+                    _require(waiting[device], taught, frozenset({node}))
         if traffic.staying:
             continue
         came, emptied, vacated = ("came", network), ("emptied", network), ("vacated", network)
-        events |= {came: traffic.gateways_in, vacated: traffic.gateways_out}
-        events[emptied] = traffic.nodes_out | traffic.told
-        exchanges = network in one_gateway
+        events |= {came: traffic.gateways_in, vacated: traffic.gateways_out, emptied: traffic.nodes_out}
         newcomers = frozenset(traffic.gateways_in)
         for device in traffic.gateways_out:
             waiting[device].should.add(emptied)
