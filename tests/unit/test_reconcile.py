@@ -515,6 +515,15 @@ class TestAnAnswerThatIsLost:
         assert set(statuses(result).values()) == {"changed"}
         assert http.writes == [IMPORT]
 
+    def test_an_import_that_was_carried_out_is_a_change_also_when_what_comes_after_it_fails(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        refusal = {"effect": "status", "status": 400, "body": {"error": "No."}}
+        simulator.set_faults([{"route": IMPORT, "effect": "reset_after"}, {"route": UPDATE, **refusal}])
+        result = run(http, named(ids[:1]))
+        assert statuses(result) == {ids[0]: "failed"}
+        assert result["changed"] is True
+
     @pytest.mark.parametrize("effect", ["reset_before", "html"])
     def test_an_import_that_was_not_is_made_once_more(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], effect: str

@@ -305,11 +305,11 @@ class _Fleet:
         applied.find(second_plan)
         settled = {device.id for device in second_plan.devices if not device.changed}
         applied.done |= settled
-        applied.wrote |= bool(settled)
+        planned = {device.key: device.changes for device in plan.devices}
+        unmoved = {device.id for device in second_plan.devices if device.changes == planned.get(device.key)}
+        applied.wrote |= bool(settled) or not doubts.keys() <= unmoved
         applied.errors.update(_refusals(second_plan))
         # What was repeated and has moved nothing is not begun once more.
-        before = {device.id: device.changes for device in plan.devices}
-        unmoved = {device.id for device in second_plan.devices if device.changes == before.get(device.id)}
         vain = {device: doubts[device] for device in unmoved & doubts.keys() if was_repeated_in_vain(doubts[device])}
         applied.errors.update(vain)
         left = tuple(device for device in second_plan.devices if device.id not in vain)
