@@ -219,15 +219,16 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
                 members[0]["role"] = "gateway"
             else:  # one that another slice looks after
                 network["gateways"] = [device_id(0xF0 + NETWORKS.index(name))]
-        # Nodes whose gateways cannot be had wait for them, which other tests tell: here one of them can.
-        to_be_had = [
-            record["mesh"]
-            for record in devices
-            if record.get("mesh", {}).get("network") == name and key_of(record) not in NOT_OURS
-        ]
+        # Nodes whose gateways cannot be had wait for them, and so do gateways that are to leave, which other tests
+        # tell: here one of them can be had, or nobody is declared to come.
+        declared = [record for record in devices if record.get("mesh", {}).get("network") == name]
+        to_be_had = [record["mesh"] for record in declared if key_of(record) not in NOT_OURS]
         gateways = [mesh for mesh in members if mesh["role"] == "gateway"]
         if gateways and to_be_had and not any(gateway is mesh for gateway in gateways for mesh in to_be_had):
             to_be_had[0]["role"] = "gateway"
+        if gateways and not to_be_had:
+            for record in declared:
+                del record["mesh"]
     manifest: dict[str, Any] = {"product": PRODUCT, "networks": networks, "devices": devices}
     mode = draw(st.sampled_from((None, "add", "exact")))
     return manifest if mode is None else {**manifest, "groups_mode": mode}
