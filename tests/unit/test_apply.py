@@ -307,7 +307,16 @@ class TestImport:
 
 
 class TestGroups:
-    """Groups are created first, then changed in batches."""
+    """Groups are created for those who have come, then changed in batches."""
+
+    def test_for_a_device_that_is_not_taken_no_group_is_created(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "invalidDeviceIds": [ONE]})
+        scripted_cloud.answer("POST", GROUPS, 201, json={}).answer("PUT", DEVICES, json={"ok": True})
+        devices = [replace(grouped(ONE, "north"), imports=True), replace(grouped(TWO, "south"), imports=True)]
+        assert apply(http, *devices, create_groups=("north", "south")).done == {TWO}
+        assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "south"}]
 
     def test_a_group_that_cannot_be_created_fails_those_who_need_it(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp

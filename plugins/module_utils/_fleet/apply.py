@@ -125,6 +125,7 @@ def apply_plan(
     changing = run.set_up(plan)
     run.import_into_product([device for device in changing if device.imports and not device.claims], None)
     run.import_into_product([device for device in changing if device.claims], plan.claim_user)
+    run.create_groups(plan.create_groups, changing)
     run.change_groups(changing)
     run.write_devices(changing)
     run.tear_down(plan)
@@ -150,7 +151,7 @@ class _Run:
     # --- phases ---
 
     def set_up(self, plan: Plan) -> list[DevicePlan]:
-        """Ledgers and groups, which the devices stand on: who needs one that fails, fails with it.
+        """Ledgers, which members stand on: who needs one that fails, fails with it.
 
         :returns: the devices that change, with what can still be written for them.
         """
@@ -158,23 +159,7 @@ class _Run:
         self._total = len(changing)
         self._tell()
         without = self._set_up_mesh(plan)
-        changing = [_outside_mesh(device) if device.id in without else device for device in changing]
-
-        def create(group: str) -> None:
-            members = [device.id for device in changing if group in device.add_groups]
-            self._try(members, lambda: self._create_group(group))
-
-        needed = {group for device in changing for group in device.add_groups}
-        in_parallel(create, [group for group in plan.create_groups if group in needed], self._http.workers)
-        return changing
-
-    def _create_group(self, group: str) -> None:
-        try:
-            create_group(self._http, self._in_product.id, group)
-        except ParticleError as error:
-            # Another run beside this one may have been faster (endpoints.yml: group_create, errors).
-            if error.status not in (400, 409) or group not in list_groups(self._http, self._in_product.id):
-                raise
+        return [_outside_mesh(device) if device.id in without else device for device in changing]
 
     def _set_up_mesh(self, plan: Plan) -> set[str]:
         """The members of what could not be had; each of them fails, also who was fine until now."""
@@ -225,6 +210,26 @@ class _Run:
         ids = list(keys_of)
         for start in range(0, len(ids), CHUNK):
             self._halving(send, ids[start : start + CHUNK])
+
+    def create_groups(self, groups: Sequence[str], devices: Sequence[DevicePlan]) -> None:
+        """Those that a device which has come asks for; who needs one that fails, fails with it."""
+        members: dict[str, list[str]] = {}
+        for device in self._alive(devices):
+            for group in device.add_groups:
+                members.setdefault(group, []).append(device.id)
+
+        def create(group: str) -> None:
+            self._try(members[group], lambda: self._create_group(group))
+
+        in_parallel(create, [group for group in groups if group in members], self._http.workers)
+
+    def _create_group(self, group: str) -> None:
+        try:
+            create_group(self._http, self._in_product.id, group)
+        except ParticleError as error:
+            # Another run beside this one may have been faster (endpoints.yml: group_create, errors).
+            if error.status not in (400, 409) or group not in list_groups(self._http, self._in_product.id):
+                raise
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
         """Turn after turn, and the calls for one group one after the other: who serves others comes before them."""

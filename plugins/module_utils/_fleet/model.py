@@ -144,7 +144,7 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The writes that lead from observed to declared: first ``setup`` and ``create_groups``, then the devices.
+    """The writes that lead from observed to declared: ``setup``, imports, ``create_groups``, then the rest.
 
     :param refused: devices that no write can bring where they are declared, with the reason in words.
     :param creates: the names of what is made besides, by kind, as shown to the user; ``removes`` likewise.
