@@ -298,6 +298,32 @@ def told(
     }
 
 
+class TestMembersThatCannotReadLedgersYet:
+    """Ledgers came with Device OS 6.1, and an older device comes to them by an update: it is named, not refused."""
+
+    @staticmethod
+    def plan_of(boards: Mapping[str, Board]) -> MeshPlan:
+        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), {}, boards)
+        return ledger.plan({"barn": BARN}, dict.fromkeys(boards, NODE), {}, seen)
+
+    def test_are_named_with_what_they_run(self) -> None:
+        found = self.plan_of({TWO: Board(13, "6.0.2"), THREE: Board(13, "6.1.0"), device_id(4): Board(13)})
+        assert found.refusals == ()
+        assert found.warnings == (
+            "Devices (1) run a Device OS older than 6.1 and cannot read what their network of backend ledger tells "
+            f"them until they are updated: {TWO} (6.0.2)",
+        )
+
+    def test_are_named_up_to_ten(self) -> None:
+        (warning,) = self.plan_of({device_id(number): Board(13, "4.2.0") for number in range(10, 22)}).warnings
+        assert warning.startswith("Devices (12) ")
+        assert warning.endswith(f"{device_id(19)} (4.2.0) and 2 more")
+
+    def test_do_not_matter_once_they_leave(self) -> None:
+        seen = ledger.Observed(frozenset({"mesh"}), {TWO: NODE_ORDERS}, {TWO: Board(13, "4.2.0")})
+        assert ledger.plan({}, {TWO: None}, {TWO: NODE_GROUPS}, seen).warnings == ()
+
+
 class TestParametersOfOneMember:
     """What a device alone is told stands over what its network says, key by key."""
 

@@ -702,6 +702,15 @@ class TestARetiredRegistry:
             data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:5])})
             assert run(http, data, verify="online")["networks"]["barn"]["joined"] == 5
 
+    def test_warns_once_of_devices_too_old_for_its_substitute(self, meshed: Simulator, ids: list[str]) -> None:
+        """Also when a write is in doubt, and the fleet is looked at and planned twice."""
+        warnings: list[str] = []
+        with user(meshed) as http:
+            run(http, {"product": PRODUCT, "devices": [{"id": device} for device in ids[:3]]})
+            meshed.set_faults([{"route": SET_ORDERS, "effect": "truncated", "times": 5}])
+            run(http, declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])}), warnings=warnings)
+        assert [warning.partition(" and ")[0] for warning in warnings] == ["Devices (3) run a Device OS older than 6.1"]
+
     def test_need_not_be_left(self, simulator: Simulator) -> None:
         ids = ids_of(simulator)
         devices = [{"id": ids[0], "name": "kept", "mesh": {"state": "absent"}}]

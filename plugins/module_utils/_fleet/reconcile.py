@@ -230,6 +230,8 @@ class _Fleet:
         self._take_in_members_of_absent()
         mesh = self._plan_mesh(self.manifest, self._observed)
         backends.refuse_what_cannot_be(mesh)
+        for warning in mesh.warnings:
+            self._warn(warning)
         plan = make_plan(self.manifest, self._observed, mesh)
         _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
         locks = locks_of_mesh_members(plan, self.manifest, self._observed)

@@ -172,6 +172,7 @@ def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]
         creates=_names(part.creates for part in plans.values()),
         removes=_names(part.removes for part in plans.values()),
         refusals=tuple(refusal for part in plans.values() for refusal in part.refusals),
+        warnings=tuple(warning for part in plans.values() for warning in part.warnings),
     )
 
 

@@ -152,6 +152,7 @@ class MeshPlan:
     :param teardown: is done when each of its members is where it belongs.
     :param creates: the names of what is made besides, by kind, as shown to the user; ``removes`` likewise.
     :param refusals: why this cannot be, one sentence each; then nothing of it must be written.
+    :param warnings: what is written although it will not work yet, one sentence each.
     :param staying: by network the number of gateways that are there and not among the members.
     :param one_gateway: networks that can have one gateway only.
     :param room: by network the number of devices more that it can have now; one that is not named has no limit.
@@ -163,6 +164,7 @@ class MeshPlan:
     creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     removes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     staying: Mapping[str, int] = field(default_factory=dict)
     one_gateway: frozenset[str] = frozenset()
     room: Mapping[str, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ ledger ``mesh-status``. Both may be called otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -50,6 +50,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.parameter
     with_parameters,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
+    FIRST_LEDGER_OS,
+    precedes_ledgers,
     too_much_to_order,
     unfit_for_ledger,
 )
@@ -240,6 +242,7 @@ def plan(
         creates={"ledgers": tuple(definition["name"] for definition in missing)} if missing else {},
         removes={"networks": gone} if gone else {},
         refusals=tuple(_refusals(completed, wanted, members, observed)),
+        warnings=tuple(_warnings(joining, observed.boards)),
         staying={
             name: sum(
                 1
@@ -278,11 +281,29 @@ def _refusals(
     for sentences in too_large.values():
         yield from sentences
     for name, devices in unknown.items():
-        shown = ", ".join(devices[:_SHOWN]) + (f" and {len(devices) - _SHOWN} more" if len(devices) > _SHOWN else "")
+        shown = _some_of(devices)
         yield (
             f"{name}: its members are told different parameters, and none are declared, so nobody knows which are "
             f"meant for who is new in it: {shown}; declare the network's parameters"
         )
+
+
+def _warnings(members: Set[str], boards: Mapping[str, Board]) -> Iterator[str]:
+    """What members cannot do yet; who is updated does it by itself, so nothing is refused."""
+    found = {device: boards[device].device_os for device in sorted(members & boards.keys())}
+    outdated = [f"{device} ({version})" for device, version in found.items() if precedes_ledgers(version)]
+    if outdated:
+        needed = ".".join(map(str, FIRST_LEDGER_OS))
+        yield (
+            f"Devices ({len(outdated)}) run a Device OS older than {needed} and cannot read what their network of "
+            f"backend ledger tells them until they are updated: {_some_of(outdated)}"
+        )
+
+
+def _some_of(devices: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(devices) - _SHOWN
+    return ", ".join(devices[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 _SHOWN = 10
