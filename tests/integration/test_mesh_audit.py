@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,6 +115,7 @@ def test_members_without_a_product_get_a_plan_that_says_what_it_needs(tmp_path: 
         assert share["needs"] in run.result("Say what would break")["msg"]
 
         plan = tmp_path / "account-boron.yml"
+        assert stat.filemode(plan.stat().st_mode) == "-rw-------"
         assert share["needs"].split()[:3] == plan.read_text().replace("#", "").split()[:3]
         refused = run_task("fleet", {"manifest": str(plan)}, env, "--check")
         assert refused.result(TASK)["error"]["code"] == "unsupported"
