@@ -102,14 +102,15 @@ requirements:
   - redis 6.4 or newer, for O(budget_store)
 notes:
   - Proxies are taken from the usual environment variables, those of the play's C(environment) included.
-  - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file
-    in E(XDG_RUNTIME_DIR) or E(XDG_CACHE_HOME), and to one new login when that ends. A refusal is remembered for ten
-    minutes, so that a hundred hosts with one wrong password do not lock the address out; a cloud that could not be
-    reached for half a minute, so that they do not all wait for it. With a ready token no such file is needed.
-  - All tasks and lookups of this user keep together within what the cloud allows an address, by files in the same
-    folder or by O(budget_store); where there is neither, each task by itself. E(PARTICLE_BUDGET_REQUESTS) says how many
-    requests that are in five minutes (V(10000), or V(0) for no limit), and E(PARTICLE_BUDGET_SHARE) which part of them
-    to use (V(0.95)).
+  - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file in
+    E(XDG_RUNTIME_DIR), else E(XDG_CACHE_HOME) or C(~/.cache), and to one new login when that ends. A refusal is
+    remembered for ten minutes, so that a hundred hosts with one wrong password do not lock the address out; a cloud
+    that could not be reached for half a minute, so that they do not all wait for it. With a ready token no such file
+    is needed.
+  - All tasks and lookups of this user keep together within what the cloud allows an address, by files in
+    E(XDG_CACHE_HOME) or C(~/.cache), or by O(budget_store); where there is neither, each task by itself.
+    E(PARTICLE_BUDGET_REQUESTS) says how many requests that are in five minutes (V(10000), or V(0) for no limit), and
+    E(PARTICLE_BUDGET_SHARE) which part of them to use (V(0.95)).
 """
 
     ATTRIBUTES = r"""

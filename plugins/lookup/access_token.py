@@ -84,7 +84,7 @@ options:
     env:
       - name: PARTICLE_CA_PATH
   max_wait:
-    description: Longest single wait in seconds that the cloud may impose.
+    description: Longest wait in seconds that the cloud may impose on one request, all pauses together.
     type: float
     env:
       - name: PARTICLE_MAX_WAIT

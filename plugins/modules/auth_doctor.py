@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Walks through credentials, host, TLS, clock, login, token, scopes and, where asked for, the listing of tokens, and
     says in words what is wrong and what to do.
-  - Makes at most one token request, because ten refused ones in a row lock the address out for 30 minutes.
+  - Makes at most one login, because ten refused token requests in a row lock the address out for 30 minutes.
   - Ends the token that it obtains. When the cloud refuses that, the check V(login) is a warning.
   - Succeeds as a task whatever it finds, unless O(fail) is set.
 author:
@@ -93,7 +93,7 @@ diagnosis:
   type: str
   sample: Everything is in order.
 code:
-  description: Error code of the first failed check, V(null) when everything is in order.
+  description: Error code of the check that failed, else of the first one with a warning. V(null) without either.
   returned: success
   type: str
   sample: mfa_required

@@ -41,8 +41,8 @@ options:
     default: []
   variables:
     description:
-      - Names of the cloud variables of the firmware that V(variables) in O(include) means. Each reading costs the
-        owner of the device one data operation.
+      - Names of the cloud variables of the firmware to read. Needed with V(variables) in O(include), and only then.
+      - Each reading costs the owner of the device one data operation.
     type: list
     elements: str
     default: []

@@ -344,7 +344,7 @@ devices:
 networks:
   description:
     - For each declared network the number of gateways and nodes among the devices, and with O(verify=online) how many
-      of them have joined, are pending or are lost.
+      of them have joined, are pending or are lost. Who is in another network counts as pending.
   returned: when the cloud was asked
   type: dict
   sample:

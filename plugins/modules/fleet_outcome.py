@@ -14,6 +14,7 @@ description:
   - A bulk task that fails would fail every host of the play; so let it succeed, and let this task fail the right ones.
   - When the run ended early, the hosts fail whose devices it has not reached, with what ended it. When something failed
     that is the device of no host, or the run could not prove what it wrote, all hosts with a device fail.
+  - Is V(changed) where the run has changed the device.
   - Asks nobody and costs no request; the connection options are there for C(module_defaults) alone. Runs on the
     controller.
 author:
@@ -68,16 +69,18 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description: What became of the device of this host; V(null) for a host without one.
-  returned: always
+  returned: when O(fleet) tells of hosts
   type: dict
   sample:
     id: e00fce68aabbccddeeff0022
+    identifier: e00fce68aabbccddeeff0022
     name: barn-gateway
     status: changed
     changes:
       name:
         before:
         after: barn-gateway
+    mesh: joined
     error:
     run_error:
 error:

@@ -36,7 +36,7 @@ EXAMPLES = all_examples()
 NOT_RUN = {
     "make ": "They set up a checkout and run its tests, of which this is one.",
     "git clone": "The same, beginning with a checkout from the network.",
-    "$ python tests/simulator --port 8080": "It runs until it is ended; every test here starts the simulator so.",
+    "$ .venv/bin/python tests/simulator --port 8080": "It runs until it is ended; every test starts it so.",
     "# Input configuration": "A type of credential for an automation controller, of which there is none here.",
     "# Injector configuration": "The same.",
     "$ curl": "curl is not among what the tests ask of a machine.",
@@ -330,11 +330,12 @@ def command(reader: Reader, argv: list[str], folder: Path | None = None) -> subp
     }
     if "ansible-galaxy" in argv[-1]:
         more["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
+    typed = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n" if FIRST in argv[-1] else f"{PASSWORD}\n"
     return subprocess.run(
         argv,
         cwd=folder or reader.folder,
         env=ansible_environment(reader.home, {**reader.environment, **more}),
-        input=f"{PASSWORD}\n",
+        input=typed,
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS,

@@ -21,7 +21,6 @@ RANKS: dict[tuple[str, ...], int] = {
     ("action",): 9,
     ("inventory",): 9,
     ("lookup",): 9,
-    ("callback",): 9,
     ("filter",): 9,
     ("plugin_utils",): 8,
     ("module_utils", "_module"): 7,

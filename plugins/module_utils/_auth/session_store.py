@@ -196,7 +196,7 @@ class SessionStore:
                     self._write_back(key, before, memory)
 
     def _key(self, identity: Identity) -> str:
-        """The name of a login in the file: it tells nobody the password, and is of no use in another file."""
+        """The name of a login in the file: it shows no password, and is of no use in another file."""
         salt = private_file.read(self._path).get("salt")
         if salt is None:
             with private_file.locked(self._path) as file:
