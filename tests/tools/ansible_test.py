@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def main() -> int:
     parser.add_argument("command", choices=["sanity", "units", "integration"])
     parser.add_argument("--python", nargs="+", choices=PYTHONS, default=list(PYTHONS), help="only these")
     arguments = parser.parse_args()
-    failed, absent = [], []
+    failed, absent, ready = [], [], {}
     for version in arguments.python:
         try:
             interpreter = find_python(version)
@@ -64,11 +65,15 @@ def main() -> int:
             continue
         environment = prepared(version, interpreter)
         core = ansible_core(environment)
-        print(f"== ansible-test {arguments.command}: Python {version}, ansible-core {core}", flush=True)
-        if not belongs(core, version):
+        if belongs(core, version):
+            print(f"== ansible-test {arguments.command}: Python {version}, ansible-core {core}", flush=True)
+            ready[f"Python {version} with ansible-core {core}"] = (version, interpreter, environment)
+        else:
             failed.append(f"Python {version}: ansible-core {core} is not the one that belongs to it")
-        elif not run(arguments.command, version, interpreter, environment):
-            failed.append(f"Python {version} with ansible-core {core}")
+    # Much of what ansible-test does keeps one core busy, so each core has a Python to try.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        going = {name: pool.submit(run, arguments.command, *what) for name, what in ready.items()}
+    failed += [name for name, passed in going.items() if not passed.result()]
     for reason in absent:
         print(f"== ansible-test {arguments.command}: {reason}, NOT RUN")
     for what in failed:
@@ -106,6 +111,7 @@ def prepared(version: str, interpreter: Path) -> Path:
         pip = (str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
         subprocess.run([*pip, "install", *NEEDED], check=True)
         marker.write_text(needed)
+    fill_home(environment)
     return environment
 
 
@@ -131,18 +137,18 @@ def run(command: str, version: str, interpreter: Path, environment: Path) -> boo
     }[command]
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "VIRTUAL_ENV"))}
     variables |= {
-        "HOME": str(home(environment)),
+        "HOME": str(HOME),
         # No folder of a version manager, whose substitutes for Pythons that are not there ansible-test falls over.
         "PATH": os.pathsep.join([f"{environment}/bin", str(interpreter.parent), *os.defpath.split(os.pathsep)]),
     }
     with copy_of_checkout() as collection:
         program = str(environment / "bin" / "ansible-test")
         command_line = [program, command, "--local", "--color", "no", *arguments]
-        return shown(command_line, collection, variables)
+        return shown(version, command_line, collection, variables)
 
 
-def shown(command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
-    """Run a program and pass on what it says, line by line; whether it did something and passed."""
+def shown(name: str, command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
+    """Run a program and pass on what it says, each line behind a name; whether it did something and passed."""
     did_something = True
     with subprocess.Popen(
         command_line,
@@ -154,7 +160,7 @@ def shown(command_line: list[str], folder: Path, variables: dict[str, str]) -> b
         errors="replace",
     ) as going:
         for line in going.stdout or ():
-            print(line, end="", flush=True)
+            print(f"{name} | {line}", end="", flush=True)
             did_something = did_something and NOTHING_DONE not in line
     return going.returncode == 0 and did_something
 
@@ -169,8 +175,8 @@ def units() -> Iterator[Path]:
         yield path.relative_to(ROOT)
 
 
-def home(environment: Path) -> Path:
-    """The home that ansible-test sees: its caches are ours, and pip finds the settings of the user."""
+def fill_home(environment: Path) -> None:
+    """Make the home that ansible-test sees: its caches are ours, and pip finds the settings of the user."""
     HOME.mkdir(parents=True, exist_ok=True)
     for name in (".config/pip", ".pip", ".netrc"):
         own, given = HOME / name, Path.home() / name
@@ -182,7 +188,6 @@ def home(environment: Path) -> Path:
         installer = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
         installer.parent.mkdir(parents=True, exist_ok=True)
         installer.write_text(INSTALLER)
-    return HOME
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def test_what_ansible_test_has_skipped_altogether_is_not_passed(
     environment = tmp_path / "environment"
     program(environment / "bin" / "ansible-test", f"echo '{said}' >&2", f"exit {status}")
     assert tool["run"]("sanity", "3.12", Path(sys.executable), environment) is passed
-    assert said in capsys.readouterr().out
+    assert f"3.12 | {said}" in capsys.readouterr().out
 
 
 def test_a_python_that_is_there_and_does_not_run_is_called_that(
