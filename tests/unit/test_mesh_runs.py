@@ -702,13 +702,20 @@ class TestARetiredRegistry:
             data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:5])})
             assert run(http, data, verify="online")["networks"]["barn"]["joined"] == 5
 
-    def test_warns_once_of_devices_too_old_for_its_substitute(self, meshed: Simulator, ids: list[str]) -> None:
-        """Also when a write is in doubt, and the fleet is looked at and planned twice."""
+    @pytest.mark.parametrize("declared_by", ["id", "serial_number"])
+    def test_warns_once_of_devices_too_old_for_its_substitute(self, meshed: Simulator, declared_by: str) -> None:
+        """Those that come in this run are among them, also when what is in doubt has the fleet planned anew."""
+        found = meshed.state()["devices"][:3]
+        data = declared(PRODUCT, "ledger", {"barn": ([found[0]["id"]], [found[1]["id"], found[2]["id"]])})
+        data["devices"] = [
+            {declared_by: device[declared_by], "mesh": record["mesh"]}
+            for device, record in zip(found, data["devices"], strict=True)
+        ]
         warnings: list[str] = []
         with user(meshed) as http:
-            run(http, {"product": PRODUCT, "devices": [{"id": device} for device in ids[:3]]})
+            run(http, {"product": PRODUCT, "devices": [{"id": found[0]["id"]}]})
             meshed.set_faults([{"route": SET_ORDERS, "effect": "truncated", "times": 5}])
-            run(http, declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])}), warnings=warnings)
+            run(http, data, warnings=warnings)
         assert [warning.partition(" and ")[0] for warning in warnings] == ["Devices (3) run a Device OS older than 6.1"]
 
     def test_need_not_be_left(self, simulator: Simulator) -> None:

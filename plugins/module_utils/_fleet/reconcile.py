@@ -122,6 +122,8 @@ def reconcile(
             applied.stopped = failed
         if proof.strict:
             applied.errors |= _not_joined(states, fleet.manifest)
+    for warning in fleet.mesh_warnings:
+        warn(warning)
     plan = with_more_changes(plan, applied.found, applied.unneeded)
     outcomes = _outcomes(fleet.manifest, plan, applied, states, check_mode=check_mode)
     error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), None)
@@ -215,6 +217,8 @@ class _Fleet:
         self._labels_told = False
         """Whether the cloud has told by now what it ever will of devices that are declared by their label."""
         self._warn = warn
+        self.mesh_warnings: tuple[str, ...] = ()
+        """What is to be said of the networks as they were last looked at: of those that came in this run, too."""
         self._product: Product | None = None
         if manifest.product is not None:
             self._product = get_product(http, manifest.product)
@@ -230,8 +234,6 @@ class _Fleet:
         self._take_in_members_of_absent()
         mesh = self._plan_mesh(self.manifest, self._observed)
         backends.refuse_what_cannot_be(mesh)
-        for warning in mesh.warnings:
-            self._warn(warning)
         plan = make_plan(self.manifest, self._observed, mesh)
         _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
         locks = locks_of_mesh_members(plan, self.manifest, self._observed)
@@ -287,7 +289,9 @@ class _Fleet:
         groups_of = {device: found.groups for device, found in observed.devices.items()}
         unseen = Board(self._product.platform_id if self._product else None)
         boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
-        return backends.plan(self._http, self._product, networks, wanted, groups_of, boards, self._warn, self._ledgers)
+        mesh = backends.plan(self._http, self._product, networks, wanted, groups_of, boards, self._warn, self._ledgers)
+        self.mesh_warnings = mesh.warnings
+        return mesh
 
     def apply(self, plan: Plan, report: Report) -> Applied:
         """Apply, and settle by another look what is in doubt: whether a write took effect is observed, not guessed."""
