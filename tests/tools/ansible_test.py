@@ -70,15 +70,27 @@ def main() -> int:
             ready[f"Python {version} with ansible-core {core}"] = (version, interpreter, environment)
         else:
             failed.append(f"Python {version}: ansible-core {core} is not the one that belongs to it")
-    # Much of what ansible-test does keeps one core busy, so each core has a Python to try.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(at_once(arguments.command)) as pool:
         going = {name: pool.submit(run, arguments.command, *what) for name, what in ready.items()}
-    failed += [name for name, passed in going.items() if not passed.result()]
+        try:
+            failed += [name for name, passed in going.items() if not passed.result()]
+        except BaseException:  # among them that of Ctrl-C, after which nothing is to begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     for reason in absent:
         print(f"== ansible-test {arguments.command}: {reason}, NOT RUN")
     for what in failed:
         print(f"== ansible-test {arguments.command}: FAILED on {what}")
     return 1 if failed or len(absent) == len(arguments.python) else 0
+
+
+def at_once(command: str) -> int:
+    """How many Pythons to try side by side.
+
+    A large part of sanity and units keeps one core busy. Integration is short, and the first to run it makes a key in
+    the home of all.
+    """
+    return 1 if command == "integration" else os.cpu_count() or 1
 
 
 def find_python(version: str) -> Path:

@@ -50,6 +50,26 @@ def test_what_ansible_test_has_skipped_altogether_is_not_passed(
     assert f"3.12 | {said}" in capsys.readouterr().out
 
 
+def test_of_several_pythons_the_one_that_fails_is_named(
+    tool: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cores = {"3.11": "2.19.4", "3.12": "2.20.1", "3.13": "2.20.1"}
+    for python in cores:
+        status = 1 if python == "3.12" else 0
+        program(tmp_path / python / "bin" / "ansible-test", f"echo tried {python}", f"exit {status}")
+    tool["find_python"] = lambda version: Path(sys.executable)
+    tool["prepared"] = lambda version, interpreter: tmp_path / version
+    tool["ansible_core"] = lambda environment: cores[environment.name]
+    monkeypatch.setattr(sys, "argv", ["ansible_test.py", "sanity"])
+
+    assert tool["main"]() == 1
+
+    told = capsys.readouterr().out.splitlines()
+    assert {line for line in told if "tried" in line} == {f"{python} | tried {python}" for python in cores}
+    failed = [line for line in told if "FAILED" in line]
+    assert failed == ["== ansible-test sanity: FAILED on Python 3.12 with ansible-core 2.20.1"]
+
+
 def test_a_python_that_is_there_and_does_not_run_is_called_that(
     tool: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
