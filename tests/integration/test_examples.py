@@ -330,7 +330,9 @@ def command(reader: Reader, argv: list[str], folder: Path | None = None) -> subp
     }
     if "ansible-galaxy" in argv[-1]:
         more["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
-    typed = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n" if FIRST in argv[-1] else f"{PASSWORD}\n"
+    typed = f"{PASSWORD}\n"
+    if "--output secrets.yml" in argv[-1]:
+        typed = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n"
     return subprocess.run(
         argv,
         cwd=folder or reader.folder,

@@ -80,7 +80,7 @@ def messages(result: dict[str, Any]) -> dict[str, str]:
 
 
 def examined(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
-    """The result, after making sure of what holds for all: order, one token request, and no secret."""
+    """The result, after making sure of what holds for all: order, one login, and no secret."""
     if login is not None:
         login.teach(http.redact)
     result = examine(http, Patient(login, **more), store)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Why a login or a token does not work: one thing after the other, in words. Private to this collection.
 
-At most one token request is made, because ten refused ones in a row lock the address out.
+At most one login is made, because ten refused token requests in a row lock the address out.
 """
 
 from __future__ import annotations
