@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from support.counts import count
-from support.fleets import NEW_GROUPS, Fleet, Measured, best_in_turns, fleet_of
+from support.fleets import NEW_GROUPS, Fleet, Measured, fleet_of, in_turns
 
 N = count(quick=1_000, full=10_000)
 LOTS = [f"lot-{number}" for number in range(5)]
@@ -114,5 +115,6 @@ def fresh_at_best(size: int, rounds: int) -> Measured:
 
 @pytest.mark.only_full
 def test_a_request_takes_hardly_more_cpu_than_one_of_a_bare_pool() -> None:
-    engine, bare = best_in_turns(2_000, Fleet.engine, Fleet.bare_pool)
-    assert engine.cpu_of_request <= 1.2 * bare.cpu_of_request
+    # Other tests use the same cores: what they take from one of a round they take from the other too, more or less.
+    rounds = in_turns(2_000, 5, Fleet.engine, Fleet.bare_pool)
+    assert statistics.median(engine.cpu_of_request / bare.cpu_of_request for engine, bare in rounds) <= 1.2
