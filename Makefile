@@ -127,7 +127,7 @@ mutation: setup ## small changes to planning, errors and logins, of which tests 
 	python tests/tools/mutation.py
 
 .PHONY: bench
-bench: setup $(CLIENT)/.installed ## measurements; they print figures and assert nothing about time
+bench: setup $(CLIENT)/.installed ## measurements; they print figures, and fail when a ratio is not what is promised
 	@set -e; for bench in tests/bench/bench_*.py; do echo "== $$bench"; python "$$bench"; done
 
 .PHONY: format

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from support.counts import count
-from support.fleets import NEW_GROUPS, Fleet, Measured, fleet_of, in_turns
+from support.fleets import NEW_GROUPS, Fleet, Measured, fleet_of
 
 N = count(quick=1_000, full=10_000)
 LOTS = [f"lot-{number}" for number in range(5)]
@@ -96,25 +95,8 @@ def test_the_memory_of_the_engine_stays_small(story: Story) -> None:
 
 @pytest.mark.only_full
 @pytest.mark.timeout(3600)
-def test_a_hundred_thousand_devices_take_under_a_gigabyte_and_hardly_more_cpu_each_than_ten_thousand() -> None:
-    sizes = (10_000, 100_000)
-    small, large = (fresh_at_best(size, rounds) for size, rounds in zip(sizes, (2, 1), strict=True))
-    assert large.megabytes < 1_000
-    assert large.whole_cpu / sizes[1] <= 1.3 * small.whole_cpu / sizes[0]
-
-
-def fresh_at_best(size: int, rounds: int) -> Measured:
-    """A fleet from its boxes to what is declared, with the least CPU of so many rounds."""
-    runs = []
-    for _unused in range(rounds):
-        with fleet_of(size) as fleet:
-            runs.append(fleet.engine())
-        assert runs[-1].summary == {"total": size, "ok": 0, "changed": size, "failed": 0, "pending": 0}
-    return min(runs, key=lambda run: run.whole_cpu)
-
-
-@pytest.mark.only_full
-def test_a_request_takes_hardly_more_cpu_than_one_of_a_bare_pool() -> None:
-    # Other tests use the same cores: what they take from one of a round they take from the other too, more or less.
-    rounds = in_turns(2_000, 5, Fleet.engine, Fleet.bare_pool)
-    assert statistics.median(engine.cpu_of_request / bare.cpu_of_request for engine, bare in rounds) <= 1.2
+def test_a_hundred_thousand_devices_take_under_a_gigabyte() -> None:
+    with fleet_of(100_000) as fleet:
+        run = fleet.engine()
+    assert run.summary == {"total": 100_000, "ok": 0, "changed": 100_000, "failed": 0, "pending": 0}
+    assert run.megabytes < 1_000

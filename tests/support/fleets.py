@@ -95,18 +95,12 @@ def fleet_of(size: int, *flags: str) -> Iterator[Fleet]:
 
 
 def best_in_turns(size: int, *programs: Callable[[Fleet], Measured]) -> list[Measured]:
-    """What each program costs at its best of three rounds of :func:`in_turns`."""
-    rounds = in_turns(size, 3, *programs)
-    return [min(measured, key=lambda run: run.cpu_of_request) for measured in zip(*rounds, strict=True)]
-
-
-def in_turns(size: int, rounds: int, *programs: Callable[[Fleet], Measured]) -> list[list[Measured]]:
-    """What each program costs in each round, in which they take turns on a new fleet.
+    """What each program costs at its best of three rounds, in which they take turns on a new fleet.
 
     The first brings the fleet to what is declared, and the others repeat its writes.
     """
-    measured = []
-    for _unused in range(rounds):
+    rounds = []
+    for _unused in range(3):
         with fleet_of(size) as fleet:
-            measured.append([program(fleet) for program in programs])
-    return measured
+            rounds.append([program(fleet) for program in programs])
+    return [min(measured, key=lambda run: run.cpu_of_request) for measured in zip(*rounds, strict=True)]
