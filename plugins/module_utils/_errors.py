@@ -14,7 +14,7 @@ import difflib
 import json
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,12 @@ HINTS: Mapping[str, str] = {
     "internal": "This is a mistake in the collection: please report it with the text above.",
 }
 """The closed list of error codes, each with the next step for the user."""
+
+
+def some_of(names: Sequence[str], at_most: int) -> str:
+    """The first of many names as words of a sentence, and how many more there are."""
+    more = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 def perhaps(word: Any, known: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
-    FIRST_LEDGER_OS,
+    LEDGERS_SINCE,
     PARTICLE_MESH,
     outlives_mesh,
     precedes_ledgers,
@@ -149,10 +149,9 @@ def _risks_of(member: _Member, ending: Mapping[int, str], *, planned: bool) -> l
                 f"is {words} firmware {version}, which runs on {ending[version]} only: it would leave its mesh"
             )
     if planned and precedes_ledgers(member.device_os):
-        needed = ".".join(map(str, FIRST_LEDGER_OS))
         risks.append(
-            f"runs Device OS {member.device_os}, and ledgers need {needed} or newer: it must be updated to be in a "
-            "network of backend ledger"
+            f"runs Device OS {member.device_os}, and ledgers need {LEDGERS_SINCE} or newer: it must be updated to be "
+            "in a network of backend ledger"
         )
     return risks
 

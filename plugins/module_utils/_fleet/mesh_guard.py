@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, some_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
@@ -57,7 +57,7 @@ def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int
     leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
     if not leaving:
         return
-    shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
+    shown = some_of(leaving, _SHOWN)
     devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
     why = "; ".join(reasons)
     message = f"{devices} might leave their mesh, for Particle Mesh ended with Device OS 1.5.x: {why}: {shown}."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, some_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
     Applied,
     apply_plan,
@@ -153,7 +153,7 @@ def _refuse_many_removals(plan: Plan, bounds: _Bounds, devices: int) -> None:
     most = max(1, devices // 10) if bounds.max_removals is None else bounds.max_removals
     if bounds.confirm or len(leaving) <= most:
         return
-    shown = ", ".join(leaving[:_SHOWN]) + (f" and {len(leaving) - _SHOWN} more" if len(leaving) > _SHOWN else "")
+    shown = some_of(leaving, _SHOWN)
     message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
     hint = "Set confirm to true when that is meant, or raise max_removals; else correct what is declared."
     raise ParticleError("too_many_removals", message, hint=hint)

@@ -9,7 +9,7 @@ ledger ``mesh-status``. Both may be called otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -24,7 +24,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, some_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -50,7 +50,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.parameter
     with_parameters,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
-    FIRST_LEDGER_OS,
+    LEDGERS_SINCE,
     precedes_ledgers,
     too_much_to_order,
     unfit_for_ledger,
@@ -281,7 +281,7 @@ def _refusals(
     for sentences in too_large.values():
         yield from sentences
     for name, devices in unknown.items():
-        shown = _some_of(devices)
+        shown = some_of(devices, _SHOWN)
         yield (
             f"{name}: its members are told different parameters, and none are declared, so nobody knows which are "
             f"meant for who is new in it: {shown}; declare the network's parameters"
@@ -293,17 +293,10 @@ def _warnings(members: Set[str], boards: Mapping[str, Board]) -> Iterator[str]:
     found = {device: boards[device].device_os for device in sorted(members & boards.keys())}
     outdated = [f"{device} ({version})" for device, version in found.items() if precedes_ledgers(version)]
     if outdated:
-        needed = ".".join(map(str, FIRST_LEDGER_OS))
         yield (
-            f"Devices ({len(outdated)}) run a Device OS older than {needed} and cannot read what their network of "
-            f"backend ledger tells them until they are updated: {_some_of(outdated)}"
+            f"Devices ({len(outdated)}) run a Device OS older than {LEDGERS_SINCE} and cannot read what their network "
+            f"of backend ledger tells them until they are updated: {some_of(outdated, _SHOWN)}"
         )
-
-
-def _some_of(devices: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = len(devices) - _SHOWN
-    return ", ".join(devices[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 _SHOWN = 10

@@ -48,6 +48,7 @@ LAST_MESH_OS = (1, 5)
 
 FIRST_LEDGER_OS = (6, 1)
 """Ledgers came with Device OS 6.1."""
+LEDGERS_SINCE = ".".join(map(str, FIRST_LEDGER_OS))
 
 LEDGER_BYTES = 16_384
 """What an instance of a ledger holds that devices read."""
