@@ -69,7 +69,7 @@ def test_requirements_have_a_floor_and_no_ceiling_and_leave_ansible_to_the_envir
 def test_the_builder_makes_a_context_that_installs_the_collection(tarball: Path, tmp_path: Path) -> None:
     definition = {
         "version": 3,
-        "images": {"base_image": {"name": "quay.io/centos/centos:stream10"}},
+        "images": {"base_image": {"name": "localhost/base:latest"}},
         "dependencies": {
             "ansible_core": {"package_pip": "ansible-core>=2.19"},
             "ansible_runner": {"package_pip": "ansible-runner"},
