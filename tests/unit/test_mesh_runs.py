@@ -494,6 +494,16 @@ class TestWhatGoesWrong:
 
         assert counts_of(run(http, data)) == {"total": 5, "ok": 0, "changed": 5, "failed": 0, "pending": 0}
 
+    def test_a_node_whose_gateway_is_refused_in_the_same_batch_enters_no_group_of_the_network(
+        self, meshed: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
+        gateway, node = ids[:2]
+        run(http, declared(PRODUCT, "ledger", {"barn": ([gateway], [node])}))
+        refuse(meshed, BATCH, 400, times=2)  # both together, then the gateway alone
+        result = run(http, declared(PRODUCT, "ledger", {"mill": ([gateway], [node])}))
+        assert statuses(result) == {gateway: "failed", node: "pending"}
+        assert set(meshed.device(node)["groups"]) == {"mesh-barn", "mesh-node"}
+
     def test_another_gateway_founds_the_network_then(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:

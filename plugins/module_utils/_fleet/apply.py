@@ -238,12 +238,14 @@ class _Run:
         for change, group, chunk in batches(waiting.values(), CHUNK):
             turns.setdefault(turn_of(change, group), {}).setdefault((change, group), []).append(chunk)
 
+        def coming(devices: Sequence[str]) -> list[str]:
+            lost = self._lost(devices, waiting)
+            return [device for device in devices if device not in self._left and device not in lost]
+
         def change_group(call: tuple[tuple[str, str], list[tuple[str, ...]]]) -> None:
             (change, group), chunks = call
             for chunk in chunks:
-                lost = self._lost(chunk, waiting)
-                coming = [device for device in chunk if device not in self._left and device not in lost]
-                self._halving(functools.partial(self._send_groups, change, group), coming)
+                self._halving(functools.partial(self._send_groups, change, group), chunk, coming)
 
         for _unused, calls in sorted(turns.items()):
             in_parallel(change_group, calls.items(), self._http.workers)
@@ -314,16 +316,24 @@ class _Run:
             raise ParticleError("internal", "A write that needs a product was planned without one.")
         return self._product
 
-    def _halving(self, send: Callable[[Sequence[str]], bool], devices: Sequence[str]) -> None:
+    def _halving(
+        self,
+        send: Callable[[Sequence[str]], bool],
+        devices: Sequence[str],
+        coming: Callable[[Sequence[str]], Sequence[str]] = list,
+    ) -> None:
         """Send for all ``devices``; when that is refused, for each half, down to those that are at fault.
 
         ``send`` tells whether it has changed anything: what is taken may come back with each device left out.
+        ``coming`` gives those of a part that can still be sent: the one before it may have held who they need.
         While nothing at all is taken, the fault may be that of no device. The way down to one of them and on to its
         neighbours is about log2 refusals long; after twice as many all devices fail.
         """
-        waiting, refusals, taken = [devices] if devices else [], list[ParticleError](), False
+        waiting, refusals, taken = [devices], list[ParticleError](), False
         while waiting and self.applied.stopped is None:
-            part = waiting.pop()
+            part = coming(waiting.pop())
+            if not part:
+                continue
             try:
                 changed = send(part)
                 taken = True
@@ -332,7 +342,7 @@ class _Run:
             except ParticleError as error:
                 refusals.append(error)
                 if not taken and len(refusals) >= 2 * math.log2(len(devices)) + 4:
-                    self._fail(devices, refusals[0])
+                    self._fail(coming(devices), refusals[0])
                     return
                 if len(part) > 1 and _may_be_due_to_some(error):
                     middle = len(part) // 2
