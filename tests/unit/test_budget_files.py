@@ -256,7 +256,7 @@ def test_a_file_is_for_its_user_alone_whatever_the_umask(folder: Path, clock: Tu
 def test_a_file_names_no_cloud_and_holds_moments_alone(folder: Path, clock: TurnedClock) -> None:
     budget_in(folder, clock).take(LIST)
     assert "example" not in the_file(folder).name
-    assert the_file(folder).read_bytes() == struct.pack("<q10d", 1, 0.0, *[float("-inf")] * 9)
+    assert the_file(folder).read_bytes() == struct.pack("<q11d", 1, 0.0, *[float("-inf")] * 10)
 
 
 def test_only_routes_that_are_used_have_a_file(folder: Path, clock: TurnedClock) -> None:
@@ -303,6 +303,27 @@ def test_who_is_killed_while_waiting_has_taken_nothing(folder: Path, clock: Turn
     assert burst(budget_in(folder, clock)) == 10
 
 
+def test_who_is_killed_while_taking_has_taken_nothing(
+    folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def write_the_moment_alone(file: int, content: bytes, begin: int) -> int:
+        if begin == 0:
+            raise Killed
+        return pwrite(file, content, begin)
+
+    budget, pwrite = budget_in(folder, clock), os.pwrite
+    for _unused in range(5):
+        budget.take(LIST)
+    with monkeypatch.context() as killing:
+        killing.setattr(os, "pwrite", write_the_moment_alone)
+        with pytest.raises(Killed):
+            budget.take(LIST)
+    assert burst(budget_in(folder, clock)) == 5
+
+
 @contextmanager
 def child_of(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
     """A process that prints a byte when it is at work, and that is ended with the block."""
@@ -332,7 +353,7 @@ def test_who_is_killed_at_any_moment_leaves_a_file_that_serves_the_others(folder
         budget = budget_in(folder, clock)
         # It may have taken one more, and had no time to say so.
         assert burst(budget) in {10 - min(10, asked), 10 - min(10, asked + 1)}
-        assert the_file(folder).stat().st_size == 8 * 11
+        assert the_file(folder).stat().st_size == 8 * 12
         clock.now += 60 + WINDOW
         assert burst(budget) == 10
         the_file(folder).unlink()
@@ -400,7 +421,7 @@ def test_a_file_that_somebody_removes_is_begun_anew_by_all(folder: Path, clock: 
     assert another.take(LIST) == WINDOW
 
 
-@given(content=st.binary(max_size=100) | st.binary(min_size=88, max_size=88))
+@given(content=st.binary(max_size=100) | st.binary(min_size=96, max_size=96))
 def test_whatever_a_file_holds_nobody_waits_for_more_than_a_window_and_then_it_is_whole(content: bytes) -> None:
     clock = TurnedClock()
     clock.now = 1_000_000.0
@@ -427,7 +448,7 @@ def test_whatever_a_file_holds_nobody_waits_for_more_than_a_window_and_then_it_i
 def test_moments_that_cannot_be_count_as_now(folder: Path, clock: TurnedClock, moment: float, place: int) -> None:
     clock.now = 1_000_000.0
     budget_in(folder, clock).take(LIST)
-    the_file(folder).write_bytes(struct.pack("<q10d", place, *[moment] * 10))
+    the_file(folder).write_bytes(struct.pack("<q11d", place, *[moment] * 11))
     budget = budget_in(folder, clock)
     assert budget.take(LIST) == WINDOW
     assert budget.used() == 1

@@ -78,16 +78,17 @@ class InFiles:
 class _Ring:
     """A window, and the moments of the last requests that count in it: in a file for all, or in memory.
 
-    First the place of the next moment, then the moments, eight bytes each, the oldest overwritten first. Everybody
-    looks back from the same place, whatever share each may use. In a ``with`` nobody else has the file. It is opened
-    each time: that cannot be inherited by a child, and follows when somebody removes the file.
+    First the place of the next moment, then the moments, eight bytes each, the oldest overwritten first. There is one
+    more than the limit counts, so that nobody looks at the next place: who was killed there left it half done.
+    Everybody looks back from the same place, whatever share each may use. In a ``with`` nobody else has the file. It
+    is opened each time: that cannot be inherited by a child, and follows when somebody removes the file.
 
     :raises OSError: by each of the methods, when the file cannot be used.
     """
 
     def __init__(self, window: Window, path: Path | None) -> None:
         self._window = window
-        self._size = window.size
+        self._places = window.size + 1
         self._path = path
         self._file, self._next, self._memory = -1, 0, bytearray()
         if path is None:
@@ -104,12 +105,12 @@ class _Ring:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _wait_for(self._file)
-            if os.lseek(self._file, 0, os.SEEK_END) != _MOMENT * (1 + self._size):  # new, truncated, or none of ours
+            if os.lseek(self._file, 0, os.SEEK_END) != _MOMENT * (1 + self._places):  # new, truncated, or none of ours
                 os.fchmod(self._file, 0o600)  # whatever the umask takes away
                 os.ftruncate(self._file, 0)
                 self._write(0, self._blank())
                 _prune(self._path.parent)
-            self._next = int.from_bytes(self._read(0, 1), "little") % self._size
+            self._next = int.from_bytes(self._read(0, 1), "little") % self._places
         except BaseException:
             os.close(self._file)
             raise
@@ -126,7 +127,7 @@ class _Ring:
         """Seconds until there is room for one more; 0 or less when there is."""
         moment = self._last(self._window.room(waited))
         if not moment <= now:  # the clock was set back, or the file is damaged
-            moments = array("d", self._read(1, self._size))
+            moments = array("d", self._read(1, self._places))
             self._write(1, array("d", [moment if moment <= now else now for moment in moments]).tobytes())
             moment = now
         return moment + self._window.seconds - now
@@ -135,7 +136,7 @@ class _Ring:
         """One more request."""
         # In this order: who is killed in between has not sent it either.
         self._write(1 + self._next, array("d", [moment]).tobytes())
-        self._next = (self._next + 1) % self._size
+        self._next = (self._next + 1) % self._places
         self._write(0, self._next.to_bytes(_MOMENT, "little"))
 
     def used(self, now: float) -> float:
@@ -146,10 +147,10 @@ class _Ring:
 
     def _last(self, number: int) -> float:
         """The moment of the ``number``-th last request; minus infinity when there were not so many."""
-        return array("d", self._read(1 + (self._next - number) % self._size, 1))[0]
+        return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 
     def _blank(self) -> bytes:
-        return bytes(_MOMENT) + array("d", [-math.inf]).tobytes() * self._size
+        return bytes(_MOMENT) + array("d", [-math.inf]).tobytes() * self._places
 
     def _read(self, place: int, count: int) -> bytes:
         begin, length = _MOMENT * place, _MOMENT * count
