@@ -81,7 +81,7 @@ def test_a_fleet_leaves_the_others_what_it_is_told_to(simulator: Simulator, tmp_
     cost = run_task("fleet", options, env).succeeded().result(TASK)["cloud"]
     assert (cost["budget_wait_seconds"], cost["throttled_seconds"]) == (0, 0)
     files = {file.stat().st_size for file in tmp_path.glob("meshfleet.particle/budget-*.ring")}
-    assert files == {8 * 1001, 8 * 101}  # all routes, and logins
+    assert files == {8 * 1002, 8 * 102}  # all routes, and logins
 
 
 @pytest.mark.parametrize(
