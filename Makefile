@@ -70,7 +70,7 @@ lint: setup ## style and documentation
 .PHONY: types
 types: setup ## static types
 	mypy -p ansible_collections.meshfleet.particle.plugins
-	mypy tests/simulator tests/support tests/tools tests/conftest.py .ci/release.py
+	mypy simulator tests/support tests/tools tests/conftest.py .ci/release.py
 
 .PHONY: unit
 unit: setup packages ## tests of the parts
@@ -154,7 +154,7 @@ clean: ## remove all that make has made
 	"$(PYTHON)" -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-.venv/.installed: .venv/bin/uv requirements.txt requirements-dev.txt $(wildcard tests/simulator/requirements.txt)
+.venv/.installed: .venv/bin/uv requirements.txt requirements-dev.txt simulator/pyproject.toml
 	UV_SYSTEM_CERTS=1 uv pip install --quiet --python .venv/bin/python -r requirements-dev.txt
 	@touch $@
 

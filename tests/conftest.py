@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# pyproject.toml says so to pytest. ansible-test has settings of its own.
-sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parent / "simulator")])
+# pyproject.toml tells pytest where `support` is, and `make setup` installs the simulator. ansible-test does neither.
+sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parents[1] / "simulator")])
 
 from support.counts import FULL, FULL_EXAMPLES, QUICK_EXAMPLES
 from support.paths import ROOT

@@ -22,7 +22,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-SIMULATOR = Path(__file__).resolve().parents[1] / "simulator"
 HOST = "127.0.0.1"
 PATIENCE = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -55,7 +54,7 @@ def start(fleet: int, limits: str, folder: Path) -> tuple[subprocess.Popen[bytes
     began = time.monotonic()
     process = subprocess.Popen(
         [
-            *(sys.executable, str(SIMULATOR), "--port-file", str(port_file)),
+            *(sys.executable, "-m", "particle_simulator", "--port-file", str(port_file)),
             *("--fleet", str(fleet), "--limits", limits),
         ],
         stdout=subprocess.DEVNULL,

@@ -35,8 +35,9 @@ EXAMPLES = all_examples()
 
 NOT_RUN = {
     "make ": "They set up a checkout and run its tests, of which this is one.",
+    "pip install ": "It fetches from the network.",
     "git clone": "The same, beginning with a checkout from the network.",
-    "$ .venv/bin/python tests/simulator --port 8080": "It runs until it is ended; every test starts it so.",
+    "$ python -m particle_simulator --port 8080": "It runs until it is ended; every test starts it so.",
     "# Input configuration": "A type of credential for an automation controller, of which there is none here.",
     "# Injector configuration": "The same.",
     "$ curl": "curl is not among what the tests ask of a machine.",

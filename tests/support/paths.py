@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout, which is also the root of the collection."""
 
 TESTS = ROOT / "tests"
+SIMULATOR = ROOT / "simulator"
+"""The package of the simulator, where it is not installed: below ansible-test."""
+
 COLLECTIONS = ROOT.parents[2] if ROOT.parents[1].name == "ansible_collections" else ROOT / ".collections"
 """Where Ansible finds this collection: a link tree, or the tree in which it is installed."""
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import requests
 
-from support.paths import TESTS
+from support.paths import SIMULATOR
 from support.processes import ChildProcess, running
 
 USERNAME = "demo@example.com"
@@ -23,6 +24,8 @@ PRODUCT_ID = 31337
 PRODUCT_SLUG = "field-logger"
 
 ADMIN_TIMEOUT = 30.0
+
+COMMAND = (sys.executable, "-m", "particle_simulator")
 
 
 @dataclass(frozen=True)
@@ -96,15 +99,15 @@ def running_simulator(*flags: str) -> Iterator[Simulator]:
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"
         argv: list[str | Path] = [
-            sys.executable,
-            TESTS / "simulator",
+            *COMMAND,
             "--port",
             "0",
             "--port-file",
             port_file,
             *flags,
         ]
-        with running(argv) as process, requests.Session() as session:
+        environment = {**os.environ, "PYTHONPATH": str(SIMULATOR)}
+        with running(argv, env=environment) as process, requests.Session() as session:
             session.trust_env = False  # no proxy of the caller stands between us and loopback
             port = process.wait_for_port(port_file)
             scheme = "https" if "--tls-cert" in flags else "http"

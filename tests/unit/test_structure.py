@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.paths import ROOT, TESTS
+from support.paths import ROOT, SIMULATOR
 from support.structure import imports_of, impure_imports, wrong_arrows
 
 PLUGINS = ROOT / "plugins"
@@ -56,7 +56,7 @@ def test_manifest_and_plan_only_compute() -> None:
 
 
 def test_the_simulator_imports_nothing_of_the_collection() -> None:
-    files = sorted((TESTS / "simulator").rglob("*.py"))
+    files = sorted(SIMULATOR.rglob("*.py"))
     assert files, "the simulator has no files"
     found = [
         f"{relative(path)}:{found.line}"

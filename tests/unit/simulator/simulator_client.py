@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 
-SIMULATOR = Path(__file__).resolve().parents[2] / "simulator"
+COMMAND = (sys.executable, "-m", "particle_simulator")
 PATIENCE = 20.0
 
 DEMO = ("demo@example.com", "demo-password")
@@ -184,7 +184,7 @@ def ask_with_code(cloud: Cloud, mfa_token: str, code: str) -> requests.Response:
 
 def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """A simulator that is expected to end by itself."""
-    command = [sys.executable, str(SIMULATOR), *arguments]
+    command = [*COMMAND, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
@@ -192,7 +192,7 @@ def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A simulator process and its port; it is ended with the block."""
     port_file = folder / "port"
-    command = [sys.executable, str(SIMULATOR), "--port-file", str(port_file), *arguments]
+    command = [*COMMAND, "--port-file", str(port_file), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + PATIENCE

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from particle_simulator.routes import whole_table
+from support.paths import SIMULATOR
 
-SIMULATOR = Path(__file__).resolve().parents[2] / "simulator"
 ROUTES = whole_table().routes
 AT_LEAST = 120
 

@@ -20,7 +20,7 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text
 
 def test_given_the_route_table_then_the_page_shows_it() -> None:
     shown = PAGE.partition("<!-- routes begin -->")[2].partition("<!-- routes end -->")[0].strip()
-    assert shown == routes_table(whole_table()), "put the output of `python tests/simulator --routes` into the page"
+    assert shown == routes_table(whole_table()), "put the output of `particle-simulator --routes` into the page"
 
 
 def test_given_the_flag_then_the_table_is_printed_and_nothing_is_started() -> None:

@@ -28,11 +28,10 @@ def test_another():
 def test_the_figures_of_a_proof_are_shown_once(tmp_path: Path, workers: str) -> None:
     shutil.copy(TESTS / "conftest.py", tmp_path)
     (tmp_path / "test_proof.py").write_text(PROOF)
-    path = os.pathsep.join([str(TESTS), str(TESTS / "simulator")])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", workers, "--rootdir", tmp_path, tmp_path],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -5,7 +5,7 @@ set -eux
 folder=$(mktemp -d)
 # This script runs from a copy; what else belongs to the collection is where Ansible finds it.
 collection="${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/meshfleet/particle"
-"${ANSIBLE_TEST_PYTHON_INTERPRETER}" "${collection}/tests/simulator" --port-file "${folder}/port" --fleet 6 &
+PYTHONPATH="${collection}/simulator" "${ANSIBLE_TEST_PYTHON_INTERPRETER}" -m particle_simulator --port-file "${folder}/port" --fleet 6 &
 simulator=$!
 trap 'kill "${simulator}"; rm -rf "${folder}"' EXIT
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Lets ``python tests/simulator`` start the simulator: Python puts this directory first on its path."""
+"""Run the simulator with ``python -m particle_simulator``."""
 
 import sys
 

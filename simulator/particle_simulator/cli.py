@@ -23,7 +23,7 @@ ORG_SLUG = re.compile(r"[a-z0-9-]+")
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="simulator", description="A Particle cloud in memory, on the loopback interface only."
+        prog="particle-simulator", description="A Particle cloud in memory, on the loopback interface only."
     )
     parser.add_argument("--port", type=int, default=0, help="where to listen; 0 takes a free port")
     parser.add_argument("--port-file", metavar="F", help="file to write the port to once it listens")
@@ -133,6 +133,6 @@ def main(argv: list[str] | None = None) -> int:
     try:
         asyncio.run(serve(simulation, options))
     except OSError as wrong:
-        print(f"simulator: cannot listen: {wrong}", file=sys.stderr)
+        print(f"particle-simulator: cannot listen: {wrong}", file=sys.stderr)
         return 1
     return 0
