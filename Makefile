@@ -89,7 +89,7 @@ docs: setup ## the documentation as a site in dist/docs; a warning is an error
 	rm -rf $(SITE) dist/docs
 	mkdir -p $(SITE)/source/reference dist/docs
 	chmod go-w $(SITE)/source/reference
-	git ls-files -co --exclude-standard -- '*.md' ':!simulator' ':!tests' docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
+	git ls-files -co --exclude-standard -- '*.md' ':!simulator' ':!tests' docs/facts docs/images LICENSE | tar -cf - -T - | tar -xf - -C $(SITE)/source
 	mv $(SITE)/source/docs/site/index.md $(SITE)/source
 	HOME=$(CURDIR)/$(SITE) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
 		--dest-dir $(SITE)/source/reference meshfleet.particle
