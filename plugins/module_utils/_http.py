@@ -213,7 +213,7 @@ class Http:
     ) -> Answer:
         """Send one request and give back its success.
 
-        :param route: method and path template as in endpoints.yml: ``PUT /v1/devices/:id``.
+        :param route: method and path template as in docs/facts/endpoints.yml: ``PUT /v1/devices/:id``.
         :param doing: what this attempts, to follow "Could not": ``rename device e00f…``.
         :param at: values for the template's ``:names``.
         :param file: content of a multipart part named ``file``.

@@ -16,9 +16,9 @@ def check_scope(token: Token, route: Route) -> None:
 
 
 def check_scope_for(token: Token, scope: str | None) -> None:
-    """`scope_errors`: tokens with scopes reach only the routes that those open.
+    """Tokens with scopes reach only the routes that those open (endpoints.yml: scope_errors).
 
-    The body for a missing scope is not established; the first of the two codes of the facts is used.
+    The body for a missing scope is not established; the first of the two codes in that entry is used.
     """
     if token.scopes is None or scope == ANY_SCOPE:
         return

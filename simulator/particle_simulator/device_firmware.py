@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How product firmware gets to devices, and what their sessions tell by events (`special_events`).
+"""How product firmware gets to devices, and what their sessions tell by events (endpoints.yml: special_events).
 
-A device takes the version it should have with its next session, as the facts say of releases. Real
+A device takes the version it should have with its next session (firmware-and-events.md, section 1). Real
 devices begin one now and then; here the next is a minute of the cloud's clock after the change, or when
 the device comes back, and at once when an update is asked for now.
 """

@@ -168,7 +168,7 @@ def _origins(values: dict[str, tuple[str, str]]) -> dict[str, Any]:
 
 
 def level_row(scope: Scope) -> dict[str, Any]:
-    """`env_level`."""
+    """One scope as the cloud shows it (endpoints.yml: env_level)."""
     environment, snapshot = scope.own, scope.own.snapshot
     row: dict[str, Any] = {
         "last_snapshot": snapshot

@@ -49,4 +49,4 @@ SHAPES: dict[str, tuple[int, Any]] = {
     ),
     "E14": (502, HTML),
 }
-"""By the names of the table of error bodies in the project's facts. A text stands for an HTML page."""
+"""By the names in the table of error bodies (errors-and-limits.md, section 1). A text stands for an HTML page."""

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The documented error bodies, as exceptions that any handler can raise.
 
-The names E1, E3, ... are those of the table of error bodies in the project's facts. Where the facts
-fix no text for a refusal, the shape of the neighbouring routes is used with a text of our own.
+The names E1, E3, ... are those of the table of error bodies (errors-and-limits.md, section 1). Where docs/facts
+fixes no text for a refusal, the shape of the neighbouring routes is used with a text of our own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def oauth_error(code: str, description: str, **more: str) -> Refusal:
 
 
 def closed_to_api_users() -> Refusal:
-    """A route that no API user may call (`scope_errors` in the facts); they print the status 400."""
+    """A route that no API user may call (endpoints.yml: scope_errors); they print the status 400."""
     description = "API users are not allowed to call this endpoint"
     return Refusal(400, {"error": "unauthorized", "error_description": description}, NO_STORE)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Events and the streams that carry them, apart from HTTP (`sse_wire_format` in the facts)."""
+"""Events and the streams that carry them, apart from HTTP (endpoints.yml: sse_wire_format)."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from particle_simulator.model import CELLULAR_PLATFORMS, WIFI_PLATFORMS, Device
 
 BORON = 13
 PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
-"""How serial numbers begin, by platform. Very old devices have none (endpoints.yml, device shapes)."""
+"""How serial numbers begin, by platform. Very old devices have none (endpoints.yml: device_owned)."""
 ID_PREFIX = "e00fce68"
-"""The first digits of the ids of Gen 3 devices, as in the examples of the facts."""
+"""The first digits of the ids of Gen 3 devices, as in an example (endpoints.yml: devices_list, example)."""
 
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 

@@ -84,7 +84,7 @@ def no_content() -> Reply:
 
 
 def not_found_text() -> Reply:
-    """The answer of a cloud to a route it does not have (facts E14): plain text, not JSON."""
+    """Answer in plain text, as clouds do for an unknown route (errors-and-limits.md, section 1, E14)."""
     return Reply(404, b"Not Found", {}, "text/plain")
 
 

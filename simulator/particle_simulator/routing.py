@@ -37,7 +37,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: `group` and `id` name the endpoint in the facts, `path` is its template there.
+    """One row: `group` and `id` name the endpoint in docs/facts/endpoints.yml, `path` is its template there.
 
     `scope` is what the token of an API user must have; a route without one is closed to API users.
     `also` names further endpoints of the facts that share method and path and are told apart by the body.

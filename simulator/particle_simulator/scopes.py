@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The scopes that an API user can have (`api_user_scopes` in the facts)."""
+"""The scopes that an API user can have (endpoints.yml: api_user_scopes)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The objects of the cloud's answers, as the facts name their keys (`shapes`)."""
+"""The objects of the cloud's answers, with the keys that they have there (endpoints.yml: shapes)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
 
 
 def device_row(device: Device) -> dict[str, Any]:
-    """`device_owned`, as the account's list shows it."""
+    """A device as the account's list shows it (endpoints.yml: device_owned)."""
     row: dict[str, Any] = {
         "id": device.id,
         "name": device.name,
@@ -47,7 +47,7 @@ def device_row(device: Device) -> dict[str, Any]:
 
 
 def device_details(device: Device) -> dict[str, Any]:
-    """`device_owned`, as the single read shows it: with what only the device itself can tell."""
+    """A device as the single read shows it, with what only the device can tell (endpoints.yml: device_owned)."""
     row = device_row(device)
     row["functions"] = list(FUNCTIONS) if device.online else None
     row["variables"] = VARIABLES if device.online else None
@@ -59,7 +59,7 @@ def device_details(device: Device) -> dict[str, Any]:
 
 
 def add_product_part(row: dict[str, Any], device: Device, product: Product) -> dict[str, Any]:
-    """`device_product_extra`: what the product routes add to a device."""
+    """What the product routes add to a device (endpoints.yml: device_product_extra)."""
     row["firmware_product_id"] = product.id
     row["groups"] = list(device.groups)
     if device.firmware_version is not None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Event streams over HTTP (`sse_wire_format`): `:ok` first, events as they come, blank lines between."""
+"""Event streams over HTTP (endpoints.yml: sse_wire_format): `:ok` first, events as they come, blank lines between."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What devices report about their health (`vitals_shape`): it looks measured and is the same for a seed."""
+"""What devices report about their health (endpoints.yml: vitals_shape): it looks measured and follows from the seed."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def get_product(http: Http, product: str) -> Product:
 
 
 def list_products_of(http: Http, org: str) -> tuple[Product, ...]:
-    """All products of an organisation, by its id or slug (endpoints.yml: products_list, organisation form)."""
+    """All products of an organisation, by its id or slug (endpoints.yml: products_list, org_path)."""
     route, doing = "GET /v1/orgs/:org/products", f"list the products of organisation {org}"
     data = http.call(route, doing=doing, at={"org": org}).data
     rows = rows_of(data, ("products",), route=route, doing=doing)
@@ -135,7 +135,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
 
 
 def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:
-    """Set several fields in one call (endpoints.yml: device_update, product form)."""
+    """Set several fields in one call (endpoints.yml: device_update, product_path)."""
     names = " and ".join(fields)
     http.call(
         "PUT /v1/products/:p/devices/:id",

@@ -27,7 +27,7 @@ class Grant:
 
 
 def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], doing: str) -> Grant:
-    """Obtain a token (endpoints.yml: token_password and its siblings). Sent once, whatever happens.
+    """Obtain a token (endpoints.yml: authentication_and_tokens). Sent once, whatever happens.
 
     :param form: ``grant_type`` and what belongs to it.
     :param client: id and secret of the OAuth client.

@@ -32,7 +32,7 @@ _COUNTRY = re.compile(r"[0-9]{3}\Z")
 
 
 def _mobile_country_code(facts: Facts) -> Any:
-    """Where the device is, as its last vitals say (endpoints.yml: vitals_last, ``vitals_shape``)."""
+    """Where the device is, as its last vitals say (endpoints.yml: vitals_last, vitals_shape)."""
     found: Any = facts.get("vitals")
     for key in ("device", "network", "cellular", "cell_global_identity", "mobile_country_code"):
         found = found.get(key) if isinstance(found, Mapping) else None

@@ -27,7 +27,7 @@ CLOUD_ONLY_LIMIT = 1024 * 1024
 
 
 def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, Any]:
-    """`ledger_instance`."""
+    """An instance as the cloud shows it (endpoints.yml: ledger_instance)."""
     scope = {"type": ledger.scope, "value": instance.scope_value}
     device = world.devices.get(instance.scope_value) if ledger.scope == "Device" else None
     if device is not None and device.name:

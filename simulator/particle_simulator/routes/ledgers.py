@@ -35,7 +35,7 @@ def asked_ledger(world: World, call: Call) -> Ledger:
 
 
 def ledger_row(ledger: Ledger) -> dict[str, Any]:
-    """`ledger_def`."""
+    """A definition as the cloud shows it (endpoints.yml: ledger_def)."""
     return {
         "name": ledger.name,
         "scope": ledger.scope,

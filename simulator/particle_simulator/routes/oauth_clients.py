@@ -25,7 +25,7 @@ LONGEST_STEM = 35
 
 
 def client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
-    """`oauth_client`."""
+    """A client as the cloud shows it (endpoints.yml: oauth_client)."""
     row: dict[str, Any] = {"id": client.id, "name": client.name or client.id, "type": client.type}
     if with_secret:
         row["secret"] = client.secret

@@ -46,7 +46,7 @@ def grant(world: World, call: Call) -> Reply:
 
 
 def hand_out(world: World, token: Token) -> dict[str, str | int]:
-    """`token_grant`: makes a new token valid and tells it."""
+    """Make a new token valid and answer with it (endpoints.yml: token_grant)."""
     world.tokens[token.value] = token
     answer: dict[str, str | int] = {
         "token_type": "bearer",
