@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Read docs/facts, and find the citations of its entries in the code and the pages of the project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from support.paths import ROOT
+
+FACTS = ROOT / "docs" / "facts"
+ENDPOINTS = "endpoints.yml"
+ERROR_BODIES = ("errors-and-limits.md", "1")
+"""The page and the section that have the table of error bodies."""
+
+# White space that may hold a line end and, behind it, the sign of a comment.
+_GAP = r"\s+(?:(?:#|//)\s*)?"
+# Not a path or a link: those name the file itself and no entry of it.
+_ALONE = r"(?<![\w/.\[-])"
+_NAME = r"[a-z][a-z0-9_]*"
+_ENDPOINTS = re.compile(
+    rf"{_ALONE}endpoints\.yml(?:(?P<names>:{_GAP}{_NAME}(?:,{_GAP}{_NAME})*)(?=[);]|\.?$))?", re.MULTILINE
+)
+_SECTION = (
+    rf",{_GAP}section{_GAP}(?P<section>\d+(?:\.\d+)*)(?:,{_GAP}(?P<first>E\d+)(?:{_GAP}to{_GAP}(?P<last>E\d+))?)?"
+)
+_HEADING = re.compile(r"^#{2,} (\d+(?:\.\d+)*)\.? ", re.MULTILINE)
+_BODY = re.compile(r"^\| (E\d+) \|", re.MULTILINE)
+_BARE_BODY = re.compile(r"(?<![\w-])E\d{1,2}\b")
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One citation of an entry, or of several entries, of one file."""
+
+    line: int
+    file: str
+    names: tuple[str, ...] = ()
+    section: str | None = None
+    bodies: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        section = f"section {self.section}" if self.section else ""
+        return f"line {self.line}: {self.file} {' '.join(filter(None, (*self.names, section, *self.bodies)))}".rstrip()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What can be cited.
+
+    ``endpoints`` has the keys of each endpoint by its id, ``names`` what else endpoints.yml names,
+    ``sections`` the numbers of the headings by page, and ``bodies`` the names in the table of error bodies.
+    """
+
+    endpoints: Mapping[str, frozenset[str]]
+    names: frozenset[str]
+    sections: Mapping[str, frozenset[str]]
+    bodies: frozenset[str]
+
+
+def load_endpoints() -> dict[str, list[dict[str, Any]]]:
+    """Return the endpoints by group."""
+    return {group["group"]: group["endpoints"] for group in _read_endpoints()["groups"]}
+
+
+@cache
+def load_facts() -> Facts:
+    """Read every file of docs/facts but its introduction."""
+    content = _read_endpoints()
+    groups = content["groups"]
+    beside_endpoints = {name for group in groups for name in group if name not in ("group", "endpoints", "note")}
+    pages = {
+        page.name: page.read_text(encoding="utf-8") for page in sorted(FACTS.glob("*.md")) if page.name != "README.md"
+    }
+    page, section = ERROR_BODIES
+    return Facts(
+        endpoints={endpoint["id"]: frozenset(endpoint) for group in groups for endpoint in group["endpoints"]},
+        names=frozenset(
+            {"shapes", *content["shapes"], *_keys_of(content["meta"])}
+            | {group["group"] for group in groups}
+            | beside_endpoints
+        ),
+        sections={name: frozenset(_HEADING.findall(text)) for name, text in pages.items()},
+        bodies=frozenset(_BODY.findall(_text_of_section(pages[page], section))),
+    )
+
+
+def find_citations(text: str, facts: Facts) -> Iterator[Citation]:
+    """Find each mention of a file of facts that is not a path or a link; one in no known form cites nothing."""
+    for match in _ENDPOINTS.finditer(text):
+        names = tuple(re.findall(_NAME, match["names"] or ""))
+        yield Citation(_line(text, match), ENDPOINTS, names)
+    pages = "|".join(map(re.escape, facts.sections))
+    for match in re.finditer(rf"{_ALONE}(?P<page>{pages})(?:{_SECTION})?", text):
+        bodies = tuple(filter(None, (match["first"], match["last"])))
+        yield Citation(_line(text, match), match["page"], section=match["section"], bodies=bodies)
+
+
+def find_error_bodies(text: str) -> Iterator[Citation]:
+    """Find each name of an error body, such as E4, also those that stand alone."""
+    for match in _BARE_BODY.finditer(text):
+        yield Citation(_line(text, match), *ERROR_BODIES[:1], section=ERROR_BODIES[1], bodies=(match[0],))
+
+
+def can_be_opened(citation: Citation, facts: Facts) -> bool:
+    """Tell whether every entry that the citation names exists."""
+    if citation.file == ENDPOINTS:
+        return bool(citation.names) and _are_names(citation.names, facts)
+    is_table = (citation.file, citation.section) == ERROR_BODIES
+    return (
+        citation.section in facts.sections[citation.file]
+        and facts.bodies.issuperset(citation.bodies)
+        and (is_table or not citation.bodies)
+    )
+
+
+def _are_names(names: tuple[str, ...], facts: Facts) -> bool:
+    """A key of an endpoint counts only behind that endpoint's id: ``group_create, errors``."""
+    keys: frozenset[str] = frozenset()
+    for name in names:
+        if name in facts.endpoints:
+            keys = facts.endpoints[name]
+        elif name not in facts.names | keys:
+            return False
+    return True
+
+
+@cache
+def _read_endpoints() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((FACTS / ENDPOINTS).read_text(encoding="utf-8"))
+    return content
+
+
+def _keys_of(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield key
+            yield from _keys_of(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _keys_of(value)
+
+
+def _text_of_section(page: str, number: str) -> str:
+    behind = page.partition(f"\n## {number}. ")[2]
+    return behind.partition("\n## ")[0]
+
+
+def _line(text: str, match: re.Match[str]) -> int:
+    return text.count("\n", 0, match.start()) + 1
+
+
+def text_files(*places: Path) -> Iterator[Path]:
+    """Yield the files of these places, which are files or folders, that are written by hand and hold text."""
+    suffixes = {".cfg", ".css", ".j2", ".js", ".md", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
+    for place in places:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.suffix in suffixes and path.is_file() and "node_modules" not in path.parts:
+                yield path
