@@ -91,7 +91,7 @@ def create_report(world: World, call: Call) -> Reply:
 
 
 def get_report(world: World, call: Call) -> Reply:
-    """The poll that usage_report_create names."""
+    """usage_report_get: every report is ready by then."""
     _holder(world, call)
     report = world.usage_reports.get(call.path["id"])
     if report is None:
@@ -108,20 +108,20 @@ def list_notifications(world: World, call: Call) -> Reply:
 
 def _rows(base: str) -> list[Route]:
     agreements = f"{base}/service_agreements"
-    reports, scope = "usage_report_create", "service_agreements.usage_reports"
+    scope = "service_agreements.usage_reports"
     notifications = f"{agreements}/:id/notifications"
     return [
         Route(GROUP, "service_agreements", "GET", agreements, list_agreements, scope="service_agreements:list"),
         Route(
             GROUP,
-            reports,
+            "usage_report_create",
             "POST",
             f"{agreements}/:id/usage_reports",
             create_report,
             kind=Kind.WRITE,
             scope=f"{scope}:create",
         ),
-        Route(GROUP, reports, "GET", f"{base}/usage_reports/:id", get_report, scope=f"{scope}:create"),
+        Route(GROUP, "usage_report_get", "GET", f"{base}/usage_reports/:id", get_report, scope=f"{scope}:create"),
         Route(
             GROUP,
             "agreement_notifications",
