@@ -11,6 +11,7 @@ import re
 import ssl
 import sys
 
+from particle_simulator.clock import CLOCKS
 from particle_simulator.routes import table_for, whole_table
 from particle_simulator.routes_table import routes_table
 from particle_simulator.routing import TwoRoutes
@@ -49,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--churn", type=int, default=0, metavar="N", help="devices that reconnect before each list of product devices"
+    )
+    parser.add_argument(
+        "--clock",
+        choices=tuple(CLOCKS),
+        default="real",
+        help="whether time passes by itself, or only when POST /_simulator/clock turns it forward",
     )
     parser.add_argument("--routes", action="store_true", help="print the table of all routes in Markdown and end")
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer")
@@ -94,6 +101,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         org=arguments.org,
         slow_joiners=arguments.slow_joiners,
         churn=arguments.churn,
+        clock=arguments.clock,
     )
 
 

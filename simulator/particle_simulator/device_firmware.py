@@ -57,7 +57,7 @@ def take_update(world: World, device: Device) -> bool:
     device.firmware_version = version
     device_event(world, device, FLASH_EVENT, "success")
     # The device starts again with the new firmware: a new session.
-    device.last_handshake_at = device.last_heard = world.now()
+    device.last_handshake_at = device.last_heard = world.clock.next_moment()
     if device.product is not None:
         for descending in (False, True):
             device.product.orders.pop(("lastConnection", descending), None)

@@ -145,7 +145,7 @@ def roll_out(world: World, scope: Scope, username: str, *, immediate: bool) -> N
     previous = scope.own.snapshot
     if previous is not None:
         previous.previous = None
-    now = world.now()
+    now = world.clock.next_moment()
     scope.own.snapshot = Snapshot(
         own=dict(scope.own.own),
         inherited=inherited(scope),

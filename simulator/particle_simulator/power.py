@@ -63,7 +63,7 @@ def connect(world: World, device: Device) -> None:
     """A new session: the device moves to the front of every list that is sorted by connection."""
     device.powered = device.online = True
     device.lost_at = None
-    device.last_handshake_at = device.last_heard = world.now()
+    device.last_handshake_at = device.last_heard = world.clock.next_moment()
     world.revision += 1
     if device.product is not None:
         device.product.orders.pop(("lastConnection", True), None)

@@ -122,7 +122,7 @@ class Front:
         if reply.content_type:
             reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
         clock = self._simulation.world.clock
-        if clock.turned:
+        if not clock.is_machine_time:
             reply.headers["Date"] = formatdate(clock.now(), usegmt=True)
         return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
 

@@ -76,6 +76,8 @@ class Settings:
     org: str | None = None
     slow_joiners: float = 0.0
     churn: int = 0
+    clock: str = "real"
+    """The kind of clock: a key of `clock.CLOCKS`."""
 
 
 def otp_key(secret: str) -> bytes:

@@ -9,7 +9,7 @@ from collections import deque
 from particle_simulator import admin
 from particle_simulator.access import check_scope
 from particle_simulator.bearer import check_bearer
-from particle_simulator.clock import Clock
+from particle_simulator.clock import CLOCKS
 from particle_simulator.errors import Refusal
 from particle_simulator.faults import Faults
 from particle_simulator.limits import TOKEN_ROUTE, Limits
@@ -42,7 +42,7 @@ class Simulation:
         self._start()
 
     def _start(self) -> None:
-        self.world = World(self._settings, Clock())
+        self.world = World(self._settings, CLOCKS[self._settings.clock]())
         self.stats = Stats()
         self.faults = Faults(self._settings.seed)
         self.limits = Limits(documented=self._settings.limits)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -29,20 +28,21 @@ PATIENCE = 60
 
 
 class TimeOfBoth:
-    """One clock for the client and its cloud. It goes as that of the machine, and is turned when all work waits.
+    """One clock for the client and its cloud. It stands still, and is turned when all that work wait for it.
 
     Only then: a request that is under way while the clock is turned would come to the cloud minutes after it left.
     """
 
     def __init__(self, simulator: Simulator) -> None:
         self._address = f"{simulator.url}/_simulator/clock"
+        self._started = simulator.now()
         self._turned = 0.0
         self._changed = threading.Condition()
         self._working = 0
         self._sleeping: Counter[float] = Counter()
 
     def __call__(self) -> float:
-        return time.time() + self._turned
+        return self._started + self._turned
 
     def work(self, more: int) -> None:
         """One more thread works, or one less: -1."""

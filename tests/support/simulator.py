@@ -59,6 +59,10 @@ class Simulator:
         """Back to how it started: fleet, accounts, counters, clock and faults."""
         self._admin("POST", "reset")
 
+    def now(self) -> float:
+        """Return what the clock shows, in seconds since the epoch."""
+        return float(self._admin("GET", "clock")["now"])
+
     def advance(self, seconds: float) -> None:
         """Turn the clock forward."""
         self._admin("POST", "clock", json={"advance": seconds})
@@ -94,8 +98,13 @@ class Simulator:
 
 
 @contextmanager
-def running_simulator(*flags: str) -> Iterator[Simulator]:
-    """A fresh simulator on a free port, started with `flags`, that lives as long as the block."""
+def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
+    """Run a fresh simulator on a free port, started with `flags`, for as long as the block lasts.
+
+    Its time stands still until the test moves it with `advance`, so that a busy machine changes nothing. With
+    `clock="real"` it passes by itself, for tests in which a client waits for the cloud by its own clock, or computes
+    one-time codes by it.
+    """
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"
         argv: list[str | Path] = [
@@ -104,6 +113,8 @@ def running_simulator(*flags: str) -> Iterator[Simulator]:
             "0",
             "--port-file",
             port_file,
+            "--clock",
+            clock,
             *flags,
         ]
         environment = {**os.environ, "PYTHONPATH": str(SIMULATOR)}

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 
 COMMAND = (sys.executable, "-m", "particle_simulator")
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 DEMO = ("demo@example.com", "demo-password")
 OTHER = ("other@example.com", "other-password")
@@ -114,6 +114,10 @@ class Cloud:
         """What the cloud counted."""
         return dict(self.call("GET", "/_simulator/stats").json())
 
+    def now(self) -> float:
+        """Return what the cloud's clock shows, in seconds since the epoch."""
+        return float(self.call("GET", "/_simulator/clock").json()["now"])
+
     def advance(self, seconds: float) -> None:
         """Turns the cloud's clock forward."""
         answer = self.call("POST", "/_simulator/clock", json={"advance": seconds})
@@ -169,9 +173,9 @@ def refusal(answer: requests.Response) -> tuple[int, str, str]:
     return answer.status_code, body["error"], body["error_description"]
 
 
-def one_time_code(secret: str, ahead: float = 0) -> str:
-    """RFC 6238, for now or for a moment that lies ahead."""
-    step = struct.pack(">Q", int(time.time() + ahead) // 30)
+def one_time_code(cloud: Cloud, secret: str = OTP_SECRET, *, later: float = 0) -> str:
+    """Compute the one-time code (RFC 6238) for the cloud's own time, or for `later` seconds after it."""
+    step = struct.pack(">Q", int(cloud.now() + later) // 30)
     digest = hmac.new(base64.b32decode(secret), step, hashlib.sha1).digest()
     start = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[start : start + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"
@@ -190,9 +194,12 @@ def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 @contextlib.contextmanager
 def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A simulator process and its port; it is ended with the block."""
+    """Run a simulator process for as long as the block lasts; yield it and its port.
+
+    Its clock stands still, unless `arguments` say otherwise.
+    """
     port_file = folder / "port"
-    command = [*COMMAND, "--port-file", str(port_file), *arguments]
+    command = [*COMMAND, "--port-file", str(port_file), "--clock", "still", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + PATIENCE

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -174,11 +173,9 @@ def test_given_a_reset_then_open_streams_end(demo: User, listen: Opener) -> None
 def test_given_an_open_stream_then_the_simulator_ends_cleanly(tmp_path: Path, listen: Opener) -> None:
     with started(tmp_path) as (process, port):
         stream = listen(Cloud(f"http://127.0.0.1:{port}").user(), EVENTS)
-        before = time.monotonic()
         process.terminate()
         assert process.wait(timeout=PATIENCE) == 0
         assert list(stream.lines) == []
-        assert time.monotonic() - before < 5
         assert process.stderr is not None
         assert process.stderr.read() == ""
 

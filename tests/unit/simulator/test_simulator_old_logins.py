@@ -11,7 +11,6 @@ import requests
 from simulator_client import (
     CODED,
     DEMO,
-    OTP_SECRET,
     RECENT,
     SINGLE_SIGN_ON,
     Cloud,
@@ -87,7 +86,7 @@ def test_given_no_basic_credentials_then_the_list_asks_for_them(old: Cloud) -> N
 
 def test_given_an_account_with_codes_then_the_list_needs_one_in_the_query(old: Cloud) -> None:
     assert listed(old, CODED).status_code == 401
-    assert listed(old, CODED, otp=one_time_code(OTP_SECRET)).json() == []
+    assert listed(old, CODED, otp=one_time_code(old)).json() == []
 
 
 # ---------------------------------------------------------------------- the login in two steps
@@ -142,7 +141,7 @@ def test_given_a_recovery_code_then_it_stands_in_for_the_phone_once(cloud: Cloud
     answer = recover(cloud, first, "rescue-1")
     assert (answer.status_code, answer.json()["expires_in"]) == (200, 1800)
     assert refusal(recover(cloud, second, "rescue-1")) == (400, "invalid_grant", "Could not validate recovery code.")
-    assert ask_with_code(cloud, second, one_time_code(OTP_SECRET)).status_code == 200
+    assert ask_with_code(cloud, second, one_time_code(cloud)).status_code == 200
 
 
 def test_given_no_recovery_code_then_both_fields_are_asked_for(cloud: Cloud) -> None:

@@ -77,7 +77,8 @@ def test_given_a_client_that_is_kept_waiting_then_the_simulator_ends_all_the_sam
         Cloud(base(port)).break_route("*", "silence")
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
             line.sendall(b"GET /v1/user HTTP/1.1\r\nHost: x\r\n\r\n")
-            time.sleep(0.2)
+            while not Cloud(base(port)).stats()["requests"]:
+                assert process.poll() is None
             process.terminate()
             assert process.wait(timeout=PATIENCE) == 0
 

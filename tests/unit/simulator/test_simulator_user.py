@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from simulator_client import CODED, DEMO, DEVICES, FREE, OTP_SECRET, Cloud, User, ask_with_code, one_time_code, refusal
+from simulator_client import CODED, DEMO, DEVICES, FREE, Cloud, User, ask_with_code, one_time_code, refusal
 
 NEW = ("new@example.com", "new-password")
 
@@ -81,7 +81,7 @@ def test_given_a_code_of_the_new_secret_then_logins_ask_for_codes(cloud: Cloud, 
     begun = demo.get("/v1/user/mfa-enable")
     assert begun["secret"] in begun["qr_url"]
     assert cloud.ask_token().status_code == 200
-    proof = {"mfa_token": begun["mfa_token"], "otp": one_time_code(begun["secret"])}
+    proof = {"mfa_token": begun["mfa_token"], "otp": one_time_code(cloud, begun["secret"])}
     assert demo.post("/v1/user/mfa-enable", proof | {"otp": "nonsense"}).status_code == 400
     assert demo.post("/v1/user/mfa-enable", proof).json() == {"enrolled": True}
     assert demo.get("/v1/user")["mfa"] == {"enabled": True}
@@ -90,7 +90,7 @@ def test_given_a_code_of_the_new_secret_then_logins_ask_for_codes(cloud: Cloud, 
 
 def test_given_the_password_then_codes_are_switched_off(cloud: Cloud) -> None:
     mfa_token = cloud.ask_token(CODED).json()["mfa_token"]
-    user = User(cloud, ask_with_code(cloud, mfa_token, one_time_code(OTP_SECRET)).json()["access_token"])
+    user = User(cloud, ask_with_code(cloud, mfa_token, one_time_code(cloud)).json()["access_token"])
     assert user.put("/v1/user/mfa-disable", {"current_password": "wrong"}).status_code == 400
     assert user.put("/v1/user/mfa-disable", {"current_password": CODED[1]}).json() == {"ok": True}
     assert cloud.ask_token(CODED).status_code == 200
