@@ -37,6 +37,7 @@ def row_of(size: int) -> list[str]:
                 env=cloud_environment(cloud.url),
                 extra_vars={"report_products": [PRODUCT_SLUG], "report_dest": str(folder / "out")},
                 timeout=PATIENCE,
+                fresh=True,
             ).succeeded()
             requests = cloud.stats()["requests"]
         page = folder / "out" / "fleet.html"

@@ -64,7 +64,7 @@ def by_uri(hosts: int, *, loop: bool) -> Way:
 def _measured(devices: int, plays: list[dict[str, Any]], **arguments: Any) -> Way:
     """A whole run of ansible-playbook, its workers included; the simulator, which goes on, is not."""
     began, cpu = time.monotonic(), _cpu_of_children()
-    run_playbook(plays, timeout=PATIENCE, **arguments).succeeded()
+    run_playbook(plays, timeout=PATIENCE, fresh=True, **arguments).succeeded()
     return Way(devices / (time.monotonic() - began), 1000 * (_cpu_of_children() - cpu) / devices)
 
 

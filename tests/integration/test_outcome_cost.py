@@ -40,7 +40,9 @@ def cpu_of_outcomes(folder: Path, devices: int) -> float:
     ]
     before = os.times()
     run = run_playbook(
-        [{"hosts": "all", "gather_facts": False, "tasks": tasks}], args=["-i", str(inventory), "-c", "local"]
+        [{"hosts": "all", "gather_facts": False, "tasks": tasks}],
+        args=["-i", str(inventory), "-c", "local"],
+        fresh=True,
     ).succeeded()
     after = os.times()
     told = [record for record in run.tasks if record.task == TASK]

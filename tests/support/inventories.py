@@ -17,6 +17,7 @@ import requests
 from support.paths import TESTS
 from support.playbooks import ansible_environment
 from support.plays import cloud_environment
+from support.programs import program_path, run_program
 from support.simulator import PRODUCT_SLUG, Simulator
 
 RUN_SECONDS = 280.0
@@ -67,16 +68,9 @@ def inventory_file(folder: Path, name: str = "fleet", **options: Any) -> Path:
 
 def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path) -> Inventory:
     """`ansible-inventory --list` over a file or a folder of files, with all its state below `home`."""
-    program = Path(sys.executable).parent / "ansible-inventory"
-    done = subprocess.run(
-        [str(program), "-i", str(source), *(args or ("--list",))],
-        env=ansible_environment(home, env),
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
-    return Inventory(done.returncode, done.stdout, done.stderr)
+    argv = [program_path("ansible-inventory"), "-i", str(source), *(args or ("--list",))]
+    run = run_program(argv, env=ansible_environment(home, env), cwd=Path.cwd(), timeout=RUN_SECONDS)
+    return Inventory(run.rc, run.stdout, run.stderr)
 
 
 def read_from(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:

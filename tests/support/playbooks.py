@@ -1,29 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Playbooks, run as users run them: `ansible-playbook` in a process and an environment of its own."""
+"""Playbooks, run as users run them: `ansible-playbook` with an environment and a home of its own."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import re
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from support.paths import COLLECTIONS, TESTS
+from support.programs import program_path, run_program, run_program_on_terminal
 
-RUN_SECONDS = 120.0
-STOP_SECONDS = 10.0
+RUN_SECONDS = 240.0
 
 # A playbook of a collection goes by name, for example meshfleet.particle.provision.
 PLAYBOOK_NAME = re.compile(r"\w+\.\w+\.\w+")
@@ -115,6 +110,7 @@ def run_playbook(
     cwd: Path | None = None,
     timeout: float = RUN_SECONDS,
     terminal: bool = False,
+    fresh: bool = False,
 ) -> PlaybookRun:
     """Run a playbook to its end and return what became of it.
 
@@ -123,11 +119,11 @@ def run_playbook(
     machine can read. Each run has a home of its own; runs that shall share logins or caches are given one
     and the same `env={"HOME": ...}`. Paths in the playbook are relative to `cwd`,
     which is a new folder when none is given. With `terminal` the run has one to print on, and what it was sent is
-    in `stdout`.
+    in `stdout`. With `fresh` it is a process started anew: for tests that measure the whole of it.
     """
     with tempfile.TemporaryDirectory(prefix="playbook-") as folder:
         home = Path(folder)
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), *args]
+        argv = [program_path("ansible-playbook"), *args]
         if extra_vars:
             vars_file = home / "extra_vars.json"
             with open(os.open(vars_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -135,9 +131,12 @@ def run_playbook(
             argv += ["-e", f"@{vars_file}"]
         environment = ansible_environment(home, env)
         with _playbook_argument(playbook, cwd or home) as argument:
-            run = _run_on_terminal if terminal else _run
-            rc, stdout, stderr = run([*argv, argument], environment, cwd or home, timeout)
-        return PlaybookRun(rc, stdout, stderr, _read_record(Path(environment["RECORD_FILE"])))
+            where: dict[str, Any] = {"env": environment, "cwd": cwd or home, "timeout": timeout}
+            if terminal:
+                run = run_program_on_terminal([*argv, argument], **where)
+            else:
+                run = run_program([*argv, argument], fresh=fresh, **where)
+        return PlaybookRun(run.rc, run.stdout, run.stderr, _read_record(Path(environment["RECORD_FILE"])))
 
 
 @contextmanager
@@ -153,75 +152,6 @@ def _playbook_argument(playbook: str | Path | list[dict[str, Any]], folder: Path
             file.write(text)
             file.flush()
             yield file.name
-
-
-def _run(argv: list[str], env: Mapping[str, str], cwd: Path, timeout: float) -> tuple[int, str, str]:
-    """Run to the end, or fail after `timeout` seconds with what was printed until then."""
-    # Into files: a worker that outlives the playbook would hold a pipe open, and us with it.
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = _start(argv, env, cwd, stdout.fileno(), stderr.fileno())
-        rc = _wait(process, timeout, lambda: f"{_content(stdout)}\n{_content(stderr)}")
-        return rc, _content(stdout), _content(stderr)
-
-
-def _run_on_terminal(argv: list[str], env: Mapping[str, str], cwd: Path, timeout: float) -> tuple[int, str, str]:
-    """The same with both streams on one terminal, whose end has to be read while it is written to."""
-    ours, theirs = pty.openpty()
-    received: list[bytes] = []
-
-    def receive() -> None:
-        # Linux says that the other end is closed by an error, others by an empty read.
-        with contextlib.suppress(OSError):
-            while chunk := os.read(ours, 65536):
-                received.append(chunk)
-
-    def sent() -> str:
-        return b"".join(received).decode(errors="replace")
-
-    reader = threading.Thread(target=receive, daemon=True)
-    try:
-        process = _start(argv, env, cwd, theirs, theirs)
-        reader.start()
-    finally:
-        os.close(theirs)
-    rc = _wait(process, timeout, sent)
-    reader.join(STOP_SECONDS)
-    os.close(ours)
-    return rc, sent(), ""
-
-
-def _start(argv: list[str], env: Mapping[str, str], cwd: Path, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
-    # A group of its own, so that ending it cannot reach anybody else.
-    return subprocess.Popen(
-        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
-    )
-
-
-def _wait(process: subprocess.Popen[bytes], timeout: float, printed: Callable[[], str]) -> int:
-    try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        raise AssertionError(f"The playbook did not end in {timeout:g} s. It printed:\n{printed()}") from None
-    except BaseException:
-        _end(process)
-        raise
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    # Asked first: ansible ends its workers itself, and they sit in sessions of their own.
-    for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        os.killpg(process.pid, signal_number)
-        try:
-            process.wait(STOP_SECONDS)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-
-
-def _content(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    return stream.read().decode(errors="replace")
 
 
 def _read_record(path: Path) -> list[TaskRecord]:

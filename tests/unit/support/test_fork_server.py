@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A program from the fork server does and shows what the same program in a process of its own does and shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fork_server import ForkServer, ForkServerEnded, can_be_forked
+from support.paths import TESTS
+from support.playbooks import ansible_environment
+from support.programs import program_path, run_program
+
+SECONDS = 120.0
+
+PLAY = """
+- name: Show what a run knows of itself
+  hosts: all
+  module_defaults: {setup: {gather_subset: ["!all", "!min"]}}
+  tasks:
+    - name: Show
+      ansible.builtin.debug:
+        msg: "{{ word | default('unsaid') }} {{ lookup('ansible.builtin.env', 'WORD') }} {{ ansible_check_mode }} grün"
+    - name: Look around
+      ansible.builtin.debug:
+        msg: "{{ lookup('ansible.builtin.pipe', 'pwd; echo $HOME; umask; locale 2>/dev/null | sort') }}"
+    - name: Skip
+      ansible.builtin.debug:
+      when: false
+    - name: Repeat
+      ansible.builtin.debug:
+        msg: "{{ item }}"
+      loop: [a, b]
+      changed_when: true
+    - name: Run a module
+      ansible.builtin.command: "sh -c 'echo $WORD'"
+      when: module | default(false)
+    - name: Fail
+      ansible.builtin.fail:
+        msg: as asked
+      when: fails | default(false)
+"""
+
+ACTION = """
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return {"msg": "from the folder of the playbook", **super().run(tmp, task_vars)}
+"""
+ACTION_PLAY = "- hosts: all\n  gather_facts: false\n  tasks: [{own_action: {}}]\n"
+
+
+QUICK = "[defaults]\ngathering = explicit\n"
+PLAIN = ("-i", "one,two", "-c", "local", "play.yml")
+MODULE = ("-e", '{"module": true}', *PLAIN)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A run of a program that reads its settings in one of the ways that Ansible has.
+
+    `files` are written into its folder; `env` and `config` are settings; `arguments` follow the program.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = PLAIN
+    env: Mapping[str, str] = field(default_factory=dict)
+    config: str = QUICK
+    files: Mapping[str, str] = field(default_factory=lambda: {"play.yml": PLAY})
+    program: str = "ansible-playbook"
+
+
+OTHER_FOLDERS = {"play.yml": ACTION_PLAY, "elsewhere/own_action.py": ACTION}
+SITUATIONS = [
+    Situation("no settings", config=""),
+    Situation("a module", MODULE, env={"WORD": "from the environment"}),
+    Situation("check mode", ("--check", "--diff", *MODULE)),
+    Situation("very verbose", ("-vvv", *PLAIN)),
+    Situation("variables and a failure", ("-e", "word=given", "-e", '{"fails": true}', *PLAIN)),
+    Situation("a start at a task", ("--start-at-task", "Repeat", *PLAIN)),
+    Situation("a stdout callback from the environment", env={"ANSIBLE_STDOUT_CALLBACK": "minimal"}),
+    Situation("a stdout callback from the configuration", config=f"{QUICK}stdout_callback = oneline\n"),
+    Situation("a result format", env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
+    Situation("skipped hosts hidden", config=f"{QUICK}display_skipped_hosts = false\n"),
+    Situation("colours", env={"ANSIBLE_NOCOLOR": "", "ANSIBLE_FORCE_COLOR": "1", "ANSIBLE_COLOR_CHANGED": "purple"}),
+    Situation("a log in another time zone", env={"ANSIBLE_LOG_PATH": "run.log", "TZ": "Asia/Kathmandu"}),
+    Situation("another strategy", ("-e", '{"fails": true}', *PLAIN), config=f"{QUICK}strategy = free\nforks = 1\n"),
+    Situation("errors are fatal", ("-e", '{"fails": true}', *PLAIN), env={"ANSIBLE_ANY_ERRORS_FATAL": "1"}),
+    Situation("results hidden", env={"ANSIBLE_NO_LOG": "1"}),
+    Situation("plugins beside the playbook", files={"play.yml": ACTION_PLAY, "action_plugins/own_action.py": ACTION}),
+    Situation("plugins elsewhere", env={"ANSIBLE_ACTION_PLUGINS": "elsewhere"}, files=OTHER_FOLDERS),
+    Situation("plugins missing", files={"play.yml": ACTION_PLAY}),
+    Situation("no playbook", ("-i", "one,", "missing.yml")),
+    Situation("a broken playbook", files={"play.yml": "- hosts: all\n  tasks: [{debug: {msg: 'x'}, name: [}]\n"}),
+    Situation("an unknown option", ("--no-such-option", "play.yml")),
+    Situation("the version", ("--version",)),
+    Situation("no collection", ("meshfleet.particle.provision",), env={"ANSIBLE_COLLECTIONS_PATH": "nowhere"}),
+    Situation("an inventory", ("-i", "hosts.yml", "--graph"), files={"hosts.yml": "all: {hosts: {a: , b: }}"},
+              program="ansible-inventory"),
+    Situation("a file that is no inventory", ("-i", "hosts.yml", "--list"), files={"hosts.yml": "{"},
+              program="ansible-inventory"),
+]  # fmt: skip
+
+
+def seen_by_user(situation: Situation, folder: Path, *, fresh: bool) -> dict[str, Any]:
+    """Run the program in a folder of its own, and return all that a user sees, less what differs in any two runs."""
+    work, home = folder / "work", folder / "home"
+    for name, text in situation.files.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(text)
+    home.mkdir()
+    env = ansible_environment(home, situation.env)
+    (home / "ansible.cfg").write_text(situation.config)
+    run = run_program(
+        [program_path(situation.program), *situation.arguments], env=env, cwd=work, timeout=SECONDS, fresh=fresh
+    )
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    return {
+        "rc": run.rc,
+        "stdout": comparable(run.stdout, folder),
+        "stderr": comparable(run.stderr, folder),
+        "files": {name: comparable(path.read_text(), folder) for name, path in files.items()},
+    }
+
+
+def comparable(text: str, folder: Path) -> list[str]:
+    """Return the lines without paths, ids and times of the run; sorted, since hosts end in any order."""
+    text = text.replace(str(folder), "FOLDER")
+    if text.startswith('{"host": '):  # the record of results, whose keys may stand in any order
+        text = "\n".join(json.dumps(json.loads(line), sort_keys=True) for line in text.splitlines())
+    for pattern, replacement in (
+        (r"ansible-(local|tmp)-[\w.-]+", "TEMPORARY"),
+        (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d+", "TIME"),
+        (r"\b\d:\d\d:\d\d\.\d+", "DURATION"),
+        (r"\b(p=|pid=|<)\d+", r"\1PID"),
+        (r"\b[0-9a-f]{32,40}\b|0x[0-9a-f]+|tmp\w{8}", "ID"),
+        (r'"(ctime|mtime|atime|inode|size|uid|gid)": [\d.]+', r'"\1": N'),
+    ):
+        text = re.sub(pattern, replacement, text)
+    return sorted(text.splitlines())
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
+def test_forked_run_shows_what_a_fresh_one_shows(situation: Situation, tmp_path: Path) -> None:
+    (tmp_path / "fresh").mkdir()
+    (tmp_path / "forked").mkdir()
+    fresh = seen_by_user(situation, tmp_path / "fresh", fresh=True)
+    forked = seen_by_user(situation, tmp_path / "forked", fresh=False)
+    assert forked == fresh
+    assert forked["stdout"] or forked["stderr"]
+
+
+# --- the server itself ---
+
+
+def playbook(folder: Path, shell: str) -> Path:
+    """A playbook with one command of a shell."""
+    path = folder / "play.yml"
+    path.write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.shell": shell}]}])
+    )
+    return path
+
+
+def started(server: ForkServer, folder: Path, shell: str, output: Path, **env: str) -> Any:
+    """A playbook under way on `server`, which prints to `output`."""
+    argv = [program_path("ansible-playbook"), str(playbook(folder, shell))]
+    with output.open("wb") as stream:
+        handle = stream.fileno()
+        return server.start(argv, env=ansible_environment(folder, env), cwd=folder, stdout=handle, stderr=handle)
+
+
+@pytest.fixture
+def server() -> Any:
+    server = ForkServer()
+    yield server
+    server.close()
+
+
+def test_runs_at_the_same_time_do_not_see_each_other(server: ForkServer, tmp_path: Path) -> None:
+    def run(number: int) -> tuple[int, str]:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        process = started(server, folder, "echo $WORD > word", folder / "output", WORD=f"word {number}")
+        return process.wait(SECONDS), (folder / "word").read_text()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(4))) == [(0, f"word {number}\n") for number in range(4)]
+
+
+def test_wait_gives_up_after_its_timeout_and_can_be_repeated(server: ForkServer, tmp_path: Path) -> None:
+    process = started(server, tmp_path, "sleep 1", tmp_path / "output")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.01)
+    assert process.wait(SECONDS) == 0
+
+
+def test_process_that_is_killed_has_a_negative_status(server: ForkServer, tmp_path: Path) -> None:
+    process = started(server, tmp_path, "sleep 60", tmp_path / "output")
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait(SECONDS) == -signal.SIGKILL
+
+
+def test_program_reads_nothing_from_standard_input(server: ForkServer, tmp_path: Path) -> None:
+    process = started(server, tmp_path, "cat", tmp_path / "output")
+    assert process.wait(SECONDS) == 0
+
+
+def test_end_of_the_server_is_told_to_those_who_wait(tmp_path: Path) -> None:
+    server = ForkServer()
+    process = started(server, tmp_path, "sleep 60", tmp_path / "output")
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(ForkServerEnded):
+        process.wait(SECONDS)
+    os.killpg(process.pid, signal.SIGKILL)
+    server.close()
+
+
+def test_server_ends_with_the_process_that_started_it() -> None:
+    code = "import os; from support.fork_server import fork_server; fork_server(); os._exit(0)"
+    # The server has the same standard output: when that has an end, nobody holds it open any more.
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("argv", "more"),
+    [
+        (["/usr/bin/ansible-galaxy"], {}),
+        (["/usr/bin/ansible-playbook"], {"PYTHONPATH": "/elsewhere"}),
+        (["/usr/bin/ansible-playbook"], {"LC_ALL": "C"}),
+        (["/usr/bin/ansible-playbook"], {"LD_PRELOAD": "/lib/x.so"}),
+    ],
+)
+def test_what_python_reads_at_its_start_needs_a_fresh_process(argv: list[str], more: dict[str, str]) -> None:
+    env = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    assert can_be_forked(["/usr/bin/ansible-playbook"], env)
+    assert not can_be_forked(argv, {**env, **more})
