@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from particle_simulator import power
+from particle_simulator.describe import describe_world
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Reply, json_reply, refusal_reply
 from particle_simulator.model import Device, iso
-from particle_simulator.routes.ledger_instances import describe_ledgers
 from particle_simulator.world import World
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def answer(simulation: Simulation, method: str, name: str, content: Any) -> Repl
 
 def _state(simulation: Simulation, which: str, content: Any) -> Any:
     power.notice(simulation.world)
-    return simulation.world.describe(describe_ledgers(simulation.world))
+    return describe_world(simulation.world)
 
 
 def _stats(simulation: Simulation, which: str, content: Any) -> Any:

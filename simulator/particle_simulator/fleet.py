@@ -20,7 +20,7 @@ _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 def manufacture(count: int, seed: int, now: float) -> Iterator[Device]:
-    """Borons as they leave the factory: known to the cloud, in no product, unclaimed, online."""
+    """Make Borons as they leave the factory: known to the cloud, in no product, unclaimed, online."""
     random = Random(f"fleet {seed}")
     known: set[int] = set()
     for number in range(1, count + 1):
@@ -52,8 +52,10 @@ def _boxed(device_id: str, platform_id: int, number: int, random: Random, now: f
     )
 
 
-def described(records: tuple[dict[str, Any], ...], seed: int, now: float) -> Iterator[tuple[Device, dict[str, Any]]]:
-    """The devices of a fleet file, each with its record: the world resolves owner, product and groups."""
+def build_devices(
+    records: tuple[dict[str, Any], ...], seed: int, now: float
+) -> Iterator[tuple[Device, dict[str, Any]]]:
+    """Build the devices of a fleet file; each comes with its record, which names its owner, product and groups."""
     random = Random(f"file {seed}")
     for number, record in enumerate(records, start=1):
         device = _boxed(record["id"].lower(), record.get("platform_id", BORON), number, random, now)

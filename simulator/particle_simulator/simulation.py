@@ -9,7 +9,6 @@ from collections import deque
 from particle_simulator import admin
 from particle_simulator.access import check_scope
 from particle_simulator.bearer import check_bearer
-from particle_simulator.clock import CLOCKS
 from particle_simulator.errors import Refusal
 from particle_simulator.faults import Faults
 from particle_simulator.limits import TOKEN_ROUTE, Limits
@@ -18,8 +17,8 @@ from particle_simulator.power import notice
 from particle_simulator.routes import table_for
 from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.settings import Settings
+from particle_simulator.start_state import build_world
 from particle_simulator.stats import Stats
-from particle_simulator.world import World
 
 ADMIN_PREFIX = "/_simulator/"
 
@@ -42,7 +41,7 @@ class Simulation:
         self._start()
 
     def _start(self) -> None:
-        self.world = World(self._settings, CLOCKS[self._settings.clock]())
+        self.world = build_world(self._settings)
         self.stats = Stats()
         self.faults = Faults(self._settings.seed)
         self.limits = Limits(documented=self._settings.limits)

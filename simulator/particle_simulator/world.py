@@ -12,7 +12,6 @@ from particle_simulator.agenda import Agenda
 from particle_simulator.belongings import Environment, Sim
 from particle_simulator.clock import Clock
 from particle_simulator.events import Events
-from particle_simulator.fleet import described, manufacture
 from particle_simulator.model import (
     Account,
     Client,
@@ -24,29 +23,19 @@ from particle_simulator.model import (
     Product,
     Token,
 )
-from particle_simulator.settings import (
-    PRODUCT_ID,
-    PRODUCT_NAME,
-    PRODUCT_PLATFORM,
-    PRODUCT_SLUG,
-    Settings,
-)
+from particle_simulator.settings import Settings
 
 OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
 """Clients that anybody may use, each with its own name as its secret."""
-
-MESH_DEVICE_OS = "1.5.2"
-"""The last Device OS that could form a mesh."""
 
 GROUP_COLORS = ("#00aeef", "#f57c00", "#7b1fa2", "#388e3c", "#c2185b", "#5d4037")
 
 
 class World:
-    """Everything the cloud knows. A new one is the start state."""
+    """Everything the cloud knows. A new world has no accounts, products and devices yet."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        self.clock = clock or Clock()
-        now = self.now()
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.clock = clock
         self.seed = settings.seed
         self.slow_joiners = settings.slow_joiners
         self.churn = settings.churn
@@ -91,69 +80,10 @@ class World:
         """The status that calls to any device that is not there get; None leaves it to the route."""
         self.reporting: dict[str, tuple[int, list[str]]] = {}
         """Which devices report in a mesh status ledger, by owner id, as of which revision."""
-        self._add_accounts(settings)
-        self._add_devices(settings, now)
 
     def now(self) -> float:
         """The cloud's clock."""
         return self.clock.now()
-
-    # ------------------------------------------------------------------ the start state
-
-    def _add_accounts(self, settings: Settings) -> None:
-        random = Random(f"accounts {settings.seed}")
-        for record in settings.accounts:
-            account = Account(
-                username=record["username"],
-                password=record["password"],
-                user_id=f"{random.getrandbits(96):024x}",
-                otp_secret=record.get("otp_secret"),
-                sso=bool(record.get("sso", False)),
-                recovery_codes=list(record.get("recovery_codes", [])),
-                query_tokens=record.get("query_tokens", True),
-            )
-            self.accounts[account.username.lower()] = account
-            for client in record.get("clients", []):
-                self.clients[client["id"]] = Client(client["id"], client["secret"], account)
-        owner = next(iter(self.accounts.values()))
-        product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
-        self.products[PRODUCT_ID] = product
-        if settings.org is not None:
-            invited = [self.accounts[record["username"].lower()] for record in settings.accounts if record.get("org")]
-            org_id = f"{random.getrandbits(96):024x}"
-            name = settings.org.replace("-", " ").title()
-            self.orgs[org_id] = product.org = Organization(
-                org_id, settings.org, name, list(dict.fromkeys([owner, *invited]))
-            )
-
-    def _add_devices(self, settings: Settings, now: float) -> None:
-        for device in manufacture(settings.manufactured, settings.seed, now):
-            if settings.mesh:
-                device.system_firmware_version = MESH_DEVICE_OS
-            self.add_device(device)
-        for device, record in described(settings.fleet, settings.seed, now):
-            if settings.mesh and "system_firmware_version" not in record:
-                device.system_firmware_version = MESH_DEVICE_OS
-            device.powered = device.online
-            self.add_device(device)
-            if record.get("owner"):
-                self.claim(device, self._owner_of_record(record["owner"]))
-            product_id = record.get("product_id")
-            if product_id is not None and product_id != device.platform_id:
-                self.put_in_product(device, self._product_of_record(product_id, device))
-                self.set_groups(device, record.get("groups", []))
-
-    def _owner_of_record(self, username: str) -> Account:
-        """The owner a fleet file names; one who has no account here can own devices but not log in."""
-        found = self.accounts.get(username.lower())
-        return found or Account(username, "", "0" * 24)
-
-    def _product_of_record(self, product_id: int, device: Device) -> Product:
-        """The product a fleet file names; another than ours belongs to somebody without an account here."""
-        if product_id not in self.products:
-            slug = f"product-{product_id}"
-            self.products[product_id] = Product(product_id, slug, slug, device.platform_id, None)
-        return self.products[product_id]
 
     def add_device(self, device: Device) -> None:
         """Makes a device known to the cloud."""
@@ -264,71 +194,3 @@ class World:
         self.tokens.pop(token.value, None)
         if token.refresh_token:
             self.refresh_tokens.pop(token.refresh_token, None)
-
-    # ------------------------------------------------------------------ what the admin routes show
-
-    def describe(self, ledgers: list[dict[str, Any]]) -> dict[str, Any]:
-        """The whole state, as plain data for the tests of a client."""
-        return {
-            "accounts": [
-                {
-                    "username": account.username,
-                    "user_id": account.user_id,
-                    "mfa": account.otp_secret is not None,
-                    "sso": account.sso,
-                    "tokens": sum(1 for token in self.tokens.values() if token.account is account),
-                }
-                for account in self.accounts.values()
-            ],
-            "products": [
-                {
-                    "id": product.id,
-                    "slug": product.slug,
-                    "name": product.name,
-                    "platform_id": product.platform_id,
-                    "owner": product.owner.username if product.owner else None,
-                    "org": product.org.slug if product.org else None,
-                    "groups": list(product.groups),
-                    "device_count": len(product.devices),
-                }
-                for product in self.products.values()
-            ],
-            "devices": [_describe_device(device) for device in self.devices.values()],
-            "networks": [_describe_network(network) for network in self.networks.values()],
-            "ledgers": ledgers,
-        }
-
-
-def _describe_network(network: Network) -> dict[str, Any]:
-    return {
-        "id": network.id,
-        "name": network.name,
-        "type": network.type,
-        "state": network.state,
-        "owner": network.owner.username,
-        "devices": [
-            {"id": device.id, "role": "gateway" if device.gateway else "node"} for device in network.members.values()
-        ],
-    }
-
-
-def _describe_device(device: Device) -> dict[str, Any]:
-    return {
-        "id": device.id,
-        "name": device.name,
-        "product": device.product.id if device.product else None,
-        "groups": list(device.groups),
-        "online": device.online,
-        "powered": device.powered,
-        "owner": device.owner.username if device.owner else None,
-        "notes": device.notes,
-        "platform_id": device.platform_id,
-        "serial_number": device.serial_number,
-        "imei": device.imei,
-        "iccid": device.iccid,
-        "development": device.development,
-        "quarantined": device.quarantined,
-        "denied": device.denied,
-        "firmware_version": device.firmware_version,
-        "desired_firmware_version": device.desired_firmware_version,
-    }

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The start state: the accounts, the product and the devices that the settings describe."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from particle_simulator.clock import CLOCKS
+from particle_simulator.fleet import build_devices, manufacture
+from particle_simulator.model import Account, Client, Device, Organization, Product
+from particle_simulator.settings import PRODUCT_ID, PRODUCT_NAME, PRODUCT_PLATFORM, PRODUCT_SLUG, Settings
+from particle_simulator.world import World
+
+MESH_DEVICE_OS = "1.5.2"
+"""The last Device OS that could form a mesh."""
+
+
+def build_world(settings: Settings) -> World:
+    """Build a world in the start state."""
+    world = World(settings, CLOCKS[settings.clock]())
+    now = world.now()
+    random = Random(f"accounts {settings.seed}")
+    for record in settings.accounts:
+        _add_account(world, record, random)
+    _add_product(world, settings, random)
+    _add_manufactured_devices(world, settings, now)
+    _add_described_devices(world, settings, now)
+    return world
+
+
+def _add_account(world: World, record: dict[str, Any], random: Random) -> None:
+    """Add an account of the accounts file, with its OAuth clients."""
+    account = Account(
+        username=record["username"],
+        password=record["password"],
+        user_id=f"{random.getrandbits(96):024x}",
+        otp_secret=record.get("otp_secret"),
+        sso=bool(record.get("sso", False)),
+        recovery_codes=list(record.get("recovery_codes", [])),
+        query_tokens=record.get("query_tokens", True),
+    )
+    world.accounts[account.username.lower()] = account
+    for client in record.get("clients", []):
+        world.clients[client["id"]] = Client(client["id"], client["secret"], account)
+
+
+def _add_product(world: World, settings: Settings, random: Random) -> None:
+    """Add the product of the first account, and the organisation that has it if the settings name one."""
+    owner = next(iter(world.accounts.values()))
+    product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
+    world.products[PRODUCT_ID] = product
+    if settings.org is None:
+        return
+    invited = [world.accounts[record["username"].lower()] for record in settings.accounts if record.get("org")]
+    org_id = f"{random.getrandbits(96):024x}"
+    name = settings.org.replace("-", " ").title()
+    product.org = Organization(org_id, settings.org, name, list(dict.fromkeys([owner, *invited])))
+    world.orgs[org_id] = product.org
+
+
+def _add_manufactured_devices(world: World, settings: Settings, now: float) -> None:
+    """Add as many new devices as the settings ask for."""
+    for device in manufacture(settings.manufactured, settings.seed, now):
+        if settings.mesh:
+            device.system_firmware_version = MESH_DEVICE_OS
+        world.add_device(device)
+
+
+def _add_described_devices(world: World, settings: Settings, now: float) -> None:
+    """Add the devices of the fleet file with their owners, products and groups."""
+    for device, record in build_devices(settings.fleet, settings.seed, now):
+        if settings.mesh and "system_firmware_version" not in record:
+            device.system_firmware_version = MESH_DEVICE_OS
+        device.powered = device.online
+        world.add_device(device)
+        if record.get("owner"):
+            world.claim(device, _find_owner(world, record["owner"]))
+        product_id = record.get("product_id")
+        if product_id is not None and product_id != device.platform_id:
+            world.put_in_product(device, _find_or_add_product(world, product_id, device))
+            world.set_groups(device, record.get("groups", []))
+
+
+def _find_owner(world: World, username: str) -> Account:
+    """Find the account of an owner; an unknown one can own devices but cannot log in."""
+    return world.accounts.get(username.lower()) or Account(username, "", "0" * 24)
+
+
+def _find_or_add_product(world: World, product_id: int, device: Device) -> Product:
+    """Find a product by its id; add an unknown one, whose owner has no account here."""
+    product = world.products.get(product_id)
+    if product is None:
+        slug = f"product-{product_id}"
+        product = world.products[product_id] = Product(product_id, slug, slug, device.platform_id, None)
+    return product
