@@ -15,7 +15,7 @@ PARAMETER = "access_token"
 def check_bearer(world: World, call: Call) -> Token:
     """The token of a request, by header, or by one of the two deprecated transports."""
     value, in_query = _presented(call)
-    token = world.tokens.get(value)
+    token = world.logins.tokens.get(value)
     if token is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
     if in_query and not token.account.query_tokens:

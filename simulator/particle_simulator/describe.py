@@ -14,7 +14,7 @@ from particle_simulator.world import World
 def describe_world(world: World) -> dict[str, Any]:
     """Describe the whole state of the cloud."""
     return {
-        "accounts": [_describe_account(world, account) for account in world.accounts.values()],
+        "accounts": [_describe_account(world, account) for account in world.accounts.by_username.values()],
         "products": [_describe_product(product) for product in world.products.values()],
         "devices": [_describe_device(device) for device in world.devices.values()],
         "networks": [_describe_network(network) for network in world.networks.values()],
@@ -28,7 +28,7 @@ def _describe_account(world: World, account: Account) -> dict[str, Any]:
         "user_id": account.user_id,
         "mfa": account.otp_secret is not None,
         "sso": account.sso,
-        "tokens": sum(1 for token in world.tokens.values() if token.account is account),
+        "tokens": len(world.logins.tokens_of(account)),
     }
 
 

@@ -41,19 +41,21 @@ def _add_account(world: World, record: dict[str, Any], random: Random) -> None:
         recovery_codes=list(record.get("recovery_codes", [])),
         query_tokens=record.get("query_tokens", True),
     )
-    world.accounts[account.username.lower()] = account
+    world.accounts.add(account)
     for client in record.get("clients", []):
-        world.clients[client["id"]] = Client(client["id"], client["secret"], account)
+        world.accounts.clients[client["id"]] = Client(client["id"], client["secret"], account)
 
 
 def _add_product(world: World, settings: Settings, random: Random) -> None:
     """Add the product of the first account, and the organisation that has it if the settings name one."""
-    owner = next(iter(world.accounts.values()))
+    owner = next(iter(world.accounts.by_username.values()))
     product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
     world.products[PRODUCT_ID] = product
     if settings.org is None:
         return
-    invited = [world.accounts[record["username"].lower()] for record in settings.accounts if record.get("org")]
+    invited = [
+        world.accounts.by_username[record["username"].lower()] for record in settings.accounts if record.get("org")
+    ]
     org_id = f"{random.getrandbits(96):024x}"
     name = settings.org.replace("-", " ").title()
     product.org = Organization(org_id, settings.org, name, list(dict.fromkeys([owner, *invited])))
@@ -85,7 +87,7 @@ def _add_described_devices(world: World, settings: Settings, now: float) -> None
 
 def _find_owner(world: World, username: str) -> Account:
     """Find the account of an owner; an unknown one can own devices but cannot log in."""
-    return world.accounts.get(username.lower()) or Account(username, "", "0" * 24)
+    return world.accounts.find(username) or Account(username, "", "0" * 24)
 
 
 def _find_or_add_product(world: World, product_id: int, device: Device) -> Product:

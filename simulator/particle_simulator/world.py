@@ -8,25 +8,21 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+from particle_simulator.accounts import Accounts
 from particle_simulator.agenda import Agenda
 from particle_simulator.belongings import Environment, Sim
 from particle_simulator.clock import Clock
 from particle_simulator.events import Events
+from particle_simulator.logins import Logins
 from particle_simulator.model import (
     Account,
-    Client,
     Device,
     Group,
-    MfaLogin,
     Network,
     Organization,
     Product,
-    Token,
 )
 from particle_simulator.settings import Settings
-
-OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
-"""Clients that anybody may use, each with its own name as its secret."""
 
 GROUP_COLORS = ("#00aeef", "#f57c00", "#7b1fa2", "#388e3c", "#c2185b", "#5d4037")
 
@@ -43,17 +39,14 @@ class World:
         self.random = Random(f"world {settings.seed}")
         self.revision = 0
         """Grows with every request that may change something: a key for what is derived from the state."""
-        self.accounts: dict[str, Account] = {}
-        self.clients = {name: Client(name, name) for name in OFFICIAL_CLIENTS}
+        self.accounts = Accounts()
+        self.logins = Logins()
         self.products: dict[int, Product] = {}
         self.devices: dict[str, Device] = {}
         self.labels: dict[str, Device] = {}
         """Devices by serial number, IMEI and ICCID."""
         self.names: dict[str, dict[str, Device]] = {}
         """Devices by name, then by id: names are not unique."""
-        self.tokens: dict[str, Token] = {}
-        self.refresh_tokens: dict[str, Token] = {}
-        self.mfa_logins: dict[str, MfaLogin] = {}
         self.orgs: dict[str, Organization] = {}
         """Organisations by id."""
         self.networks: dict[str, Network] = {}
@@ -69,10 +62,6 @@ class World:
         """What the cloud's compiler made, by id."""
         self.events = Events()
         self.agenda = Agenda()
-        self.sessions: dict[str, tuple[Account, float]] = {}
-        """The logins of 2014 between their two steps: whose, and until when."""
-        self.mfa_setups: dict[str, tuple[Account, str]] = {}
-        """One-time code secrets that wait for their first code, by mfa_token."""
         self.usage_reports: dict[str, dict[str, Any]] = {}
         self.due: list[tuple[float, str]] = []
         """A heap of the moments at which the cloud will notice that a device is gone."""
@@ -188,9 +177,3 @@ class World:
             group = product.groups.get(name) or self.add_group(product, name)
             group.members.add(device.id)
         device.groups = wanted
-
-    def forget(self, token: Token) -> None:
-        """Revokes a token, with the refresh token that came with it."""
-        self.tokens.pop(token.value, None)
-        if token.refresh_token:
-            self.refresh_tokens.pop(token.refresh_token, None)

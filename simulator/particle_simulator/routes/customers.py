@@ -28,7 +28,7 @@ TEAM_LABEL = "customers"
 
 
 def _client_of(world: World, product: Product, client_id: str) -> Client:
-    client = world.clients.get(client_id)
+    client = world.accounts.clients.get(client_id)
     if client is None or client.product is not product:
         raise oauth_error("invalid_client", "Client credentials are invalid")
     return client
@@ -125,8 +125,7 @@ def set_password(world: World, call: Call) -> Reply:
 def delete_customer(world: World, call: Call) -> Reply:
     """customer_delete: with the tokens; the devices are free then."""
     product, customer = _asked(world, call)
-    for token in [token for token in world.tokens.values() if token.account is customer]:
-        world.forget(token)
+    world.logins.revoke_account(customer)
     for device in list(customer.devices.values()):
         world.unclaim(device)
     del product.own.customers[customer.username]

@@ -185,7 +185,7 @@ def _moment(call: Call, name: str) -> float | None:
 def describe_ledgers(world: World) -> list[dict[str, Any]]:
     """All ledgers with their instances, reports included."""
     owners: list[tuple[str | None, str | None, Owner]] = [
-        *((account.username, None, account) for account in world.accounts.values()),
+        *((account.username, None, account) for account in world.accounts.by_username.values()),
         *((None, org.slug, org) for org in world.orgs.values()),
     ]
     return [

@@ -41,9 +41,9 @@ def client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
 def _clients(world: World, call: Call) -> list[Client]:
     owned = asked_owner(world, call)
     if owned.product is not None:
-        return [client for client in world.clients.values() if client.product is owned.product]
+        return [client for client in world.accounts.clients.values() if client.product is owned.product]
     account = owned.account
-    return [client for client in world.clients.values() if client.owner is account and client.product is None]
+    return [client for client in world.accounts.clients.values() if client.owner is account and client.product is None]
 
 
 def _asked_client(world: World, call: Call) -> Client:
@@ -74,7 +74,7 @@ def _free_id(world: World, name: str) -> str:
     stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:LONGEST_STEM] or "client"
     while True:
         found = f"{stem}-{secrets.randbelow(9000) + 1000}"
-        if found not in world.clients:
+        if found not in world.accounts.clients:
             return found
 
 
@@ -102,7 +102,7 @@ def create_client(world: World, call: Call) -> Reply:
         product=owned.product,
         scope=_scope(fields.get("scope")),
     )
-    world.clients[client.id] = client
+    world.accounts.clients[client.id] = client
     return json_reply({"ok": True, "client": client_row(client, with_secret=True)})
 
 
@@ -121,9 +121,8 @@ def update_client(world: World, call: Call) -> Reply:
 def delete_client(world: World, call: Call) -> Reply:
     """clients_delete. Inferred: the tokens that it got die with it."""
     client = _asked_client(world, call)
-    del world.clients[client.id]
-    for token in [token for token in world.tokens.values() if token.client_id == client.id]:
-        world.forget(token)
+    del world.accounts.clients[client.id]
+    world.logins.revoke_client(client)
     return no_content()
 
 

@@ -88,7 +88,7 @@ def _claimer(world: World, product: Product, call: Call) -> Account | None:
     username = call.fields.get("claim_user") or call.query.get("claim_user")
     if not username:
         return None
-    member = world.accounts.get(str(username).lower())
+    member = world.accounts.find(str(username))
     if member is None or not world.may_access(member, product):
         # Not documented: only that claim_user is the username of a team member.
         raise bad_request("claim_user is not a member of the product team")

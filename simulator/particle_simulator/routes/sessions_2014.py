@@ -23,7 +23,7 @@ CLIENT = "spark-ide"
 def log_in(world: World, call: Call) -> Reply:
     """spark_2014_login. The refusals are inferred: those that the token listing had soon after."""
     username, password = call.fields.get("username"), call.fields.get("password")
-    account = world.accounts.get(username.lower()) if isinstance(username, str) else None
+    account = world.accounts.find(username) if isinstance(username, str) else None
     if account is None:
         raise listed_errors(400, "Unknown user")
     given = password if isinstance(password, str) else ""
@@ -32,21 +32,21 @@ def log_in(world: World, call: Call) -> Reply:
         raise listed_errors(401, "Bad password")
     value = secrets.token_urlsafe(15)
     until = world.now() + SESSION_LIFE
-    world.sessions[value] = (account, until)
+    world.logins.sessions_2014[value] = (account, until)
     return json_reply({"username": account.username, "auth_token": {"token": value, "expires_at": iso(until)}})
 
 
 def get_access_token(world: World, call: Call) -> Reply:
     """spark_2014_access_token; its time is written with an offset."""
     scheme, _unused, value = call.headers.get("Authorization", "").partition(" ")
-    account, until = world.sessions.get(value.strip(), (None, 0.0))
+    account, until = world.logins.sessions_2014.get(value.strip(), (None, 0.0))
     if scheme.lower() != "bearer" or account is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
     if until <= world.now():
         raise oauth_error("invalid_token", "The access token provided has expired.")
     token = issue(world, account, CLIENT, DEFAULT_LIFE)
     token.refresh_token = None
-    world.tokens[token.value] = token
+    world.logins.add_token(token)
     moment = (iso(token.expires_at) or "").replace("Z", "+00:00")
     return json_reply({"access_token": token.value, "access_token_expires_at": moment})
 

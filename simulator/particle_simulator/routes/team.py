@@ -82,7 +82,7 @@ def add_member(world: World, call: Call) -> Reply:
     if role not in ROLES:
         raise bad_request(f"role must be one of {', '.join(ROLES)}")
     # A real invitation waits for an answer by e-mail; here it is accepted at once.
-    account = world.accounts.get(username.lower())
+    account = world.accounts.find(username)
     known = account.username if account else username
     owned.own.team[known] = Member(known, role, account)
     if owned.org is not None and account is not None and account not in owned.org.members:
@@ -96,7 +96,7 @@ def remove_member(world: World, call: Call) -> Reply:
     username = call.path["username"]
     user = owned.own.api_users.pop(username, None)
     if user is not None:
-        world.forget(user.token)
+        world.logins.revoke(user.token)
         return json_reply({"ok": True})
     member = owned.own.team.pop(username, None)
     if member is None:
@@ -127,7 +127,7 @@ def _scopes(value: Any) -> tuple[str, ...]:
 def _issue(world: World, account: Account, scopes: tuple[str, ...]) -> Token:
     """The one token of an API user. It never expires."""
     token = Token(secrets.token_hex(20), account, CLIENT_LABEL, None, scopes=scopes)
-    world.tokens[token.value] = token
+    world.logins.add_token(token)
     return token
 
 
@@ -152,7 +152,7 @@ def _asked_api_user(owned: Owned, call: Call) -> ApiUser:
 
 
 def _replace_token(world: World, user: ApiUser) -> None:
-    world.forget(user.token)
+    world.logins.revoke(user.token)
     user.token = _issue(world, user.account, user.scopes)
 
 

@@ -47,14 +47,13 @@ def grant(world: World, call: Call) -> Reply:
 
 def hand_out(world: World, token: Token) -> dict[str, str | int]:
     """Make a new token valid and answer with it (endpoints.yml: token_grant)."""
-    world.tokens[token.value] = token
+    world.logins.add_token(token)
     answer: dict[str, str | int] = {
         "token_type": "bearer",
         "access_token": token.value,
         "expires_in": round(token.life),
     }
     if token.refresh_token:
-        world.refresh_tokens[token.refresh_token] = token
         answer["refresh_token"] = token.refresh_token
     return answer
 
@@ -77,7 +76,7 @@ def _client(world: World, call: Call) -> Client:
         raise oauth_error("invalid_client", "Invalid or missing client_id parameter")
     if not secret:
         raise oauth_error("invalid_client", "Missing client_secret parameter")
-    client = world.clients.get(client_id)
+    client = world.accounts.clients.get(client_id)
     if client is None or not hmac.compare_digest(client.secret.encode(), secret.encode()):
         raise oauth_error("invalid_client", "Client credentials are invalid")
     return client
@@ -139,7 +138,7 @@ def _password(world: World, call: Call, client: Client) -> Token:
         # Inferred: with a client of a product it is the product's customers who log in.
         account = client.product.own.customers.get(username.lower())
     else:
-        account = world.accounts.get(username.lower())
+        account = world.accounts.find(username)
     if account is not None and account.sso:
         raise oauth_error("sso_user", "This account signs in with single sign-on and has no password")
     if account is None or not hmac.compare_digest(account.password.encode(), password.encode()):
@@ -152,7 +151,7 @@ def _password(world: World, call: Call, client: Client) -> Token:
 
 def _ask_for_code(world: World, account: Account, client: Client, life: float) -> Refusal:
     mfa_token = secrets.token_urlsafe(40)
-    world.mfa_logins[mfa_token] = MfaLogin(account, client.id, life, world.now() + MFA_LOGIN_LIFE)
+    world.logins.mfa_logins[mfa_token] = MfaLogin(account, client.id, life, world.now() + MFA_LOGIN_LIFE)
     return oauth_error("mfa_required", "Multi-factor authentication required", mfa_token=mfa_token)
 
 
@@ -161,13 +160,13 @@ def _one_time_code(world: World, call: Call, client: Client) -> Token:
     mfa_token, code = _field(call, "mfa_token"), _field(call, "otp")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide otp and mfa token.")
-    login = world.mfa_logins.get(mfa_token)
+    login = world.logins.mfa_logins.get(mfa_token)
     refused = oauth_error("invalid_grant", "Could not validate OTP.")
     if login is None or login.client_id != client.id or login.valid_until < world.now():
         raise refused
     if not one_time_codes.is_valid(login.account.otp_secret or "", code, world.now()):
         raise refused
-    del world.mfa_logins[mfa_token]
+    del world.logins.mfa_logins[mfa_token]
     return issue(world, login.account, client.id, login.life)
 
 
@@ -176,13 +175,13 @@ def _recovery_code(world: World, call: Call, client: Client) -> Token:
     mfa_token, code = _field(call, "mfa_token"), _field(call, "recovery_code")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide recovery code and mfa token.")
-    login = world.mfa_logins.get(mfa_token)
+    login = world.logins.mfa_logins.get(mfa_token)
     if login is None or login.client_id != client.id or login.valid_until < world.now():
         raise oauth_error("invalid_grant", "Could not validate recovery code.")
     if code not in login.account.recovery_codes:
         raise oauth_error("invalid_grant", "Could not validate recovery code.")
     login.account.recovery_codes.remove(code)
-    del world.mfa_logins[mfa_token]
+    del world.logins.mfa_logins[mfa_token]
     return issue(world, login.account, client.id, login.life)
 
 
@@ -219,12 +218,12 @@ def _refresh(world: World, call: Call, client: Client) -> Token:
     value = _field(call, "refresh_token")
     if not value:
         raise oauth_error("invalid_request", 'No "refresh_token" parameter')
-    old = world.refresh_tokens.get(value)
+    old = world.logins.refresh_tokens.get(value)
     if old is None or old.client_id != client.id:
         raise oauth_error("invalid_grant", "Invalid refresh token")
     if old.expires_at is not None and old.expires_at + REFRESH_EXTRA < world.now():
         raise oauth_error("invalid_grant", "Refresh token has expired")
-    del world.refresh_tokens[value]
+    del world.logins.refresh_tokens[value]
     return issue(world, old.account, client.id, _life(world, call))
 
 

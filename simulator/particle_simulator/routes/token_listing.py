@@ -27,7 +27,7 @@ def list_tokens(world: World, call: Call) -> Reply:
             "Unauthorized. You must send username and password in HTTP Basic Auth to view your access tokens.",
         )
     username, password = credentials
-    account = world.accounts.get(username.lower())
+    account = world.accounts.find(username)
     if account is None:
         raise listed_errors(400, "Unknown user")
     if account.sso or not hmac.compare_digest(account.password.encode(), password.encode()):
@@ -38,7 +38,7 @@ def list_tokens(world: World, call: Call) -> Reply:
         # Established is only that the code comes in the query; the refusal without one is inferred.
         raise listed_errors(401, "A one-time password is required")
     now = world.now()
-    tokens = [token for token in world.tokens.values() if token.account is account]
+    tokens = world.logins.tokens_of(account)
     return json_reply([_row(token) for token in tokens if token.expires_at is None or token.expires_at > now])
 
 

@@ -23,7 +23,7 @@ def introspect(world: World, call: Call) -> Reply:
 
 def revoke_current(world: World, call: Call) -> Reply:
     """token_revoke_current."""
-    world.forget(call.token)
+    world.logins.revoke(call.token)
     return json_reply({"ok": True})
 
 
@@ -32,18 +32,16 @@ def revoke_one(world: World, call: Call) -> Reply:
 
     The answer for a token that is not there is not established (400 or 401): the refusal of the bearer check.
     """
-    token = world.tokens.get(call.path["token"])
+    token = world.logins.tokens.get(call.path["token"])
     if token is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
-    world.forget(token)
+    world.logins.revoke(token)
     return json_reply({"ok": True})
 
 
 def revoke_all(world: World, call: Call) -> Reply:
     """token_revoke_all: every token of the user, the caller's own too."""
-    account = call.account
-    for token in [token for token in world.tokens.values() if token.account is account]:
-        world.forget(token)
+    world.logins.revoke_account(call.account)
     return json_reply({"ok": True})
 
 

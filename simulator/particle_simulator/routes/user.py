@@ -48,12 +48,6 @@ def require_password(account: Account, given: object) -> None:
         raise listed_errors(400, "Bad password")
 
 
-def drop_tokens(world: World, account: Account) -> None:
-    """Every token of an account dies."""
-    for token in [token for token in world.tokens.values() if token.account is account]:
-        world.forget(token)
-
-
 def update_user(world: World, call: Call) -> Reply:
     """user_update: a new name or password needs the current password; tokens survive unless told otherwise."""
     account, fields = call.account, call.fields
@@ -66,16 +60,14 @@ def update_user(world: World, call: Call) -> Reply:
             raise bad_request(f"{name} must be a text")
     if username is not None or password is not None:
         require_password(account, fields.get("current_password"))
-    if username is not None and world.accounts.get(username.lower(), account) is not account:
+    if username is not None and world.accounts.find(username) not in (None, account):
         raise listed_errors(400, "username must be unique")
     if username is not None:
-        del world.accounts[account.username.lower()]
-        account.username = username
-        world.accounts[username.lower()] = account
+        world.accounts.rename(account, username)
     account.password = password or account.password
     account.account_info |= info
     if fields.get("invalidate_tokens") in (True, "true"):
-        drop_tokens(world, account)
+        world.logins.revoke_account(account)
     return json_reply({"ok": True, "message": "User updated"})
 
 
@@ -84,12 +76,12 @@ def create_user(world: World, call: Call) -> Reply:
     username, password = call.fields.get("username"), call.fields.get("password")
     if not isinstance(username, str) or "@" not in username or not isinstance(password, str) or not password:
         raise listed_errors(400, "username and password are required")
-    if username.lower() in world.accounts:
+    if world.accounts.find(username) is not None:
         raise listed_errors(400, "username must be unique")
     account = Account(username, password, secrets.token_hex(12))
     info = call.fields.get("account_info")
     account.account_info = dict(info) if isinstance(info, dict) else {}
-    world.accounts[username.lower()] = account
+    world.accounts.add(account)
     return json_reply({"ok": True})
 
 
@@ -104,8 +96,8 @@ def delete_user(world: World, call: Call) -> Reply:
             product.owner = None
     for org in world.orgs.values():
         org.members = [member for member in org.members if member is not account]
-    drop_tokens(world, account)
-    world.accounts.pop(account.username.lower(), None)
+    world.logins.revoke_account(account)
+    world.accounts.remove(account)
     return json_reply({"ok": True, "message": "User deleted"})
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from particle_simulator import one_time_codes
 from particle_simulator.errors import oauth_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.routes.user import drop_tokens, require_password
+from particle_simulator.routes.user import require_password
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -23,7 +23,7 @@ def start(world: World, call: Call) -> Reply:
     """mfa_enable_start: the secret is valid only once a code of it has come back."""
     secret = base64.b32encode(secrets.token_bytes(20)).decode()
     mfa_token = secrets.token_urlsafe(40)
-    world.mfa_setups[mfa_token] = (call.account, secret)
+    world.logins.mfa_setups[mfa_token] = (call.account, secret)
     label = quote(f"Particle:{call.account.username}")
     return json_reply({"mfa_token": mfa_token, "qr_url": f"otpauth://totp/{label}?secret={secret}", "secret": secret})
 
@@ -33,13 +33,13 @@ def confirm(world: World, call: Call) -> Reply:
     mfa_token, code = call.fields.get("mfa_token"), call.fields.get("otp")
     if not isinstance(mfa_token, str) or not isinstance(code, str):
         raise oauth_error("invalid_request", "You must provide otp and mfa token.")
-    account, secret = world.mfa_setups.get(mfa_token, (None, ""))
+    account, secret = world.logins.mfa_setups.get(mfa_token, (None, ""))
     if account is not call.account or not one_time_codes.is_valid(secret, code, world.now()):
         raise oauth_error("invalid_grant", "Could not validate OTP.")
-    del world.mfa_setups[mfa_token]
+    del world.logins.mfa_setups[mfa_token]
     account.otp_secret = secret
     if call.fields.get("invalidate_tokens") in (True, "true"):
-        drop_tokens(world, account)
+        world.logins.revoke_account(account)
     return json_reply({"enrolled": True})
 
 
