@@ -102,9 +102,9 @@ def _change_device(simulation: Simulation, which: str, content: Any) -> Any:
     changes = _object(content, {"powered", "online", "offline_face", "firmware_product_id"})
     power.notice(world)
     if which == EVERY_DEVICE:
-        devices = list(world.devices.values())
+        devices = list(world.devices.by_id.values())
     else:
-        device = world.identify(which)
+        device = world.devices.identify(which)
         if device is None:
             raise plain_error(404, f"there is no device {which}")
         devices = [device]

@@ -16,7 +16,7 @@ def describe_world(world: World) -> dict[str, Any]:
     return {
         "accounts": [_describe_account(world, account) for account in world.accounts.by_username.values()],
         "products": [_describe_product(product) for product in world.products.values()],
-        "devices": [_describe_device(device) for device in world.devices.values()],
+        "devices": [_describe_device(device) for device in world.devices.by_id.values()],
         "networks": [_describe_network(network) for network in world.networks.values()],
         "ledgers": describe_ledgers(world),
     }

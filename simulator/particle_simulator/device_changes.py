@@ -9,6 +9,7 @@ from typing import Any
 
 from particle_simulator.device_firmware import expect_update, take_update
 from particle_simulator.errors import bad_request
+from particle_simulator.groups import assign_groups
 from particle_simulator.model import Device, iso
 from particle_simulator.power import not_there
 from particle_simulator.settings import GROUP_NAME
@@ -75,7 +76,7 @@ def account_change(world: World, device: Device, fields: dict[str, Any]) -> dict
     What happens to a second one is not documented; it is ignored, as the older servers do.
     """
     if "signal" in fields:
-        return _signal(world, device, fields["signal"])
+        return _signal(device, fields["signal"])
     for name, read in ACCOUNT_FIELDS.items():
         if name in fields:
             value = read(name, fields[name])
@@ -90,7 +91,7 @@ def account_change(world: World, device: Device, fields: dict[str, Any]) -> dict
 def product_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
     """device_update on the product route: several fields at once, all of them or none."""
     if "signal" in fields:
-        return _signal(world, device, fields["signal"])
+        return _signal(device, fields["signal"])
     changes = {name: read(name, fields[name]) for name, read in PRODUCT_FIELDS.items() if name in fields}
     if not changes:
         raise bad_request("The request names nothing that can be changed")
@@ -104,9 +105,9 @@ def product_change(world: World, device: Device, fields: dict[str, Any]) -> dict
 
 def _apply(world: World, device: Device, name: str, value: Any) -> None:
     if name == "name":
-        world.rename(device, value)
+        world.devices.rename(device, value)
     elif name == "groups":
-        world.set_groups(device, value)
+        assign_groups(device, value)
     else:
         setattr(device, name, value)
 
@@ -118,7 +119,7 @@ def ping(world: World, device: Device) -> dict[str, Any]:
     return {"online": device.reachable, "ok": True}
 
 
-def _signal(world: World, device: Device, value: Any) -> dict[str, Any]:
+def _signal(device: Device, value: Any) -> dict[str, Any]:
     if not device.reachable:
-        raise not_there(world, device, 500)
+        raise not_there(device, 500)
     return {"id": device.id, "connected": True, "signaling": value in (True, 1, "1", "true")}

@@ -59,10 +59,9 @@ def take_update(world: World, device: Device) -> bool:
     # The device starts again with the new firmware: a new session.
     device.last_handshake_at = device.last_heard = world.clock.next_moment()
     if device.product is not None:
-        for descending in (False, True):
-            device.product.orders.pop(("lastConnection", descending), None)
+        device.product.forget_order("lastConnection")
     if device.owner is not None:
-        device.owner.order = None
+        device.owner.sorted_devices = None
     world.revision += 1
     report_status(world, device, online=True)
     return True

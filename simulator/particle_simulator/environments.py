@@ -45,7 +45,7 @@ def scope_of_product(product: Product) -> Scope:
 
 def scope_of_device(world: World, device: Device, product: Product) -> Scope:
     """A device inherits from its product and from where that is at home."""
-    own = world.environments.setdefault(device.id, Environment())
+    own = world.devices.environments.setdefault(device.id, Environment())
     return Scope(own, (*_roots(product.home), ("Product", product.own.environment)), device)
 
 

@@ -42,7 +42,7 @@ def _mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
 
 def _known(world: World, owner: Owner, device_id: str) -> Device | None:
     """A device that can have ledgers of this owner: one in a product of theirs."""
-    device = world.devices.get(device_id)
+    device = world.devices.by_id.get(device_id)
     return device if device is not None and device.product is not None and device.product.home is owner else None
 
 

@@ -89,8 +89,8 @@ class Account:
     """The one organisation that its API users can reach."""
     acts_for: Account | None = None
     """Whose sandbox an API user or a client works on; None for people, who work on their own."""
-    order: list[Device] | None = None
-    """The claimed devices as the account's list shows them; None when that must be worked out again."""
+    sorted_devices: list[Device] | None = None
+    """A cache: the claimed devices in the order of the account's list; None when they must be sorted again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -202,8 +202,8 @@ class Product:
     devices: dict[str, Device] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     own: Belongings = field(default_factory=Belongings)
-    orders: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
-    """Sorted device lists by (attribute, descending): a sweep over all pages must not sort at every page."""
+    sorted_devices: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
+    """A cache by (attribute, descending): a sweep over all pages must not sort at every page."""
     org: Organization | None = None
     quarantine: bool = True
     """Whether a device that turns up with this product's firmware waits for approval."""
@@ -212,6 +212,11 @@ class Product:
     def home(self) -> Owner | None:
         """Where its ledgers are: with its organisation, else with its owner."""
         return self.org or self.owner
+
+    def forget_order(self, attribute: str) -> None:
+        """Drop the cached lists that are sorted by an attribute, which has changed on a device."""
+        self.sorted_devices.pop((attribute, False), None)
+        self.sorted_devices.pop((attribute, True), None)
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from zlib import crc32
 from particle_simulator.device_firmware import report_status, take_update
 from particle_simulator.errors import Refusal
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, Product
+from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
 
 WIFI_GRACE = 50
@@ -26,9 +27,9 @@ OFFLINE_FACES: dict[int, object] = {
 """How a call to a device that is not there can be refused. Only the text of the 404 is our own."""
 
 
-def not_there(world: World, device: Device, default: int) -> Refusal:
-    """The refusal of a call to a device that does not answer, with the face that a test has chosen."""
-    status = device.offline_face or world.offline_face or default
+def not_there(device: Device, default: int) -> Refusal:
+    """Build the refusal of a call to a device that does not answer; a test may have chosen its status."""
+    status = device.offline_face or default
     return Refusal(status, OFFLINE_FACES[status])
 
 
@@ -46,7 +47,7 @@ def switch_off(world: World, device: Device) -> None:
         device.lost_at = world.now()
         world.revision += 1
         if device.online:
-            heappush(world.due, (device.lost_at + grace(world, device), device.id))
+            heappush(world.devices.due, (device.lost_at + grace(world, device), device.id))
 
 
 def disconnect(world: World, device: Device) -> None:
@@ -66,10 +67,9 @@ def connect(world: World, device: Device) -> None:
     device.last_handshake_at = device.last_heard = world.clock.next_moment()
     world.revision += 1
     if device.product is not None:
-        device.product.orders.pop(("lastConnection", True), None)
-        device.product.orders.pop(("lastConnection", False), None)
+        device.product.forget_order("lastConnection")
     if device.owner is not None:
-        device.owner.order = None
+        device.owner.sorted_devices = None
     report_status(world, device, online=True)
     take_update(world, device)
 
@@ -77,7 +77,7 @@ def connect(world: World, device: Device) -> None:
 def turn_up(world: World, device: Device, product: Product) -> None:
     """A device comes online with a product's firmware. One that nobody imported waits for approval."""
     if device.product is None and device.platform_id == product.platform_id:
-        world.put_in_product(device, product)
+        add_to_product(device, product)
         device.quarantined = product.quarantine
     connect(world, device)
 
@@ -86,13 +86,13 @@ def notice(world: World) -> None:
     """What the cloud finds out by the passing of time. Called before every request."""
     if world.agenda.waiting:
         world.agenda.catch_up(world.now())
-    due = world.due
+    due = world.devices.due
     if not due or due[0][0] > world.now():
         return
     now = world.now()
     while due and due[0][0] <= now:
         _unused, device_id = heappop(due)
-        device = world.devices[device_id]
+        device = world.devices.by_id[device_id]
         # It may have come back, and may even have been lost again, since this was written down.
         if not device.powered and device.lost_at is not None and device.lost_at + grace(world, device) <= now:
             device.online = False
@@ -103,7 +103,7 @@ def notice(world: World) -> None:
 def advance(world: World, seconds: float) -> None:
     """Turns the clock. Devices that are up have kept talking meanwhile."""
     world.clock.advance(seconds)
-    for device in world.devices.values():
+    for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
             device.last_heard += seconds
     notice(world)

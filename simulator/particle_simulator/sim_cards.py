@@ -26,7 +26,7 @@ def find_sim(world: World, iccid: str) -> Sim | None:
     """The card with this number. Its record begins when somebody first asks for it."""
     sim = world.sims.get(iccid)
     if sim is None:
-        device = world.labels.get(iccid.upper())
+        device = world.devices.by_label.get(iccid.upper())
         if device is None or device.iccid != iccid:
             return None
         sim = world.sims[iccid] = Sim(iccid, device)

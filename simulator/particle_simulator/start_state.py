@@ -9,7 +9,9 @@ from typing import Any
 
 from particle_simulator.clock import CLOCKS
 from particle_simulator.fleet import build_devices, manufacture
+from particle_simulator.groups import assign_groups
 from particle_simulator.model import Account, Client, Device, Organization, Product
+from particle_simulator.ownership import add_to_product, claim
 from particle_simulator.settings import PRODUCT_ID, PRODUCT_NAME, PRODUCT_PLATFORM, PRODUCT_SLUG, Settings
 from particle_simulator.world import World
 
@@ -67,7 +69,7 @@ def _add_manufactured_devices(world: World, settings: Settings, now: float) -> N
     for device in manufacture(settings.manufactured, settings.seed, now):
         if settings.mesh:
             device.system_firmware_version = MESH_DEVICE_OS
-        world.add_device(device)
+        world.devices.add(device)
 
 
 def _add_described_devices(world: World, settings: Settings, now: float) -> None:
@@ -76,13 +78,13 @@ def _add_described_devices(world: World, settings: Settings, now: float) -> None
         if settings.mesh and "system_firmware_version" not in record:
             device.system_firmware_version = MESH_DEVICE_OS
         device.powered = device.online
-        world.add_device(device)
+        world.devices.add(device)
         if record.get("owner"):
-            world.claim(device, _find_owner(world, record["owner"]))
+            claim(device, _find_owner(world, record["owner"]))
         product_id = record.get("product_id")
         if product_id is not None and product_id != device.platform_id:
-            world.put_in_product(device, _find_or_add_product(world, product_id, device))
-            world.set_groups(device, record.get("groups", []))
+            add_to_product(device, _find_or_add_product(world, product_id, device))
+            assign_groups(device, record.get("groups", []))
 
 
 def _find_owner(world: World, username: str) -> Account:

@@ -28,7 +28,7 @@ def record(seed: int, device: Device, moment: float) -> dict[str, Any]:
 def records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
     """All records of a device with their moments, oldest first: one of its last session, and the asked ones."""
     oldest = world.now() - KEPT_SECONDS
-    moments = [moment for moment in world.vitals.get(device.id, []) if moment >= oldest]
+    moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
     session = device.last_handshake_at
     if session is not None and session >= oldest:
         moments.append(session)
@@ -41,7 +41,7 @@ def refresh(world: World, device: Device) -> None:
         return
     device.last_heard = world.now()
     now = world.now()
-    kept = world.vitals.setdefault(device.id, [])
+    kept = world.devices.vitals.setdefault(device.id, [])
     kept.append(now)
     del kept[:-MOST_KEPT]
     device_event(world, device, EVENT, orjson.dumps(_payload(world.seed, device, now)).decode())

@@ -13,6 +13,7 @@ from particle_simulator.bearer import check_bearer
 from particle_simulator.errors import bad_request, oauth_error, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Client, Product
+from particle_simulator.ownership import unclaim
 from particle_simulator.routes.products import asked_product
 from particle_simulator.routes.token_grants import DEFAULT_LIFE, basic_credentials, hand_out, issue
 from particle_simulator.routing import Auth, Kind, Route
@@ -127,7 +128,7 @@ def delete_customer(world: World, call: Call) -> Reply:
     product, customer = _asked(world, call)
     world.logins.revoke_account(customer)
     for device in list(customer.devices.values()):
-        world.unclaim(device)
+        unclaim(device)
     del product.own.customers[customer.username]
     return json_reply({"ok": True})
 

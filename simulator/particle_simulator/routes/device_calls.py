@@ -49,7 +49,7 @@ def get_variable(world: World, call: Call) -> Reply:
     device = asked_device(world, call)
     name = call.path["varName"]
     if not device.reachable:
-        raise not_there(world, device, 408)
+        raise not_there(device, 408)
     if name not in VARIABLES:
         raise plain_error(404, "Variable not found")
     device.last_heard = world.now()
@@ -64,7 +64,7 @@ def call_function(world: World, call: Call) -> Reply:
     device = asked_device(world, call)
     name = call.path["functionName"]
     if not device.reachable:
-        raise not_there(world, device, 400)
+        raise not_there(device, 400)
     function = FUNCTIONS.get(name)
     if function is None:
         raise plain_error(404, f"Function {name} not found")

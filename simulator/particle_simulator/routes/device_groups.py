@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.groups import add_group, remove_group, rename_group
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Group, Product
 from particle_simulator.routes.products import asked_product
@@ -69,7 +70,7 @@ def create_group(world: World, call: Call) -> Reply:
     name = _free_name(product, fields.get("name"))
     description = _description(fields.get("description", ""))
     color = _color(fields["color"]) if "color" in fields else None
-    return json_reply({"group": group_row(world.add_group(product, name, description, color))}, 201)
+    return json_reply({"group": group_row(add_group(product, name, description, color))}, 201)
 
 
 def update_group(world: World, call: Call) -> Reply:
@@ -85,26 +86,14 @@ def update_group(world: World, call: Call) -> Reply:
     group.description = _description(fields.get("description", group.description))
     group.color = color
     if new_name != group.name:
-        _rename(product, group, new_name)
+        rename_group(product, group, new_name)
     return json_reply({"group": group_row(group, counted=True)})
-
-
-def _rename(product: Product, group: Group, new_name: str) -> None:
-    for device_id in group.members:
-        device = product.devices[device_id]
-        device.groups = tuple(new_name if name == group.name else name for name in device.groups)
-    group_names = {new_name if name == group.name else name: kept for name, kept in product.groups.items()}
-    group.name = new_name
-    product.groups = group_names
 
 
 def delete_group(world: World, call: Call) -> Reply:
     """group_delete: the devices simply lose the group."""
     product, group = _asked_group(world, call)
-    for device_id in group.members:
-        device = product.devices[device_id]
-        device.groups = tuple(name for name in device.groups if name != group.name)
-    del product.groups[group.name]
+    remove_group(product, group)
     return no_content()
 
 

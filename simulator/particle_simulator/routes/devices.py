@@ -9,6 +9,8 @@ from particle_simulator.device_firmware import report_status
 from particle_simulator.errors import Refusal, listed_errors, permission_denied
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device
+from particle_simulator.ownership import claim, unclaim
+from particle_simulator.permissions import can_see
 from particle_simulator.routes.flashing import flash
 from particle_simulator.routes.new_devices import provision_new
 from particle_simulator.routing import Kind, Route
@@ -20,11 +22,11 @@ GROUP = "devices"
 
 def visible_device(world: World, account: Account, id_or_name: str) -> Device:
     """The device that an account means: by id, else by name among those it can see."""
-    device = world.devices.get(id_or_name.lower())
-    if device is not None and world.may_see(account, device):
+    device = world.devices.by_id.get(id_or_name.lower())
+    if device is not None and can_see(account, device):
         return device
-    for named in world.names.get(id_or_name, {}).values():
-        if world.may_see(account, named):
+    for named in world.devices.by_name.get(id_or_name, {}).values():
+        if can_see(account, named):
             return named
     raise permission_denied()
 
@@ -32,11 +34,11 @@ def visible_device(world: World, account: Account, id_or_name: str) -> Device:
 def list_devices(world: World, call: Call) -> Reply:
     """devices_list: the claimed ones only, newest handshake first, no paging."""
     account = call.account
-    if account.order is None:
-        account.order = sorted(
+    if account.sorted_devices is None:
+        account.sorted_devices = sorted(
             account.devices.values(), key=lambda device: device.last_handshake_at or 0.0, reverse=True
         )
-    return json_reply([device_row(device) for device in account.order])
+    return json_reply([device_row(device) for device in account.sorted_devices])
 
 
 def get_device(world: World, call: Call) -> Reply:
@@ -57,7 +59,7 @@ def claim_device(world: World, call: Call) -> Reply:
     if "id" not in call.fields and "product_id" in call.fields:
         return provision_new(world, call)
     account = call.account
-    device = world.devices.get(str(call.fields.get("id", "")).lower())
+    device = world.devices.by_id.get(str(call.fields.get("id", "")).lower())
     if device is None:
         raise listed_errors(404, "device does not exist")
     if device.owner is not None and device.owner is not account:
@@ -68,7 +70,7 @@ def claim_device(world: World, call: Call) -> Reply:
     if device.owner is None:
         if not device.reachable:
             raise listed_errors(404, ["Core isn't online", 404])
-        world.claim(device, account)
+        claim(device, account)
         # A claim ends the session of before; the next one is what streams of the account see first.
         report_status(world, device, online=True)
     # Claiming what one already owns is not established; the facts ask to answer it like a claim.
@@ -80,7 +82,7 @@ def unclaim_device(world: World, call: Call) -> Reply:
     device = visible_device(world, call.account, call.path["id"])
     if device.owner is not call.account:
         raise permission_denied()
-    world.unclaim(device)
+    unclaim(device)
     return json_reply({"ok": True})
 
 
@@ -92,7 +94,7 @@ def ping_device(world: World, call: Call) -> Reply:
 
 def look_up_serial_number(world: World, call: Call) -> Reply:
     """serial_number_lookup: works for devices of anybody. Its refusal is not documented."""
-    device = world.labels.get(call.path["serial"].upper())
+    device = world.devices.by_label.get(call.path["serial"].upper())
     if device is None or (device.serial_number or "").upper() != call.path["serial"].upper():
         raise Refusal(404, {"ok": False, "error": "Serial number not found"})
     return json_reply({"ok": True, "deviceID": device.id, "iccid": device.iccid})

@@ -10,6 +10,7 @@ from particle_simulator.errors import bad_request, permission_denied, plain_erro
 from particle_simulator.events import DEFAULT_TTL, Event, Stream
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Product
+from particle_simulator.permissions import can_see
 from particle_simulator.routes.devices import visible_device
 from particle_simulator.routes.owners import asked_organization
 from particle_simulator.routes.products import asked_product, asked_product_device
@@ -43,7 +44,7 @@ def stream_all(world: World, call: Call) -> Reply:
     def wants(event: Event) -> bool:
         if not event.private or event.account is account:
             return True
-        return event.device is not None and world.may_see(account, event.device)
+        return event.device is not None and can_see(account, event.device)
 
     return _streamed(Stream(_prefix(call), wants))
 
@@ -77,7 +78,7 @@ def stream_product_device(world: World, call: Call) -> Reply:
 def stream_org_device(world: World, call: Call) -> Reply:
     """events_device, organisation form."""
     org = asked_organization(world, call)
-    device = world.devices.get(call.path["id"].lower())
+    device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
         raise permission_denied()
     return _stream_device(device, call, for_product=True)

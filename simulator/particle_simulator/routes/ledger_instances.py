@@ -29,7 +29,7 @@ CLOUD_ONLY_LIMIT = 1024 * 1024
 def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, Any]:
     """An instance as the cloud shows it (endpoints.yml: ledger_instance)."""
     scope = {"type": ledger.scope, "value": instance.scope_value}
-    device = world.devices.get(instance.scope_value) if ledger.scope == "Device" else None
+    device = world.devices.by_id.get(instance.scope_value) if ledger.scope == "Device" else None
     if device is not None and device.name:
         scope["name"] = device.name
     row = {
@@ -48,7 +48,7 @@ def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, 
 def _scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
     """A scope value that the ledger can have data for. Only devices of a product take part in ledgers."""
     if ledger.scope == "Device":
-        device = world.devices.get(value.lower())
+        device = world.devices.by_id.get(value.lower())
         if device is not None and device.product is not None and device.product.home is owner:
             return device.id
     elif ledger.scope == "Product":

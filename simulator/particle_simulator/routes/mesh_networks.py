@@ -11,6 +11,7 @@ from particle_simulator import mesh_registry
 from particle_simulator.errors import bad_request, permission_denied, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, not_found_text
 from particle_simulator.model import Device, Network
+from particle_simulator.permissions import can_see
 from particle_simulator.routes.devices import visible_device
 from particle_simulator.routing import Auth, Handler, Kind, Route
 from particle_simulator.world import World
@@ -39,8 +40,8 @@ def _asked_device(world: World, call: Call, *, required: str) -> Device:
     device_id = call.fields.get("device_id") or call.fields.get("deviceID")
     if not isinstance(device_id, str):
         raise mesh_registry.refused(required)
-    device = world.devices.get(device_id.lower())
-    if device is None or not (device.owner is None or world.may_see(call.account, device)):
+    device = world.devices.by_id.get(device_id.lower())
+    if device is None or not (device.owner is None or can_see(call.account, device)):
         raise permission_denied()
     return device
 

@@ -9,6 +9,8 @@ from random import Random
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import CELLULAR_PLATFORMS, Device
+from particle_simulator.ownership import add_to_product, claim
+from particle_simulator.permissions import can_access
 from particle_simulator.shapes import device_details
 from particle_simulator.world import World
 
@@ -25,15 +27,15 @@ def provision_new(world: World, call: Call) -> Reply:
     if not (wanted.isascii() and wanted.isdigit()):
         raise bad_request("product_id must be a number")
     product = world.products.get(int(wanted))
-    if product is not None and not world.may_access(call.account, product):
+    if product is not None and not can_access(call.account, product):
         raise plain_error(403, "Permission denied")
     if product is None and int(wanted) not in PLATFORMS:
         raise plain_error(404, "Product not found.")
-    random = Random(f"provisioned {world.seed} {len(world.devices)}")
+    random = Random(f"provisioned {world.seed} {len(world.devices.by_id)}")
     platform_id = product.platform_id if product else int(wanted)
     device = Device(f"{random.getrandbits(96):024x}", platform_id, online=False, powered=False)
-    world.add_device(device)
-    world.claim(device, call.account)
+    world.devices.add(device)
+    claim(device, call.account)
     if product is not None:
-        world.put_in_product(device, product)
+        add_to_product(device, product)
     return json_reply(device_details(device))

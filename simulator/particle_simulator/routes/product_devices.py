@@ -11,8 +11,10 @@ from particle_simulator import power
 from particle_simulator.device_changes import ping, product_change
 from particle_simulator.device_firmware import expect_update
 from particle_simulator.errors import bad_request
+from particle_simulator.groups import assign_groups
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Device, Product
+from particle_simulator.ownership import remove_from_product, unclaim
 from particle_simulator.routes.flashing import flash
 from particle_simulator.routes.products import asked_product, asked_product_device
 from particle_simulator.routing import Kind, Route
@@ -37,11 +39,11 @@ LASTING_SORTS = frozenset({"lastConnection", "deviceId", "deviceName"})
 
 
 def _sorted(product: Product, attribute: str, descending: bool) -> list[Device]:
-    kept = product.orders.get((attribute, descending))
+    kept = product.sorted_devices.get((attribute, descending))
     if kept is None:
         kept = sorted(product.devices.values(), key=SORT_KEYS[attribute], reverse=descending)
         if attribute in LASTING_SORTS:
-            product.orders[attribute, descending] = kept
+            product.sorted_devices[attribute, descending] = kept
     return kept
 
 
@@ -114,14 +116,14 @@ def remove_product_device(world: World, call: Call) -> Reply:
     if call.fields.get("deny") in (True, "true"):
         device.denied = True
     else:
-        world.take_from_product(device)
+        remove_from_product(device)
     return no_content()
 
 
 def unclaim_product_device(world: World, call: Call) -> Reply:
     """device_unclaim_product: the device stays in the product."""
     _unused, device = asked_product_device(world, call)
-    world.unclaim(device)
+    unclaim(device)
     return json_reply({"ok": True})
 
 
@@ -153,7 +155,7 @@ def change_groups(world: World, call: Call) -> Reply:
         if name not in product.groups:
             raise bad_request(f"Group {name} not found")
     for device in devices:
-        world.set_groups(device, [name for name in (*device.groups, *add) if name not in remove])
+        assign_groups(device, [name for name in (*device.groups, *add) if name not in remove])
         expect_update(world, device)
     return json_reply({"ok": True})
 

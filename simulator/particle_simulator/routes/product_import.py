@@ -10,6 +10,8 @@ from particle_simulator.device_firmware import expect_update
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device, Product
+from particle_simulator.ownership import add_to_product, claim
+from particle_simulator.permissions import can_access
 from particle_simulator.routes.products import asked_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
@@ -27,7 +29,7 @@ def import_devices(world: World, call: Call) -> Reply:
     claimer = _claimer(world, product, call)
     lists: dict[str, list[str]] = {UPDATED: [], EXISTING: [], NONMEMBER: [], INVALID: [], PROTECTED: []}
     for identifier in _identifiers(call):
-        device = world.identify(identifier)
+        device = world.devices.identify(identifier)
         verdict = _judge(device, product)
         # Identifiers are echoed as they were sent.
         lists[verdict].append(identifier)
@@ -35,11 +37,11 @@ def import_devices(world: World, call: Call) -> Reply:
             continue
         if verdict == UPDATED:
             device.quarantined = device.denied = False
-            world.put_in_product(device, product)
+            add_to_product(device, product)
             expect_update(world, device)
         if claimer is not None and device.owner is None:
             # Inferred for devices that were in the product before: the claim is what was asked for.
-            world.claim(device, claimer)
+            claim(device, claimer)
     return json_reply({"updated": len(lists[UPDATED]), **lists})
 
 
@@ -89,7 +91,7 @@ def _claimer(world: World, product: Product, call: Call) -> Account | None:
     if not username:
         return None
     member = world.accounts.find(str(username))
-    if member is None or not world.may_access(member, product):
+    if member is None or not can_access(member, product):
         # Not documented: only that claim_user is the username of a team member.
         raise bad_request("claim_user is not a member of the product team")
     return member

@@ -7,6 +7,7 @@ from __future__ import annotations
 from particle_simulator.errors import permission_denied, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Product
+from particle_simulator.permissions import can_access
 from particle_simulator.routing import Route
 from particle_simulator.shapes import product_row
 from particle_simulator.world import World
@@ -23,7 +24,7 @@ def asked_product(world: World, call: Call) -> Product:
     product = world.find_product(call.path["p"])
     if product is None:
         raise plain_error(404, "Product not found.")
-    if not world.may_access(call.account, product):
+    if not can_access(call.account, product):
         raise plain_error(403, "Permission denied")
     return product
 
@@ -39,7 +40,7 @@ def asked_product_device(world: World, call: Call) -> tuple[Product, Device]:
 
 def list_products(world: World, call: Call) -> Reply:
     """products_list, on its documented path and on the one of the JavaScript client."""
-    seen = [product for product in world.products.values() if world.may_access(call.account, product)]
+    seen = [product for product in world.products.values() if can_access(call.account, product)]
     return json_reply({"products": [product_row(product) for product in seen]})
 
 

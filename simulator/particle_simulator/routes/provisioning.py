@@ -77,7 +77,7 @@ def unprotect(world: World, call: Call) -> Reply:
 def unprotect_in_org(world: World, call: Call) -> Reply:
     """device_unprotect, organisation form."""
     org = asked_organization(world, call)
-    device = world.devices.get(call.path["id"].lower())
+    device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
         raise permission_denied()
     return _unprotect(device, call)

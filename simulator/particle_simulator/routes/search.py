@@ -11,6 +11,7 @@ from typing import Any
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Organization, Product
+from particle_simulator.permissions import can_access
 from particle_simulator.routes.owners import asked_organization
 from particle_simulator.routing import Route
 from particle_simulator.world import World
@@ -22,7 +23,7 @@ TYPES = ("device", "product", "sim")
 
 def search_own(world: World, call: Call) -> Reply:
     """user_search: everything that the caller can see."""
-    seen = [product for product in world.products.values() if world.may_access(call.account, product)]
+    seen = [product for product in world.products.values() if can_access(call.account, product)]
     return _search(call, seen, list(call.account.devices.values()), None)
 
 

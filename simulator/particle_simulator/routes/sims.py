@@ -12,6 +12,8 @@ from typing import Any
 from particle_simulator.belongings import Sim
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
+from particle_simulator.ownership import add_to_product
+from particle_simulator.permissions import can_access
 from particle_simulator.routes.owners import Owned, asked_owner
 from particle_simulator.routes.products import asked_product
 from particle_simulator.routing import Kind, Route
@@ -110,7 +112,7 @@ def check_sim(world: World, call: Call) -> Reply:
     if sim is None:
         return _empty(404)
     owner, product = owner_of(sim), product_of(sim)
-    if owner not in (None, call.sandbox) or (product is not None and not world.may_access(call.account, product)):
+    if owner not in (None, call.sandbox) or (product is not None and not can_access(call.account, product)):
         return _empty(403)
     return _empty(205 if status_of(sim) == ACTIVE else 200)
 
@@ -234,7 +236,7 @@ def import_sims(world: World, call: Call) -> Reply:
         if sim.device.product not in (None, product) or owner_of(sim) not in (None, product.owner):
             continue
         if sim.device.product is None:
-            world.put_in_product(sim.device, product)
+            add_to_product(sim.device, product)
         sim.owner, sim.released = None, False
         if sim.status != ACTIVE:
             act(world, sim, "activate", ACTIVE)

@@ -10,6 +10,7 @@ import secrets
 from particle_simulator.errors import bad_request, listed_errors
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import CELLULAR_PLATFORMS, Account
+from particle_simulator.ownership import unclaim
 from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
@@ -90,7 +91,7 @@ def delete_user(world: World, call: Call) -> Reply:
     account = call.account
     require_password(account, call.fields.get("password"))
     for device in list(account.devices.values()):
-        world.unclaim(device)
+        unclaim(device)
     for product in world.products.values():
         if product.owner is account:
             product.owner = None

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Changes of a device's owner and product, which are kept both on the device and on the other side."""
+
+from __future__ import annotations
+
+from particle_simulator.groups import assign_groups
+from particle_simulator.model import Account, Device, Product
+
+
+def claim(device: Device, account: Account) -> None:
+    """Make an account the owner of an unclaimed device."""
+    device.owner = account
+    account.devices[device.id] = device
+    account.sorted_devices = None
+
+
+def unclaim(device: Device) -> None:
+    """Remove the owner of a device; its product stays."""
+    if device.owner:
+        device.owner.devices.pop(device.id, None)
+        device.owner.sorted_devices = None
+    device.owner = None
+
+
+def add_to_product(device: Device, product: Product) -> None:
+    """Add a device to a product."""
+    device.product = product
+    product.devices[device.id] = device
+    product.sorted_devices.clear()
+
+
+def remove_from_product(device: Device) -> None:
+    """Remove a device from its product, with everything that the product gave it."""
+    if device.product is None:
+        return
+    assign_groups(device, ())
+    device.product.devices.pop(device.id, None)
+    device.product.sorted_devices.clear()
+    device.product = None
+    device.development = device.quarantined = device.denied = False
+    device.desired_firmware_version = None

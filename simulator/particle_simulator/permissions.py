@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Which products and devices an account can reach."""
+
+from __future__ import annotations
+
+from particle_simulator.model import Account, Device, Product
+
+
+def can_access(account: Account, product: Product) -> bool:
+    """Check whether an account is the owner or in the team of a product; a customer only has devices in it."""
+    if product.owner is account or (product.org is not None and account in product.org.members):
+        return True
+    if account.org is not None:
+        return account.org is product.org
+    if account.product is not None:
+        return account.product is product and account.username not in product.own.customers
+    member = product.own.team.get(account.username)
+    return member is not None and member.account is account
+
+
+def can_see(account: Account, device: Device) -> bool:
+    """Check whether an account has claimed a device or can access its product."""
+    return device.owner is account or (device.product is not None and can_access(account, device.product))
