@@ -139,7 +139,7 @@ def _offline_face(world: World, value: Any) -> Callable[[Device], None]:
 
 def _firmware(world: World, value: Any) -> Callable[[Device], None]:
     """`firmware_product_id`: the device comes online with the firmware of that product."""
-    product = world.products.get(value) if isinstance(value, int) else None
+    product = world.products.by_id.get(value) if isinstance(value, int) else None
     if product is None:
         raise bad_request("firmware_product_id must be the id of a product")
     return lambda device: power.turn_up(world, device, product)
@@ -154,7 +154,7 @@ _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
 
 
 def _change_product(simulation: Simulation, which: str, content: Any) -> Any:
-    product = simulation.world.find_product(which)
+    product = simulation.world.products.find(which)
     if product is None:
         raise plain_error(404, f"there is no product {which}")
     changes = _object(content, {"quarantine"})

@@ -15,7 +15,7 @@ def describe_world(world: World) -> dict[str, Any]:
     """Describe the whole state of the cloud."""
     return {
         "accounts": [_describe_account(world, account) for account in world.accounts.by_username.values()],
-        "products": [_describe_product(product) for product in world.products.values()],
+        "products": [_describe_product(product) for product in world.products.by_id.values()],
         "devices": [_describe_device(device) for device in world.devices.by_id.values()],
         "networks": [_describe_network(network) for network in world.networks.values()],
         "ledgers": describe_ledgers(world),

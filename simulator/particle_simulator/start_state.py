@@ -52,7 +52,7 @@ def _add_product(world: World, settings: Settings, random: Random) -> None:
     """Add the product of the first account, and the organisation that has it if the settings name one."""
     owner = next(iter(world.accounts.by_username.values()))
     product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
-    world.products[PRODUCT_ID] = product
+    world.products.add(product)
     if settings.org is None:
         return
     invited = [
@@ -61,7 +61,7 @@ def _add_product(world: World, settings: Settings, random: Random) -> None:
     org_id = f"{random.getrandbits(96):024x}"
     name = settings.org.replace("-", " ").title()
     product.org = Organization(org_id, settings.org, name, list(dict.fromkeys([owner, *invited])))
-    world.orgs[org_id] = product.org
+    world.orgs.add(product.org)
 
 
 def _add_manufactured_devices(world: World, settings: Settings, now: float) -> None:
@@ -94,8 +94,9 @@ def _find_owner(world: World, username: str) -> Account:
 
 def _find_or_add_product(world: World, product_id: int, device: Device) -> Product:
     """Find a product by its id; add an unknown one, whose owner has no account here."""
-    product = world.products.get(product_id)
+    product = world.products.by_id.get(product_id)
     if product is None:
         slug = f"product-{product_id}"
-        product = world.products[product_id] = Product(product_id, slug, slug, device.platform_id, None)
+        product = Product(product_id, slug, slug, device.platform_id, None)
+        world.products.add(product)
     return product

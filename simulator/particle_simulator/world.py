@@ -14,11 +14,9 @@ from particle_simulator.clock import Clock
 from particle_simulator.devices import Devices
 from particle_simulator.events import Events
 from particle_simulator.logins import Logins
-from particle_simulator.model import (
-    Network,
-    Organization,
-    Product,
-)
+from particle_simulator.model import Network
+from particle_simulator.organizations import Organizations
+from particle_simulator.products import Products
 from particle_simulator.settings import Settings
 
 
@@ -36,10 +34,9 @@ class World:
         """Grows with every request that may change something: a key for what is derived from the state."""
         self.accounts = Accounts()
         self.logins = Logins()
-        self.products: dict[int, Product] = {}
+        self.products = Products()
+        self.orgs = Organizations()
         self.devices = Devices()
-        self.orgs: dict[str, Organization] = {}
-        """Organisations by id."""
         self.networks: dict[str, Network] = {}
         self.sims: dict[str, Sim] = {}
         """SIM cards that somebody has asked for, by ICCID."""
@@ -56,16 +53,3 @@ class World:
     def now(self) -> float:
         """The cloud's clock."""
         return self.clock.now()
-
-    # ------------------------------------------------------------------ look-ups
-
-    def find_product(self, id_or_slug: str) -> Product | None:
-        """A product by its id or its slug."""
-        if id_or_slug.isascii() and id_or_slug.isdigit():
-            return self.products.get(int(id_or_slug))
-        return next((found for found in self.products.values() if found.slug == id_or_slug), None)
-
-    def find_org(self, id_or_slug: str) -> Organization | None:
-        """An organisation by its id or its slug."""
-        found = self.orgs.get(id_or_slug.lower())
-        return found or next((org for org in self.orgs.values() if org.slug == id_or_slug), None)

@@ -26,8 +26,8 @@ def _holder(world: World, call: Call) -> tuple[str, str, int]:
     """Who has the agreement: id, type, and how many devices it counts."""
     if "org" in call.path:
         org = asked_organization(world, call)
-        return org.id, "Org", sum(len(product.devices) for product in world.products.values() if product.org is org)
-    owned = sum(len(product.devices) for product in world.products.values() if product.home is call.account)
+        return org.id, "Org", sum(len(product.devices) for product in world.products.of_org(org))
+    owned = sum(len(product.devices) for product in world.products.by_id.values() if product.home is call.account)
     return call.account.user_id, "User", owned + len(call.account.devices)
 
 

@@ -49,7 +49,7 @@ def _introduced(world: World, call: Call) -> tuple[Product, str, bool]:
         call.bearer = check_bearer(world, call)
         check_scope_for(call.bearer, "customers:create")
         return asked_product(world, call), TEAM_LABEL, True
-    product = world.find_product(call.path["p"])
+    product = world.products.find(call.path["p"])
     if product is None:
         raise plain_error(404, "Product not found.")
     if basic is None:

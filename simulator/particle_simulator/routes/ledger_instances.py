@@ -52,7 +52,7 @@ def _scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
         if device is not None and device.product is not None and device.product.home is owner:
             return device.id
     elif ledger.scope == "Product":
-        product = world.find_product(value)
+        product = world.products.find(value)
         if product is not None and product.home is owner:
             return str(product.id)
     elif value == owner_id(owner):
@@ -186,7 +186,7 @@ def describe_ledgers(world: World) -> list[dict[str, Any]]:
     """All ledgers with their instances, reports included."""
     owners: list[tuple[str | None, str | None, Owner]] = [
         *((account.username, None, account) for account in world.accounts.by_username.values()),
-        *((None, org.slug, org) for org in world.orgs.values()),
+        *((None, org.slug, org) for org in world.orgs.by_id.values()),
     ]
     return [
         {

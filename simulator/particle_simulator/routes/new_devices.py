@@ -26,7 +26,7 @@ def provision_new(world: World, call: Call) -> Reply:
     wanted = str(call.fields.get("product_id", ""))
     if not (wanted.isascii() and wanted.isdigit()):
         raise bad_request("product_id must be a number")
-    product = world.products.get(int(wanted))
+    product = world.products.by_id.get(int(wanted))
     if product is not None and not can_access(call.account, product):
         raise plain_error(403, "Permission denied")
     if product is None and int(wanted) not in PLATFORMS:

@@ -25,7 +25,7 @@ def _row(org: Organization) -> dict[str, str]:
 
 def list_orgs(world: World, call: Call) -> Reply:
     """orgs_list: those that the caller is a member of."""
-    return json_reply({"organizations": [_row(org) for org in world.orgs.values() if call.sandbox in org.members]})
+    return json_reply({"organizations": [_row(org) for org in world.orgs.of_member(call.sandbox)]})
 
 
 def get_org(world: World, call: Call) -> Reply:
@@ -36,7 +36,7 @@ def get_org(world: World, call: Call) -> Reply:
 def list_org_products(world: World, call: Call) -> Reply:
     """products_list of an organisation."""
     org = asked_organization(world, call)
-    return json_reply({"products": [product_row(found) for found in world.products.values() if found.org is org]})
+    return json_reply({"products": [product_row(product) for product in world.products.of_org(org)]})
 
 
 def create_product(world: World, call: Call) -> Reply:
@@ -58,12 +58,12 @@ def _new_product(world: World, call: Call, org: Organization | None) -> Product:
     if not isinstance(platform, int) or isinstance(platform, bool) or platform < 0:
         raise bad_request("product.platform_id is required")
     slug = re.sub(r"[^a-z0-9]+", "-", wanted["name"].lower()).strip("-") or "product"
-    number = max([FIRST_NEW_ID - 1, *world.products]) + 1
-    if world.find_product(slug) is not None:
+    number = max([FIRST_NEW_ID - 1, *world.products.by_id]) + 1
+    if world.products.find(slug) is not None:
         slug = f"{slug}-{number}"
     product = Product(number, slug, wanted["name"], platform, call.sandbox, str(wanted.get("description", "")))
     product.org = org
-    world.products[number] = product
+    world.products.add(product)
     return product
 
 

@@ -27,7 +27,7 @@ class Owned:
 
 def asked_organization(world: World, call: Call) -> Organization:
     """The organisation of a path with `:org`. Its refusals are not documented: those of products."""
-    org = world.find_org(call.path["org"])
+    org = world.orgs.find(call.path["org"])
     if org is None:
         raise plain_error(404, "Organization not found.")
     if org is not call.account.org and call.account not in org.members:

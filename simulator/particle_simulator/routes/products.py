@@ -21,7 +21,7 @@ def asked_product(world: World, call: Call) -> Product:
     Unknown is the recorded 404. For a product of somebody else the facts know only the text
     "Permission denied" and that 403 means "not visible to you".
     """
-    product = world.find_product(call.path["p"])
+    product = world.products.find(call.path["p"])
     if product is None:
         raise plain_error(404, "Product not found.")
     if not can_access(call.account, product):
@@ -40,8 +40,8 @@ def asked_product_device(world: World, call: Call) -> tuple[Product, Device]:
 
 def list_products(world: World, call: Call) -> Reply:
     """products_list, on its documented path and on the one of the JavaScript client."""
-    seen = [product for product in world.products.values() if can_access(call.account, product)]
-    return json_reply({"products": [product_row(product) for product in seen]})
+    products = world.products.accessible_to(call.account)
+    return json_reply({"products": [product_row(product) for product in products]})
 
 
 def get_product(world: World, call: Call) -> Reply:

@@ -37,7 +37,7 @@ def create_claim_code(world: World, call: Call) -> Reply:
 
 def create_product_claim_code(world: World, call: Call) -> Reply:
     """claim_code_create, product form: a customer of the product may ask too."""
-    product = world.find_product(call.path["p"])
+    product = world.products.find(call.path["p"])
     if product is None or product.own.customers.get(call.account.username) is not call.account:
         asked_product(world, call)
     return _claim_code(call.account)

@@ -11,7 +11,6 @@ from typing import Any
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Organization, Product
-from particle_simulator.permissions import can_access
 from particle_simulator.routes.owners import asked_organization
 from particle_simulator.routing import Route
 from particle_simulator.world import World
@@ -23,14 +22,13 @@ TYPES = ("device", "product", "sim")
 
 def search_own(world: World, call: Call) -> Reply:
     """user_search: everything that the caller can see."""
-    seen = [product for product in world.products.values() if can_access(call.account, product)]
-    return _search(call, seen, list(call.account.devices.values()), None)
+    return _search(call, world.products.accessible_to(call.account), list(call.account.devices.values()), None)
 
 
 def search_org(world: World, call: Call) -> Reply:
     """user_search in an organisation."""
     org = asked_organization(world, call)
-    return _search(call, [product for product in world.products.values() if product.org is org], [], org)
+    return _search(call, world.products.of_org(org), [], org)
 
 
 def _search(call: Call, products: list[Product], claimed: list[Device], org: Organization | None) -> Reply:

@@ -61,9 +61,8 @@ def list_team(world: World, call: Call) -> Reply:
     ]
     users = list(owned.own.api_users.values())
     if owned.org is not None:
-        for product in world.products.values():
-            if product.org is owned.org:
-                users += product.own.api_users.values()
+        for product in world.products.of_org(owned.org):
+            users += product.own.api_users.values()
     return json_reply({"ok": True, "team": [*team, *map(_api_user_row, users)]})
 
 

@@ -92,10 +92,10 @@ def delete_user(world: World, call: Call) -> Reply:
     require_password(account, call.fields.get("password"))
     for device in list(account.devices.values()):
         unclaim(device)
-    for product in world.products.values():
+    for product in world.products.by_id.values():
         if product.owner is account:
             product.owner = None
-    for org in world.orgs.values():
+    for org in world.orgs.by_id.values():
         org.members = [member for member in org.members if member is not account]
     world.logins.revoke_account(account)
     world.accounts.remove(account)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The organisations of the cloud."""
+
+from __future__ import annotations
+
+from particle_simulator.model import Account, Organization
+
+
+class Organizations:
+    """All organisations."""
+
+    __slots__ = ("by_id",)
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Organization] = {}
+
+    def find(self, id_or_slug: str) -> Organization | None:
+        """Find an organisation by its id, else by its slug."""
+        found = self.by_id.get(id_or_slug.lower())
+        return found or next((org for org in self.by_id.values() if org.slug == id_or_slug), None)
+
+    def add(self, org: Organization) -> None:
+        """Add an organisation."""
+        self.by_id[org.id] = org
+
+    def of_member(self, account: Account) -> list[Organization]:
+        """List the organisations that an account is a member of."""
+        return [org for org in self.by_id.values() if account in org.members]

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The products of the cloud."""
+
+from __future__ import annotations
+
+from particle_simulator.model import Account, Organization, Product
+from particle_simulator.permissions import can_access
+
+
+class Products:
+    """All products."""
+
+    __slots__ = ("by_id",)
+
+    def __init__(self) -> None:
+        self.by_id: dict[int, Product] = {}
+
+    def find(self, id_or_slug: str) -> Product | None:
+        """Find a product by its id or its slug."""
+        if id_or_slug.isascii() and id_or_slug.isdigit():
+            return self.by_id.get(int(id_or_slug))
+        return next((product for product in self.by_id.values() if product.slug == id_or_slug), None)
+
+    def add(self, product: Product) -> None:
+        """Add a product."""
+        self.by_id[product.id] = product
+
+    def accessible_to(self, account: Account) -> list[Product]:
+        """List the products that an account can access."""
+        return [product for product in self.by_id.values() if can_access(account, product)]
+
+    def of_org(self, org: Organization) -> list[Product]:
+        """List the products of an organisation."""
+        return [product for product in self.by_id.values() if product.org is org]
