@@ -117,6 +117,8 @@ class Sim:
     country: str = "US"
     mb_limit: int | None = None
     updated_at: float | None = None
+    check_began_at: float | None = None
+    """When the last status check began."""
 
 
 @dataclass(slots=True, eq=False)

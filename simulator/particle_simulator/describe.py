@@ -17,7 +17,7 @@ def describe_world(world: World) -> dict[str, Any]:
         "accounts": [_describe_account(world, account) for account in world.accounts.by_username.values()],
         "products": [_describe_product(product) for product in world.products.by_id.values()],
         "devices": [_describe_device(device) for device in world.devices.by_id.values()],
-        "networks": [_describe_network(network) for network in world.networks.values()],
+        "networks": [_describe_network(network) for network in world.mesh.networks.values()],
         "ledgers": describe_ledgers(world),
     }
 

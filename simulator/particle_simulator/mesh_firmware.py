@@ -64,14 +64,14 @@ def reporting_devices(world: World, owner: Owner, status: Ledger) -> list[str]:
     if mesh is None:
         return []
     key = owner_id(owner)
-    kept = world.reporting.get(key)
+    kept = world.mesh.reporting.get(key)
     if kept is None or kept[0] != world.revision:
         ids = [
             device_id
             for device_id, instance in mesh.instances.items()
             if _role(instance.data) is not None and _awake(world, owner, device_id) is not None
         ]
-        kept = world.reporting[key] = (world.revision, ids)
+        kept = world.mesh.reporting[key] = (world.revision, ids)
     return kept[1]
 
 
@@ -116,11 +116,12 @@ def _node(world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instanc
 
 def _join_seconds(world: World, device_id: str) -> int:
     """How long a node needs after its ledger has changed: nothing, unless it is one of the slow ones."""
-    if world.slow_joiners <= 0 or _chance(world, device_id, "slow") % 1000 >= world.slow_joiners * 1000:
+    share = world.settings.slow_joiners
+    if share <= 0 or _chance(world, device_id, "slow") % 1000 >= share * 1000:
         return 0
     return QUICKEST_SLOW_JOIN + _chance(world, device_id, "join") % (SLOWEST_JOIN - QUICKEST_SLOW_JOIN + 1)
 
 
 def _chance(world: World, device_id: str, what: str) -> int:
     """A number that looks random and is the same for the same seed, device and question."""
-    return crc32(f"{world.seed} {device_id} {what}".encode())
+    return crc32(f"{world.settings.seed} {device_id} {what}".encode())

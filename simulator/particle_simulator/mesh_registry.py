@@ -39,7 +39,7 @@ def create(world: World, account: Account, name: Any, gateway: Device, wanted: A
     """A new network with its first gateway. It is pending until somebody looks while the gateway is up."""
     if not isinstance(name, str) or not name or len(name.encode()) > NAME_BYTES:
         raise refused(f"name must have 1 to {NAME_BYTES} bytes")
-    if any(network.owner is account and network.name == name for network in world.networks.values()):
+    if any(network.name == name for network in world.mesh.networks_of(account)):
         raise refused("A network with this name already exists")
     kind = wanted or default_type(gateway)
     if kind not in TYPES:
@@ -47,9 +47,10 @@ def create(world: World, account: Account, name: Any, gateway: Device, wanted: A
     _check_gateway(gateway)
     _check_free(gateway)
     now = world.now()
-    number = hashlib.sha256(f"{world.seed} network {len(world.networks)} {name} {gateway.id}".encode()).hexdigest()
+    label = f"{world.settings.seed} network {len(world.mesh.networks)} {name} {gateway.id}"
+    number = hashlib.sha256(label.encode()).hexdigest()
     network = Network(number[:24], name, kind, account, now)
-    world.networks[network.id] = network
+    world.mesh.networks[network.id] = network
     _join(network, gateway, gateway=True)
     return network
 
@@ -101,7 +102,7 @@ def delete(world: World, network: Network) -> None:
     """The network goes; its members are free."""
     for device in list(network.members.values()):
         leave(device)
-    del world.networks[network.id]
+    del world.mesh.networks[network.id]
 
 
 def settle(network: Network) -> None:

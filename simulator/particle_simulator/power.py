@@ -37,7 +37,7 @@ def grace(world: World, device: Device) -> int:
     """For how many seconds the cloud takes a lost device for online."""
     if device.platform_id not in CELLULAR_PLATFORMS:
         return WIFI_GRACE
-    return CELLULAR_KEEP_ALIVE + crc32(f"{world.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
+    return CELLULAR_KEEP_ALIVE + crc32(f"{world.settings.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
 
 
 def switch_off(world: World, device: Device) -> None:
@@ -112,5 +112,5 @@ def advance(world: World, seconds: float) -> None:
 def churn(world: World, product: Product) -> None:
     """Some devices reconnect while somebody pages through the list of their product."""
     up = [device for device in product.devices.values() if device.reachable]
-    for device in world.random.sample(up, min(world.churn, len(up))):
+    for device in world.random.sample(up, min(world.settings.churn, len(up))):
         connect(world, device)

@@ -9,8 +9,8 @@ from typing import Any
 from zlib import crc32
 
 from particle_simulator.belongings import Sim
+from particle_simulator.devices import Devices
 from particle_simulator.model import Account, Product, iso
-from particle_simulator.world import World
 
 ACTIVE = "active"
 NEW = "never_before_activated"
@@ -22,15 +22,24 @@ OVERAGE_RATE = 40
 PERIOD_DAYS = 30
 
 
-def find_sim(world: World, iccid: str) -> Sim | None:
-    """The card with this number. Its record begins when somebody first asks for it."""
-    sim = world.sims.get(iccid)
-    if sim is None:
-        device = world.devices.by_label.get(iccid.upper())
-        if device is None or device.iccid != iccid:
-            return None
-        sim = world.sims[iccid] = Sim(iccid, device)
-    return sim
+class SimCards:
+    """The SIM cards that a request has asked for; the record of a card begins with the first of them."""
+
+    __slots__ = ("_devices", "by_iccid")
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+        self.by_iccid: dict[str, Sim] = {}
+
+    def find(self, iccid: str) -> Sim | None:
+        """Find a SIM card by its ICCID, in the spelling of its device."""
+        sim = self.by_iccid.get(iccid)
+        if sim is None:
+            device = self._devices.by_label.get(iccid.upper())
+            if device is None or device.iccid != iccid:
+                return None
+            sim = self.by_iccid[iccid] = Sim(iccid, device)
+        return sim
 
 
 def product_of(sim: Sim) -> Product | None:
@@ -54,9 +63,8 @@ def status_of(sim: Sim) -> str:
     return sim.status or (ACTIVE if product_of(sim) is not None else NEW)
 
 
-def act(world: World, sim: Sim, action: str, status: str) -> None:
-    """Takes note of an activation or a deactivation."""
-    now = world.now()
+def change_status(sim: Sim, action: str, status: str, now: float) -> None:
+    """Record an activation or a deactivation."""
     sim.status, sim.last_action, sim.updated_at = status, action, now
     if status == ACTIVE:
         sim.activations += 1
@@ -97,14 +105,14 @@ def sim_row(sim: Sim) -> dict[str, Any]:
     return row
 
 
-def used_by_day(world: World, sim: Sim) -> list[tuple[str, float]]:
-    """Megabytes by day in the current billing period: a card that is off uses nothing."""
+def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]:
+    """List the megabytes of each day in the current billing period: a card that is off uses nothing."""
     if status_of(sim) != ACTIVE:
         return []
-    today = datetime.fromtimestamp(world.now(), UTC).date()
+    today = datetime.fromtimestamp(now, UTC).date()
     days = [today - timedelta(days=back) for back in range(PERIOD_DAYS - 1, -1, -1)]
     days = [day for day in days if (day.year, day.month) == (today.year, today.month)]
-    return [(day.isoformat(), crc32(f"{world.seed} {sim.iccid} {day}".encode()) % 400 / 1000) for day in days]
+    return [(day.isoformat(), crc32(f"{seed} {sim.iccid} {day}".encode()) % 400 / 1000) for day in days]
 
 
 def usage_rows(days: list[tuple[str, float]]) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from particle_simulator.clock import CLOCKS
 from particle_simulator.fleet import build_devices, manufacture
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Account, Client, Device, Organization, Product
@@ -21,7 +20,7 @@ MESH_DEVICE_OS = "1.5.2"
 
 def build_world(settings: Settings) -> World:
     """Build a world in the start state."""
-    world = World(settings, CLOCKS[settings.clock]())
+    world = World(settings)
     now = world.now()
     random = Random(f"accounts {settings.seed}")
     for record in settings.accounts:

@@ -32,7 +32,7 @@ def records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
     session = device.last_handshake_at
     if session is not None and session >= oldest:
         moments.append(session)
-    return [(moment, record(world.seed, device, moment)) for moment in sorted(set(moments))]
+    return [(moment, record(world.settings.seed, device, moment)) for moment in sorted(set(moments))]
 
 
 def refresh(world: World, device: Device) -> None:
@@ -44,7 +44,7 @@ def refresh(world: World, device: Device) -> None:
     kept = world.devices.vitals.setdefault(device.id, [])
     kept.append(now)
     del kept[:-MOST_KEPT]
-    device_event(world, device, EVENT, orjson.dumps(_payload(world.seed, device, now)).decode())
+    device_event(world, device, EVENT, orjson.dumps(_payload(world.settings.seed, device, now)).decode())
 
 
 def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:

@@ -86,14 +86,14 @@ def create_report(world: World, call: Call) -> Reply:
     }
     report_id = secrets.token_hex(12)
     report = {"id": report_id, "type": "usage_report", "attributes": attributes}
-    world.usage_reports[report_id] = report
+    world.downloads.usage_reports[report_id] = report
     return json_reply({"data": report}, 202)
 
 
 def get_report(world: World, call: Call) -> Reply:
     """usage_report_get: every report is ready by then."""
     _holder(world, call)
-    report = world.usage_reports.get(call.path["id"])
+    report = world.downloads.usage_reports.get(call.path["id"])
     if report is None:
         raise plain_error(404, "Usage report not found.")
     ready = report["attributes"] | {"state": "available", "download_url": f"https://example.com/{report['id']}.csv"}

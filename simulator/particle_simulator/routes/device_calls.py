@@ -53,7 +53,7 @@ def get_variable(world: World, call: Call) -> Reply:
     if name not in VARIABLES:
         raise plain_error(404, "Variable not found")
     device.last_heard = world.now()
-    value = read_variable(world.seed, device, name)
+    value = read_variable(world.settings.seed, device, name)
     if call.query.get("format") == "raw":
         return _raw(value)
     return json_reply({"cmd": "VarReturn", "name": name, "result": value, "coreInfo": _core_info(device)})

@@ -67,7 +67,7 @@ def compile_sources(world: World, call: Call) -> Reply:
         return json_reply(broken)
     digest = sha256(b"".join(call.files.values())).hexdigest()
     binary_id = digest[:24]
-    world.binaries[binary_id] = digest.encode()
+    world.downloads.binaries[binary_id] = digest.encode()
     return json_reply(
         {
             "ok": True,
@@ -82,7 +82,7 @@ def compile_sources(world: World, call: Call) -> Reply:
 
 def download_binary(world: World, call: Call) -> Reply:
     """compile_download. The 404 is inferred."""
-    binary = world.binaries.get(call.path["id"])
+    binary = world.downloads.binaries.get(call.path["id"])
     if binary is None:
         raise plain_error(404, "Binary not found.")
     return Reply(200, binary, {}, "application/octet-stream")

@@ -26,8 +26,8 @@ Row = TypeVar("Row")
 def _asked_network(world: World, call: Call) -> Network:
     """The network of a path, by id or by name. Whether names were taken everywhere is not established."""
     asked = call.path["idOrName"]
-    for network in world.networks.values():
-        if network.owner is call.account and asked in (network.id, network.name):
+    for network in world.mesh.networks_of(call.account):
+        if asked in (network.id, network.name):
             return network
     raise plain_error(404, "Network not found.")
 
@@ -55,7 +55,7 @@ def _page(call: Call, rows: Sequence[Row]) -> Sequence[Row]:
 
 def list_networks(world: World, call: Call) -> Reply:
     """mesh_list: only confirmed networks, as the source of the mobile SDK notes."""
-    own = [network for network in world.networks.values() if network.owner is call.account]
+    own = world.mesh.networks_of(call.account)
     for network in own:
         mesh_registry.settle(network)
     confirmed = [network for network in own if network.confirmed]

@@ -31,7 +31,7 @@ def provision_new(world: World, call: Call) -> Reply:
         raise plain_error(403, "Permission denied")
     if product is None and int(wanted) not in PLATFORMS:
         raise plain_error(404, "Product not found.")
-    random = Random(f"provisioned {world.seed} {len(world.devices.by_id)}")
+    random = Random(f"provisioned {world.settings.seed} {len(world.devices.by_id)}")
     platform_id = product.platform_id if product else int(wanted)
     device = Device(f"{random.getrandbits(96):024x}", platform_id, online=False, powered=False)
     world.devices.add(device)

@@ -72,7 +72,7 @@ def _filtered(product: Product, devices: list[Device], query: dict[str, str]) ->
 def list_product_devices(world: World, call: Call) -> Reply:
     """product_devices_list: `perPage` as documented, `per_page` as the JavaScript client sends it."""
     product = asked_product(world, call)
-    if world.churn:
+    if world.settings.churn:
         power.churn(world, product)
     attribute = call.query.get("sortAttr", DEFAULT_SORT)
     order = _sorted(

@@ -21,14 +21,13 @@ from particle_simulator.sim_cards import (
     ACTIVE,
     INACTIVE,
     NEW,
-    act,
-    find_sim,
+    change_status,
+    list_daily_usage,
     owner_of,
     product_of,
     sim_row,
     status_of,
     usage_rows,
-    used_by_day,
 )
 from particle_simulator.world import World
 
@@ -54,7 +53,7 @@ def _is_in(sim: Sim, owned: Owned) -> bool:
 def _asked(world: World, call: Call) -> tuple[Owned, Sim]:
     """The card of a path. The bodies are inferred; the two statuses are those of sim_check."""
     owned = asked_owner(world, call)
-    sim = find_sim(world, call.path["iccid"])
+    sim = world.sims.find(call.path["iccid"])
     if sim is None:
         raise plain_error(404, "SIM not found.")
     if not _is_in(sim, owned):
@@ -69,9 +68,9 @@ def _all(world: World, owned: Owned) -> Iterable[Sim]:
     devices = owned.product.devices if owned.product is not None else owned.account.devices
     numbers = {device.iccid: None for device in devices.values() if device.iccid}
     # Cards that were activated by themselves need not have a device of the account.
-    numbers |= {sim.iccid: None for sim in world.sims.values() if sim.owner is not None}
+    numbers |= {sim.iccid: None for sim in world.sims.by_iccid.values() if sim.owner is not None}
     for number in numbers:
-        sim = find_sim(world, number)
+        sim = world.sims.find(number)
         if sim is not None and _is_in(sim, owned):
             yield sim
 
@@ -108,7 +107,7 @@ def get_sim(world: World, call: Call) -> Reply:
 
 def check_sim(world: World, call: Call) -> Reply:
     """sim_check: the status says it all; this account is on no free plan."""
-    sim = find_sim(world, call.path["iccid"])
+    sim = world.sims.find(call.path["iccid"])
     if sim is None:
         return _empty(404)
     owner, product = owner_of(sim), product_of(sim)
@@ -120,7 +119,8 @@ def check_sim(world: World, call: Call) -> Reply:
 def sim_usage(world: World, call: Call) -> Reply:
     """sim_usage."""
     _unused, sim = _asked(world, call)
-    return json_reply({"iccid": sim.iccid, "usage_by_day": usage_rows(used_by_day(world, sim))})
+    days = list_daily_usage(sim, world.settings.seed, world.now())
+    return json_reply({"iccid": sim.iccid, "usage_by_day": usage_rows(days)})
 
 
 def fleet_usage(world: World, call: Call) -> Reply:
@@ -130,7 +130,7 @@ def fleet_usage(world: World, call: Call) -> Reply:
     active = 0
     for sim in _all(world, owned):
         active += status_of(sim) == ACTIVE
-        for day, used in used_by_day(world, sim):
+        for day, used in list_daily_usage(sim, world.settings.seed, world.now()):
             days[day] += used
     rows = usage_rows(sorted(days.items()))
     total = round(sum(days.values()), 3)
@@ -146,9 +146,9 @@ def cellular_status(world: World, call: Call) -> Reply:
     """cellular_status: the first call begins a check, later ones wait for its end; always 202."""
     _unused, sim = _asked(world, call)
     now = world.now()
-    begun = world.sim_checks.get(sim.iccid)
+    begun = sim.check_began_at
     if begun is None or begun + CHECK_LIFE <= now:
-        begun = world.sim_checks[sim.iccid] = now
+        begun = sim.check_began_at = now
     complete = now >= begun + CHECK_AFTER
     reached = bool(sim.device and sim.device.reachable and status_of(sim) == ACTIVE) if complete else None
     meta = {
@@ -175,7 +175,7 @@ def _limit(value: Any) -> int:
 
 def _activate(world: World, call: Call) -> Reply:
     """sim_activate: the first activation, and only for an account; a product's cards come by import."""
-    sim = find_sim(world, call.path["iccid"])
+    sim = world.sims.find(call.path["iccid"])
     if sim is None:
         raise plain_error(404, "SIM not found.")
     if owner_of(sim) not in (None, call.sandbox) or product_of(sim) is not None:
@@ -186,7 +186,7 @@ def _activate(world: World, call: Call) -> Reply:
     if not isinstance(country, str) or len(country) != 2:
         raise bad_request("country must be a code of two letters")
     sim.owner, sim.released, sim.country = call.sandbox, False, country.upper()
-    act(world, sim, "activate", ACTIVE)
+    change_status(sim, "activate", ACTIVE, world.now())
     return _empty()
 
 
@@ -204,9 +204,9 @@ def change_sim(world: World, call: Call) -> Reply:
         sim.mb_limit = _limit(call.fields["mb_limit"])
     # Doing again what is done already is not documented; nothing happens.
     if action == "deactivate" and status_of(sim) == ACTIVE:
-        act(world, sim, action, INACTIVE)
+        change_status(sim, action, INACTIVE, world.now())
     elif action == "reactivate" and status_of(sim) != ACTIVE:
-        act(world, sim, action, ACTIVE)
+        change_status(sim, action, ACTIVE, world.now())
     return _empty()
 
 
@@ -214,7 +214,7 @@ def release_sim(world: World, call: Call) -> Reply:
     """sim_release, which also deactivates; here it is always done at once."""
     _unused, sim = _asked(world, call)
     if status_of(sim) == ACTIVE:
-        act(world, sim, "deactivate", INACTIVE)
+        change_status(sim, "deactivate", INACTIVE, world.now())
     sim.owner, sim.released, sim.status = None, True, None
     return _empty(204)
 
@@ -230,7 +230,7 @@ def import_sims(world: World, call: Call) -> Reply:
     if not isinstance(numbers, list) or not numbers or not all(isinstance(number, str) for number in numbers):
         raise Refusal(400, {"ok": False, "error": "sims or file is required"})
     for number in numbers:
-        sim = find_sim(world, number)
+        sim = world.sims.find(number)
         if sim is None or sim.device is None or sim.device.platform_id != product.platform_id:
             continue
         if sim.device.product not in (None, product) or owner_of(sim) not in (None, product.owner):
@@ -239,7 +239,7 @@ def import_sims(world: World, call: Call) -> Reply:
             add_to_product(sim.device, product)
         sim.owner, sim.released = None, False
         if sim.status != ACTIVE:
-            act(world, sim, "activate", ACTIVE)
+            change_status(sim, "activate", ACTIVE, world.now())
     return json_reply({"ok": True})
 
 

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The records of the two kinds of mesh: the legacy networks, and the mesh that ledgers describe."""
+
+from __future__ import annotations
+
+from particle_simulator.model import Account, Network
+
+
+class Mesh:
+    """The legacy networks (`mesh_registry`) and what is derived from mesh ledgers (`mesh_firmware`)."""
+
+    __slots__ = ("networks", "reporting")
+
+    def __init__(self) -> None:
+        self.networks: dict[str, Network] = {}
+        """Legacy networks by id."""
+        self.reporting: dict[str, tuple[int, list[str]]] = {}
+        """A cache by owner id: the revision of the world, and the devices that reported in a mesh status ledger."""
+
+    def networks_of(self, account: Account) -> list[Network]:
+        """List the legacy networks of an account."""
+        return [network for network in self.networks.values() if network.owner is account]
