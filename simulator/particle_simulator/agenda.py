@@ -15,10 +15,10 @@ class Agenda:
     __slots__ = ("_heap", "_numbers")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
 
-    def add(self, moment: float, action: Callable[[], None]) -> None:
+    def add(self, moment: float, action: Callable[[], object]) -> None:
         """Plans an action; of several at one moment the first planned happens first."""
         heappush(self._heap, (moment, next(self._numbers), action))
 

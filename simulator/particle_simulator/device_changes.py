@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from particle_simulator.device_firmware import expect_update, take_update
 from particle_simulator.errors import bad_request
+from particle_simulator.firmware_updates import expect_update, take_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Device, iso
 from particle_simulator.power import not_there

@@ -7,8 +7,9 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from zlib import crc32
 
-from particle_simulator.device_firmware import report_status, take_update
+from particle_simulator.device_sessions import report_status, start_session
 from particle_simulator.errors import Refusal
+from particle_simulator.firmware_updates import take_update
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, Product
 from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
@@ -61,16 +62,10 @@ def disconnect(world: World, device: Device) -> None:
 
 
 def connect(world: World, device: Device) -> None:
-    """A new session: the device moves to the front of every list that is sorted by connection."""
+    """Bring a device online in a new session, in which it takes the firmware version that it should have."""
     device.powered = device.online = True
     device.lost_at = None
-    device.last_handshake_at = device.last_heard = world.clock.next_moment()
-    world.revision += 1
-    if device.product is not None:
-        device.product.forget_order("lastConnection")
-    if device.owner is not None:
-        device.owner.sorted_devices = None
-    report_status(world, device, online=True)
+    start_session(world, device)
     take_update(world, device)
 
 

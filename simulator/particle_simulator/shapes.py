@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from particle_simulator.device_firmware import target
+from particle_simulator.firmware_updates import target_version
 from particle_simulator.mesh_registry import membership
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, iso
 from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
@@ -65,7 +65,7 @@ def add_product_part(row: dict[str, Any], device: Device, product: Product) -> d
     if device.firmware_version is not None:
         row["firmware_version"] = device.firmware_version
     row["desired_firmware_version"] = device.desired_firmware_version
-    row["targeted_firmware_release_version"] = target(device)
+    row["targeted_firmware_release_version"] = target_version(device)
     row["development"] = device.development
     row["quarantined"] = device.quarantined
     row["denied"] = device.denied

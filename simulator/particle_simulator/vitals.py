@@ -9,7 +9,7 @@ from zlib import crc32
 
 import orjson
 
-from particle_simulator.device_firmware import device_event
+from particle_simulator.device_sessions import publish_device_event
 from particle_simulator.model import CELLULAR_PLATFORMS, Device, iso
 from particle_simulator.world import World
 
@@ -44,7 +44,7 @@ def refresh(world: World, device: Device) -> None:
     kept = world.devices.vitals.setdefault(device.id, [])
     kept.append(now)
     del kept[:-MOST_KEPT]
-    device_event(world, device, EVENT, orjson.dumps(_payload(world.settings.seed, device, now)).decode())
+    publish_device_event(world, device, EVENT, orjson.dumps(_payload(world.settings.seed, device, now)).decode())
 
 
 def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:

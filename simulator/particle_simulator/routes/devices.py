@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from particle_simulator.device_changes import account_change, ping
-from particle_simulator.device_firmware import report_status
+from particle_simulator.device_sessions import report_status
 from particle_simulator.errors import Refusal, listed_errors, permission_denied
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device

@@ -7,8 +7,9 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from particle_simulator.device_firmware import FLASH_EVENT, device_event
+from particle_simulator.device_sessions import publish_device_event
 from particle_simulator.errors import Refusal, bad_request, plain_error
+from particle_simulator.firmware_updates import FLASH_EVENT
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, iso
 from particle_simulator.routing import Auth, Kind, Route
@@ -48,8 +49,8 @@ def flash(world: World, device: Device, call: Call) -> Reply:
     if broken is not None:
         return json_reply(broken)
     device.last_heard = world.now()
-    device_event(world, device, FLASH_EVENT, "started")
-    device_event(world, device, FLASH_EVENT, "success")
+    publish_device_event(world, device, FLASH_EVENT, "started")
+    publish_device_event(world, device, FLASH_EVENT, "success")
     if from_source:
         return json_reply({"ok": True, "message": "Update started"})
     return json_reply({"id": device.id, "status": "Update started"})

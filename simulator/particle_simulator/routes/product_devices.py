@@ -9,8 +9,8 @@ from typing import Any
 
 from particle_simulator import power
 from particle_simulator.device_changes import ping, product_change
-from particle_simulator.device_firmware import expect_update
 from particle_simulator.errors import bad_request
+from particle_simulator.firmware_updates import expect_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Device, Product

@@ -9,8 +9,8 @@ from collections import Counter
 from typing import Any
 
 from particle_simulator.belongings import Firmware
-from particle_simulator.device_firmware import expect_updates
 from particle_simulator.errors import bad_request, plain_error
+from particle_simulator.firmware_updates import expect_updates
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Product, iso
 from particle_simulator.routes.products import asked_product

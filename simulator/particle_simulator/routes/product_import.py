@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from particle_simulator.device_firmware import expect_update
 from particle_simulator.errors import bad_request
+from particle_simulator.firmware_updates import expect_update
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device, Product
 from particle_simulator.ownership import add_to_product, claim

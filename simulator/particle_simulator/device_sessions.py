@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The sessions of devices with the cloud, and the events that devices publish in them (`special_events`)."""
+
+from __future__ import annotations
+
+from particle_simulator.events import Event
+from particle_simulator.model import Device
+from particle_simulator.world import World
+
+STATUS_EVENT = "spark/status"
+
+
+def publish_device_event(world: World, device: Device, name: str, data: str) -> None:
+    """Publish an event in the name of a device."""
+    world.events.publish(Event(name, data, world.now(), device=device, product=device.product, account=device.owner))
+
+
+def report_status(world: World, device: Device, *, online: bool) -> None:
+    """Publish that a session of a device began or ended."""
+    publish_device_event(world, device, STATUS_EVENT, "online" if online else "offline")
+
+
+def start_session(world: World, device: Device) -> None:
+    """Start a new session of a device that is online; it moves to the front of lists sorted by connection."""
+    device.last_handshake_at = device.last_heard = world.clock.next_moment()
+    world.revision += 1
+    if device.product is not None:
+        device.product.forget_order("lastConnection")
+    if device.owner is not None:
+        device.owner.sorted_devices = None
+    report_status(world, device, online=True)
