@@ -24,7 +24,7 @@ CENTURY = 100 * 365 * 86400.0
 
 
 def answer(simulation: Simulation, method: str, name: str, content: Any) -> Reply | None:
-    """Carries out an admin request; None for one that is not there."""
+    """Carry out an admin request; return None for a route that does not exist."""
     what, _unused, which = name.partition("/")
     handler = HANDLERS.get((method, what, bool(which)))
     if handler is None:

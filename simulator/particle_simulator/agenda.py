@@ -10,7 +10,7 @@ from itertools import count
 
 
 class Agenda:
-    """Actions by their time. Whoever looks at the world first lets everything happen that is due."""
+    """Actions by their time. Every request first carries out the actions that are due."""
 
     __slots__ = ("_heap", "_numbers")
 
@@ -19,11 +19,11 @@ class Agenda:
         self._numbers = count()
 
     def add(self, moment: float, action: Callable[[], object]) -> None:
-        """Plans an action; of several at one moment the first planned happens first."""
+        """Plan an action; actions of the same time are carried out in the order in which they were planned."""
         heappush(self._heap, (moment, next(self._numbers), action))
 
     def catch_up(self, now: float) -> None:
-        """Does what is due. An action may plan another one, which waits for the next look."""
+        """Carry out the actions that are due. An action that one of them plans waits for the next request."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap)[2])
@@ -32,5 +32,5 @@ class Agenda:
 
     @property
     def waiting(self) -> bool:
-        """Whether anything is planned."""
+        """Whether an action is planned."""
         return bool(self._heap)

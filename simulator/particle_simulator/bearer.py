@@ -13,7 +13,7 @@ PARAMETER = "access_token"
 
 
 def check_bearer(world: World, call: Call) -> Token:
-    """The token of a request, by header, or by one of the two deprecated transports."""
+    """Return the valid token of a request, from its header or from one of the two deprecated places."""
     value, in_query = _presented(call)
     token = world.logins.tokens.get(value)
     if token is None:

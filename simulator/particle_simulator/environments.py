@@ -44,7 +44,7 @@ def scope_of_product(product: Product) -> Scope:
 
 
 def scope_of_device(world: World, device: Device, product: Product) -> Scope:
-    """A device inherits from its product and from where that is at home."""
+    """Build the scope of a device, which inherits from its product and from the owner of the product."""
     own = world.devices.environments.setdefault(device.id, Environment())
     return Scope(own, (*_roots(product.home), ("Product", product.own.environment)), device)
 

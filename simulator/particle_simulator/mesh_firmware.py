@@ -41,7 +41,7 @@ def _mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
 
 
 def _known(world: World, owner: Owner, device_id: str) -> Device | None:
-    """A device that can have ledgers of this owner: one in a product of theirs."""
+    """Find a device that can have ledgers of an owner, because it is in one of the owner's products."""
     device = world.devices.by_id.get(device_id)
     return device if device is not None and device.product is not None and device.product.home is owner else None
 
@@ -59,7 +59,7 @@ def _role(data: dict[str, Any]) -> str | None:
 
 
 def reporting_devices(world: World, owner: Owner, status: Ledger) -> list[str]:
-    """The ids of all devices that report, in the order of their mesh instances. Kept until the next change."""
+    """List the ids of all devices that report, in the order of their mesh instances. Cached until the next change."""
     mesh = _mesh_ledger(owner, status)
     if mesh is None:
         return []
@@ -115,7 +115,7 @@ def _node(world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instanc
 
 
 def _join_seconds(world: World, device_id: str) -> int:
-    """How long a node needs after its ledger has changed: nothing, unless it is one of the slow ones."""
+    """Return how many seconds a node needs to join after its ledger has changed; 0 for all but the slow joiners."""
     share = world.settings.slow_joiners
     if share <= 0 or _chance(world, device_id, "slow") % 1000 >= share * 1000:
         return 0
@@ -123,5 +123,5 @@ def _join_seconds(world: World, device_id: str) -> int:
 
 
 def _chance(world: World, device_id: str, what: str) -> int:
-    """A number that looks random and is the same for the same seed, device and question."""
+    """Return a number that looks random and is the same for the same seed, device and question."""
     return crc32(f"{world.settings.seed} {device_id} {what}".encode())

@@ -36,7 +36,7 @@ def default_type(gateway: Device) -> str:
 
 
 def create(world: World, account: Account, name: Any, gateway: Device, wanted: Any) -> Network:
-    """A new network with its first gateway. It is pending until somebody looks while the gateway is up."""
+    """Create a network with its first gateway. It stays pending until it is read while the gateway is online."""
     if not isinstance(name, str) or not name or len(name.encode()) > NAME_BYTES:
         raise refused(f"name must have 1 to {NAME_BYTES} bytes")
     if any(network.name == name for network in world.mesh.networks_of(account)):
@@ -99,7 +99,7 @@ def make_node(network: Network, device: Device) -> None:
 
 
 def delete(world: World, network: Network) -> None:
-    """The network goes; its members are free."""
+    """Delete a network; its members can join another one."""
     for device in list(network.members.values()):
         leave(device)
     del world.mesh.networks[network.id]

@@ -35,14 +35,14 @@ def not_there(device: Device, default: int) -> Refusal:
 
 
 def grace(world: World, device: Device) -> int:
-    """For how many seconds the cloud takes a lost device for online."""
+    """Return for how many seconds the cloud takes a device without power for online."""
     if device.platform_id not in CELLULAR_PLATFORMS:
         return WIFI_GRACE
     return CELLULAR_KEEP_ALIVE + crc32(f"{world.settings.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
 
 
 def switch_off(world: World, device: Device) -> None:
-    """Takes a device's power: it is gone now, and the cloud will notice later."""
+    """Take the power of a device, which the cloud will notice later."""
     if device.powered:
         device.powered = False
         device.lost_at = world.now()
@@ -70,7 +70,7 @@ def connect(world: World, device: Device) -> None:
 
 
 def turn_up(world: World, device: Device, product: Product) -> None:
-    """A device comes online with a product's firmware. One that nobody imported waits for approval."""
+    """Bring a device online with the firmware of a product; a device that was not imported waits for approval."""
     if device.product is None and device.platform_id == product.platform_id:
         add_to_product(device, product)
         device.quarantined = product.quarantine
@@ -78,7 +78,7 @@ def turn_up(world: World, device: Device, product: Product) -> None:
 
 
 def notice(world: World) -> None:
-    """What the cloud finds out by the passing of time. Called before every request."""
+    """Do what is due by now: planned actions, and lost devices that the cloud notices. Called before every request."""
     if world.agenda.waiting:
         world.agenda.catch_up(world.now())
     due = world.devices.due
@@ -88,7 +88,7 @@ def notice(world: World) -> None:
     while due and due[0][0] <= now:
         _unused, device_id = heappop(due)
         device = world.devices.by_id[device_id]
-        # It may have come back, and may even have been lost again, since this was written down.
+        # It may have come back, and may even have been lost again, since this entry was made.
         if not device.powered and device.lost_at is not None and device.lost_at + grace(world, device) <= now:
             device.online = False
             world.revision += 1
@@ -96,7 +96,7 @@ def notice(world: World) -> None:
 
 
 def advance(world: World, seconds: float) -> None:
-    """Turns the clock. Devices that are up have kept talking meanwhile."""
+    """Turn the clock forward; devices that are online have been heard meanwhile."""
     world.clock.advance(seconds)
     for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
@@ -105,7 +105,7 @@ def advance(world: World, seconds: float) -> None:
 
 
 def churn(world: World, product: Product) -> None:
-    """Some devices reconnect while somebody pages through the list of their product."""
+    """Reconnect some devices of a product, as happens while a client reads the pages of their list."""
     up = [device for device in product.devices.values() if device.reachable]
     for device in world.random.sample(up, min(world.settings.churn, len(up))):
         connect(world, device)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""SIM cards: each comes with a cellular device and follows it until somebody activates or releases it."""
+"""SIM cards: each comes with a cellular device and follows it until it is activated or released by itself."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class SimCards:
 
 
 def product_of(sim: Sim) -> Product | None:
-    """The product that a card is in."""
+    """Return the product that a card is in."""
     if sim.released or sim.owner is not None or sim.device is None:
         return None
     return sim.device.product
 
 
 def owner_of(sim: Sim) -> Account | None:
-    """The account that a card belongs to, when no product has it."""
+    """Return the account that a card belongs to, if it is in no product."""
     if sim.owner is not None:
         return sim.owner
     if sim.released or sim.device is None or sim.device.product is not None:
@@ -59,7 +59,7 @@ def owner_of(sim: Sim) -> Account | None:
 
 
 def status_of(sim: Sim) -> str:
-    """The status: cards in a product were activated by its import."""
+    """Return the status of a card: cards in a product were activated by its import."""
     return sim.status or (ACTIVE if product_of(sim) is not None else NEW)
 
 

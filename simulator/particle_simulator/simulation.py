@@ -36,7 +36,7 @@ class Simulation:
         self._start()
 
     def reset(self) -> None:
-        """Back to the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
+        """Return to the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
         self.world.events.close()
         self._start()
 

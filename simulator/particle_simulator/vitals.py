@@ -26,7 +26,7 @@ def record(seed: int, device: Device, moment: float) -> dict[str, Any]:
 
 
 def records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
-    """All records of a device with their moments, oldest first: one of its last session, and the asked ones."""
+    """List the records of a device with their times, oldest first: of its last session, and those on request."""
     oldest = world.now() - KEPT_SECONDS
     moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
     session = device.last_handshake_at
@@ -36,7 +36,7 @@ def records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
 
 
 def refresh(world: World, device: Device) -> None:
-    """A device that is there measures and reports; one that is not says nothing."""
+    """Make a device report its vitals, if it is reachable."""
     if not device.reachable:
         return
     device.last_heard = world.now()

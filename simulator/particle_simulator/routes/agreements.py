@@ -23,7 +23,7 @@ FREE_PLAN_DEVICES = 100
 
 
 def _holder(world: World, call: Call) -> tuple[str, str, int]:
-    """Who has the agreement: id, type, and how many devices it counts."""
+    """Return the holder of the agreement: its id, its type and how many devices the agreement counts."""
     if "org" in call.path:
         org = asked_organization(world, call)
         return org.id, "Org", sum(len(product.devices) for product in world.products.of_org(org))

@@ -21,7 +21,7 @@ GROUP = "devices"
 
 
 def visible_device(world: World, account: Account, id_or_name: str) -> Device:
-    """The device that an account means: by id, else by name among those it can see."""
+    """Find a device by its id, else by its name among the devices that the account can see."""
     device = world.devices.by_id.get(id_or_name.lower())
     if device is not None and can_see(account, device):
         return device

@@ -70,7 +70,7 @@ def _scope(value: Any) -> str | None:
 
 
 def _free_id(world: World, name: str) -> str:
-    """An id like `fleet-bot-4821`: names are not unique, ids are."""
+    """Make an unused id like `fleet-bot-4821`: names are not unique, ids are."""
     stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:LONGEST_STEM] or "client"
     while True:
         found = f"{stem}-{secrets.randbelow(9000) + 1000}"

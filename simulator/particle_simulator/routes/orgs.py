@@ -50,7 +50,7 @@ def create_org_product(world: World, call: Call) -> Reply:
 
 
 def _new_product(world: World, call: Call, org: Organization | None) -> Product:
-    """A product as the body, wrapped in `product`, describes it. The refusals are inferred."""
+    """Create a product as the body, wrapped in `product`, describes it. The refusals are inferred."""
     wanted: Any = call.fields.get("product")
     if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str) or not wanted["name"]:
         raise bad_request("product.name is required")

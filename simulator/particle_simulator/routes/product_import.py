@@ -86,7 +86,7 @@ def _texts(values: Any) -> list[str]:
 
 
 def _claimer(world: World, product: Product, call: Call) -> Account | None:
-    """Who claims the imported devices: a team member, named in the body, or in the query beside a file."""
+    """Find the team member who claims the imported devices, named in the body, or in the query beside a file."""
     username = call.fields.get("claim_user") or call.query.get("claim_user")
     if not username:
         return None

@@ -124,7 +124,7 @@ def _scopes(value: Any) -> tuple[str, ...]:
 
 
 def _issue(world: World, account: Account, scopes: tuple[str, ...]) -> Token:
-    """The one token of an API user. It never expires."""
+    """Create the one token of an API user, which never expires."""
     token = Token(secrets.token_hex(20), account, CLIENT_LABEL, None, scopes=scopes)
     world.logins.add_token(token)
     return token

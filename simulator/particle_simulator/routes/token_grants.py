@@ -67,7 +67,7 @@ def _field(call: Call, name: str) -> str:
 
 
 def _client(world: World, call: Call) -> Client:
-    """The client of the request: a Basic header goes before the form fields."""
+    """Find the client of a request, by its Basic header, else by its form fields."""
     client_id, secret = basic_credentials(call.headers.get("Authorization", "")) or (
         _field(call, "client_id"),
         _field(call, "client_secret"),
