@@ -47,8 +47,8 @@ def refresh(world: World, device: Device) -> None:
     publish_device_event(world, device, EVENT, orjson.dumps(_payload(world.settings.seed, device, now)).decode())
 
 
-def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    chance = crc32(f"{seed} {device.id} {int(moment)}".encode())
+def _network(device: Device, chance: int) -> dict[str, Any]:
+    """Make up what a device measures of its network."""
     strength = 40 + chance % 55
     network: dict[str, Any] = {
         "signal": {
@@ -82,10 +82,16 @@ def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
                 "cell_id": 1 + (chance >> 4) % 200_000_000,
             },
         }
+    return network
+
+
+def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
+    """Make up a record, always the same for a seed, a device and a time."""
+    chance = crc32(f"{seed} {device.id} {int(moment)}".encode())
     used = 60_000 + chance % 40_000
     return {
         "device": {
-            "network": network,
+            "network": _network(device, chance),
             "cloud": {
                 "connection": {
                     "status": "connected",
