@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The sessions of devices with the cloud, and the events that devices publish in them (`special_events`)."""
+"""The sessions of devices with the cloud, and the events of devices (endpoints.yml: special_events)."""
 
 from __future__ import annotations
 
