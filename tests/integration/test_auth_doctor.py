@@ -35,9 +35,10 @@ TIMEOUT = 30
 def _clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Simulator]]:
     accounts = tmp_path_factory.mktemp("accounts") / "accounts.json"
     accounts.write_text(json.dumps(ACCOUNTS))
+    # The collection computes one-time codes by the machine's clock.
     with (
-        running_simulator("--fleet", "2", "--accounts", str(accounts)) as today,
-        running_simulator("--accounts", str(accounts), "--token-listing", "enabled") as listing,
+        running_simulator("--fleet", "2", "--accounts", str(accounts), clock="real") as today,
+        running_simulator("--accounts", str(accounts), "--token-listing", "enabled", clock="real") as listing,
     ):
         yield {"today": today, "listing": listing}
 

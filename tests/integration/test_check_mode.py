@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A dry run changes nothing and says exactly what the real one then does, for everything that can change something."""
+"""Check mode changes nothing and predicts exactly what the real run then does, for everything that can change."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ import pytest
 import requests
 import yaml
 
-from support.check_mode_cases import CASES, DEVICES, Case, Ground, Tasks
+from support.check_mode_cases import CASES, DEVICES, Case, Task, Tenant
 from support.paths import ROOT
-from support.playbooks import PlaybookRun, TaskRecord, run_playbook
-from support.simulator import PASSWORD, Simulator, running_simulator
+from support.playbooks import PlaybookRun, run_playbook
+from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 
 NO_CASE = {
     "access_token_info": "looks at tokens",
@@ -31,130 +30,85 @@ NO_CASE = {
 BORON = 13
 TIMEOUT = 30
 OURS = "meshfleet.particle."
-ALL = {case.name: case for case in CASES}
-
-
-@dataclass(frozen=True)
-class Story:
-    """All cases dry, and then for real; the pairs are of before the first and between the two."""
-
-    grounds: Mapping[str, Ground]
-    dry: PlaybookRun
-    real: PlaybookRun
-    held: tuple[Any, Any]
-    kept: tuple[dict[str, bytes], dict[str, bytes]]
-    alive: tuple[dict[str, bool], dict[str, bool]]
-    writes: tuple[int, int]
+CLIENT = {"id": "line-4711", "secret": "c1ient-5ecret"}
+CLIENT_OPTIONS = {f"client_{key}": value for key, value in CLIENT.items()}
+LABELS = ("id", "serial_number", "iccid", "imei")
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """A cloud with an account for each case, and with all that any case needs."""
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     accounts = tmp_path_factory.mktemp("accounts") / "accounts.json"
-    accounts.write_text(
-        json.dumps(
-            [
-                {"username": username(number), "password": PASSWORD, "clients": [client(number)]}
-                for number in range(len(CASES))
-            ]
-        )
-    )
-    flags = ("--fleet", str(DEVICES * len(CASES)), "--accounts", str(accounts), "--mesh", "enabled")
+    accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD, "clients": [CLIENT]}]))
+    flags = ("--fleet", str(DEVICES), "--accounts", str(accounts), "--mesh", "enabled")
     with running_simulator(*flags) as simulator:
         yield simulator
 
 
-def username(number: int) -> str:
-    return f"case-{number}@example.com"
+@pytest.fixture
+def cloud(_cloud: Simulator) -> Simulator:
+    """A cloud with one account and a few new devices, as at its start."""
+    _cloud.reset()
+    return _cloud
 
 
-def client(number: int) -> dict[str, str]:
-    return {"id": f"line-{number}-4711", "secret": f"{number:040}"}
-
-
-@pytest.fixture(scope="module")
-def story(cloud: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    devices = cloud.state()["devices"]
-    grounds = {
-        case.name: lay(cloud, number, devices[DEVICES * number :], tmp_path_factory.mktemp("case"))
-        for number, case in enumerate(CASES)
-    }
-    play(cloud, grounds, {case.name: case.before for case in CASES}).succeeded()
-    tasks = {case.name: case.tasks for case in CASES}
-    before = held(cloud), kept(grounds), alive(cloud, grounds), writes(cloud)
-    dry = play(cloud, grounds, tasks, "--check", "--diff")
-    between = held(cloud), kept(grounds), alive(cloud, grounds), writes(cloud)
-    real = play(cloud, grounds, tasks, "--diff")
-    return Story(grounds, dry, real, *zip(before, between, strict=True))
-
-
-def lay(cloud: Simulator, number: int, devices: Sequence[Mapping[str, Any]], folder: Path) -> Ground:
-    """The ground of a case: its account, with a product in it."""
-    product = requests.post(
+@pytest.fixture
+def tenant(cloud: Simulator, tmp_path: Path) -> Tenant:
+    """The account of the cloud, with a new product in it."""
+    answer = requests.post(
         f"{cloud.url}/v1/user/products",
-        json={"product": {"name": f"product-{number}", "platform_id": BORON}},
-        headers={"Authorization": f"Bearer {cloud.access_token(username(number))}"},
+        json={"product": {"name": "case", "platform_id": BORON}},
+        headers={"Authorization": f"Bearer {cloud.access_token()}"},
         timeout=TIMEOUT,
     )
-    slug = product.json()["product"]["slug"]
-    client_options = {f"client_{key}": value for key, value in client(number).items()}
-    return Ground(username(number), client_options, slug, tuple(devices[:DEVICES]), folder)
+    slug = answer.json()["product"]["slug"]
+    return Tenant(USERNAME, CLIENT_OPTIONS, slug, tuple(cloud.state()["devices"]), tmp_path)
 
 
-def play(cloud: Simulator, grounds: Mapping[str, Ground], tasks: Mapping[str, Tasks], *args: str) -> PlaybookRun:
-    """One playbook with a play for each case, over hosts of its own: what fails in one stops no other."""
-    inventory = grounds[CASES[0].name].folder / "hosts.yml"
-    inventory.write_text(
-        yaml.safe_dump({group_of(case): {"hosts": hosts_of(case, grounds[case.name])} for case in CASES})
-    )
+def play(cloud: Simulator, tenant: Tenant, case: Case, tasks: Sequence[Task], *args: str) -> PlaybookRun:
+    """Run tasks over the hosts of a case, with the tenant's login as the default of every module."""
+    inventory = tenant.folder / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts_of(case, tenant)}}))
     plays = [
         {
             "name": case.name,
-            "hosts": group_of(case),
+            "hosts": "all",
             "connection": "local",
             "gather_facts": False,
-            "module_defaults": {"group/meshfleet.particle.particle": grounds[case.name].account},
-            "tasks": tasks[case.name](grounds[case.name]),
+            "module_defaults": {"group/meshfleet.particle.particle": tenant.account},
+            "tasks": tasks,
         }
-        for case in CASES
     ]
     return run_playbook(plays, env={"PARTICLE_API_URL": cloud.url}, args=["-i", str(inventory), *args])
 
 
-def group_of(case: Case) -> str:
-    return f"case_{CASES.index(case)}"
+def hosts_of(case: Case, tenant: Tenant) -> dict[str, Any]:
+    return case.hosts(tenant) if case.hosts else {tenant.product: {}}
 
 
-def hosts_of(case: Case, ground: Ground) -> dict[str, Any]:
-    return case.hosts(ground) if case.hosts else {ground.product: {}}
+def what_is_kept(cloud: Simulator, tenant: Tenant) -> dict[str, Any]:
+    """Read all that check mode must leave alone: the cloud, the token file, and whether its token is still valid.
+
+    The accounts of the cloud are left out: they hold the tokens, which come and go with every login.
+    """
+    return {
+        "cloud": {kind: found for kind, found in cloud.state().items() if kind != "accounts"},
+        "writes": cloud.stats()["writes"],
+        "token file": tenant.tokens.read_bytes() if tenant.tokens.exists() else None,
+        "token is valid": is_token_valid(cloud, tenant),
+    }
 
 
-def held(cloud: Simulator) -> dict[str, Any]:
-    """All that the cloud holds but tokens, which come and go with every login."""
-    return {kind: found for kind, found in cloud.state().items() if kind != "accounts"}
+def is_token_valid(cloud: Simulator, tenant: Tenant) -> bool | None:
+    """Whether the cloud accepts the token in the token file; None without a file."""
+    if not tenant.tokens.exists():
+        return None
+    token = json.loads(tenant.tokens.read_bytes())["tokens"][0]["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{cloud.url}/v1/access_tokens/current", headers=headers, timeout=TIMEOUT).ok
 
 
-def kept(grounds: Mapping[str, Ground]) -> dict[str, bytes]:
-    """The files of tokens that there are."""
-    return {name: ground.tokens.read_bytes() for name, ground in grounds.items() if ground.tokens.exists()}
-
-
-def alive(cloud: Simulator, grounds: Mapping[str, Ground]) -> dict[str, bool]:
-    """Whether the cloud still takes the tokens that are kept."""
-    found = {}
-    for name, content in kept(grounds).items():
-        headers = {"Authorization": f"Bearer {json.loads(content)['tokens'][0]['access_token']}"}
-        found[name] = requests.get(f"{cloud.url}/v1/access_tokens/current", headers=headers, timeout=TIMEOUT).ok
-    return found
-
-
-def writes(cloud: Simulator) -> int:
-    return int(cloud.stats()["writes"])
-
-
-def told(run: PlaybookRun, case: Case, ground: Ground) -> list[dict[str, Any]]:
-    """What became of each task of a case, as far as check mode promises it, host by host."""
-    hosts = hosts_of(case, ground)
+def promises_of(run: PlaybookRun) -> list[dict[str, Any]]:
+    """List what became of each task on each host, as far as check mode predicts it."""
     tasks = [
         {
             "task": record.task,
@@ -164,49 +118,54 @@ def told(run: PlaybookRun, case: Case, ground: Ground) -> list[dict[str, Any]]:
             "diff": record.result.get("diff"),
         }
         for record in run.tasks
-        if record.host in hosts
     ]
     return sorted(tasks, key=lambda task: str(task["host"]))  # workers end in any order
 
 
-def test_a_dry_run_writes_nothing(story: Story) -> None:
-    assert story.writes[0] == story.writes[1]
-    assert story.held[0] == story.held[1]
+def modules_in(tasks: Sequence[Task]) -> set[str]:
+    """The modules of this collection that tasks name."""
+    return {key.removeprefix(OURS) for task in tasks for key in task if key.startswith(OURS)}
 
 
-def test_a_dry_run_keeps_and_revokes_no_token(story: Story) -> None:
-    assert story.kept[0] == story.kept[1]
-    assert set(story.alive[0].values()) == {True}
-    assert story.alive[0] == story.alive[1]
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_check_mode_changes_nothing_and_predicts_the_real_run(case: Case, cloud: Simulator, tenant: Tenant) -> None:
+    if before := case.before(tenant):
+        play(cloud, tenant, case, before).succeeded()
+    tasks = case.tasks(tenant)
+    kept = what_is_kept(cloud, tenant)
+
+    predicted = play(cloud, tenant, case, tasks, "--check", "--diff")
+    assert what_is_kept(cloud, tenant) == kept
+    assert kept["token is valid"] is not False
+
+    done = play(cloud, tenant, case, tasks, "--diff")
+    assert promises_of(predicted) == promises_of(done)
+    assert "failed" not in {task.status for task in done.tasks}, done.output
+    assert any(task.result.get("changed") for task in done.tasks) is case.changes
+    changed = {task.action.removeprefix(OURS) for task in done.tasks if task.status == "changed"}
+    assert changed & NO_CASE.keys() == set(), "these modules can change something after all"
+    assert not case.changes or modules_in(tasks) <= changed
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_dry_run_says_what_the_real_one_does(story: Story, name: str) -> None:
-    case, ground = ALL[name], story.grounds[name]
-    predicted, done = told(story.dry, case, ground), told(story.real, case, ground)
-    assert predicted == done
-    assert "failed" not in {task["status"] for task in done}, story.real.output
-    assert any(task["changed"] for task in done) is case.changes
+def tasks_by_case(folder: Path) -> list[tuple[Case, list[Task]]]:
+    """All cases with their tasks, for devices that do not exist."""
+    devices = tuple({label: f"{label}-{number}" for label in LABELS} for number in range(DEVICES))
+    nobody = Tenant(USERNAME, CLIENT_OPTIONS, "case", devices, folder)
+    return [(case, case.tasks(nobody)) for case in CASES]
 
 
-def test_every_module_that_can_change_something_has_a_case(story: Story) -> None:
-    def changing(run: PlaybookRun) -> set[str]:
-        return {name(record) for record in run.tasks if record.status == "changed"}
-
-    def name(record: TaskRecord) -> str:
-        return record.action.removeprefix(OURS)
-
+def test_every_module_that_can_change_something_has_a_case(tmp_path: Path) -> None:
+    covered = {name for case, tasks in tasks_by_case(tmp_path) if case.changes for name in modules_in(tasks)}
     modules = set(yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["particle"])
-    covered = changing(story.real)
-    assert changing(story.dry) == covered
-    assert covered & NO_CASE.keys() == set(), "these change something after all"
     assert modules - covered == NO_CASE.keys(), "give each new module a case, or say here what it does instead"
 
 
-def test_every_role_has_a_case(story: Story) -> None:
+def test_every_role_has_a_case(tmp_path: Path) -> None:
     roles = {path.name for path in (ROOT / "roles").iterdir()}
-    plays = [task for case in CASES for task in case.tasks(story.grounds[case.name])]
     included = {
-        task["ansible.builtin.include_role"]["name"] for task in plays if "ansible.builtin.include_role" in task
+        task["ansible.builtin.include_role"]["name"]
+        for _unused, tasks in tasks_by_case(tmp_path)
+        for task in tasks
+        if "ansible.builtin.include_role" in task
     }
     assert {f"{OURS}{role}" for role in roles} == included

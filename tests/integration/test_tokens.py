@@ -38,7 +38,8 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         )
     )
     flags = ("--session-login", "/ide/login", "--session-token", "/ide/token")
-    with running_simulator("--fleet", "3", "--accounts", str(accounts), *flags) as simulator:
+    # The collection computes one-time codes by the machine's clock.
+    with running_simulator("--fleet", "3", "--accounts", str(accounts), *flags, clock="real") as simulator:
         yield simulator
 
 

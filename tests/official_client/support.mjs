@@ -103,8 +103,9 @@ export function withToken(token, { version = 12, cloud = 'plain' } = {}) {
   return anonymous({ version, cloud, auth: token });
 }
 
-/** The six digits that an authenticator app would show (RFC 6238). */
-export function oneTimeCode(secret, seconds = Date.now() / 1000) {
+/** Compute the six digits that an authenticator app shows (RFC 6238) at the time of the cloud's clock. */
+export async function oneTimeCode(secret) {
+  const { now: seconds } = await administer('plain', 'GET', 'clock');
   const step = Buffer.alloc(8);
   step.writeBigUInt64BE(BigInt(Math.floor(seconds / 30)));
   const digest = createHmac('sha1', fromBase32(secret)).update(step).digest();
@@ -112,9 +113,9 @@ export function oneTimeCode(secret, seconds = Date.now() / 1000) {
   return String(number % 1_000_000).padStart(6, '0');
 }
 
-/** Six digits that are not those of now. */
-export function wrongCode(secret) {
-  const number = Number(oneTimeCode(secret)) + 500_000;
+/** Compute six digits that are not those of now. */
+export async function wrongCode(secret) {
+  const number = Number(await oneTimeCode(secret)) + 500_000;
   return String(number % 1_000_000).padStart(6, '0');
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Everything that the collection can change, as tasks that can be run dry and for real.
+"""Everything that the collection can change, as tasks that can be run in check mode and for real.
 
 A new module, or a new way in which an old one changes something, joins by a case. `test_check_mode.py` fails until a
 new module has one, or a reason there to have none.
@@ -24,11 +24,8 @@ DEVICES = 4
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What a case stands on: an account with nothing else in it, its product, new devices, a folder.
-
-    `devices` are those of the simulator's state.
-    """
+class Tenant:
+    """What a case works with: an account with one empty product, new devices as in the simulator's state, a folder."""
 
     username: str
     client: Mapping[str, str]
@@ -43,7 +40,7 @@ class Ground:
 
     @property
     def tokens(self) -> Path:
-        """A file for kept tokens."""
+        """The path of the token file."""
         return self.folder / "tokens.json"
 
     @property
@@ -52,26 +49,26 @@ class Ground:
         return {"username": self.username, "password": PASSWORD}
 
 
-Tasks = Callable[[Ground], list[Task]]
+Tasks = Callable[[Tenant], list[Task]]
 
 
-def nothing(ground: Ground) -> list[Task]:
+def nothing(tenant: Tenant) -> list[Task]:
     """For a case that starts with a product as it is made."""
     return []
 
 
 @dataclass(frozen=True)
 class Case:
-    """`tasks` are run dry and then for real, from the state to which `before` brings the cloud.
+    """Tasks that are run in check mode and then for real, after those of `before` have prepared the cloud.
 
-    :param hosts: the play's hosts with their variables; one without any when it is left out.
-    :param changes: whether anything is to change at all.
+    :param hosts: the play's hosts with their variables; by default one host without variables.
+    :param changes: whether the tasks change anything.
     """
 
     name: str
     tasks: Tasks
     before: Tasks = nothing
-    hosts: Callable[[Ground], dict[str, Any]] | None = None
+    hosts: Callable[[Tenant], dict[str, Any]] | None = None
     changes: bool = True
 
 
@@ -95,18 +92,18 @@ def token(**options: Any) -> Task:
     return {"name": "Token", "meshfleet.particle.access_token": options}
 
 
-def provision(ground: Ground, **variables: Any) -> Task:
+def provision(tenant: Tenant, **variables: Any) -> Task:
     """The role `provision`."""
-    return role("provision", ground, **variables)
+    return role("provision", tenant, **variables)
 
 
-def report(ground: Ground, **variables: Any) -> Task:
+def report(tenant: Tenant, **variables: Any) -> Task:
     """The role `report`, into a folder that is there."""
-    return role("report", ground, dest=str(ground.folder), **variables)
+    return role("report", tenant, dest=str(tenant.folder), **variables)
 
 
-def role(name: str, ground: Ground, **variables: Any) -> Task:
-    given = {"username": ground.username, "password": PASSWORD, **variables}
+def role(name: str, tenant: Tenant, **variables: Any) -> Task:
+    given = {"username": tenant.username, "password": PASSWORD, **variables}
     return {
         "name": name.capitalize(),
         "ansible.builtin.include_role": {"name": f"meshfleet.particle.{name}"},
@@ -117,10 +114,10 @@ def role(name: str, ground: Ground, **variables: Any) -> Task:
 # --- manifests ---
 
 
-def barn(ground: Ground) -> dict[str, Any]:
+def barn(tenant: Tenant) -> dict[str, Any]:
     """All devices in one network, with all that can be declared of them."""
     return {
-        "product": ground.product,
+        "product": tenant.product,
         "networks": {"barn": {"parameters": {"channel": 15, "key": "join-key"}}},
         "devices": [
             {
@@ -132,16 +129,16 @@ def barn(ground: Ground) -> dict[str, Any]:
                 "firmware_version": 7,
                 "mesh": {"network": "barn", "role": "node" if index else "gateway"},
             }
-            for index, id in enumerate(ground.ids)
+            for index, id in enumerate(tenant.ids)
         ],
     }
 
 
-def moved(ground: Ground) -> dict[str, Any]:
+def moved(tenant: Tenant) -> dict[str, Any]:
     """From the barn: one stays under a key of its own, one founds a network, one moves, one leaves."""
-    one, two, three, four = ground.ids
+    one, two, three, four = tenant.ids
     return {
-        "product": ground.product,
+        "product": tenant.product,
         "groups_mode": "exact",
         "networks": {"barn": {"parameters": {"channel": 16, "key": "another-key"}}, "shed": {}},
         "devices": [
@@ -157,112 +154,112 @@ def moved(ground: Ground) -> dict[str, Any]:
     }
 
 
-def in_networks(ground: Ground, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
+def in_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
     """The devices in turn in one of `homes` and the next, of which each gets its gateway first."""
     return {
-        "product": ground.product,
+        "product": tenant.product,
         "networks": dict(networks),
         "devices": [
             {
                 "id": id,
                 "mesh": {"network": homes[index % len(homes)], "role": "gateway" if index < len(homes) else "node"},
             }
-            for index, id in enumerate(ground.ids)
+            for index, id in enumerate(tenant.ids)
         ],
     }
 
 
-def dissolved(ground: Ground, backend: str) -> dict[str, Any]:
+def dissolved(tenant: Tenant, backend: str) -> dict[str, Any]:
     """The same network, which shall be no more; of its devices nothing is said."""
-    return {"product": ground.product, "networks": {"barn": {"backend": backend, "state": "absent"}}, "devices": []}
+    return {"product": tenant.product, "networks": {"barn": {"backend": backend, "state": "absent"}}, "devices": []}
 
 
-def by_labels(ground: Ground) -> list[dict[str, Any]]:
+def by_labels(tenant: Tenant) -> list[dict[str, Any]]:
     """The same devices as those who hold them in their hands know them."""
     kinds = ("serial_number", "iccid", "imei", "serial_number")
     return [
         {kind: label[kind], "name": f"unit-{index}", "groups": ["north"]}
-        for index, (kind, label) in enumerate(zip(kinds, ground.devices, strict=True))
+        for index, (kind, label) in enumerate(zip(kinds, tenant.devices, strict=True))
     ]
 
 
-def in_file(ground: Ground, manifest: Mapping[str, Any]) -> str:
+def in_file(tenant: Tenant, manifest: Mapping[str, Any]) -> str:
     """The path of a file that holds the manifest."""
-    file = ground.folder / "fleet.yml"
+    file = tenant.folder / "fleet.yml"
     file.write_text(json.dumps(manifest), encoding="utf-8")  # JSON is YAML
     return str(file)
 
 
-def in_table(ground: Ground) -> str:
+def in_table(tenant: Tenant) -> str:
     """The path of a table of the devices."""
-    file = ground.folder / "fleet.csv"
+    file = tenant.folder / "fleet.csv"
     with file.open("w", newline="", encoding="utf-8") as table:
         rows = csv.writer(table)
         rows.writerow(["serial_number", "groups", "mesh.network", "mesh.role"])
-        for index, label in enumerate(ground.devices):
+        for index, label in enumerate(tenant.devices):
             rows.writerow([label["serial_number"], "north;beta", "barn", "node" if index else "gateway"])
     return str(file)
 
 
-def own(ground: Ground, *, claimed: bool) -> dict[str, Any]:
+def own(tenant: Tenant, *, claimed: bool) -> dict[str, Any]:
     """The account's own devices, from now on or no longer."""
-    more = [{"name": f"own-{id[-4:]}"} if claimed else {} for id in ground.ids]
-    return {"devices": [{"id": id, "claimed": claimed, **fields} for id, fields in zip(ground.ids, more, strict=True)]}
+    more = [{"name": f"own-{id[-4:]}"} if claimed else {} for id in tenant.ids]
+    return {"devices": [{"id": id, "claimed": claimed, **fields} for id, fields in zip(tenant.ids, more, strict=True)]}
 
 
-def half_as_hosts(ground: Ground) -> dict[str, Any]:
+def half_as_hosts(tenant: Tenant) -> dict[str, Any]:
     """The first two devices as hosts; of the others the inventory knows nothing."""
-    return dict(list(as_hosts(ground).items())[:2])
+    return dict(list(as_hosts(tenant).items())[:2])
 
 
-def as_hosts(ground: Ground) -> dict[str, Any]:
+def as_hosts(tenant: Tenant) -> dict[str, Any]:
     """Each device a host."""
     return {
-        f"{ground.product}-{index}": {"particle_device": {"id": id, "name": f"host-{index}", "groups": ["north"]}}
-        for index, id in enumerate(ground.ids)
+        f"{tenant.product}-{index}": {"particle_device": {"id": id, "name": f"host-{index}", "groups": ["north"]}}
+        for index, id in enumerate(tenant.ids)
     }
 
 
 # --- tasks that several cases share ---
 
 
-def whole(ground: Ground) -> list[Task]:
-    return [fleet(manifest=barn(ground))]
+def whole(tenant: Tenant) -> list[Task]:
+    return [fleet(manifest=barn(tenant))]
 
 
-def half(ground: Ground) -> list[Task]:
-    return [fleet(product=ground.product, devices=[{"id": id, "notes": "old"} for id in ground.ids[:2]])]
+def half(tenant: Tenant) -> list[Task]:
+    return [fleet(product=tenant.product, devices=[{"id": id, "notes": "old"} for id in tenant.ids[:2]])]
 
 
-def claimed(ground: Ground) -> list[Task]:
-    return [fleet(**own(ground, claimed=True))]
+def claimed(tenant: Tenant) -> list[Task]:
+    return [fleet(**own(tenant, claimed=True))]
 
 
-def registered(ground: Ground) -> list[Task]:
-    return [fleet(manifest=in_networks(ground, {"barn": {"backend": "networks"}}, "barn"))]
+def registered(tenant: Tenant) -> list[Task]:
+    return [fleet(manifest=in_networks(tenant, {"barn": {"backend": "networks"}}, "barn"))]
 
 
-def formed(ground: Ground) -> list[Task]:
-    return [fleet(**own(ground, claimed=True)), network(gateway=ground.ids[0], members=ground.ids[1:3])]
+def formed(tenant: Tenant) -> list[Task]:
+    return [fleet(**own(tenant, claimed=True)), network(gateway=tenant.ids[0], members=tenant.ids[1:3])]
 
 
-def of_inventory(ground: Ground) -> list[Task]:
-    task = fleet(product=ground.product, from_inventory=True, fail=False)
+def of_inventory(tenant: Tenant) -> list[Task]:
+    task = fleet(product=tenant.product, from_inventory=True, fail=False)
     outcome = {"name": "Outcome", "meshfleet.particle.fleet_outcome": {"fleet": "{{ fleet }}"}}
     return [{**task, "run_once": True, "register": "fleet"}, outcome]
 
 
-def of_inventory_without_barn(ground: Ground) -> list[Task]:
-    play, outcome = of_inventory(ground)
+def of_inventory_without_barn(tenant: Tenant) -> list[Task]:
+    play, outcome = of_inventory(tenant)
     options = {**play["meshfleet.particle.fleet"], "networks": {"barn": {"state": "absent"}}}
     return [{**play, "meshfleet.particle.fleet": options}, outcome]
 
 
-def gateway(ground: Ground) -> list[Task]:
+def gateway(tenant: Tenant) -> list[Task]:
     return [
         device(
-            product=ground.product,
-            serial_number=ground.devices[0]["serial_number"],
+            product=tenant.product,
+            serial_number=tenant.devices[0]["serial_number"],
             name="gateway",
             groups=["north"],
             claimed=True,
@@ -272,12 +269,12 @@ def gateway(ground: Ground) -> list[Task]:
     ]
 
 
-def keep(ground: Ground) -> list[Task]:
-    return [token(**ground.account, token_file=str(ground.tokens))]
+def keep(tenant: Tenant) -> list[Task]:
+    return [token(**tenant.account, token_file=str(tenant.tokens))]
 
 
-def revoke_kept(ground: Ground) -> list[Task]:
-    path = f"(lookup('ansible.builtin.file', '{ground.tokens}') | from_json).tokens[0].access_token"
+def revoke_kept(tenant: Tenant) -> list[Task]:
+    path = f"(lookup('ansible.builtin.file', '{tenant.tokens}') | from_json).tokens[0].access_token"
     return [token(state="absent", access_token="{{ " + path + " }}")]
 
 
@@ -286,36 +283,40 @@ def revoke_kept(ground: Ground) -> list[Task]:
 OF_FLEETS = (
     Case("a fleet from nothing", whole),
     Case("a fleet that is all there", whole, before=whole, changes=False),
-    Case("a fleet half of which is there", lambda on: [fleet(manifest=in_file(on, barn(on)))], before=half),
-    Case("a fleet that moves", lambda on: [fleet(**moved(on))], before=whole),
-    Case("a fleet by its labels", lambda on: [fleet(product=on.product, devices=by_labels(on))]),
+    Case("a fleet half of which is there", lambda tenant: [fleet(manifest=in_file(tenant, barn(tenant)))], before=half),
+    Case("a fleet that moves", lambda tenant: [fleet(**moved(tenant))], before=whole),
+    Case("a fleet by its labels", lambda tenant: [fleet(product=tenant.product, devices=by_labels(tenant))]),
     Case(
         "a fleet in a table",
-        lambda on: [
-            fleet(manifest=in_table(on), product=on.product, name_template="{role}-{index:2}", verify="online")
+        lambda tenant: [
+            fleet(manifest=in_table(tenant), product=tenant.product, name_template="{role}-{index:2}", verify="online")
         ],
     ),
     Case(
         "a fleet that is claimed",
-        lambda on: [fleet(product=on.product, devices=[{"id": id, "claimed": True} for id in on.ids])],
+        lambda tenant: [fleet(product=tenant.product, devices=[{"id": id, "claimed": True} for id in tenant.ids])],
         before=half,
     ),
-    Case("a fleet that goes", lambda on: [fleet(manifest=barn(on), state="absent", confirm=True)], before=whole),
+    Case(
+        "a fleet that goes", lambda tenant: [fleet(manifest=barn(tenant), state="absent", confirm=True)], before=whole
+    ),
     Case("devices that become the account's own", claimed),
     Case(
         "own devices by their labels",
-        lambda on: [fleet(devices=[{"serial_number": it["serial_number"], "claimed": True} for it in on.devices])],
+        lambda tenant: [
+            fleet(devices=[{"serial_number": it["serial_number"], "claimed": True} for it in tenant.devices])
+        ],
     ),
     Case(
         "own devices that are given up",
-        lambda on: [fleet(**own(on, claimed=False), state="absent", confirm=True)],
+        lambda tenant: [fleet(**own(tenant, claimed=False), state="absent", confirm=True)],
         before=claimed,
     ),
     Case("hosts of an inventory", of_inventory, hosts=as_hosts),
     Case(
         "hosts of an inventory some of whose network are none",
         of_inventory_without_barn,
-        before=lambda on: [{**task, "run_once": True} for task in whole(on)],
+        before=lambda tenant: [{**task, "run_once": True} for task in whole(tenant)],
         hosts=half_as_hosts,
     ),
 )
@@ -324,37 +325,43 @@ OF_NETWORKS = (
     Case("networks of the registry", registered),
     Case(
         "networks that move from the registry to a ledger",
-        lambda on: [fleet(manifest=in_networks(on, {"barn": {"backend": "networks"}, "shed": {}}, "barn", "shed"))],
+        lambda tenant: [
+            fleet(manifest=in_networks(tenant, {"barn": {"backend": "networks"}, "shed": {}}, "barn", "shed"))
+        ],
         before=registered,
     ),
     Case(
         "networks of the registry that are dissolved",
-        lambda on: [fleet(manifest=dissolved(on, "networks"))],
+        lambda tenant: [fleet(manifest=dissolved(tenant, "networks"))],
         before=registered,
     ),
-    Case("networks of a ledger that are dissolved", lambda on: [fleet(manifest=dissolved(on, "ledger"))], before=whole),
+    Case(
+        "networks of a ledger that are dissolved",
+        lambda tenant: [fleet(manifest=dissolved(tenant, "ledger"))],
+        before=whole,
+    ),
     Case(
         "a network",
-        lambda on: [network(gateway=on.ids[0], members=on.ids[1:], type="micro_cellular")],
+        lambda tenant: [network(gateway=tenant.ids[0], members=tenant.ids[1:], type="micro_cellular")],
         before=claimed,
     ),
     Case(
         "a network that changes",
-        lambda on: [network(gateway=on.ids[3], members=on.ids[1:2], exact=True)],
+        lambda tenant: [network(gateway=tenant.ids[3], members=tenant.ids[1:2], exact=True)],
         before=formed,
     ),
-    Case("a network that is there", lambda on: [network(gateway=on.ids[0])], before=formed, changes=False),
-    Case("a network that is dissolved", lambda on: [network(state="absent")], before=formed),
+    Case("a network that is there", lambda tenant: [network(gateway=tenant.ids[0])], before=formed, changes=False),
+    Case("a network that is dissolved", lambda tenant: [network(state="absent")], before=formed),
 )
 
 OF_DEVICES = (
     Case("a device", gateway),
     Case(
         "a device that changes",
-        lambda on: [
+        lambda tenant: [
             device(
-                product=on.product,
-                id=on.ids[0],
+                product=tenant.product,
+                id=tenant.ids[0],
                 notes="moved",
                 groups=["south"],
                 groups_mode="exact",
@@ -365,36 +372,40 @@ OF_DEVICES = (
     ),
     Case(
         "a device that goes",
-        lambda on: [device(product=on.product, id=on.ids[0], claimed=False, state="absent")],
+        lambda tenant: [device(product=tenant.product, id=tenant.ids[0], claimed=False, state="absent")],
         before=gateway,
     ),
 )
 
 OF_ROLES = (
-    Case("the role with a manifest", lambda on: [provision(on, manifest=barn(on), verify="online")]),
-    Case("the role over hosts", lambda on: [provision(on, from_inventory=True, product=on.product)], hosts=as_hosts),
+    Case("the role with a manifest", lambda tenant: [provision(tenant, manifest=barn(tenant), verify="online")]),
+    Case(
+        "the role over hosts",
+        lambda tenant: [provision(tenant, from_inventory=True, product=tenant.product)],
+        hosts=as_hosts,
+    ),
     Case(
         "the role on the way out",
-        lambda on: [provision(on, manifest=barn(on), state="absent", confirm=True)],
+        lambda tenant: [provision(tenant, manifest=barn(tenant), state="absent", confirm=True)],
         before=whole,
     ),
-    Case("the report of a product", lambda on: [report(on, products=[on.product])], before=whole),
+    Case("the report of a product", lambda tenant: [report(tenant, products=[tenant.product])], before=whole),
 )
 
 OF_TOKENS = (
-    Case("a token", lambda on: [token(**on.account, expires_in=600)]),
-    Case("a token of a client", lambda on: [token(grant="client_credentials", **on.client)]),
+    Case("a token", lambda tenant: [token(**tenant.account, expires_in=600)]),
+    Case("a token of a client", lambda tenant: [token(grant="client_credentials", **tenant.client)]),
     Case("a token to keep", keep),
     Case("a token that is kept", keep, before=keep, changes=False),
     Case(
         "a token that is rotated",
-        lambda on: [token(**on.account, state="rotated", token_file=str(on.tokens))],
+        lambda tenant: [token(**tenant.account, state="rotated", token_file=str(tenant.tokens))],
         before=keep,
     ),
     Case("a token that is revoked", revoke_kept, before=keep),
     Case(
         "all tokens of an account",
-        lambda on: [token(**on.account, state="absent", which="all", confirm=True)],
+        lambda tenant: [token(**tenant.account, state="absent", which="all", confirm=True)],
         before=keep,
     ),
 )

@@ -127,7 +127,7 @@ describe('the account', () => {
     check.match(start.secret, /^[A-Z2-7]+=*$/);
     check.equal(typeof start.qr_url, 'string');
 
-    const enrolment = { mfaToken: start.mfa_token, otp: oneTimeCode(start.secret.replaceAll('=', '')) };
+    const enrolment = { mfaToken: start.mfa_token, otp: await oneTimeCode(start.secret.replaceAll('=', '')) };
     check.equal((await answered(api.confirmMfa(enrolment))).enrolled, true);
     await refused(anonymous().login(account), 403, { error: 'mfa_required' });
 
@@ -139,7 +139,7 @@ describe('the account', () => {
     const [account, api] = await newcomer('strict');
     const token = await tokenOf(account);
     const { body: start } = await api.enableMfa({});
-    const enrolment = { mfaToken: start.mfa_token, otp: oneTimeCode(start.secret.replaceAll('=', '')) };
+    const enrolment = { mfaToken: start.mfa_token, otp: await oneTimeCode(start.secret.replaceAll('=', '')) };
     await answered(api.confirmMfa({ ...enrolment, invalidateTokens: true }));
     await tokenIsDead(token);
   });

@@ -154,7 +154,7 @@ describe('one-time codes', () => {
 
   test('the right code becomes a token, with the life of the first request', async () => {
     const { body } = await thrown(anonymous().login({ ...CAREFUL, tokenDuration: 1200 }));
-    const otp = oneTimeCode(CAREFUL.otp_secret);
+    const otp = await oneTimeCode(CAREFUL.otp_secret);
     const grant = await answered(anonymous().sendOtp({ mfaToken: body.mfa_token, otp }));
     check.match(grant.access_token, HEX_40);
     check.equal(grant.expires_in, 1200);
@@ -165,9 +165,8 @@ describe('one-time codes', () => {
 
   test('a wrong code is refused', async () => {
     const { body } = await thrown(anonymous().login(CAREFUL));
-    const reason = await thrown(
-      anonymous().sendOtp({ mfaToken: body.mfa_token, otp: wrongCode(CAREFUL.otp_secret) }),
-    );
+    const otp = await wrongCode(CAREFUL.otp_secret);
+    const reason = await thrown(anonymous().sendOtp({ mfaToken: body.mfa_token, otp }));
     check.ok([400, 401].includes(reason.statusCode));
     check.ok(['invalid_grant', 'invalid_token'].includes(reason.body.error));
   });
