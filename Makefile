@@ -19,6 +19,9 @@ BROWSER := .cache/browser
 FILE_BY_FILE := --dist loadfile --no-loadscope-reorder
 SITE   := .cache/docs
 IMPORTER := .cache/importer
+PACKAGE := .cache/simulator_package
+AREAS := auth devices facts fleet mesh simulator world
+PROOFS_NEED := setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed $(PACKAGE)/.installed
 
 export PATH := $(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.collections
@@ -39,9 +42,17 @@ demo: setup ## a fleet, from e-mail and password to its mesh, against the simula
 .PHONY: test
 test: lint types unit integration ## what a pull request has to pass, with short counts (under 12 minutes on 2 cores)
 
+.PHONY: proofs
+proofs: export MESHFLEET_FULL := 1
+proofs: $(PROOFS_NEED) ## make proofs AREA=fleet: the tests of one area with full counts, in at most 30 minutes; without AREA, lists the areas
+	@files=$$(python tests/tools/area.py $(AREA)) && \
+	  echo python -m pytest -n 3 $(FILE_BY_FILE) [the files of $(AREA)] && \
+	  python -m pytest -n 3 $(FILE_BY_FILE) $$files
+
 .PHONY: test-all
-test-all: export MESHFLEET_FULL := 1
-test-all: test docs matrix importer coverage ## the same with full counts, and docs, matrix, importer and coverage; as root, for its network namespaces
+test-all: lint types ## the proofs of all areas, and docs, matrix, importer and coverage; as root, for its network namespaces
+	@set -e; for area in $(AREAS); do $(MAKE) --no-print-directory proofs AREA=$$area; done
+	$(MAKE) --no-print-directory docs matrix importer coverage
 
 ##@ One at a time
 .PHONY: setup
@@ -77,7 +88,7 @@ unit: setup packages ## tests of the parts
 	python -m pytest -n 2 $(FILE_BY_FILE) tests/unit
 
 .PHONY: integration
-integration: setup packages $(REAL)/.installed $(CLIENT)/.installed $(BROWSER)/.installed ## tests of the whole, with a compatible cloud, the official client and a browser
+integration: $(PROOFS_NEED) ## tests of the whole, with a compatible cloud, the official client and a browser
 	python -m pytest -n 3 $(FILE_BY_FILE) tests/integration
 
 .PHONY: picture
@@ -167,6 +178,12 @@ $(LINK):
 $(IMPORTER)/.installed: .venv/bin/uv
 	python -m venv --clear $(@D)
 	UV_SYSTEM_CERTS=1 uv pip install --quiet --python $(@D)/bin/python "galaxy-importer>=0.4.30"
+	@touch $@
+
+# The simulator as those have it who install it by pip, apart from all that the tests need.
+$(PACKAGE)/.installed: .venv/bin/uv simulator/pyproject.toml $(shell find simulator/particle_simulator -name '*.py')
+	python -m venv --clear --without-pip $(@D)
+	UV_SYSTEM_CERTS=1 uv pip install --quiet --python $(@D)/bin/python ./simulator
 	@touch $@
 
 # What comes from npm: the compatible cloud, the official client, and a browser.

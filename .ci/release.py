@@ -22,6 +22,12 @@ GALAXY = ROOT / "galaxy.yml"
 CHANGES = ROOT / "changelogs" / "changelog.yaml"
 FRAGMENTS = ROOT / "changelogs" / "fragments"
 
+VERSIONED = {
+    GALAXY: r"(?<=^version: ).*$",
+    ROOT / "simulator" / "particle_simulator" / "__init__.py": r'(?<=^__version__ = ").*(?="$)',
+}
+"""Files that hold the version, with a pattern of it: the collection and the simulator have the same one."""
+
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
@@ -72,7 +78,8 @@ def prepare(version: str, key: str) -> None:
     """Carry out all steps, or none. :raises Refusal: when one fails, after the checkout is as it was."""
     start = output("git", "rev-parse", "HEAD")
     try:
-        GALAXY.write_text(re.sub(r"(?m)^version: .*$", f"version: {version}", GALAXY.read_text(encoding="utf-8")))
+        for file, pattern in VERSIONED.items():
+            file.write_text(re.sub(pattern, version, file.read_text(encoding="utf-8"), flags=re.MULTILINE))
         run("antsibull-changelog", "release")
         run("make", "build")
         run("make", "importer")

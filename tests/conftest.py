@@ -35,7 +35,7 @@ settings.load_profile("full" if FULL else "quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only `make test-all` runs; pytest says how much that is.
+    """Leave out what only `make proofs` runs; pytest says how much that is.
 
     Files with long proofs come first: one that began last would run alone, while the other workers have nothing left.
     """

@@ -140,6 +140,8 @@ def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: P
     assert checkout.git("describe", "--exact-match") == VERSION
     assert checkout.git("status", "--porcelain") == ""
     assert yaml.safe_load((checkout.folder / "galaxy.yml").read_text())["version"] == VERSION
+    simulator = checkout.folder / "simulator" / "particle_simulator" / "__init__.py"
+    assert f'__version__ = "{VERSION}"' in simulator.read_text()
     assert list((checkout.folder / "changelogs" / "fragments").glob("*")) == []
     notes = (checkout.folder / "CHANGELOG.md").read_bytes()
     assert b'<a id="v0-2-0"></a>' in notes

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How thorough this run is: short by default, whole under MESHFLEET_FULL=1 (`make test-all`)."""
+"""How thorough this run is: short by default, whole under MESHFLEET_FULL=1 (`make proofs`)."""
 
 from __future__ import annotations
 

@@ -19,3 +19,5 @@ COLLECTIONS = ROOT.parents[2] if ROOT.parents[1].name == "ansible_collections" e
 REAL_SERVER_MODULES = ROOT / ".cache" / "real_server" / "node_modules"
 OFFICIAL_CLIENT = ROOT / ".cache" / "official_client"
 BROWSER = ROOT / ".cache" / "browser"
+SIMULATOR_INSTALLED = ROOT / ".cache" / "simulator_package"
+"""An environment that holds the simulator and nothing else, made by `make integration`."""

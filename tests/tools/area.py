@@ -1,0 +1,30 @@
+#!/usr/bin/env python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Prints the test files of an area, for `make proofs AREA=...`.
+
+area.py AREA
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.areas import AREAS
+
+
+def main(arguments: list[str]) -> int:
+    """Print one path a line; the exit status is 2 for an area that does not exist."""
+    if len(arguments) != 1 or arguments[0] not in AREAS:
+        said = " ".join(arguments)
+        print(f"{said!r} is not an area. Run make proofs AREA=... with one of: {', '.join(AREAS)}.", file=sys.stderr)
+        return 2
+    print(*AREAS[arguments[0]].files(), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
