@@ -8,7 +8,6 @@ run and of a process of its own is the same; `test_fork_server.py` compares them
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import socket
@@ -23,6 +22,7 @@ from support.fork_server_process import MAX_REQUEST, PROGRAMS
 
 ENDED_SECONDS = 10.0
 NUMBER_SIZE = 32
+SERVER_ENDED = "The fork server has ended; what it printed stands in the output of the tests."
 
 # Read by Python, its libraries or the loader of programs as they start; the server has started already.
 READ_AT_START = ("PYTHON", "LD_", "OPENSSL_", "MALLOC_")
@@ -42,7 +42,10 @@ class ForkedProcess:
         """Return the exit status, negative for a signal.
 
         :raises subprocess.TimeoutExpired: when the process still runs after `timeout` seconds.
+        :raises ForkServerEnded: when nobody is left to tell the status.
         """
+        if self._reply.fileno() < 0:
+            raise ForkServerEnded(SERVER_ENDED)
         self._reply.settimeout(timeout)
         try:
             status = self._receive()
@@ -56,7 +59,7 @@ class ForkedProcess:
         message = self._reply.recv(NUMBER_SIZE)
         if not message:
             self._reply.close()
-            raise ForkServerEnded("The fork server has ended; what it printed stands in the output of the tests.")
+            raise ForkServerEnded(SERVER_ENDED)
         return int(message)
 
 
@@ -116,11 +119,13 @@ def can_be_forked(argv: Sequence[str], env: Mapping[str, str]) -> bool:
     )
 
 
-@functools.cache
-def _server_of(pid: int) -> ForkServer:
-    return ForkServer()
+_servers: dict[int, ForkServer] = {}
+_starting = threading.Lock()
 
 
 def fork_server() -> ForkServer:
     """Return the server of this process, which the first call starts. A fork of this process gets one of its own."""
-    return _server_of(os.getpid())
+    with _starting:
+        if os.getpid() not in _servers:
+            _servers[os.getpid()] = ForkServer()
+        return _servers[os.getpid()]

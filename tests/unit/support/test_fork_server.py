@@ -205,6 +205,25 @@ def test_runs_at_the_same_time_do_not_see_each_other(server: ForkServer, tmp_pat
         assert list(pool.map(run, range(4))) == [(0, f"word {number}\n") for number in range(4)]
 
 
+def test_threads_that_ask_at_once_get_the_same_server() -> None:
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from support.fork_server import fork_server
+with ThreadPoolExecutor(8) as pool:
+    print(len({future.result().pid for future in [pool.submit(fork_server) for _ in range(8)]}))
+fork_server().close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert done.stdout == "1\n"
+
+
 def test_wait_gives_up_after_its_timeout_and_can_be_repeated(server: ForkServer, tmp_path: Path) -> None:
     process = started(server, tmp_path, "sleep 1", tmp_path / "output")
     with pytest.raises(subprocess.TimeoutExpired):
