@@ -7,25 +7,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import seconds_until
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import DAY, Tokens
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.two_step import TwoStepLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
+    ClientCredentials,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import DAY, Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
-    ACCOUNT,
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import unencrypted
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
     client_given,
     raise_all,
     source_of,
-    unencrypted,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import ACCOUNT
 from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 

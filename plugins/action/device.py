@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, dotted
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import DEVICE, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import DEVICE, read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction

@@ -11,19 +11,19 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
     Place,
     Where,
     dotted,
     parse_yaml,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import TOP, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.run_lock import one_run
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.tables import parse_table
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import one_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import TOP, read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction

@@ -82,8 +82,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.advisories import judged, read_advisories
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.advisories import judged, read_advisories
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import facts_in
 
 

@@ -86,7 +86,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_audit import audit
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit import audit
 
 
 def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:

@@ -114,37 +114,41 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.template import trust_as_template
 from ansible.utils.display import Display
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor, perhaps
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, chosen, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.naming import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered, chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
     HOSTNAMES,
     host_groups,
     host_names,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
     Filters,
     filters_from,
     sources_from,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,
     carry_out,
     missing_library,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
-    CREDENTIALS,
-    SECRETS,
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     cloud_meant,
     named_by,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+    CREDENTIALS,
+    SECRETS,
     secrets_in,
     shared_argument_spec,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
 
 display = Display()
 

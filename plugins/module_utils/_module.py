@@ -19,31 +19,34 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import CUSTOMARY_CLIENT
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import CUSTOMARY_CLIENT
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, session_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, session_file
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import (
     MOST_WORKERS,
     REQUESTS_IMPORT_ERROR,
     WORKERS,
     Http,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
-    CREDENTIALS,
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     NOWHERE,
     Settings,
     account_given,
-    budget_from,
+    settings_from,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+    CREDENTIALS,
     secrets_in,
     secrets_of_store,
-    settings_from,
     shared_argument_spec,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
 
 
 def argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:

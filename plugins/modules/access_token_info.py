@@ -194,9 +194,9 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.register import look_up
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import look_up
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import raise_all
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import raise_all
 
 SPEC = argument_spec(list={"type": "bool", "default": False})
 

@@ -169,9 +169,12 @@ error:
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import Patient, examine, undiagnosed
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import client_given, raise_all
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
+    client_given,
+    raise_all,
+)
 
 SPEC = argument_spec(
     product={"type": "str"},

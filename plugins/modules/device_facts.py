@@ -243,18 +243,15 @@ error:
 import time
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import own_folder
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
-    SOURCE_SPEC,
-    sources_from,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import SOURCE_SPEC, sources_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.shared_facts import (
     INCOMPLETE_SECONDS,
     Seen,
     Snapshot,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,

@@ -328,21 +328,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.adoption import manifest_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.details import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details import (
     Wanted,
     add_details,
     add_mesh_states,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import chosen, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
     Sources,
     filters_from,
     sources_from,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import ledger_name
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,

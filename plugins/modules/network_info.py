@@ -200,7 +200,7 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.one_network import look_at_networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import look_at_networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,

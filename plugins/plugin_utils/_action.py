@@ -16,11 +16,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out, missing_library
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import secrets_in
-from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import secrets_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
 
 display = Display()
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 

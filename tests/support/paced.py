@@ -14,12 +14,14 @@ from typing import Any
 
 import requests
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http, Usage
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Usage
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.plays import manifest_for
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 

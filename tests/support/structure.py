@@ -11,30 +11,32 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 PLUGINS = ("ansible_collections", "meshfleet", "particle", "plugins")
 
 # Higher may import lower. Equal may import each other only inside one folder or package.
 RANKS: dict[tuple[str, ...], int] = {
-    ("modules",): 9,
-    ("action",): 9,
-    ("inventory",): 9,
-    ("lookup",): 9,
-    ("filter",): 9,
-    ("plugin_utils",): 8,
-    ("module_utils", "_module"): 7,
-    ("module_utils", "_options"): 6,
-    ("module_utils", "_fleet"): 5,
-    ("module_utils", "_mesh"): 4,
-    ("module_utils", "_auth"): 4,
-    ("module_utils", "_api"): 3,
-    ("module_utils", "_http"): 2,
-    ("module_utils", "_errors"): 0,
-    ("module_utils", "_budget"): 1,
-    ("module_utils", "_patience"): 1,
-    ("module_utils", "_proxies"): 1,
-    ("module_utils", "_validation"): 1,
+    ("modules",): 15,
+    ("action",): 15,
+    ("inventory",): 15,
+    ("lookup",): 15,
+    ("filter",): 15,
+    ("plugin_utils",): 14,
+    ("module_utils", "_module"): 13,
+    ("module_utils", "_fleet"): 10,
+    ("module_utils", "_options"): 9,
+    ("module_utils", "_facts"): 8,
+    ("module_utils", "_manifest"): 7,
+    ("module_utils", "_mesh"): 6,
+    ("module_utils", "_auth"): 5,
+    ("module_utils", "_api"): 4,
+    ("module_utils", "_http"): 3,
+    ("module_utils", "_budget"): 2,
+    ("module_utils", "_local"): 2,
+    ("module_utils", "_documents"): 2,
+    ("module_utils", "_errors"): 1,
     ("doc_fragments",): 0,
 }
 
@@ -42,13 +44,23 @@ RANKS: dict[tuple[str, ...], int] = {
 ALSO_ALLOWED = {(("action",), ("modules",))}
 
 # Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
-_PURE = ("plan", "manifest", "reading", "names", "fields", "advisories")
-PURE = tuple(("module_utils", "_fleet", name) for name in _PURE)
+PURE = (
+    ("module_utils", "_fleet", "plan"),
+    ("module_utils", "_manifest", "reader"),
+    ("module_utils", "_manifest", "networks"),
+    ("module_utils", "_manifest", "device_fields"),
+    ("module_utils", "_manifest", "name_template"),
+    ("module_utils", "_manifest", "export"),
+    ("module_utils", "_documents", "checks"),
+    ("module_utils", "_facts", "advisories"),
+)
 OUTSIDE_WORLD = frozenset(
     "asyncio concurrent ftplib glob http io multiprocessing os pathlib requests select selectors shutil "
     "signal socket ssl subprocess tempfile threading time urllib.request urllib3".split()
 )
 OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"), ("module_utils", "_auth")})
+# Files of these layers that talk to nobody.
+INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,22 @@ def wrong_arrows(plugins: Path) -> list[str]:
     return wrong
 
 
+def import_circle(plugins: Path) -> list[str]:
+    """Return the files of one circle of imports, the first also as the last; an empty list when there is none.
+
+    Imports that only serve the type checker count, too.
+    """
+    imported = {
+        path: {following for found in _own_imports(path, plugins) if (following := _file(found.ours or (), plugins))}
+        for path in sorted(plugins.rglob("*.py"))
+    }
+    try:
+        TopologicalSorter({path: files - {path} for path, files in imported.items()}).prepare()
+    except CycleError as error:
+        return [path.relative_to(plugins).as_posix() for path in error.args[1]]
+    return []
+
+
 def impure_imports(plugins: Path) -> list[str]:
     """How the files that must only compute reach the outside world after all, one sentence each.
 
@@ -134,7 +162,7 @@ def impure_imports(plugins: Path) -> list[str]:
 def _outside(path: Path, plugins: Path) -> Iterator[tuple[int, str]]:
     for found in _running_imports(path, plugins):
         if found.ours is not None:
-            if found.ours[:2] in OUTSIDE_LAYERS:
+            if found.ours[:2] in OUTSIDE_LAYERS and found.ours[:3] not in INSIDE_AFTER_ALL:
                 yield found.line, "/".join(found.ours[:2])
         else:
             for length in range(1, len(found.dotted) + 1):

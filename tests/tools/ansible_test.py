@@ -183,8 +183,10 @@ def units() -> Iterator[Path]:
     Those of the simulator itself and of the tools for tests concern no other version of ansible-core; pytest runs
     them.
     """
-    for path in (ROOT / "tests" / "unit").glob("test_*.py"):
-        yield path.relative_to(ROOT)
+    folder = ROOT / "tests" / "unit"
+    for path in folder.rglob("test_*.py"):
+        if path.relative_to(folder).parts[0] not in ("simulator", "support"):
+            yield path.relative_to(ROOT)
 
 
 def fill_home(environment: Path) -> None:

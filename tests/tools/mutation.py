@@ -46,41 +46,29 @@ class Group:
     deselect: str = ""
 
 
+LOGINS = ("cli_profile", "client_credentials", "one_time_code", "password", "ready_token", "refresh_token", "two_step")
+TOKENS = ("token_file", "token_lifetime", "token_register", "token_states")
+
 GROUPS = {
-    "plan": Group(["_fleet/plan.py", "_fleet/fields.py"], ["plan", "fields"]),
-    "errors": Group(["_errors.py"], ["errors", "redaction"]),
+    "plan": Group(["_fleet/plan.py", "_manifest/device_fields.py"], ["_fleet/plan", "_manifest/device_fields"]),
+    "errors": Group(
+        ["_errors/error.py", "_errors/redact.py", "_errors/refusal.py"], ["_errors/errors", "_errors/redact"]
+    ),
     "logins": Group(
-        [
-            "_auth/cli_profile.py",
-            "_auth/client_credentials.py",
-            "_auth/login.py",
-            "_auth/one_time_code.py",
-            "_auth/password.py",
-            "_auth/ready_token.py",
-            "_auth/refresh_token.py",
-            "_auth/two_step.py",
-        ],
-        [
-            "cli_profile",
-            "client_credentials",
-            "one_time_code",
-            "password_login",
-            "ready_token",
-            "refresh_token",
-            "two_step",
-        ],
+        [f"_auth/logins/{name}.py" for name in ("base", *LOGINS)],
+        [f"_auth/logins/{name}" for name in LOGINS],
     ),
     "sessions": Group(
-        ["_auth/private_file.py", "_auth/session.py", "_auth/session_store.py"],
-        ["private_file", "session", "session_store"],
+        ["_local/private_file.py", "_auth/session.py", "_auth/shared_logins.py"],
+        ["_local/private_file", "_auth/session", "_auth/shared_logins"],
     ),
     # Who is killed while ... are five seconds each, and stand beside others for the same lines.
     "tokens": Group(
-        ["_auth/life.py", "_auth/register.py", "_auth/states.py", "_auth/token_store.py"],
-        ["register", "states", "token_life", "token_store"],
+        [f"_auth/{name}.py" for name in TOKENS],
+        [f"_auth/{name}" for name in TOKENS],
         deselect="who_is_killed",
     ),
-    "doctor": Group(["_auth/doctor.py"], ["doctor"]),
+    "doctor": Group(["_auth/doctor.py"], ["_auth/doctor"]),
 }
 
 # Hypothesis takes a test that runs twice in one process for a mistake, so each run gets a process from the server.
@@ -136,7 +124,7 @@ def stage(name: str, group: Group) -> None:
     update(ROOT / "pyproject.toml", folder / "pyproject.toml")
     settings = SETTINGS.format(
         files="\n    ".join(str(MODULE_UTILS / file) for file in group.files),
-        tests="\n    ".join(f"tests/unit/test_{test}.py" for test in group.tests),
+        tests="\n    ".join(f"tests/unit/{'/test_'.join(test.rsplit('/', 1))}.py" for test in group.tests),
         arguments=f"-k\n    not {group.deselect}" if group.deselect else "-q",
     )
     (folder / "setup.cfg").write_text(settings)

@@ -12,18 +12,18 @@ from typing import Any
 import requests
 from soak import PASSWORD, PATIENCE, PRODUCT, USERNAME, manifest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import Tokens
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import chosen, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.naming import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
     host_groups,
     host_names,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, sources_from
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Filters, sources_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out
 from support.declared import as_declared, seen
 

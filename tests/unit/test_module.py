@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from token_cloud import DEVICES, granting, mode, token, trail
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import WORKERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import WORKERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, argument_spec, carry_out
 from support.scripted import ScriptedCloud
 

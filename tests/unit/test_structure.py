@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,15 @@ import pytest
 import yaml
 
 from support.paths import ROOT, SIMULATOR
-from support.structure import imports_of, impure_imports, wrong_arrows
+from support.structure import import_circle, imports_of, impure_imports, wrong_arrows
 
 PLUGINS = ROOT / "plugins"
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
 OURS = "ansible_collections.meshfleet.particle.plugins"
+
+MAX_FILES = 16
+ONE_FILE_PER_THING = {"_api", "kinds", "logins"}
+"""Packages that may hold any number of files: a file for each resource, kind or way to log in."""
 
 # Folders that the Makefile and the tools make, and that are no part of the project.
 WORKING_FOLDERS = set(
@@ -49,6 +54,21 @@ def relative(path: Path) -> str:
 
 def test_every_import_among_the_plugins_points_down() -> None:
     assert wrong_arrows(PLUGINS) == []
+
+
+def test_no_imports_among_the_plugins_form_a_circle() -> None:
+    assert import_circle(PLUGINS) == []
+
+
+def test_module_utils_holds_packages_and_the_frame_of_modules_only() -> None:
+    files = {path.name for path in (PLUGINS / "module_utils").iterdir() if path.is_file()}
+    assert files <= {"__init__.py", "_module.py"}
+
+
+def test_no_package_has_more_than_sixteen_files() -> None:
+    files = Counter(path.parent for path in (PLUGINS / "module_utils").rglob("*.py") if path.name != "__init__.py")
+    large = {relative(folder): number for folder, number in files.items() if number > MAX_FILES}
+    assert {name for name in large if Path(name).name not in ONE_FILE_PER_THING} == set(), large
 
 
 def test_manifest_and_plan_only_compute() -> None:
@@ -123,13 +143,13 @@ class TestTheChecker:
     @pytest.mark.parametrize(
         ("name", "text"),
         [
-            ("module_utils/_http.py", f"from {OURS}.module_utils._module import run"),
-            ("module_utils/_http.py", f"from {OURS}.module_utils import _api"),
-            ("module_utils/_http.py", f"import {OURS}.module_utils._api.devices"),
-            ("module_utils/_http.py", "from ._options import options"),
-            ("module_utils/_auth/life.py", "from .._mesh import ledger"),
-            ("module_utils/_mesh/ledger.py", "from .._auth.password import login"),
-            ("module_utils/_errors.py", "def late():\n    from ._budget import Budget"),
+            ("module_utils/_http/client.py", f"from {OURS}.module_utils._module import run"),
+            ("module_utils/_http/client.py", f"from {OURS}.module_utils import _api"),
+            ("module_utils/_http/client.py", f"import {OURS}.module_utils._api.devices"),
+            ("module_utils/_http/client.py", "from .._options import spec"),
+            ("module_utils/_auth/token_lifetime.py", "from .._mesh import ledger"),
+            ("module_utils/_budget/budget.py", "from .._local.private_file import write"),
+            ("module_utils/_errors/error.py", "def late():\n    from .._budget.budget import Budget"),
             ("modules/fleet.py", f"from {OURS}.action.fleet import ActionModule"),
             ("lookup/access_token.py", f"from {OURS}.modules.access_token import main"),
             ("doc_fragments/common.py", f"from {OURS}.module_utils import _errors"),
@@ -159,6 +179,11 @@ class TestTheChecker:
         self.write(plugins, name, text)
         assert wrong_arrows(plugins) == []
 
+    def test_finds_a_circle_of_imports(self, plugins: Path) -> None:
+        self.write(plugins, "module_utils/_fleet/plan.py", "from . import apply")
+        self.write(plugins, "module_utils/_fleet/apply.py", "def late():\n    from .plan import make_plan")
+        assert sorted(set(import_circle(plugins))) == ["module_utils/_fleet/apply.py", "module_utils/_fleet/plan.py"]
+
     def test_asks_for_the_rank_of_a_new_place(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_extra.py", "")
         self.write(plugins, "modules/fleet.py", f"from {OURS}.module_utils._extra import more")
@@ -183,17 +208,17 @@ class TestTheChecker:
         assert len(impure_imports(plugins)) == 1
 
     def test_finds_a_way_out_through_another_file(self, plugins: Path) -> None:
-        self.write(plugins, "module_utils/_fleet/manifest.py", "from .words import WORDS")
-        self.write(plugins, "module_utils/_fleet/words.py", "import socket")
+        self.write(plugins, "module_utils/_manifest/reader.py", "from .words import WORDS")
+        self.write(plugins, "module_utils/_manifest/words.py", "import socket")
         assert impure_imports(plugins) == [
-            "module_utils/_fleet/manifest.py reaches socket through module_utils/_fleet/words.py, line 1"
+            "module_utils/_manifest/reader.py reaches socket through module_utils/_manifest/words.py, line 1"
         ]
 
     @pytest.mark.parametrize(
         "text",
         [
             "import json\nfrom urllib.parse import quote",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .._http import Http",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .._http.client import Http",
         ],
     )
     def test_lets_a_file_that_computes_pass(self, plugins: Path, text: str) -> None:
@@ -201,8 +226,8 @@ class TestTheChecker:
         assert impure_imports(plugins) == []
 
     def test_counts_an_import_for_types_as_an_arrow(self, plugins: Path) -> None:
-        text = "import typing\nif typing.TYPE_CHECKING:\n    from ._module import run"
-        self.write(plugins, "module_utils/_http.py", text)
+        text = "import typing\nif typing.TYPE_CHECKING:\n    from .._module import run"
+        self.write(plugins, "module_utils/_http/client.py", text)
         assert len(wrong_arrows(plugins)) == 1
 
     @pytest.mark.parametrize("place", ["home/somebody", "Users/somebody", "root/x", "work/main"])

@@ -14,8 +14,9 @@ from typing import Any
 
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.paths import COLLECTIONS, TESTS
 from support.scripted import ScriptedCloud
 

@@ -8,7 +8,8 @@ import threading
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 
 
 class TurnedClock:

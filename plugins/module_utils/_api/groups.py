@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import rows_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 def list_groups(http: Http, product: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, read_pages
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 
 
 def list_ledgers(http: Http, org: str | None) -> Listing:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MOST_PAGES, PAGE_SIZE, rows_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MOST_PAGES, PAGE_SIZE
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
 
 _NETWORK = "/v1/networks/:idOrName"
 

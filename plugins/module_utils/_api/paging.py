@@ -4,21 +4,18 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping, Set
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 
 PAGE_SIZE = 100
 MOST_PAGES = 100_000
 """More than any account can have: who announces more would have us read for ever."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -91,48 +88,3 @@ def read_pages(
 
 def _names(rows: list[dict[str, Any]], key: str) -> list[str]:
     return [str(row.get(key)) for row in rows]
-
-
-def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:
-    """The rows of one answer, which are the answer itself or stand under one of ``keys``."""
-    found: Any = data
-    if isinstance(data, dict):
-        found = next((data[key] for key in keys if key in data), None)
-    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return found
-    message = f"Could not {doing}: the answer holds no list."
-    raise ParticleError("bad_response", message, status=200, route=route)
-
-
-def texts_of(value: Any) -> list[str]:
-    """What a list says, in texts; a value that is no list says nothing."""
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
-    """``[function(item) for item in items]``, with up to ``workers`` at once.
-
-    The first error is raised, and what has not begun by then is not begun any more. Items wait in ``items`` alone: a
-    pool would hold an object with a lock of its own for each of a hundred thousand.
-    """
-    waiting = list(items)
-    numbers = itertools.count()
-    results: list[Any] = [None] * len(waiting)
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        while not failures and (number := next(numbers)) < len(waiting):
-            try:
-                results[number] = function(waiting[number])
-            except BaseException as error:
-                failures.append(error)
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(work) for _unused in range(min(workers, len(waiting)))]
-        try:
-            wait(futures)
-        except BaseException as error:  # an interrupt reaches this thread and none of the others
-            failures.insert(0, error)
-    if failures:
-        raise failures[0]
-    return results

@@ -8,15 +8,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
-    PAGE_SIZE,
-    Listing,
-    read_pages,
-    rows_of,
-    texts_of,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of, texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 @dataclass(frozen=True)

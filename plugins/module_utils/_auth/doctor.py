@@ -16,20 +16,22 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import probe_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import look_at_current
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
+    ClientCredentials,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
     end_of,
     is_alive,
     revoke,
     seconds_until,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.register import tokens_of_account
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import tokens_of_account
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 

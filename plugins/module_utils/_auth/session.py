@@ -8,14 +8,14 @@ from collections.abc import Callable
 from types import TracebackType
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login, Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SESSION_SECONDS,
     SessionStore,
     identity_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 class Session:

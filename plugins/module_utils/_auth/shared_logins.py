@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login, Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import REFUSED_LOGIN, ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 SESSION_SECONDS = 3600
 """How long a shared token lives."""

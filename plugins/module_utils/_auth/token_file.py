@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
     expiry,
     fingerprint,
     seconds_until,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 Entry = dict[str, Any]
 

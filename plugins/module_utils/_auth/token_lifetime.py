@@ -15,8 +15,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
     revoke_by_value,
     revoke_current,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import DEAD_TOKEN, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEAD_TOKEN, Http
 
 # What self-hosted clouds answer on `/v1/access_tokens/current`, which they do not know.
 _NO_SUCH_ROUTE = (400, 404)

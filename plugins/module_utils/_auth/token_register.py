@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import list_by_account, look_at_current
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
     end_of,
     fingerprint,
     is_alive,
     seconds_until,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import DAY
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import DEAD_TOKEN, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import DAY
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEAD_TOKEN, Http
 
 
 def look_up(

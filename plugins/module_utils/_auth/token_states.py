@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, revoke_all
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint, is_alive, revoke
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SESSION_SECONDS,
     SessionStore,
     identity_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import (
     Entry,
     Kept,
     Label,
@@ -25,8 +24,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_sto
     record,
     seconds_left,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+    fingerprint,
+    is_alive,
+    revoke,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 CHECK_MODE_SECONDS = 15 * 60
 """The longest life of a token that check mode obtains."""

@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     Record,
     Window,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 
 class Budget:

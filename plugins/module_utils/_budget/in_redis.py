@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Window
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 _PREFIX = "meshfleet.particle:budget:"
 _ANSWER_SECONDS = 3.0

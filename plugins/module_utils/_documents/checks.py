@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import perhaps
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 
 _DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 

@@ -12,8 +12,8 @@ import csv
 import io
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 _PARAMETER = "mesh.parameters."
 """Begins the columns of what a member alone is told: a key, say, that stands beside its serial number."""

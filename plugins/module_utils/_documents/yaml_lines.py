@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 # ansible-core brings it to the controller, where files are read. A module that runs elsewhere passes by and needs none.
 with contextlib.suppress(ImportError):

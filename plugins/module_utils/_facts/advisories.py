@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.device_os import order_of, range_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, parse_yaml
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import platform_named
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_named
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import order_of, range_from
 
 Facts = Mapping[str, Any]
 

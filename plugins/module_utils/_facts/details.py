@@ -13,12 +13,14 @@ from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED, read_variable
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, Membership
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
 
 Devices = Mapping[str, dict[str, Any]]
 
@@ -130,8 +132,8 @@ def add_mesh_states(
             continue
         facts["mesh"]["state"] = None
         membership = Membership(facts["mesh"]["network"], facts["mesh"]["role"])
-        if ledger.membership_of(frozenset(texts_of(facts.get("groups")))) is None:
-            facts["mesh"]["state"] = networks.state_of(facts, membership)  # what the registry notes comes with the list
+        if membership_of(frozenset(texts_of(facts.get("groups")))) is None:
+            facts["mesh"]["state"] = registry.state_of(facts, membership)  # what the registry notes comes with the list
         elif device in products:
             reporting.setdefault(products[device], {})[device] = membership
     for product, wanted in reporting.items():

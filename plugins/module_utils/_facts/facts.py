@@ -8,10 +8,9 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import platform_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of, seat_of
 
 # The setup secret of a device opens it to anybody near; the deprecated twins say what others say, or stand in for them.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")

@@ -17,9 +17,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     list_product_devices,
     list_products_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, with_presence
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Filters, Sources
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, perhaps
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import PLATFORMS, platform_named
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import PLATFORMS, platform_named
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 _TEXTS: Mapping[str, Any] = {"type": "list", "elements": "str"}

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import with_presence
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered
+from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 REFUSAL_SECONDS = 30
 """How long a failure is everybody's: long enough for those who wait, short enough for a person who corrects it."""

@@ -20,7 +20,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
     update_account_device,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group, list_groups
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
     change_group_of_devices,
@@ -29,12 +28,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     unclaim_product_device,
     update_product_device,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
-    REFUSED_LOGIN,
-    TOKEN_ROUTE,
-    ParticleError,
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
+    ends_the_run,
+    import_error,
+    is_likely_done,
+    may_concern_some_devices,
+    too_many,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import for_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     Change,
     DevicePlan,
@@ -42,7 +43,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, turn_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import for_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
     Writer,
@@ -50,20 +53,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 CHUNK = 1_000
 """Devices in one import or batch. The cloud's own maximum is not documented: chunks it refuses are halved."""
-
-ENDS_THE_RUN = REFUSED_LOGIN | {
-    "unreachable",
-    "tls_untrusted",
-    "not_a_cloud",
-    "token_invalid",
-    "token_expired",
-    "rate_limited",
-}
-"""Failures that every further request would meet as well; a login is made when a token dies."""
-
-_TOO_LARGE = 413
-_TOO_LARGE_OR_MIXED = (400, 404)
-"""Answers to a batch that may be due to its size or to one of its devices: halving tells."""
 
 
 @dataclass
@@ -204,7 +193,7 @@ class _Run:
             keys = [keys_of[device] for device in chunk]
             left_out = import_devices(self._http, self._in_product.id, keys, claim_user)
             for key, fate in left_out.items():
-                self._fail([called.get(key.lower(), key)], _not_taken(key, fate, self._in_product))
+                self._fail([called.get(key.lower(), key)], import_error(key, fate, self._in_product))
             return len(left_out) < len(keys)
 
         ids = list(keys_of)
@@ -344,7 +333,7 @@ class _Run:
                 if not taken and len(refusals) >= 2 * math.log2(len(devices)) + 4:
                     self._fail(coming(devices), refusals[0])
                     return
-                if len(part) > 1 and _may_be_due_to_some(error):
+                if len(part) > 1 and may_concern_some_devices(error):
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]
                 else:
@@ -372,39 +361,16 @@ class _Run:
             for device in devices:
                 if device not in self.applied.errors:
                     self.applied.errors[device] = error
-                    self._failures += not _is_likely_done(error)
+                    self._failures += not is_likely_done(error)
                 if leave:
                     self._left.add(device)
             if self._max_failures is not None and self._failures > self._max_failures:
-                first = next(known for known in self.applied.errors.values() if not _is_likely_done(known))
+                first = next(known for known in self.applied.errors.values() if not is_likely_done(known))
                 self.applied.stopped = self.applied.stopped or too_many(self._failures, first)
             self._tell()
 
     def _tell(self) -> None:
         self._report(len(self.applied.done), self._failures, self._total)
-
-
-def is_in_doubt(error: ParticleError) -> bool:
-    """Whether what failed may yet be as declared, so that only another look can tell."""
-    return _is_likely_done(error) or was_repeated_in_vain(error)
-
-
-def was_repeated_in_vain(error: ParticleError) -> bool:
-    """Whether a write has met a success that cannot be read, as often as it was repeated."""
-    repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
-    return repeated and error.code == "bad_response"
-
-
-def _is_likely_done(error: ParticleError) -> bool:
-    """Whether it is no failure until another look says so: what is taken out twice is not there the second time."""
-    gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
-    return gone or error.code == "ambiguous_write"
-
-
-def too_many(count: int, first: ParticleError) -> ParticleError:
-    devices = "A device has" if count == 1 else f"{count} devices have"
-    message = f"{devices} failed, which is more than this run was to bear. {first.message}"
-    return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
 def _outside_mesh(device: DevicePlan) -> DevicePlan:
@@ -415,35 +381,3 @@ def _outside_mesh(device: DevicePlan) -> DevicePlan:
         add_groups=frozenset(group for group in device.add_groups if not group.startswith(RESERVED_GROUPS)),
         remove_groups=frozenset(group for group in device.remove_groups if not group.startswith(RESERVED_GROUPS)),
     )
-
-
-def ends_the_run(error: ParticleError) -> bool:
-    """Whether every further request would fail so, too."""
-    # A login that failed for another reason than a refusal would be made again for each device.
-    return error.code in ENDS_THE_RUN or error.route == TOKEN_ROUTE
-
-
-def _may_be_due_to_some(error: ParticleError) -> bool:
-    """Whether a batch may be refused for its size or for some of its devices, and a part of it be taken."""
-    if error.status == _TOO_LARGE:  # a proxy says it too, by a page that is not from a cloud
-        return True
-    return (
-        error.status in _TOO_LARGE_OR_MIXED
-        and error.code not in ("missing_scope", "unsupported")
-        and not ends_the_run(error)
-    )
-
-
-def _not_taken(device: str, fate: str, product: Product) -> ParticleError:
-    """The error for a device that an import left out, from the name of the list it came back in."""
-    reasons = {
-        "nonmemberDeviceIds": ("device_not_yours", "it belongs to somebody else"),
-        "invalidDeviceIds": (
-            "device_not_yours",
-            "the cloud calls it invalid, so it does not exist, has another platform or is in another product",
-        ),
-        "protectedDeviceIds": ("forbidden", "it is a protected device"),
-    }
-    code, reason = reasons[fate]
-    message = f"Could not import device {device} into product {product.slug}: {reason}."
-    return ParticleError(code, message, status=200, route="POST /v1/products/:p/devices")

@@ -9,19 +9,25 @@ anywhere needs no more. One that runs on newer ones only, or that nobody runs, m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, some_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Manifest, Observed, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import NETWORKS, Board
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import (
+    DEVICE_OS,
+    FIRMWARE_PRODUCT,
+    FIRMWARE_VERSION,
+    find_versions_without_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import outlives_mesh
 
-_RUNS, _ON, _OF = "firmware_version", "system_firmware_version", "firmware_product_id"
 _SHOWN = 100
 
 
@@ -49,9 +55,11 @@ def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int
     :param locks: versions by what the devices are called that are in a mesh.
     :raises ParticleError: ``conflict``, naming the devices that would leave their mesh, or of which nobody can tell.
     """
-    rows = rows_by_id(http, product, warn, keep={"id", _RUNS, _ON, _OF}).values()
-    own = [row for row in rows if str(row.get(_OF) or product.id) == product.id]  # numbers of others mean other things
-    ending, unknown = judged(set(locks.values()), own)
+    rows = rows_by_id(http, product, warn, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
+    own = [
+        row for row in rows if str(row.get(FIRMWARE_PRODUCT) or product.id) == product.id
+    ]  # numbers of others mean other things
+    ending, unknown = find_versions_without_mesh(set(locks.values()), own)
     reasons = [f"version {version} runs on {ending[version]} only" for version in sorted(ending)]
     reasons += [f"nobody runs version {version} yet, so nothing tells what it needs" for version in sorted(unknown)]
     leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
@@ -66,17 +74,3 @@ def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int
         "true when that is meant."
     )
     raise ParticleError("conflict", message, hint=hint)
-
-
-def judged(versions: Iterable[int], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, str], set[int]]:
-    """Of ``versions`` those that run only where no mesh is, each with where that is; and those that nobody runs."""
-    seen: dict[int, set[str]] = {version: set() for version in versions}
-    for row in rows:
-        if row.get(_RUNS) in seen and isinstance(row.get(_ON), str):
-            seen[row[_RUNS]].add(row[_ON])
-    ending = {
-        version: "Device OS " + ", ".join(sorted(found))
-        for version, found in seen.items()
-        if found and all(map(outlives_mesh, found))
-    }
-    return ending, {version for version, found in seen.items() if not found}

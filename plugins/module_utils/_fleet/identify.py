@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP, look_up_serial_number
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import ends_the_run
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import ends_the_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
     Identifier,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     NODE,
     Network,

@@ -9,29 +9,29 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
     get_product_device,
     list_product_devices,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import ids_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, ObservedDevice
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     CLOUD_NAMES,
     FOR_PRODUCTS_ONLY,
     observed_fields,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import ids_in
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
     Identifier,
     Manifest,
-    Observed,
-    ObservedDevice,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names import IDENTIFIERS
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 
 _OF_THE_BOARD = ("platform_id", "system_firmware_version", "network")

@@ -7,16 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import differs
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     Change,
     DevicePlan,
-    DeviceRecord,
-    Manifest,
     Observed,
     ObservedDevice,
     Plan,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import differs
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     NODE,

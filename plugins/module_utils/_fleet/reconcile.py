@@ -11,26 +11,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, get_product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, some_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
-    Applied,
-    apply_plan,
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
     is_in_doubt,
     too_many,
     was_repeated_in_vain,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.firmware_guard import (
     locks_of_mesh_members,
     refuse_to_leave_a_mesh,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
-    DevicePlan,
-    DeviceRecord,
-    Manifest,
-    Observed,
-    Plan,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import look_up, resolved
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import (
     observe_account,
     observe_product,
@@ -54,7 +48,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     with_more_changes,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,

@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks import find_network, list_members
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import (
-    Applied,
-    apply_plan,
-    is_in_doubt,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, DeviceRecord, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_registry import find_network, list_members
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_in_doubt
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import board_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import (
     CHANGED,
@@ -32,9 +28,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome 
     first_failure,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.platforms import platform_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends, networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends, registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     NETWORKS,
@@ -43,6 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Membership,
     Network,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
 def _plan(http: Http, wanted: Declared, warn: Callable[[str], None]) -> Plan:
     network = wanted.network
     belongs: dict[str, Membership | None] = {}
-    if wanted.exact and (there := networks.listed_by_name(http, network.name)):
+    if wanted.exact and (there := registry.listed_by_name(http, network.name)):
         belongs |= {str(row.get("id")): None for row in list_members(http, str(there["id"]), network.name)}
     belongs |= wanted.members
     boards = _boards(http, belongs) if belongs else {}
@@ -174,9 +173,9 @@ def look_at_networks(http: Http, name: str | None, *, members: bool) -> dict[str
     :returns: the documented result of ``network_info``.
     :raises ParticleError: ``unsupported`` where the cloud has no registry.
     """
-    rows = networks.listed(http)
+    rows = registry.listed(http)
     if name is not None:
-        found = networks.listed_by_name(http, name, rows)
+        found = registry.listed_by_name(http, name, rows)
         rows = [found] if found else []
     shown = [dict(row) for row in rows]
     if members:
@@ -187,7 +186,7 @@ def look_at_networks(http: Http, name: str | None, *, members: bool) -> dict[str
 
 
 def _member(row: Mapping[str, Any]) -> dict[str, Any]:
-    seat = networks.seat_of(row.get("network"))
+    seat = seat_of(row.get("network"))
     platform = row.get("platform_id")
     role = row["network"].get("role") if seat else None
     return {

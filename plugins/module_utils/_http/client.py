@@ -16,18 +16,21 @@ import time
 import traceback
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
-    ParticleError,
-    Redactor,
-    read_refusal,
-    refused,
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import read_refusal, refused
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import proxies_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import (
+    Passing,
+    Patience,
+    retry_after,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._patience import Passing, Patience, retry_after
-from ansible_collections.meshfleet.particle.plugins.module_utils._proxies import proxies_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Stopwatch, Usage
 
 try:
     import requests
@@ -47,21 +50,6 @@ MOST_WORKERS = 256
 """What is above this is a slip of the pen, and would cost a thread and a connection each."""
 
 
-@dataclass(frozen=True)
-class Connection:
-    """How to reach a cloud. ``timeout`` and ``max_wait`` in seconds; ``api_url`` without a slash at its end.
-
-    :param environment: names the proxies, as that of a process does; ``None``: that of this process.
-    """
-
-    api_url: str
-    timeout: float = 30
-    validate_certs: bool = True
-    ca_path: str | None = None
-    max_wait: float = 300
-    environment: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
-
-
 class Retry(enum.Enum):
     """When a request may be sent again without asking first what became of it."""
 
@@ -76,50 +64,6 @@ DEAD_TOKEN = ("token_invalid", "token_expired")
 _FOUND = 200
 _TOO_FAST = (429, 529)
 _PASSING = (408, 500, 502, 503, 504)
-
-
-@dataclass
-class Usage:
-    """What a task cost: the documented return value ``cloud``. Times in seconds, as they pass on a clock."""
-
-    requests: int = 0
-    writes: int = 0
-    retries: int = 0
-    throttled_seconds: float = 0.0
-    budget_wait_seconds: float = 0.0
-
-    def add(self, other: Usage) -> None:
-        """Count what another conversation of the same task has cost."""
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-    def as_result(self) -> dict[str, Any]:
-        return {key: round(value, 3) for key, value in asdict(self).items()}
-
-
-class _Stopwatch:
-    """For how long anybody waits: what many threads wait at the same time counts once. For ``with``."""
-
-    def __init__(self, usage: Usage, name: str, clock: Callable[[], float]) -> None:
-        self._usage = usage
-        self._name = name
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._waiting = 0
-        self._since = 0.0
-
-    def __enter__(self) -> None:
-        self._count(1)
-
-    def __exit__(self, *error: object) -> None:
-        self._count(-1)
-
-    def _count(self, more: int) -> None:
-        with self._lock:
-            now = self._clock()
-            if self._waiting:
-                setattr(self._usage, self._name, getattr(self._usage, self._name) + now - self._since)
-            self._waiting, self._since = self._waiting + more, now
 
 
 @dataclass(frozen=True)
@@ -163,8 +107,8 @@ class Http:
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock)
         self._lock = threading.Lock()
-        self._budget_wait = _Stopwatch(self.usage, "budget_wait_seconds", clock)
-        self._throttled = _Stopwatch(self.usage, "throttled_seconds", clock)
+        self._budget_wait = Stopwatch(self.usage, "budget_wait_seconds", clock)
+        self._throttled = Stopwatch(self.usage, "throttled_seconds", clock)
         self._renewing = threading.Lock()
         self._session = requests.Session()
         # The environment is read here, once, and for proxies only. Left to `requests` it would be read at every

@@ -7,7 +7,7 @@ from __future__ import annotations
 import email.utils
 import random
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     RESERVED_GROUPS,
     Membership,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import membership_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
 
 Facts = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ import string
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 
 IDENTIFIERS = ("id", "serial_number", "iccid", "imei")
 PLACEHOLDERS = ("index", *IDENTIFIERS, "network", "role")

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     BACKENDS,
     LEDGER,

@@ -12,26 +12,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, perhaps
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.declared_networks import read_networks
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import Place, Where, dotted
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     FOR_PRODUCTS_ONLY,
     UNLOCKED,
     Value,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
     Identifier,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.names import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import (
     IDENTIFIERS,
     Part,
     name_from,
     read_template,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reading import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.networks import read_networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     LEDGER,

@@ -13,7 +13,6 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import judged
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     LEDGER,
@@ -22,7 +21,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Board,
     Membership,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.networks import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import find_versions_without_mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
     LEDGERS_SINCE,
     PARTICLE_MESH,
@@ -67,7 +67,7 @@ def audit(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[str, 
     every = list(devices)
     members = _members(every, networks or ())
     versions = {row[key] for row in every for key in (_LOCKED, _TARGETED) if isinstance(row.get(key), int)}
-    ending, _unused = judged(versions, every)
+    ending, _unused = find_versions_without_mesh(versions, every)
     names = _ledger_names(sorted({member.network for member in members if member.network is not None}))
     moving, left_behind = _parted(members)
     manifests = _manifests(moving, names)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     LEDGER,
     NETWORKS,
@@ -26,6 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     Shared,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.order import order_of
 
 
@@ -44,7 +45,7 @@ class _Kind:
 
 _KINDS: Mapping[str, _Kind] = {
     LEDGER: _Kind(ledger, lambda groups, board: any(g.startswith(RESERVED_GROUPS) for g in groups), hides=True),
-    NETWORKS: _Kind(networks, lambda groups, board: networks.seat_of(board.network) is not None),
+    NETWORKS: _Kind(registry, lambda groups, board: seat_of(board.network) is not None),
 }
 
 
@@ -73,7 +74,7 @@ def members_of_absent(
     :param boards: of the declared devices; others of the registry need not be told, they are free with its network.
     """
     absent = {network.name: network.backend for network in declared.values() if network.absent}
-    seats = {device: networks.seat_of(board.network) for device, board in boards.items()}
+    seats = {device: seat_of(board.network) for device, board in boards.items()}
     found = {device for device, seat in seats.items() if seat and absent.get(seat.membership.network) == NETWORKS}
     ledgered = {name for name, backend in absent.items() if backend == LEDGER}
     if ledgered and product is not None:

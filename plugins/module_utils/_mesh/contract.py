@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 if TYPE_CHECKING:  # what is pure stands on these types and must not bring in what talks to a cloud
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-    from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+    from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 LEDGER = "ledger"
 NETWORKS = "networks"

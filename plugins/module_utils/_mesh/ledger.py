@@ -22,10 +22,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     list_ledgers,
     set_instance,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel, texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, some_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     JOINED,
@@ -43,6 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     Shared,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.parameters import (
     differing_keys,
     nobody_knows,
@@ -363,16 +366,6 @@ def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str
     if orders:
         return {"network": orders.get("network"), "role": orders.get("role")}
     return None
-
-
-def membership_of(groups: frozenset[str]) -> Membership | None:
-    """Network and role as the device groups tell them; ``None`` outside a mesh or when they are not one each."""
-    names = {group.removeprefix(RESERVED_GROUPS) for group in groups if group.startswith(RESERVED_GROUPS)}
-    roles = names & set(ROLES)
-    networks = names - set(ROLES)
-    if len(roles) != 1 or len(networks) != 1:
-        return None
-    return Membership(networks.pop(), roles.pop())
 
 
 def apply(http: Http, product: Product | None, write: Write) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_registry import (
     ADD,
     MAKE_GATEWAY,
     MAKE_NODE,
@@ -26,10 +26,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.networks i
     list_members,
     list_networks,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     JOINED,
@@ -46,6 +46,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     Shared,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import Seat, seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
     DEFAULT_LIMIT,
     LARGE,
@@ -82,14 +83,6 @@ class Registered:
     id: str
     kind: str | None
     roles: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Seat:
-    """Where the cloud sees a device: the network's id, which alone tells it from another of that name."""
-
-    id: str
-    membership: Membership
 
 
 @dataclass(frozen=True)
@@ -208,16 +201,6 @@ def _roles(rows: list[dict[str, Any]]) -> dict[str, str]:
         seat = seat_of(row.get("network"))
         found[str(row.get("id"))] = seat.membership.role if seat else NODE
     return found
-
-
-def seat_of(network: Any) -> Seat | None:
-    """Where a device is by the note that comes with it; ``None`` when it is nowhere."""
-    if not isinstance(network, dict) or not network.get("id"):
-        return None
-    role = network.get("role")
-    is_gateway = isinstance(role, dict) and role.get("gateway") is True
-    name = str(network.get("name") or network["id"])
-    return Seat(str(network["id"]), Membership(name, GATEWAY if is_gateway else NODE))
 
 
 def plan(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 
 _SUPPORTED = ". Supported parameters include: "
 """How Ansible says it of unknown options: their names before this, those that it knows and a full stop behind."""

@@ -11,15 +11,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
-    PAGE_SIZE,
-    Listing,
-    in_parallel,
-    read_pages,
-    rows_of,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from support.scripted import ScriptedCloud
 
 ROUTE, PATH = "GET /v1/products/:p/devices", "/v1/products/7/devices"

@@ -29,19 +29,22 @@ from token_cloud import (
 )
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import (
     CHECKS,
     Patient,
     examine,
     undiagnosed,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import HINTS, ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
+    ClientCredentials,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator
 

@@ -27,12 +27,13 @@ from token_cloud import (
 )
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 

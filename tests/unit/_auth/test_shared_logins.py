@@ -25,17 +25,19 @@ from token_cloud import GRANT, LOGIN, PASSWORD, REFUSED, USERNAME, granting, mod
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file, session_store
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client, Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth import shared_logins as session_store
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SESSION_SECONDS,
     SessionStore,
     identity_of,
     session_file,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 from support.scripted import ScriptedCloud
 
 IDENTITY = ("https://cloud.example.com", *LOGIN.identity())
@@ -46,9 +48,9 @@ TWENTY_AT_ONCE = """
 import os, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
 from token_cloud import LOGIN
 
 def work():

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
     end_of,
     expiry,
     fingerprint,
@@ -20,9 +21,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life impo
     revoke,
     seconds_until,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
 
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"

@@ -27,15 +27,15 @@ from token_cloud import (
 )
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.one_time_code import code_for
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.register import look_up
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import code_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import fingerprint
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import look_up
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
 
 TOKENS = "/v1/access_tokens"

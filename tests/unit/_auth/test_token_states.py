@@ -37,14 +37,15 @@ from token_cloud import (
 )
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import fingerprint, is_alive
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.refresh_token import RefreshToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import CHECK_MODE_SECONDS, Tokens
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import fingerprint, is_alive
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import CHECK_MODE_SECONDS, Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
@@ -54,10 +55,10 @@ STEPS = ("obtained", "proved", "stored", "revoked")
 ROTATE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session_store import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.states import Tokens
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_store import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
 from token_cloud import LOGIN, USERNAME
 
 url, folder, deadly = sys.argv[1], Path(sys.argv[2]), sys.argv[3]

@@ -7,9 +7,9 @@ from __future__ import annotations
 import pytest
 from fleet_cloud import device_id
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.tables import parse_table
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import dotted, parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted, parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 MANIFEST = """\
 product: field-logger

@@ -12,16 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
-    HINTS,
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import (
     TOKEN_ROUTE,
-    ParticleError,
-    Redactor,
     Refusal,
-    perhaps,
     read_refusal,
     refused,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 
 DEVICE_ROUTE = "PUT /v1/devices/:idOrName"
 CLOSED_LIST = set(

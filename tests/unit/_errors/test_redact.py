@@ -15,7 +15,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import MASK, TOKEN_ROUTE, Redactor, refused
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE, refused
 
 USERNAME = "demo@example.com"
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.filter.advisories import FilterModule
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.advisories import judged, read_advisories
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.device_os import order_of, range_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.advisories import judged, read_advisories
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import order_of, range_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
 
 ONE, TWO = device_id(1), device_id(2)
 SIM = """\

@@ -10,16 +10,16 @@ import pytest
 from fleet_cloud import EXPIRED, PRODUCT, REPORTS, barn, client, device_id, ids_of, instance, run, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.details import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details import (
     Wanted,
     add_details,
     add_mesh_states,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Sources
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 

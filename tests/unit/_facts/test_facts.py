@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from fleet_cloud import device_id
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
 
 ONE = device_id(1)
 

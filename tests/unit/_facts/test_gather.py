@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from fleet_cloud import DEVICES, PRODUCT, barn, client, device_id, ids_of, row, run, script, user
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered, chosen, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered, chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     Filters,
     Sources,
     filters_from,
     sources_from,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.counts import count
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_ID, USERNAME, Simulator, running_simulator

@@ -12,8 +12,8 @@ from fleet_cloud import device_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.naming import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
     host_groups,
     host_names,

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from fleet_cloud import device_id
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import Gathered
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.snapshot import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.shared_facts import (
     INCOMPLETE_SECONDS,
     REFUSAL_SECONDS,
     Snapshot,

@@ -12,11 +12,8 @@ import pytest
 from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, OURS, RecordingHttp, client, device_id, grouped
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import (
-    REFUSED_LOGIN,
-    TOKEN_ROUTE,
-    ParticleError,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger

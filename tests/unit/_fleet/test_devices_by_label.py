@@ -11,7 +11,7 @@ import pytest
 from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, run, script, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from support.plays import counts_of
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_ID, Simulator, running_simulator

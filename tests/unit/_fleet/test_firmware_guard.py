@@ -13,8 +13,8 @@ from fleet_cloud import PRODUCT, RecordingHttp, device_id, run, statuses, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_guard import judged
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import find_versions_without_mesh
 from support.simulator import PRODUCT_ID, USERNAME, Simulator, running_simulator
 
 MEMBERS = [device_id(number) for number in range(1, 5)]
@@ -128,7 +128,7 @@ ROWS = st.lists(
 def test_a_version_is_judged_by_where_it_runs_and_by_nothing_else(
     versions: set[int], rows: list[dict[str, Any]]
 ) -> None:
-    ending, unknown = judged(versions, rows)
+    ending, unknown = find_versions_without_mesh(versions, rows)
     for version in versions:
         on = [row.get("system_firmware_version") for row in rows if row.get("firmware_version") == version]
         told = {device_os for device_os in on if device_os}

@@ -14,10 +14,11 @@ from fleet_cloud import OURS, device_id, grouped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 
 

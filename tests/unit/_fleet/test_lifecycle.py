@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fleet_cloud import DEVICES, PRODUCT, RecordingHttp, barn, client, device_id, errors, ids_of, row, run, script, user
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 

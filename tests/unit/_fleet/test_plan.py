@@ -14,12 +14,8 @@ from fleet_cloud import device_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
-    DeviceRecord,
-    Identifier,
-    Manifest,
     Observed,
     ObservedDevice,
     Plan,
@@ -32,6 +28,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
     removals,
     with_more_changes,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    DeviceRecord,
+    Identifier,
+    Manifest,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,

@@ -35,10 +35,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import remove_product_device
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import HINTS, ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Answer, Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.plays import counts_of
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as new_scripted_cloud

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fleet_cloud import EXPIRED, RecordingHttp, client, device_id, ids_of, user
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.one_network import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import (
     Declared,
     declared,
     keep_network,

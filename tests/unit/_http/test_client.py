@@ -24,9 +24,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     UNDERWAY_SECONDS,
     Limit,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http, Retry
-from ansible_collections.meshfleet.particle.plugins.module_utils._proxies import proxies_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import proxies_for
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as another_cloud
 from support.simulator import running_simulator

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from token_cloud import mode, run_child, write_private
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth import private_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked, read
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked, read
 from support.counts import count
 from support.paths import COLLECTIONS
 from support.processes import running
@@ -32,7 +32,7 @@ SECRET = "s3cret-content"
 SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked
 
 def die(*arguments, **more):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -49,7 +49,7 @@ with locked(Path(sys.argv[1])) as file:
 COUNT_IN_MANY_PROCESSES = """
 import os, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked
 
 def count(times):
     for _ in range(times):
@@ -71,7 +71,7 @@ for child in children:
 SAVE_FOR_EVER = """
 import sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.private_file import locked
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked
 
 for number in range(10**9):
     with locked(Path(sys.argv[1])) as file:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.fields import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     Value,
     differs,
     for_cloud,

@@ -11,11 +11,11 @@ from fleet_cloud import PRODUCT, barn, device_id, ids_of, run, statuses, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.adoption import manifest_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.gather import gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.selection import Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Sources
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.simulator import Simulator
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)

@@ -14,10 +14,10 @@ from fleet_cloud import device_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.documents import parse_yaml
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Identifier
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Identifier
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Network
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.filter.mesh_audit import FilterModule, mesh_audit
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.manifest import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.mesh_audit import audit
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit import audit
 
 ONE, TWO, THREE, FOUR = (device_id(number) for number in range(1, 5))
 ARGON, BORON, XENON, XSOM, PHOTON, BLUZ = 12, 13, 14, 24, 6, 103

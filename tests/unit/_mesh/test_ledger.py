@@ -12,7 +12,7 @@ import pytest
 from fleet_cloud import DEVICES, INSTANCES, LEDGER_ROWS, OURS, REPORTS, RecordingHttp, client, device_id, instance
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     USUAL_LEDGERS,
@@ -23,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Network,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
@@ -570,4 +571,4 @@ def told_by(action: Callable[[], object]) -> str:
     ],
 )
 def test_the_groups_of_a_device_tell_its_membership(groups: list[str], membership: Membership | None) -> None:
-    assert ledger.membership_of(frozenset(groups)) == membership
+    assert membership_of(frozenset(groups)) == membership

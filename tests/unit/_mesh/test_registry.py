@@ -11,8 +11,8 @@ import pytest
 from fleet_cloud import EXPIRED, RecordingHttp, client, device_id
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Board,
     MemberPlan,
@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Network,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import Seat
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
@@ -46,9 +47,9 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
         yield http
 
 
-def observe(http: RecordingHttp, declared: Mapping[str, Network], **boards: Board) -> networks.Observed:
+def observe(http: RecordingHttp, declared: Mapping[str, Network], **boards: Board) -> registry.Observed:
     warnings: list[str] = []
-    seen = networks.observe(http, None, declared, boards, warnings.append)
+    seen = registry.observe(http, None, declared, boards, warnings.append)
     assert warnings == []
     return seen
 
@@ -61,7 +62,7 @@ class TestObserving:
         members = [{"id": ONE, "network": note("barn", GATEWAY)}, {"id": TWO, "network": note("barn", NODE)}]
         scripted_cloud.answer("GET", f"{NETWORKS}/{BARN_ID}/devices", json=members)
         seen = observe(http, {"barn": BARN})
-        assert seen.networks == {"barn": networks.Registered(BARN_ID, "micro_wifi", {ONE: "gateway", TWO: "node"})}
+        assert seen.networks == {"barn": registry.Registered(BARN_ID, "micro_wifi", {ONE: "gateway", TWO: "node"})}
         assert {device: seat.membership for device, seat in seen.seats.items()} == {ONE: AT_BARN, TWO: IN_BARN}
 
     def test_a_network_that_waits_for_its_gateway_is_asked_for_by_name(
@@ -87,7 +88,7 @@ class TestObserving:
         scripted_cloud.answer("GET", NETWORKS, json=[])
         boards = {ONE: Board(12, network=note("shed", GATEWAY, SHED_ID)), TWO: Board(12, network={"id": None})}
         seen = observe(http, {}, **boards)
-        assert seen.seats == {ONE: networks.Seat(SHED_ID, Membership("shed", "gateway"))}
+        assert seen.seats == {ONE: Seat(SHED_ID, Membership("shed", "gateway"))}
 
     def test_lists_are_read_to_their_end(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         pages = [[row(f"net-{number}", f"{number:024x}") for number in range(start, start + 100)] for start in (0, 100)]
@@ -159,17 +160,17 @@ class TestARetiredRegistry:
 
 def plan(
     wanted: Mapping[str, Membership | None],
-    observed: networks.Observed | None = None,
+    observed: registry.Observed | None = None,
     *declared: Network,
 ) -> MeshPlan:
     known = {network.name: network for network in declared or (BARN,)}
-    return networks.plan(known, wanted, {}, observed or networks.Observed({}, {}))
+    return registry.plan(known, wanted, {}, observed or registry.Observed({}, {}))
 
 
 def seen(roles: Mapping[str, str], kind: str = "micro_wifi", boards: Mapping[str, Board] | None = None) -> Any:
     """Network barn, with its members."""
-    seats = {device: networks.Seat(BARN_ID, Membership("barn", role)) for device, role in roles.items()}
-    return networks.Observed({"barn": networks.Registered(BARN_ID, kind, roles)}, seats, boards or {})
+    seats = {device: Seat(BARN_ID, Membership("barn", role)) for device, role in roles.items()}
+    return registry.Observed({"barn": registry.Registered(BARN_ID, kind, roles)}, seats, boards or {})
 
 
 class TestPlanning:
@@ -178,10 +179,10 @@ class TestPlanning:
     def test_a_new_network_is_made_with_its_gateway(self) -> None:
         found = plan({ONE: AT_BARN, TWO: IN_BARN})
         assert found.creates == {"networks": ("barn",)}
-        handle = networks.Handle("barn")
+        handle = registry.Handle("barn")
         assert [found.members[device].writes for device in (ONE, TWO)] == [
-            (networks.Join(ONE, handle, "gateway"),),
-            (networks.Join(TWO, handle, "node"),),
+            (registry.Join(ONE, handle, "gateway"),),
+            (registry.Join(TWO, handle, "node"),),
         ]
         assert found.members[TWO].changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
@@ -191,29 +192,29 @@ class TestPlanning:
         assert (found.setup, found.creates, found.removes) == ((), {}, {})
 
     def test_who_moves_leaves_first(self) -> None:
-        observed = networks.Observed({}, {TWO: networks.Seat(SHED_ID, Membership("shed", "node"))})
+        observed = registry.Observed({}, {TWO: Seat(SHED_ID, Membership("shed", "node"))})
         found = plan({TWO: IN_BARN}, observed).members[TWO]
-        assert found.writes == (networks.Leave(TWO), networks.Join(TWO, networks.Handle("barn"), "node"))
+        assert found.writes == (registry.Leave(TWO), registry.Join(TWO, registry.Handle("barn"), "node"))
         after = {"network": "barn", "role": "node"}
         assert found.changes == {"mesh": ({"network": "shed", "role": "node"}, after)}
 
     def test_another_network_of_the_same_name_is_another_network(self) -> None:
-        observed = networks.Observed(
-            {"barn": networks.Registered(BARN_ID, "large_site", {ONE: "gateway"})},
-            {TWO: networks.Seat(SHED_ID, Membership("barn", "node"))},
+        observed = registry.Observed(
+            {"barn": registry.Registered(BARN_ID, "large_site", {ONE: "gateway"})},
+            {TWO: Seat(SHED_ID, Membership("barn", "node"))},
         )
         found = plan({TWO: IN_BARN}, observed).members[TWO]
-        assert [type(write) for write in found.writes] == [networks.Leave, networks.Join]
+        assert [type(write) for write in found.writes] == [registry.Leave, registry.Join]
 
     def test_who_leaves_leaves(self) -> None:
         found = plan({TWO: None}, seen({ONE: "gateway", TWO: "node"})).members[TWO]
-        assert found.writes == (networks.Leave(TWO),)
+        assert found.writes == (registry.Leave(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     @pytest.mark.parametrize(("before", "after"), [("node", "gateway"), ("gateway", "node")])
     def test_a_role_changes_in_place(self, before: str, after: str) -> None:
         found = plan({TWO: Membership("barn", after)}, seen({ONE: "gateway", TWO: before}, "large_site")).members[TWO]
-        assert found.writes == (networks.SetRole(TWO, networks.Handle("barn", None, BARN_ID), after),)
+        assert found.writes == (registry.SetRole(TWO, registry.Handle("barn", None, BARN_ID), after),)
 
     def test_a_network_that_is_dissolved_frees_its_members_at_once(self) -> None:
         mill = Network("mill", (ONE,), backend="networks")
@@ -224,9 +225,9 @@ class TestPlanning:
             mill,
         )
         (first,) = found.setup
-        assert (first.write, first.members) == (networks.Dissolve(BARN_ID, "barn"), {ONE, TWO})
+        assert (first.write, first.members) == (registry.Dissolve(BARN_ID, "barn"), {ONE, TWO})
         assert found.removes == {"networks": ("barn",)}
-        assert [type(write) for write in found.members[ONE].writes] == [networks.Join]
+        assert [type(write) for write in found.members[ONE].writes] == [registry.Join]
         assert found.members[TWO].writes == ()
         assert found.members[TWO].changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
@@ -253,7 +254,7 @@ class TestPlanning:
         ],
     )
     def test_the_type_follows_from_the_size(self, network: Network, kind: str | None) -> None:
-        assert networks.kind_of(network) == kind
+        assert registry.kind_of(network) == kind
 
 
 class TestRefusals:
@@ -287,7 +288,7 @@ class TestRefusals:
 
     def test_a_board_without_the_radio_is_named(self) -> None:
         boards = {ONE: Board(13, "1.5.2"), TWO: Board(32, "6.3.0")}
-        found = plan({ONE: AT_BARN, TWO: IN_BARN}, networks.Observed({}, {}, boards))
+        found = plan({ONE: AT_BARN, TWO: IN_BARN}, registry.Observed({}, {}, boards))
         assert found.refusals == (
             f"barn: device {TWO} is of platform 32, which has no Particle Mesh",
             f"barn: device {TWO} runs Device OS 6.3.0, and Particle Mesh ended with 1.5.x",
@@ -316,8 +317,8 @@ class TestWriting:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", 404, json={"ok": False})
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE, **device})
         scripted_cloud.answer("POST", NETWORKS, json={"network": {"id": BARN_ID, "name": "barn"}})
-        handle = networks.Handle("barn")
-        networks.apply(http, None, networks.Join(ONE, handle, "gateway"))
+        handle = registry.Handle("barn")
+        registry.apply(http, None, registry.Join(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
         (request,) = scripted_cloud.seen("POST", NETWORKS)
         assert request.json == {"name": "barn", "type": kind, "device_id": ONE, "deviceID": ONE, **more}
@@ -329,8 +330,8 @@ class TestWriting:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE})
         scripted_cloud.answer("POST", NETWORKS)
-        handle = networks.Handle("barn", "large_site")
-        networks.apply(http, None, networks.Join(ONE, handle, "gateway"))
+        handle = registry.Handle("barn", "large_site")
+        registry.apply(http, None, registry.Join(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
 
     def test_a_second_gateway_finds_the_network_and_becomes_one_of_it(
@@ -338,7 +339,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True}, repeat=True)
-        networks.apply(http, None, networks.Join(TWO, networks.Handle("barn"), "gateway"))
+        registry.apply(http, None, registry.Join(TWO, registry.Handle("barn"), "gateway"))
         assert [request.json for request in scripted_cloud.seen("PUT", f"{NETWORKS}/{BARN_ID}")] == [
             {"action": "add-device", "device_id": TWO, "deviceID": TWO},
             {"action": "gateway-enable", "device_id": TWO, "deviceID": TWO},
@@ -346,17 +347,17 @@ class TestWriting:
 
     def test_a_node_joins_with_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        networks.apply(http, None, networks.Join(TWO, networks.Handle("barn", None, BARN_ID), "node"))
+        registry.apply(http, None, registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
         assert len(scripted_cloud.requests) == 1
 
     def test_a_node_waits_for_a_network(self, http: RecordingHttp) -> None:
         with pytest.raises(ParticleError, match="which is not there yet") as caught:
-            networks.apply(http, None, networks.Join(TWO, networks.Handle("barn"), "node"))
+            registry.apply(http, None, registry.Join(TWO, registry.Handle("barn"), "node"))
         assert caught.value.code == "conflict"
 
     def test_a_gateway_becomes_a_node(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        networks.apply(http, None, networks.SetRole(ONE, networks.Handle("barn", None, BARN_ID), "node"))
+        registry.apply(http, None, registry.SetRole(ONE, registry.Handle("barn", None, BARN_ID), "node"))
         assert scripted_cloud.requests[0].json["action"] == "gateway-disable"
 
     @pytest.mark.parametrize("status", [200, 204])
@@ -364,14 +365,14 @@ class TestWriting:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
         scripted_cloud.answer("DELETE", f"/v1/devices/{ONE}/network", status)
-        networks.apply(http, None, networks.Leave(ONE))
+        registry.apply(http, None, registry.Leave(ONE))
 
     def test_a_network_that_went_with_a_lost_answer_is_gone(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", effect="reset")
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", 404, json={"ok": False, "error": "Network not found."})
-        networks.apply(http, None, networks.Dissolve(BARN_ID, "barn"))
+        registry.apply(http, None, registry.Dissolve(BARN_ID, "barn"))
         assert len(scripted_cloud.requests) == 2
 
     def test_a_command_whose_answer_is_lost_is_not_given_twice(
@@ -379,7 +380,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", effect="reset")
         with pytest.raises(ParticleError) as caught:
-            networks.apply(http, None, networks.Join(TWO, networks.Handle("barn", None, BARN_ID), "node"))
+            registry.apply(http, None, registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
         assert caught.value.code == "ambiguous_write"
         assert len(scripted_cloud.requests) == 1
 
@@ -390,7 +391,7 @@ class TestWriting:
         said = {"ok": False, "errors": ["This device is already part of a mesh network"]}
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", status, json=said)
         with pytest.raises(ParticleError) as caught:
-            networks.apply(http, None, networks.Join(TWO, networks.Handle("barn", None, BARN_ID), "node"))
+            registry.apply(http, None, registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
         assert caught.value.message.startswith(f"Could not add device {TWO} to mesh network barn: the cloud ")
         assert "already part of a mesh network" in caught.value.message
 
@@ -426,8 +427,8 @@ class TestStates:
             scripted_cloud.answer("GET", "/v1/devices", json=rows)
         else:
             scripted_cloud.answer("GET", "/v1/products/31337/devices", json={"devices": rows})
-        assert networks.verify(http, product, {TWO: IN_BARN}, list[str]().append) == {TWO: state}
+        assert registry.verify(http, product, {TWO: IN_BARN}, list[str]().append) == {TWO: state}
 
     def test_who_is_not_in_the_list_is_not_there_yet(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("GET", "/v1/devices", json=[])
-        assert networks.verify(http, None, {TWO: IN_BARN}, list[str]().append) == {TWO: "pending"}
+        assert registry.verify(http, None, {TWO: IN_BARN}, list[str]().append) == {TWO: "pending"}

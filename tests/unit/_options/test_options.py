@@ -12,26 +12,28 @@ from typing import Any
 import pytest
 from token_cloud import write_private
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE, Limit
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import (
-    ACCOUNT,
-    SECRETS,
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import unencrypted
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
     account_given,
-    budget_from,
     client_given,
     cloud_meant,
     raise_all,
-    secrets_in,
     settings_from,
-    shared_argument_spec,
     source_of,
-    unencrypted,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+    ACCOUNT,
+    SECRETS,
+    secrets_in,
+    shared_argument_spec,
 )
 
 TASK, ENVIRONMENT = "the task's options", "the environment"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._validation import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"]},

@@ -12,7 +12,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 PLUGINS = "ansible_collections.meshfleet.particle.plugins"
-ACTIONS = sorted(path.stem for path in (Path(__file__).parents[2] / "plugins" / "action").glob("[a-z]*.py"))
+ACTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "action").glob("[a-z]*.py"))
 NEEDED = {"fleet_outcome": {"fleet": {}}}
 
 

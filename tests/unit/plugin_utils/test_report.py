@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.filter.report import FilterModule
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import (
     COLUMNS,
     csv_of,

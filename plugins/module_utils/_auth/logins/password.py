@@ -8,22 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, ask_for_grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
     CUSTOMARY_CLIENT,
     Client,
     Memory,
     account_problems,
     client_problems,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.one_time_code import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import (
     DIGITS,
     PERIOD,
     code_for,
     key_of,
     period_at,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, ask_for_grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
     Client,
     Memory,
     client_problems,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.life import seconds_until
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Memory, account_problems
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory, account_problems
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.cli_profile import Profile, read_profile
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._options import Settings, settings_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import Profile, read_profile
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
+    Settings,
+    settings_from,
+)
 
 API, OWN = "https://api.particle.io", "https://own.example.com"
 

@@ -9,10 +9,14 @@ import base64
 import pytest
 from token_cloud import GRANT, granting, token
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.client_credentials import ClientCredentials
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import TOKEN_ROUTE, ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
+    ClientCredentials,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
 
 CLIENT = Client("my-product-1234", "s3cret-of-the-client")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.one_time_code import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import (
     PERIOD,
     code_for,
     key_of,

@@ -13,12 +13,14 @@ import pytest
 from token_cloud import GRANT, turned_conversation
 from turned_clock import TurnedClock
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.login import Client
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.one_time_code import code_for, period_at
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import TOKEN_ROUTE, ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import code_for, period_at
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
 
 USERNAME, PASSWORD = "demo@example.com", "demo-password"

@@ -7,9 +7,9 @@ from __future__ import annotations
 import pytest
 from token_cloud import token, trail
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import MASK, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK, Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
 
 

@@ -13,11 +13,13 @@ from token_cloud import PASSWORD, USERNAME, token, turned_conversation
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.two_step import TwoStepLogin
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors import ParticleError, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http import Connection, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud, scripted_cloud
 
 LOGIN = TwoStepLogin(USERNAME, PASSWORD, "/session", "/session/token")

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Call a function for many items in a pool of threads. Private to this collection."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+Result = TypeVar("Result")
+
+
+def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
+    """``[function(item) for item in items]``, with up to ``workers`` at once.
+
+    The first error is raised, and what has not begun by then is not begun any more. Items wait in ``items`` alone: a
+    pool would hold an object with a lock of its own for each of a hundred thousand.
+    """
+    waiting = list(items)
+    numbers = itertools.count()
+    results: list[Any] = [None] * len(waiting)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures and (number := next(numbers)) < len(waiting):
+            try:
+                results[number] = function(waiting[number])
+            except BaseException as error:
+                failures.append(error)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        futures = [pool.submit(work) for _unused in range(min(workers, len(waiting)))]
+        try:
+            wait(futures)
+        except BaseException as error:  # an interrupt reaches this thread and none of the others
+            failures.insert(0, error)
+    if failures:
+        raise failures[0]
+    return results

@@ -1,0 +1,54 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Count what a run costs the cloud: requests, writes, retries and waits. Private to this collection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass
+class Usage:
+    """What a task cost: the documented return value ``cloud``. Times in seconds, as they pass on a clock."""
+
+    requests: int = 0
+    writes: int = 0
+    retries: int = 0
+    throttled_seconds: float = 0.0
+    budget_wait_seconds: float = 0.0
+
+    def add(self, other: Usage) -> None:
+        """Count what another conversation of the same task has cost."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def as_result(self) -> dict[str, Any]:
+        return {key: round(value, 3) for key, value in asdict(self).items()}
+
+
+class Stopwatch:
+    """For how long anybody waits: what many threads wait at the same time counts once. For ``with``."""
+
+    def __init__(self, usage: Usage, name: str, clock: Callable[[], float]) -> None:
+        self._usage = usage
+        self._name = name
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._since = 0.0
+
+    def __enter__(self) -> None:
+        self._count(1)
+
+    def __exit__(self, *error: object) -> None:
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._waiting:
+                setattr(self._usage, self._name, getattr(self._usage, self._name) + now - self._since)
+            self._waiting, self._since = self._waiting + more, now

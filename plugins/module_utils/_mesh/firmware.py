@@ -1,0 +1,33 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell which firmware versions take a device out of Particle Mesh. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import outlives_mesh
+
+FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT = "firmware_version", "system_firmware_version", "firmware_product_id"
+"""Keys of a device in the lists of a product (endpoints.yml: device_owned, device_product_extra)."""
+
+
+def find_versions_without_mesh(
+    versions: Iterable[int], rows: Iterable[Mapping[str, Any]]
+) -> tuple[dict[int, str], set[int]]:
+    """Find the versions that run on Device OS without Particle Mesh only.
+
+    :param rows: devices as the cloud lists them.
+    :returns: those versions, each with the versions of Device OS in words; and the versions that no device runs.
+    """
+    seen: dict[int, set[str]] = {version: set() for version in versions}
+    for row in rows:
+        if row.get(FIRMWARE_VERSION) in seen and isinstance(row.get(DEVICE_OS), str):
+            seen[row[FIRMWARE_VERSION]].add(row[DEVICE_OS])
+    ending = {
+        version: "Device OS " + ", ".join(sorted(found))
+        for version, found in seen.items()
+        if found and all(map(outlives_mesh, found))
+    }
+    return ending, {version for version, found in seen.items() if not found}

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the options of the request budget. Private to this collection."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
+    DOCUMENTED,
+    EVERY_ROUTE,
+    SHARE,
+    Limit,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
+    mistake,
+    option_value,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
+    raise_all,
+)
+
+MOST_REQUESTS = 1_000_000
+"""In five minutes; whoever is allowed more than this is as good as not limited."""
+
+
+def budget_from(
+    options: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Mapping[str, Limit], float, str | None]:
+    """What the cloud allows, the part of it that may be used, and the URL of the Redis where it is kept, if any.
+
+    :raises ParticleError: for what cannot be meant, all of it at once.
+    """
+    problems = []
+    share, requests = (
+        option_value(options, environment, "budget_share"),
+        option_value(options, environment, "budget_requests"),
+    )
+    try:
+        part = SHARE if share is None else float(share)
+    except ValueError:
+        part = 0.0
+    if not 0 < part <= 1:
+        problems.append(mistake("budget_share", share, "a number above 0, and at most 1"))
+    try:
+        most = DOCUMENTED[EVERY_ROUTE].requests if requests is None else int(requests)
+    except ValueError:
+        most = -1
+    if not 0 <= most <= MOST_REQUESTS:
+        what = f"a whole number of requests in five minutes, at most {MOST_REQUESTS}, or 0 for no limit"
+        problems.append(mistake("budget_requests", requests, what))
+    store = option_value(options, environment, "budget_store")
+    if store is not None and not _is_store(str(store)):
+        # Not shown: it may hold a password.
+        message = "budget_store is no address of a Redis, such as redis://host:6379/0 or unix:///run/redis/redis.sock."
+        problems.append(ParticleError("conflict", message, hint="Correct budget_store."))
+    raise_all(problems)
+    limits = {**DOCUMENTED, EVERY_ROUTE: Limit(most, DOCUMENTED[EVERY_ROUTE].seconds)} if most else {}
+    return limits, part, store
+
+
+def _is_store(url: str) -> bool:
+    """Whether this is the address of a Redis."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _unused = parts.port  # raises for a port that is none
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return parts.path.startswith("/")
+    number = parts.path.strip("/")
+    return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (not number or number.isdecimal())

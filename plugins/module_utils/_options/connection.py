@@ -1,0 +1,95 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the options of the connection to a cloud. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import DEFAULT_API_URL
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def variable_of(name: str) -> str:
+    return f"PARTICLE_{name.upper()}"
+
+
+def option_value(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
+    """One option by itself: from the task, else from the environment."""
+    given = options.get(name)
+    return given if given is not None else environment.get(variable_of(name)) or None
+
+
+def connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Connection, tuple[str, ...]]:
+    def value(name: str, default: Any) -> Any:
+        given = option_value(options, environment, name)
+        return default if given is None else given
+
+    url = str(value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
+    parts = _address(url)
+    if parts is None:
+        raise ParticleError("not_a_cloud", "api_url is no http or https address of a cloud.")
+    if "@" in parts.netloc:
+        hint = "Give credentials by their own options: an address ends up in logs."
+        raise ParticleError("not_a_cloud", "api_url holds a user name or a password.", hint=hint)
+    validate_certs = _truth("validate_certs", value("validate_certs", True))
+    warnings = []
+    warnings += unencrypted(url)
+    if parts.scheme == "https" and not validate_certs:
+        warnings.append(f"The certificate of {parts.netloc} is not checked: anybody may pose as this cloud.")
+    connection = Connection(
+        api_url=url,
+        timeout=_seconds("timeout", value("timeout", 30)),
+        validate_certs=validate_certs,
+        ca_path=os.path.expanduser(ca_path) if (ca_path := value("ca_path", None)) else None,
+        max_wait=_seconds("max_wait", value("max_wait", 300)),
+    )
+    return connection, tuple(warnings)
+
+
+def unencrypted(*urls: str) -> list[str]:
+    """Warnings about those of ``urls`` that lead over a network without encryption. What is but a path is none."""
+    warnings = []
+    for parts in map(urllib.parse.urlsplit, urls):
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            url = f"{parts.scheme}://{parts.netloc}{parts.path}"
+            warnings.append(f"{url} is not encrypted: everybody on the way can read credentials and token.")
+    return warnings
+
+
+def _address(url: str) -> urllib.parse.SplitResult | None:
+    """The parts of an address to which a path can be added; ``None`` when it is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _unused = parts.port  # raises for a port that is none
+    except ValueError:
+        return None
+    odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
+    return parts if parts.scheme in ("http", "https") and parts.hostname and not odd else None
+
+
+def _seconds(name: str, value: Any) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < float("inf"):
+        raise mistake(name, value, "a number of seconds above 0")
+    return seconds
+
+
+def _truth(name: str, value: Any) -> bool:
+    word = str(value).lower()
+    if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+        raise mistake(name, value, "true or false")
+    return word in ("true", "yes", "on", "1")
+
+
+def mistake(name: str, value: Any, what: str) -> ParticleError:
+    return ParticleError("conflict", f"{name} is {value!r}: it must be {what}.", hint=f"Correct {name}.")
