@@ -22,6 +22,8 @@ from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator, running_simulator
 
 FLEET = 20
+LONGEST = frozenset("test_auth_doctor test_check_mode test_examples test_report test_secrets test_tokens".split())
+"""The files that take longest in a short run: each more than a minute."""
 
 # Hypothesis asks for its folder when it first needs it.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
@@ -37,12 +39,14 @@ settings.load_profile("full" if FULL else "quick")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only `make proofs` runs; pytest says how much that is.
 
-    Files with long proofs come first: one that began last would run alone, while the other workers have nothing left.
+    The longest files come first, then those with long proofs: one that began last would run alone, while the other
+    workers have nothing left.
     """
     left_out = [] if FULL else [item for item in items if item.get_closest_marker("only_full")]
     config.hook.pytest_deselected(items=left_out)
     long = {item.path for item in items for mark in ("full", "only_full", "timeout") if item.get_closest_marker(mark)}
-    items[:] = sorted((item for item in items if item not in left_out), key=lambda item: item.path not in long)
+    kept = (item for item in items if item not in left_out)
+    items[:] = sorted(kept, key=lambda item: (item.path.stem not in LONGEST, item.path not in long))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -209,7 +209,7 @@ def test_the_doctor_names_it(clouds: dict[str, Simulator], situation: Situation)
 def test_a_host_that_is_not_there_is_unreachable() -> None:
     with socket.socket() as taken:  # bound and not listening
         taken.bind(("127.0.0.1", 0))
-        result = examined(ACCOUNT, f"http://127.0.0.1:{taken.getsockname()[1]}")
+        result = examined({**ACCOUNT, "max_wait": 0.1}, f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert (result["code"], failing(result)) == ("unreachable", ["host"])
 
 

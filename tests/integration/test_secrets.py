@@ -127,6 +127,7 @@ def provision(
         play,
         env={
             "PARTICLE_API_URL": cloud.url,
+            "PARTICLE_MAX_WAIT": "0.1",  # retries show what they show without long pauses
             "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),

@@ -297,15 +297,14 @@ def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
 def test_proxies_are_those_of_the_environment_of_the_task(
     scripted_cloud: ScriptedCloud,
     warnings: list[str],
-    monkeypatch: pytest.MonkeyPatch,
     no_proxies: None,
     more: dict[str, str],
     code: str | None,
 ) -> None:
     scripted_cloud.answer("GET", DEVICES, json=[])
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     environment = {"http_proxy": "http://127.0.0.1:1", **more}
-    result = carry_out(task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready"), work)
+    options = {"api_url": scripted_cloud.url, "access_token": "ready", "max_wait": 0.1}
+    result = carry_out(task_with(warnings, environment, **options), work)
     assert result.get("error", {}).get("code") == code
     assert len(scripted_cloud.requests) == (0 if code else 1)
 
