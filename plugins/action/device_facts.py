@@ -4,17 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.device_facts import SPEC, device_facts
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ModuleAction
 
 
-class ActionModule(ParticleAction):
-    """The same work, without a process for each host."""
+class ActionModule(ModuleAction):
+    """The work of the module, without a process of its own."""
 
     SPEC = SPEC
-
-    def work(self, task: Task) -> dict[str, Any]:
-        return device_facts(task)
+    MODULE = device_facts

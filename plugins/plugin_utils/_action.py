@@ -13,12 +13,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out, missing_library
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
+    Task,
+    Work,
+    carry_out,
+    missing_library,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import secrets_in
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
 
@@ -71,3 +77,32 @@ class ParticleAction(ActionBase):
             given = self._templar.template(layer)
             merged.update({name: str(value) for name, value in (given or {}).items()})
         return merged
+
+
+class ModuleAction(ParticleAction):
+    """A module that the controller carries out itself: no interpreter is looked for, and none is started.
+
+    A subclass sets ``SPEC`` and ``MODULE``, the work of the module. Where the task is delegated to a host that is
+    reached by a connection, as to one that alone reaches the cloud, and where it is to go on in the background, it runs
+    there as a module.
+    """
+
+    MODULE: ClassVar[Work]
+
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Carry the module out here, or hand it to the host that is to run it."""
+        if not self._runs_elsewhere():
+            return super().run(tmp, task_vars)
+        elsewhere: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
+        return elsewhere
+
+    def work(self, task: Task) -> dict[str, Any]:
+        """Do the work of the module, and mask known secrets in its result as Ansible does for a module."""
+        result: dict[str, Any] = remove_values(type(self).MODULE(task), task.redact.secrets)
+        return result
+
+    def _runs_elsewhere(self) -> bool:
+        is_delegated = bool(self._task.delegate_to) and self._connection.transport != "local"
+        return is_delegated or bool(self._task.async_val)

@@ -45,7 +45,8 @@ AREAS = {
     "facts": Area(
         unit="_facts/* plugin_utils/*",
         integration=(
-            "device_facts device_info event_query inventory_cache inventory_cost inventory_devices inventory_run report"
+            "device_facts device_info event_query inventory_cache inventory_cost inventory_devices inventory_run "
+            "report where_modules_run"
         ),
     ),
     "fleet": Area(

@@ -12,11 +12,12 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 PLUGINS = "ansible_collections.meshfleet.particle.plugins"
-ACTIONS = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "action").glob("[a-z]*.py"))
+MODULES = (Path(__file__).parents[3] / "plugins" / "modules").glob("[a-z]*.py")
+BY_ACTION = sorted(path.stem for path in MODULES if "run_by_action" in path.read_text(encoding="utf-8"))
 NEEDED = {"fleet_outcome": {"fleet": {}}}
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIONS if name != "device_facts"])
+@pytest.mark.parametrize("name", BY_ACTION)
 def test_the_way_out_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with patch_module_args(NEEDED.get(name, {})), pytest.raises(SystemExit) as ended:
         runpy.run_module(f"{PLUGINS}.modules.{name}", run_name="__main__", alter_sys=True)

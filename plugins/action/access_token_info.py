@@ -1,0 +1,15 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at the token in use and at others: the module of the same name, on the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.meshfleet.particle.plugins.modules.access_token_info import SPEC, access_token_info
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ModuleAction
+
+
+class ActionModule(ModuleAction):
+    """The work of the module, without a process of its own."""
+
+    SPEC = SPEC
+    MODULE = access_token_info

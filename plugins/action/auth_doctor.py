@@ -1,0 +1,15 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Examine a login step by step: the module of the same name, on the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.meshfleet.particle.plugins.modules.auth_doctor import SPEC, auth_doctor
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ModuleAction
+
+
+class ActionModule(ModuleAction):
+    """The work of the module, without a process of its own."""
+
+    SPEC = SPEC
+    MODULE = auth_doctor
