@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
@@ -31,6 +32,11 @@ LEDGER_ROWS = (
     {"name": "mesh", "scope": "Device", "direction": "Downstream"},
     {"name": "mesh-status", "scope": "Device", "direction": "Upstream"},
 )
+
+
+def target_of(http: Http, product: Product | None) -> Target:
+    """Where a test reads and writes; warnings are ignored."""
+    return Target(http, product, lambda warning: None)
 
 
 def device_id(number: int) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
@@ -138,7 +139,7 @@ def add_mesh_states(
             reporting.setdefault(products[device], {})[device] = membership
     for product, wanted in reporting.items():
         try:
-            states = ledger.verify(http, product, wanted, warn, reports)
+            states = ledger.verify(Target(http, product, warn), wanted, reports)
         except ParticleError as error:
             if error.code in _NOT_ALLOWED:
                 warn(f"What has become of the members of networks is left open. {error.message} {error.hint}")

@@ -21,13 +21,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import create_group, list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
-    Product,
     change_group_of_devices,
     import_devices,
     remove_product_device,
     unclaim_product_device,
     update_product_device,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
     ends_the_run,
@@ -43,7 +43,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, turn_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import for_cloud
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -97,8 +96,7 @@ class Applied:
 
 
 def apply_plan(
-    http: Http,
-    product: Product | None,
+    target: Target,
     plan: Plan,
     mesh: Writer,
     max_failures: int | None = None,
@@ -110,7 +108,7 @@ def apply_plan(
     :param max_failures: how many devices may fail before no more is begun; ``None``: all of them.
     :param report: told at the start, and whenever a device is done or fails.
     """
-    run = _Run(http, product, mesh, max_failures, report)
+    run = _Run(target, mesh, max_failures, report)
     changing = run.set_up(plan)
     run.import_into_product([device for device in changing if device.imports and not device.claims], None)
     run.import_into_product([device for device in changing if device.claims], plan.claim_user)
@@ -122,15 +120,13 @@ def apply_plan(
 
 
 class _Run:
-    def __init__(
-        self, http: Http, product: Product | None, mesh: Writer, max_failures: int | None, report: Report
-    ) -> None:
-        self._http = http
+    def __init__(self, target: Target, mesh: Writer, max_failures: int | None, report: Report) -> None:
+        self._target = target
+        self._http = target.http
         self._max_failures = max_failures
         self._report = report
         self._total = 0
         self._failures = 0
-        self._product = product
         self._mesh = mesh
         self._lock = threading.Lock()
         self._left: set[str] = set()
@@ -157,7 +153,7 @@ class _Run:
             if self.applied.stopped is not None or (shared.members and shared.members <= refused):
                 continue
             try:
-                self._mesh.apply(self._http, self._product, shared.write)
+                self._mesh.apply(self._target, shared.write)
                 self.applied.wrote = True
             except ParticleError as error:
                 without |= shared.members
@@ -177,13 +173,13 @@ class _Run:
                 self.applied.held |= shared.members & self.applied.done
                 self.applied.done -= shared.members
                 continue
-            write = functools.partial(self._mesh.apply, self._http, self._product, shared.write)
+            write = functools.partial(self._mesh.apply, self._target, shared.write)
             if not self._try(sorted(shared.members), write):
                 self.applied.done -= shared.members
 
     def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
         """Import; whoever is in the product already and is to be claimed is imported once more, for the claim."""
-        if self._product is None:
+        if self._target.product is None:
             return
         keys_of = {device.id: device.key for device in devices}
         called = {key.lower(): device for device, key in keys_of.items()}
@@ -191,9 +187,9 @@ class _Run:
         def send(chunk: Sequence[str]) -> bool:
             # Only these need no id: what stands on a label is taken as it is.
             keys = [keys_of[device] for device in chunk]
-            left_out = import_devices(self._http, self._in_product.id, keys, claim_user)
+            left_out = import_devices(self._http, self._target.in_product.id, keys, claim_user)
             for key, fate in left_out.items():
-                self._fail([called.get(key.lower(), key)], import_error(key, fate, self._in_product))
+                self._fail([called.get(key.lower(), key)], import_error(key, fate, self._target.in_product))
             return len(left_out) < len(keys)
 
         ids = list(keys_of)
@@ -214,10 +210,10 @@ class _Run:
 
     def _create_group(self, group: str) -> None:
         try:
-            create_group(self._http, self._in_product.id, group)
+            create_group(self._http, self._target.in_product.id, group)
         except ParticleError as error:
             # Another run beside this one may have been faster (endpoints.yml: group_create, errors).
-            if error.status not in (400, 409) or group not in list_groups(self._http, self._in_product.id):
+            if error.status not in (400, 409) or group not in list_groups(self._http, self._target.in_product.id):
                 raise
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
@@ -240,7 +236,7 @@ class _Run:
             in_parallel(change_group, calls.items(), self._http.workers)
 
     def _send_groups(self, change: str, group: str, devices: Sequence[str]) -> bool:
-        change_group_of_devices(self._http, self._in_product.id, group, change, devices)
+        change_group_of_devices(self._http, self._target.in_product.id, group, change, devices)
         return True
 
     def _lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
@@ -277,33 +273,27 @@ class _Run:
 
     def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
         """The device's own writes, in their order; each stands on the one before it."""
-        at_home = self._product is None
+        at_home = self._target.product is None
         if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
         body = for_cloud(device.fields)
         if body and not at_home:
-            yield lambda: update_product_device(self._http, self._in_product.id, device.id, body)
+            yield lambda: update_product_device(self._http, self._target.in_product.id, device.id, body)
         for name, value in body.items() if at_home else ():
             yield functools.partial(update_account_device, self._http, device.id, name, value)
         for mesh_write in device.mesh.writes if device.mesh is not None else ():
-            yield functools.partial(self._mesh.apply, self._http, self._product, mesh_write)
+            yield functools.partial(self._mesh.apply, self._target, mesh_write)
         if device.unclaims and at_home:
             yield lambda: unclaim_device(self._http, device.id)
         elif device.unclaims:
-            yield lambda: unclaim_product_device(self._http, self._in_product.id, device.id)
+            yield lambda: unclaim_product_device(self._http, self._target.in_product.id, device.id)
         if device.removes:
-            yield lambda: remove_product_device(self._http, self._in_product.id, device.id)
+            yield lambda: remove_product_device(self._http, self._target.in_product.id, device.id)
 
     # --- how each of them fails ---
 
     def _alive(self, devices: Iterable[DevicePlan]) -> list[DevicePlan]:
         return [device for device in devices if device.id not in self._left]
-
-    @property
-    def _in_product(self) -> Product:
-        if self._product is None:
-            raise ParticleError("internal", "A write that needs a product was planned without one.")
-        return self._product
 
     def _halving(
         self,

@@ -9,14 +9,13 @@ anywhere needs no more. One that runs on newer ones only, or that nobody runs, m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import NETWORKS, Board
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import (
@@ -49,13 +48,14 @@ def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) ->
     return locks
 
 
-def refuse_to_leave_a_mesh(http: Http, product: Product, locks: Mapping[str, int], warn: Callable[[str], None]) -> None:
+def refuse_to_leave_a_mesh(target: Target, locks: Mapping[str, int]) -> None:
     """Look on which Device OS the versions run, by the list of the product's devices.
 
     :param locks: versions by what the devices are called that are in a mesh.
     :raises ParticleError: ``conflict``, naming the devices that would leave their mesh, or of which nobody can tell.
     """
-    rows = rows_by_id(http, product, warn, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
+    product = target.in_product
+    rows = rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
     own = [
         row for row in rows if str(row.get(FIRMWARE_PRODUCT) or product.id) == product.id
     ]  # numbers of others mean other things

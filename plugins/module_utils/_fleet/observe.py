@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
-    Product,
     get_product_device,
     list_product_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import ids_in
@@ -41,22 +41,22 @@ _KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *
 _UNSAID: dict[str, Any] = dict.fromkeys((CLOUD_NAMES[name] for name in FOR_PRODUCTS_ONLY), None)
 
 
-def observe_account(http: Http, manifest: Manifest) -> Observed:
+def observe_account(target: Target, manifest: Manifest) -> Observed:
     """The declared devices among those that the account has claimed; one request."""
-    rows = list_account_devices(http).rows
+    rows = list_account_devices(target.http).rows
     ids = ids_in(rows, manifest.devices)
     return Observed(_declared(rows, manifest.devices, ids), ids=ids)
 
 
-def observe_product(http: Http, product: Product, manifest: Manifest, warn: Callable[[str], None]) -> Observed:
+def observe_product(target: Target, manifest: Manifest) -> Observed:
     """The declared devices that are in the product; one request for each hundred of the product, or one for one device.
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
-    rows = rows_by_id(http, product, warn, _filter_for(manifest.devices), keep=_KEPT)
+    rows = rows_by_id(target, _filter_for(manifest.devices), keep=_KEPT)
     # A quarantined device is not in the product yet; to import it is to approve it.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
-    ids = _ids(http, product, members, manifest.devices, warn)
+    ids = _ids(target, members, manifest.devices)
     declared = {
         ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
         for record in manifest.devices
@@ -64,23 +64,21 @@ def observe_product(http: Http, product: Product, manifest: Manifest, warn: Call
     members = {device: row for device, row in members.items() if device in declared}
     if not manifest.absent:
         silent = [device for device, row in members.items() if _wanted_of(declared[device]) - set(row)]
-        members |= _read_singly(http, product, silent, members, warn)
+        members |= _read_singly(target, silent, members)
     uses_groups = not manifest.absent and any(map(_uses_groups, manifest.devices))
     claims = (False,) if manifest.absent else (True, False)
     return Observed(
         _declared(members.values(), manifest.devices, ids),
-        _groups(http, product) if uses_groups else frozenset(),
+        _groups(target) if uses_groups else frozenset(),
         ids,
-        _account(http) if any(record.claimed in claims for record in manifest.devices) else None,
+        _account(target.http) if any(record.claimed in claims for record in manifest.devices) else None,
     )
 
 
 def _ids(
-    http: Http,
-    product: Product,
+    target: Target,
     rows: Mapping[str, dict[str, Any]],
     records: Sequence[DeviceRecord],
-    warn: Callable[[str], None],
 ) -> dict[Identifier, str]:
     """The ids of devices that are declared by something else, as far as they are in the product."""
     ids = ids_in(rows.values(), records)
@@ -92,20 +90,19 @@ def _ids(
         for device, row in rows.items()
         if row.get("cellular") is not False and any(kind not in row for kind in missing)
     ]
-    return {**ids, **ids_in(_read_singly(http, product, bare, rows, warn).values(), records)}
+    return {**ids, **ids_in(_read_singly(target, bare, rows).values(), records)}
 
 
 def _read_singly(
-    http: Http,
-    product: Product,
+    target: Target,
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
-    warn: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
     """What the list says of ``devices`` and, beside it, what only a single read tells."""
     if not devices:
         return {}
-    warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
+    http, product = target.http, target.in_product
+    target.warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
     single = in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
     # What the list says stands, also when the single answer holds nothing.
     # Where both are silent about it, there is no lock and no mark.
@@ -128,9 +125,7 @@ def _filter_for(records: Sequence[DeviceRecord]) -> dict[str, str]:
 
 
 def rows_by_id(
-    http: Http,
-    product: Product,
-    warn: Callable[[str], None],
+    target: Target,
     only: Mapping[str, str] | None = None,
     *,
     keep: Set[str],
@@ -142,13 +137,16 @@ def rows_by_id(
     :param only: filters of the list by their names there.
     :param keep: the keys of a row that are wanted, ``id`` among them.
     """
+    http, product = target.http, target.in_product
     listing = list_product_devices(http, product.id, only, closely=True, keep=keep)
     rows = listing.rows
     if not listing.complete:
         again = list_product_devices(http, product.id, only, closely=True, keep=keep)
         rows = again.rows
         if not again.complete:
-            warn("The list of devices changed while it was read, twice: what both readings show is taken together.")
+            target.warn(
+                "The list of devices changed while it was read, twice: what both readings show is taken together."
+            )
             rows = (*listing.rows, *again.rows)
     return {str(row.get("id")): row for row in rows}
 
@@ -163,9 +161,9 @@ def _uses_groups(record: DeviceRecord) -> bool:
     return record.groups is not None or record.speaks_of_mesh
 
 
-def _groups(http: Http, product: Product) -> frozenset[str]:
+def _groups(target: Target) -> frozenset[str]:
     try:
-        return list_groups(http, product.id)
+        return list_groups(target.http, target.in_product.id)
     except ParticleError as error:
         if error.status != 404:
             raise

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
@@ -102,8 +103,9 @@ def reconcile(
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
-    fleet = _Fleet(http, manifest, warn, _Bounds(max_failures, max_removals, confirm), ledgers)
-    with hold(fleet.product_id):
+    product = get_product(http, manifest.product) if manifest.product is not None else None
+    fleet = _Fleet(Target(http, product, warn), manifest, _Bounds(max_failures, max_removals, confirm), ledgers)
+    with hold(product.id if product else None):
         plan = fleet.plan()
         applied, states = Applied() if check_mode else fleet.apply(plan, report), dict[str, str]()
         # A dry run that finds nothing to write can look at the members, and has nothing to wait for.
@@ -200,10 +202,8 @@ def _refusals(plan: Plan) -> dict[str, ParticleError]:
 class _Fleet:
     """One cloud and one product, with the three steps of a run."""
 
-    def __init__(
-        self, http: Http, manifest: Manifest, warn: Callable[[str], None], bounds: _Bounds, ledgers: Ledgers
-    ) -> None:
-        self._http = http
+    def __init__(self, target: Target, manifest: Manifest, bounds: _Bounds, ledgers: Ledgers) -> None:
+        self._target = target
         self._bounds = bounds
         self._ledgers = ledgers
         self.manifest = manifest
@@ -211,16 +211,8 @@ class _Fleet:
         self._observed = Observed({})
         self._labels_told = False
         """Whether the cloud has told by now what it ever will of devices that are declared by their label."""
-        self._warn = warn
         self.mesh_warnings: tuple[str, ...] = ()
         """What is to be said of the networks as they were last looked at: of those that came in this run, too."""
-        self._product: Product | None = None
-        if manifest.product is not None:
-            self._product = get_product(http, manifest.product)
-
-    @property
-    def product_id(self) -> str | None:
-        return self._product.id if self._product else None
 
     def plan(self) -> Plan:
         """Observe all devices and plan them. :raises ParticleError: for what cannot be, or needs to be confirmed."""
@@ -232,8 +224,8 @@ class _Fleet:
         plan = make_plan(self.manifest, self._observed, mesh)
         _refuse_many_removals(plan, self._bounds, len(self.manifest.devices))
         locks = locks_of_mesh_members(plan, self.manifest, self._observed)
-        if locks and self._product is not None and not self._bounds.confirm:
-            refuse_to_leave_a_mesh(self._http, self._product, locks, self._warn)
+        if locks and self._target.product is not None and not self._bounds.confirm:
+            refuse_to_leave_a_mesh(self._target, locks)
         return plan
 
     def _plan_again(self, devices: Set[str]) -> Plan:
@@ -250,9 +242,9 @@ class _Fleet:
         return plan
 
     def _observe(self, manifest: Manifest) -> Observed:
-        if self._product is None:
-            return observe_account(self._http, manifest)
-        return observe_product(self._http, self._product, manifest, self._warn)
+        if self._target.product is None:
+            return observe_account(self._target, manifest)
+        return observe_product(self._target, manifest)
 
     def _take_in_members_of_absent(self) -> None:
         """Who is in a network that is to be dissolved leaves it, also when nothing is said of the device."""
@@ -260,7 +252,7 @@ class _Fleet:
         if not any(network.absent for network in networks.values()):
             return
         boards = {device: found.board for device, found in self._observed.devices.items()}
-        leaving = backends.members_of_absent(self._http, self._product, networks, boards, self._warn, self._ledgers)
+        leaving = backends.members_of_absent(self._target, networks, boards, self._ledgers)
         known = {record.id for record in self.manifest.devices}
         records = tuple(
             replace(record, leaves_mesh=True) if record.id in leaving and not record.speaks_of_mesh else record
@@ -282,9 +274,9 @@ class _Fleet:
             unknown = {record.id for record in self.manifest.devices if not record.identified}
             networks = {name: network.without(unknown) for name, network in networks.items()}
         groups_of = {device: found.groups for device, found in observed.devices.items()}
-        unseen = Board(self._product.platform_id if self._product else None)
+        unseen = Board(self._target.product.platform_id if self._target.product else None)
         boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
-        mesh = backends.plan(self._http, self._product, networks, wanted, groups_of, boards, self._warn, self._ledgers)
+        mesh = backends.plan(self._target, networks, wanted, groups_of, boards, self._ledgers)
         self.mesh_warnings = mesh.warnings
         return mesh
 
@@ -323,7 +315,9 @@ class _Fleet:
             record.id for record in self.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
         }
         # By what the manifest calls them: some have learnt their id only since they were planned.
-        newcomers = {device.key for device in plan.devices if device.imports or (device.claims and not self._product)}
+        newcomers = {
+            device.key for device in plan.devices if device.imports or (device.claims and not self._target.product)
+        }
         return {record.id for record in self.manifest.devices if record.key in newcomers} & to_be_without
 
     def _carry_out(self, plan: Plan, report: Report, applied: Applied) -> None:
@@ -335,7 +329,7 @@ class _Fleet:
             plan = self._identify(plan, applied)
             self._stop_at_too_many(applied)
         if applied.stopped is None:
-            applied.add(apply_plan(self._http, self._product, plan, backends, self._failures_left(applied), report))
+            applied.add(apply_plan(self._target, plan, backends, self._failures_left(applied), report))
 
     def _failures_left(self, applied: Applied) -> int | None:
         most = self._bounds.max_failures
@@ -352,11 +346,10 @@ class _Fleet:
         keys = {device.key for device in plan.devices}
         self._labels_told = True
         try:
-            if self._product is not None:
+            if self._target.product is not None:
                 imports = tuple(only_imported(device) for device in plan.devices if device.imports)
                 first = apply_plan(
-                    self._http,
-                    self._product,
+                    self._target,
                     replace(plan, create_groups=(), setup=(), teardown=(), devices=imports),
                     backends,
                     self._failures_left(applied),
@@ -369,7 +362,7 @@ class _Fleet:
                 _note_imported([device for device in plan.devices if device.key in keys], imports, applied)
             else:
                 unknown = {device.id for device in plan.devices if not device.identified and device.claims}
-                found = look_up(self._http, [record for record in self.manifest.devices if record.id in unknown])
+                found = look_up(self._target.http, [record for record in self.manifest.devices if record.id in unknown])
                 applied.errors.update(found.errors)
                 applied.waiting.update(found.waiting)
                 self.manifest = resolved(self.manifest, found.ids)
@@ -411,7 +404,7 @@ class _Fleet:
         end = clock() + timeout
         while True:
             declared = self.manifest.networks
-            states = backends.verify(self._http, self._product, declared, wanted, self._warn, self._ledgers)
+            states = backends.verify(self._target, declared, wanted, self._ledgers)
             left = end - clock()
             if left <= 0 or all(state == JOINED for state in states.values()):
                 return states

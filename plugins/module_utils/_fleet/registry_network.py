@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_registry import find_network, list_members
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_in_doubt
@@ -83,13 +84,14 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
     :returns: the documented result of ``network``, failed when a device failed or the network could not be read.
     :raises ParticleError: before the first write; ``unsupported`` where the cloud has no registry.
     """
-    plan = _plan(http, wanted, warn)
+    target = Target(http, None, warn)
+    plan = _plan(target, wanted)
     applied = Applied()
     if not check_mode:
-        applied = apply_plan(http, None, plan, backends)
+        applied = apply_plan(target, plan, backends)
         doubtful = {device for device, error in applied.errors.items() if is_in_doubt(error)}
         if doubtful and applied.stopped is None:
-            _settle(http, wanted, doubtful, applied, warn)
+            _settle(target, wanted, doubtful, applied)
     outcomes = [_outcome(device, applied, check_mode=check_mode) for device in plan.devices]
     found: dict[str, Any] | None = None
     unread: ParticleError | None = None
@@ -110,14 +112,14 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
     }
 
 
-def _plan(http: Http, wanted: Declared, warn: Callable[[str], None]) -> Plan:
-    network = wanted.network
+def _plan(target: Target, wanted: Declared) -> Plan:
+    http, network = target.http, wanted.network
     belongs: dict[str, Membership | None] = {}
     if wanted.exact and (there := registry.listed_by_name(http, network.name)):
         belongs |= {str(row.get("id")): None for row in list_members(http, str(there["id"]), network.name)}
     belongs |= wanted.members
     boards = _boards(http, belongs) if belongs else {}
-    mesh = backends.plan(http, None, {network.name: network}, belongs, {}, boards, warn)
+    mesh = backends.plan(target, {network.name: network}, belongs, {}, boards)
     backends.refuse_what_cannot_be(mesh)
     devices = tuple(
         DevicePlan(device, member.changes, mesh=member) for device in belongs if (member := mesh.members.get(device))
@@ -142,19 +144,19 @@ def _boards(http: Http, devices: Mapping[str, object]) -> dict[str, Board]:
     return {device: board_of(rows[device]) for device in devices}
 
 
-def _settle(http: Http, wanted: Declared, doubtful: set[str], applied: Applied, warn: Callable[[str], None]) -> None:
+def _settle(target: Target, wanted: Declared, doubtful: set[str], applied: Applied) -> None:
     """Whether a write took effect is observed, not guessed; what did not is written once more."""
     for device in doubtful:
         del applied.errors[device]
     try:
-        again = _plan(http, wanted, warn)
+        again = _plan(target, wanted)
     except ParticleError as error:
         applied.stopped = error
         return
     settled = doubtful - {device.id for device in again.devices if device.changed}
     applied.done |= settled
     applied.wrote |= bool(settled)
-    applied.add(apply_plan(http, None, again, backends))
+    applied.add(apply_plan(target, again, backends))
 
 
 def _outcome(device: DevicePlan, applied: Applied, *, check_mode: bool) -> Outcome:

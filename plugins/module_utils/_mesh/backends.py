@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     LEDGER,
@@ -62,11 +62,9 @@ class Routed:
 
 
 def members_of_absent(
-    http: Http,
-    product: Product | None,
+    target: Target,
     declared: Mapping[str, Network],
     boards: Mapping[str, Board],
-    warn: Callable[[str], None],
     ledgers: Ledgers = USUAL_LEDGERS,
 ) -> frozenset[str]:
     """The devices that are in networks which are to be dissolved, whether anything is declared of them or not.
@@ -77,19 +75,17 @@ def members_of_absent(
     seats = {device: seat_of(board.network) for device, board in boards.items()}
     found = {device for device, seat in seats.items() if seat and absent.get(seat.membership.network) == NETWORKS}
     ledgered = {name for name, backend in absent.items() if backend == LEDGER}
-    if ledgered and product is not None:
-        found |= ledger.members_of(http, product, ledgered, warn, ledgers.orders)
+    if ledgered and target.product is not None:
+        found |= ledger.members_of(target, ledgered, ledgers.orders)
     return frozenset(found)
 
 
 def plan(
-    http: Http,
-    product: Product | None,
+    target: Target,
     declared: Mapping[str, Network],
     wanted: Mapping[str, Membership | None],
     groups_of: Mapping[str, frozenset[str]],
     boards: Mapping[str, Board],
-    warn: Callable[[str], None],
     ledgers: Ledgers = USUAL_LEDGERS,
 ) -> MeshPlan:
     """Look at what is there, and plan what differs from what is declared.
@@ -101,14 +97,14 @@ def plan(
     plans: dict[str, MeshPlan] = {}
     for name, kind in _KINDS.items():
         own = {network.name: network for network in declared.values() if network.backend == name}
-        mine = dict(_share(name, kind, product, own, wanted, groups_of, boards))
+        mine = dict(_share(name, kind, target.product, own, wanted, groups_of, boards))
         if not mine and not any(network.absent for network in own.values()):
             continue
         used = {to.network for to in mine.values() if to is not None}
         looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
         try:
             of_mine = {device: boards.get(device, Board()) for device in mine}
-            seen = kind.backend.observe(http, product, looked_at, of_mine, warn, ledgers)
+            seen = kind.backend.observe(target, looked_at, of_mine, ledgers)
         except ParticleError as error:
             shown = [d for d in mine if kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
             if looked_at or error.code not in _NOT_OURS:
@@ -118,7 +114,7 @@ def plan(
             if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
                 raise
             if shown:
-                warn(f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}")
+                target.warn(f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}")
             continue
         plans[name] = kind.backend.plan(looked_at, mine, groups_of, seen)
     to = {device: _marked(declared[seat.network].backend, seat) if seat else None for device, seat in wanted.items()}
@@ -238,17 +234,15 @@ def refuse_what_cannot_be(plan: MeshPlan) -> None:
     raise ParticleError("conflict", message, hint="Correct what is named and run again; nothing was written.")
 
 
-def apply(http: Http, product: Product | None, write: Routed) -> None:
+def apply(target: Target, write: Routed) -> None:
     """Carry out one write of a plan."""
-    _KINDS[write.kind].backend.apply(http, product, write.write)
+    _KINDS[write.kind].backend.apply(target, write.write)
 
 
 def verify(
-    http: Http,
-    product: Product | None,
+    target: Target,
     declared: Mapping[str, Network],
     wanted: Mapping[str, Membership],
-    warn: Callable[[str], None],
     ledgers: Ledgers = USUAL_LEDGERS,
 ) -> dict[str, str]:
     """What has become of each of ``wanted``, by one list for each backend in use."""
@@ -256,5 +250,5 @@ def verify(
     for name, kind in _KINDS.items():
         mine = {device: to for device, to in wanted.items() if declared[to.network].backend == name}
         if mine:
-            states |= kind.backend.verify(http, product, mine, warn, ledgers.reports)
+            states |= kind.backend.verify(target, mine, ledgers.reports)
     return states

@@ -8,15 +8,14 @@ A backend is one file with four functions: :meth:`Backend.observe`, ``plan``, :m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 if TYPE_CHECKING:  # what is pure stands on these types and must not bring in what talks to a cloud
-    from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-    from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+    from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 
 LEDGER = "ledger"
 NETWORKS = "networks"
@@ -173,8 +172,8 @@ class MeshPlan:
 class Writer(Protocol):
     """What carries out the writes of a plan."""
 
-    def apply(self, http: Http, product: Product | None, write: Any) -> None:
-        """Carry out one write of a plan. ``product`` is ``None`` for the account's own devices."""
+    def apply(self, target: Target, write: Any) -> None:
+        """Carry out one write of a plan."""
 
 
 class Backend(Writer, Protocol):
@@ -182,11 +181,9 @@ class Backend(Writer, Protocol):
 
     def observe(
         self,
-        http: Http,
-        product: Product | None,
+        target: Target,
         networks: Mapping[str, Network],
         boards: Mapping[str, Board],
-        warn: Callable[[str], None],
         ledgers: Ledgers = USUAL_LEDGERS,
     ) -> Any:
         """Read what is there for ``networks`` and for the devices of ``boards``.
@@ -210,10 +207,8 @@ class Backend(Writer, Protocol):
 
     def verify(
         self,
-        http: Http,
-        product: Product | None,
+        target: Target,
         wanted: Mapping[str, Membership],
-        warn: Callable[[str], None],
         reports: str = USUAL_LEDGERS.reports,
     ) -> Mapping[str, str]:
         """What has become of each of ``wanted``, by one list: ``joined``, ``pending``, ``lost``, ``wrong_network``."""

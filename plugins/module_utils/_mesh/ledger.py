@@ -9,7 +9,7 @@ ledger ``mesh-status``. Both may be called otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -22,11 +22,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     list_ledgers,
     set_instance,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -116,17 +116,14 @@ Write: TypeAlias = "CreateLedger | SetOrders | RemoveOrders | RemoveGroup"
 
 
 def observe(
-    http: Http,
-    product: Product | None,
+    target: Target,
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
-    warn: Callable[[str], None],
     ledgers: Ledgers = USUAL_LEDGERS,
 ) -> Observed:
     """Read the ledgers and, where they exist, the instances. Instances of other products' devices are ignored."""
-    owner = _needed(product)
     try:
-        definitions = list_ledgers(http, owner.org).rows
+        definitions = list_ledgers(target.http, target.in_product.org).rows
     except ParticleError as error:
         if error.status != 404:
             raise
@@ -139,31 +136,23 @@ def observe(
         return Observed(frozenset(present), {}, boards, ledgers)
     # Gateways that are declared elsewhere know the parameters of their network.
     known = boards.keys() | {gateway for network in networks.values() for gateway in network.gateways}
-    orders = _read_instances(http, owner, ledgers.orders, known, warn)
+    orders = _read_instances(target, ledgers.orders, known)
     return Observed(frozenset(present), orders, boards, ledgers)
 
 
-def _needed(product: Product | None) -> Product:
-    if product is None:
-        raise ParticleError("internal", "A network of backend ledger was planned without a product.")
-    return product
-
-
-def members_of(
-    http: Http, product: Product, networks: Set[str], warn: Callable[[str], None], ledger: str
-) -> frozenset[str]:
+def members_of(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
     """All devices of the product that are in one of ``networks``, by their groups or by what ``ledger`` orders them.
 
     A run that was killed may have left one without the other. One request for each hundred devices and instances.
     """
     groups_of = {
         str(row.get("id")): frozenset(texts_of(row.get("groups")))
-        for row in list_product_devices(http, product.id).rows
+        for row in list_product_devices(target.http, target.in_product.id).rows
     }
     groups = {RESERVED_GROUPS + network for network in networks}
     found = {device for device, has in groups_of.items() if has & groups}
     try:
-        orders = _read_instances(http, product, ledger, groups_of.keys(), warn)
+        orders = _read_instances(target, ledger, groups_of.keys())
     except ParticleError as error:
         if error.status != 404:  # without the ledger nobody was ordered anything
             raise
@@ -172,16 +161,15 @@ def members_of(
     return frozenset(found | ordered)
 
 
-def _read_instances(
-    http: Http, product: Product, ledger: str, devices: Set[str], warn: Callable[[str], None]
-) -> dict[str, Mapping[str, Any]]:
+def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str, Mapping[str, Any]]:
     """The data of the ``devices`` that have an instance."""
-    rows = {_device_of(row): row for row in list_instances(http, product.org, ledger).rows}
+    http, org = target.http, target.in_product.org
+    rows = {_device_of(row): row for row in list_instances(http, org, ledger).rows}
     mine = {device: row for device, row in rows.items() if device in devices}
     bare = [device for device, row in mine.items() if not isinstance(row.get("data"), dict)]
     if bare:
-        warn(f"The cloud lists ledger {ledger} without its data: {len(bare)} devices are read one by one.")
-        read = in_parallel(lambda device: get_instance(http, product.org, ledger, device), bare, http.workers)
+        target.warn(f"The cloud lists ledger {ledger} without its data: {len(bare)} devices are read one by one.")
+        read = in_parallel(lambda device: get_instance(http, org, ledger, device), bare, http.workers)
         mine.update(zip(bare, read, strict=True))
     return {device: data if isinstance(data := row.get("data"), dict) else {} for device, row in mine.items()}
 
@@ -368,33 +356,34 @@ def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str
     return None
 
 
-def apply(http: Http, product: Product | None, write: Write) -> None:
+def apply(target: Target, write: Write) -> None:
     """Carry out one write."""
-    owner = _needed(product)
+    http, org = target.http, target.in_product.org
     if isinstance(write, CreateLedger):
-        _create_ledger(http, owner, write.definition)
+        _create_ledger(target, write.definition)
     elif isinstance(write, SetOrders):
-        set_instance(http, owner.org, write.ledger, write.device, write.data)
+        set_instance(http, org, write.ledger, write.device, write.data)
     elif isinstance(write, RemoveOrders):  # that it is gone already, the fleet learns by another look
-        delete_instance(http, owner.org, write.ledger, write.device)
+        delete_instance(http, org, write.ledger, write.device)
     else:
-        _delete_group(http, owner, write.name)
+        _delete_group(target, write.name)
 
 
-def _create_ledger(http: Http, product: Product, definition: Mapping[str, str]) -> None:
+def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
+    http, org = target.http, target.in_product.org
     try:
-        create_ledger(http, product.org, definition)
+        create_ledger(http, org, definition)
     except ParticleError as error:
         # Another run beside this one may have been faster; what a cloud says of a second one is not established.
         if error.status not in (400, 409):
             raise
-        if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, product.org).rows}:
+        if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, org).rows}:
             raise error from None
 
 
-def _delete_group(http: Http, product: Product, name: str) -> None:
+def _delete_group(target: Target, name: str) -> None:
     try:
-        delete_group(http, product.id, name)
+        delete_group(target.http, target.in_product.id, name)
     except ParticleError as error:
         # Sent twice, because the first answer was lost, it meets what it did itself.
         if error.code != "not_found":
@@ -402,14 +391,12 @@ def _delete_group(http: Http, product: Product, name: str) -> None:
 
 
 def verify(
-    http: Http,
-    product: Product | None,
+    target: Target,
     wanted: Mapping[str, Membership],
-    warn: Callable[[str], None],
     reports: str = USUAL_LEDGERS.reports,
 ) -> Mapping[str, str]:
     """One sweep over what the members report in the ledger of that name."""
-    reported = _read_instances(http, _needed(product), reports, wanted.keys(), warn)
+    reported = _read_instances(target, reports, wanted.keys())
     return {device: _state(reported.get(device), membership) for device, membership in wanted.items()}
 
 

@@ -9,7 +9,7 @@ between the boards. A network comes into being with its first gateway and is con
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -26,7 +26,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_regis
     list_members,
     list_networks,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product, list_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
@@ -131,17 +132,16 @@ Write: TypeAlias = "Dissolve | Leave | Join | SetRole"
 
 
 def observe(
-    http: Http,
-    product: Product | None,
+    target: Target,
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
-    warn: Callable[[str], None],
     ledgers: Ledgers = USUAL_LEDGERS,
 ) -> Observed:
     """Read the networks, and the members of those that are declared.
 
     One request for each hundred networks, one or two for each declared one, one more for each hundred of its members.
     """
+    http = target.http
     rows = {str(row.get("name")): row for row in listed(http, networks)}
     unlisted = [name for name in networks if name not in rows]
     # The list may leave out what waits for its gateway.
@@ -304,8 +304,9 @@ def _plan_member(
     return MemberPlan(writes=(SetRole(device, handle, membership.role),), changes=changes, before=before)
 
 
-def apply(http: Http, product: Product | None, write: Write) -> None:
+def apply(target: Target, write: Write) -> None:
     """Carry out one write."""
+    http = target.http
     if isinstance(write, Dissolve):
         _dissolve(http, write)
     elif isinstance(write, Leave):
@@ -365,13 +366,12 @@ def _found(http: Http, write: Join) -> bool:
 
 
 def verify(
-    http: Http,
-    product: Product | None,
+    target: Target,
     wanted: Mapping[str, Membership],
-    warn: Callable[[str], None],
     reports: str = USUAL_LEDGERS.reports,
 ) -> Mapping[str, str]:
     """One sweep over the list of devices, each of which comes with the registry's note of its network."""
+    http, product = target.http, target.product
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)
     rows = {str(row.get("id")): row for row in listing.rows}
     return {device: state_of(rows.get(device, {}), membership) for device, membership in wanted.items()}

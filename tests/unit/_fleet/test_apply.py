@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, OURS, RecordingHttp, client, device_id, grouped
+from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, OURS, RecordingHttp, client, device_id, grouped, target_of
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
@@ -39,7 +39,7 @@ def renamed(device: str, **more: Any) -> DevicePlan:
 
 def apply(http: RecordingHttp, *devices: DevicePlan, product: Product | None = OURS, **more: Any) -> Applied:
     plan = Plan(more.get("create_groups", ()), more.get("setup", ()), devices, {})
-    return apply_plan(http, product, plan, ledger)
+    return apply_plan(target_of(http, product), plan, ledger)
 
 
 def put_answers(cloud: ScriptedCloud, answers: Mapping[str, Mapping[str, Any]]) -> None:
@@ -83,7 +83,7 @@ class TestDevices:
         put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 403, "json": DENIED}, THREE: {}})
         reports: list[tuple[int, int, int]] = []
         plan = Plan((), (), (*map(renamed, (ONE, TWO, THREE)), DevicePlan(IDS[3], {})), {})
-        apply_plan(http, OURS, plan, ledger, report=lambda *counts: reports.append(counts))
+        apply_plan(target_of(http, OURS), plan, ledger, report=lambda *counts: reports.append(counts))
         assert reports == [(0, 0, 3), (1, 0, 3), (1, 1, 3), (2, 1, 3)]
 
     def test_what_is_in_doubt_is_not_reported_as_failed(
@@ -92,7 +92,7 @@ class TestDevices:
         scripted_cloud.answer("POST", "/v1/devices", 500, body="oops", repeat=True)
         reports: list[tuple[int, int, int]] = []
         plan = Plan((), (), (DevicePlan(ONE, {"claimed": (None, True)}, claims=True),), {})
-        applied = apply_plan(http, None, plan, ledger, report=lambda *counts: reports.append(counts))
+        applied = apply_plan(target_of(http, None), plan, ledger, report=lambda *counts: reports.append(counts))
         assert codes(applied) == {ONE: "ambiguous_write"}
         assert reports[-1] == (0, 0, 1)
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from fleet_cloud import OURS, device_id, grouped
+from fleet_cloud import OURS, device_id, grouped, target_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, larges
 
     with closing(Refusing(Connection("http://cloud.invalid"), workers=1)) as http:
         changing = tuple(grouped(device, "north") for device in devices)
-        applied = apply_plan(http, OURS, Plan((), (), changing, {}), ledger)
+        applied = apply_plan(target_of(http, OURS), Plan((), (), changing, {}), ledger)
     return applied, len(sent)
 
 

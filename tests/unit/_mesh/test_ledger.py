@@ -9,9 +9,21 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from fleet_cloud import DEVICES, INSTANCES, LEDGER_ROWS, OURS, REPORTS, RecordingHttp, client, device_id, instance
+from fleet_cloud import (
+    DEVICES,
+    INSTANCES,
+    LEDGER_ROWS,
+    OURS,
+    REPORTS,
+    RecordingHttp,
+    client,
+    device_id,
+    instance,
+    target_of,
+)
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -45,7 +57,7 @@ def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tupl
     """What is seen of the devices, and the warnings."""
     warnings: list[str] = []
     boards = dict.fromkeys(devices, Board(13))
-    return ledger.observe(http, product, {"barn": BARN}, boards, warnings.append), warnings
+    return ledger.observe(Target(http, product, warnings.append), {"barn": BARN}, boards), warnings
 
 
 class TestObserving:
@@ -162,7 +174,7 @@ class TestObserving:
         scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": ONE}, {"id": TWO}]})
         rows = [instance(ONE, {"network": ["barn"]}), instance(TWO, {"network": "barn"})]
         scripted_cloud.answer("GET", INSTANCES, json={"instances": rows})
-        assert ledger.members_of(http, OURS, {"barn"}, list[str]().append, "mesh") == {TWO}
+        assert ledger.members_of(target_of(http, OURS), {"barn"}, "mesh") == {TWO}
 
 
 class TestAnOrganisation:
@@ -178,9 +190,9 @@ class TestAnOrganisation:
         scripted_cloud.answer("DELETE", f"{base}/mesh/instances/{TWO}", 204)
 
         seen, _unused = observe(http, ONE, product=OF_AN_ORG)
-        ledger.verify(http, OF_AN_ORG, {ONE: NODE}, list[str]().append)
+        ledger.verify(target_of(http, OF_AN_ORG), {ONE: NODE})
         for write in (ledger.CreateLedger(FOR_ORDERS), ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(TWO)):
-            ledger.apply(http, OF_AN_ORG, write)
+            ledger.apply(target_of(http, OF_AN_ORG), write)
 
         assert seen.orders == {ONE: {"role": "node"}}
         assert all(request.path.startswith(base) for request in scripted_cloud.requests)
@@ -408,15 +420,15 @@ class TestTheNamesOfTheLedgers:
         scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
 
         boards = dict.fromkeys((ONE, TWO), Board(13))
-        seen = ledger.observe(http, OURS, {"barn": BARN}, boards, list[str]().append, self.OTHER)
+        seen = ledger.observe(target_of(http, OURS), {"barn": BARN}, boards, self.OTHER)
         found = ledger.plan({"barn": BARN}, {ONE: NODE, TWO: None}, {}, seen)
         assert found.creates == {"ledgers": ("acme-reports",)}
         writes = [shared.write for shared in found.setup]
         writes += [write for member in found.members.values() for write in member.writes]
         for write in writes:
-            ledger.apply(http, OURS, write)
+            ledger.apply(target_of(http, OURS), write)
         assert len(writes) == 3
-        assert ledger.verify(http, OURS, {ONE: NODE}, list[str]().append, self.OTHER.reports) == {ONE: "joined"}
+        assert ledger.verify(target_of(http, OURS), {ONE: NODE}, self.OTHER.reports) == {ONE: "joined"}
 
     @pytest.mark.parametrize("name", ["", "Mesh", "mesh status", "mesh_status", "x" * 33, "mesh/../x", "mesh\n"])
     def test_are_such_as_the_cloud_takes(self, name: str) -> None:
@@ -435,7 +447,7 @@ class TestWriting:
 
     def test_a_ledger_is_created_with_its_kind(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
-        ledger.apply(http, OURS, ledger.CreateLedger(FOR_REPORTS))
+        ledger.apply(target_of(http, OURS), ledger.CreateLedger(FOR_REPORTS))
         (request,) = scripted_cloud.requests
         assert {key: request.json["ledger"][key] for key in ("name", "scope", "direction")} == {
             "name": "mesh-status",
@@ -445,7 +457,7 @@ class TestWriting:
 
     def test_orders_replace_the_whole_instance(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 201, json={})
-        ledger.apply(http, OURS, ledger.SetOrders(TWO, NODE_ORDERS))
+        ledger.apply(target_of(http, OURS), ledger.SetOrders(TWO, NODE_ORDERS))
         (request,) = scripted_cloud.requests
         assert request.json == {"instance": {"data": NODE_ORDERS}}
         assert request.query == {}
@@ -456,7 +468,7 @@ class TestWriting:
         words = {"error": "invalid_request", "error_description": f"too large: {json.dumps(NODE_ORDERS)}"}
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 400, json=words)
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(http, OURS, ledger.SetOrders(TWO, NODE_ORDERS))
+            ledger.apply(target_of(http, OURS), ledger.SetOrders(TWO, NODE_ORDERS))
         assert "hush" not in caught.value.message
 
     def test_orders_that_are_said_to_be_gone_are_left_to_another_look(
@@ -466,7 +478,7 @@ class TestWriting:
         scripted_cloud.answer("DELETE", path, effect="reset")
         scripted_cloud.answer("DELETE", path, 404, json={"ok": False, "error": "Ledger instance not found."})
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(http, OURS, ledger.RemoveOrders(TWO))
+            ledger.apply(target_of(http, OURS), ledger.RemoveOrders(TWO))
         assert (caught.value.code, caught.value.route) == (
             "not_found",
             "DELETE /v1/ledgers/:name/instances/:scopeValue",
@@ -477,7 +489,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("DELETE", f"{INSTANCES}/{TWO}", 403, json={"ok": False, "error": "Permission denied"})
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(http, OURS, ledger.RemoveOrders(TWO))
+            ledger.apply(target_of(http, OURS), ledger.RemoveOrders(TWO))
         assert caught.value.code == "forbidden"
 
 
@@ -506,7 +518,7 @@ class TestReports:
         stranger = instance(THREE, {"network": "barn", "role": "node", "state": "joined"}, "mesh-status")
         rows = [stranger, *([] if report is None else [instance(TWO, report, "mesh-status")])]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
-        assert ledger.verify(http, OURS, {TWO: NODE}, list[str]().append) == {TWO: state}
+        assert ledger.verify(target_of(http, OURS), {TWO: NODE}) == {TWO: state}
 
 
 @pytest.mark.parametrize(
@@ -542,13 +554,13 @@ class TestWordsOfTheCloud:
     ) -> None:
         method = "PUT" if isinstance(write, ledger.SetOrders) else "DELETE"
         scripted_cloud.answer(method, f"{INSTANCES}/{ONE}", status, json=body)
-        assert "hush-1" not in told_by(lambda: ledger.apply(http, OURS, write))
+        assert "hush-1" not in told_by(lambda: ledger.apply(target_of(http, OURS), write))
 
     def test_about_reports_are_kept_back(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
     ) -> None:
         scripted_cloud.answer("GET", REPORTS, status, json=body)
-        assert "hush-1" not in told_by(lambda: ledger.verify(http, OURS, {ONE: NODE}, list[str]().append))
+        assert "hush-1" not in told_by(lambda: ledger.verify(target_of(http, OURS), {ONE: NODE}))
 
 
 def told_by(action: Callable[[], object]) -> str:

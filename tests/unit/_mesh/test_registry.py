@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from fleet_cloud import EXPIRED, RecordingHttp, client, device_id
+from fleet_cloud import EXPIRED, RecordingHttp, client, device_id, target_of
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -49,7 +50,7 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 
 def observe(http: RecordingHttp, declared: Mapping[str, Network], **boards: Board) -> registry.Observed:
     warnings: list[str] = []
-    seen = registry.observe(http, None, declared, boards, warnings.append)
+    seen = registry.observe(Target(http, None, warnings.append), declared, boards)
     assert warnings == []
     return seen
 
@@ -318,7 +319,7 @@ class TestWriting:
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE, **device})
         scripted_cloud.answer("POST", NETWORKS, json={"network": {"id": BARN_ID, "name": "barn"}})
         handle = registry.Handle("barn")
-        registry.apply(http, None, registry.Join(ONE, handle, "gateway"))
+        registry.apply(target_of(http, None), registry.Join(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
         (request,) = scripted_cloud.seen("POST", NETWORKS)
         assert request.json == {"name": "barn", "type": kind, "device_id": ONE, "deviceID": ONE, **more}
@@ -331,7 +332,7 @@ class TestWriting:
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE})
         scripted_cloud.answer("POST", NETWORKS)
         handle = registry.Handle("barn", "large_site")
-        registry.apply(http, None, registry.Join(ONE, handle, "gateway"))
+        registry.apply(target_of(http, None), registry.Join(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
 
     def test_a_second_gateway_finds_the_network_and_becomes_one_of_it(
@@ -339,7 +340,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True}, repeat=True)
-        registry.apply(http, None, registry.Join(TWO, registry.Handle("barn"), "gateway"))
+        registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn"), "gateway"))
         assert [request.json for request in scripted_cloud.seen("PUT", f"{NETWORKS}/{BARN_ID}")] == [
             {"action": "add-device", "device_id": TWO, "deviceID": TWO},
             {"action": "gateway-enable", "device_id": TWO, "deviceID": TWO},
@@ -347,17 +348,17 @@ class TestWriting:
 
     def test_a_node_joins_with_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply(http, None, registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
+        registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
         assert len(scripted_cloud.requests) == 1
 
     def test_a_node_waits_for_a_network(self, http: RecordingHttp) -> None:
         with pytest.raises(ParticleError, match="which is not there yet") as caught:
-            registry.apply(http, None, registry.Join(TWO, registry.Handle("barn"), "node"))
+            registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn"), "node"))
         assert caught.value.code == "conflict"
 
     def test_a_gateway_becomes_a_node(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply(http, None, registry.SetRole(ONE, registry.Handle("barn", None, BARN_ID), "node"))
+        registry.apply(target_of(http, None), registry.SetRole(ONE, registry.Handle("barn", None, BARN_ID), "node"))
         assert scripted_cloud.requests[0].json["action"] == "gateway-disable"
 
     @pytest.mark.parametrize("status", [200, 204])
@@ -365,14 +366,14 @@ class TestWriting:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
         scripted_cloud.answer("DELETE", f"/v1/devices/{ONE}/network", status)
-        registry.apply(http, None, registry.Leave(ONE))
+        registry.apply(target_of(http, None), registry.Leave(ONE))
 
     def test_a_network_that_went_with_a_lost_answer_is_gone(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", effect="reset")
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", 404, json={"ok": False, "error": "Network not found."})
-        registry.apply(http, None, registry.Dissolve(BARN_ID, "barn"))
+        registry.apply(target_of(http, None), registry.Dissolve(BARN_ID, "barn"))
         assert len(scripted_cloud.requests) == 2
 
     def test_a_command_whose_answer_is_lost_is_not_given_twice(
@@ -380,7 +381,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", effect="reset")
         with pytest.raises(ParticleError) as caught:
-            registry.apply(http, None, registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
+            registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
         assert caught.value.code == "ambiguous_write"
         assert len(scripted_cloud.requests) == 1
 
@@ -391,7 +392,7 @@ class TestWriting:
         said = {"ok": False, "errors": ["This device is already part of a mesh network"]}
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", status, json=said)
         with pytest.raises(ParticleError) as caught:
-            registry.apply(http, None, registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
+            registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
         assert caught.value.message.startswith(f"Could not add device {TWO} to mesh network barn: the cloud ")
         assert "already part of a mesh network" in caught.value.message
 
@@ -427,8 +428,8 @@ class TestStates:
             scripted_cloud.answer("GET", "/v1/devices", json=rows)
         else:
             scripted_cloud.answer("GET", "/v1/products/31337/devices", json={"devices": rows})
-        assert registry.verify(http, product, {TWO: IN_BARN}, list[str]().append) == {TWO: state}
+        assert registry.verify(target_of(http, product), {TWO: IN_BARN}) == {TWO: state}
 
     def test_who_is_not_in_the_list_is_not_there_yet(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("GET", "/v1/devices", json=[])
-        assert registry.verify(http, None, {TWO: IN_BARN}, list[str]().append) == {TWO: "pending"}
+        assert registry.verify(target_of(http, None), {TWO: IN_BARN}) == {TWO: "pending"}
