@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import DEVICE, read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
@@ -28,7 +29,7 @@ class ActionModule(ParticleAction):
             record["firmware_version"] = int(record["firmware_version"])
         data = {**{name: given[name] for name in _OF_THE_FLEET if name in given}, "devices": [record]}
         manifest = read_manifest(data, _option, absent=given["state"] == "absent")
-        result = reconcile_for(task, manifest, confirm=given["confirm"])
+        result = reconcile_for(task, manifest, bounds=Bounds(confirm=given["confirm"]))
         outcome, *_unused = result.pop("devices")  # behind it are those who leave a network that is dissolved
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}

@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import one_run
@@ -57,10 +58,12 @@ class ActionModule(ParticleAction):
             result = reconcile_for(
                 task,
                 manifest,
-                max_failures=0 if options["on_error"] == "stop" else options["max_failures"],
-                max_removals=options["max_removals"],
-                confirm=options["confirm"],
-                hold=lambda http, product: self._lock(task, http, product),
+                bounds=Bounds(
+                    0 if options["on_error"] == "stop" else options["max_failures"],
+                    options["max_removals"],
+                    options["confirm"],
+                ),
+                lock=lambda http, product: self._lock(task, http, product),
                 report=report,
             )
         if options["from_inventory"]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
@@ -20,13 +21,13 @@ def reconcile_for(
     task: Task,
     manifest: Manifest,
     *,
-    hold: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
+    lock: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
     **more: Any,
 ) -> dict[str, Any]:
-    """Log in and bring the devices to what ``manifest`` declares, as long as somebody is there to see it.
+    """Log in and bring the devices to what a manifest declares, as long as the controlling process lives.
 
-    :param hold: keeps other runs out; given the conversation and the id of the product.
-    :param more: what :func:`reconcile` takes besides.
+    :param lock: keeps other runs out; takes the client and the id of the product.
+    :param more: further arguments of :func:`reconcile`.
     """
     ledgers = Ledgers(task.options["mesh_ledger"], task.options["mesh_status_ledger"])
     with task.session() as http:
@@ -35,9 +36,9 @@ def reconcile_for(
             http,
             manifest,
             check_mode=task.check_mode,
-            proof=Proof(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict"))),
+            verification=Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict"))),
             warn=task.warn,
-            hold=lambda product: hold(http, product),
+            lock=lambda product: lock(http, product),
             ledgers=ledgers,
             **more,
         )

@@ -17,7 +17,8 @@ import requests
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Usage
@@ -137,7 +138,9 @@ def paced_run(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
         http = WorkingHttp(simulator.url, budget, both)
         http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
         manifest = read_manifest(manifest_for(simulator))
-        result = reconcile(http, manifest, check_mode=False, proof=Proof("read"), warn=_unexpected, clock=both)
+        result = reconcile(
+            http, manifest, check_mode=False, verification=Verification("read", clock=both), warn=_unexpected
+        )
         http.close()
         return PacedRun(result, http.usage, simulator.stats(), [*theirs.moments, *budget.moments])
 

@@ -12,10 +12,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds, RunState, WriteState
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, Ledgers
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
 
@@ -107,18 +110,24 @@ def run(
     verify: str = "read",
     warnings: list[str] | None = None,
     absent: bool = False,
-    **options: Any,
+    ledgers: Ledgers = USUAL_LEDGERS,
+    **bounds: Any,
 ) -> dict[str, Any]:
-    """One run over a manifest, as the module makes it."""
+    """One run over a manifest, as the module makes it; `bounds` are those of `Bounds`."""
     return reconcile(
         http,
         read_manifest(data, absent=absent),
         check_mode=check_mode,
-        proof=Proof(verify, 60),
+        verification=Verification(verify, 60, sleep=lambda seconds: None),
         warn=(warnings if warnings is not None else []).append,
-        sleep=lambda seconds: None,
-        **options,
+        bounds=Bounds(**bounds),
+        ledgers=ledgers,
     )
+
+
+def done(state: RunState) -> set[str]:
+    """The devices all of whose writes were done."""
+    return state.devices(WriteState.DONE)
 
 
 def statuses(result: Mapping[str, Any]) -> dict[str, str]:

@@ -22,7 +22,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventor
     host_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, sources_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out
 from support.declared import as_declared, seen
@@ -106,7 +107,11 @@ class Jobs:
                 tokens.http.authorize(token)
                 first, second = (
                     reconcile(
-                        tokens.http, read_manifest(data), check_mode=False, proof=Proof("read"), warn=lambda text: None
+                        tokens.http,
+                        read_manifest(data),
+                        check_mode=False,
+                        verification=Verification("read"),
+                        warn=lambda text: None,
                     )
                     for _unused in range(2)
                 )

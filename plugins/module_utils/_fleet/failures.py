@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
+
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, RunState, WriteState
 
 ENDS_THE_RUN = REFUSED_LOGIN | {
     "unreachable",
@@ -18,48 +22,49 @@ ENDS_THE_RUN = REFUSED_LOGIN | {
     "token_expired",
     "rate_limited",
 }
-"""Failures that every further request would meet as well; a login is made when a token dies."""
-
+"""Codes of failures that every further request would meet as well. A login is made when a token expires."""
 
 _TOO_LARGE = 413
-
-
 _TOO_LARGE_OR_MIXED = (400, 404)
-"""Answers to a batch that may be due to its size or to one of its devices: halving tells."""
+"""Statuses of a refused batch that may be due to its size or to one of its items: halving tells."""
 
 
 def is_in_doubt(error: ParticleError) -> bool:
-    """Whether what failed may yet be as declared, so that only another look can tell."""
+    """Return whether the write may have taken effect, so that only another look can tell."""
     return is_likely_done(error) or was_repeated_in_vain(error)
 
 
 def was_repeated_in_vain(error: ParticleError) -> bool:
-    """Whether a write has met a success that cannot be read, as often as it was repeated."""
+    """Return whether every attempt at a write was answered by a success that cannot be read."""
     repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
     return repeated and error.code == "bad_response"
 
 
 def is_likely_done(error: ParticleError) -> bool:
-    """Whether it is no failure until another look says so: what is taken out twice is not there the second time."""
+    """Return whether a write counts as done until another look shows otherwise.
+
+    A repeated DELETE may return 403 or 404, because the first one has taken effect.
+    """
     gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
     return gone or error.code == "ambiguous_write"
 
 
 def too_many(count: int, first: ParticleError) -> ParticleError:
+    """Return the error that ends a run in which ``count`` devices have failed, with the first reason."""
     devices = "A device has" if count == 1 else f"{count} devices have"
     message = f"{devices} failed, which is more than this run was to bear. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
 def ends_the_run(error: ParticleError) -> bool:
-    """Whether every further request would fail so, too."""
-    # A login that failed for another reason than a refusal would be made again for each device.
+    """Return whether every further request would fail in the same way."""
+    # A login that failed for another reason than a refusal would be repeated for each device.
     return error.code in ENDS_THE_RUN or error.route == TOKEN_ROUTE
 
 
-def may_concern_some_devices(error: ParticleError) -> bool:
-    """Whether a batch may be refused for its size or for some of its devices, and a part of it be taken."""
-    if error.status == _TOO_LARGE:  # a proxy says it too, by a page that is not from a cloud
+def may_concern_some_items(error: ParticleError) -> bool:
+    """Return whether a batch may be refused for its size or for some of its items, so that a part may be accepted."""
+    if error.status == _TOO_LARGE:  # a proxy answers so too, with a page that is not from a cloud
         return True
     return (
         error.status in _TOO_LARGE_OR_MIXED
@@ -69,7 +74,7 @@ def may_concern_some_devices(error: ParticleError) -> bool:
 
 
 def import_error(device: str, fate: str, product: Product) -> ParticleError:
-    """The error for a device that an import left out, from the name of the list it came back in."""
+    """Return the error for a device that an import left out, from the name of the list in which it came back."""
     reasons = {
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to somebody else"),
         "invalidDeviceIds": (
@@ -81,3 +86,42 @@ def import_error(device: str, fate: str, product: Product) -> ParticleError:
     code, reason = reasons[fate]
     message = f"Could not import device {device} into product {product.slug}: {reason}."
     return ParticleError(code, message, status=200, route="POST /v1/products/:p/devices")
+
+
+def stop_at_too_many(run: Run) -> None:
+    """End a run when more devices have failed before any write than may fail."""
+    left, errors = run.failures_left(), run.state.errors()
+    if left is not None and left < 0 and run.state.stopped is None:
+        run.state.stopped = too_many(len(errors), next(iter(errors.values())))
+
+
+class Failures:
+    """Notes failures in the state of a run, and stops the run when they are too many. Safe to share between threads.
+
+    :param most: how many items may fail before nothing more is begun; ``None``: all of them.
+    """
+
+    def __init__(self, state: RunState, most: int | None) -> None:
+        self._state = state
+        self._most = most
+        self._lock = threading.Lock()
+        self.count = 0
+        """How many items have failed, without those that count as done until another look."""
+
+    def note(self, items: Iterable[str], error: ParticleError) -> bool:
+        """Mark items as failed, unless the error ends the run: then they count as not reached.
+
+        :returns: whether they were marked.
+        """
+        with self._lock:
+            if ends_the_run(error):
+                self._state.stopped = self._state.stopped or error
+                return False
+            for item in items:
+                if not self._state.has(item, WriteState.FAILED):
+                    self._state.mark(item, WriteState.FAILED, error)
+                    self.count += not is_likely_done(error)
+            if self._most is not None and self.count > self._most:
+                first = next(known for known in self._state.errors().values() if not is_likely_done(known))
+                self._state.stopped = self._state.stopped or too_many(self.count, first)
+        return True

@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.identify import ids_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import ids_in
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, ObservedDevice
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
@@ -39,6 +39,11 @@ _KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *
 """Of a row of the list what is looked at in here."""
 
 _UNSAID: dict[str, Any] = dict.fromkeys((CLOUD_NAMES[name] for name in FOR_PRODUCTS_ONLY), None)
+
+
+def observe(target: Target, manifest: Manifest) -> Observed:
+    """Observe the declared devices, in the product or among the account's own."""
+    return observe_account(target, manifest) if target.product is None else observe_product(target, manifest)
 
 
 def observe_account(target: Target, manifest: Manifest) -> Observed:

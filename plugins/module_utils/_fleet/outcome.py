@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference, with_more_changes
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
 
@@ -68,6 +70,48 @@ class Outcome:
             "mesh": self.mesh,
             "error": self.error.as_result() if self.error else None,
         }
+
+
+def result_of(run: Run, plan: Plan, states: Mapping[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
+    """Return the documented result of ``fleet``.
+
+    :param plan: the first plan of the run.
+    :param states: the verdicts about members; ``None`` when they were not asked.
+    """
+    shown = with_more_changes(plan, run.found, run.unneeded)
+    outcomes = _outcomes_of(run, shown, states or {}, check_mode=check_mode)
+    error = first_failure(outcomes, run.state.stopped) or next(iter(run.state.besides), None)
+    networks = networks_of(run.manifest, states)
+    return {
+        "changed": shown.changed if check_mode else run.state.wrote,
+        "summary": summary_of(outcomes, networks),
+        "devices": [outcome.as_result() for outcome in outcomes],
+        "networks": networks,
+        "diff": difference(shown),
+        "ended_early": run.state.stopped is not None,
+        **(error.as_failure() if error else {}),
+    }
+
+
+def _outcomes_of(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:
+    """Return one outcome for each declared device, in the order of the manifest."""
+    plans = {device.key: device for device in plan.devices}
+    errors = {**run.state.errors(), **run.refusals_of(plan)}
+    waiting = run.state.errors(WriteState.WAITING)
+    outcomes = []
+    for record in run.manifest.devices:
+        device = plans.get(record.key)
+        changes = device.changes if device else {}
+        error = errors.get(record.id)
+        is_written = check_mode or not changes or run.state.has(record.id, WriteState.DONE)
+        if error is not None:
+            status = FAILED
+        elif not is_written or states.get(record.id, JOINED) != JOINED:
+            status, error = PENDING, waiting.get(record.id)
+        else:
+            status = CHANGED if changes else OK
+        outcomes.append(Outcome.of(record, status, changes, error, states.get(record.id)))
+    return outcomes
 
 
 def summary_of(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

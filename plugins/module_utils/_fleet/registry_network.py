@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_regis
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_in_doubt
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import board_of
@@ -29,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome 
     first_failure,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord
@@ -86,23 +87,23 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
     """
     target = Target(http, None, warn)
     plan = _plan(target, wanted)
-    applied = Applied()
+    state = RunState()
     if not check_mode:
-        applied = apply_plan(target, plan, backends)
-        doubtful = {device for device, error in applied.errors.items() if is_in_doubt(error)}
-        if doubtful and applied.stopped is None:
-            _settle(target, wanted, doubtful, applied)
-    outcomes = [_outcome(device, applied, check_mode=check_mode) for device in plan.devices]
+        state = apply_plan(target, plan, backends)
+        doubtful = {device for device, error in state.errors().items() if is_in_doubt(error)}
+        if doubtful and state.stopped is None:
+            _settle(target, wanted, doubtful, state)
+    outcomes = [_outcome(device, state, check_mode=check_mode) for device in plan.devices]
     found: dict[str, Any] | None = None
     unread: ParticleError | None = None
-    if applied.stopped is None:
+    if state.stopped is None:
         try:
             found = find_network(http, wanted.network.name)
         except ParticleError as failure:
             unread = failure  # what was written is told all the same
-    error = first_failure(outcomes, applied.stopped) or next(iter(applied.besides), unread)
+    error = first_failure(outcomes, state.stopped) or next(iter(state.besides), unread)
     return {
-        "changed": plan.changed if check_mode else applied.wrote,
+        "changed": plan.changed if check_mode else state.wrote,
         "network": found,
         "devices": [
             {key: outcome.as_result()[key] for key in ("id", "status", "changes", "error")} for outcome in outcomes
@@ -144,27 +145,26 @@ def _boards(http: Http, devices: Mapping[str, object]) -> dict[str, Board]:
     return {device: board_of(rows[device]) for device in devices}
 
 
-def _settle(target: Target, wanted: Declared, doubtful: set[str], applied: Applied) -> None:
+def _settle(target: Target, wanted: Declared, doubtful: set[str], state: RunState) -> None:
     """Whether a write took effect is observed, not guessed; what did not is written once more."""
-    for device in doubtful:
-        del applied.errors[device]
+    state.forget_all(doubtful)
     try:
         again = _plan(target, wanted)
     except ParticleError as error:
-        applied.stopped = error
+        state.stopped = error
         return
     settled = doubtful - {device.id for device in again.devices if device.changed}
-    applied.done |= settled
-    applied.wrote |= bool(settled)
-    applied.add(apply_plan(target, again, backends))
+    state.mark_all(settled, WriteState.DONE)
+    state.wrote |= bool(settled)
+    state.add(apply_plan(target, again, backends))
 
 
-def _outcome(device: DevicePlan, applied: Applied, *, check_mode: bool) -> Outcome:
-    error = applied.errors.get(device.id)
+def _outcome(device: DevicePlan, state: RunState, *, check_mode: bool) -> Outcome:
+    error = state.errors().get(device.id)
     status = CHANGED if device.changed else OK
     if error is not None:
         status = FAILED
-    elif device.changed and not check_mode and device.id not in applied.done:
+    elif device.changed and not check_mode and not state.has(device.id, WriteState.DONE):
         status = PENDING
     return Outcome.of(DeviceRecord(device.id), status, device.changes, error, None)
 

@@ -17,7 +17,8 @@ from peak import peak_megabytes
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import parse_yaml
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -30,7 +31,7 @@ def main() -> None:
     # Without a budget: what is measured is the engine, and not the patience of the cloud.
     http = Http(Connection(url), budget=Budget({}), workers=int(workers))
     http.authorize(token)
-    result = reconcile(http, manifest, check_mode=False, proof=Proof("none"), warn=print)
+    result = reconcile(http, manifest, check_mode=False, verification=Verification("none"), warn=print)
     print(
         json.dumps(
             {

@@ -26,7 +26,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -282,7 +283,7 @@ def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
 
     http.before_request = lose_it
     manifest = read_manifest(barn(ids_of(simulator)))
-    result = reconcile(http, manifest, check_mode=False, proof=Proof("read"), warn=lambda text: None)
+    result = reconcile(http, manifest, check_mode=False, verification=Verification("read"), warn=lambda text: None)
     http.close()
     assert result["failed"]
     assert result["error"]["code"] == "unreachable"

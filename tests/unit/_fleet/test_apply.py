@@ -9,13 +9,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fleet_cloud import DEVICES, EXPIRED, GROUPS, INSTANCES, OURS, RecordingHttp, client, device_id, grouped, target_of
+from fleet_cloud import (
+    DEVICES,
+    EXPIRED,
+    GROUPS,
+    INSTANCES,
+    OURS,
+    RecordingHttp,
+    client,
+    device_id,
+    done,
+    grouped,
+    target_of,
+)
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, MemberPlan, Shared
 from support.scripted import ScriptedCloud
@@ -37,7 +50,7 @@ def renamed(device: str, **more: Any) -> DevicePlan:
     return DevicePlan(device, {"name": (None, "a")}, fields={"name": "a"}, **more)
 
 
-def apply(http: RecordingHttp, *devices: DevicePlan, product: Product | None = OURS, **more: Any) -> Applied:
+def apply(http: RecordingHttp, *devices: DevicePlan, product: Product | None = OURS, **more: Any) -> RunState:
     plan = Plan(more.get("create_groups", ()), more.get("setup", ()), devices, {})
     return apply_plan(target_of(http, product), plan, ledger)
 
@@ -48,8 +61,8 @@ def put_answers(cloud: ScriptedCloud, answers: Mapping[str, Mapping[str, Any]]) 
         cloud.answer("PUT", f"{DEVICES}/{device}", **{"json": {}, **answer})
 
 
-def codes(applied: Applied) -> dict[str, str]:
-    return {device: error.code for device, error in applied.errors.items()}
+def codes(applied: RunState) -> dict[str, str]:
+    return {device: error.code for device, error in applied.errors().items()}
 
 
 class TestDevices:
@@ -70,8 +83,8 @@ class TestDevices:
     ) -> None:
         put_answers(scripted_cloud, {ONE: {}, TWO: answer, THREE: {}})
         applied = apply(http, *map(renamed, (ONE, TWO, THREE)))
-        assert (applied.done, codes(applied), applied.stopped) == ({ONE, THREE}, {TWO: code}, None)
-        assert TWO in applied.errors[TWO].message
+        assert (done(applied), codes(applied), applied.stopped) == ({ONE, THREE}, {TWO: code}, None)
+        assert TWO in applied.errors()[TWO].message
 
     def test_all_fields_of_one_are_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {}})
@@ -98,12 +111,12 @@ class TestDevices:
 
     def test_one_that_does_not_change_is_not_written(self, http: RecordingHttp) -> None:
         applied = apply(http, DevicePlan(ONE, {}))
-        assert (applied.done, http.calls) == (set(), [])
+        assert (done(applied), http.calls) == (set(), [])
 
     def test_an_expired_token_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
         applied = apply(http, *map(renamed, IDS))
-        assert (applied.done, codes(applied)) == ({ONE}, {})
+        assert (done(applied), codes(applied)) == ({ONE}, {})
         assert applied.stopped is not None
         assert applied.stopped.code == "token_expired"
         assert len(scripted_cloud.requests) == 2
@@ -112,7 +125,7 @@ class TestDevices:
     def test_a_refused_login_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp, code: str) -> None:
         logins = self.dying_token(scripted_cloud, http, ParticleError(code, "No."))
         applied = apply(http, *map(renamed, IDS))
-        assert (applied.done, codes(applied)) == ({ONE}, {})
+        assert (done(applied), codes(applied)) == ({ONE}, {})
         assert applied.stopped is not None
         assert applied.stopped.code == code
         assert (len(logins), len(scripted_cloud.requests)) == (1, 2)
@@ -122,7 +135,7 @@ class TestDevices:
     ) -> None:
         logins = self.dying_token(scripted_cloud, http, ParticleError("cloud_error", "Oops.", route=TOKEN_ROUTE))
         applied = apply(http, *map(renamed, IDS))
-        assert (applied.done, codes(applied), len(logins)) == ({ONE}, {}, 1)
+        assert (done(applied), codes(applied), len(logins)) == ({ONE}, {}, 1)
         assert applied.stopped is not None
 
     @staticmethod
@@ -142,7 +155,7 @@ class TestDevices:
     def test_a_page_of_a_proxy_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}})
         applied = apply(http, *map(renamed, IDS))
-        assert (applied.done, codes(applied)) == (set(), {})
+        assert (done(applied), codes(applied)) == (set(), {})
         assert applied.stopped is not None
         assert applied.stopped.code == "not_a_cloud"
 
@@ -153,7 +166,7 @@ class TestDevices:
         scripted_cloud.answer("PUT", path, body='{"id": "e0', repeat=True)
         put_answers(scripted_cloud, {TWO: {}})
         applied = apply(http, renamed(ONE), renamed(TWO))
-        assert (applied.done, codes(applied), applied.stopped) == ({TWO}, {ONE: "bad_response"}, None)
+        assert (done(applied), codes(applied), applied.stopped) == ({TWO}, {ONE: "bad_response"}, None)
         assert len(scripted_cloud.seen("PUT", path)) > 1
 
     def test_a_change_whose_answer_is_lost_is_sent_again(
@@ -161,11 +174,11 @@ class TestDevices:
     ) -> None:
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", effect="reset")
         put_answers(scripted_cloud, {ONE: {}})
-        assert apply(http, renamed(ONE)).done == {ONE}
+        assert done(apply(http, renamed(ONE))) == {ONE}
 
     def test_an_empty_success_is_one(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {"json": None}})
-        assert apply(http, renamed(ONE)).done == {ONE}
+        assert done(apply(http, renamed(ONE))) == {ONE}
 
 
 class TestAnAccount:
@@ -176,7 +189,7 @@ class TestAnAccount:
         scripted_cloud.answer("PUT", f"/v1/devices/{ONE}", json={}, repeat=True)
         fields = {"name": "a", "notes": "b"}
         applied = apply(http, DevicePlan(ONE, {"claimed": (None, True)}, claims=True, fields=fields), product=None)
-        assert applied.done == {ONE}
+        assert done(applied) == {ONE}
         bodies = [(request.method, request.json) for request in scripted_cloud.requests]
         assert bodies == [("POST", {"id": ONE}), ("PUT", {"name": "a"}), ("PUT", {"notes": "b"})]
 
@@ -227,13 +240,13 @@ class TestImport:
     ) -> None:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "updatedDeviceIds": [ONE], fate: [TWO]})
         applied = apply(http, *self.imports(ONE, TWO))
-        assert (applied.done, codes(applied)) == ({ONE}, {TWO: code})
-        assert applied.errors[TWO].message == f"Could not import device {TWO} into product field-logger: {reason}."
-        assert applied.errors[TWO].hint
+        assert (done(applied), codes(applied)) == ({ONE}, {TWO: code})
+        assert applied.errors()[TWO].message == f"Could not import device {TWO} into product field-logger: {reason}."
+        assert applied.errors()[TWO].hint
 
     def test_the_answer_of_an_older_server_is_enough(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 2, "nonmemberDeviceIds": [], "invalidDeviceIds": []})
-        assert apply(http, *self.imports(ONE, TWO)).done == {ONE, TWO}
+        assert done(apply(http, *self.imports(ONE, TWO))) == {ONE, TWO}
 
     @pytest.mark.parametrize("status", [400, 413])
     def test_a_refused_file_is_halved_down_to_the_culprit(
@@ -247,7 +260,7 @@ class TestImport:
         sizes = [len(devices) for devices in http.imported]
         assert sizes == [8, 4, 4, 2, 1, 1, 2]
         assert set(codes(applied)) == {IDS[5]}
-        assert applied.done == set(IDS) - {IDS[5]}
+        assert done(applied) == set(IDS) - {IDS[5]}
 
     def test_a_file_that_a_proxy_finds_too_large_is_halved(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -256,7 +269,7 @@ class TestImport:
         scripted_cloud.answer("POST", DEVICES, 413, body=page)
         scripted_cloud.answer("POST", DEVICES, json=NOBODY_ELSE, repeat=True)
         applied = apply(http, *self.imports(*IDS))
-        assert (applied.done, applied.stopped) == (set(IDS), None)
+        assert (done(applied), applied.stopped) == (set(IDS), None)
         assert [len(devices) for devices in http.imported] == [8, 4, 4]
 
     @pytest.mark.parametrize(
@@ -299,7 +312,7 @@ class TestImport:
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True})
         put_answers(scripted_cloud, {TWO: {}})
         plans = [renamed(device, imports=True, add_groups=frozenset({"north"})) for device in (ONE, TWO)]
-        assert apply(http, *plans).done == {TWO}
+        assert done(apply(http, *plans)) == {TWO}
         assert scripted_cloud.seen("PUT", DEVICES)[0].json["devices"] == [TWO]
 
 
@@ -312,7 +325,7 @@ class TestGroups:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "invalidDeviceIds": [ONE]})
         scripted_cloud.answer("POST", GROUPS, 201, json={}).answer("PUT", DEVICES, json={"ok": True})
         devices = [replace(grouped(ONE, "north"), imports=True), replace(grouped(TWO, "south"), imports=True)]
-        assert apply(http, *devices, create_groups=("north", "south")).done == {TWO}
+        assert done(apply(http, *devices, create_groups=("north", "south"))) == {TWO}
         assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "south"}]
 
     def test_a_group_that_cannot_be_created_fails_those_who_need_it(
@@ -321,14 +334,14 @@ class TestGroups:
         scripted_cloud.answer("POST", GROUPS, 403, json={"ok": False, "error": "Permission denied"})
         put_answers(scripted_cloud, {TWO: {}})
         applied = apply(http, grouped(ONE, "north"), renamed(TWO), create_groups=("north",))
-        assert (applied.done, codes(applied)) == ({TWO}, {ONE: "forbidden"})
+        assert (done(applied), codes(applied)) == ({TWO}, {ONE: "forbidden"})
 
     def test_what_is_added_comes_before_what_is_removed(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True}, repeat=True)
         moving = DevicePlan(ONE, {"groups": (["b"], ["a"])}, add_groups=frozenset("a"), remove_groups=frozenset("b"))
-        assert apply(http, moving).done == {ONE}
+        assert done(apply(http, moving)) == {ONE}
         bodies = [request.json for request in scripted_cloud.requests]
         assert bodies == [
             {"action": "groups", "devices": [ONE], "metadata": {"add": ["a"]}},
@@ -351,8 +364,8 @@ class TestGroups:
         applied = apply(http, *[grouped(device, "north") for device in IDS[:4]])
         sent = [request.json["devices"] for request in scripted_cloud.requests]
         assert sent == [IDS[:4], IDS[:2], IDS[:1], IDS[1:2], IDS[2:4]]
-        assert set(applied.errors) == {TWO}
-        assert applied.done == {ONE, THREE, IDS[3]}
+        assert set(applied.errors()) == {TWO}
+        assert done(applied) == {ONE, THREE, IDS[3]}
 
 
 class TestAnotherRunBeside:
@@ -365,7 +378,7 @@ class TestAnotherRunBeside:
         scripted_cloud.answer("POST", GROUPS, status, json={"ok": False, "error": "exists"})
         scripted_cloud.answer("GET", GROUPS, json={"groups": [{"name": "north"}]})
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True})
-        assert apply(http, grouped(ONE, "north"), create_groups=("north",)).done == {ONE}
+        assert done(apply(http, grouped(ONE, "north"), create_groups=("north",))) == {ONE}
 
     def test_a_group_that_is_not_there_is_a_failure_in_the_clouds_words(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -373,7 +386,7 @@ class TestAnotherRunBeside:
         scripted_cloud.answer("POST", GROUPS, 400, json={"ok": False, "error": "bad name"})
         scripted_cloud.answer("GET", GROUPS, json={"groups": []})
         applied = apply(http, grouped(ONE, "north"), create_groups=("north",))
-        assert "bad name" in applied.errors[ONE].message
+        assert "bad name" in applied.errors()[ONE].message
 
     def test_a_ledger_that_is_there_by_now_is_as_good_as_created(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -409,7 +422,7 @@ class TestNetworks:
         scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
         put_answers(scripted_cloud, {THREE: {}})
         applied = apply(http, *self.joining([ONE, TWO]), renamed(THREE), setup=ledgers(ONE, TWO))
-        assert (applied.done, codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
+        assert (done(applied), codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
 
     def test_who_may_not_join_gets_all_the_rest_and_nothing_of_the_mesh(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -444,8 +457,8 @@ class TestNetworks:
             create_groups=("mesh-barn", "mesh-node", "north"),
         )
 
-        assert (applied.done, codes(applied)) == ({TWO}, {ONE: "conflict"})
-        assert "archived" in applied.errors[ONE].message
+        assert (done(applied), codes(applied)) == ({TWO}, {ONE: "conflict"})
+        assert "archived" in applied.errors()[ONE].message
         assert len(scripted_cloud.seen("POST", "/v1/ledgers")) == 1
         assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "north"}]
         assert http.imported == [[ONE]]
@@ -463,7 +476,7 @@ class TestNetworks:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 0, "invalidDeviceIds": [ONE]})
         (member,) = self.joining([ONE])
         applied = apply(http, replace(member, imports=True, fields={"name": "a"}), setup=ledgers(ONE))
-        assert (applied.done, codes(applied)) == (set(), {ONE: "forbidden"})
+        assert (done(applied), codes(applied)) == (set(), {ONE: "forbidden"})
         assert scripted_cloud.seen("PUT", f"{DEVICES}/{ONE}") == []
 
     def test_orders_that_are_refused_fail_their_device(
@@ -472,4 +485,4 @@ class TestNetworks:
         scripted_cloud.answer("PUT", f"{INSTANCES}/{ONE}", 201, json={})
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 404, json={"ok": False, "error": "Device not found."})
         applied = apply(http, *self.joining([ONE, TWO]))
-        assert (applied.done, codes(applied)) == ({ONE}, {TWO: "not_found"})
+        assert (done(applied), codes(applied)) == ({ONE}, {TWO: "not_found"})

@@ -10,19 +10,20 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from fleet_cloud import OURS, device_id, grouped, target_of
+from fleet_cloud import OURS, device_id, done, grouped, target_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import Applied, apply_plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 
 
-def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000) -> tuple[Applied, int]:
+def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000) -> tuple[RunState, int]:
     """What becomes of ``devices`` when no part may hold a culprit or more than ``largest``, and the requests."""
     sent = []
 
@@ -46,8 +47,8 @@ def test_up_to_three_culprits_among_a_thousand_are_found(count: int, data: st.Da
     devices = [device_id(number) for number in range(count)]
     culprits = {devices[place] for place in places}
     applied, requests = halved(devices, culprits, status)
-    assert set(applied.errors) == culprits
-    assert applied.done == set(devices) - culprits
+    assert set(applied.errors()) == culprits
+    assert done(applied) == set(devices) - culprits
     assert requests <= 1 + 2 * len(culprits) * math.ceil(math.log2(max(count, 2)))
 
 
@@ -55,14 +56,14 @@ def test_up_to_three_culprits_among_a_thousand_are_found(count: int, data: st.Da
 def test_neighbours_are_found_too(places: tuple[int, ...]) -> None:
     devices = [device_id(number) for number in range(1000)]
     culprits = {devices[place] for place in places}
-    assert set(halved(devices, culprits)[0].errors) == culprits
+    assert set(halved(devices, culprits)[0].errors()) == culprits
 
 
 @pytest.mark.parametrize("largest", [1, 7, 100, 999])
 def test_parts_that_are_small_enough_are_taken(largest: int) -> None:
     devices = [device_id(number) for number in range(1000)]
     applied, _unused = halved(devices, set(), 413, largest)
-    assert (applied.done, applied.errors) == (set(devices), {})
+    assert (done(applied), applied.errors()) == (set(devices), {})
 
 
 @pytest.mark.parametrize("count", [8, 100, 1000])
@@ -70,12 +71,12 @@ def test_parts_that_are_small_enough_are_taken(largest: int) -> None:
 def test_what_is_common_to_all_costs_few_requests(count: int, status: int) -> None:
     devices = [device_id(number) for number in range(count)]
     applied, requests = halved(devices, set(devices), status)
-    assert set(applied.errors) == set(devices)
-    assert applied.errors[devices[-1]].message == f"No, not {count}."
+    assert set(applied.errors()) == set(devices)
+    assert applied.errors()[devices[-1]].message == f"No, not {count}."
     assert requests == math.ceil(2 * math.log2(count) + 4)
 
 
 def test_a_refusal_of_all_by_right_is_not_halved() -> None:
     devices = [device_id(number) for number in range(1000)]
     applied, requests = halved(devices, set(devices), 403)
-    assert (set(applied.errors), requests) == (set(devices), 1)
+    assert (set(applied.errors()), requests) == (set(devices), 1)

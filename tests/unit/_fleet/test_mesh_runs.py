@@ -24,7 +24,8 @@ from fleet_cloud import (
 )
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
 from support.plays import counts_of
@@ -152,10 +153,8 @@ def proved(http: RecordingHttp, data: Mapping[str, Any], clock: Clock, *, strict
         http,
         read_manifest(data),
         check_mode=False,
-        proof=Proof("online", 300, strict),
+        verification=Verification("online", 300, strict, clock=clock.read, sleep=clock.sleep),
         warn=list[str]().append,
-        clock=clock.read,
-        sleep=clock.sleep,
     )
 
 
@@ -788,10 +787,8 @@ class TestTheProof:
                 http,
                 read_manifest(data),
                 check_mode=False,
-                proof=Proof("online", 10),
+                verification=Verification("online", 10, clock=clock.read, sleep=clock.sleep),
                 warn=list[str]().append,
-                clock=clock.read,
-                sleep=clock.sleep,
             )
             (reports,) = (ledger["instances"] for ledger in cloud.state()["ledgers"] if ledger["name"] == "mesh-status")
         joined = {report["scope_value"] for report in reports if report["data"]["state"] == "joined"}

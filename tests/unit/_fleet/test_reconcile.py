@@ -36,7 +36,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import remove_product_device
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import Proof, reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
@@ -673,10 +674,8 @@ class TestWaitingForTheMesh:
                 http,
                 read_manifest(barn([ONE, TWO])),
                 check_mode=False,
-                proof=Proof("online", timeout, strict),
+                verification=Verification("online", timeout, strict, clock=clock.read, sleep=clock.sleep),
                 warn=list[str]().append,
-                clock=clock.read,
-                sleep=clock.sleep,
             )
 
     def test_ends_as_soon_as_all_have_joined(self, scripted_cloud: ScriptedCloud) -> None:

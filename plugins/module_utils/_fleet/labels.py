@@ -1,23 +1,31 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ids of devices that are declared by what stands on their label. Private to this collection."""
+"""Learn the ids of devices that are declared by what stands on their label. Private to this collection.
+
+A list may show the label; an import accepts it, and the list shows the id afterwards; a serial number can be looked up.
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP, look_up_serial_number
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import ends_the_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import only_imported
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
     Identifier,
     Manifest,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     NODE,
     Network,
@@ -44,7 +52,7 @@ def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -
     return {identifier: ids[0] for identifier, ids in found.items()}
 
 
-def resolved(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
+def resolve_ids(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
     """The manifest with all ``ids`` that are known, also as gateways of its networks.
 
     :raises ParticleError: ``invalid_manifest`` when two records turn out to be one device.
@@ -128,3 +136,76 @@ def _too_late(moment: float) -> ParticleError:
     clock = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
     message = "The cloud tells the ids of 50 serial numbers in an hour, and what may be asked for of them is used up."
     return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}: what is done stays done.")
+
+
+def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
+    """Learn the ids that the writes of a plan need, and return the plan with them.
+
+    In a product the devices are imported by their labels; of the account's own devices serial numbers are looked up.
+    A device whose id stays unknown fails or waits.
+
+    :param plan_fleet: observes and plans all devices.
+    """
+    if all(device.identified or not (device.imports or device.claims) for device in plan.devices):
+        return plan
+    run.labels_known = True
+    keys = {device.key for device in plan.devices}
+    try:
+        learn = _import_by_labels if run.target.product is not None else _look_up_serial_numbers
+        if (found := learn(run, plan, plan_fleet)) is None:
+            return plan
+    except ParticleError as error:
+        run.state.stopped = error
+        return plan
+    run.note_refusals(found)
+    run.note_changes(found)
+    planned = tuple(device for device in found.devices if device.key in keys)
+    run.unneeded |= {
+        device.key for device in planned if not device.changed and not run.state.has(device.id, WriteState.DONE)
+    }
+    state = run.state
+    for device in planned:
+        needs_id = not device.identified and (device.imports or device.claims)
+        if needs_id and not state.has(device.id, WriteState.WAITING) and not state.has(device.id, WriteState.FAILED):
+            state.mark(device.id, WriteState.FAILED, _not_listed(device))
+    left = state.devices(WriteState.FAILED) | state.devices(WriteState.WAITING)
+    return replace(found, devices=tuple(device for device in planned if device.id not in left))
+
+
+def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan | None:
+    """Import devices by their labels and plan all anew; return ``None`` when the run ended meanwhile."""
+    imports = tuple(only_imported(device) for device in plan.devices if device.imports)
+    only_imports = replace(plan, create_groups=(), setup=(), teardown=(), devices=imports)
+    imported = apply_plan(run.target, only_imports, backends, run.failures_left())
+    imported.forget_all(imported.devices(WriteState.DONE))  # there may be more to write
+    run.state.add(imported)
+    if run.state.stopped is not None:
+        return None
+    found = plan_fleet(run)
+    keys, asked = {device.key for device in plan.devices}, {device.key for device in imports}
+    for device in found.devices:
+        # A device that is listed now was imported, whatever the import answered, and may need no more than that.
+        if device.key in keys & asked and not device.imports:
+            run.state.wrote = True
+            run.state.forget(device.key)
+            if not device.changed:
+                run.state.mark(device.id, WriteState.DONE)
+    return found
+
+
+def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
+    """Look up the serial numbers of devices that are to be claimed, and plan all anew."""
+    unknown = {device.id for device in plan.devices if not device.identified and device.claims}
+    found = look_up(run.target.http, [record for record in run.manifest.devices if record.id in unknown])
+    for device, error in found.errors.items():
+        run.state.mark(device, WriteState.FAILED, error)
+    for device, error in found.waiting.items():
+        run.state.mark(device, WriteState.WAITING, error)
+    run.manifest = resolve_ids(run.manifest, found.ids)
+    # The list may have shown some of them all the time, without the label.
+    return plan_fleet(run)
+
+
+def _not_listed(device: DevicePlan) -> ParticleError:
+    message = f"The cloud took {device.declared_by} and yet lists no device with it."
+    return ParticleError("conflict", message, hint="Declare the device by its id instead.")

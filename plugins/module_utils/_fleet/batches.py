@@ -1,0 +1,70 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send one request for many items, and find those at fault where it is refused. Private to this collection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import may_concern_some_items
+
+CHUNK = 1_000
+"""Items in one request. The cloud's own maximum is not documented: a request that it refuses is halved."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How requests for many items report what became of them.
+
+    :param fail: notes that items have failed with an error.
+    :param is_stopped: tells whether nothing more is to be sent.
+    :param note_write: notes that something was written.
+    """
+
+    fail: Callable[[Sequence[str], ParticleError], None]
+    is_stopped: Callable[[], bool]
+    note_write: Callable[[], None]
+
+    def send(
+        self,
+        request: Callable[[Sequence[str]], bool],
+        items: Sequence[str],
+        select: Callable[[Sequence[str]], Sequence[str]] = list,
+    ) -> None:
+        """Send a request for all items; when it is refused, send it for each half, down to the items at fault.
+
+        While no part at all is accepted, the fault may not be that of an item. The way down to one item and on to its
+        neighbours is about log2 refusals long; after twice as many all items fail.
+
+        :param request: sends for some items and returns whether it has changed anything: an accepted request may come
+            back with each item left out.
+        :param select: returns the items of a part that can still be sent; earlier parts may have ruled some out.
+        """
+        waiting, refusals, accepted = [items], list[ParticleError](), False
+        while waiting and not self.is_stopped():
+            part = select(waiting.pop())
+            if not part:
+                continue
+            try:
+                changed = request(part)
+                accepted = True
+                if changed:
+                    self.note_write()
+            except ParticleError as error:
+                refusals.append(error)
+                if not accepted and len(refusals) >= 2 * math.log2(len(items)) + 4:
+                    self.fail(select(items), refusals[0])
+                    return
+                if len(part) > 1 and may_concern_some_items(error):
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
+                else:
+                    self.fail(part, error)
+
+
+def chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Split items into parts of at most :data:`CHUNK`."""
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observe the fleet and plan it: :mod:`plan` with all that it is computed from. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import replace
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.firmware_guard import (
+    locks_of_mesh_members,
+    refuse_to_leave_a_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import NO_MESH, make_plan, removals
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board, MeshPlan
+
+_SHOWN = 10
+
+
+def plan_fleet(run: Run) -> Plan:
+    """Observe all devices and plan them, with the ids that the cloud has told.
+
+    :raises ParticleError: for what cannot be, or must be confirmed first.
+    """
+    run.observed = observe(run.target, run.manifest)
+    run.manifest = resolve_ids(run.manifest, run.observed.ids)
+    _add_members_of_absent_networks(run)
+    mesh = _plan_mesh(run, run.manifest, run.observed)
+    backends.refuse_what_cannot_be(mesh)
+    plan = make_plan(run.manifest, run.observed, mesh)
+    _refuse_many_removals(run, plan)
+    locks = locks_of_mesh_members(plan, run.manifest, run.observed)
+    if locks and run.target.product is not None and not run.bounds.confirm:
+        refuse_to_leave_a_mesh(run.target, locks)
+    return plan
+
+
+def plan_again(run: Run, devices: Set[str]) -> Plan:
+    """Observe and plan some devices again, and nothing else.
+
+    When and with what a device joins a network depends on all members, so where networks are declared all devices are
+    looked at.
+
+    :raises ParticleError: ``too_many_removals``.
+    """
+    records = tuple(record for record in run.manifest.devices if record.id in devices)
+    manifest = replace(run.manifest, devices=records)
+    looked_at = run.manifest if any(record.speaks_of_mesh for record in run.manifest.devices) else manifest
+    observed = observe(run.target, looked_at)
+    plan = make_plan(manifest, observed, _plan_mesh(run, looked_at, observed))
+    _refuse_many_removals(run, plan)
+    return plan
+
+
+def _add_members_of_absent_networks(run: Run) -> None:
+    """Let every member of a network that is to be dissolved leave it, also a device that is not declared."""
+    networks = run.manifest.networks
+    if not any(network.absent for network in networks.values()):
+        return
+    boards = {device: found.board for device, found in run.observed.devices.items()}
+    leaving = backends.members_of_absent(run.target, networks, boards, run.ledgers)
+    known = {record.id for record in run.manifest.devices}
+    records = tuple(
+        replace(record, leaves_mesh=True) if record.id in leaving and not record.speaks_of_mesh else record
+        for record in run.manifest.devices
+    )
+    more = tuple(DeviceRecord(device, leaves_mesh=True) for device in sorted(leaving - known))
+    run.manifest = replace(run.manifest, devices=records + more)
+    if more:
+        run.observed = observe(run.target, run.manifest)
+
+
+def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
+    wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
+    if manifest.absent:
+        wanted = {record.id: None for record in manifest.devices}
+    if not wanted and not any(network.absent for network in manifest.networks.values()):
+        return NO_MESH
+    networks = manifest.networks
+    if run.labels_known:
+        unknown = {record.id for record in run.manifest.devices if not record.identified}
+        networks = {name: network.without(unknown) for name, network in networks.items()}
+    groups_of = {device: found.groups for device, found in observed.devices.items()}
+    unseen = Board(run.target.product.platform_id if run.target.product else None)
+    boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
+    mesh = backends.plan(run.target, networks, wanted, groups_of, boards, run.ledgers)
+    run.mesh_warnings = mesh.warnings
+    return mesh
+
+
+def _refuse_many_removals(run: Run, plan: Plan) -> None:
+    leaving, devices = removals(plan), len(run.manifest.devices)
+    most = max(1, devices // 10) if run.bounds.max_removals is None else run.bounds.max_removals
+    if run.bounds.confirm or len(leaving) <= most:
+        return
+    shown = some_of(leaving, _SHOWN)
+    message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
+    hint = "Set confirm to true when that is meant, or raise max_removals; else correct what is declared."
+    raise ParticleError("too_many_removals", message, hint=hint)

@@ -1,0 +1,64 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settle by another look what is in doubt after the writes. Private to this collection.
+
+Whether a write took effect is observed and not guessed: a write whose answer was lost may have been carried out, and an
+imported device may have come with what it is declared to be without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
+    is_in_doubt,
+    was_repeated_in_vain,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_again
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
+
+
+def settle(run: Run, plan: Plan) -> Plan | None:
+    """Look at the devices in doubt again.
+
+    :param plan: the plan that was carried out.
+    :returns: the plan of what they still need; ``None`` when nothing was in doubt, or the run ended early.
+    """
+    state = run.state
+    doubts = {device: error for device, error in state.errors().items() if is_in_doubt(error)}
+    unsettled = doubts.keys() | (_newcomers_with_leftovers(run, plan) & state.devices(WriteState.DONE))
+    state.forget_all(unsettled)  # they count as not reached
+    if not unsettled or state.stopped is not None:
+        return None
+    try:
+        second = plan_again(run, unsettled | state.devices(WriteState.HELD))
+    except ParticleError as error:
+        state.stopped = error
+        return None
+    run.note_changes(second)
+    settled = {device.id for device in second.devices if not device.changed}
+    state.mark_all(settled, WriteState.DONE)
+    planned = {device.key: device.changes for device in plan.devices}
+    unmoved = {device.id for device in second.devices if device.changes == planned.get(device.key)}
+    state.wrote |= bool(settled) or not doubts.keys() <= unmoved
+    run.note_refusals(second)
+    # A write that was repeated and has changed nothing is not sent once more.
+    vain = {device for device in unmoved & doubts.keys() if was_repeated_in_vain(doubts[device])}
+    for device in vain:
+        state.mark(device, WriteState.FAILED, doubts[device])
+    return replace(second, devices=tuple(device for device in second.devices if device.id not in vain))
+
+
+def _newcomers_with_leftovers(run: Run, plan: Plan) -> set[str]:
+    """Return the imported or claimed devices that may still have notes or a claim that they are to be without.
+
+    Nothing tells of these before the device is in the product.
+    """
+    without = {
+        record.id for record in run.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
+    }
+    # By what the manifest calls them: some ids were learnt only after the devices were planned.
+    newcomers = {device.key for device in plan.devices if device.imports or (device.claims and not run.target.product)}
+    return {record.id for record in run.manifest.devices if record.key in newcomers} & without

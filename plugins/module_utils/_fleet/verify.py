@@ -1,0 +1,111 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verify what a run has done: read it back, and wait until members have joined. Private to this collection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_again
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import JOINED, WRONG_NETWORK
+
+_POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a run shows that it worked.
+
+    :param verify: ``none``, ``read`` (what was written is there) or ``online`` (and members have joined).
+    :param timeout: how long to wait for members to join, in seconds.
+    :param strict: whether a member that has not joined by then has failed.
+    :param clock: seconds, monotonic.
+    """
+
+    verify: str = "read"
+    timeout: float = 300.0
+    strict: bool = False
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def verify(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
+    """Verify a run, unless it ended early.
+
+    In check mode nothing was written, so members are asked only when there is nothing to write, and are not waited for.
+
+    :returns: the verdict about each member; ``None`` when they are not to be asked.
+    """
+    asks_members = verification.verify == "online" and not (check_mode and plan.changed)
+    timeout = 0.0 if check_mode else verification.timeout
+    states: dict[str, str] = {}
+    try:
+        if run.state.stopped is None and verification.verify != "none":
+            read_back(run)
+        if run.state.stopped is None and asks_members:
+            states = wait_until_joined(run, timeout, verification.clock, verification.sleep)
+    except ParticleError as error:
+        run.state.stopped = error
+    if verification.strict:
+        for device, reason in _not_joined(states, run.manifest).items():
+            run.state.mark(device, WriteState.FAILED, reason)
+    return states if asks_members else None
+
+
+def read_back(run: Run) -> None:
+    """Look again: a device whose plan is not empty now has failed, whatever the cloud answered."""
+    done = run.state.devices(WriteState.DONE)
+    if not done:
+        return
+    plan = plan_again(run, done)
+    for device in plan.devices:
+        if device.changed:
+            run.state.mark(device.id, WriteState.FAILED, _not_written(device))
+    run.note_refusals(plan)
+
+
+def wait_until_joined(
+    run: Run, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> dict[str, str]:
+    """Poll the lists that tell of members until all have joined, or the time is over."""
+    left_out = run.state.devices(WriteState.FAILED) | run.state.devices(WriteState.HELD)
+    wanted = {
+        record.id: record.mesh
+        for record in run.manifest.devices
+        if record.mesh is not None and record.id not in left_out
+    }
+    if not wanted or run.manifest.absent:
+        return {}
+    end = clock() + timeout
+    while True:
+        states = backends.verify(run.target, run.manifest.networks, wanted, run.ledgers)
+        left = end - clock()
+        if left <= 0 or all(state == JOINED for state in states.values()):
+            return states
+        sleep(min(_POLL_SECONDS, left))
+
+
+def _not_joined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
+    """Return what is wrong with each member that should have joined by now."""
+    errors = {}
+    for record in manifest.devices:
+        state = states.get(record.id, JOINED)
+        if state == JOINED or record.mesh is None:
+            continue
+        where = "is in another network" if state == WRONG_NETWORK else f"is {state}"
+        message = f"Device {record.key} should have joined network {record.mesh.network} by now, and {where}."
+        errors[record.id] = ParticleError("conflict" if state == WRONG_NETWORK else "device_offline", message)
+    return errors
+
+
+def _not_written(device: DevicePlan) -> ParticleError:
+    fields = ", ".join(device.changes)
+    message = f"The cloud took the writes for device {device.key}, and yet differs still: {fields}."
+    return ParticleError("conflict", message, hint="See whether somebody else writes this device, then run again.")
