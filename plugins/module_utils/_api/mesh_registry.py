@@ -12,7 +12,8 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MOST_PAGES, PAGE_SIZE
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 _NETWORK = "/v1/networks/:idOrName"
 

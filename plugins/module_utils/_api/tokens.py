@@ -11,7 +11,8 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
 """Ids of OAuth clients that the Particle cloud is known to have (endpoints.yml: client_basic)."""

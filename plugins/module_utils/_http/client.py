@@ -8,7 +8,6 @@ Private to this collection. Everything that reaches a cloud passes :meth:`Http.c
 from __future__ import annotations
 
 import contextlib
-import enum
 import json as jsonlib
 import os
 import threading
@@ -16,7 +15,7 @@ import time
 import traceback
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -24,10 +23,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import read_refusal, refused
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
+    ambiguous_write,
+    network_failure,
+    withhold_text,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import proxies_for
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import (
-    Passing,
-    Patience,
+    Retry,
+    Retryable,
+    RetryPolicy,
     retry_after,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Stopwatch, Usage
@@ -50,14 +55,6 @@ MOST_WORKERS = 256
 """What is above this is a slip of the pen, and would cost a thread and a connection each."""
 
 
-class Retry(enum.Enum):
-    """When a request may be sent again without asking first what became of it."""
-
-    SAFE = "after any passing failure: sending it twice is the same as sending it once"
-    UNSENT = "only when the cloud surely did nothing: no connection, or a refusal for being too fast"
-    NEVER = "not at all: each attempt counts against somebody"
-
-
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
 _NAP = 1.0
 DEAD_TOKEN = ("token_invalid", "token_expired")
@@ -72,6 +69,18 @@ class Answer:
 
     status: int
     data: Any
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A request on its way: ``arguments`` are those of :meth:`requests.Session.request`, the rest as in ``call``."""
+
+    route: str
+    doing: str
+    arguments: dict[str, Any] = field(repr=False)
+    retry: Retry
+    writes: bool
+    private: bool
 
 
 class Http:
@@ -169,38 +178,104 @@ class Http:
             not be repeated blindly may or may not have taken effect.
         """
         method, template = route.split(" ", 1)
-        retry = retry or _RETRY_OF_METHOD[method]
-        writes = method != "GET" if writes is None else writes
-        arguments: dict[str, Any] = {
-            "method": method,
-            "url": self.connection.api_url + _fill(template, at or {}),
-            "params": query,
-            "json": json,
-            "data": form,
-            "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
-            "auth": self._auth(basic),
-        }
-        token, renewed, patience = self._token, basic is not None, Patience(doing, self.connection.max_wait)
+        request = _Request(
+            route,
+            doing,
+            {
+                "method": method,
+                "url": self.connection.api_url + _fill(template, at or {}),
+                "params": query,
+                "json": json,
+                "data": form,
+                "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
+                "auth": None if basic is None else _basic(*basic),
+            },
+            retry=retry or _RETRY_OF_METHOD[method],
+            writes=method != "GET" if writes is None else writes,
+            private=private,
+        )
+        policy = RetryPolicy(doing, self.connection.max_wait)
+        if basic is not None:
+            return self._send_with_retries(request, policy)
+        return self._send_with_live_token(request, policy)
+
+    # The ladder: each rung has one worry, and calls the next.
+
+    def _send_with_live_token(self, request: _Request, policy: RetryPolicy) -> Answer:
+        """Send with the token in use; when the cloud refuses that, send once more with another one."""
+        token = self._token
+        request.arguments["auth"] = _Bearer(token) if token else None
+        try:
+            return self._send_with_retries(request, policy)
+        except ParticleError as error:
+            # Refused before it was looked at, so sending it again is safe for every method.
+            if error.code not in DEAD_TOKEN or not self._replace(token):
+                raise
+        request.arguments["auth"] = _Bearer(self.token)
+        return self._send_with_retries(request, policy)
+
+    def _send_with_retries(self, request: _Request, policy: RetryPolicy) -> Answer:
+        """Send again after a failure that another attempt may not meet, where that is safe.
+
+        :raises ParticleError: ``ambiguous_write`` when a write may have taken effect and must not be repeated.
+        """
         while True:
-            self.before_request()
-            self._wait_for_budget(route)
-            with self._lock:
-                self.usage.requests += 1
-                self.usage.writes += writes
             try:
-                return self._attempt(route, doing, arguments, private)
-            except Passing as passing:
-                may_repeat = retry is Retry.SAFE or (retry is Retry.UNSENT and passing.unsent)
-                if not may_repeat and not passing.unsent and writes and retry is not Retry.NEVER:
-                    raise _ambiguous(passing.error, doing) from None
+                return self._send_within_budget(request)
+            except Retryable as failure:
+                may_repeat = request.retry is Retry.SAFE or (request.retry is Retry.UNSENT and failure.unsent)
+                if not may_repeat and not failure.unsent and request.writes and request.retry is not Retry.NEVER:
+                    raise ambiguous_write(failure.error, request.doing) from None
                 if not may_repeat:
-                    raise passing.error from None
-                self._wait_before_retry(passing, patience.pause_after(passing))
-            except ParticleError as error:
-                # Refused before it was looked at, so sending it again is safe for every method.
-                if renewed or error.code not in DEAD_TOKEN or not self._replace(token):
-                    raise
-                renewed, arguments["auth"] = True, self._auth(None)
+                    raise failure.error from None
+                self._wait_before_retry(failure, policy.pause_after(failure))
+
+    def _send_within_budget(self, request: _Request) -> Answer:
+        """Send as soon as the budget has a place, and count the request."""
+        self.before_request()
+        self._wait_for_budget(request.route)
+        with self._lock:
+            self.usage.requests += 1
+            self.usage.writes += request.writes
+        return self._send_once(request)
+
+    def _send_once(self, request: _Request) -> Answer:
+        """Send one HTTP request and read its answer.
+
+        :raises Retryable: when another attempt may succeed.
+        """
+        connection, route, doing = self.connection, request.route, request.doing
+        try:
+            response = self._session.request(
+                **request.arguments,
+                timeout=connection.timeout,
+                # Verified by what is said here alone, see trust_env above.
+                verify=(connection.ca_path or True) if connection.validate_certs else False,
+                allow_redirects=False,  # a redirect could carry the token to another host
+            )
+        except requests.RequestException as error:
+            raise network_failure(error, connection, route, doing) from None
+        except OSError:  # `requests` raises it, before it sends anything, for a ca_path that cannot be read
+            message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
+            raise ParticleError("tls_untrusted", message, route=route) from None
+        if "Date" in response.headers:
+            self.dated = (response.headers["Date"], self.now())
+        if response.status_code >= 300:
+            raise self._refusal(response, request)
+        return self._read(response.status_code, response.content, request)
+
+    def _refusal(self, response: requests.Response, request: _Request) -> Exception:
+        """Return the error for a refused request, as one that may be retried where that may help."""
+        status = response.status_code
+        redact = withhold_text if request.private else self.redact
+        refusal = refused(status, response.content, route=request.route, doing=request.doing, redact=redact)
+        if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
+            return refusal
+        if status in (*_TOO_FAST, *_PASSING):
+            wait = retry_after(response.headers.get("Retry-After"), self.now())
+            too_fast = status in _TOO_FAST
+            return Retryable(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
+        return refusal
 
     def _wait_for_budget(self, route: str) -> None:
         """Take a place in the budget, and wait until there is one, in naps: the work may have been ended meanwhile."""
@@ -213,7 +288,7 @@ class Http:
                 delay = self.budget.take(route, waited)
 
     def _replace(self, dead: str | None) -> bool:
-        """Get another token in the place of ``dead``, unless another thread has done so already."""
+        """Replace a token that the cloud refuses, unless another thread has done so; return whether there is one."""
         if self.renew is None or dead is None:
             return False
         with self._renewing:
@@ -221,38 +296,9 @@ class Http:
                 self.authorize(self.renew(dead))
         return True
 
-    def _attempt(self, route: str, doing: str, arguments: Mapping[str, Any], private: bool) -> Answer:
-        """Send once. :raises Passing: when another attempt may end better."""
-        connection = self.connection
-        try:
-            response = self._session.request(
-                **arguments,
-                timeout=connection.timeout,
-                # Verified by what is said here alone, see trust_env above.
-                verify=(connection.ca_path or True) if connection.validate_certs else False,
-                allow_redirects=False,  # a redirect could carry the token to another host
-            )
-        except requests.RequestException as error:
-            raise self._network_error(error, route, doing) from None
-        except OSError:  # what `requests` says, and only before it has sent anything, about a ca_path that is none
-            message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
-            raise ParticleError("tls_untrusted", message, route=route) from None
-        body = response.content
-        if "Date" in response.headers:
-            self.dated = (response.headers["Date"], self.now())
-        if response.status_code >= 300:
-            redact = _tell_nothing if private else self.redact
-            refusal = refused(response.status_code, body, route=route, doing=doing, redact=redact)
-            if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
-                raise refusal
-            if response.status_code in (*_TOO_FAST, *_PASSING):
-                wait = retry_after(response.headers.get("Retry-After"), self.now())
-                too_fast = response.status_code in _TOO_FAST
-                raise Passing(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
-            raise refusal
-        return self._read(response.status_code, body, route, doing, private)
-
-    def _read(self, status: int, body: bytes, route: str, doing: str, private: bool) -> Answer:
+    def _read(self, status: int, body: bytes, request: _Request) -> Answer:
+        """Read the body of a success, which may yet say that it is none."""
+        route, doing = request.route, request.doing
         if not body.strip() and not (status == _FOUND and route.startswith("GET ")):
             return Answer(status, None)
         try:
@@ -266,40 +312,16 @@ class Http:
                 status=status,
                 route=route,
             )
-            raise Passing(garbled, unsent=False) from None
+            raise Retryable(garbled, unsent=False) from None
         if isinstance(data, dict) and data.get("ok") is False:
-            redact = _tell_nothing if private else self.redact
+            redact = withhold_text if request.private else self.redact
             raise refused(status, body, route=route, doing=doing, redact=redact)
         return Answer(status, data)
 
-    def _network_error(self, error: requests.RequestException, route: str, doing: str) -> Exception:
-        host = urllib.parse.urlsplit(self.connection.api_url).netloc
-        if isinstance(error, requests.exceptions.SSLError):
-            cause = f"{host} speaks no TLS that we know"
-            words = str(error).lower()  # nothing else tells why a handshake failed
-            if "certificate verify failed" in words:
-                cause = f"the certificate of {host} is not trusted"
-            elif "no certificate or crl found" in words:
-                cause = f"ca_path {self.connection.ca_path} holds no certificate"
-            return ParticleError("tls_untrusted", f"Could not {doing}: {cause}.", route=route)
-        if isinstance(error, requests.exceptions.InvalidURL):
-            return ParticleError("not_a_cloud", f"Could not {doing}: {host} is no valid address.", route=route)
-        unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
-        if isinstance(error, requests.exceptions.ProxyError):
-            # Said only of the way to the proxy and of its refusal to go on from there.
-            unsent, cause = True, f"the proxy gives no connection to {host}"
-        elif unsent:
-            cause = f"no connection to {host}"
-        elif isinstance(error, requests.exceptions.Timeout):
-            cause = f"{host} did not answer within {self.connection.timeout:g} seconds"
-        else:
-            cause = f"{host} broke the connection before it had answered"
-        return Passing(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
-
-    def _wait_before_retry(self, passing: Passing, wait: float) -> None:
+    def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
         with self._lock:
             self.usage.retries += 1
-        with self._throttled if passing.too_fast or passing.wait is not None else contextlib.nullcontext():
+        with self._throttled if failure.too_fast or failure.wait is not None else contextlib.nullcontext():
             while wait > 0:
                 wait -= self._nap(wait)
 
@@ -310,12 +332,11 @@ class Http:
         self.sleep(nap)
         return nap
 
-    def _auth(self, basic: tuple[str, str] | None) -> Any:
-        if basic:
-            username, password = basic
-            # As bytes: given text, `requests` encodes it as Latin-1 and fails on other scripts.
-            return requests.auth.HTTPBasicAuth(username.encode(), password.encode())
-        return _Bearer(self._token) if self._token else None
+
+def _basic(username: str, password: str) -> Any:
+    """Return HTTP Basic authentication."""
+    # As bytes: given text, `requests` encodes it as Latin-1 and fails on other scripts.
+    return requests.auth.HTTPBasicAuth(username.encode(), password.encode())
 
 
 class _Bearer:
@@ -344,23 +365,3 @@ def _fill(template: str, values: Mapping[str, object]) -> str:
             raise ParticleError("not_found", f"{value!r} cannot stand for {part} in {template}; nothing was sent.")
         parts.append(urllib.parse.quote(value, safe=""))
     return "/".join(parts)
-
-
-def _never_connected(error: requests.RequestException) -> bool:
-    """Whether the failure came before a connection stood, so that nothing can have been sent."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-def _tell_nothing(text: str) -> str:
-    """Stands in for the redactor where the cloud's words must not be passed on at all."""
-    return "its words are kept back, they may hold a secret"
-
-
-def _ambiguous(error: ParticleError, doing: str) -> ParticleError:
-    return ParticleError(
-        "ambiguous_write",
-        f"Could not learn whether the attempt to {doing} took effect: {error.message}",
-        status=error.status,
-        route=error.route,
-    )

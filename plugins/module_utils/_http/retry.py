@@ -1,10 +1,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For how long a request that failed in passing waits before it is sent again. Private to this collection."""
+"""Decide whether a failed request is sent again, and after what pause. Private to this collection."""
 
 from __future__ import annotations
 
 import email.utils
+import enum
 import random
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -13,8 +14,22 @@ _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
 
 
-class Passing(Exception):
-    """An attempt that failed in a way that another attempt may not; ``wait`` as the cloud asked, in seconds."""
+class Retry(enum.Enum):
+    """When a request may be sent again without asking first what became of it."""
+
+    SAFE = "after any failure that may not come again: sending it twice is the same as sending it once"
+    UNSENT = "only when the cloud has surely done nothing: no connection, or a refusal for being too fast"
+    NEVER = "not at all: each attempt counts, for example against the limit of refused logins"
+
+
+class Retryable(Exception):
+    """An attempt has failed, and another one may succeed.
+
+    :param error: the failure, when there is no other attempt.
+    :param unsent: whether the cloud has surely done nothing.
+    :param wait: how long the cloud asked to wait, in seconds.
+    :param too_fast: whether the cloud refused because of too many requests.
+    """
 
     def __init__(
         self, error: ParticleError, *, unsent: bool, wait: float | None = None, too_fast: bool = False
@@ -26,11 +41,11 @@ class Passing(Exception):
         self.too_fast = too_fast
 
 
-class Patience:
-    """After what pauses one request is sent again, and when it has been enough.
+class RetryPolicy:
+    """Decides how long to wait before a request is sent again, and when to give up.
 
     :param doing: what the request attempts, to follow "Could not".
-    :param max_wait: in seconds, the longest that one pause may be, and all together while the cloud is too busy.
+    :param max_wait: the longest pause, and the longest wait in all while the cloud is too busy, in seconds.
     """
 
     def __init__(self, doing: str, max_wait: float) -> None:
@@ -39,26 +54,29 @@ class Patience:
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
-        """For as long as the cloud was too busy, in seconds."""
+        """How long the cloud was too busy, in seconds."""
 
-    def pause_after(self, passing: Passing) -> float:
-        """Seconds to wait before the next attempt. :raises ParticleError: when there shall be none."""
-        if passing.wait is not None and passing.wait > self._max_wait:
-            raise _too_long(passing.error, self._doing, passing.wait, self._max_wait) from None
-        if passing.too_fast and passing.wait != 0:
-            return self._pause_while_busy(passing)
+    def pause_after(self, failure: Retryable) -> float:
+        """Return the seconds to wait before the next attempt.
+
+        :raises ParticleError: when there is to be none.
+        """
+        if failure.wait is not None and failure.wait > self._max_wait:
+            raise _too_long(failure.error, self._doing, failure.wait, self._max_wait) from None
+        if failure.too_fast and failure.wait != 0:
+            return self._pause_while_busy(failure)
         self._failures += 1
         if self._failures == _ATTEMPTS:
-            raise passing.error from None
-        return min(_pause(self._failures), self._max_wait) if passing.wait is None else passing.wait
+            raise failure.error from None
+        return min(_pause(self._failures), self._max_wait) if failure.wait is None else failure.wait
 
-    def _pause_while_busy(self, passing: Passing) -> float:
-        """The cloud is busy, not broken: who is told to wait and does so has not failed, as often as it may be."""
+    def _pause_while_busy(self, failure: Retryable) -> float:
+        """Return the pause while the cloud is too busy. Waiting on request does not use up retries."""
         left = self._max_wait - self._waited
         self._refusals += 1
-        pause = min(_pause(self._refusals), left) if passing.wait is None else passing.wait
+        pause = min(_pause(self._refusals), left) if failure.wait is None else failure.wait
         if left <= 0 or pause > left:
-            raise _busy(passing.error, self._doing, self._waited, self._max_wait) from None
+            raise _busy(failure.error, self._doing, self._waited, self._max_wait) from None
         self._waited += pause
         return pause
 

@@ -25,9 +25,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import proxies_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as another_cloud
 from support.simulator import running_simulator

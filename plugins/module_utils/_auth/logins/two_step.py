@@ -18,7 +18,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ba
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Retry
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 
 @dataclass(frozen=True)

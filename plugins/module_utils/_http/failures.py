@@ -1,0 +1,64 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell why a request has no answer, and what that means for it. Private to this collection."""
+
+from __future__ import annotations
+
+import urllib.parse
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retryable
+
+try:
+    import requests
+    import urllib3.exceptions
+except ImportError:  # reported by _module, where there is a way to say it
+    pass
+
+
+def network_failure(error: requests.RequestException, connection: Connection, route: str, doing: str) -> Exception:
+    """Return the error for a request without an answer, as one that may be retried where that may help."""
+    host = urllib.parse.urlsplit(connection.api_url).netloc
+    if isinstance(error, requests.exceptions.SSLError):
+        cause = f"{host} speaks no TLS that we know"
+        words = str(error).lower()  # nothing else tells why a handshake failed
+        if "certificate verify failed" in words:
+            cause = f"the certificate of {host} is not trusted"
+        elif "no certificate or crl found" in words:
+            cause = f"ca_path {connection.ca_path} holds no certificate"
+        return ParticleError("tls_untrusted", f"Could not {doing}: {cause}.", route=route)
+    if isinstance(error, requests.exceptions.InvalidURL):
+        return ParticleError("not_a_cloud", f"Could not {doing}: {host} is no valid address.", route=route)
+    unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
+    if isinstance(error, requests.exceptions.ProxyError):
+        # Said only of the way to the proxy and of its refusal to go on from there.
+        unsent, cause = True, f"the proxy gives no connection to {host}"
+    elif unsent:
+        cause = f"no connection to {host}"
+    elif isinstance(error, requests.exceptions.Timeout):
+        cause = f"{host} did not answer within {connection.timeout:g} seconds"
+    else:
+        cause = f"{host} broke the connection before it had answered"
+    return Retryable(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    """Return whether the failure came before a connection stood, so that nothing can have been sent."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def withhold_text(text: str) -> str:
+    """Replace the words of a cloud that may hold a secret: used in place of the redactor."""
+    return "its words are kept back, they may hold a secret"
+
+
+def ambiguous_write(error: ParticleError, doing: str) -> ParticleError:
+    """Return the error for a write that may or may not have taken effect."""
+    return ParticleError(
+        "ambiguous_write",
+        f"Could not learn whether the attempt to {doing} took effect: {error.message}",
+        status=error.status,
+        route=error.route,
+    )
