@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
     Place,
     Where,
@@ -24,6 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import one_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import TOP, read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
@@ -132,7 +132,7 @@ class ActionModule(ParticleAction):
         except UnicodeEncodeError:  # what is no UTF-8 comes back as surrogates
             message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
             raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
-        parse = parse_table if _is_table(path) else parse_yaml
+        parse = parse_device_table if _is_table(path) else parse_yaml
         return parse(str(text), Path(path).name)
 
 

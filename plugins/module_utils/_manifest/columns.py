@@ -1,0 +1,68 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read a table (CSV) as the devices of a manifest. Private to this collection.
+
+A table has one row for each device. An empty cell declares nothing, and a network that a row names is declared by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
+
+# Columns of parameters for one member, for example a key that is printed beside its serial number.
+_PARAMETER = "mesh.parameters."
+_MESH = "mesh."
+_LISTS = ("groups",)
+_FLAGS = ("development", "claimed")
+_NUMBERS = ("firmware_version",)
+_FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
+    """Return ``devices`` and the ``networks`` that they name, and a function that names their places to the user.
+
+    :param name: of the file, for messages.
+    :raises ParticleError: ``invalid_manifest`` with every line that is not a row of the table.
+    """
+    table = parse_table(text, name, _find_mistake)
+    devices = [_read_device(row) for row in table.rows]
+    named = [device["mesh"].get("network") for device in devices if "mesh" in device]
+    networks: dict[str, Any] = {network: {} for network in named if network is not None}
+
+    def where(place: Place) -> str:
+        if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
+            return f"{name}:1 {dotted(place)}"
+        column = dotted(place[2:]) if len(place) > 2 else "the row"
+        return f"{name}:{table.lines[place[1]]} {column}"
+
+    return {"devices": devices, **({"networks": networks} if networks else {})}, where
+
+
+def _find_mistake(column: str) -> str | None:
+    return "names no parameter" if column == _PARAMETER else None
+
+
+def _read_device(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return a device as a manifest declares it. An invalid cell stays text, which the manifest check refuses."""
+    device: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
+    for column, cell in row.items():
+        if column.startswith(_PARAMETER):
+            parameters[column.removeprefix(_PARAMETER)] = cell
+        elif column.startswith(_MESH):
+            device.setdefault("mesh", {})[column.removeprefix(_MESH)] = cell
+        elif column in _LISTS:
+            device[column] = [part.strip() for part in cell.split(";") if part.strip()]
+        elif column in _FLAGS:
+            device[column] = _FLAG_WORDS.get(cell.lower(), cell)
+        elif column in _NUMBERS and cell.isascii() and cell.isdigit():
+            device[column] = int(cell)
+        else:
+            device[column] = cell
+    if parameters:
+        device.setdefault("mesh", {}).setdefault("parameters", parameters)
+    return device

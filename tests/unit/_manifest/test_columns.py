@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A table is a manifest with a row for each device."""
+
+from __future__ import annotations
+
+import pytest
+from fleet_cloud import device_id
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+
+ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
+
+
+def mistakes(text: str) -> list[str]:
+    """All that is wrong with a table of a product, one sentence each."""
+
+    def read() -> None:
+        data, where = parse_device_table(text, "fleet.csv")
+        read_manifest({"product": "p", **data}, where)
+
+    with pytest.raises(ParticleError) as caught:
+        read()
+    assert caught.value.code == "invalid_manifest"
+    return caught.value.message.split("\n  ")[1:]
+
+
+def test_every_column_has_the_meaning_of_its_key() -> None:
+    text = (
+        "serial_number,name,notes,groups,development,firmware_version,claimed,mesh.network,mesh.role\n"
+        "P046AB1,a,north wall,north;beta,no,42,yes,barn,gateway\n"
+    )
+    data, _unused = parse_device_table(text, "fleet.csv")
+    assert data == {
+        "devices": [
+            {
+                "serial_number": "P046AB1",
+                "name": "a",
+                "notes": "north wall",
+                "groups": ["north", "beta"],
+                "development": False,
+                "firmware_version": 42,
+                "claimed": True,
+                "mesh": {"network": "barn", "role": "gateway"},
+            }
+        ],
+        "networks": {"barn": {}},
+    }
+
+
+def test_what_a_member_alone_is_told_has_a_column_for_each_key_and_stays_text() -> None:
+    head = "serial_number,mesh.network,mesh.parameters.join_key,mesh.parameters.channel"
+    data, _unused = parse_device_table(f"{head}\nP046AB1,barn,007,15\nP046AB2,barn,,\n", "fleet.csv")
+    assert [device["mesh"] for device in data["devices"]] == [
+        {"network": "barn", "parameters": {"join_key": "007", "channel": "15"}},
+        {"network": "barn"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "cells"), [("mesh.parameters", "hush"), ("mesh.parameters,mesh.parameters.key", "hush,hush")]
+)
+def test_a_key_that_has_no_name_is_a_mistake_that_does_not_repeat_it(head: str, cells: str) -> None:
+    text = f"id,mesh.network,mesh.role,{head}\n{ONE},barn,gateway,{cells}\n"
+    assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, not a text"]
+
+
+def test_a_key_without_a_network_is_a_mistake() -> None:
+    assert mistakes(f"id,mesh.network,mesh.parameters.key\n{ONE},,hush\n") == ["fleet.csv:2 mesh: has no network"]
+
+
+def test_an_empty_cell_declares_nothing() -> None:
+    data, _unused = parse_device_table(f"id,name,groups,mesh.network\n{ONE},,,\n", "fleet.csv")
+    assert data == {"devices": [{"id": ONE}]}
+
+
+def test_a_short_row_declares_nothing_for_the_rest() -> None:
+    data, _unused = parse_device_table(f"id,name\n{ONE}\n", "fleet.csv")
+    assert data == {"devices": [{"id": ONE}]}
+
+
+def test_empty_lines_are_no_devices() -> None:
+    data, _unused = parse_device_table(f"id\n\n{ONE}\n,\n", "fleet.csv")
+    assert data["devices"] == [{"id": ONE}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_first_line_tells_the_delimiter(delimiter: str) -> None:
+    text = delimiter.join(("id", "name")) + "\n" + delimiter.join((ONE, "a")) + "\n"
+    assert parse_device_table(text, "fleet.csv")[0]["devices"] == [{"id": ONE, "name": "a"}]
+
+
+def test_a_spreadsheets_mark_and_line_ends_are_no_part_of_the_table() -> None:
+    assert parse_device_table(f"\ufeffid,name\r\n{ONE},a\r\n", "fleet.csv")[0]["devices"] == [{"id": ONE, "name": "a"}]
+
+
+def test_a_quoted_cell_may_hold_anything() -> None:
+    data, _unused = parse_device_table(f'id,notes\n{ONE},"two\nlines, and a ""word"""\n', "fleet.csv")
+    assert data["devices"][0]["notes"] == 'two\nlines, and a "word"'
+
+
+def test_a_lock_may_be_taken_off() -> None:
+    data, _unused = parse_device_table(f"id,firmware_version\n{ONE},unlocked\n", "t.csv")
+    assert data["devices"][0]["firmware_version"] == "unlocked"
+
+
+def test_each_mistake_has_its_line_and_column_also_after_a_cell_of_two_lines() -> None:
+    text = f'id,notes,development,groups\n{ONE},"two\nlines",,\ne00f,,maybe,North\n{TWO},,,\n{ONE},,,\n'
+    assert mistakes(text) == [
+        "fleet.csv:4 id: 'e00f' is no device id: 24 hexadecimal digits",
+        "fleet.csv:4 development: must be true or false, not a text",
+        "fleet.csv:4 groups[0]: 'North' is no group name: one or more of a-z, 0-9, _ and -",
+        f"fleet.csv:6 id: '{ONE}' stands already at fleet.csv:2 id",
+    ]
+
+
+def test_an_unknown_column_is_told_for_the_rows_that_use_it() -> None:
+    (sentence,) = mistakes(f"id,colour\n{ONE},red\n{TWO},\n")
+    assert sentence.startswith("fleet.csv:2 colour: unknown key; known are id, ")
+
+
+def test_what_is_no_table_is_told() -> None:
+    assert mistakes(f"id,,name,name,mesh.parameters.\n{ONE},a,b,c,d,e\n") == [
+        "fleet.csv:1 column 2 has no name",
+        "fleet.csv:1 column mesh.parameters. names no parameter",
+        "fleet.csv:1 column name stands twice",
+        "fleet.csv:2 has 6 cells, and the first line 5",
+    ]
+    (sentence,) = mistakes(f'id,name\n{ONE},"open\n')
+    assert sentence.startswith("fleet.csv:")
+
+
+def test_a_network_without_a_gateway_is_told() -> None:
+    (sentence,) = mistakes(f"id,mesh.network\n{ONE},barn\n")
+    assert sentence == ("fleet.csv:1 networks.barn: has nodes and no gateway; one device must have role gateway")
+
+
+def test_an_empty_file_declares_no_devices() -> None:
+    assert parse_device_table("", "fleet.csv")[0] == {"devices": []}
