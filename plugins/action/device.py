@@ -8,7 +8,11 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, dotted
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import DEVICE, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import read_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
+    list_device_keys,
+    read_manifest,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
@@ -24,13 +28,11 @@ class ActionModule(ParticleAction):
 
     def work(self, task: Task) -> dict[str, Any]:
         given = {name: value for name, value in task.options.items() if value is not None}
-        record = {name: given[name] for name in DEVICE if name in given}
-        if str(record.get("firmware_version", "")).isdecimal():
-            record["firmware_version"] = int(record["firmware_version"])
+        record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
         data = {**{name: given[name] for name in _OF_THE_FLEET if name in given}, "devices": [record]}
         manifest = read_manifest(data, _option, absent=given["state"] == "absent")
         result = reconcile_for(task, manifest, bounds=Bounds(confirm=given["confirm"]))
-        outcome, *_unused = result.pop("devices")  # behind it are those who leave a network that is dissolved
+        outcome, *_unused = result.pop("devices")  # the rest are members of networks that are removed
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
         done = {"changed": result["changed"], "device": outcome, "diff": diff}

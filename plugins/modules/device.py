@@ -265,6 +265,7 @@ error:
       sample: GET /v1/devices
 """
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_option_specs
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 
 # Carried out by the action plugin of the same name, on the controller.
@@ -274,12 +275,9 @@ SPEC = argument_spec(
     iccid={"type": "str"},
     imei={"type": "str"},
     product={"type": "str"},
-    name={"type": "str"},
-    notes={"type": "str"},
+    **build_option_specs(),
     groups={"type": "list", "elements": "str"},
     groups_mode={"type": "str", "choices": ["add", "exact"]},
-    development={"type": "bool"},
-    firmware_version={"type": "str"},
     claimed={"type": "bool"},
     mesh={"type": "dict"},
     networks={"type": "dict"},

@@ -38,7 +38,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import for_cloud
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_put_body
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
     Writer,
@@ -229,7 +229,7 @@ class _Writes:
         at_home = self._target.product is None
         if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
-        body = for_cloud(device.fields)
+        body = build_put_body(device.fields)
         if body and not at_home:
             yield lambda: update_product_device(self._http, self._target.in_product.id, device.id, body)
         for name, value in body.items() if at_home else ():

@@ -22,9 +22,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
-    CLOUD_NAMES,
-    FOR_PRODUCTS_ONLY,
-    observed_fields,
+    list_fields,
+    observe_fields,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
@@ -35,10 +34,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 
 _OF_THE_BOARD = ("platform_id", "system_firmware_version", "network")
-_KEPT = frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *CLOUD_NAMES.values(), *_OF_THE_BOARD})
-"""Of a row of the list what is looked at in here."""
 
-_UNSAID: dict[str, Any] = dict.fromkeys((CLOUD_NAMES[name] for name in FOR_PRODUCTS_ONLY), None)
+
+def _list_row_keys() -> frozenset[str]:
+    """Return the keys of a row that are used in this file."""
+    fields = (field.cloud_name for field in list_fields())
+    return frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_OF_THE_BOARD})
 
 
 def observe(target: Target, manifest: Manifest) -> Observed:
@@ -54,11 +55,13 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
 
 
 def observe_product(target: Target, manifest: Manifest) -> Observed:
-    """The declared devices that are in the product; one request for each hundred of the product, or one for one device.
+    """Observe the declared devices that are in the product.
+
+    That takes one request for each hundred devices of the product, or one if a single device is declared.
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
-    rows = rows_by_id(target, _filter_for(manifest.devices), keep=_KEPT)
+    rows = rows_by_id(target, _filter_for(manifest.devices), keep=_list_row_keys())
     # A quarantined device is not in the product yet; to import it is to approve it.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
     ids = _ids(target, members, manifest.devices)
@@ -68,7 +71,7 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
     }
     members = {device: row for device, row in members.items() if device in declared}
     if not manifest.absent:
-        silent = [device for device, row in members.items() if _wanted_of(declared[device]) - set(row)]
+        silent = [device for device, row in members.items() if _list_required_keys(declared[device]) - set(row)]
         members |= _read_singly(target, silent, members)
     uses_groups = not manifest.absent and any(map(_uses_groups, manifest.devices))
     claims = (False,) if manifest.absent else (True, False)
@@ -103,15 +106,16 @@ def _read_singly(
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """What the list says of ``devices`` and, beside it, what only a single read tells."""
+    """Read ``devices`` one by one, and complete their ``rows`` of the list by that."""
     if not devices:
         return {}
     http, product = target.http, target.in_product
     target.warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
     single = in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
-    # What the list says stands, also when the single answer holds nothing.
-    # Where both are silent about it, there is no lock and no mark.
-    return {device: _UNSAID | rows[device] | read for device, read in zip(devices, single, strict=True)}
+    # A single answer may hold nothing, so the row of the list stays underneath.
+    # If both omit a field that only devices of a product have, the device has no value for it.
+    unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_fields(product_only=True))
+    return {device: unset | rows[device] | read for device, read in zip(devices, single, strict=True)}
 
 
 def _account(http: Http) -> str:
@@ -156,9 +160,9 @@ def rows_by_id(
     return {str(row.get("id")): row for row in rows}
 
 
-def _wanted_of(record: DeviceRecord) -> set[str]:
-    """What must be known of a device before anything is written to it."""
-    fields = {CLOUD_NAMES[name] for name in record.fields}
+def _list_required_keys(record: DeviceRecord) -> set[str]:
+    """Return the keys of a row without which no change of the device can be planned."""
+    fields = {field.cloud_name for field in list_fields() if field.name in record.fields}
     return {*fields, "groups"} if _uses_groups(record) else fields
 
 
@@ -183,7 +187,7 @@ def _declared(
     return {
         str(row["id"]): ObservedDevice(
             id=str(row["id"]),
-            fields=observed_fields(row),
+            fields=observe_fields(row),
             groups=frozenset(texts_of(row.get("groups"))),
             owner=str(row["owner"]) if row.get("owner") else None,
             board=board_of(row),

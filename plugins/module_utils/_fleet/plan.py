@@ -14,7 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     ObservedDevice,
     Plan,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import differs
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import is_different
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -94,7 +94,7 @@ def _plan_device(
     if record.claimed is not None and record.claimed is not owned:
         changes["claimed"] = (owned, record.claimed)
     observed_fields = device.fields if device else {}
-    fields = {name: value for name, value in record.fields.items() if differs(value, observed_fields.get(name))}
+    fields = {name: value for name, value in record.fields.items() if is_different(value, observed_fields.get(name))}
     changes.update({name: (observed_fields.get(name), value) for name, value in fields.items()})
     has = device.groups if device else frozenset()
     own = frozenset(group for group in has if not group.startswith(RESERVED_GROUPS))

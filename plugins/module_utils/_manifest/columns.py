@@ -12,14 +12,16 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    FLAG,
+    ValueKind,
+    list_fields,
+)
 
 # Columns of parameters for one member, for example a key that is printed beside its serial number.
 _PARAMETER = "mesh.parameters."
 _MESH = "mesh."
 _LISTS = ("groups",)
-_FLAGS = ("development", "claimed")
-_NUMBERS = ("firmware_version",)
-_FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
@@ -29,7 +31,8 @@ def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
     :raises ParticleError: ``invalid_manifest`` with every line that is not a row of the table.
     """
     table = parse_table(text, name, _find_mistake)
-    devices = [_read_device(row) for row in table.rows]
+    kinds = {"claimed": FLAG, **{field.name: field.kind for field in list_fields()}}
+    devices = [_read_device(row, kinds) for row in table.rows]
     named = [device["mesh"].get("network") for device in devices if "mesh" in device]
     networks: dict[str, Any] = {network: {} for network in named if network is not None}
 
@@ -46,8 +49,11 @@ def _find_mistake(column: str) -> str | None:
     return "names no parameter" if column == _PARAMETER else None
 
 
-def _read_device(row: Mapping[str, str]) -> dict[str, Any]:
-    """Return a device as a manifest declares it. An invalid cell stays text, which the manifest check refuses."""
+def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict[str, Any]:
+    """Return a device as a manifest declares it.
+
+    :param kinds: the kind of value by column. All other columns hold text, which the manifest check accepts or refuses.
+    """
     device: dict[str, Any] = {}
     parameters: dict[str, str] = {}
     for column, cell in row.items():
@@ -57,12 +63,8 @@ def _read_device(row: Mapping[str, str]) -> dict[str, Any]:
             device.setdefault("mesh", {})[column.removeprefix(_MESH)] = cell
         elif column in _LISTS:
             device[column] = [part.strip() for part in cell.split(";") if part.strip()]
-        elif column in _FLAGS:
-            device[column] = _FLAG_WORDS.get(cell.lower(), cell)
-        elif column in _NUMBERS and cell.isascii() and cell.isdigit():
-            device[column] = int(cell)
         else:
-            device[column] = cell
+            device[column] = kinds[column].from_cell(cell) if column in kinds else cell
     if parameters:
         device.setdefault("mesh", {}).setdefault("parameters", parameters)
     return device

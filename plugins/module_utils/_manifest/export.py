@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import export_fields
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     RESERVED_GROUPS,
@@ -89,20 +90,13 @@ def _networks(devices: Mapping[str, Facts], taken: Collection[str]) -> dict[str,
 
 
 def _record(device: str, facts: Facts, product: str | None, networks: Collection[str]) -> dict[str, Any]:
-    record: dict[str, Any] = {"id": device}
-    if str(facts.get("name") or "").strip():
-        record["name"] = str(facts["name"])
-    if facts.get("notes"):
-        record["notes"] = str(facts["notes"])
+    """Return the record that declares a device as it is."""
+    record: dict[str, Any] = {"id": device, **export_fields(facts, product_only=False)}
     if product is None:
         return {**record, "claimed": True}
     if groups := [name for name in _groups(facts) if _GROUP_NAME.match(name)]:
         record["groups"] = groups
-    if facts.get("development") is True:
-        record["development"] = True
-    lock = facts.get("desired_firmware_version")
-    if isinstance(lock, int):
-        record["firmware_version"] = lock
+    record.update(export_fields(facts, product_only=True))
     member = _membership(facts)
     if member is not None and member.network in networks:
         record["mesh"] = member.as_result()

@@ -17,9 +17,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
-    FOR_PRODUCTS_ONLY,
-    UNLOCKED,
-    Value,
+    check_fields,
+    list_fields,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
@@ -47,7 +46,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
 """The keys of a manifest."""
 
-DEVICE = (*IDENTIFIERS, "name", "notes", "groups", "development", "firmware_version", "claimed", "mesh")
 _MESH = ("network", "role", "parameters", "state")
 
 _GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
@@ -59,6 +57,17 @@ _LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "iccid": (re.compile(r"[0-9]{18,22}\Z"), "ICCID: 18 to 22 digits"),
     "imei": (re.compile(r"[0-9]{14,16}\Z"), "IMEI: 14 to 16 digits"),
 }
+
+
+def list_device_keys() -> tuple[str, ...]:
+    """Return the keys of a device in the order in which messages name them."""
+    fields = (field.name for field in list_fields(product_only=False))
+    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh")
+
+
+def _list_product_keys() -> tuple[str, ...]:
+    """Return the keys that only devices of a product may have, apart from ``mesh``, for which its network decides."""
+    return ("groups", *(field.name for field in list_fields(product_only=True)))
 
 
 def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False, ordered: bool = True) -> Manifest:
@@ -106,6 +115,7 @@ class _Reader(PartReader):
         self._absent = absent
         self._ordered = ordered
         self._has_gateway: set[str] = set()
+        self._device_keys, self._product_keys = list_device_keys(), _list_product_keys()
         self.product_only: list[str] = []
 
     def manifest(self, data: Any) -> Manifest:
@@ -144,17 +154,17 @@ class _Reader(PartReader):
 
     def _device(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Place, DeviceRecord] | None:
         before = len(self.mistakes)
-        device = self.mapping(value, place, DEVICE)
+        device = self.mapping(value, place, self._device_keys)
         if not isinstance(value, Mapping):
             return None
         identity = self._identity(device, place)
-        fields = self._fields(device, place)
+        fields = check_fields(self, device, place)
         groups = self._groups(device["groups"], (*place, "groups")) if "groups" in device else None
         claimed = self.truth(device["claimed"], (*place, "claimed")) if "claimed" in device else None
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = self._mesh(device["mesh"], (*place, "mesh"), networks)
-        for key in ("groups", *FOR_PRODUCTS_ONLY):
+        for key in self._product_keys:
             if key in device:
                 self.product_only.append(f"{self._where((*place, key))}: {key}")
         if identity is None:
@@ -184,23 +194,6 @@ class _Reader(PartReader):
                 self.wrong((*place, kind), f"{device[kind]!r} is no {words}")
             return None
         return label, Identifier(kind, label)
-
-    def _fields(self, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
-        fields: dict[str, Value] = {}
-        for key in ("name", "notes"):
-            if key in device:
-                fields[key] = self.text(device[key], (*place, key))
-        if isinstance(device.get("name"), str) and not device["name"].strip():
-            self.wrong((*place, "name"), "is empty")
-        if "development" in device:
-            fields["development"] = self.truth(device["development"], (*place, "development"))
-        if "firmware_version" in device:
-            version = device["firmware_version"]
-            if version != UNLOCKED and (isinstance(version, bool) or not isinstance(version, int) or version < 0):
-                said = f"must be the number of a version, or {UNLOCKED}, not {version!r}"
-                self.wrong((*place, "firmware_version"), said)
-            fields["firmware_version"] = version if isinstance(version, int) else UNLOCKED
-        return fields
 
     def _groups(self, value: Any, place: Place) -> frozenset[str]:
         groups = self.sequence(value, place)

@@ -1,25 +1,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The fields that one PUT sets are said one way in a manifest and another way by the cloud."""
+"""The fields that one PUT sets follow from their rows, in all six places that know them."""
 
 from __future__ import annotations
 
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import yaml
+from fleet_cloud import DEVICES, PRODUCT, client, device_id, row, run, script
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest import device_fields
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
+    DEVICE_FIELDS,
+    FIRMWARE_LOCK,
+    FLAG,
+    TEXT,
+    DeviceField,
     Value,
-    differs,
-    for_cloud,
-    observed_fields,
+    ValueKind,
+    build_put_body,
+    check_fields,
+    export_fields,
+    is_different,
+    observe_fields,
+    read_options,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
+from support.paths import ROOT
+from support.scripted import ScriptedCloud
 
+ONE = device_id(1)
+PUT = "PUT /v1/products/:p/devices/:id"
 WHOLE = {"name": "barn", "notes": "north wall", "development": True, "desired_firmware_version": 42, "online": True}
 
 
 def test_a_device_is_read_in_the_words_of_a_manifest() -> None:
-    assert observed_fields(WHOLE) == {
+    assert observe_fields(WHOLE) == {
         "name": "barn",
         "notes": "north wall",
         "development": True,
@@ -28,7 +54,7 @@ def test_a_device_is_read_in_the_words_of_a_manifest() -> None:
 
 
 def test_what_the_cloud_does_not_tell_is_not_known() -> None:
-    assert observed_fields({"name": "barn", "id": "e00f"}) == {"name": "barn"}
+    assert observe_fields({"name": "barn", "id": "e00f"}) == {"name": "barn"}
 
 
 @pytest.mark.parametrize(
@@ -44,17 +70,21 @@ def test_what_the_cloud_does_not_tell_is_not_known() -> None:
     ],
 )
 def test_odd_values_of_the_cloud_have_a_meaning_too(told: dict[str, Any], read: dict[str, Any]) -> None:
-    assert observed_fields(told) == read
+    assert observe_fields(told) == read
 
 
 def test_a_put_speaks_the_words_of_the_cloud() -> None:
     fields: dict[str, Value] = {"name": "barn", "notes": "", "development": False, "firmware_version": 42}
-    assert for_cloud(fields) == {"name": "barn", "notes": "", "development": False, "desired_firmware_version": 42}
+    assert build_put_body(fields) == {"name": "barn", "notes": "", "development": False, "desired_firmware_version": 42}
+
+
+def test_a_put_sets_fields_in_the_order_of_their_values() -> None:
+    assert list(build_put_body({"notes": "b", "name": "a"})) == ["notes", "name"]
 
 
 def test_a_lock_is_removed_by_none_and_a_device_may_be_called_unlocked() -> None:
     fields: dict[str, Value] = {"name": "unlocked", "firmware_version": "unlocked"}
-    assert for_cloud(fields) == {"name": "unlocked", "desired_firmware_version": None}
+    assert build_put_body(fields) == {"name": "unlocked", "desired_firmware_version": None}
 
 
 @pytest.mark.parametrize(
@@ -64,4 +94,168 @@ def test_a_lock_is_removed_by_none_and_a_device_may_be_called_unlocked() -> None
 def test_only_a_difference_is_written_and_no_notes_are_empty_ones(
     declared: Value, observed: Value | None, written: bool
 ) -> None:
-    assert differs(declared, observed) is written
+    assert is_different(declared, observed) is written
+
+
+@pytest.mark.parametrize(
+    ("declared", "mistake"),
+    [
+        ({"name": "barn", "notes": " ", "development": True, "firmware_version": 0}, None),
+        ({"firmware_version": "unlocked", "colour": 1}, None),
+        ({"name": " "}, "here.name: is empty"),
+        ({"name": 7}, "here.name: must be a text, not a number; put it in quotes"),
+        ({"development": "no"}, "here.development: must be true or false, not a text"),
+        ({"firmware_version": -1}, "here.firmware_version: must be the number of a version, or unlocked, not -1"),
+        ({"firmware_version": True}, "here.firmware_version: must be the number of a version, or unlocked, not True"),
+        ({"firmware_version": "7"}, "here.firmware_version: must be the number of a version, or unlocked, not '7'"),
+    ],
+)
+def test_declared_fields_are_checked_at_their_place(declared: dict[str, Any], mistake: str | None) -> None:
+    reader = PartReader(dotted)
+    fields = check_fields(reader, declared, ("here",))
+    assert reader.mistakes == ([] if mistake is None else [mistake])
+    if mistake is None:
+        assert fields == {name: value for name, value in declared.items() if name != "colour"}
+
+
+def test_options_become_declared_fields_and_unset_ones_do_not() -> None:
+    options = {"name": "7", "notes": None, "development": False, "firmware_version": "42", "id": ONE}
+    assert read_options(options) == {"name": "7", "development": False, "firmware_version": 42}
+    assert read_options({"firmware_version": "latest"}) == {"firmware_version": "latest"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "exported"),
+    [
+        (WHOLE, {"name": "barn", "notes": "north wall", "development": True, "firmware_version": 42}),
+        ({"name": " ", "notes": " ", "desired_firmware_version": 0}, {"notes": " ", "firmware_version": 0}),
+        ({"name": None, "notes": "", "development": False, "desired_firmware_version": None}, {}),
+        ({}, {}),
+    ],
+)
+def test_export_leaves_out_what_every_new_device_has(facts: dict[str, Any], exported: dict[str, Any]) -> None:
+    anywhere, in_product = (export_fields(facts, product_only=product_only) for product_only in (False, True))
+    assert {**anywhere, **in_product} == exported
+    assert set(anywhere) <= {"name", "notes"}
+    assert set(in_product) <= {"development", "firmware_version"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value in all its forms.
+
+    :param option: the argument spec of its option, and ``given``: the value of that option.
+    :param shown: what the cloud shows of a new device, and ``before``: how a manifest declares that.
+    :param sent: what the PUT sends.
+    """
+
+    kind: ValueKind
+    value: Value
+    cell: str
+    option: Mapping[str, str]
+    given: Any
+    shown: Any
+    before: Value | None
+    sent: Any
+    invalid: Any
+
+
+SAMPLES = {
+    "text": Sample(TEXT, "north", "north", {"type": "str"}, "north", None, None, "north", 7),
+    "flag": Sample(FLAG, True, "Yes", {"type": "bool"}, True, False, False, True, "perhaps"),
+    "lock": Sample(FIRMWARE_LOCK, 42, "42", {"type": "str"}, "42", None, "unlocked", 42, "latest"),
+}
+
+
+class TestOneMoreRow:
+    """One more row in ``DEVICE_FIELDS`` makes a field in all six places."""
+
+    @pytest.fixture(params=SAMPLES)
+    def sample(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sample:
+        """Add the row of a field ``site_label``, which the cloud calls ``siteLabel``."""
+        sample = SAMPLES[request.param]
+        extra = DeviceField("site_label", "siteLabel", sample.kind, product_only=True)
+        monkeypatch.setattr(device_fields, "DEVICE_FIELDS", (*DEVICE_FIELDS, extra))
+        return sample
+
+    def test_manifest_accepts_the_field(self, sample: Sample) -> None:
+        (record,) = read_manifest(of_product(site_label=sample.value)).devices
+        assert record.fields == {"site_label": sample.value}
+
+    def test_manifest_refuses_an_invalid_value_of_the_field(self, sample: Sample) -> None:
+        assert "devices[0].site_label: must be " in refusal(of_product(site_label=sample.invalid)).message
+
+    def test_manifest_without_product_refuses_the_field(self, sample: Sample) -> None:
+        error = refusal({"devices": [{"id": ONE, "site_label": sample.value}]})
+        assert (error.code, "devices[0].site_label: site_label" in error.message) == ("unsupported", True)
+
+    def test_table_has_a_column_for_the_field(self, sample: Sample) -> None:
+        data, _unused = parse_device_table(f"id,site_label\n{ONE},{sample.cell}\n", "fleet.csv")
+        assert data["devices"] == [{"id": ONE, "site_label": sample.value}]
+
+    def test_field_is_observed_compared_and_written(self, sample: Sample, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [row(ONE, siteLabel=sample.shown)])
+        scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", json={})
+        with client(scripted_cloud.url) as http:
+            result = run(http, of_product(site_label=sample.value), verify="none")
+            bodies = [arguments["json"] for route, arguments in http.calls if route == PUT]
+        assert bodies == [{"siteLabel": sample.sent}]
+        assert result["diff"] == {
+            "before": {ONE: {"site_label": sample.before}},
+            "after": {ONE: {"site_label": sample.value}},
+        }
+
+    def test_field_rests_when_the_cloud_shows_its_value(self, sample: Sample, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [row(ONE, siteLabel=sample.sent)])
+        with client(scripted_cloud.url) as http:
+            assert run(http, of_product(site_label=sample.value))["changed"] is False
+
+    def test_field_missing_from_the_list_is_read_singly(self, sample: Sample, scripted_cloud: ScriptedCloud) -> None:
+        script(scripted_cloud, [row(ONE)])
+        scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json={"id": ONE, "siteLabel": sample.sent}, repeat=True)
+        with client(scripted_cloud.url) as http:
+            assert run(http, of_product(site_label=sample.value))["changed"] is False
+
+    def test_export_declares_the_field(self, sample: Sample) -> None:
+        devices = {ONE: facts_of({"id": ONE, "siteLabel": sample.sent}, PRODUCT)}
+        manifest = manifest_of(PRODUCT, devices, [ONE], [].append)
+        assert manifest["devices"] == [{"id": ONE, "site_label": sample.value}]
+        assert read_manifest(manifest).devices[0].fields == {"site_label": sample.value}
+
+    def test_export_leaves_out_the_field_of_a_new_device(self, sample: Sample) -> None:
+        devices = {ONE: facts_of({"id": ONE, "siteLabel": sample.shown}, PRODUCT)}
+        assert manifest_of(PRODUCT, devices, [ONE], [].append)["devices"] == [{"id": ONE}]
+
+    def test_module_device_has_an_option_for_the_field(self, sample: Sample) -> None:
+        assert run_module("device")["SPEC"]["site_label"] == sample.option
+        assert read_options({"site_label": sample.given}) == {"site_label": sample.value}
+
+    def test_field_without_its_row_is_unknown(self) -> None:
+        assert "devices[0].site_label: unknown key" in refusal(of_product(site_label="north")).message
+        assert "site_label" not in run_module("device")["SPEC"]
+
+
+@pytest.mark.parametrize("field", DEVICE_FIELDS, ids=lambda field: field.name)
+def test_option_texts_cover_every_row(field: DeviceField) -> None:
+    documented = yaml.safe_load(run_module("device")["DOCUMENTATION"])["options"][field.name]
+    assert {"type": documented["type"]} == field.kind.option
+    assert ("O(product)" in str(documented["description"])) is field.product_only
+    keys_of_devices = str(yaml.safe_load(run_module("fleet")["DOCUMENTATION"])["options"]["devices"]["description"])
+    assert f"C({field.name})" in keys_of_devices
+
+
+def of_product(**declared: Any) -> dict[str, Any]:
+    """Return the manifest of a product with one device."""
+    return {"product": PRODUCT, "devices": [{"id": ONE, **declared}]}
+
+
+def refusal(manifest: Mapping[str, Any]) -> ParticleError:
+    """Return the error that a manifest is refused with."""
+    with pytest.raises(ParticleError) as caught:
+        read_manifest(manifest)
+    return caught.value
+
+
+def run_module(name: str) -> dict[str, Any]:
+    """Run the file of a module, as an import does for the first time, and return the names that it defines."""
+    return runpy.run_path(str(ROOT / "plugins" / "modules" / f"{name}.py"))
