@@ -7,6 +7,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -36,7 +37,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from support.paths import ROOT
 from support.scripted import ScriptedCloud
 
 ONE = device_id(1)
@@ -258,4 +258,6 @@ def refusal(manifest: Mapping[str, Any]) -> ParticleError:
 
 def run_module(name: str) -> dict[str, Any]:
     """Run the file of a module, as an import does for the first time, and return the names that it defines."""
-    return runpy.run_path(str(ROOT / "plugins" / "modules" / f"{name}.py"))
+    found = find_spec(f"ansible_collections.meshfleet.particle.plugins.modules.{name}")
+    assert found is not None
+    return runpy.run_path(str(found.origin))
