@@ -102,17 +102,18 @@ def _wish(options: Mapping[str, Any]) -> dict[str, str]:
     """How long the token shall live, as fields of the request; nothing for the cloud's own default."""
     given = [name for name in ("expires_in", "expires_at", "never_expires") if options[name]]
     if given and options["grant"] in ("refresh_token", "session"):
-        message = f"{' and '.join(given)} cannot be had with grant {options['grant']}: the cloud alone decides."
-        raise ParticleError("conflict", message, hint=f"Leave {' and '.join(given)} out, or choose another grant.")
+        message = f"{' and '.join(given)} cannot be combined with grant {options['grant']}: the cloud alone decides."
+        hint = f"Leave {' and '.join(given)} out, or choose another grant."
+        raise ParticleError("invalid_option", message, hint=hint)
     if options["expires_in"] is not None and options["expires_in"] <= 0:
-        hint = "Give its life in seconds; a token without end has to be asked for by never_expires."
-        raise ParticleError("conflict", f"expires_in is {options['expires_in']}.", hint=hint)
+        hint = "Give a number of seconds, or set never_expires for a token that never expires."
+        raise ParticleError("invalid_option", f"expires_in must be above 0, got {options['expires_in']}.", hint=hint)
     if len(given) > 1:
-        message = f"{' and '.join(given)} are both given."
-        raise ParticleError("conflict", message, hint="Say once how long the token shall live.")
+        message = f"{' and '.join(given)} cannot be combined."
+        raise ParticleError("invalid_option", message, hint="Give only one of them.")
     if options["expires_at"] is not None and seconds_until(options["expires_at"], 0) is None:
-        hint = "Give a moment like 2026-12-31T12:00:00Z."
-        raise ParticleError("conflict", f"expires_at {options['expires_at']!r} is no moment.", hint=hint)
+        hint = "Give a time like 2026-12-31T12:00:00Z."
+        raise ParticleError("invalid_option", f"{options['expires_at']!r} is not a valid expires_at.", hint=hint)
     if options["never_expires"]:
         return {"expires_in": "0"}
     return {name: str(options[name]) for name in given}
@@ -139,7 +140,7 @@ def _absent(task: Task) -> dict[str, Any]:
     if which == "all":
         if not task.options["confirm"]:
             message = "All tokens of the account would be revoked, of every person, device and service that uses it."
-            raise ParticleError("conflict", message, hint="Say so by confirm: true.")
+            raise ParticleError("invalid_option", message, hint="Set confirm: true if all of them are meant.")
         if token is None:
             token = tokens.log_in(login)
         return tokens.revoke_every(token, pair[0] if pair else None, check_mode=task.check_mode)

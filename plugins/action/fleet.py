@@ -48,8 +48,8 @@ class ActionModule(ParticleAction):
         self._refuse_many_hosts()
         for bound in ("max_removals", "max_failures"):
             if options[bound] is not None and options[bound] < 0:
-                message = f"{bound} is {options[bound]}: it must be 0 or more."
-                raise ParticleError("conflict", message, hint=f"Correct {bound}.")
+                message = f"{bound} must be 0 or more, got {options[bound]}."
+                raise ParticleError("invalid_option", message, hint=f"Correct {bound}.")
         hosts = self._devices_of_hosts() if options["from_inventory"] else {}
         data, where = self._declared(task, hosts)
         absent, ordered = options["state"] == "absent", not options["from_inventory"]
@@ -85,9 +85,9 @@ class ActionModule(ParticleAction):
         """Whoever expects a run for each host, with a manifest of its own, must not get that of the first for all."""
         batch = self._task_vars.get("ansible_play_batch") or []
         if len(batch) > 1 and not self._task.run_once:
-            message = f"This task runs once for all {len(batch)} hosts of the play, and does not say so."
-            hint = "Set run_once: true. Devices that are hosts want from_inventory; several manifests, a loop."
-            raise ParticleError("conflict", message, hint=hint)
+            message = f"This task runs once for all {len(batch)} hosts of the play, so it must set run_once."
+            hint = "Set run_once: true, and from_inventory if the hosts are devices; use a loop for several manifests."
+            raise ParticleError("invalid_option", message, hint=hint)
 
     def _lock(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
         """The lock of this cloud and product; a dry run writes nothing and needs none."""

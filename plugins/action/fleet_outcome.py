@@ -22,8 +22,8 @@ class ActionModule(ParticleAction):
         if "hosts" not in fleet:
             error = fleet.get("error") or {}
             raise ParticleError(
-                error.get("code") or "conflict",
-                error.get("message") or "The result given as fleet tells nothing of hosts.",
+                error.get("code") or "invalid_option",
+                error.get("message") or "The result given as fleet has no outcomes of hosts.",
                 hint=error.get("hint") or "Give the registered result of fleet with from_inventory.",
             )
         outcome = fleet["hosts"].get(self._task_vars["inventory_hostname"])

@@ -269,8 +269,8 @@ def _checked(options: dict[str, Any]) -> Filters:
     """The filters. :raises AnsibleParserError: for options that make no sense, before anybody is asked."""
     try:
         if options["page_size"] < 1:
-            message = f"page_size is {options['page_size']}: it must be 1 or more."
-            raise ParticleError("conflict", message, hint="Correct page_size.")
+            message = f"page_size must be 1 or more, got {options['page_size']}."
+            raise ParticleError("invalid_option", message, hint="Correct page_size.")
         for part in _accounts(options):
             sources_from(part)
         return filters_from(options)

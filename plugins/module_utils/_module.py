@@ -107,8 +107,8 @@ class Task:
         given = self.options.get("workers")
         workers = WORKERS if given is None else given
         if not 1 <= workers <= MOST_WORKERS:
-            message = f"workers is {workers}: it must be a number from 1 to {MOST_WORKERS}."
-            raise ParticleError("conflict", message, hint="Correct workers.")
+            message = f"workers must be a number from 1 to {MOST_WORKERS}, got {workers}."
+            raise ParticleError("invalid_option", message, hint="Correct workers.")
         connection = replace(settings.connection, environment=self.environment)
         self.http = Http(connection, redact=self.redact, budget=self._budget(connection.api_url), workers=workers)
         return self.http

@@ -269,7 +269,7 @@ def device_facts(task: Task) -> dict[str, Any]:
     """Log in, look at the fleet or at what another host saw of it, and pick out one device."""
     device, sources = task.options["id"].strip().lower(), sources_from(task.options)
     if not device:
-        raise ParticleError("conflict", "id is empty: it names no device.", hint="Give the host the id of its device.")
+        raise ParticleError("invalid_option", "id is empty.", hint="Give the host the id of its device.")
     with task.session() as http:
         folder = own_folder(task.environment, "Facts", "use device_info", of_login=True)
         whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")

@@ -397,7 +397,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted | None:
     include, variables = options["include"], tuple(options["variables"])
     if ("variables" in include) != bool(variables):
         message = "variables in include and the option variables belong together, and only one of them is given."
-        raise ParticleError("conflict", message, hint="Give both, or leave both out.")
+        raise ParticleError("invalid_option", message, hint="Give both, or leave both out.")
     if "vitals" not in include and not variables and options["mac_variable"] is None:
         return None
     return Wanted("vitals" in include, variables, options["mac_variable"], options["include_limit"])
@@ -406,7 +406,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted | None:
 def _refuse_several(sources: Sources) -> None:
     if len(sources.products) + sources.account != 1 or sources.organization is not None:
         message = "as_manifest needs one product or the account's own devices, and something else is meant."
-        raise ParticleError("conflict", message, hint="Name one product, and write one manifest for each.")
+        raise ParticleError("invalid_option", message, hint="Name one product, and write one manifest for each.")
 
 
 def main() -> None:

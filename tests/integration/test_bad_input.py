@@ -164,7 +164,7 @@ def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
 ) -> None:
     options = {"manifest": manifest_for(simulator), "workers": workers}
     result = failure(run_task("fleet", options, cloud_environment(simulator.url)))
-    assert result["error"]["message"].startswith(f"workers is {workers}")
+    assert result["error"]["message"].endswith(f"got {workers}.")
     assert simulator.stats()["requests"] == 0
 
 
@@ -172,7 +172,7 @@ def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
 def test_a_bound_below_nothing_is_said_before_any_request(simulator: Simulator, bound: str) -> None:
     options = {"manifest": manifest_for(simulator), bound: -1}
     result = failure(run_task("fleet", options, cloud_environment(simulator.url)))
-    assert result["error"]["message"] == f"{bound} is -1: it must be 0 or more."
+    assert result["error"]["message"] == f"{bound} must be 0 or more, got -1."
     assert simulator.stats()["requests"] == 0
 
 

@@ -87,14 +87,14 @@ def test_a_fleet_leaves_the_others_what_it_is_told_to(simulator: Simulator, tmp_
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"budget_share": 0}, "budget_share is 0.0: it must be a number above 0, and at most 1."),
-        ({"budget_requests": -1}, "budget_requests is -1: it must be a whole number of requests in five minutes"),
+        ({"budget_share": 0}, "budget_share must be a number above 0, and at most 1, got 0.0."),
+        ({"budget_requests": -1}, "budget_requests must be a whole number of requests in five minutes"),
     ],
 )
 def test_a_budget_that_cannot_be_meant_is_said_in_words_and_costs_no_request(
     simulator: Simulator, options: dict[str, Any], words: str
 ) -> None:
     task = run_task("fleet", {"devices": [], **options}, cloud_environment(simulator.url)).task(TASK)
-    assert (task.status, task.result["error"]["code"]) == ("failed", "conflict")
+    assert (task.status, task.result["error"]["code"]) == ("failed", "invalid_option")
     assert words in task.result["msg"]
     assert simulator.stats()["requests"] == 0

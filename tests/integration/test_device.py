@@ -110,8 +110,8 @@ def test_a_name_that_no_ledger_can_have_costs_no_request(simulator: Simulator, m
     own: dict[str, Any] = {"device": {"id": "0" * 24}, "fleet": {"devices": []}, "device_info": {}}[module]
     options = {"product": PRODUCT_SLUG, "mesh_status_ledger": "Mesh Status", **own}
     error = run_task(module, options, cloud_environment(simulator.url)).result(TASK)["error"]
-    assert (error["code"], simulator.stats()["requests"]) == ("conflict", 0)
-    assert "'Mesh Status' is no name of a ledger" in error["message"]
+    assert (error["code"], simulator.stats()["requests"]) == ("invalid_option", 0)
+    assert "'Mesh Status' is not a valid ledger name" in error["message"]
 
 
 @pytest.mark.parametrize(

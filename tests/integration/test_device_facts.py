@@ -144,8 +144,8 @@ def test_a_device_that_a_changing_list_may_have_passed_over_is_looked_for_again(
 def test_a_host_that_names_no_device_is_told_so(simulator: Simulator, nothing: str) -> None:
     env = cloud_environment(simulator.url)
     result = run_task("device_facts", {"id": nothing, "product": PRODUCT_SLUG}, env).result(TASK)
-    assert (result["error"]["code"], simulator.stats()["requests"]) == ("conflict", 0)
-    assert "id is empty: it names no device" in result["msg"]
+    assert (result["error"]["code"], simulator.stats()["requests"]) == ("invalid_option", 0)
+    assert "id is empty." in result["msg"]
 
 
 def test_a_hostile_name_runs_nothing_when_it_is_gathered_and_templated(simulator: Simulator, tmp_path: Path) -> None:

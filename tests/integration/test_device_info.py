@@ -59,23 +59,23 @@ def test_vitals_variables_and_states_are_told_on_request(provisioned: Simulator)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "code", "words"),
     [
-        ({"include": ["variables"]}, "belong together"),
-        ({"variables": ["soil_pct"]}, "belong together"),
-        ({"include": ["vitals"], "include_limit": 3}, "include_limit is 3"),
-        ({"filters": {"platforms": ["borom"]}}, "borom"),
-        ({"as_manifest": True, "account_devices": True}, "as_manifest"),
-        ({"as_manifest": True, "organization": "acme"}, "as_manifest"),
-        ({"mac_variable": "ping"}, "'ping'"),
+        ({"include": ["variables"]}, "invalid_option", "belong together"),
+        ({"variables": ["soil_pct"]}, "invalid_option", "belong together"),
+        ({"include": ["vitals"], "include_limit": 3}, "conflict", "include_limit is 3"),
+        ({"filters": {"platforms": ["borom"]}}, "invalid_option", "borom"),
+        ({"as_manifest": True, "account_devices": True}, "invalid_option", "as_manifest"),
+        ({"as_manifest": True, "organization": "acme"}, "invalid_option", "as_manifest"),
+        ({"mac_variable": "ping"}, "invalid_option", "'ping'"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_a_device_is_asked(
-    provisioned: Simulator, options: dict[str, Any], words: str
+def test_options_that_cannot_work_are_refused_before_a_device_is_asked(
+    provisioned: Simulator, options: dict[str, Any], code: str, words: str
 ) -> None:
     before = provisioned.stats()["by_route"]
     result = look(provisioned, product=PRODUCT_SLUG, **options)
-    assert result["error"]["code"] == "conflict"
+    assert result["error"]["code"] == code
     assert words in result["msg"]
     asked = {route for route, number in provisioned.stats()["by_route"].items() if number != before.get(route)}
     assert not {route for route in asked if "diagnostics" in route or ":varName" in route}

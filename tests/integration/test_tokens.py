@@ -140,7 +140,7 @@ def test_a_life_that_cannot_be_wished_for_is_refused_before_any_request(
         "session": {"session_login_url": "/ide/login", "session_token_url": "/ide/token"},
     }[grant]
     run = run_task("access_token", {"grant": grant, **options, **life}, cloud_environment(cloud.url))
-    assert run.result(TASK)["error"]["code"] == "conflict"
+    assert run.result(TASK)["error"]["code"] == "invalid_option"
     assert next(iter(life)) in run.result(TASK)["msg"]
     assert cloud.stats()["requests"] == 0
 
@@ -207,7 +207,7 @@ def test_who_has_a_ready_token_needs_no_folder_for_logins(cloud: Simulator, tmp_
     run_task("access_token", {**ready, "state": "absent"}, env).succeeded()
     assert not alive(cloud, token)
     doctor = run_task("auth_doctor", {"username": USERNAME, "password": PASSWORD}, env).succeeded().result(TASK)
-    assert doctor["code"] == "conflict"
+    assert doctor["code"] == "unsafe_file"
     assert [check["name"] for check in doctor["checks"] if check["status"] == "fail"] == ["login"]
 
 

@@ -156,8 +156,8 @@ def test_a_budget_that_cannot_be_meant_is_said_before_any_request(
 ) -> None:
     task = task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready", **options)
     result = carry_out(task, work)
-    assert (result["failed"], result["error"]["code"]) == (True, "conflict")
-    assert "it must be" in result["error"]["message"]
+    assert (result["failed"], result["error"]["code"]) == (True, "invalid_option")
+    assert " must be " in result["error"]["message"]
     assert scripted_cloud.requests == []
 
 
@@ -165,7 +165,7 @@ def test_a_login_that_cannot_be_shared_is_not_made(warnings: list[str], home: Pa
     (home / "taken").write_text("a file where a folder should be")
     environment = {"XDG_CACHE_HOME": str(home / "taken")}
     result = carry_out(task_with(warnings, environment, username="demo@example.com", password=PASSWORD), work)
-    assert result["error"]["code"] == "conflict"
+    assert result["error"]["code"] == "unsafe_file"
     assert "XDG_CACHE_HOME" in result["error"]["hint"]
     assert result["cloud"]["requests"] == 0
 
@@ -288,8 +288,8 @@ def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
     scripted_cloud: ScriptedCloud, warnings: list[str], workers: int
 ) -> None:
     result = carry_out(task_with(warnings, api_url=scripted_cloud.url, access_token="ready", workers=workers), work)
-    assert (result["failed"], result["error"]["code"]) == (True, "conflict")
-    assert result["error"]["message"] == f"workers is {workers}: it must be a number from 1 to 256."
+    assert (result["failed"], result["error"]["code"]) == (True, "invalid_option")
+    assert result["error"]["message"] == f"workers must be a number from 1 to 256, got {workers}."
     assert scripted_cloud.requests == []
 
 

@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 
 def session_file(environment: Mapping[str, str]) -> Path:
-    """Where the logins are kept. :raises ParticleError: ``conflict`` without a folder of this user's own."""
+    """Find the file of shared logins. :raises ParticleError: ``unsafe_file`` without a folder of this user's own."""
     folder = private_file.own_folder(environment, "Logins", "give a ready access token", of_login=True)
     return folder / "sessions.json"
 

@@ -80,7 +80,7 @@ class TokenStore:
     def open(self, label: Label) -> Iterator[Kept]:
         """The entry of ``label``, a new one when there is none; nobody else uses the file meanwhile.
 
-        :raises ParticleError: ``conflict`` when the file is open to others, damaged, or cannot be written.
+        :raises ParticleError: ``unsafe_file`` when the file is open to others, damaged, or cannot be written.
         """
         with private_file.locked(self._path) as file:
             found = next((entry for entry in self._entries(file.data) if label.matches(entry)), None)
@@ -122,11 +122,11 @@ class TokenStore:
             return dropped
 
     def _entries(self, data: dict[str, Any]) -> list[Entry]:
-        """The entries in what a file holds. :raises ParticleError: ``conflict`` when they are none of ours."""
+        """Return the entries in the content of a file. :raises ParticleError: ``unsafe_file`` when it is damaged."""
         entries = data.get("tokens", [])
         if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
             message = f"{self._path} is damaged: it holds no tokens in the form in which they are kept."
-            raise ParticleError("conflict", message, hint="Restore or remove it.")
+            raise ParticleError("unsafe_file", message, hint="Restore or remove it.")
         return entries
 
 

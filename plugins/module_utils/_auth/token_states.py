@@ -82,7 +82,7 @@ class Tokens:
         """A new token in the place of the kept one, which is revoked once the new one has been proved."""
         if self.kept is None:
             message = "A token can only be rotated where it is kept."
-            raise ParticleError("conflict", message, hint="Name the file of the token as token_file.")
+            raise ParticleError("invalid_option", message, hint="Name the file of the token as token_file.")
         with self.kept.open(label) as kept:
             self._settle(kept, login, check_mode=check_mode)
             login = self._complete(login, kept.entry)

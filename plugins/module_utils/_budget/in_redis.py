@@ -92,7 +92,7 @@ class InRedis:
     :param url: ``redis://``, ``rediss://`` or ``unix://``, as the library reads it. It may hold a password.
     :param clock: in seconds; that of Redis when not given.
     :raises ParticleError: by each of the methods too: ``unreachable`` when it does not answer for some seconds,
-        ``conflict`` when it refuses, ``unsupported`` without the library.
+        ``invalid_option`` when it refuses, ``unsupported`` without the library.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] | None) -> None:
@@ -155,9 +155,9 @@ class InRedis:
             why, code = "it does not answer", "unreachable"
             hint = "Check that it runs and can be reached from here, and run again: nothing is lost."
         elif isinstance(error, self._redis.RedisError):
-            why, code = "it refuses what a budget needs, or the login", "conflict"
+            why, code = "it refuses what a budget needs, or the login", "invalid_option"
             hint = "Check the user, the password and the number of the database in budget_store, and their rights."
         else:
-            why, code, hint = "budget_store is no address of one", "conflict", "Correct budget_store."
+            why, code, hint = "budget_store is not a valid Redis URL", "invalid_option", "Correct budget_store."
         message = f"The budget is to be kept in the Redis at {self._where}, which cannot be used: {why}."
         return ParticleError(code, message, hint=hint)

@@ -48,6 +48,8 @@ HINTS: Mapping[str, str] = {
     "ambiguous_write": "Run again: what took effect is found and not repeated.",
     "too_many_removals": "Confirm the removals, or correct what is declared.",
     "run_in_progress": "Wait for the other run to end.",
+    "invalid_option": "Correct the option and run again.",
+    "unsafe_file": "Make the file or folder yours alone, or name another one, and run again.",
     "internal": "This is a mistake in the collection: please report it with the text above.",
 }
 """The closed list of error codes, each with the next step for the user."""

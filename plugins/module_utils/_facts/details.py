@@ -52,9 +52,9 @@ class Wanted:
         wrong = sorted(name for name in names if name in RESERVED or not name.strip())
         if wrong:
             message = (
-                f"{', '.join(map(repr, wrong))} cannot be the name of a variable: the cloud means other things by it."
+                f"{', '.join(map(repr, wrong))} is not a valid variable name: the cloud uses it for something else."
             )
-            raise ParticleError("conflict", message, hint="Correct variables or mac_variable.")
+            raise ParticleError("invalid_option", message, hint="Correct variables or mac_variable.")
 
 
 def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: Wanted) -> None:

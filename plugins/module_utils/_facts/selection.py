@@ -65,16 +65,16 @@ class Sources:
 
 
 def sources_from(options: Mapping[str, Any]) -> Sources:
-    """What the options of :data:`SOURCE_SPEC` say. :raises ParticleError: ``conflict`` when nothing is left to read."""
+    """Read the options of :data:`SOURCE_SPEC`. :raises ParticleError: ``invalid_option`` when they select nothing."""
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
     if not all(products):
-        raise ParticleError("conflict", "One of products is empty.", hint="Name each by its id or its slug.")
+        raise ParticleError("invalid_option", "products has an empty entry.", hint="Name each by its id or its slug.")
     organization = options.get("organization") or None
     account = options.get("account_devices")
     sources = Sources(products, organization, not (products or organization) if account is None else account)
     if not (products or organization or sources.account):
-        message = "There is nowhere to look: account_devices is false, and no product is named."
-        raise ParticleError("conflict", message, hint="Name products or an organization.")
+        message = "No devices are selected: account_devices is false, and no product is named."
+        raise ParticleError("invalid_option", message, hint="Name products or an organization.")
     return sources
 
 
@@ -138,7 +138,7 @@ def _among(value: Any, wanted: frozenset[Any] | None) -> bool:
 
 
 def filters_from(options: Mapping[str, Any]) -> Filters:
-    """What the option of :data:`FILTER_SPEC` says. :raises ParticleError: ``conflict``, naming every mistake."""
+    """Read the option of :data:`FILTER_SPEC`. :raises ParticleError: ``invalid_option``, naming every mistake."""
     given: Mapping[str, Any] = options.get("filters") or {}
     mistakes: list[str] = []
     for name, value in given.items():
@@ -153,8 +153,8 @@ def filters_from(options: Mapping[str, Any]) -> Filters:
         near = "".join(perhaps(value, known) for value in unknown)
         mistakes.append(f"platforms names {', '.join(unknown)}; known are {', '.join(known)}, and numbers{near}")
     if mistakes:
-        message = f"filters makes no sense: {'; '.join(mistakes)}."
-        raise ParticleError("conflict", message, hint="Correct filters, or leave out what shall not count.")
+        message = f"filters is not valid: {'; '.join(mistakes)}."
+        raise ParticleError("invalid_option", message, hint="Correct filters, or leave out what shall not count.")
     pattern = given.get("name")
     return Filters(
         ids=_lowered(given.get("ids")),

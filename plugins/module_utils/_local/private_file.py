@@ -35,7 +35,7 @@ class PrivateFile:
 def replace(path: Path, content: bytes) -> None:
     """Put ``content`` into the place of a file in one step, while holding its lock.
 
-    :raises ParticleError: ``conflict`` when it cannot be written.
+    :raises ParticleError: ``unsafe_file`` when it cannot be written.
     """
     # Only the holder of the lock writes, so one name will do, and what a killed one has begun is swept away.
     new = path.with_name(f".{path.name}.new")
@@ -63,7 +63,7 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_
     :param what: is shared there, and what to do ``otherwise``, for whoever has no such folder.
     :param of_login: rather in the runtime folder where there is one: it goes when the user logs out. Processes that
         the system starts, as by cron, have none, and share nothing that lies in it.
-    :raises ParticleError: ``conflict`` when there is no folder that only this user can use.
+    :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can use.
     """
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
     folder = Path(environment.get(variable) or "~/.cache") / "meshfleet.particle"
@@ -79,7 +79,7 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_
         usable, reason = False, "HOME is not set, and the system knows no home of this user"
     if not usable:
         message = f"{what} are shared through {folder}, which cannot be used: {reason}."
-        raise ParticleError("conflict", message, hint=f"Name a folder of your own by {variable}, or {otherwise}.")
+        raise ParticleError("unsafe_file", message, hint=f"Name a folder of your own by {variable}, or {otherwise}.")
     return folder
 
 
@@ -87,7 +87,7 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_
 def locked(path: Path) -> Iterator[PrivateFile]:
     """The content of ``path``, empty when there is no such file yet, for one process or thread at a time.
 
-    :raises ParticleError: ``conflict`` when others can read the file, when it is damaged or cannot be written;
+    :raises ParticleError: ``unsafe_file`` when others can read the file, when it is damaged or cannot be written;
         ``run_in_progress`` when somebody holds it for minutes.
     """
     with held(path.with_name(path.name + ".lock"), str(path)):
@@ -100,7 +100,7 @@ def held(lock_file: Path, what: str, seconds: float | None = None) -> Iterator[N
 
     :param what: it guards, for whoever waits in vain.
     :param seconds: how long to wait for it; as for a file when not given.
-    :raises ParticleError: ``conflict`` when the lock file cannot be used; ``run_in_progress`` when somebody holds it
+    :raises ParticleError: ``unsafe_file`` when the lock file cannot be used; ``run_in_progress`` when somebody holds it
         for minutes.
     """
     try:
@@ -125,12 +125,15 @@ def read(path: Path) -> dict[str, Any]:
         except (ValueError, RecursionError):
             data = None
     if not isinstance(data, dict):
-        raise ParticleError("conflict", f"{path} is damaged: it holds no JSON object.", hint="Restore or remove it.")
+        raise ParticleError("unsafe_file", f"{path} is damaged: it holds no JSON object.", hint="Restore or remove it.")
     return data
 
 
 def opened(path: Path) -> BinaryIO | None:
-    """A file that only this user can read, open; ``None`` when there is none. :raises ParticleError: ``conflict``."""
+    """Open a file that only this user can read; return ``None`` when it does not exist.
+
+    :raises ParticleError: ``unsafe_file`` when others can read it, or when it cannot be used.
+    """
     try:
         # Without waiting: a pipe would wait for its other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -143,9 +146,9 @@ def opened(path: Path) -> BinaryIO | None:
         return open(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(facts.st_mode):
-        raise ParticleError("conflict", f"{path} is no file.", hint="Name a file.")
+        raise ParticleError("unsafe_file", f"{path} is not a regular file.", hint="Name a file.")
     raise ParticleError(
-        "conflict",
+        "unsafe_file",
         f"{path} holds secrets and is open to others (mode {stat.S_IMODE(facts.st_mode):04o}).",
         hint="Make it yours alone with 'chmod 600', and replace the tokens in it: they may have been read.",
     )
@@ -178,4 +181,4 @@ def _wait_for(lock: int, what: str, seconds: float) -> None:
 
 def _unusable(path: Path, error: OSError) -> ParticleError:
     hint = "Name a file in a folder of your own that exists and can be written to."
-    return ParticleError("conflict", f"{path} cannot be used: {error.strerror}.", hint=hint)
+    return ParticleError("unsafe_file", f"{path} cannot be used: {error.strerror}.", hint=hint)

@@ -23,7 +23,7 @@ def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
 
     The kernel gives the lock back when the process ends, however it ends.
 
-    :raises ParticleError: ``run_in_progress``, naming the holder.
+    :raises ParticleError: ``run_in_progress``, naming the holder; ``unsafe_file`` when the lock file cannot be used.
     """
     name = hashlib.sha256(f"{api_url.lower()}\0{product or ''}".encode()).hexdigest()[:32]
     path = folder / f"run-{name}.lock"
@@ -31,7 +31,7 @@ def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         message = f"The lock of this run, {path}, cannot be used: {error.strerror}."
-        raise ParticleError("conflict", message, hint="Remove it, or set lock to none.") from None
+        raise ParticleError("unsafe_file", message, hint="Remove it, or set lock to none.") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

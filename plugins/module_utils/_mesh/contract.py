@@ -40,10 +40,13 @@ _LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
 
 
 def ledger_name(name: str) -> str:
-    """``name``, when a ledger can have it (endpoints.yml: ledgers). :raises ParticleError: ``conflict`` when not."""
+    """Return ``name`` if a ledger can have it (endpoints.yml: ledgers).
+
+    :raises ParticleError: ``invalid_option`` otherwise.
+    """
     if not _LEDGER_NAME.match(name):
-        message = f"{name!r} is no name of a ledger: 1 to 32 of a-z, 0-9 and -."
-        raise ParticleError("conflict", message, hint="Correct mesh_ledger or mesh_status_ledger.")
+        message = f"{name!r} is not a valid ledger name: use 1 to 32 of a-z, 0-9 and -."
+        raise ParticleError("invalid_option", message, hint="Correct mesh_ledger or mesh_status_ledger.")
     return name
 
 
@@ -51,7 +54,7 @@ def ledger_name(name: str) -> str:
 class Ledgers:
     """The names of the two ledgers of backend ``ledger``: of what members are told, and of what they report.
 
-    :raises ParticleError: ``conflict`` for names that no ledgers can have.
+    :raises ParticleError: ``invalid_option`` for names that no ledgers can have.
     """
 
     orders: str = "mesh"
@@ -59,8 +62,8 @@ class Ledgers:
 
     def __post_init__(self) -> None:
         if ledger_name(self.orders) == ledger_name(self.reports):
-            message = f"mesh_ledger and mesh_status_ledger are both {self.orders}, and one ledger has one direction."
-            raise ParticleError("conflict", message, hint="Name two ledgers.")
+            message = f"mesh_ledger and mesh_status_ledger must be different, got {self.orders} for both."
+            raise ParticleError("invalid_option", message, hint="Name two ledgers.")
 
 
 USUAL_LEDGERS = Ledgers()

@@ -55,8 +55,8 @@ def budget_from(
     store = option_value(options, environment, "budget_store")
     if store is not None and not _is_store(str(store)):
         # Not shown: it may hold a password.
-        message = "budget_store is no address of a Redis, such as redis://host:6379/0 or unix:///run/redis/redis.sock."
-        problems.append(ParticleError("conflict", message, hint="Correct budget_store."))
+        message = "budget_store is not a valid Redis URL, such as redis://host:6379/0 or unix:///run/redis/redis.sock."
+        problems.append(ParticleError("invalid_option", message, hint="Correct budget_store."))
     raise_all(problems)
     limits = {**DOCUMENTED, EVERY_ROUTE: Limit(most, DOCUMENTED[EVERY_ROUTE].seconds)} if most else {}
     return limits, part, store

@@ -92,4 +92,4 @@ def _truth(name: str, value: Any) -> bool:
 
 
 def mistake(name: str, value: Any, what: str) -> ParticleError:
-    return ParticleError("conflict", f"{name} is {value!r}: it must be {what}.", hint=f"Correct {name}.")
+    return ParticleError("invalid_option", f"{name} must be {what}, got {value!r}.", hint=f"Correct {name}.")

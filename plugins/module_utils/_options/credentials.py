@@ -206,8 +206,8 @@ def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
     try:
         return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
     except RuntimeError:
-        message = f"{text} cannot be found: the system knows no such home."
-        raise ParticleError("conflict", message, hint="Set HOME, or name the whole path.") from None
+        message = f"The home folder that {text} begins with is not known."
+        raise ParticleError("invalid_option", message, hint="Set HOME, or name the whole path.") from None
 
 
 def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection) -> Profile | None:

@@ -436,9 +436,9 @@ def test_a_token_that_cannot_be_ended_is_a_warning_of_the_login(
 
 def test_without_a_place_for_logins_there_is_none_and_the_rest_is_looked_at(turned: Http, cloud: ScriptedCloud) -> None:
     def no_place() -> Path:
-        raise ParticleError("conflict", "No folder.")
+        raise ParticleError("unsafe_file", "No folder.")
 
-    failed_at(examined(turned, SessionStore(no_place), LOGIN), "login", "conflict")
+    failed_at(examined(turned, SessionStore(no_place), LOGIN), "login", "unsafe_file")
     assert trail(cloud) == [f"GET {CURRENT}"]
     well(cloud.answer("GET", CURRENT, 400, json=NO_TOKEN))
     assert examined(turned, SessionStore(no_place), READY)["code"] is None

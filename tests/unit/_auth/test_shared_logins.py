@@ -338,7 +338,7 @@ def test_what_a_login_remembers_can_be_used_without_a_grant(store: SessionStore)
 
 
 def no_place() -> Path:
-    raise ParticleError("conflict", "No folder.")
+    raise ParticleError("unsafe_file", "No folder.")
 
 
 def test_without_a_place_nothing_is_known_and_nothing_to_forget() -> None:
@@ -350,7 +350,7 @@ def test_without_a_place_nothing_is_known_and_nothing_to_forget() -> None:
 @pytest.mark.parametrize("way", ["token", "guard"])
 def test_without_a_place_there_is_no_login(way: str) -> None:
     grants = Grants()
-    assert error_of(lambda: getattr(SessionStore(no_place), way)(IDENTITY, grants)).code == "conflict"
+    assert error_of(lambda: getattr(SessionStore(no_place), way)(IDENTITY, grants)).code == "unsafe_file"
     assert grants.asked == 0
 
 
@@ -361,7 +361,7 @@ def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "expanduser", homeless)
     error = error_of(lambda: session_file({}))
     assert (error.code, error.message) == (
-        "conflict",
+        "unsafe_file",
         "Logins are shared through ~/.cache/meshfleet.particle, which cannot be used: "
         "HOME is not set, and the system knows no home of this user.",
     )
@@ -521,7 +521,7 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, permission
     folder.mkdir()
     folder.chmod(permissions)
     error = error_of(lambda: session_file({"XDG_CACHE_HOME": str(tmp_path)}))
-    assert (error.code, str(folder) in error.message) == ("conflict", True)
+    assert (error.code, str(folder) in error.message) == ("unsafe_file", True)
     assert "XDG_CACHE_HOME" in error.hint
 
 

@@ -229,4 +229,4 @@ def test_a_file_that_somebody_has_written_otherwise_is_refused_in_words(
     ):
         with pytest.raises(ParticleError, match="is damaged") as caught:
             look()
-        assert (caught.value.code, "s3cret" in str(caught.value.as_failure())) == ("conflict", False)
+        assert (caught.value.code, "s3cret" in str(caught.value.as_failure())) == ("unsafe_file", False)

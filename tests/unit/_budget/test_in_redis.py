@@ -229,10 +229,10 @@ def test_without_the_library_words_say_what_to_install(store: RedisServer, monke
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("unix://:{wrong}@{socket}", "conflict"),
-        ("unix://{socket}", "conflict"),  # without a password
-        ("unix://:{right}@{socket}?db=999", "conflict"),
-        ("unix://:{right}@{socket}?socket_timeout={right}", "conflict"),
+        ("unix://:{wrong}@{socket}", "invalid_option"),
+        ("unix://{socket}", "invalid_option"),  # without a password
+        ("unix://:{right}@{socket}?db=999", "invalid_option"),
+        ("unix://:{right}@{socket}?socket_timeout={right}", "invalid_option"),
         ("unix://:{right}@{socket}.not", "unreachable"),
         ("redis://:{right}@127.0.0.1:9/0", "unreachable"),
         ("redis://someone:{right}@127.0.0.1:9/0", "unreachable"),

@@ -117,7 +117,7 @@ class TestVariablesAndVitals:
         for wanted in ({"variables": ("good", name)}, {"mac_variable": name}):
             with pytest.raises(ParticleError) as caught:
                 Wanted(**wanted)
-            assert caught.value.code == "conflict"
+            assert caught.value.code == "invalid_option"
 
 
 class TestMacAddress:

@@ -138,7 +138,7 @@ def test_saving_makes_a_file_private_again_and_keeps_nothing_of_the_old_one(path
 def test_a_file_that_others_can_reach_is_refused_with_the_way_out(path: Path, permissions: int) -> None:
     write_private(path, {"secret": SECRET}).chmod(permissions)
     error = refusal(path)
-    assert error.code == "conflict"
+    assert error.code == "unsafe_file"
     assert f"open to others (mode {permissions:04o})" in error.message
     assert "chmod 600" in error.hint
 
@@ -165,7 +165,7 @@ def test_a_link_is_not_followed_and_what_it_leads_to_is_left_alone(path: Path, l
     path.with_name(link).symlink_to(target)
     with pytest.raises(ParticleError) as caught:
         save(path, secret="other")
-    assert caught.value.code == "conflict"
+    assert caught.value.code == "unsafe_file"
     assert caught.value.message.startswith(f"{path.with_name(link)} cannot be used: ")
     assert target.exists() is exists
     assert not exists or read(target) == {"secret": SECRET}
@@ -181,7 +181,7 @@ def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path,
     path.touch(0o600)
     path.write_bytes(content)
     error = refusal(path)
-    assert (error.code, error.hint) == ("conflict", "Restore or remove it.")
+    assert (error.code, error.hint) == ("unsafe_file", "Restore or remove it.")
     assert error.message == f"{path} is damaged: it holds no JSON object."
     assert path.read_bytes() == content
 
@@ -189,12 +189,12 @@ def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path,
 def test_a_folder_is_no_file(path: Path) -> None:
     path.mkdir(0o700)
     error = refusal(path)
-    assert (error.code, error.message, error.hint) == ("conflict", f"{path} is no file.", "Name a file.")
+    assert (error.code, error.message, error.hint) == ("unsafe_file", f"{path} is not a regular file.", "Name a file.")
 
 
 def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> None:
     os.mkfifo(path, 0o600)
-    assert refusal(path).code == "conflict"
+    assert refusal(path).code == "unsafe_file"
 
 
 def test_a_file_in_a_folder_that_is_not_there_cannot_be_used(tmp_path: Path) -> None:

@@ -433,12 +433,12 @@ class TestTheNamesOfTheLedgers:
     @pytest.mark.parametrize("name", ["", "Mesh", "mesh status", "mesh_status", "x" * 33, "mesh/../x", "mesh\n"])
     def test_are_such_as_the_cloud_takes(self, name: str) -> None:
         for names in ((name, "mesh-status"), ("mesh", name)):
-            with pytest.raises(ParticleError, match="is no name of a ledger") as caught:
+            with pytest.raises(ParticleError, match="is not a valid ledger name") as caught:
                 Ledgers(*names)
-            assert caught.value.code == "conflict"
+            assert caught.value.code == "invalid_option"
 
     def test_are_two(self) -> None:
-        with pytest.raises(ParticleError, match="are both mesh"):
+        with pytest.raises(ParticleError, match="must be different, got mesh for both"):
             Ledgers("mesh", "mesh")
 
 

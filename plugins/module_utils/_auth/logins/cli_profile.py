@@ -32,7 +32,7 @@ def read_profile(name: str, home: Path) -> Profile | None:
     :raises ParticleError: for a name that cannot be one, or a file that cannot be read.
     """
     if not _NAME.match(name):
-        raise ParticleError("conflict", f"profile {name!r} cannot be the name of a profile.", hint="Correct profile.")
+        raise ParticleError("invalid_option", f"{name!r} is not a valid profile name.", hint="Correct profile.")
     path = home / ".particle" / f"{name}.config.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def read_profile(name: str, home: Path) -> Profile | None:
         return None
     except (OSError, ValueError):
         hint = "Log in with the tool again, or give credentials by other options."
-        raise ParticleError("conflict", f"The profile in {path} cannot be read.", hint=hint) from None
+        raise ParticleError("unsafe_file", f"The profile in {path} cannot be read.", hint=hint) from None
     token = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
         return None

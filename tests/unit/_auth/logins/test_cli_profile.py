@@ -77,7 +77,7 @@ def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, co
     path = log_in(tmp_path, content=content)
     with pytest.raises(ParticleError) as caught:
         read_profile("particle", tmp_path)
-    assert (caught.value.code, caught.value.message) == ("conflict", f"The profile in {path} cannot be read.")
+    assert (caught.value.code, caught.value.message) == ("unsafe_file", f"The profile in {path} cannot be read.")
     assert caught.value.hint == "Log in with the tool again, or give credentials by other options."
     assert "tools-token" not in f"{caught.value.as_failure()}"
 
@@ -86,9 +86,9 @@ def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, co
     "name", ["", ".", "..", "../other", "a/b", "/etc/passwd", "a b", "a\n", "-x", ".hidden", "a\x00"]
 )
 def test_a_name_leads_to_no_other_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ParticleError, match="cannot be the name of a profile") as caught:
+    with pytest.raises(ParticleError, match="is not a valid profile name") as caught:
         read_profile(name, tmp_path)
-    assert (caught.value.code, caught.value.hint) == ("conflict", "Correct profile.")
+    assert (caught.value.code, caught.value.hint) == ("invalid_option", "Correct profile.")
 
 
 # For which cloud
