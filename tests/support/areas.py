@@ -56,7 +56,7 @@ AREAS = {
         ),
         integration=(
             "bad_input budget budget_store check_mode fleet_cost kill manifest_forms outcome_cost progress provision "
-            "provision_steps slices"
+            "provision_steps role_options slices"
         ),
     ),
     "mesh": Area(
@@ -69,9 +69,9 @@ AREAS = {
     ),
     "world": Area(
         unit=(
-            "facts_citations structure support/ansible_test_tool support/areas support/branches_tool support/declared "
-            "support/figures support/fork_server support/official_client support/playbooks support/processes "
-            "support/real_server support/scripted"
+            "facts_citations role_options structure support/ansible_test_tool support/areas support/branches_tool "
+            "support/declared support/figures support/fork_server support/official_client support/playbooks "
+            "support/processes support/real_server support/scripted"
         ),
         integration="documentation examples execution_environment release tarball",
     ),

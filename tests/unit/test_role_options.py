@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""The roles offer the options of the modules that they run, under the same names and in the same form."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from support.paths import ROOT
+
+GROUP = "group/meshfleet.particle.particle"
+SAME = ("type", "elements", "choices", "default")
+NONE_CALLED_FOR = "The audit looks at a whole product or account, and at nothing else."
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """An entry point of a role, and the modules whose options it offers.
+
+    :param withheld: the options that it does not offer, each with the reason.
+    """
+
+    role: str
+    name: str
+    modules: tuple[str, ...]
+    withheld: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name}"
+
+    def spec(self) -> dict[str, Any]:
+        """Return the options of the role by name."""
+        spec: dict[str, Any] = read(self.role, "meta", "argument_specs")["argument_specs"][self.name]["options"]
+        return spec
+
+    def module_options(self) -> dict[str, Mapping[str, Any]]:
+        """Return the options that the modules take by name."""
+        return {name: option for module in self.modules for name, option in module_spec(module).items()}
+
+    def offered(self) -> dict[str, Mapping[str, Any]]:
+        """Return the options of the modules that the role should offer."""
+        return {name: option for name, option in self.module_options().items() if name not in self.withheld}
+
+
+ENTRY_POINTS = [
+    EntryPoint(
+        "provision",
+        "main",
+        ("fleet",),
+        {
+            "fail": "Over hosts, fleet_outcome fails the right ones; elsewhere the run has to fail.",
+            "result": "The outcomes file has a line for each device.",
+        },
+    ),
+    EntryPoint(
+        "provision",
+        "mesh_audit",
+        ("device_info", "network_info"),
+        {
+            "products": "The audit is for one product, provision_product.",
+            **dict.fromkeys(("organization", "account_devices", "filters", "name", "members"), NONE_CALLED_FOR),
+            **dict.fromkeys(("include", "variables", "mac_variable", "include_limit"), NONE_CALLED_FOR),
+            **dict.fromkeys(("mesh_status_ledger", "as_manifest"), NONE_CALLED_FOR),
+        },
+    ),
+    EntryPoint(
+        "report",
+        "main",
+        ("device_info", "access_token_info"),
+        {
+            "include": "The role includes the mesh, and report_vitals adds the vitals.",
+            "variables": "The page has no place for the values of variables.",
+            "as_manifest": "The report is not a manifest.",
+            "list": "The page shows the token in use and those that are kept.",
+        },
+    ),
+]
+
+
+def read(role: str, folder: str, name: str) -> Any:
+    """Read a YAML file of a role."""
+    return yaml.safe_load((ROOT / "roles" / role / folder / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+def module_spec(module: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the argument spec of a module."""
+    spec: Mapping[str, Mapping[str, Any]] = importlib.import_module(
+        f"ansible_collections.meshfleet.particle.plugins.modules.{module}"
+    ).SPEC
+    return spec
+
+
+def walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield all blocks and tasks."""
+    for task in tasks:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from walk(task.get(part, []))
+
+
+def arguments_of(entry: EntryPoint, module: str) -> dict[str, str]:
+    """Return what the tasks give a module, by option: from module defaults and from each task that calls it."""
+    given: dict[str, str] = {}
+    name = f"meshfleet.particle.{module}"
+    for task in walk(read(entry.role, "tasks", entry.name)):
+        defaults = task.get("module_defaults", {})
+        for arguments in (defaults.get(GROUP), defaults.get(name), task.get(name)):
+            for option, value in (arguments or {}).items():
+                given[option] = f"{given.get(option, '')} {value}"
+    return given
+
+
+@pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
+def test_role_offers_every_option_of_its_modules(entry: EntryPoint) -> None:
+    options = entry.module_options()
+    assert set(entry.withheld) <= set(options)
+    assert {name for name in options if f"{entry.role}_{name}" not in entry.spec()} == set(entry.withheld)
+
+
+@pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
+def test_role_options_have_the_form_of_the_module_options(entry: EntryPoint) -> None:
+    spec = entry.spec()
+    for name, option in entry.offered().items():
+        own = spec[f"{entry.role}_{name}"]
+        assert own["description"], name
+        assert {key: own.get(key) for key in SAME} == {key: option.get(key) for key in SAME}, name
+        assert own.get("no_log", False) is option.get("no_log", False), name
+
+
+@pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
+def test_role_passes_every_option_to_its_modules(entry: EntryPoint) -> None:
+    for module in entry.modules:
+        given = arguments_of(entry, module)
+        wanted = {name for name in module_spec(module) if name not in entry.withheld}
+        assert {name for name in wanted if f"{entry.role}_{name} " not in given.get(name, "")} == set()
+
+
+@pytest.mark.parametrize("role", ["provision", "report"])
+def test_role_defaults_are_those_of_its_spec(role: str) -> None:
+    entries = read(role, "meta", "argument_specs")["argument_specs"].values()
+    options = {name: option for entry in entries for name, option in entry["options"].items()}
+    documented = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert read(role, "defaults", "main") == documented
+
+
+@pytest.mark.parametrize("role", ["provision", "report"])
+def test_role_readme_has_a_row_for_every_option(role: str) -> None:
+    entries = read(role, "meta", "argument_specs")["argument_specs"].values()
+    text = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+    cells = re.findall(rf"^\| (`{role}_.*?) \|", text, re.MULTILINE)
+    shown = sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell))
+    named_in_text = {"provision_mesh_plan"} if role == "provision" else set()
+    assert shown == sorted({name for entry in entries for name in entry["options"]} - named_in_text)
