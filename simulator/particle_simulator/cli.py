@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "--churn", type=int, default=0, metavar="N", help="devices that reconnect before each list of product devices"
     )
     parser.add_argument(
+        "--mask-secrets", action="store_true", help="show integrations with asterisks for passwords and authorization"
+    )
+    parser.add_argument(
         "--clock",
         choices=tuple(CLOCKS),
         default="real",
@@ -101,6 +104,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         org=arguments.org,
         slow_joiners=arguments.slow_joiners,
         churn=arguments.churn,
+        mask_secrets=arguments.mask_secrets,
         clock=arguments.clock,
     )
 

@@ -76,6 +76,8 @@ class Settings:
     org: str | None = None
     slow_joiners: float = 0.0
     churn: int = 0
+    mask_secrets: bool = False
+    """Whether an integration is shown without its secrets."""
     clock: str = "real"
     """The kind of clock: a key of `clock.CLOCKS`."""
 

@@ -21,12 +21,16 @@ WEBHOOK = "Webhook"
 API = "https://api.particle.io/v1"
 
 REQUIRED = {
-    WEBHOOK: ("url", "requestType"),
+    WEBHOOK: ("url",),
     "AzureIotHub": ("hub_name", "policy_name", "policy_key"),
     "GoogleCloudPubSub": ("topic",),
     "GoogleMaps": ("api_key",),
 }
 METHODS = ("GET", "POST", "PUT", "DELETE")
+USUAL_METHOD = "POST"
+CONTENTS = ("body", "json", "form")
+"""Of these a webhook has one."""
+MASK = "********"
 OPTIONAL: dict[str, dict[str, type]] = {
     WEBHOOK: {
         "body": str,
@@ -35,6 +39,7 @@ OPTIONAL: dict[str, dict[str, type]] = {
         "query": dict,
         "auth": dict,
         "headers": dict,
+        "requestType": str,
         "responseTopic": str,
         "errorResponseTopic": str,
         "responseTemplate": str,
@@ -42,6 +47,8 @@ OPTIONAL: dict[str, dict[str, type]] = {
     },
     "AzureIotHub": {"json": dict},
 }
+FLAGS = {"noDefaults": False, "rejectUnauthorized": True, "unchunked": False, "dataUrlResponseEvent": False}
+"""Switches of a webhook with their defaults."""
 DEVICE_SPELLINGS = ("deviceID", "deviceId", "deviceid")
 """The documented spelling, and those of the JavaScript client."""
 UNREACHABLE = ".invalid"
@@ -74,12 +81,15 @@ def _settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
             raise bad_request(f"{name} has the wrong type")
         settings[name] = fields[name]
     if kind == WEBHOOK:
+        settings.setdefault("requestType", USUAL_METHOD)
         if settings["requestType"].upper() not in METHODS:
             raise bad_request(f"requestType must be one of {', '.join(METHODS)}")
         if urlsplit(settings["url"]).scheme not in ("http", "https"):
             raise bad_request("url must be an address of the web")
-        settings["noDefaults"] = _flag(fields, "noDefaults", False)
-        settings["rejectUnauthorized"] = _flag(fields, "rejectUnauthorized", True)
+        if len(settings.keys() & set(CONTENTS)) > 1:
+            raise bad_request(f"only one of {', '.join(CONTENTS)} can be set")
+        for name, default in FLAGS.items():
+            settings[name] = _flag(fields, name, default)
     return settings
 
 
@@ -129,6 +139,24 @@ def integration_row(integration: Integration, *, whole: bool = False) -> dict[st
     return row
 
 
+def _masked(row: dict[str, Any]) -> dict[str, Any]:
+    """The same row as a cloud shows it that keeps passwords and tokens to itself."""
+    masked = dict(row)
+    if isinstance(row.get("headers"), dict):
+        masked["headers"] = {
+            name: MASK if name.lower() == "authorization" else value for name, value in row["headers"].items()
+        }
+    if isinstance(row.get("auth"), dict) and "password" in row["auth"]:
+        masked["auth"] = row["auth"] | {"password": MASK}
+    return masked
+
+
+def _shown(world: World, integration: Integration) -> dict[str, Any]:
+    """An integration with every setting. Whether the cloud masks secrets is not known: a flag makes it so."""
+    row = integration_row(integration, whole=True)
+    return _masked(row) if world.settings.mask_secrets else row
+
+
 def _asked(world: World, call: Call) -> tuple[Owned, Integration]:
     owned = asked_owner(world, call)
     integration = owned.own.integrations.get(call.path["id"])
@@ -154,12 +182,12 @@ def list_webhooks(world: World, call: Call) -> Reply:
 
 def get_integration(world: World, call: Call) -> Reply:
     """integration_get."""
-    return json_reply({"integration": integration_row(_asked(world, call)[1], whole=True)})
+    return json_reply({"integration": _shown(world, _asked(world, call)[1])})
 
 
 def get_webhook(world: World, call: Call) -> Reply:
     """integration_get on its older path, with another wrapper."""
-    return json_reply({"webhook": integration_row(_asked(world, call)[1], whole=True)})
+    return json_reply({"webhook": _shown(world, _asked(world, call)[1])})
 
 
 def _create(world: World, call: Call, kind: str) -> Reply:
@@ -195,7 +223,7 @@ def edit_integration(world: World, call: Call) -> Reply:
     if call.fields.get("integration_type", integration.kind) != integration.kind:
         raise bad_request("integration_type cannot be changed")
     _read(call, integration.kind, integration)
-    return json_reply({"integration": integration_row(integration, whole=True)})
+    return json_reply({"integration": _shown(world, integration)})
 
 
 def delete_integration(world: World, call: Call) -> Reply:

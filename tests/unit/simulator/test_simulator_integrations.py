@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simulator_client import PRODUCT, User
+from simulator_client import PRODUCT, Cloud, User
 
 BASES = pytest.mark.parametrize("base", ["/v1/integrations", f"{PRODUCT}/integrations"])
 OLD_BASES = pytest.mark.parametrize("base", ["/v1/webhooks", f"{PRODUCT}/webhooks"])
@@ -77,6 +78,8 @@ def test_given_any_spelling_of_the_device_then_it_is_understood(demo: User, spel
         {"url": None},
         {"requestType": "LOOK"},
         {"json": 1},
+        {"json": {"value": 1}, "form": {"value": "1"}},
+        {"unchunked": "perhaps"},
         {"disabled": "maybe"},
         {"name": 5},
     ],
@@ -115,3 +118,30 @@ def test_given_somebody_elses_integration_then_it_is_not_found(demo: User, other
         answer = other.call(method, f"{ALL}/{hook['id']}{path}", json=HOOK)
         assert (answer.status_code, answer.json()) == (404, {"ok": False, "error": "Webhook not found"})
     assert other.call("GET", f"{PRODUCT}/integrations").status_code == 403
+
+
+def test_webhook_without_request_type_is_sent_by_post(demo: User) -> None:
+    hook = created(demo, requestType=None)
+    assert demo.get(f"{ALL}/{hook['id']}")["integration"]["requestType"] == "POST"
+
+
+def test_switches_of_a_webhook_are_off_unless_set(demo: User) -> None:
+    usual, other = created(demo), created(demo, unchunked=True, dataUrlResponseEvent="true")
+    shown = [demo.get(f"{ALL}/{hook['id']}")["integration"] for hook in (usual, other)]
+    assert [(hook["unchunked"], hook["dataUrlResponseEvent"]) for hook in shown] == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize(("flags", "seen"), [((), "s3cret"), (("--mask-secrets",), "********")])
+def test_secrets_are_masked_only_when_asked_for(
+    cloud_with: Callable[..., Cloud], flags: tuple[str, ...], seen: str
+) -> None:
+    user = cloud_with(*flags).user()
+    secret = {"headers": {"X-Site": "barn", "Authorization": "s3cret"}, "auth": {"username": "u", "password": "s3cret"}}
+    hook = created(user, **secret)
+    shown = {"headers": {"X-Site": "barn", "Authorization": seen}, "auth": {"username": "u", "password": seen}}
+    answers = [
+        user.get(f"{ALL}/{hook['id']}")["integration"],
+        user.get(f"/v1/webhooks/{hook['id']}")["webhook"],
+        user.put(f"{ALL}/{hook['id']}", HOOK | secret).json()["integration"],
+    ]
+    assert [{key: answer[key] for key in shown} for answer in answers] == [shown] * 3
