@@ -63,6 +63,10 @@ AREAS = {
         unit="_mesh/* _fleet/firmware_guard _fleet/mesh_moments _fleet/mesh_runs _fleet/registry_network",
         integration="demo_picture mesh mesh_audit network",
     ),
+    "product": Area(
+        unit="_resource/*",
+        integration="integration",
+    ),
     "simulator": Area(
         unit="simulator/* support/simulator",
         integration="official_client simulator_package",

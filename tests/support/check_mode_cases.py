@@ -87,6 +87,11 @@ def network(**options: Any) -> Task:
     return {"name": "Network", "meshfleet.particle.network": {"name": "barn", **options}}
 
 
+def integration(tenant: Tenant, **options: Any) -> Task:
+    """A task with the module `integration`."""
+    return {"name": "Integration", "meshfleet.particle.integration": {"product": tenant.product, **options}}
+
+
 def token(**options: Any) -> Task:
     """A task with the module `access_token`."""
     return {"name": "Token", "meshfleet.particle.access_token": options}
@@ -269,6 +274,21 @@ def gateway(tenant: Tenant) -> list[Task]:
     ]
 
 
+def hook(tenant: Tenant) -> list[Task]:
+    options = {
+        "event": "reading",
+        "url": "https://hooks.example.net/in",
+        "json": {"value": "{{ '{{{PARTICLE_EVENT_VALUE}}}' }}"},
+        "headers": {"Authorization": "Bearer hook-token"},
+    }
+    return [integration(tenant, name="readings", **options)]
+
+
+def hook_that_changes(tenant: Tenant) -> list[Task]:
+    options = {"disabled": True, "auth": {"username": "hook", "password": "hook-password"}}
+    return [integration(tenant, name="readings", form={"value": "1"}, headers={}, **options)]
+
+
 def keep(tenant: Tenant) -> list[Task]:
     return [token(**tenant.account, token_file=str(tenant.tokens))]
 
@@ -377,6 +397,18 @@ OF_DEVICES = (
     ),
 )
 
+OF_PRODUCTS = (
+    Case("a webhook", hook),
+    Case("a webhook that is there", hook, before=hook, changes=False),
+    Case("a webhook that changes", hook_that_changes, before=hook),
+    Case("a webhook that goes", lambda tenant: [integration(tenant, name="readings", state="absent")], before=hook),
+    Case(
+        "a webhook that is gone",
+        lambda tenant: [integration(tenant, name="readings", state="absent")],
+        changes=False,
+    ),
+)
+
 OF_ROLES = (
     Case("the role with a manifest", lambda tenant: [provision(tenant, manifest=barn(tenant), verify="online")]),
     Case(
@@ -410,4 +442,4 @@ OF_TOKENS = (
     ),
 )
 
-CASES = (*OF_FLEETS, *OF_NETWORKS, *OF_DEVICES, *OF_ROLES, *OF_TOKENS)
+CASES = (*OF_FLEETS, *OF_NETWORKS, *OF_DEVICES, *OF_PRODUCTS, *OF_ROLES, *OF_TOKENS)

@@ -25,6 +25,7 @@ RANKS: dict[tuple[str, ...], int] = {
     ("filter",): 15,
     ("plugin_utils",): 14,
     ("module_utils", "_module"): 13,
+    ("module_utils", "_resource"): 11,
     ("module_utils", "_fleet"): 10,
     ("module_utils", "_options"): 9,
     ("module_utils", "_facts"): 8,
@@ -46,6 +47,7 @@ ALSO_ALLOWED = {(("action",), ("modules",))}
 # Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
 PURE = (
     ("module_utils", "_fleet", "plan"),
+    ("module_utils", "_resource", "plan"),
     ("module_utils", "_manifest", "reader"),
     ("module_utils", "_manifest", "networks"),
     ("module_utils", "_manifest", "device_fields"),

@@ -42,7 +42,7 @@ OPTIONAL: dict[str, dict[str, type]] = {
         "requestType": str,
         "responseTopic": str,
         "errorResponseTopic": str,
-        "responseTemplate": str,
+        "responseTemplate": dict,
         "template": str,
     },
     "AzureIotHub": {"json": dict},

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Describe a kind of resource of a product as data. Private to this collection.
+
+A kind is a file in ``kinds/`` that says what a resource is called, what can be declared of it and how the cloud is
+asked. Everything else, from the comparison to the settling of lost answers, is the same for all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+
+Row = Mapping[str, Any]
+"""One resource as the cloud describes it."""
+
+Body = Mapping[str, Any]
+"""What is sent to create or change one. It may hold secrets."""
+
+
+def keep_form(value: Any) -> Any:
+    """Return the value as it is, for fields that have one spelling."""
+    return value
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting of a resource.
+
+    :param name: the option of the module, and the key in a definition.
+    :param cloud: the key in the bodies of the cloud.
+    :param spec: the option's spec. It has no default, because an option that is not given is left alone. The values of
+        an option with ``no_log`` are masked wherever they occur.
+    :param default: what the cloud assumes for a body without the setting.
+    :param secret: whether values may hold secrets, so that only names and variables in braces are shown of them.
+    :param required: whether the cloud creates no resource without it.
+    :param normalise: brings all spellings of a value to one form, which is what is compared.
+    :param show: makes the normalised value of a field that is not secret fit to be shown.
+    """
+
+    name: str
+    cloud: str
+    spec: Mapping[str, Any]
+    default: Any = None
+    secret: bool = False
+    required: bool = False
+    normalise: Callable[[Any], Any] = keep_form
+    show: Callable[[Any], Any] = keep_form
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource.
+
+    :param name: the key of the kind in the definition of a product.
+    :param module: the module that keeps one resource of the kind.
+    :param noun: one of them, as messages call it.
+    :param key: the field that identifies a resource in its product.
+    :param fields: all other fields that can be declared.
+    :param list_rows: reads all resources of a product, maybe without some of their fields.
+    :param read_row: reads one resource of the list with all its fields; ``None`` where the list has them.
+    :param create_row: creates a resource. It is never repeated without another look at the list.
+    :param update_row: changes the resource of a row.
+    :param delete_row: removes the resource of a row.
+    :param replaces: whether an update replaces the whole resource, so that everything has to be sent again.
+    :param constants: what every body of the kind holds.
+    :param read_only: keys of a row that are never sent back.
+    :param exclusive: names of fields of which a resource has at most one.
+    :param id_key: the key of a row by which the cloud knows the resource.
+    """
+
+    name: str
+    module: str
+    noun: str
+    key: Field
+    fields: tuple[Field, ...]
+    list_rows: Callable[[Target], Sequence[Row]]
+    create_row: Callable[[Target, Body], None]
+    update_row: Callable[[Target, Row, Body], None]
+    delete_row: Callable[[Target, Row], None]
+    read_row: Callable[[Target, Row], Row] | None = None
+    replaces: bool = False
+    constants: Body = field(default_factory=dict)
+    read_only: frozenset[str] = frozenset()
+    exclusive: tuple[str, ...] = ()
+    id_key: str = "id"
+
+    def option_specs(self) -> dict[str, dict[str, Any]]:
+        """Return the module's options for what can be declared of one resource."""
+        specs = {each.name: dict(each.spec) for each in self.fields}
+        return {self.key.name: {**self.key.spec, "required": True}, **specs}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is declared of one resource.
+
+    :param key: the value of the kind's key.
+    :param values: the declared settings by the names of their fields; what is not declared is not in it.
+    :param absent: whether the resource is to be removed.
+    """
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    absent: bool = False
+
+    @classmethod
+    def from_options(cls, kind: Kind, options: Mapping[str, Any]) -> Declared:
+        """Read the options of a module."""
+        values = {each.name: options[each.name] for each in kind.fields if options[each.name] is not None}
+        return cls(options[kind.key.name], values, options["state"] == "absent")

@@ -1,0 +1,146 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Webhooks of a product (endpoints.yml: webhook_create, integration_edit). Private to this collection."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.integrations import (
+    create_integration,
+    delete_integration,
+    edit_integration,
+    get_integration,
+    list_integrations,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Field, Kind, Row
+
+_TYPE = "Webhook"
+
+
+def _list_webhooks(target: Target) -> list[dict[str, Any]]:
+    """List the integrations that are webhooks. Rows of 2018 do not tell their type, for there was no other."""
+    rows = list_integrations(target.http, target.in_product.id)
+    return [row for row in rows if "id" in row and row.get("integration_type", _TYPE) == _TYPE]
+
+
+def _read_webhook(target: Target, row: Row) -> dict[str, Any]:
+    return get_integration(target.http, target.in_product.id, row["id"])
+
+
+def _parse_template(value: Any) -> Any:
+    """Return the object that a template stands for; the text of one that is not JSON before it is filled in."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value.strip()
+
+
+def _to_texts(value: Any) -> Any:
+    """Write the values of a mapping as the cloud sends them: forms, queries and headers hold texts only."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        str(name): json.dumps(item) if isinstance(item, (bool, int, float)) else item for name, item in value.items()
+    }
+
+
+def _normalise_headers(value: Any) -> Any:
+    """Write the names in lower case, for they are compared without regard to it."""
+    texts = _to_texts(value)
+    return {name.lower(): text for name, text in texts.items()} if isinstance(texts, Mapping) else texts
+
+
+def _normalise_auth(value: Any) -> Any:
+    """Fill in what a cloud leaves out that hides passwords: there is no login without one."""
+    parts = ("username", "password")
+    return {part: value.get(part) or MASK for part in parts} if isinstance(value, Mapping) else value
+
+
+def _split_url(value: str) -> tuple[urllib.parse.SplitResult, str, str]:
+    """Return the parts of an address, and of these the login, with its ``@``, and the host."""
+    parts = urllib.parse.urlsplit(value)
+    login, at, host = parts.netloc.rpartition("@")
+    return parts, login + at, host
+
+
+def _normalise_url(value: str) -> str:
+    """Write scheme and host in lower case, and an empty path as ``/``."""
+    try:
+        parts, login, host = _split_url(value)
+    except ValueError:  # brackets that enclose no address; the cloud will say what it thinks of it
+        return value
+    host = host if "{" in host else host.lower()  # in lower case a variable is another one
+    return parts._replace(netloc=login + host, path=parts.path or "/").geturl() if host else value
+
+
+def _show_url(value: str) -> str:
+    """Mask the login of an address and the values of its query."""
+    try:
+        parts, login, host = _split_url(value)
+    except ValueError:
+        return MASK
+    names = [name for name, _unused in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)]
+    query = "&".join(f"{name}={MASK}" for name in names)
+    return parts._replace(netloc=(f"{MASK}@" if login else "") + host, query=query).geturl()
+
+
+def _to_switch(value: Any) -> Any:
+    """Read a switch that was set by a form, where all values are texts."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+_TEXT: Mapping[str, Any] = {"type": "str"}
+_SWITCH: Mapping[str, Any] = {"type": "bool"}
+_TEMPLATE: Mapping[str, Any] = {"type": "raw"}
+_HIDDEN: Mapping[str, Any] = {"type": "dict", "no_log": True}
+_LOGIN: Mapping[str, Any] = {
+    "username": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+}
+_METHOD: Mapping[str, Any] = {"type": "str", "choices": ["DELETE", "GET", "POST", "PUT"]}
+_RESPONSES = "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"
+_ERRORS = "hook-error/{{PARTICLE_EVENT_NAME}}"
+
+WEBHOOKS = Kind(
+    name="integrations",
+    module="integration",
+    noun="webhook",
+    key=Field("name", "name", _TEXT),
+    fields=(
+        Field("event", "event", _TEXT, required=True),
+        Field("url", "url", _TEXT, required=True, normalise=_normalise_url, show=_show_url),
+        Field("method", "requestType", _METHOD, default="POST", normalise=str.upper),
+        Field("json", "json", _TEMPLATE, secret=True, normalise=_parse_template),
+        Field("form", "form", {"type": "dict"}, secret=True, normalise=_to_texts),
+        Field("body", "body", _TEXT, secret=True),
+        Field("query", "query", _HIDDEN, secret=True, normalise=_to_texts),
+        Field("headers", "headers", _HIDDEN, secret=True, normalise=_normalise_headers),
+        Field("auth", "auth", {**_HIDDEN, "options": _LOGIN}, secret=True, normalise=_normalise_auth),
+        Field("no_defaults", "noDefaults", _SWITCH, default=False, normalise=_to_switch),
+        Field("disabled", "disabled", _SWITCH, default=False, normalise=_to_switch),
+        Field("reject_unauthorized", "rejectUnauthorized", _SWITCH, default=True, normalise=_to_switch),
+        Field("response_topic", "responseTopic", _TEXT, default=_RESPONSES),
+        Field("error_response_topic", "errorResponseTopic", _TEXT, default=_ERRORS),
+        Field("response_template", "responseTemplate", _TEMPLATE, normalise=_parse_template),
+        Field("unchunked", "unchunked", _SWITCH, default=False, normalise=_to_switch),
+        Field("data_url_response_event", "dataUrlResponseEvent", _SWITCH, default=False, normalise=_to_switch),
+    ),
+    list_rows=_list_webhooks,
+    read_row=_read_webhook,
+    create_row=lambda target, body: create_integration(target.http, target.in_product.id, body),
+    update_row=lambda target, row, body: edit_integration(target.http, target.in_product.id, row["id"], body),
+    delete_row=lambda target, row: delete_integration(target.http, target.in_product.id, row["id"]),
+    replaces=True,
+    constants={"integration_type": _TYPE},
+    # Whatever else the cloud shows is sent back, also what it has learnt to do since this was written.
+    read_only=frozenset({"id", "created_at", "updated_at", "hookUrl", "ok", "logs", "errors", "counters"}),
+    exclusive=("json", "form", "body"),
+)

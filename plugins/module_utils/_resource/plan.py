@@ -1,0 +1,311 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compute what leads from observed to declared resources. Private to this collection.
+
+This file only computes. Secrets are compared here, in memory; what a :class:`Change` shows of them are names.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Body, Declared, Field, Kind, Row
+
+ON_CREATE = "on_create"
+ALWAYS = "always"
+UPDATE_SECRETS = (ON_CREATE, ALWAYS)
+"""When secrets are written that cannot be compared, because the cloud does not show them."""
+
+MIN_SECRET = 4
+"""Shorter values of a secret option are not masked in other texts, which would hide every digit and article."""
+MIN_LITERAL = 12
+"""The same for options whose values rarely are secrets: a token is longer than the words around it."""
+
+_MASKED = re.compile(r"\*{3}|•{3}|\A-{4,}\Z|\A\[\[SENSITIVE\]\]\Z")
+_VARIABLE = re.compile(r"\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\}")
+
+
+class Action(enum.Enum):
+    """What is done to a resource. The value completes the sentence "The resource is …"."""
+
+    NONE = "as declared"
+    CREATE = "created"
+    UPDATE = "changed"
+    DELETE = "removed"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What leads one resource to what is declared of it.
+
+    :param row: the resource as it was observed.
+    :param body: what to send.
+    :param before: and ``after``: the fields that change, fit to be shown.
+    :param not_compared: secrets that the cloud does not show, such as ``headers.authorization``.
+    """
+
+    declared: Declared
+    action: Action
+    row: Row | None = field(default=None, repr=False)
+    body: Body = field(default_factory=dict, repr=False)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    not_compared: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key of the resource."""
+        return self.declared.key
+
+
+def check_declared(kind: Kind, declared: Declared) -> None:
+    """Refuse what no resource of the kind can be. :raises ParticleError: ``invalid_manifest``."""
+    given = [name for name in kind.exclusive if not _is_empty(declared.values.get(name))]
+    if len(given) > 1:
+        message = f"{' and '.join(given)} of {kind.noun} {declared.key} cannot be combined."
+        raise ParticleError("invalid_manifest", message, hint="Declare only one of them.")
+
+
+def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
+    """Find the declared resources in a list by their key.
+
+    :raises ParticleError: ``conflict`` when two resources have the same key, because only their owner can say which
+        one is meant.
+    """
+    found: dict[str, Row] = {}
+    for row in rows:
+        key = row.get(kind.key.cloud)
+        if key not in keys:
+            continue
+        if key in found:
+            ids = sorted(str(each[kind.id_key]) for each in rows if each.get(kind.key.cloud) == key)
+            message = f"{len(ids)} {kind.noun}s are called {key}: {' and '.join(ids)}."
+            raise ParticleError("conflict", message, hint="Remove or rename all but one of them, and run again.")
+        found[str(key)] = row
+    return found
+
+
+def plan_changes(
+    kind: Kind,
+    observed: Mapping[str, Row],
+    declared: Sequence[Declared],
+    *,
+    update_secrets: str = ON_CREATE,
+    written: Collection[str] = (),
+) -> tuple[Change, ...]:
+    """Compute one change for each declared resource, in their order.
+
+    :param observed: resources by their key, with all their fields.
+    :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
+    :param written: keys of resources that were just written. Of these, a secret that the cloud does not show is not
+        missing but hidden.
+    :raises ParticleError: for a change that the cloud or its masks do not allow.
+    """
+    return tuple(
+        _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=each.key in written)
+        for each in declared
+    )
+
+
+def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
+    if declared.absent:
+        if row is None:
+            return Change(declared, Action.NONE)
+        return Change(declared, Action.DELETE, row, before=show_resource(kind, row))
+    if row is None:
+        return _plan_creation(kind, declared)
+    return _plan_update(kind, row, declared, update_secrets, just_written=just_written)
+
+
+def _plan_creation(kind: Kind, declared: Declared) -> Change:
+    missing = [each.name for each in kind.fields if each.required and _is_empty(declared.values.get(each.name))]
+    if missing:
+        message = f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join(missing)}."
+        raise ParticleError("conflict", message, hint=f"Declare {_join(missing)}, or correct {kind.key.name}.")
+    sent = {f.cloud: declared.values[f.name] for f in kind.fields if not _is_empty(declared.values.get(f.name))}
+    body = {**kind.constants, kind.key.cloud: declared.key, **sent}
+    shown = {f.name: _show(f, body[f.cloud]) for f in kind.fields if f.cloud in body}
+    return Change(declared, Action.CREATE, body=body, after=shown)
+
+
+def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
+    wanted = _wanted_fields(kind, row, declared)
+    differing, unknown = list[Field](), list[str]()
+    for each in kind.fields:
+        if each.name not in wanted:
+            continue
+        differs, paths = _compare(each, wanted[each.name], row.get(each.cloud), just_written=just_written)
+        unknown += paths
+        if differs or (paths and update_secrets == ALWAYS and not just_written):
+            differing.append(each)
+    if not differing:
+        return Change(declared, Action.NONE, row, not_compared=tuple(unknown))
+    pairs = {f.name: _show_pair(f, row.get(f.cloud), wanted[f.name]) for f in differing}
+    body = {f.cloud: wanted[f.name] for f in differing}
+    if kind.replaces:
+        body = _whole_body(kind, row, declared, wanted)
+    return Change(
+        declared,
+        Action.UPDATE,
+        row,
+        body,
+        before={name: pair[0] for name, pair in pairs.items()},
+        after={name: pair[1] for name, pair in pairs.items()},
+        not_compared=tuple(unknown),
+    )
+
+
+def _wanted_fields(kind: Kind, row: Row, declared: Declared) -> dict[str, Any]:
+    """Return the declared fields, and as empty those that cannot be beside one of them."""
+    wanted = dict(declared.values)
+    if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
+        wanted |= {name: None for name in kind.exclusive if name not in wanted}
+    return wanted
+
+
+def _whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole resource: what is declared, and what a read shows of everything else.
+
+    :raises ParticleError: ``conflict`` when that would write a mask over a secret that is not declared.
+    """
+    kept = {f.cloud: f for f in kind.fields if f.name not in wanted}
+    masked = [path for cloud, f in kept.items() for path in _masked_paths(_normalise(f, row.get(cloud)), f.name)]
+    if masked:
+        options = _join(sorted({path.partition(".")[0] for path in masked}))
+        message = (
+            f"A change of {kind.noun} {declared.key} would lose {_join(masked)}: the cloud replaces the whole "
+            f"{kind.noun}, and shows only a mask there."
+        )
+        raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again; nothing was written.")
+    replaced = {f.cloud for f in kind.fields if f.name in wanted}
+    rest = {key: value for key, value in row.items() if key not in kind.read_only | replaced and value is not None}
+    sent = {f.cloud: wanted[f.name] for f in kind.fields if not _is_empty(wanted.get(f.name))}
+    return {**rest, **kind.constants, kind.key.cloud: declared.key, **sent}
+
+
+# --- comparing ---
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value stands for the default of the cloud: none, an empty text, list or mapping."""
+    return value is None or (isinstance(value, (str, Mapping, list)) and not value)
+
+
+def _normalise(each: Field, value: Any) -> Any:
+    return each.default if _is_empty(value) else each.normalise(value)
+
+
+def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
+    """Return whether two values differ, and the parts that cannot be compared."""
+    left, right = _normalise(each, wanted), _normalise(each, found)
+    if not each.secret:
+        return left != right, []
+    differs, unknown = False, list[str]()
+    for path, one, other in _leaf_pairs(left, right, each.name):
+        if one == other:
+            continue
+        if _is_mask(other) or (just_written and other is None):
+            unknown.append(path)
+        else:
+            differs = True
+    return differs, unknown
+
+
+def _leaf_pairs(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Pair the values of two structures, and name the place of each; what one of them lacks is ``None`` there."""
+    if isinstance(left, Mapping) and (isinstance(right, Mapping) or right is None):
+        for name in [*left, *(name for name in right or () if name not in left)]:
+            yield from _leaf_pairs(left.get(name), (right or {}).get(name), f"{path}.{name}")
+    else:
+        yield path, left, right
+
+
+def _is_mask(value: Any) -> bool:
+    """Whether the cloud shows something in the place of a value."""
+    return isinstance(value, str) and _MASKED.search(value) is not None
+
+
+def _masked_paths(value: Any, path: str) -> list[str]:
+    return [place for place, _unused, leaf in _leaf_pairs(value, value, path) if _is_mask(leaf)]
+
+
+# --- showing ---
+
+
+def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
+    """Return all fields of a resource by their names, fit to be shown; ``None`` for one that is not set."""
+    return {each.name: _show(each, row.get(each.cloud)) for each in kind.fields}
+
+
+def hide_values(value: Any) -> Any:
+    """Mask all values of a structure but switches and variables in braces, which say where a secret would be."""
+    if isinstance(value, Mapping):
+        return {name: hide_values(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [hide_values(item) for item in value]
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and _VARIABLE.fullmatch(value)):
+        return value
+    return MASK
+
+
+def _show(each: Field, value: Any) -> Any:
+    normalised = _normalise(each, value)
+    if _is_empty(normalised):
+        return None
+    return hide_values(normalised) if each.secret else each.show(normalised)
+
+
+def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
+    """Return a field before and after a change; where both look alike, say in words that they differ."""
+    before, after = _show(each, found), _show(each, wanted)
+    if not each.secret:
+        return before, f"{after} (changed)" if before == after else after
+    return before, _mark_changes(_normalise(each, found), _normalise(each, wanted))
+
+
+def _mark_changes(found: Any, wanted: Any) -> Any:
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return {name: _mark_changes(found.get(name), item) for name, item in wanted.items()}
+    after = hide_values(wanted)
+    if after != hide_values(found):
+        return after
+    if _is_mask(found):
+        return f"{after} (not compared)"
+    return after if found == wanted else f"{after} (changed)"
+
+
+def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
+    """Find what must be masked in every text that leaves: secrets, and the words of which they consist.
+
+    :param values: fields by the keys of the cloud.
+    """
+    for each in kind.fields:
+        value = _normalise(each, values.get(each.cloud))
+        if _is_empty(value):
+            continue
+        if each.secret:
+            shortest = MIN_SECRET if each.spec.get("no_log") else MIN_LITERAL
+            texts = [text for _unused, leaf, _same in _leaf_pairs(value, value, "") for text in _texts_in(leaf)]
+            words = [word for text in texts for word in text.split() if len(word) >= MIN_LITERAL]
+            yield from (text for text in texts + words if len(text) >= shortest)
+        elif each.show(value) != value:
+            yield from {value, values[each.cloud]}
+
+
+def _texts_in(leaf: Any) -> Iterator[str]:
+    """Find the texts of a leaf, which may be a list; variables in braces are no secrets, nor are masks."""
+    if isinstance(leaf, list):
+        for item in leaf:
+            yield from (text for _unused, inner, _same in _leaf_pairs(item, item, "") for text in _texts_in(inner))
+    elif isinstance(leaf, str) and not _VARIABLE.fullmatch(leaf) and not _is_mask(leaf):
+        yield leaf
+
+
+def _join(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

@@ -1,0 +1,240 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring resources of one kind to what is declared: read, plan, write, settle, prove. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
+    ends_the_run,
+    is_in_doubt,
+    was_repeated_in_vain,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared, Kind, Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
+    ON_CREATE,
+    Action,
+    Change,
+    check_declared,
+    find_secrets,
+    match_rows,
+    plan_changes,
+    show_resource,
+)
+
+
+@dataclass
+class Outcome:
+    """What became of all declared resources.
+
+    :param changes: one for each, as first planned.
+    :param rows: the resources by their key, as last observed.
+    :param written: keys of resources that were written, be it in part.
+    :param errors: why resources failed, by their key.
+    :param stopped: what ended the run before all resources were written and proved.
+    """
+
+    changes: tuple[Change, ...]
+    rows: dict[str, Row]
+    written: set[str] = field(default_factory=set)
+    errors: dict[str, ParticleError] = field(default_factory=dict)
+    stopped: ParticleError | None = None
+
+    @property
+    def error(self) -> ParticleError | None:
+        """The failure to report: what ended the run, else that of the first resource that failed."""
+        failed = (self.errors[change.key] for change in self.changes if change.key in self.errors)
+        return self.stopped or next(failed, None)
+
+    def difference(self) -> dict[str, dict[str, Any]]:
+        """Return Ansible's ``diff``: the fields that change, by the key of their resource."""
+        parts: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
+        for change in self.changes:
+            if change.action in (Action.UPDATE, Action.DELETE):
+                parts["before"][change.key] = dict(change.before)
+            if change.action in (Action.UPDATE, Action.CREATE):
+                parts["after"][change.key] = dict(change.after)
+        return parts
+
+
+def reconcile_resources(
+    target: Target,
+    kind: Kind,
+    declared: Sequence[Declared],
+    *,
+    check_mode: bool,
+    update_secrets: str = ON_CREATE,
+) -> Outcome:
+    """Bring resources to what is declared of them; in check mode read the same, and write nothing.
+
+    :raises ParticleError: for what concerns all of them, before the first write.
+    """
+    run = _Run(target, kind, {each.key: each for each in declared}, update_secrets)
+    outcome = run.plan()
+    if check_mode:
+        return outcome
+    try:
+        run.apply(outcome.changes, outcome)
+        run.settle(outcome)
+        run.prove(outcome)
+    except ParticleError as error:  # another look failed; what was written is reported all the same
+        outcome.stopped = outcome.error or error
+    return outcome
+
+
+class _Run:
+    def __init__(self, target: Target, kind: Kind, declared: dict[str, Declared], update_secrets: str) -> None:
+        self._target = target
+        self._kind = kind
+        self._declared = declared
+        self._update_secrets = update_secrets
+
+    def plan(self) -> Outcome:
+        """Observe all resources and compute their changes."""
+        for each in self._declared.values():
+            check_declared(self._kind, each)
+            self._mask({f.cloud: each.values.get(f.name) for f in self._kind.fields})
+        rows = self._observe(self._declared)
+        declared = list(self._declared.values())
+        return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
+
+    def _observe(self, keys: Collection[str]) -> dict[str, Row]:
+        """Read the list, and of the resources with these keys all that the list does not tell."""
+        rows = match_rows(self._kind, self._kind.list_rows(self._target), keys)
+        if self._kind.read_row is not None:
+            read = self._kind.read_row
+            whole = in_parallel(lambda row: read(self._target, row), rows.values(), self._target.http.workers)
+            # What the list tells and a single read leaves out still counts.
+            rows = {key: {**row, **more} for (key, row), more in zip(rows.items(), whole, strict=True)}
+        for row in rows.values():
+            self._mask(row)
+        return rows
+
+    def _mask(self, values: Row) -> None:
+        self._target.http.redact.learn_all(find_secrets(self._kind, values))
+
+    def _plan_again(self, keys: Collection[str], outcome: Outcome, written: Collection[str]) -> tuple[Change, ...]:
+        """Observe these resources again and compute what is left to do."""
+        rows = self._observe(keys)
+        outcome.rows = {key: row for key, row in outcome.rows.items() if key not in keys} | rows
+        declared = [self._declared[key] for key in self._declared if key in keys]
+        return plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets, written=frozenset(written))
+
+    def apply(self, changes: Sequence[Change], outcome: Outcome) -> None:
+        """Write all changes side by side. A failure is that of its resource, unless all others would fail too."""
+
+        def write(change: Change) -> None:
+            if outcome.stopped is not None:
+                return
+            try:
+                self._write(change)
+                outcome.written.add(change.key)
+            except ParticleError as error:
+                if ends_the_run(error):
+                    outcome.stopped = outcome.stopped or error
+                else:
+                    outcome.errors[change.key] = error
+
+        in_parallel(write, [each for each in changes if each.action is not Action.NONE], self._target.http.workers)
+
+    def _write(self, change: Change) -> None:
+        if change.row is None:
+            self._kind.create_row(self._target, change.body)
+        elif change.action is Action.DELETE:
+            self._kind.delete_row(self._target, change.row)
+        else:
+            self._kind.update_row(self._target, change.row, change.body)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Look again at each resource whose write is in doubt, and write once more only what has not taken effect."""
+        doubts = {key: error for key, error in outcome.errors.items() if is_in_doubt(error)}
+        if not doubts or outcome.stopped is not None:
+            return
+        first = {change.key: change for change in outcome.changes}
+        # A resource that is there now was created whole, its secrets included.
+        created = {key for key in doubts if first[key].action is Action.CREATE}
+        again = []
+        for change in self._plan_again(doubts, outcome, created):
+            if change.action is Action.NONE:
+                outcome.written.add(change.key)
+                del outcome.errors[change.key]
+            elif not (was_repeated_in_vain(doubts[change.key]) and _is_same(change, first[change.key])):
+                del outcome.errors[change.key]
+                again.append(change)
+        self.apply(again, outcome)
+
+    def prove(self, outcome: Outcome) -> None:
+        """Look again at what was written: a resource that still differs has failed, whatever the cloud answered."""
+        keys = outcome.written - outcome.errors.keys()
+        if not keys or outcome.stopped is not None:
+            return
+        proved = {change.key: change for change in self._plan_again(keys, outcome, keys)}
+        for change in proved.values():
+            if change.action is not Action.NONE:
+                outcome.errors[change.key] = _still_differs(self._kind, change)
+        outcome.changes = tuple(
+            replace(each, not_compared=proved[each.key].not_compared) if each.key in proved else each
+            for each in outcome.changes
+        )
+
+
+def _is_same(one: Change, other: Change) -> bool:
+    return (one.action, one.before, one.after) == (other.action, other.before, other.after)
+
+
+def _still_differs(kind: Kind, change: Change) -> ParticleError:
+    fields = ", ".join(change.after) or "it is still there"
+    if change.row is None:
+        fields = "it is not there"
+    message = f"The cloud accepted the writes, but {kind.noun} {change.key} still differs: {fields}."
+    return ParticleError("conflict", message, hint="Check whether something else writes it, then run again.")
+
+
+def keep_resource(
+    target: Target, kind: Kind, declared: Declared, *, check_mode: bool, update_secrets: str = ON_CREATE
+) -> dict[str, Any]:
+    """Bring one resource to what is declared of it, as the module of its kind does.
+
+    :returns: the documented result of the module, failed when the resource failed.
+    :raises ParticleError: before the first write.
+    """
+    outcome = reconcile_resources(target, kind, [declared], check_mode=check_mode, update_secrets=update_secrets)
+    (change,) = outcome.changes
+    changes = change.action is not Action.NONE
+    result: dict[str, Any] = {
+        "changed": changes if check_mode else bool(outcome.written),
+        kind.module: _describe(kind, change, outcome.rows.get(declared.key), predict=check_mode and changes),
+        "not_compared": list(change.not_compared),
+        "diff": outcome.difference(),
+    }
+    if change.not_compared:
+        result["msg"] = _tell_not_compared(kind, change, update_secrets)
+    return {**result, **(outcome.error.as_failure() if outcome.error else {})}
+
+
+def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> dict[str, Any] | None:
+    """Return the resource as it is or, where that is predicted, as it will be; ``None`` without one."""
+    if predict and change.action is Action.DELETE:
+        return None
+    if predict:
+        known = change.row or {}
+        row = {**({} if kind.replaces else known), **change.body, kind.id_key: known.get(kind.id_key)}
+    if row is None:
+        return None
+    return {"id": row.get(kind.id_key), kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row)}
+
+
+def _tell_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:
+    names = ", ".join(change.not_compared)
+    text = f"The cloud does not show these secrets of {kind.noun} {change.key}, so they cannot be compared: {names}."
+    if change.action is not Action.NONE:
+        return f"{text} They were written with the change."
+    if update_secrets == ON_CREATE:
+        return f"{text} They were left as they are; set update_secrets to always to write them."
+    return text

@@ -1,0 +1,12 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds of resources, by the name that the definition of a product calls them. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (WEBHOOKS,)}

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""From observed and declared resources to changes, with webhooks as the kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
+    ALWAYS,
+    ON_CREATE,
+    Action,
+    Change,
+    check_declared,
+    find_secrets,
+    hide_values,
+    match_rows,
+    plan_changes,
+    show_resource,
+)
+
+ID = "65bb00112233445566778899"
+VALUE = "{{{PARTICLE_EVENT_VALUE}}}"
+TOKEN = "Bearer c4nary-0f1e2d3c"
+ROW: dict[str, Any] = {
+    "id": ID,
+    "created_at": "2026-03-02T09:30:00.000Z",
+    "integration_type": "Webhook",
+    "name": "readings",
+    "event": "reading",
+    "url": "https://hooks.example.net/in",
+    "requestType": "POST",
+    "noDefaults": False,
+    "rejectUnauthorized": True,
+    "disabled": False,
+    "headers": {"Authorization": TOKEN, "X-Site": "barn"},
+    "json": {"value": VALUE},
+    "auth": {"username": "hook", "password": "p4ssword"},
+    "template": "webhook",
+    "secrets": [{"name": "BARN_TOKEN"}],
+    "logs": [{"type": "success"}],
+    "errors": [],
+    "counters": {"success": 1},
+}
+
+
+def plan(row: Mapping[str, Any] | None, values: Mapping[str, Any], **options: Any) -> Change:
+    """Plan one webhook that is observed as `row`."""
+    observed = {} if row is None else {"readings": row}
+    (change,) = plan_changes(WEBHOOKS, observed, [Declared("readings", values)], **options)
+    return change
+
+
+class TestCreating:
+    """A webhook that is not in the list."""
+
+    def test_body_holds_what_is_declared_and_the_type(self) -> None:
+        change = plan(None, {"event": "reading", "url": "https://x.net/in", "headers": {"A": "b"}, "query": {}})
+        assert (change.action, change.row) == (Action.CREATE, None)
+        assert change.body == {
+            "integration_type": "Webhook",
+            "name": "readings",
+            "event": "reading",
+            "url": "https://x.net/in",
+            "headers": {"A": "b"},
+        }
+
+    @pytest.mark.parametrize("values", [{}, {"event": "reading", "url": ""}, {"url": "https://x.net"}])
+    def test_creation_is_refused_without_event_or_url(self, values: dict[str, Any]) -> None:
+        with pytest.raises(ParticleError, match="cannot be created without (event and url|event|url)") as caught:
+            plan(None, values)
+        assert caught.value.code == "conflict"
+
+    def test_two_bodies_are_refused(self) -> None:
+        declared = Declared("readings", {"json": {"a": 1}, "form": {"a": "1"}, "body": ""})
+        with pytest.raises(ParticleError, match="json and form of webhook readings cannot be combined"):
+            check_declared(WEBHOOKS, declared)
+        check_declared(WEBHOOKS, Declared("readings", {"json": {"a": 1}, "form": {}, "body": ""}))
+
+
+class TestRemoving:
+    """A webhook that is declared absent."""
+
+    def test_webhook_that_is_there_is_removed(self) -> None:
+        (change,) = plan_changes(WEBHOOKS, {"readings": ROW}, [Declared("readings", absent=True)])
+        assert (change.action, change.row, change.after) == (Action.DELETE, ROW, {})
+        assert change.before["event"] == "reading"
+
+    def test_webhook_that_is_gone_is_left_alone(self) -> None:
+        (change,) = plan_changes(WEBHOOKS, {}, [Declared("readings", absent=True)])
+        assert change.action is Action.NONE
+
+
+class TestComparing:
+    """What counts as a difference."""
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {},
+            {"event": "reading"},
+            {"url": "HTTPS://Hooks.Example.net/in"},
+            {"method": "POST", "no_defaults": False, "reject_unauthorized": True, "unchunked": False},
+            {"headers": {"authorization": TOKEN, "x-site": "barn"}},
+            {"json": json.dumps({"value": VALUE})},
+            {"json": f' {{"value": "{VALUE}"}} '},
+            {"auth": {"username": "hook", "password": "p4ssword"}},
+            {"response_topic": "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"},
+            {"error_response_topic": "hook-error/{{PARTICLE_EVENT_NAME}}", "query": {}, "response_template": ""},
+        ],
+    )
+    def test_other_spellings_and_defaults_are_no_difference(self, values: dict[str, Any]) -> None:
+        assert plan(ROW, values) == Change(Declared("readings", values), Action.NONE, ROW)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"event": "Reading"},
+            {"url": "https://hooks.example.net/In"},
+            {"method": "PUT"},
+            {"headers": {"Authorization": TOKEN}},
+            {"headers": {"Authorization": TOKEN, "X-Site": "shed"}},
+            {"headers": {"Authorization": TOKEN, "X-Site": "barn", "X-Row": "1"}},
+            {"headers": {}},
+            {"json": {"value": VALUE, "more": 1}},
+            {"json": "{{{PARTICLE_EVENT_VALUE}}}"},
+            {"auth": {"username": "hook", "password": "other"}},
+            {"query": {"page": 1}},
+        ],
+    )
+    def test_other_values_are_a_difference(self, values: dict[str, Any]) -> None:
+        change = plan(ROW, values)
+        assert change.action is Action.UPDATE
+        assert change.after.keys() == change.before.keys() == values.keys()
+        assert change.after != change.before
+
+    def test_numbers_and_switches_in_a_form_are_compared_as_texts(self) -> None:
+        row = {**ROW, "json": None, "form": {"on": "true", "size": "5"}, "disabled": "true"}
+        assert plan(row, {"form": {"on": True, "size": 5}, "disabled": True}).action is Action.NONE
+
+    @pytest.mark.parametrize("url", ["https://x.net", "https://{{{Host}}}/a", "https://[x/", "{{{url}}}", ""])
+    def test_any_url_is_equal_to_itself(self, url: str) -> None:
+        assert plan({**ROW, "url": url}, {"url": url}).action is Action.NONE
+
+    def test_variable_in_a_host_keeps_its_case(self) -> None:
+        assert plan({**ROW, "url": "https://{{{host}}}/"}, {"url": "https://{{{Host}}}/"}).action is Action.UPDATE
+
+
+class TestReplacing:
+    """The cloud replaces the whole webhook, so everything else is sent again."""
+
+    def test_update_sends_back_what_is_not_declared(self) -> None:
+        change = plan(ROW, {"disabled": True})
+        kept = {key: ROW[key] for key in ROW if key not in ("id", "created_at", "logs", "errors", "counters")}
+        assert change.body == {**kept, "disabled": True}
+        assert (change.before, change.after) == ({"disabled": False}, {"disabled": True})
+
+    def test_another_kind_of_body_takes_the_place_of_the_old_one(self) -> None:
+        change = plan(ROW, {"form": {"value": VALUE}})
+        assert (change.body["form"], "json" in change.body) == ({"value": VALUE}, False)
+        assert (change.before["json"], change.after["json"]) == ({"value": VALUE}, None)
+
+    def test_empty_value_removes_a_setting(self) -> None:
+        assert plan(ROW, {"headers": {}, "auth": {}}).body.keys() & {"headers", "auth"} == set()
+
+    @pytest.mark.parametrize(
+        ("shown", "named"),
+        [
+            ({"headers": {"Authorization": MASK, "X-Site": "barn"}}, "headers.authorization"),
+            ({"headers": {"Authorization": "Bearer ****"}}, "headers.authorization"),
+            ({"auth": {"username": "hook", "password": "[[SENSITIVE]]"}}, "auth.password"),
+            ({"auth": {"username": "hook"}}, "auth.password"),
+            ({"auth": {"username": "hook", "password": None}}, "auth.password"),
+            ({"query": {"token": "--------"}}, "query.token"),
+            ({"json": {"deep": {"token": "•••"}}}, "json.deep.token"),
+        ],
+    )
+    def test_update_is_refused_when_a_kept_secret_is_masked(self, shown: dict[str, Any], named: str) -> None:
+        with pytest.raises(ParticleError, match=f"would lose {named}: the cloud replaces") as caught:
+            plan({**ROW, **shown}, {"disabled": True})
+        assert (caught.value.code, caught.value.hint[:8]) == ("conflict", "Declare ")
+        assert plan({**ROW, **shown}, {"disabled": False}).action is Action.NONE
+
+    def test_update_needs_no_secret_that_is_declared_too(self) -> None:
+        headers = {"Authorization": TOKEN}
+        change = plan({**ROW, "headers": {"Authorization": MASK}}, {"headers": headers, "disabled": True})
+        assert change.body["headers"] == headers
+        assert (change.after, change.not_compared) == ({"disabled": True}, ("headers.authorization",))
+
+
+class TestMaskedSecrets:
+    """Declared secrets that the cloud does not show."""
+
+    MASKED = ROW | {"headers": {"Authorization": MASK, "X-Site": "barn"}, "auth": {"username": "hook"}}
+    SECRETS = {"headers": ROW["headers"], "auth": ROW["auth"]}
+
+    @pytest.mark.parametrize(("when", "action"), [(ON_CREATE, Action.NONE), (ALWAYS, Action.UPDATE)])
+    def test_secrets_are_written_when_the_option_says_so(self, when: str, action: Action) -> None:
+        change = plan(self.MASKED, self.SECRETS, update_secrets=when)
+        assert (change.action, change.not_compared) == (action, ("headers.authorization", "auth.password"))
+
+    def test_what_is_written_unseen_is_marked_in_the_diff(self) -> None:
+        change = plan(self.MASKED, self.SECRETS, update_secrets=ALWAYS)
+        assert change.after["headers"] == {"authorization": f"{MASK} (not compared)", "x-site": MASK}
+
+    def test_visible_part_of_a_masked_field_is_compared(self) -> None:
+        change = plan(self.MASKED, {"headers": {"Authorization": TOKEN, "X-Site": "shed"}, "auth": ROW["auth"]})
+        assert change.action is Action.UPDATE
+        assert change.after["headers"]["x-site"] == f"{MASK} (changed)"
+
+    def test_field_that_the_cloud_lacks_counts_as_not_set(self) -> None:
+        assert plan({**ROW, "headers": None}, {"headers": ROW["headers"]}).action is Action.UPDATE
+
+    @pytest.mark.parametrize("when", [ON_CREATE, ALWAYS])
+    def test_field_that_the_cloud_lacks_once_written_is_hidden(self, when: str) -> None:
+        bare = {**ROW, "headers": None}
+        change = plan(bare, {"headers": ROW["headers"], "query": {}}, update_secrets=when, written={"readings"})
+        assert change.action is Action.NONE
+        assert change.not_compared == ("headers.authorization", "headers.x-site")
+
+    def test_value_that_is_shown_once_written_is_compared(self) -> None:
+        change = plan(ROW, {"headers": {"Authorization": "other"}}, written={"readings"})
+        assert change.action is Action.UPDATE
+
+
+class TestMatching:
+    """Resources are found by their key."""
+
+    def test_rows_are_found_by_name(self) -> None:
+        rows = [{**ROW, "name": "other"}, ROW, {"id": "1", "event": "of 2018"}]
+        assert match_rows(WEBHOOKS, rows, {"readings", "gone"}) == {"readings": ROW}
+
+    def test_two_of_a_name_are_refused_with_both_ids(self) -> None:
+        rows = [{**ROW, "id": "b2"}, ROW, {**ROW, "id": "a1"}, {**ROW, "name": "other"}, {**ROW, "name": "other"}]
+        with pytest.raises(ParticleError, match=f"3 webhooks are called readings: {ID} and a1 and b2") as caught:
+            match_rows(WEBHOOKS, rows, {"readings"})
+        assert caught.value.code == "conflict"
+
+
+class TestShowing:
+    """What leaves the plan holds no secret."""
+
+    def test_values_are_masked_except_variables_and_switches(self) -> None:
+        value = {"a": VALUE, "b": "{{x}}", "c": f"v{VALUE}", "d": 1, "e": True, "f": None, "g": [VALUE, "h"]}
+        assert hide_values(value) == {**value, "c": MASK, "d": MASK, "g": [VALUE, MASK]}
+
+    def test_template_that_is_text_is_masked(self) -> None:
+        shown = show_resource(WEBHOOKS, {**ROW, "json": "value={{{x}}}", "body": VALUE})
+        assert (shown["json"], shown["body"], shown["query"]) == (MASK, VALUE, None)
+
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("https://u:p4ss@x.net/a?k=t0ken&l=#f", f"https://{MASK}@x.net/a?k={MASK}&l={MASK}#f"),
+            ("https://x.net/{{{a}}}", "https://x.net/{{{a}}}"),
+            ("https://[x/?k=t0ken", MASK),
+        ],
+    )
+    def test_url_is_shown_without_login_and_query(self, url: str, shown: str) -> None:
+        assert show_resource(WEBHOOKS, {"url": url})["url"] == shown
+
+    def test_change_of_a_url_that_looks_the_same_is_marked(self) -> None:
+        change = plan({**ROW, "url": "https://x.net/?k=1"}, {"url": "https://x.net/?k=2"})
+        assert change.after["url"] == f"https://x.net/?k={MASK} (changed)"
+
+    def test_representation_of_a_change_holds_no_secret(self) -> None:
+        text = repr(plan(ROW, {"auth": {"username": "hook", "password": "n3w-password"}}))
+        assert "p4ssword" not in text
+        assert "n3w-password" not in text
+        assert "c4nary" not in text
+
+    def test_secrets_are_found_with_the_words_of_which_they_consist(self) -> None:
+        row = {
+            "url": "https://hooks.example.net/?key=t0ken",
+            "headers": {"Authorization": TOKEN, "X-Row": "1", "X-Var": "{{{T}}}", "X-Mask": MASK},
+            "auth": {"username": "hook", "password": "p4ssword"},
+            "query": {"token": ["longer-than-12", 5]},
+            "json": {"unit": "degrees", "key": "0123456789abcdef"},
+        }
+        assert sorted(set(find_secrets(WEBHOOKS, row))) == sorted(
+            {TOKEN, "c4nary-0f1e2d3c", "hook", "p4ssword", "longer-than-12", "0123456789abcdef", row["url"]}
+        )
+
+
+TEXTS = st.text("aB1*{} ", min_size=1, max_size=4)
+MAPPINGS = st.dictionaries(st.sampled_from(["a", "A", "b", "c"]), TEXTS, max_size=3)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "event": TEXTS,
+    "url": st.sampled_from(["https://a.net", "https://a.net/", "https://A.net/?k=1", "https://{{{H}}}/"]),
+    "method": st.sampled_from(["GET", "POST"]),
+    "json": st.one_of(MAPPINGS, TEXTS, st.just('{"a": 1}')),
+    "form": MAPPINGS,
+    "body": TEXTS,
+    "query": MAPPINGS,
+    "headers": MAPPINGS,
+    "auth": st.fixed_dictionaries({"username": TEXTS, "password": TEXTS}),
+    "disabled": st.booleans(),
+    "response_topic": TEXTS,
+    "unchunked": st.booleans(),
+}
+CLOUD_NAMES = {each.name: each.cloud for each in WEBHOOKS.fields}
+SETTINGS = st.fixed_dictionaries({}, optional=VALUES)
+
+
+@given(before=SETTINGS, declared=SETTINGS, more=st.dictionaries(st.sampled_from(["template", "new"]), TEXTS))
+def test_planned_update_leads_to_what_is_declared(
+    before: dict[str, Any], declared: dict[str, Any], more: dict[str, str]
+) -> None:
+    bodies = [name for name in WEBHOOKS.exclusive if declared.get(name)]
+    declared = {name: value for name, value in declared.items() if name not in bodies[1:]}
+    row = {"id": ID, "name": "readings", **more, **{CLOUD_NAMES[name]: value for name, value in before.items()}}
+    try:
+        change = plan(row, declared)
+    except ParticleError as refused:
+        assert "would lose" in refused.message  # a text of three asterisks looks like a mask
+        return
+    if change.action is Action.NONE:
+        return
+    after = {"id": ID, **change.body}
+    assert plan(after, declared).action is Action.NONE
+    dropped = {CLOUD_NAMES[name] for name in WEBHOOKS.exclusive} if bodies else set()
+    kept = {key: value for key, value in row.items() if key not in dropped | {CLOUD_NAMES[n] for n in declared}}
+    assert {key: after.get(key) for key in kept} == kept

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A new kind is a file of its own, a file of its routes and a module, and is in the registries."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
+from support.paths import ROOT
+from support.structure import imports_of
+
+PLUGINS = ROOT / "plugins"
+FILES = PLUGINS / "module_utils" / "_resource" / "kinds"
+PACKAGE = "ansible_collections.meshfleet.particle.plugins"
+MAX_LINES = 200
+"""Lines of code that a kind may take: its file, that of its routes, and its module."""
+DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
+MODULES = {path.stem for path in (PLUGINS / "modules").glob("*.py")}
+ACTIONS = {path.stem for path in (PLUGINS / "action").glob("*.py")}
+
+
+def find_gaps(
+    files: Mapping[str, Collection[Kind]], kinds: Collection[Kind], modules: Collection[str], actions: Collection[str]
+) -> Iterator[str]:
+    """Find what is missing for the kinds that stand in files, one sentence each."""
+    for name, found in files.items():
+        if not found:
+            yield f"{name}.py describes no kind"
+        for kind in found:
+            if kind not in kinds:
+                yield f"{kind.name} of {name}.py is not registered"
+            if kind.module not in modules:
+                yield f"{kind.name} of {name}.py has no module {kind.module}"
+            if kind.module not in actions:
+                yield f"{kind.name} of {name}.py has no action {kind.module}"
+
+
+def kinds_in(module: ModuleType) -> list[Kind]:
+    return [value for value in vars(module).values() if isinstance(value, Kind)]
+
+
+def kind_files() -> list[Path]:
+    return [path for path in sorted(FILES.glob("*.py")) if path.stem != "__init__"]
+
+
+def load(path: Path) -> ModuleType:
+    """Import a plugin by its file."""
+    return importlib.import_module(".".join((PACKAGE, *path.relative_to(PLUGINS).with_suffix("").parts)))
+
+
+def test_every_kind_is_registered_and_has_module_and_action() -> None:
+    files = {path.stem: kinds_in(load(path)) for path in kind_files()}
+    assert files
+    assert list(find_gaps(files, KINDS.values(), MODULES, ACTIONS)) == []
+
+
+def test_gap_is_found_for_a_kind_that_is_incomplete() -> None:
+    files = {"webhooks": list(KINDS.values()), "empty": []}
+    assert list(find_gaps(files, [], [], [])) == [
+        "integrations of webhooks.py is not registered",
+        "integrations of webhooks.py has no module integration",
+        "integrations of webhooks.py has no action integration",
+        "empty.py describes no kind",
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_module_has_every_field_of_its_kind_as_an_option(kind: Kind) -> None:
+    spec = load(PLUGINS / "modules" / f"{kind.module}.py").SPEC
+    assert kind.option_specs().items() <= spec.items()
+    assert {"product", "state"} <= spec.keys()
+    # An option that is not given is left alone, so none of a kind may have a default.
+    assert [each.name for each in kind.fields if "default" in each.spec or each.spec.get("required")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_kind_names_each_field_and_key_once(kind: Kind) -> None:
+    fields = (kind.key, *kind.fields)
+    assert len({each.name for each in fields}) == len({each.cloud for each in fields}) == len(fields)
+    assert set(kind.exclusive) <= {each.name for each in kind.fields}
+
+
+@pytest.mark.parametrize("path", kind_files(), ids=lambda path: path.stem)
+def test_kind_takes_few_lines(path: Path) -> None:
+    kind = kinds_in(load(path))[0]
+    routes = {
+        PLUGINS.joinpath(*found.ours[:3]).with_suffix(".py")
+        for found in imports_of(path)
+        if found.ours and found.ours[:2] == ("module_utils", "_api") and found.ours[2] != "target"
+    }
+    assert routes
+    lines = {file.name: lines_of_code(file) for file in (path, *routes, PLUGINS / "modules" / f"{kind.module}.py")}
+    assert sum(lines.values()) <= MAX_LINES, lines
+
+
+def lines_of_code(path: Path) -> int:
+    """Count the lines of a file without its documentation, comments and empty lines."""
+    text = path.read_text(encoding="utf-8")
+    left_out = set[int]()
+    for node in ast.walk(ast.parse(text)):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if is_text or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in DOCUMENTATION):
+            left_out |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate((line.strip() for line in text.splitlines()), 1)
+    return sum(1 for number, line in lines if line and line[0] != "#" and number not in left_out)
