@@ -92,17 +92,15 @@ options:
       - The mapping is the whole set; a header that is not in it is removed. Names are compared without regard to case.
     type: dict
   auth:
-    description: Login for HTTP Basic authentication.
+    description: Login for HTTP Basic authentication. V({}) removes it.
     type: dict
     suboptions:
       username:
-        description: Name of the user.
+        description: Name of the user. Required with O(auth.password).
         type: str
-        required: true
       password:
-        description: Password of the user.
+        description: Password of the user. Required with O(auth.username).
         type: str
-        required: true
   no_defaults:
     description:
       - Whether to leave the fields C(event), C(data), C(published_at) and C(coreid) out of the request. The cloud's

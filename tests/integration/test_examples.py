@@ -228,6 +228,7 @@ def inventory_arguments(reader: Reader, group: str) -> list[str]:
     """The variables that examples take from the reader, and the hosts that some of them run on."""
     given = reader.folder / "given.yml"
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
+    variables["receiver_password"] = "receiver-password"
     given.write_text(json.dumps({"all": {"vars": variables}}))
     if group == "hosts":
         hosts = next(example for example in EXAMPLES if example.kind == "hosts")

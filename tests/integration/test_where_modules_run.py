@@ -20,6 +20,12 @@ MODULES: dict[str, dict[str, Any]] = {
     "auth_doctor": {},
     "device_facts": {"id": "{{ device }}", "product": PRODUCT_SLUG},
     "device_info": {"product": PRODUCT_SLUG},
+    "integration": {
+        "product": PRODUCT_SLUG,
+        "name": "readings",
+        "event": "reading",
+        "url": "https://hooks.example.net",
+    },
     "network": {"name": "barn", "gateways": ["{{ device }}"]},
     "network_info": {},
 }

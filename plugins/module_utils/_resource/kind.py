@@ -112,4 +112,8 @@ class Declared:
     def from_options(cls, kind: Kind, options: Mapping[str, Any]) -> Declared:
         """Read the options of a module."""
         values = {each.name: options[each.name] for each in kind.fields if options[each.name] is not None}
+        for each in kind.fields:
+            if each.name in values and "options" in each.spec:  # Ansible fills in what is not given
+                given = values[each.name].items()
+                values[each.name] = {name: value for name, value in given if value is not None}
         return cls(options[kind.key.name], values, options["state"] == "absent")

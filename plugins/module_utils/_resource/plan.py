@@ -22,10 +22,12 @@ ALWAYS = "always"
 UPDATE_SECRETS = (ON_CREATE, ALWAYS)
 """When secrets are written that cannot be compared, because the cloud does not show them."""
 
-MIN_SECRET = 4
-"""Shorter values of a secret option are not masked in other texts, which would hide every digit and article."""
+MIN_PASSWORD = 4
+"""Shorter values of an option that holds one secret are not masked in other texts: that would hide every digit."""
+MIN_VALUE = 8
+"""The same for values in a secret mapping, which has ordinary words too."""
 MIN_LITERAL = 12
-"""The same for options whose values rarely are secrets: a token is longer than the words around it."""
+"""The same for everything else that may hold a secret: a token is longer than the words around it."""
 
 _MASKED = re.compile(r"\*{3}|•{3}|\A-{4,}\Z|\A\[\[SENSITIVE\]\]\Z")
 _VARIABLE = re.compile(r"\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\}")
@@ -290,12 +292,21 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
         if _is_empty(value):
             continue
         if each.secret:
-            shortest = MIN_SECRET if each.spec.get("no_log") else MIN_LITERAL
-            texts = [text for _unused, leaf, _same in _leaf_pairs(value, value, "") for text in _texts_in(leaf)]
-            words = [word for text in texts for word in text.split() if len(word) >= MIN_LITERAL]
-            yield from (text for text in texts + words if len(text) >= shortest)
+            for path, leaf, _same in _leaf_pairs(value, value, each.name):
+                texts = list(_texts_in(leaf))
+                yield from (text for text in texts if len(text) >= _shortest_secret(each, path))
+                yield from (word for text in texts for word in text.split() if len(word) >= MIN_LITERAL)
         elif each.show(value) != value:
             yield from {value, values[each.cloud]}
+
+
+def _shortest_secret(each: Field, path: str) -> int:
+    """Return how long a value has to be to count as a secret in other texts."""
+    suboptions = each.spec.get("options") or {}
+    spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
+    if not spec.get("no_log"):
+        return MIN_LITERAL
+    return MIN_PASSWORD if spec["type"] == "str" else MIN_VALUE
 
 
 def _texts_in(leaf: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -77,7 +77,7 @@ class TestCreating:
 
     @pytest.mark.parametrize("values", [{}, {"event": "reading", "url": ""}, {"url": "https://x.net"}])
     def test_creation_is_refused_without_event_or_url(self, values: dict[str, Any]) -> None:
-        with pytest.raises(ParticleError, match="cannot be created without (event and url|event|url)") as caught:
+        with pytest.raises(ParticleError, match=r"cannot be created without (event and url|event|url)\.") as caught:
             plan(None, values)
         assert caught.value.code == "conflict"
 
@@ -201,8 +201,8 @@ class TestReplacing:
 class TestMaskedSecrets:
     """Declared secrets that the cloud does not show."""
 
-    MASKED = ROW | {"headers": {"Authorization": MASK, "X-Site": "barn"}, "auth": {"username": "hook"}}
-    SECRETS = {"headers": ROW["headers"], "auth": ROW["auth"]}
+    MASKED: ClassVar = ROW | {"headers": {"Authorization": MASK, "X-Site": "barn"}, "auth": {"username": "hook"}}
+    SECRETS: ClassVar = {"headers": ROW["headers"], "auth": ROW["auth"]}
 
     @pytest.mark.parametrize(("when", "action"), [(ON_CREATE, Action.NONE), (ALWAYS, Action.UPDATE)])
     def test_secrets_are_written_when_the_option_says_so(self, when: str, action: Action) -> None:
@@ -283,12 +283,12 @@ class TestShowing:
         row = {
             "url": "https://hooks.example.net/?key=t0ken",
             "headers": {"Authorization": TOKEN, "X-Row": "1", "X-Var": "{{{T}}}", "X-Mask": MASK},
-            "auth": {"username": "hook", "password": "p4ssword"},
+            "auth": {"username": "hook", "password": "p4ss"},
             "query": {"token": ["longer-than-12", 5]},
             "json": {"unit": "degrees", "key": "0123456789abcdef"},
         }
         assert sorted(set(find_secrets(WEBHOOKS, row))) == sorted(
-            {TOKEN, "c4nary-0f1e2d3c", "hook", "p4ssword", "longer-than-12", "0123456789abcdef", row["url"]}
+            {TOKEN, "c4nary-0f1e2d3c", "p4ss", "longer-than-12", "0123456789abcdef", row["url"]}
         )
 
 
@@ -321,8 +321,8 @@ def test_planned_update_leads_to_what_is_declared(
     row = {"id": ID, "name": "readings", **more, **{CLOUD_NAMES[name]: value for name, value in before.items()}}
     try:
         change = plan(row, declared)
-    except ParticleError as refused:
-        assert "would lose" in refused.message  # a text of three asterisks looks like a mask
+    except ParticleError:
+        assert "***" in repr(before)  # looks like a mask, which an update must not write back
         return
     if change.action is Action.NONE:
         return

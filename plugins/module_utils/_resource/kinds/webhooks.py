@@ -102,8 +102,9 @@ _SWITCH: Mapping[str, Any] = {"type": "bool"}
 _TEMPLATE: Mapping[str, Any] = {"type": "raw"}
 _HIDDEN: Mapping[str, Any] = {"type": "dict", "no_log": True}
 _LOGIN: Mapping[str, Any] = {
-    "username": {"type": "str", "required": True},
-    "password": {"type": "str", "required": True, "no_log": True},
+    **_HIDDEN,
+    "options": {"username": {"type": "str"}, "password": {"type": "str", "no_log": True}},
+    "required_together": [["username", "password"]],
 }
 _METHOD: Mapping[str, Any] = {"type": "str", "choices": ["DELETE", "GET", "POST", "PUT"]}
 _RESPONSES = "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"
@@ -123,7 +124,7 @@ WEBHOOKS = Kind(
         Field("body", "body", _TEXT, secret=True),
         Field("query", "query", _HIDDEN, secret=True, normalise=_to_texts),
         Field("headers", "headers", _HIDDEN, secret=True, normalise=_normalise_headers),
-        Field("auth", "auth", {**_HIDDEN, "options": _LOGIN}, secret=True, normalise=_normalise_auth),
+        Field("auth", "auth", _LOGIN, secret=True, normalise=_normalise_auth),
         Field("no_defaults", "noDefaults", _SWITCH, default=False, normalise=_to_switch),
         Field("disabled", "disabled", _SWITCH, default=False, normalise=_to_switch),
         Field("reject_unauthorized", "rejectUnauthorized", _SWITCH, default=True, normalise=_to_switch),

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Module `integration` in plays, against clouds that show secrets, mask them, and lose answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import requests
+
+from support.killing import running_play
+from support.playbooks import PlaybookRun, run_playbook
+from support.plays import TASK, cloud_environment, run_task
+from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
+
+LIST = "GET /v1/products/:p/integrations"
+READ = "GET /v1/products/:p/integrations/:id"
+CREATE = "POST /v1/products/:p/integrations"
+EDIT = "PUT /v1/products/:p/integrations/:id"
+REMOVE = "DELETE /v1/products/:p/integrations/:id"
+VALUE = "{{ '{{{PARTICLE_EVENT_VALUE}}}' }}"
+HEADER, PASSWORD, QUERY, FORM = "hdr-c4nary-1", 'p4ss "c4nary" 2%', "qry-c4nary-3", "form-c4nary-4"
+CANARIES = {"header": HEADER, "password": PASSWORD, "parameter": QUERY, "form": FORM}
+HOOK: dict[str, Any] = {
+    "name": "readings",
+    "event": "reading",
+    "url": "https://hooks.example.net/in",
+    "json": {"value": VALUE, "site": "barn"},
+    "headers": {"Authorization": f"Bearer {HEADER}", "X-Site": "barn"},
+    "auth": {"username": "hook", "password": PASSWORD},
+    "query": {"token": QUERY},
+}
+
+
+@pytest.fixture(scope="module")
+def _masking() -> Iterator[Simulator]:
+    with running_simulator("--mask-secrets") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def masking(_masking: Simulator) -> Simulator:
+    """A cloud that masks authorization headers and passwords."""
+    _masking.reset()
+    return _masking
+
+
+def run(cloud: Simulator, options: Mapping[str, Any], *args: str) -> PlaybookRun:
+    return run_task("integration", {"product": PRODUCT_SLUG, **options}, cloud_environment(cloud.url), *args)
+
+
+def keep(cloud: Simulator, options: Mapping[str, Any], *args: str) -> dict[str, Any]:
+    """The result of a task that succeeds."""
+    return run(cloud, options, *args).succeeded().result(TASK)
+
+
+def refusal(cloud: Simulator, options: Mapping[str, Any], *args: str) -> dict[str, Any]:
+    """The result of a task that fails."""
+    done = run(cloud, options, *args)
+    assert done.rc != 0, done.output
+    return done.result(TASK)
+
+
+def call(cloud: Simulator, method: str, path: str = "", **fields: Any) -> Any:
+    """Ask for integrations as any other client does."""
+    answer = requests.request(
+        method,
+        f"{cloud.url}/v1/products/{PRODUCT_SLUG}/integrations{path}",
+        json=fields or None,
+        headers={"Authorization": f"Bearer {cloud.access_token()}"},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def hooks(cloud: Simulator) -> list[dict[str, Any]]:
+    """All integrations of the product with all their settings."""
+    return [call(cloud, "GET", f"/{row['id']}")["integration"] for row in call(cloud, "GET")]
+
+
+def make(cloud: Simulator, **fields: Any) -> str:
+    """Create a webhook as somebody does who does not use this collection; its id."""
+    usual = {"integration_type": "Webhook", "name": "readings", "event": "reading", "url": HOOK["url"]}
+    return str(call(cloud, "POST", **{**usual, **fields})["id"])
+
+
+def written(cloud: Simulator) -> dict[str, int]:
+    """How often each write was sent."""
+    routes = cloud.stats()["by_route"]
+    return {route: number for route, number in routes.items() if route in (CREATE, EDIT, REMOVE)}
+
+
+def test_webhook_holds_what_is_declared_and_no_result_its_secrets(simulator: Simulator) -> None:
+    result = keep(simulator, HOOK)
+    (hook,) = hooks(simulator)
+    assert hook["json"] == {"value": "{{{PARTICLE_EVENT_VALUE}}}", "site": "barn"}
+    secret = ("headers", "auth", "query")
+    assert [hook[key] for key in secret] == [HOOK[key] for key in secret]
+    assert (result["integration"]["id"], result["integration"]["method"]) == (hook["id"], "POST")
+    assert result["integration"]["headers"] == {"authorization": "********", "x-site": "********"}
+    assert result["integration"]["json"] == {"value": "{{{PARTICLE_EVENT_VALUE}}}", "site": "********"}
+
+
+def test_second_identical_task_writes_nothing(simulator: Simulator) -> None:
+    keep(simulator, HOOK)
+    before = simulator.stats()["writes"]
+    for again in (HOOK, {**HOOK, "json": json.dumps(HOOK["json"]), "method": "POST", "disabled": False}):
+        result = keep(simulator, again)
+        assert (result["changed"], result["diff"], result["cloud"]["writes"]) == (
+            False,
+            {"before": {}, "after": {}},
+            0,
+        )
+    assert simulator.stats()["writes"] == before
+
+
+def test_change_of_one_field_keeps_all_that_is_not_declared(simulator: Simulator) -> None:
+    made = make(simulator, headers=HOOK["headers"], auth=HOOK["auth"], template="webhook", unchunked=True)
+    (before,) = hooks(simulator)
+    result = keep(simulator, {"name": "readings", "event": "other"})
+    assert result["diff"] == {"before": {"readings": {"event": "reading"}}, "after": {"readings": {"event": "other"}}}
+    assert hooks(simulator) == [{**before, "event": "other", "id": made}]
+    assert written(simulator)[EDIT] == 1
+
+
+def test_change_is_refused_when_it_would_lose_a_masked_secret(masking: Simulator) -> None:
+    make(masking, headers=HOOK["headers"], auth=HOOK["auth"])
+    result = refusal(masking, {"name": "readings", "event": "other"})
+    assert result["error"]["code"] == "conflict"
+    assert "would lose headers.authorization and auth.password" in result["msg"]
+    assert "Declare auth and headers too" in result["msg"]
+    assert EDIT not in written(masking)
+    keep(masking, {"name": "readings", "event": "other", "headers": HOOK["headers"], "auth": HOOK["auth"]})
+    assert written(masking)[EDIT] == 1
+
+
+@pytest.mark.parametrize(("when", "edits"), [("on_create", 0), ("always", 2)])
+def test_masked_secrets_are_written_when_the_option_says_so(masking: Simulator, when: str, edits: int) -> None:
+    results = [keep(masking, {**HOOK, "update_secrets": when}) for _unused in range(3)]
+    assert [result["changed"] for result in results] == [True, edits > 0, edits > 0]
+    assert results[-1]["not_compared"] == ["headers.authorization", "auth.password"]
+    assert "cannot be compared: headers.authorization, auth.password." in results[-1]["msg"]
+    assert written(masking) == {CREATE: 1, **({EDIT: edits} if edits else {})}
+
+
+def test_two_webhooks_of_one_name_are_refused_with_both_ids(simulator: Simulator) -> None:
+    ids = [make(simulator), make(simulator)]
+    before = simulator.stats()["writes"]
+    for options in (HOOK, {"name": "readings", "state": "absent"}):
+        result = refusal(simulator, options)
+        assert result["error"]["code"] == "conflict"
+        assert all(id in result["msg"] for id in ids)
+    assert simulator.stats()["writes"] == before
+
+
+def test_integration_of_another_type_is_left_alone(simulator: Simulator) -> None:
+    other = make(simulator, integration_type="GoogleMaps", api_key="key")
+    keep(simulator, HOOK)
+    keep(simulator, {"name": "readings", "state": "absent"})
+    assert [hook["id"] for hook in hooks(simulator)] == [other]
+
+
+@pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncated", "empty"])
+def test_lost_answer_to_a_creation_makes_no_twin(simulator: Simulator, effect: str) -> None:
+    simulator.set_faults([{"route": CREATE, "effect": effect}])
+    assert keep(simulator, HOOK)["changed"]
+    assert [hook["name"] for hook in hooks(simulator)] == ["readings"]
+    assert written(simulator)[CREATE] == (2 if effect == "reset_before" else 1)
+
+
+def test_creation_in_doubt_is_not_repeated_when_the_list_fails(simulator: Simulator) -> None:
+    simulator.set_faults([
+        {"route": CREATE, "effect": "reset_after"},
+        {"route": LIST, "effect": "delay"},  # the list that is read before the creation
+        {"route": LIST, "effect": "status", "status": 403, "times": 1},
+    ])  # fmt: skip
+    result = refusal(simulator, HOOK)
+    assert (result["error"]["code"], written(simulator)) == ("ambiguous_write", {CREATE: 1})
+    assert keep(simulator, HOOK)["changed"] is False
+    assert len(hooks(simulator)) == 1
+
+
+@pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncated"])
+def test_lost_answer_to_an_edit_or_a_removal_is_settled(simulator: Simulator, effect: str) -> None:
+    make(simulator)
+    simulator.set_faults([{"route": route, "effect": effect} for route in (EDIT, REMOVE)])
+    assert keep(simulator, {"name": "readings", "disabled": True})["changed"]
+    assert hooks(simulator)[0]["disabled"] is True
+    assert keep(simulator, {"name": "readings", "state": "absent"})["changed"]
+    assert hooks(simulator) == []
+
+
+def test_killed_creation_leaves_no_twin_to_the_next_run(simulator: Simulator, tmp_path: Path) -> None:
+    task = {"name": TASK, "meshfleet.particle.integration": {"product": PRODUCT_SLUG, **HOOK}}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
+    simulator.set_faults([{"route": CREATE, "effect": "delay", "delay": 30}])
+    with running_play([play], tmp_path, cloud_environment(simulator.url)) as running:
+        running.wait_until(lambda: bool(simulator.writes()))
+        running.kill()
+    simulator.clear_faults()
+    assert keep(simulator, HOOK)["changed"] is False
+    assert len(hooks(simulator)) == 1
+
+
+def test_check_mode_predicts_the_id_where_there_is_one(simulator: Simulator) -> None:
+    assert keep(simulator, HOOK, "--check")["integration"]["id"] is None
+    made = make(simulator)
+    predicted = keep(simulator, {"name": "readings", "disabled": True}, "--check")["integration"]
+    assert (predicted["id"], predicted["disabled"], predicted["event"]) == (made, True, "reading")
+    assert keep(simulator, {"name": "readings", "state": "absent"}, "--check")["integration"] is None
+    assert len(hooks(simulator)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "readings", "json": {"a": 1}, "form": {"a": "1"}}, "json and form of webhook readings cannot be"),
+        ({"name": "readings", "auth": {"username": "u"}}, "required together: username, password found in auth"),
+        ({"name": "readings", "type": "azure"}, "value of type must be one of: webhook"),
+        ({"event": "reading"}, "missing required arguments: name"),
+    ],
+)
+def test_options_that_cannot_be_combined_cost_no_write(
+    simulator: Simulator, options: dict[str, Any], words: str
+) -> None:
+    assert words in refusal(simulator, options)["msg"]
+    assert simulator.stats()["writes"] == 0
+
+
+def test_new_webhook_without_event_is_refused_in_check_mode_too(simulator: Simulator) -> None:
+    for args in ((), ("--check",)):
+        result = refusal(simulator, {"name": "readings", "url": HOOK["url"]}, *args)
+        assert "it cannot be created without event" in result["msg"]
+    assert simulator.stats()["writes"] == 0
+
+
+def test_unknown_product_is_named(simulator: Simulator) -> None:
+    result = refusal(simulator, {**HOOK, "product": "no-such"})
+    assert (result["error"]["code"], "product no-such" in result["msg"]) == ("not_found", True)
+
+
+class TestSecrets:
+    """At the highest verbosity no value of a secret option is in anything that a run leaves behind."""
+
+    SECRET: ClassVar[dict[str, Any]] = {
+        "headers": {"Authorization": "Bearer {{ header }}"},
+        "auth": {"username": "hook", "password": "{{ password }}"},
+        "query": {"token": "{{ parameter }}"},
+        "form": {"key": "{{ form }}", "value": VALUE},
+    }
+
+    def play(self, cloud: Simulator, folder: Path, *tasks: Mapping[str, Any], **more: Any) -> PlaybookRun:
+        """Run tasks whose secrets come from variables, as from a vault: a failure quotes the lines of a task."""
+        folder.mkdir(exist_ok=True)
+        named = [
+            {
+                "name": f"Task {number}",
+                "meshfleet.particle.integration": {"product": PRODUCT_SLUG, "name": "readings", **options},
+                "register": "done",
+                "ignore_errors": True,
+                **more,
+            }
+            for number, options in enumerate(tasks)
+        ]
+        show = {"name": "Show", "ansible.builtin.debug": {"var": "done"}}
+        junit = folder / "junit"
+        run = run_playbook(
+            [{"hosts": "localhost", "gather_facts": False, "tasks": [*named, show]}],
+            env={
+                **cloud_environment(cloud.url),
+                "PARTICLE_MAX_WAIT": "0.1",
+                "ANSIBLE_CALLBACKS_ENABLED": "record,ansible.builtin.junit",
+                "ANSIBLE_ASYNC_DIR": str(folder / "async"),
+                "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
+                "JUNIT_OUTPUT_DIR": str(junit),
+                "XDG_RUNTIME_DIR": str(folder),
+            },
+            extra_vars=CANARIES,
+            args=["-vvvv", "--diff"],
+        )
+        assert list(junit.glob("*.xml")), run.output
+        return run
+
+    def leaks(self, run: PlaybookRun, folder: Path) -> list[str]:
+        """The names of the secrets in anything that is left of a run, in any of the forms they travel in."""
+        files = (path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
+        results = json.dumps([task.result for task in run.tasks], ensure_ascii=False)
+        text = "\n".join((run.output, results, *files))
+        quoted = {name: urllib.parse.quote(secret) for name, secret in CANARIES.items()}
+        escaped = {name: json.dumps(secret)[1:-1] for name, secret in CANARIES.items()}
+        forms = [(name, form) for kind in (CANARIES, quoted, escaped) for name, form in kind.items()]
+        return [name for name, form in forms if form in text]
+
+    def test_canaries_would_be_found(self, simulator: Simulator, tmp_path: Path) -> None:
+        run = PlaybookRun(0, f"{HEADER} {json.dumps(PASSWORD)}", urllib.parse.quote(QUERY), [])
+        (tmp_path / "log").write_text(FORM)
+        assert set(CANARIES) == set(self.leaks(run, tmp_path))
+
+    def test_runs_that_succeed_show_no_secret(self, simulator: Simulator, tmp_path: Path) -> None:
+        other = {"headers": {"Authorization": "{{ header }}", "X-More": "{{ parameter }}"}, "form": {"key": "other"}}
+        new = {"event": "reading", "url": "https://hook:{{ password | urlencode }}@hooks.example.net/in"}
+        run = self.play(
+            simulator,
+            tmp_path,
+            {**new, **self.SECRET},
+            {**new, **self.SECRET},
+            other,
+            {"json": {"key": "{{ form }}"}, "auth": {}, "query": {}},
+            {"body": "key={{ form }}"},
+            {"state": "absent"},
+        )
+        statuses = [task.status for task in run.tasks[:-1]]
+        assert statuses == ["changed", "ok", "changed", "changed", "changed", "changed"], run.output
+        assert self.leaks(run, tmp_path) == []
+
+    def test_cloud_that_masks_makes_no_run_show_a_secret(self, masking: Simulator, tmp_path: Path) -> None:
+        new = {"event": "reading", "url": HOOK["url"], **self.SECRET}
+        run = self.play(masking, tmp_path, new, {**new, "update_secrets": "always"}, {"event": "other"})
+        assert [task.status for task in run.tasks[:-1]] == ["changed", "changed", "failed"], run.output
+        assert self.leaks(run, tmp_path) == []
+
+    @pytest.mark.parametrize("route", [CREATE, EDIT, READ, LIST])
+    @pytest.mark.parametrize("shape", ["error_description", "error"])
+    def test_refusal_that_echoes_secrets_shows_none(
+        self, simulator: Simulator, tmp_path: Path, route: str, shape: str
+    ) -> None:
+        if route != CREATE:
+            make(simulator, headers={"Authorization": f"Bearer {HEADER}"}, form={"key": FORM}, query={"token": QUERY})
+        body = {"error": "invalid", shape: f"No: Bearer {HEADER}, {PASSWORD}, {json.dumps(QUERY)}, {FORM}"}
+        simulator.set_faults([{"route": route, "effect": "status", "status": 400, "body": body, "times": 9}])
+        run = self.play(simulator, tmp_path, {"event": "other", "url": HOOK["url"], **self.SECRET})
+        assert run.tasks[0].status == "failed", run.output
+        assert self.leaks(run, tmp_path) == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"headers": "{{ header }}"},
+            {"auth": {"username": "hook", "password": ["{{ password }}"]}},
+            {"auth": {"username": "hook", "secret": "{{ password }}"}},
+            {"query": ["{{ parameter }}"]},
+            {"json": {"key": "{{ form }}"}, "form": {"key": "{{ form }}"}},
+        ],
+    )
+    def test_wrong_options_show_no_secret(self, simulator: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
+        run = self.play(simulator, tmp_path, wrong)
+        assert run.tasks[0].status == "failed", run.output
+        assert self.leaks(run, tmp_path) == []
+
+    def test_run_on_another_host_shows_no_secret(self, simulator: Simulator, tmp_path: Path) -> None:
+        secret = {name: value for name, value in self.SECRET.items() if name != "form"}
+        new = {"event": "reading", "url": HOOK["url"], **secret}
+        background = {"async": 60, "poll": 1, "vars": {"ansible_python_interpreter": sys.executable}}
+        run = self.play(simulator, tmp_path / "run", new, {**new, "event": "other"}, **background)
+        assert [task.status for task in run.tasks[:-1]] == ["changed", "changed"], run.output
+        assert self.leaks(run, tmp_path / "run") == []
