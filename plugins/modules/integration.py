@@ -31,7 +31,8 @@ attributes:
     support: full
     details:
       - Of O(json), O(form), O(body), O(query), O(headers) and O(auth) the diff shows names and marks the values that
-        change. Of their values it shows only switches and single variables such as C({{{PARTICLE_EVENT_VALUE}}}).
+        change. Of their values it shows only switches and single variables such as C({{{PARTICLE_EVENT_VALUE}}}),
+        also behind the name of a scheme as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
     support: partial
     details:
@@ -137,7 +138,7 @@ options:
         always compared.
       - V(on_create) writes it with a new webhook, and with a change of another option.
       - V(always) writes it every time, and the task is changed every time.
-      - Nobody has established yet whether the Particle cloud masks secrets of webhooks.
+      - It is not known whether the Particle cloud masks secrets of webhooks.
     type: str
     choices: [on_create, always]
     default: on_create
@@ -146,7 +147,7 @@ notes:
     braces for its own, so mark such a text with C(!unsafe). A text in which Ansible is to fill in something too can
     quote the braces, as in C("{{ site }}/{{ '{{{PARTICLE_EVENT_NAME}}}' }}").
   - The best place for a token is a secret of the cloud. The webhook then holds only its name, as in
-    C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}"), which is neither secret nor masked.
+    C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}"), and the task no secret at all.
 seealso:
   - module: meshfleet.particle.fleet
 """

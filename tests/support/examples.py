@@ -23,6 +23,17 @@ _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.(?:yml|json|csv))\b")
 _ITEM = re.compile(r"^- ", re.MULTILINE)
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML with the tag by which a playbook keeps braces away from Jinja."""
+
+
+def _construct_unsafe(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("!unsafe", _construct_unsafe)
+
+
 @dataclass(frozen=True)
 class Example:
     """One example: where it stands, in which language, and what it says.
@@ -95,7 +106,7 @@ def _parts(source: str, line: int, language: str, text: str) -> Iterator[Example
         yield Example(source, line, kinds[language], text)
         return
     for document in re.split(r"^---\n", text, flags=re.MULTILINE):
-        content = yaml.safe_load(document)
+        content = yaml.load(document, _Loader)
         if isinstance(content, list):
             yield from _tasks_and_plays(source, line, document, content)
         elif content is not None:

@@ -30,7 +30,7 @@ MIN_LITERAL = 12
 """The same for everything else that may hold a secret: a token is longer than the words around it."""
 
 _MASKED = re.compile(r"\*{3}|•{3}|\A-{4,}\Z|\A\[\[SENSITIVE\]\]\Z")
-_VARIABLE = re.compile(r"\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\}")
+_VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
 class Action(enum.Enum):

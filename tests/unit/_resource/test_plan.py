@@ -251,7 +251,16 @@ class TestShowing:
     """What leaves the plan holds no secret."""
 
     def test_values_are_masked_except_variables_and_switches(self) -> None:
-        value = {"a": VALUE, "b": "{{x}}", "c": f"v{VALUE}", "d": 1, "e": True, "f": None, "g": [VALUE, "h"]}
+        value = {
+            "a": VALUE,
+            "b": "{{x}}",
+            "c": f"v{VALUE}",
+            "d": 1,
+            "e": True,
+            "f": None,
+            "g": [VALUE, "h"],
+            "h": f"Bearer {VALUE}",
+        }
         assert hide_values(value) == {**value, "c": MASK, "d": MASK, "g": [VALUE, MASK]}
 
     def test_template_that_is_text_is_masked(self) -> None:
