@@ -86,7 +86,7 @@ def hooks(cloud: Simulator) -> list[dict[str, Any]]:
 
 
 def make(cloud: Simulator, **fields: Any) -> str:
-    """Create a webhook as somebody does who does not use this collection; its id."""
+    """Create a webhook without this collection, and return its id."""
     usual = {"integration_type": "Webhook", "name": "readings", "event": "reading", "url": HOOK["url"]}
     return str(call(cloud, "POST", **{**usual, **fields})["id"])
 

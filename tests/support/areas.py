@@ -64,7 +64,7 @@ AREAS = {
         integration="demo_picture mesh mesh_audit network",
     ),
     "product": Area(
-        unit="_resource/*",
+        unit="_resource/* _resource/kinds/*",
         integration="integration",
     ),
     "simulator": Area(

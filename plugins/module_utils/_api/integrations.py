@@ -22,7 +22,7 @@ def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:
     """Read one integration with all its settings (endpoints.yml: integration_get)."""
     route, doing = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
-    # A refusal may echo secrets that nobody here knows, so its words are not passed on.
+    # A refusal may echo secrets that are not known here and so cannot be masked: its words are not passed on.
     data = http.call(route, doing=doing, at={"p": product, "id": integration}, private=True).data
     found = data.get("integration", data.get("webhook")) if isinstance(data, dict) else None
     if not isinstance(found, dict):

@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 """One resource as the cloud describes it."""
 
 Body = Mapping[str, Any]
-"""What is sent to create or change one. It may hold secrets."""
+"""The body of a request that creates or changes a resource. It may hold secrets."""
 
 
 def keep_form(value: Any) -> Any:
@@ -97,7 +97,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Declared:
-    """What is declared of one resource.
+    """The declaration of one resource.
 
     :param key: the value of the kind's key.
     :param values: the declared settings by the names of their fields; what is not declared is not in it.

@@ -34,7 +34,7 @@ _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\
 
 
 class Action(enum.Enum):
-    """What is done to a resource. The value completes the sentence "The resource is …"."""
+    """The kinds of changes. The value completes the sentence "The resource is …"."""
 
     NONE = "as declared"
     CREATE = "created"
@@ -44,7 +44,7 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """What leads one resource to what is declared of it.
+    """The change that leads one resource to its declaration.
 
     :param row: the resource as it was observed.
     :param body: what to send.

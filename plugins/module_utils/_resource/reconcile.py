@@ -31,7 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan 
 
 @dataclass
 class Outcome:
-    """What became of all declared resources.
+    """The outcome of a run for all declared resources.
 
     :param changes: one for each, as first planned.
     :param rows: the resources by their key, as last observed.
