@@ -29,7 +29,8 @@ MIN_VALUE = 8
 MIN_LITERAL = 12
 """The same for everything else that may hold a secret: a token is longer than the words around it."""
 
-_MASKED = re.compile(r"\*{3}|•{3}|\A-{4,}\Z|\A\[\[SENSITIVE\]\]\Z")
+_MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
+"""What clouds show in the place of a secret, maybe behind a scheme and between the ends of the secret."""
 _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
@@ -137,7 +138,7 @@ def _plan_creation(kind: Kind, declared: Declared) -> Change:
 
 
 def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
-    wanted = _wanted_fields(kind, row, declared)
+    wanted = _wanted_fields(kind, declared)
     differing, unknown = list[Field](), list[str]()
     for each in kind.fields:
         if each.name not in wanted:
@@ -163,7 +164,7 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
     )
 
 
-def _wanted_fields(kind: Kind, row: Row, declared: Declared) -> dict[str, Any]:
+def _wanted_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
     """Return the declared fields, and as empty those that cannot be beside one of them."""
     wanted = dict(declared.values)
     if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
@@ -184,7 +185,7 @@ def _whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, A
             f"A change of {kind.noun} {declared.key} would lose {_join(masked)}: the cloud replaces the whole "
             f"{kind.noun}, and shows only a mask there."
         )
-        raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again; nothing was written.")
+        raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
     replaced = {f.cloud for f in kind.fields if f.name in wanted}
     rest = {key: value for key, value in row.items() if key not in kind.read_only | replaced and value is not None}
     sent = {f.cloud: wanted[f.name] for f in kind.fields if not _is_empty(wanted.get(f.name))}
@@ -212,7 +213,7 @@ def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tup
     for path, one, other in _leaf_pairs(left, right, each.name):
         if one == other:
             continue
-        if _is_mask(other) or (just_written and other is None):
+        if one is not None and (_is_mask(other) or (just_written and other is None)):
             unknown.append(path)
         else:
             differs = True
@@ -230,7 +231,7 @@ def _leaf_pairs(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, An
 
 def _is_mask(value: Any) -> bool:
     """Whether the cloud shows something in the place of a value."""
-    return isinstance(value, str) and _MASKED.search(value) is not None
+    return isinstance(value, str) and _MASKED.fullmatch(value) is not None
 
 
 def _masked_paths(value: Any, path: str) -> list[str]:

@@ -218,6 +218,18 @@ class TestMaskedSecrets:
         assert change.action is Action.UPDATE
         assert change.after["headers"]["x-site"] == f"{MASK} (changed)"
 
+    def test_masked_header_that_is_not_declared_is_removed(self) -> None:
+        change = plan(self.MASKED, {"headers": {"X-Site": "barn"}, "auth": ROW["auth"]})
+        assert (change.action, change.body["headers"]) == (Action.UPDATE, {"X-Site": "barn"})
+
+    @pytest.mark.parametrize("mask", ["***", "****1234", "sk-1••••", "Bearer ********", "------", "[[SENSITIVE]]"])
+    def test_masks_are_recognised(self, mask: str) -> None:
+        assert plan({**ROW, "headers": {"A": mask}}, {"headers": {"A": TOKEN}}).not_compared == ("headers.a",)
+
+    @pytest.mark.parametrize("text", ["***alert***", "* * *", "--- a", "**", "see *** for more", "[[x]]"])
+    def test_texts_that_resemble_masks_are_compared(self, text: str) -> None:
+        assert plan({**ROW, "json": None, "body": text}, {"body": "other"}).action is Action.UPDATE
+
     def test_field_that_the_cloud_lacks_counts_as_not_set(self) -> None:
         assert plan({**ROW, "headers": None}, {"headers": ROW["headers"]}).action is Action.UPDATE
 
