@@ -68,11 +68,11 @@ class Change:
 
 
 def check_declared(kind: Kind, declared: Declared) -> None:
-    """Refuse what no resource of the kind can be. :raises ParticleError: ``invalid_manifest``."""
+    """Refuse what no resource of the kind can be. :raises ParticleError: ``invalid_option``."""
     given = [name for name in kind.exclusive if not _is_empty(declared.values.get(name))]
     if len(given) > 1:
         message = f"{' and '.join(given)} of {kind.noun} {declared.key} cannot be combined."
-        raise ParticleError("invalid_manifest", message, hint="Declare only one of them.")
+        raise ParticleError("invalid_option", message, hint="Declare only one of them.")
 
 
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
