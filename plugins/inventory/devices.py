@@ -117,7 +117,12 @@ from ansible.utils.display import Display
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered, chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import (
+    Gathered,
+    chosen,
+    gather,
+    with_members,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
     HOSTNAMES,
@@ -132,8 +137,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     sources_from,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+    can_list_members,
+    identity_of,
+    options_for,
+    secret_options,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
+    Work,
     argument_spec,
     carry_out,
     missing_library,
@@ -160,6 +174,7 @@ SPEC = argument_spec(
     hostnames={"type": "list", "elements": "str", "choices": list(HOSTNAMES), "default": ["name", "id"]},
     group_by={"type": "list", "elements": "str", "choices": list(GROUP_KEYS), "default": []},
     page_size={"type": "int", "default": 100},
+    **options_for(LISTING),
 )
 
 # Ours alone: whatever comes from the cloud is never trusted so.
@@ -210,7 +225,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if validation.error_messages:
             redact = Redactor()
             for part in [evaluated, *(evaluated.get("accounts") or [])]:
-                redact.learn_all(secrets_in(part, SECRETS) if isinstance(part, dict) else [])
+                redact.learn_all(secrets_in(part, (*SECRETS, *secret_options())) if isinstance(part, dict) else [])
             raise AnsibleParserError(redact(told(validation.error_messages, evaluated, SPEC)))
         return dict(validation.validated_parameters)
 
@@ -237,7 +252,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         taken: dict[str, str | None] = dict.fromkeys([*inventory.groups, *groups])
         for name, host in inventory.hosts.items():
             known = host.vars.get("particle")
-            taken[name] = known.get("id") if isinstance(known, dict) else None
+            taken[name] = _key_of(known) if isinstance(known, dict) else None
         names = host_names(devices, options["hostnames"], taken)
         for device, facts in devices.items():
             name = names[device]
@@ -265,6 +280,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add_host_to_keyed_groups(keyed, of_host, name, strict=strict)
 
 
+def _key_of(facts: dict[str, Any]) -> str | None:
+    """Return the id of a device, or what identifies it to a mesh backend."""
+    own = identity_of(facts)
+    return facts.get("id") if own is None else own[1]
+
+
 def _checked(options: dict[str, Any]) -> Filters:
     """The filters. :raises AnsibleParserError: for options that make no sense, before anybody is asked."""
     try:
@@ -272,7 +293,7 @@ def _checked(options: dict[str, Any]) -> Filters:
             message = f"page_size must be 1 or more, got {options['page_size']}."
             raise ParticleError("invalid_option", message, hint="Correct page_size.")
         for part in _accounts(options):
-            sources_from(part)
+            sources_from(part, elsewhere=can_list_members(options))
         return filters_from(options)
     except ParticleError as error:
         raise AnsibleParserError(f"{error.message} {error.hint}") from None
@@ -295,6 +316,9 @@ def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
     """Ask the cloud. :raises AnsibleParserError: for the first account that cannot be read."""
     gathered: list[Gathered] = []
     for part in _accounts(options):
+        sources = sources_from(part, elsewhere=can_list_members(options))
+        if sources.are_none:
+            continue
         task = Task(part, False, display.warning, display.v)
 
         def work(task: Task) -> dict[str, Any]:
@@ -302,14 +326,34 @@ def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
                 sources = sources_from(task.options)
                 return {"gathered": gather(http, sources, filters.queries(), options["page_size"])}
 
-        result = carry_out(task, work)
-        if result.get("failed"):
-            raise AnsibleParserError(result["msg"])
-        display.v(f"The devices of {sources_from(part).in_words()} took {result['cloud']['requests']} requests.")
+        result = _done(task, work)
+        display.v(f"The devices of {sources.in_words()} took {result['cloud']['requests']} requests.")
         gathered.append(result["gathered"])
+    if can_list_members(options):
+        gathered.append(_list_members(options))
     if not all(part.complete for part in gathered):
         display.warning("Devices came or went while they were listed: one may be missing in the inventory.")
     return gathered
+
+
+def _list_members(options: dict[str, Any]) -> Gathered:
+    """Return the members of networks that the Particle cloud does not know."""
+
+    def work(task: Task) -> dict[str, Any]:
+        with Mesh(task.options) as mesh:
+            rows = task.redact.clean(mesh.list_members())
+        return {"gathered": with_members(Gathered({}, (), {}, 0, True, 0.0), rows)}
+
+    gathered: Gathered = _done(Task(options, False, display.warning, display.v), work)["gathered"]
+    return gathered
+
+
+def _done(task: Task, work: Work) -> dict[str, Any]:
+    """Carry out ``work``. :raises AnsibleParserError: in the words of its failure."""
+    result = carry_out(task, work)
+    if result.get("failed"):
+        raise AnsibleParserError(result["msg"])
+    return result
 
 
 def _recipe(options: dict[str, Any], path: str) -> str:
@@ -318,7 +362,8 @@ def _recipe(options: dict[str, Any], path: str) -> str:
     :raises ParticleError: for an address that is none.
     """
     clouds = [cloud_meant(part, os.environ, now=time.time()) for part in _accounts(options)]
-    asked = {name: value for name, value in options.items() if name not in (*SECRETS, "hostnames", "group_by")}
+    left_out = (*SECRETS, *secret_options(), "hostnames", "group_by")
+    asked = {name: value for name, value in options.items() if name not in left_out}
     asked["accounts"] = [
         {name: value for name, value in account.items() if name not in SECRETS} for account in options["accounts"]
     ]

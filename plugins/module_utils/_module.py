@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
     Http,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import secret_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     NOWHERE,
@@ -42,6 +44,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
     CREDENTIALS,
+    SECRETS,
     secrets_in,
     secrets_of_store,
     shared_argument_spec,
@@ -131,13 +134,17 @@ class Task:
         login = settings.require_login()
         return Session(self.connect(settings), login, self.sessions, self.warn)
 
+    def conversation(self, *, needs_login: bool) -> AbstractContextManager[Http]:
+        """A logged-in conversation, or one for work that sends nothing to the Particle cloud; for ``with``."""
+        return self.session() if needs_login else nullcontext(self.connect(self.settings(credentials=())))
+
 
 Work = Callable[[Task], dict[str, Any]]
 
 
 def carry_out(task: Task, work: Work) -> dict[str, Any]:
     """Do the work; whatever happens, give back a result of the documented form, free of secrets in a failure."""
-    task.redact.learn_all(secrets_in(task.options))
+    task.redact.learn_all(secrets_in(task.options, (*SECRETS, *secret_options())))
     try:
         result = work(task)
     except ParticleError as error:

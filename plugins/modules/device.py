@@ -266,6 +266,8 @@ error:
 """
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_option_specs
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_keys, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 
 # Carried out by the action plugin of the same name, on the controller.
@@ -274,6 +276,7 @@ SPEC = argument_spec(
     serial_number={"type": "str"},
     iccid={"type": "str"},
     imei={"type": "str"},
+    **{key: {"type": "str"} for key in identity_keys()},
     product={"type": "str"},
     **build_option_specs(),
     groups={"type": "list", "elements": "str"},
@@ -283,8 +286,7 @@ SPEC = argument_spec(
     networks={"type": "dict"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     confirm={"type": "bool", "default": False},
-    mesh_ledger={"type": "str", "default": "mesh"},
-    mesh_status_ledger={"type": "str", "default": "mesh-status"},
+    **options_for(RECONCILE),
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

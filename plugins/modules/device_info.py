@@ -334,7 +334,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details 
     add_details,
     add_mesh_states,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather, with_members
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
@@ -343,7 +343,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     sources_from,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import ledger_name
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import can_list_members, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, STATES
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,
@@ -356,7 +358,7 @@ SPEC = argument_spec(
     include={"type": "list", "elements": "str", "choices": ["vitals", "variables", "mesh"], "default": []},
     variables={"type": "list", "elements": "str", "default": []},
     mac_variable={"type": "str"},
-    mesh_status_ledger={"type": "str", "default": "mesh-status"},
+    **options_for(STATES, LISTING),
     include_limit={"type": "int", "default": 100},
     as_manifest={"type": "bool", "default": False},
 )
@@ -365,18 +367,19 @@ SPEC = argument_spec(
 def device_info(task: Task) -> dict[str, Any]:
     """Log in, gather, and ask for what else is wanted."""
     options = task.options
-    sources, filters, wanted = sources_from(options), filters_from(options), _wanted(options)
-    reports = ledger_name(options["mesh_status_ledger"])
+    sources = sources_from(options, elsewhere=can_list_members(options))
+    filters, wanted = filters_from(options), _wanted(options)
     if options["as_manifest"]:
         _refuse_several(sources)
-    with task.session() as http:
+    with Mesh(options) as mesh, task.conversation(needs_login=not sources.are_none) as http:
         # The gateways of a network are needed even when they are none of the devices that count.
         gathered = gather(http, sources, [{}] if options["as_manifest"] else filters.queries())
+        gathered = with_members(gathered, mesh.list_members())
         devices = chosen(gathered, filters, time.time())
         if wanted is not None:
             add_details(http, devices, gathered.products, wanted)
         if "mesh" in options["include"]:
-            add_mesh_states(http, devices, gathered.products, task.warn, reports)
+            add_mesh_states(http, devices, gathered.products, task.warn, mesh)
     if not gathered.complete:
         task.warn("Devices came or went while the list was read: one may be missing in what was found.")
     result = {
@@ -404,7 +407,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted | None:
 
 
 def _refuse_several(sources: Sources) -> None:
-    if len(sources.products) + sources.account != 1 or sources.organization is not None:
+    if len(sources.products) + sources.account > 1 or sources.organization is not None:
         message = "as_manifest needs one product or the account's own devices, and something else is meant."
         raise ParticleError("invalid_option", message, hint="Name one product, and write one manifest for each.")
 

@@ -437,6 +437,8 @@ error:
       sample: GET /v1/devices
 """
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 
 # Carried out by the action plugin of the same name, on the controller.
@@ -454,8 +456,7 @@ SPEC = argument_spec(
     workers={"type": "int", "default": 16},
     budget_share={"type": "float"},
     budget_requests={"type": "int"},
-    mesh_ledger={"type": "str", "default": "mesh"},
-    mesh_status_ledger={"type": "str", "default": "mesh-status"},
+    **options_for(RECONCILE),
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

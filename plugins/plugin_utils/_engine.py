@@ -13,8 +13,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import secret_options, secrets_declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import secrets_in
 
 
 def reconcile_for(
@@ -24,24 +26,31 @@ def reconcile_for(
     lock: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
     **more: Any,
 ) -> dict[str, Any]:
-    """Log in and bring the devices to what a manifest declares, as long as the controlling process lives.
+    """Bring the devices to what a manifest declares, as long as the controlling process lives.
+
+    The run logs in first where the manifest needs the Particle cloud.
 
     :param lock: keeps other runs out; takes the client and the id of the product.
     :param more: further arguments of :func:`reconcile`.
     """
-    ledgers = Ledgers(task.options["mesh_ledger"], task.options["mesh_status_ledger"])
-    with task.session() as http:
+    members = [record.mesh for record in manifest.devices if record.mesh is not None]
+    secrets = secrets_declared(manifest.networks, members) + secrets_in(task.options, secret_options())
+    task.redact.learn_all(secrets)
+    with Mesh(task.options) as mesh, task.conversation(needs_login=manifest.needs_login) as http:
         http.before_request = _stop_without(os.getppid())
-        return reconcile(
+        result = reconcile(
             http,
             manifest,
             check_mode=task.check_mode,
             verification=Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict"))),
-            warn=task.warn,
+            warn=lambda text: task.warn(task.redact(text)),
             lock=lambda product: lock(http, product),
-            ledgers=ledgers,
+            mesh=mesh,
             **more,
         )
+    # A failure is cleaned by whoever reports it. These secrets have to stay out of a success, too.
+    cleaned: dict[str, Any] = task.redact.clean(result) if secrets else result
+    return cleaned
 
 
 def _stop_without(parent: int) -> Callable[[], None]:

@@ -20,6 +20,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]
@@ -34,13 +35,19 @@ def _mesh(name: str) -> Callable[[Facts], Any]:
     return lambda facts: (facts.get("mesh") or {}).get(name)
 
 
+def _identity(facts: Facts) -> Any:
+    """Return the id, or what identifies a member of a network that the Particle cloud does not know."""
+    own = identity_of(facts)
+    return facts.get("id") if own is None else own[1]
+
+
 def _groups(facts: Facts) -> list[str]:
     return sorted(name for name in texts_of(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
 
 
 _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
     "name": _own("name"),
-    "id": _own("id"),
+    "id": _identity,
     "mac": _own("mac"),
     "serial_number": _own("serial_number"),
     "platform": _own("platform"),

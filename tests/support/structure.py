@@ -65,6 +65,10 @@ OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"),
 INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
 
 
+# These name others only in functions that no pure file calls: a row of the catalog is opened by what sends requests.
+LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "catalog")})
+
+
 @dataclass(frozen=True)
 class Import:
     """One name that a file imports: `dotted` as written out in full."""
@@ -73,6 +77,8 @@ class Import:
     dotted: tuple[str, ...]
     for_types_only: bool = False
     """Stands below `if TYPE_CHECKING:`, so that it counts as an arrow and brings nothing in."""
+    late: bool = False
+    """Stands in a function, so that it brings nothing in until that is called."""
 
     @property
     def ours(self) -> tuple[str, ...] | None:
@@ -91,6 +97,12 @@ def imports_of(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
         for statement in node.body
         for inner in ast.walk(statement)
     }
+    in_functions = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for inner in ast.walk(node)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [tuple(alias.name.split(".")) for alias in node.names]
@@ -101,7 +113,7 @@ def imports_of(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
         else:
             continue
         for dotted in names:
-            yield Import(node.lineno, dotted, id(node) in for_types)
+            yield Import(node.lineno, dotted, id(node) in for_types, id(node) in in_functions)
 
 
 def wrong_arrows(plugins: Path) -> list[str]:
@@ -176,7 +188,12 @@ def _outside(path: Path, plugins: Path) -> Iterator[tuple[int, str]]:
 
 
 def _running_imports(path: Path, plugins: Path) -> list[Import]:
-    return [found for found in imports_of(path, _package(path, plugins)) if not found.for_types_only]
+    names_only = path.relative_to(plugins).with_suffix("").parts in LATE_AFTER_ALL
+    return [
+        found
+        for found in imports_of(path, _package(path, plugins))
+        if not found.for_types_only and not (names_only and found.late)
+    ]
 
 
 def _own_imports(path: Path, plugins: Path) -> list[Import]:

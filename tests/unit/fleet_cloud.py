@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, Ledgers
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
 
@@ -110,7 +110,7 @@ def run(
     verify: str = "read",
     warnings: list[str] | None = None,
     absent: bool = False,
-    ledgers: Ledgers = USUAL_LEDGERS,
+    mesh: Mesh | None = None,
     **bounds: Any,
 ) -> dict[str, Any]:
     """One run over a manifest, as the module makes it; `bounds` are those of `Bounds`."""
@@ -121,7 +121,7 @@ def run(
         verification=Verification(verify, 60, sleep=lambda seconds: None),
         warn=(warnings if warnings is not None else []).append,
         bounds=Bounds(**bounds),
-        ledgers=ledgers,
+        mesh=mesh,
     )
 
 

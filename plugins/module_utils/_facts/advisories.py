@@ -19,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import order_of, range_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_of
 
 Facts = Mapping[str, Any]
 
@@ -112,6 +113,8 @@ def judged(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dic
     for advisory in advisories:
         hit, cannot_tell, missing = [], [], Counter[str]()
         for facts in devices:
+            if identity_of(facts) is not None:
+                continue  # no device of Particle, whose notices these are
             verdict, untold = advisory.verdict(facts)
             if verdict:
                 hit.append(str(facts.get("id")))

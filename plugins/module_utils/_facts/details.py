@@ -14,14 +14,13 @@ from typing import Any, TypeAlias
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED, read_variable
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, registry
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, Membership
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import membership_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Rules
 
 Devices = Mapping[str, dict[str, Any]]
 
@@ -69,7 +68,8 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
         if wanted.variables:
             facts["variable_values"] = dict.fromkeys(wanted.variables)
         facts["unread"] = {}
-    asked = [device for device, facts in devices.items() if facts["online"] and _questions(facts, wanted)]
+    there = {device: facts for device, facts in devices.items() if facts["online"] and facts["id"]}
+    asked = [device for device, facts in there.items() if _questions(facts, wanted)]
     if len(asked) > wanted.limit:
         number = sum(len(_questions(devices[device], wanted)) for device in asked)
         cost = f"{len(asked)} devices would be asked one by one, by {number} requests"
@@ -118,28 +118,26 @@ def add_mesh_states(
     devices: Devices,
     products: Mapping[str, Product],
     warn: Callable[[str], None],
-    reports: str = USUAL_LEDGERS.reports,
+    mesh: Mesh | None = None,
 ) -> None:
-    """Put into ``mesh.state`` what has become of members: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
+    """Put the state of each member into ``mesh.state``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
-    ``None`` where nobody has said, on a cloud without ledgers; and where the account may not read them, which is no
-    reason to go without all the rest, and is warned about.
+    It is ``None`` where the cloud has nothing that tells it, and, with a warning, where the account may not read that.
 
-    :param reports: the ledger that members of backend ``ledger`` report in.
+    :param mesh: the backends as the task has opened them.
     """
-    reporting: dict[Product, dict[str, Membership]] = {}
+    asked: dict[tuple[Rules, Product], dict[str, Membership]] = {}
     for device, facts in devices.items():
-        if facts["mesh"] is None:
+        found = membership_in(facts)
+        if found is None:
             continue
-        facts["mesh"]["state"] = None
-        membership = Membership(facts["mesh"]["network"], facts["mesh"]["role"])
-        if membership_of(frozenset(texts_of(facts.get("groups")))) is None:
-            facts["mesh"]["state"] = registry.state_of(facts, membership)  # what the registry notes comes with the list
-        elif device in products:
-            reporting.setdefault(products[device], {})[device] = membership
-    for product, wanted in reporting.items():
+        rules, membership = found
+        facts["mesh"]["state"] = rules.state_in(facts, membership)
+        if facts["mesh"]["state"] is None and device in products:
+            asked.setdefault((rules, products[device]), {})[device] = membership
+    for (rules, product), wanted in asked.items():
         try:
-            states = ledger.verify(Target(http, product, warn), wanted, reports)
+            states = (mesh or Mesh()).verify_shown(Target(http, product, warn), rules, wanted)
         except ParticleError as error:
             if error.code in _NOT_ALLOWED:
                 warn(f"What has become of the members of networks is left open. {error.message} {error.hint}")

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of, seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import membership_in
 
 # The setup secret of a device opens it to anybody near; the deprecated twins say what others say, or stand in for them.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")
@@ -63,11 +62,9 @@ def _product(row: Mapping[str, Any]) -> str | None:
 
 
 def _mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Network and role from the device groups, else from the registry of networks."""
-    membership = membership_of(frozenset(texts_of(row.get("groups"))))
-    if membership is None and (seat := seat_of(row.get("network"))) is not None:
-        membership = seat.membership
-    return None if membership is None else dict(membership.as_result())
+    """Return network and role as the first backend that sees the device in one of its networks."""
+    found = membership_in(row)
+    return None if found is None else dict(found[1].as_result())
 
 
 def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, Sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_of
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,15 @@ def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], p
         all(listing.complete for listing in listings),
         skew_of(http),
     )
+
+
+def with_members(gathered: Gathered, rows: Iterable[Mapping[str, Any]]) -> Gathered:
+    """Add members of networks that the Particle cloud does not know. Their ``id`` is ``None``.
+
+    :param rows: as a mesh backend lists them; what identifies a member there takes the place of its id.
+    """
+    members = {own[1]: facts_of({"id": None, **row}) for row in rows if (own := identity_of(row)) is not None}
+    return replace(gathered, devices={**gathered.devices, **members}) if members else gathered
 
 
 def _by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -56,6 +56,11 @@ class Sources:
     organization: str | None
     account: bool
 
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing of the Particle cloud is to be read."""
+        return not (self.products or self.organization or self.account)
+
     def in_words(self) -> str:
         """The sources as they are told to the user."""
         words = [f"product {product}" for product in self.products]
@@ -64,15 +69,19 @@ class Sources:
         return " and ".join(words)
 
 
-def sources_from(options: Mapping[str, Any]) -> Sources:
-    """Read the options of :data:`SOURCE_SPEC`. :raises ParticleError: ``invalid_option`` when they select nothing."""
+def sources_from(options: Mapping[str, Any], *, elsewhere: bool = False) -> Sources:
+    """Read the options of :data:`SOURCE_SPEC`.
+
+    :param elsewhere: whether there are devices to list that the Particle cloud does not know.
+    :raises ParticleError: ``invalid_option`` when they select nothing.
+    """
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
     if not all(products):
         raise ParticleError("invalid_option", "products has an empty entry.", hint="Name each by its id or its slug.")
     organization = options.get("organization") or None
     account = options.get("account_devices")
     sources = Sources(products, organization, not (products or organization) if account is None else account)
-    if not (products or organization or sources.account):
+    if sources.are_none and not elsewhere:
         message = "No devices are selected: account_devices is false, and no product is named."
         raise ParticleError("invalid_option", message, hint="Name products or an organization.")
     return sources

@@ -17,14 +17,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import NETWORKS, Board
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import (
     DEVICE_OS,
     FIRMWARE_PRODUCT,
     FIRMWARE_VERSION,
     find_versions_without_mesh,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import REGISTRY, seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import outlives_mesh
 
 _SHOWN = 100
@@ -35,14 +35,14 @@ def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) ->
     registered = {
         record.id
         for record in manifest.devices
-        if record.mesh is not None and manifest.networks[record.mesh.network].backend == NETWORKS
+        if record.mesh is not None and manifest.networks[record.mesh.network].backend == REGISTRY.name
     }
     locks = {}
     for device in plan.devices:
         version = device.fields.get("firmware_version")
         found = observed.devices.get(device.id)
         board = found.board if found else Board()
-        in_a_mesh = device.id in registered or seat_of(board.network) is not None
+        in_a_mesh = device.id in registered or seat_of(board.row.get("network")) is not None
         if isinstance(version, int) and in_a_mesh and not outlives_mesh(board.device_os):
             locks[device.key] = version
     return locks

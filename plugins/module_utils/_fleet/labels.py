@@ -25,7 +25,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Identifier,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     NODE,
     Network,
@@ -176,7 +175,7 @@ def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -
     """Import devices by their labels and plan all anew; return ``None`` when the run ended meanwhile."""
     imports = tuple(only_imported(device) for device in plan.devices if device.imports)
     only_imports = replace(plan, create_groups=(), setup=(), teardown=(), devices=imports)
-    imported = apply_plan(run.target, only_imports, backends, run.failures_left())
+    imported = apply_plan(run.target, only_imports, run.mesh, run.failures_left())
     imported.forget_all(imported.devices(WriteState.DONE))  # there may be more to write
     run.state.add(imported)
     if run.state.stopped is not None:

@@ -31,20 +31,24 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Manifest,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import row_keys
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 
-_OF_THE_BOARD = ("platform_id", "system_firmware_version", "network")
+_OF_THE_BOARD = ("platform_id", "system_firmware_version")
 
 
 def _list_row_keys() -> frozenset[str]:
     """Return the keys of a row that are used in this file."""
     fields = (field.cloud_name for field in list_fields())
-    return frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_OF_THE_BOARD})
+    return frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_OF_THE_BOARD, *row_keys()})
 
 
 def observe(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices, in the product or among the account's own."""
-    return observe_account(target, manifest) if target.product is None else observe_product(target, manifest)
+    if not manifest.needs_login:
+        return Observed({})
+    in_cloud = manifest.in_cloud
+    return observe_account(target, in_cloud) if target.product is None else observe_product(target, in_cloud)
 
 
 def observe_account(target: Target, manifest: Manifest) -> Observed:
@@ -199,9 +203,9 @@ def _declared(
 
 def board_of(row: Mapping[str, Any]) -> Board:
     """What a row of a list tells of a device that matters to a mesh."""
-    platform, device_os, network = (row.get(key) for key in _OF_THE_BOARD)
+    platform, device_os = (row.get(key) for key in _OF_THE_BOARD)
     return Board(
         platform if isinstance(platform, int) else None,
         device_os if isinstance(device_os, str) else None,
-        network if isinstance(network, dict) else None,
+        {key: row[key] for key in row_keys() if key in row},
     )

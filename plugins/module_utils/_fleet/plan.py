@@ -38,8 +38,9 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
     plans: list[DevicePlan] = []
     for record in _in_order(manifest):
         device, member = observed.devices.get(record.id), mesh.members.get(record.id)
-        reason = _reason_against(record, device, manifest, observed)
-        if reason:
+        if record.cloudless:
+            plans.append(_plan_cloudless(record, member))
+        elif reason := _reason_against(record, device, manifest, observed):
             refused[record.id] = reason
         else:
             plan_one = _plan_removal if manifest.absent else _plan_device
@@ -118,6 +119,12 @@ def _plan_device(
         mesh=member,
         declared_by=record.declared_by,
     )
+
+
+def _plan_cloudless(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
+    """Plan a device that the Particle cloud does not know: nothing is declared of it but its mesh."""
+    changes = dict(member.changes) if member is not None else {}
+    return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
 
 
 def _plan_removal(

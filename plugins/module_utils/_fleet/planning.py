@@ -18,8 +18,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import NO_MESH, make_plan, removals
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
+    DeviceRecord,
+    Identifier,
+    Manifest,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import refuse_what_cannot_be
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board, MeshPlan
 
 _SHOWN = 10
@@ -34,7 +38,7 @@ def plan_fleet(run: Run) -> Plan:
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
     _add_members_of_absent_networks(run)
     mesh = _plan_mesh(run, run.manifest, run.observed)
-    backends.refuse_what_cannot_be(mesh)
+    refuse_what_cannot_be(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
     _refuse_many_removals(run, plan)
     locks = locks_of_mesh_members(plan, run.manifest, run.observed)
@@ -66,16 +70,25 @@ def _add_members_of_absent_networks(run: Run) -> None:
     if not any(network.absent for network in networks.values()):
         return
     boards = {device: found.board for device, found in run.observed.devices.items()}
-    leaving = backends.members_of_absent(run.target, networks, boards, run.ledgers)
-    known = {record.id for record in run.manifest.devices}
+    leaving = run.mesh.find_members(run.target, networks, boards)
+    known = {name for record in run.manifest.devices for name in (record.id, *record.identities.values())}
     records = tuple(
         replace(record, leaves_mesh=True) if record.id in leaving and not record.speaks_of_mesh else record
         for record in run.manifest.devices
     )
-    more = tuple(DeviceRecord(device, leaves_mesh=True) for device in sorted(leaving - known))
+    more = tuple(_leaving(device, leaving[device]) for device in sorted(leaving.keys() - known))
     run.manifest = replace(run.manifest, devices=records + more)
     if more:
         run.observed = observe(run.target, run.manifest)
+
+
+def _leaving(device: str, identity: str | None) -> DeviceRecord:
+    """Return the record of a device that leaves its mesh. ``identity``: the key of one that its backend brings."""
+    if identity is None:
+        return DeviceRecord(device, leaves_mesh=True)
+    declared_by = Identifier(identity, device)
+    own = {identity: device}
+    return DeviceRecord(device, leaves_mesh=True, declared_by=declared_by, identities=own, cloudless=True)
 
 
 def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
@@ -86,12 +99,16 @@ def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
         return NO_MESH
     networks = manifest.networks
     if run.labels_known:
-        unknown = {record.id for record in run.manifest.devices if not record.identified}
+        unknown = {record.id for record in run.manifest.devices if not (record.identified or record.cloudless)}
         networks = {name: network.without(unknown) for name, network in networks.items()}
     groups_of = {device: found.groups for device, found in observed.devices.items()}
     unseen = Board(run.target.product.platform_id if run.target.product else None)
     boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
-    mesh = backends.plan(run.target, networks, wanted, groups_of, boards, run.ledgers)
+    for record in manifest.devices:
+        if record.identities:
+            board = Board() if record.cloudless else boards[record.id]
+            boards[record.id] = replace(board, identities=record.identities, cloudless=record.cloudless)
+    mesh = run.mesh.plan(run.target, networks, wanted, groups_of, boards)
     run.mesh_warnings = mesh.warnings
     return mesh
 

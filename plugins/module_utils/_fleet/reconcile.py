@@ -22,8 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification, verify
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, Ledgers
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
 
 DEFAULT_BOUNDS = Bounds()
 
@@ -37,19 +36,19 @@ def reconcile(
     warn: Callable[[str], None],
     bounds: Bounds = DEFAULT_BOUNDS,
     lock: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
-    ledgers: Ledgers = USUAL_LEDGERS,
+    mesh: Mesh | None = None,
     report: Report = no_report,
 ) -> dict[str, Any]:
     """Bring a fleet to what its manifest declares; in check mode tell what that would take.
 
     :param lock: keeps other runs out; takes the id of the product, or ``None`` for the account's own devices.
-    :param ledgers: the names of the two ledgers of backend ``ledger``.
+    :param mesh: the mesh backends as the task has opened them; ``None``: with their defaults.
     :param report: takes the progress of the writes.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: before the first write, for what concerns the whole run.
     """
     product = get_product(http, manifest.product) if manifest.product is not None else None
-    run = Run(Target(http, product, warn), manifest, bounds, ledgers)
+    run = Run(Target(http, product, warn), manifest, bounds, mesh or Mesh())
     with lock(product.id if product else None):
         plan = plan_fleet(run)
         if not check_mode:
@@ -70,4 +69,4 @@ def carry_out(run: Run, plan: Plan, report: Report = no_report) -> None:
         plan = learn_ids(run, plan, plan_fleet)
         stop_at_too_many(run)
     if run.state.stopped is None:
-        run.state.add(apply_plan(run.target, plan, backends, run.failures_left(), report))
+        run.state.add(apply_plan(run.target, plan, run.mesh, run.failures_left(), report))

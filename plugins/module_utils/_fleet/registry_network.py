@@ -34,16 +34,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends, registry
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import registry
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh, refuse_what_cannot_be
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    NETWORKS,
     NODE,
     Board,
     Membership,
     Network,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import REGISTRY, seat_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def declared(
     roles = [(gateway, GATEWAY) for gateway in gateways] + [(member, NODE) for member in members]
     manifest = read_manifest(
         {
-            "networks": {name: {"backend": NETWORKS, "parameters": dict(parameters)}},
+            "networks": {name: {"backend": REGISTRY.name, "parameters": dict(parameters)}},
             "devices": [{"id": device, "mesh": {"network": name, "role": role}} for device, role in roles],
         }
     )
@@ -75,7 +75,7 @@ def declared(
 
 def undeclared(name: str) -> Declared:
     """A network that is to be no more. :raises ParticleError: ``invalid_manifest`` for a name that none can have."""
-    manifest = read_manifest({"networks": {name: {"backend": NETWORKS, "state": "absent"}}, "devices": []})
+    manifest = read_manifest({"networks": {name: {"backend": REGISTRY.name, "state": "absent"}}, "devices": []})
     return Declared(manifest.networks[name], {}, exact=False)
 
 
@@ -89,7 +89,7 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
     plan = _plan(target, wanted)
     state = RunState()
     if not check_mode:
-        state = apply_plan(target, plan, backends)
+        state = apply_plan(target, plan, Mesh())
         doubtful = {device for device, error in state.errors().items() if is_in_doubt(error)}
         if doubtful and state.stopped is None:
             _settle(target, wanted, doubtful, state)
@@ -120,8 +120,8 @@ def _plan(target: Target, wanted: Declared) -> Plan:
         belongs |= {str(row.get("id")): None for row in list_members(http, str(there["id"]), network.name)}
     belongs |= wanted.members
     boards = _boards(http, belongs) if belongs else {}
-    mesh = backends.plan(target, {network.name: network}, belongs, {}, boards)
-    backends.refuse_what_cannot_be(mesh)
+    mesh = Mesh().plan(target, {network.name: network}, belongs, {}, boards)
+    refuse_what_cannot_be(mesh)
     devices = tuple(
         DevicePlan(device, member.changes, mesh=member) for device in belongs if (member := mesh.members.get(device))
     )
@@ -156,7 +156,7 @@ def _settle(target: Target, wanted: Declared, doubtful: set[str], state: RunStat
     settled = doubtful - {device.id for device in again.devices if device.changed}
     state.mark_all(settled, WriteState.DONE)
     state.wrote |= bool(settled)
-    state.add(apply_plan(target, again, backends))
+    state.add(apply_plan(target, again, Mesh()))
 
 
 def _outcome(device: DevicePlan, state: RunState, *, check_mode: bool) -> Outcome:

@@ -13,7 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
 
 
 class WriteState(enum.Enum):
@@ -113,7 +113,7 @@ class Run:
     """One run over a fleet.
 
     :param manifest: what is declared; ids replace labels as the cloud tells them.
-    :param ledgers: the names of the ledgers of backend ``ledger``.
+    :param mesh: the mesh backends as the task has opened them.
     :ivar observed: the devices as they were last looked at.
     :ivar labels_known: whether the cloud has told all that it ever will of devices that are declared by their label.
     :ivar mesh_warnings: warnings about the networks as they were last looked at.
@@ -124,7 +124,7 @@ class Run:
     target: Target
     manifest: Manifest
     bounds: Bounds
-    ledgers: Ledgers
+    mesh: Mesh
     state: RunState = field(default_factory=RunState)
     observed: Observed = field(default_factory=lambda: Observed({}))
     labels_known: bool = False

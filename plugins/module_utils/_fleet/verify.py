@@ -13,7 +13,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_again
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import backends
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import JOINED, WRONG_NETWORK
 
 _POLL_SECONDS = 5.0
@@ -85,7 +84,7 @@ def wait_until_joined(
         return {}
     end = clock() + timeout
     while True:
-        states = backends.verify(run.target, run.manifest.networks, wanted, run.ledgers)
+        states = run.mesh.verify(run.target, run.manifest.networks, wanted)
         left = end - clock()
         if left <= 0 or all(state == JOINED for state in states.values()):
             return states

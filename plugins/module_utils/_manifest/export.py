@@ -13,20 +13,26 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import export_fields
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+    every_rules,
+    identity_of,
+    membership_in,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     RESERVED_GROUPS,
     Membership,
+    Rules,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
 
 Facts = Mapping[str, Any]
 
 # What a manifest can hold, as its reader says it.
 _DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 _GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
-_NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 
 
 def manifest_of(
@@ -38,14 +44,14 @@ def manifest_of(
     :returns: what ``read_manifest`` takes, and what a run of it finds nothing to write for.
     """
     waiting = {device for device in adopted if devices[device].get("quarantined") or devices[device].get("denied")}
-    odd = {device for device in adopted if not _DEVICE_ID.match(device)}
+    odd = {device for device in adopted if not _can_declare(device, devices[device])}
     taken = [device for device in adopted if device not in waiting | odd]
-    networks = _networks(devices, taken) if product is not None else {}
+    networks = _networks(product, devices, taken)
     records = [_record(device, devices[device], product, networks) for device in taken]
     of_product = taken if product is not None else []
     unsaid = {name for device in of_product for name in _groups(devices[device]) if not _GROUP_NAME.match(name)}
-    members = (_membership(devices[device]) for device in of_product)
-    lost = {member.network for member in members if member is not None} - networks.keys()
+    members = (_membership(product, devices[device]) for device in taken)
+    lost = {found[1].network for found in members if found is not None} - networks.keys()
     for count, what in (
         (len(waiting), "devices are quarantined or denied, and to declare them would approve them"),
         (len(odd), "devices have ids that a manifest cannot hold"),
@@ -63,41 +69,71 @@ def manifest_of(
     }
 
 
-def _membership(facts: Facts) -> Membership | None:
-    """Only what groups tell is declared so; a registry of networks is another backend's."""
-    return membership_of(frozenset(texts_of(facts.get("groups"))))
+def _can_declare(device: str, facts: Facts) -> bool:
+    """Return whether a manifest can hold what identifies a device."""
+    own = identity_of(facts)
+    if own is None:
+        return _DEVICE_ID.match(device) is not None
+    probe = PartReader(dotted)
+    (rules,) = (rules for rules in every_rules() if own[0] in rules.identities)
+    return rules.read_identity(probe, own[0], own[1], ()) is not None and not probe.mistakes
+
+
+def _membership(product: str | None, facts: Facts) -> tuple[Rules, Membership] | None:
+    """Return the membership of a device, when its backend lets a manifest declare it."""
+    found = membership_in(facts)
+    if found is None or not found[0].is_exported(facts) or (product is None and found[0].needs_product):
+        return None
+    return found
 
 
 def _groups(facts: Facts) -> list[str]:
     return sorted(name for name in texts_of(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
 
 
-def _networks(devices: Mapping[str, Facts], taken: Collection[str]) -> dict[str, dict[str, Any]]:
-    """The networks of the devices taken, each with those of its gateways that are not among them."""
-    gateways: dict[str, list[str]] = {}
-    for device, facts in sorted(devices.items()):
-        member = _membership(facts)
-        if member is not None and member.role == GATEWAY and _DEVICE_ID.match(device):
-            gateways.setdefault(member.network, []).append(device)
+def _networks(product: str | None, devices: Mapping[str, Facts], taken: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the networks of the devices taken, each with those of its gateways that are not among them."""
     inside = frozenset(taken)
-    used = {member.network for device in taken if (member := _membership(devices[device])) is not None}
+    used: dict[str, Rules] = {}
+    for device in taken:
+        if (found := _membership(product, devices[device])) is not None:
+            used.setdefault(found[1].network, found[0])
+    members: dict[str, dict[str, Membership]] = {name: {} for name in used}
+    for device, facts in sorted(devices.items()):
+        found = _membership(product, facts)
+        if found is not None and used.get(found[1].network) is found[0] and _can_declare(device, facts):
+            members[found[1].network][device] = found[1]
     networks: dict[str, dict[str, Any]] = {}
-    for name in sorted(used & gateways.keys()):
-        if _NETWORK_NAME.match(name):
-            others = [device for device in gateways[name] if device not in inside]
-            networks[name] = {"backend": "ledger", **({"gateways": others} if others else {})}
+    for name, rules in sorted(used.items()):
+        gateways = [device for device, member in members[name].items() if member.role == GATEWAY]
+        if not _can_name(rules, name) or (rules.needs_gateway and not gateways):
+            continue
+        others = [device for device in gateways if device not in inside]
+        more = rules.export_network([devices[device] for device in members[name]])
+        networks[name] = {"backend": rules.name, **more, **({"gateways": others} if others else {})}
     return networks
 
 
-def _record(device: str, facts: Facts, product: str | None, networks: Collection[str]) -> dict[str, Any]:
+def _can_name(rules: Rules, name: str) -> bool:
+    probe = PartReader(dotted)
+    rules.check_name(probe, name, ())
+    return not probe.mistakes
+
+
+def _record(
+    device: str, facts: Facts, product: str | None, networks: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return the record that declares a device as it is."""
-    record: dict[str, Any] = {"id": device, **export_fields(facts, product_only=False)}
+    found = _membership(product, facts)
+    mesh: dict[str, Any] = {}
+    if found is not None and networks.get(found[1].network, {}).get("backend") == found[0].name:
+        mesh["mesh"] = found[1].as_result()
+    fields = export_fields(facts, product_only=False)
+    if (own := identity_of(facts)) is not None:
+        return {own[0]: own[1], **{name: value for name, value in fields.items() if name == "name"}, **mesh}
+    record: dict[str, Any] = {"id": device, **fields}
     if product is None:
-        return {**record, "claimed": True}
+        return {**record, "claimed": True, **mesh}
     if groups := [name for name in _groups(facts) if _GROUP_NAME.match(name)]:
         record["groups"] = groups
-    record.update(export_fields(facts, product_only=True))
-    member = _membership(facts)
-    if member is not None and member.network in networks:
-        record["mesh"] = member.as_result()
-    return record
+    return {**record, **export_fields(facts, product_only=True), **mesh}

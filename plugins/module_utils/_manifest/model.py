@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import Value
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -16,7 +16,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 @dataclass(frozen=True)
 class Identifier:
-    """Another way to name a device than by its id. ``kind``: ``serial_number``, ``iccid`` or ``imei``."""
+    """Another way to name a device than by its id.
+
+    :param kind: ``serial_number``, ``iccid``, ``imei``, or the key of an identity that a mesh backend brings.
+    """
 
     kind: str
     value: str
@@ -35,6 +38,8 @@ class DeviceRecord:
     :param claimed: whether it is to be the account's own; ``None`` when not declared.
     :param mesh: where it belongs; ``None`` when it is to leave its mesh or nothing is declared.
     :param declared_by: what it is declared by, when that is not its id.
+    :param identities: what identifies it to mesh backends, by the keys that these bring.
+    :param cloudless: whether the Particle cloud does not know it: one of ``identities`` is its ``id``.
     """
 
     id: str
@@ -44,6 +49,8 @@ class DeviceRecord:
     mesh: Membership | None = None
     leaves_mesh: bool = False
     declared_by: Identifier | None = None
+    identities: Mapping[str, str] = field(default_factory=dict)
+    cloudless: bool = False
 
     @property
     def speaks_of_mesh(self) -> bool:
@@ -56,7 +63,7 @@ class DeviceRecord:
 
     @property
     def identified(self) -> bool:
-        """Whether ``id`` is the device's id."""
+        """Whether ``id`` is the device's id in the Particle cloud."""
         return self.declared_by is None or self.id != self.declared_by.value
 
 
@@ -65,6 +72,7 @@ class Manifest:
     """The declared state of a fleet. ``product`` is an id or slug; ``None``: the account's own devices.
 
     :param absent: whether the devices are to be taken out again.
+    :param needs_login: whether anything in it needs the Particle cloud.
     """
 
     product: str | None
@@ -72,3 +80,10 @@ class Manifest:
     networks: Mapping[str, Network]
     devices: tuple[DeviceRecord, ...]
     absent: bool = False
+    needs_login: bool = True
+
+    @property
+    def in_cloud(self) -> Manifest:
+        """The manifest without the devices that the Particle cloud does not know."""
+        devices = tuple(record for record in self.devices if not record.cloudless)
+        return self if len(devices) == len(self.devices) else replace(self, devices=devices)

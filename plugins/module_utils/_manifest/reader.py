@@ -8,7 +8,7 @@ Nothing in here asks anybody: a manifest is right or wrong before the first requ
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,15 +32,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_
     read_template,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.networks import read_networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+    every_rules,
+    identity_keys,
+    rules_of,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    LEDGER,
-    NETWORKS,
     NODE,
     RESERVED_GROUPS,
     ROLES,
     Membership,
     Network,
+    Rules,
 )
 
 TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
@@ -62,7 +66,7 @@ _LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
 def list_device_keys() -> tuple[str, ...]:
     """Return the keys of a device in the order in which messages name them."""
     fields = (field.name for field in list_fields(product_only=False))
-    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh")
+    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh", *identity_keys())
 
 
 def _list_product_keys() -> tuple[str, ...]:
@@ -106,6 +110,24 @@ def _refusal(code: str, one: str, many: str, places: list[str]) -> ParticleError
     return ParticleError(code, f"The manifest {said}:\n  " + "\n  ".join(shown), hint=hint)
 
 
+def _listed(words: Sequence[str]) -> str:
+    """Return ``a, b or c``."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord]) -> bool:
+    """Return whether any device or network needs the Particle cloud; an empty manifest is taken to need it."""
+    if not all(record.cloudless for record in records):
+        return True
+    return not networks or any(rules_of(network.backend).needs_login for network in networks.values())
+
+
+def _rules_of_network(mesh: Any, networks: Mapping[str, Network]) -> list[Rules]:
+    """Return the rules of the backend that a ``mesh`` mapping names a network of, or of all where it names none."""
+    network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
+    return list(every_rules()) if network is None else [rules_of(network.backend)]
+
+
 Devices = list[tuple[Place, DeviceRecord]]
 
 
@@ -125,8 +147,8 @@ class _Reader(PartReader):
         unique = self.truth(top.get("unique_names", True), ("unique_names",))
         raw_networks = read_networks(self, top.get("networks"))
         for name, network in raw_networks.items():
-            if network.backend == LEDGER:
-                self.product_only.append(f"{self._where(('networks', name))}: a network of backend {LEDGER}")
+            if rules_of(network.backend).needs_product:
+                self.product_only.append(f"{self._where(('networks', name))}: a network of backend {network.backend}")
         if "devices" not in top and isinstance(data, Mapping):
             self.wrong((), "has no devices")
         devices = [
@@ -142,7 +164,9 @@ class _Reader(PartReader):
         if unique:
             self._refuse_shared_names(devices)
         networks = self._with_gateways(raw_networks, devices)
-        return Manifest(product, mode == "exact", networks, tuple(record for _unused, record in devices), self._absent)
+        records = tuple(record for _unused, record in devices)
+        needs_login = product is not None or _needs_login(networks, records)
+        return Manifest(product, mode == "exact", networks, records, self._absent, needs_login)
 
     def _product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -157,13 +181,17 @@ class _Reader(PartReader):
         device = self.mapping(value, place, self._device_keys)
         if not isinstance(value, Mapping):
             return None
-        identity = self._identity(device, place)
+        identities = self._identities(device, place, networks)
+        cloudless = bool(identities) and not any(kind in device for kind in IDENTIFIERS)
+        identity = self._own_identity(identities, device, place) if cloudless else self._identity(device, place)
         fields = check_fields(self, device, place)
         groups = self._groups(device["groups"], (*place, "groups")) if "groups" in device else None
         claimed = self.truth(device["claimed"], (*place, "claimed")) if "claimed" in device else None
         mesh, leaves = None, False
         if "mesh" in device:
             mesh, leaves = self._mesh(device["mesh"], (*place, "mesh"), networks)
+        if mesh is not None and identities:
+            mesh = replace(mesh, extra={**mesh.extra, **identities})
         for key in self._product_keys:
             if key in device:
                 self.product_only.append(f"{self._where((*place, key))}: {key}")
@@ -172,14 +200,45 @@ class _Reader(PartReader):
         identifier, declared_by = identity
         if len(self.mistakes) > before:
             # Kept for the search of twins: its identifier and name can be relied on.
-            return place, DeviceRecord(identifier, fields, mesh=mesh, declared_by=declared_by)
-        return place, DeviceRecord(identifier, fields, groups, claimed, mesh, leaves, declared_by)
+            return place, DeviceRecord(identifier, fields, mesh=mesh, declared_by=declared_by, cloudless=cloudless)
+        return place, DeviceRecord(
+            identifier, fields, groups, claimed, mesh, leaves, declared_by, identities, cloudless
+        )
+
+    def _identities(self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]) -> dict[str, str]:
+        """Read what identifies a device to mesh backends, by key; empty texts for what is not valid."""
+        found = {}
+        for rules in every_rules():
+            for key in (key for key in rules.identities if key in device):
+                found[key] = rules.read_identity(self, key, device[key], (*place, key)) or ""
+                if "mesh" not in device and not self._absent:
+                    self.wrong((*place, key), "identifies a member of a network; declare mesh")
+                elif not any(kind in device for kind in IDENTIFIERS):
+                    self._refuse_other_backend(rules, device.get("mesh"), (*place, key), networks)
+        return found
+
+    def _refuse_other_backend(self, rules: Rules, mesh: Any, place: Place, networks: Mapping[str, Network]) -> None:
+        """Refuse a device that only one backend knows in a network of another."""
+        network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
+        if network is not None and network.backend != rules.name:
+            self.wrong(place, f"identifies members of networks of backend {rules.name}; declare one of these in mesh")
+
+    def _own_identity(
+        self, identities: Mapping[str, str], device: Mapping[str, Any], place: Place
+    ) -> tuple[str, Identifier] | None:
+        """Return what identifies a device that the Particle cloud does not know."""
+        key, value = next(iter(identities.items()))
+        for name in device:
+            if name in self._device_keys and name not in ("name", "mesh", *identities):
+                said = f"needs a device of the Particle cloud; declare {_listed(IDENTIFIERS)} beside {key}"
+                self.wrong((*place, str(name)), said)
+        return (value, Identifier(key, value)) if value else None
 
     def _identity(self, device: Mapping[str, Any], place: Place) -> tuple[str, Identifier | None] | None:
         """What the device is called, and when that is not its id, what it is declared by."""
         given = [kind for kind in IDENTIFIERS if kind in device]
         if not given:
-            self.wrong(place, "has no id (or serial_number, iccid or imei)")
+            self.wrong(place, f"has no id (or {_listed((*IDENTIFIERS[1:], *identity_keys()))})")
             return None
         for extra in given[1:]:
             self.wrong((*place, extra), f"goes not together with {given[0]}: declare a device by one of them")
@@ -206,7 +265,8 @@ class _Reader(PartReader):
         return frozenset(str(group) for group in groups)
 
     def _mesh(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Membership | None, bool]:
-        mesh = self.mapping(value, place, _MESH)
+        rules = _rules_of_network(value, networks)
+        mesh = self.mapping(value, place, (*_MESH, *(key for one in rules for key in one.member_keys)))
         if not isinstance(value, Mapping):
             return None, False
         state = self.choice(mesh.get("state", "present"), (*place, "state"), ("present", "absent"))
@@ -220,6 +280,7 @@ class _Reader(PartReader):
             self.wrong(place, "has no network")
             return None, False
         name = mesh["network"]
+        extra: Mapping[str, Any] = {}
         if role == GATEWAY:
             self._has_gateway.add(str(name))
         if not isinstance(name, str) or name not in networks:
@@ -229,10 +290,9 @@ class _Reader(PartReader):
             )
         elif networks[name].absent:
             self.wrong((*place, "network"), f"{name} is declared absent")
-        elif networks[name].backend == NETWORKS and "parameters" in mesh:
-            said = f"a member of a network of backend {NETWORKS} has none of its own: a registry tells boards nothing"
-            self.wrong((*place, "parameters"), said)
-        return Membership(str(name), role, self._parameters(mesh, place)), False
+        else:
+            extra = rules_of(networks[name].backend).read_member(self, mesh, place)
+        return Membership(str(name), role, self._parameters(mesh, place), extra), False
 
     def _parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """What this member alone is told. Its values may be join keys: no mistake repeats them."""
@@ -246,7 +306,7 @@ class _Reader(PartReader):
     # --- what only shows when all is read ---
 
     def _refuse_twins(self, devices: Devices) -> None:
-        for kind in IDENTIFIERS:
+        for kind in (*IDENTIFIERS, *identity_keys()):
             alike = [found for found in devices if _kind_of_identifier(found[1]) == kind]
             self.twins([(place, record.id) for place, record in alike], kind)
 
@@ -264,7 +324,7 @@ class _Reader(PartReader):
         nobodys = product is None
         return [
             (place, record)
-            if "name" in record.fields or (nobodys and record.claimed is False)
+            if "name" in record.fields or record.cloudless or (nobodys and record.claimed is False)
             else (place, self._with_name(place, record, parts))
             for place, record in devices
         ]
@@ -287,6 +347,8 @@ class _Reader(PartReader):
     def _judge_claims(self, devices: Devices) -> None:
         """What makes no sense for the account's own devices, which are its own because it has claimed them."""
         for place, record in devices:
+            if record.cloudless:
+                continue
             if self._absent and record.claimed is not False:
                 said = "the account's own devices leave it only by giving up the claim; declare claimed: false"
                 self.wrong(place, said)
@@ -310,6 +372,7 @@ class _Reader(PartReader):
                 self.wrong((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
         for name in sorted(used):
             served = among[name] or name in self._has_gateway or networks[name].absent or self._absent
+            served = served or not rules_of(networks[name].backend).needs_gateway
             if not served:
                 self.wrong(("networks", name), "has nodes and no gateway; one device must have role gateway")
         self._refuse_two_networks(networks, devices)

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    LEDGER,
     NODE,
     ROLES,
     Board,
     Membership,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import find_versions_without_mesh
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import LEDGER
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
     LEDGERS_SINCE,
     PARTICLE_MESH,
@@ -261,9 +261,9 @@ def _manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict
 
 def _needs_product(platform: str, count: int) -> str:
     return (
-        f"Networks of backend {LEDGER} are of devices of a product, and nothing tells of one for {_devices(count)} in "
-        f"here: create a product for platform {platform} in the Console, unless you have one, and add its slug as "
-        "product. fleet imports the devices then."
+        f"Networks of backend {LEDGER.name} are of devices of a product, and nothing tells of one for "
+        f"{_devices(count)} in here: create a product for platform {platform} in the Console, unless you have one, and "
+        "add its slug as product. fleet imports the devices then."
     )
 
 
@@ -289,7 +289,7 @@ def _manifest(
     for member in share:
         name = str(member.network)
         elsewhere = [gateway for gateway in gateways[name] if gateway not in own]
-        networks[names[name]] = {"backend": LEDGER, **({"gateways": elsewhere} if elsewhere else {})}
+        networks[names[name]] = {"backend": LEDGER.name, **({"gateways": elsewhere} if elsewhere else {})}
         role = GATEWAY if member.id in gateways[name] else NODE
         devices.append({"id": member.id, "mesh": {"network": names[name], "role": role}})
     return {**({"product": product} if product else {}), "networks": networks, "devices": devices}

@@ -1,53 +1,28 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All backends as one: a fleet has networks of several, and devices that change. Private to this collection."""
+"""Treat all backends as one: a fleet has networks of several, and devices that change. Private to this collection."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger, registry
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import BACKENDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    LEDGER,
-    NETWORKS,
-    RESERVED_GROUPS,
-    USUAL_LEDGERS,
-    Backend,
     Board,
-    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
+    Rules,
     Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import seat_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.order import order_of
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A backend, and which devices it must look at although none of its networks is theirs.
-
-    :param shows: whether the cloud's lists show a device, by its groups and its board, in a network of this backend.
-    :param hides: whether members may be there that no list of devices shows.
-    """
-
-    backend: Backend
-    shows: Callable[[frozenset[str], Board], bool]
-    hides: bool = False
-
-
-_KINDS: Mapping[str, _Kind] = {
-    LEDGER: _Kind(ledger, lambda groups, board: any(g.startswith(RESERVED_GROUPS) for g in groups), hides=True),
-    NETWORKS: _Kind(registry, lambda groups, board: seat_of(board.network) is not None),
-}
-
 
 _MOST_REFUSALS = 100
 _NOT_OURS = ("unsupported", "missing_scope", "forbidden", "conflict")
@@ -55,75 +30,118 @@ _NOT_OURS = ("unsupported", "missing_scope", "forbidden", "conflict")
 
 @dataclass(frozen=True)
 class Routed:
-    """A write, and whose it is."""
+    """A write of a plan. ``kind`` is the name of the backend that carries it out."""
 
     kind: str
     write: Any
 
 
-def members_of_absent(
-    target: Target,
-    declared: Mapping[str, Network],
-    boards: Mapping[str, Board],
-    ledgers: Ledgers = USUAL_LEDGERS,
-) -> frozenset[str]:
-    """The devices that are in networks which are to be dissolved, whether anything is declared of them or not.
+class Mesh:
+    """The backends of one task, opened with its options, for ``with``.
 
-    :param boards: of the declared devices; others of the registry need not be told, they are free with its network.
+    :param options: those of the task; options of backends that are missing have their defaults.
+    :raises ParticleError: for options that a backend cannot accept.
     """
-    absent = {network.name: network.backend for network in declared.values() if network.absent}
-    seats = {device: seat_of(board.network) for device, board in boards.items()}
-    found = {device for device, seat in seats.items() if seat and absent.get(seat.membership.network) == NETWORKS}
-    ledgered = {name for name, backend in absent.items() if backend == LEDGER}
-    if ledgered and target.product is not None:
-        found |= ledger.members_of(target, ledgered, ledgers.orders)
-    return frozenset(found)
 
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = options or {}
+        self._rows = dict(BACKENDS)
+        self._backends = {name: row.open(given) for name, row in self._rows.items()}
 
-def plan(
-    target: Target,
-    declared: Mapping[str, Network],
-    wanted: Mapping[str, Membership | None],
-    groups_of: Mapping[str, frozenset[str]],
-    boards: Mapping[str, Board],
-    ledgers: Ledgers = USUAL_LEDGERS,
-) -> MeshPlan:
-    """Look at what is there, and plan what differs from what is declared.
+    def __enter__(self) -> Mesh:
+        return self
 
-    :param wanted: for each device that is declared in or out of a mesh where it belongs.
-    :param groups_of: the device groups that each of them has; ``boards`` what else is known of it.
-    :raises ParticleError: ``unsupported`` where the cloud has not what a declared network is made of.
-    """
-    plans: dict[str, MeshPlan] = {}
-    for name, kind in _KINDS.items():
-        own = {network.name: network for network in declared.values() if network.backend == name}
-        mine = dict(_share(name, kind, target.product, own, wanted, groups_of, boards))
-        if not mine and not any(network.absent for network in own.values()):
-            continue
-        used = {to.network for to in mine.values() if to is not None}
-        looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
-        try:
-            of_mine = {device: boards.get(device, Board()) for device in mine}
-            seen = kind.backend.observe(target, looked_at, of_mine, ledgers)
-        except ParticleError as error:
-            shown = [d for d in mine if kind.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
-            if looked_at or error.code not in _NOT_OURS:
-                raise
-            # What is not there, or not for us to see, nobody needs to leave; what is shown must be left, unless it is
-            # but a note of something that is gone, at a device that goes elsewhere.
-            if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
-                raise
-            if shown:
-                target.warn(f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}")
-            continue
-        plans[name] = kind.backend.plan(looked_at, mine, groups_of, seen)
-    to = {device: _marked(declared[seat.network].backend, seat) if seat else None for device, seat in wanted.items()}
-    return _in_order(_together(plans, to), plans, to)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for backend in self._backends.values():
+            backend.close()
+
+    def find_members(
+        self, target: Target, declared: Mapping[str, Network], boards: Mapping[str, Board]
+    ) -> dict[str, str | None]:
+        """Find the devices that must leave networks which are to be dissolved, whether they are declared or not.
+
+        :param boards: of the declared devices.
+        :returns: for each the key of its own identity, ``None`` for a device of the Particle cloud.
+        """
+        found: dict[str, str | None] = {}
+        for name, backend in self._backends.items():
+            absent = {one.name: one for one in declared.values() if one.absent and one.backend == name}
+            if absent:
+                found.update(backend.find_members(target, absent, boards))
+        return found
+
+    def plan(
+        self,
+        target: Target,
+        declared: Mapping[str, Network],
+        wanted: Mapping[str, Membership | None],
+        groups_of: Mapping[str, frozenset[str]],
+        boards: Mapping[str, Board],
+    ) -> MeshPlan:
+        """Observe what exists, and plan what differs from what is declared.
+
+        :param wanted: for each device that is declared in or out of a mesh where it belongs.
+        :param groups_of: the device groups that each of them has; ``boards`` what else is known of it.
+        :raises ParticleError: ``unsupported`` where the cloud lacks what a declared network is made of.
+        """
+        plans: dict[str, MeshPlan] = {}
+        for name, backend in self._backends.items():
+            rules = self._rows[name].rules
+            own = {network.name: network for network in declared.values() if network.backend == name}
+            mine = dict(_share(rules, target.product, own, wanted, groups_of, boards))
+            if not mine and not any(network.absent for network in own.values()):
+                continue
+            used = {to.network for to in mine.values() if to is not None}
+            looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
+            try:
+                of_mine = {device: boards.get(device, Board()) for device in mine}
+                seen = backend.observe(target, looked_at, of_mine)
+            except ParticleError as error:
+                shown = [d for d in mine if rules.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
+                if looked_at or error.code not in _NOT_OURS:
+                    raise
+                # What does not exist, or may not be seen, need not be left; what is shown must be left, unless it is
+                # but a note of something that is gone, at a device that goes elsewhere.
+                if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
+                    raise
+                if shown:
+                    target.warn(
+                        f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}"
+                    )
+                continue
+            plans[name] = backend.plan(looked_at, mine, groups_of, seen)
+        to = {d: _marked(declared[seat.network].backend, seat) if seat else None for d, seat in wanted.items()}
+        return _in_order(_together(plans, to), plans, to)
+
+    def apply(self, target: Target, write: Routed) -> None:
+        """Carry out one write of a plan."""
+        self._backends[write.kind].apply(target, write.write)
+
+    def verify(
+        self, target: Target, declared: Mapping[str, Network], wanted: Mapping[str, Membership]
+    ) -> dict[str, str]:
+        """Return the state of each member in ``wanted``."""
+        states: dict[str, str] = {}
+        for name, backend in self._backends.items():
+            own = {network.name: network for network in declared.values() if network.backend == name}
+            mine = {device: to for device, to in wanted.items() if to.network in own}
+            if mine:
+                states |= backend.verify(target, own, mine)
+        return states
+
+    def verify_shown(self, target: Target, rules: Rules, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
+        """Return the state of members that lists show in networks of one backend; no network is declared."""
+        return self._backends[rules.name].verify(target, {}, wanted)
+
+    def list_members(self) -> list[Mapping[str, Any]]:
+        """List the members that the Particle cloud does not know, as rows like those of its lists."""
+        return [row for backend in self._backends.values() for row in backend.list_members()]
 
 
 def _share(
-    name: str,
-    kind: _Kind,
+    rules: Rules,
     product: Product | None,
     own: Mapping[str, Network],
     wanted: Mapping[str, Membership | None],
@@ -132,10 +150,14 @@ def _share(
 ) -> Iterator[tuple[str, Membership | None]]:
     """The devices that one backend has to do with: those that join its networks, and those that may have to leave."""
     for device, to in wanted.items():
+        board = boards.get(device, Board())
         if to is not None and to.network in own:
             yield device, to
-        elif kind.shows(groups_of.get(device, frozenset()), boards.get(device, Board())) or (
-            kind.hides and product is not None
+        elif not board.identities.keys().isdisjoint(rules.identities) or (
+            not board.cloudless
+            and (
+                rules.shows(groups_of.get(device, frozenset()), board) or (rules.hides_members and product is not None)
+            )
         ):
             yield device, None
 
@@ -232,23 +254,3 @@ def refuse_what_cannot_be(plan: MeshPlan) -> None:
         shown.append(f"and {len(plan.refusals) - len(shown)} more")
     message = "The networks cannot be as declared:\n  " + "\n  ".join(shown)
     raise ParticleError("conflict", message, hint="Correct what is named and run again; nothing was written.")
-
-
-def apply(target: Target, write: Routed) -> None:
-    """Carry out one write of a plan."""
-    _KINDS[write.kind].backend.apply(target, write.write)
-
-
-def verify(
-    target: Target,
-    declared: Mapping[str, Network],
-    wanted: Mapping[str, Membership],
-    ledgers: Ledgers = USUAL_LEDGERS,
-) -> dict[str, str]:
-    """What has become of each of ``wanted``, by one list for each backend in use."""
-    states: dict[str, str] = {}
-    for name, kind in _KINDS.items():
-        mine = {device: to for device, to in wanted.items() if declared[to.network].backend == name}
-        if mine:
-            states |= kind.backend.verify(target, mine, ledgers.reports)
-    return states

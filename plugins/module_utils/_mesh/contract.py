@@ -1,26 +1,22 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the fleet and a mesh backend say to each other. Private to this collection.
+"""Define what the fleet and a mesh backend exchange. Private to this collection.
 
-A backend is one file with four functions: :meth:`Backend.observe`, ``plan``, :meth:`Writer.apply` and ``verify``.
+A backend has two halves: :class:`Rules` only compute, so that the manifest reader can use them, and :class:`Backend`
+sends requests. A row of :mod:`catalog` joins them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
 if TYPE_CHECKING:  # what is pure stands on these types and must not bring in what talks to a cloud
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-
-LEDGER = "ledger"
-NETWORKS = "networks"
-BACKENDS = (LEDGER, NETWORKS)
-"""The names by which a network says how it is realised."""
 
 RESERVED_GROUPS = "mesh-"
 """Device groups that start so belong to the mesh; nobody declares them."""
@@ -36,55 +32,25 @@ WRONG_NETWORK = "wrong_network"
 """What has become of a member: the cloud says that it is in, that it is not yet, no more, or in another network."""
 
 
-_LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
-
-
-def ledger_name(name: str) -> str:
-    """Return ``name`` if a ledger can have it (endpoints.yml: ledgers).
-
-    :raises ParticleError: ``invalid_option`` otherwise.
-    """
-    if not _LEDGER_NAME.match(name):
-        message = f"{name!r} is not a valid ledger name: use 1 to 32 of a-z, 0-9 and -."
-        raise ParticleError("invalid_option", message, hint="Correct mesh_ledger or mesh_status_ledger.")
-    return name
-
-
-@dataclass(frozen=True)
-class Ledgers:
-    """The names of the two ledgers of backend ``ledger``: of what members are told, and of what they report.
-
-    :raises ParticleError: ``invalid_option`` for names that no ledgers can have.
-    """
-
-    orders: str = "mesh"
-    reports: str = "mesh-status"
-
-    def __post_init__(self) -> None:
-        if ledger_name(self.orders) == ledger_name(self.reports):
-            message = f"mesh_ledger and mesh_status_ledger must be different, got {self.orders} for both."
-            raise ParticleError("invalid_option", message, hint="Name two ledgers.")
-
-
-USUAL_LEDGERS = Ledgers()
-
-
 @dataclass(frozen=True)
 class Network:
     """A declared network. ``gateways`` are the ids of all its gateways, ``parameters`` may hold join keys.
 
     ``parameters`` that are ``None`` are not declared: its members keep theirs, and a new one gets those of the others.
 
+    :param backend: the name of its backend.
     :param absent: it is to be dissolved.
     :param size: how many devices are declared to be in it, gateways included.
+    :param extra: what the backend's own keys declare; may hold secrets.
     """
 
     name: str
     gateways: tuple[str, ...]
     parameters: Mapping[str, Any] | None = field(default=None, repr=False)
-    backend: str = LEDGER
+    backend: str = ""
     absent: bool = False
     size: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def without(self, devices: Set[str]) -> Network:
         """The network with none of ``devices`` among its gateways."""
@@ -96,11 +62,13 @@ class Membership:
     """Where a device belongs: the network's name and ``gateway`` or ``node``. Two are the same when these are.
 
     :param parameters: those that this member alone is told, over its network's, key by key; may hold join keys.
+    :param extra: what the backend's own keys declare of this member; may hold secrets.
     """
 
     network: str
     role: str
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_result(self) -> dict[str, str]:
         return {"network": self.network, "role": self.role}
@@ -110,13 +78,17 @@ class Membership:
 class Board:
     """What the cloud's lists tell of a device that matters to a mesh; ``None`` for what they do not tell.
 
-    :param platform: ``platform_id``; ``device_os``: the version of Device OS; ``network``: the note of the registry
-        of Particle Mesh that comes with a member.
+    :param platform: ``platform_id``; ``device_os``: the version of Device OS.
+    :param row: what the list shows under the keys that backends ask for, see :attr:`Rules.row_keys`.
+    :param identities: what is declared to identify the device to backends, see :attr:`Rules.identities`.
+    :param cloudless: whether the Particle cloud does not know the device.
     """
 
     platform: int | None = None
     device_os: str | None = None
-    network: Mapping[str, Any] | None = None
+    row: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    identities: Mapping[str, str] = field(default_factory=dict)
+    cloudless: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,18 +152,15 @@ class Writer(Protocol):
 
 
 class Backend(Writer, Protocol):
-    """How networks are realised on a cloud."""
+    """The half of a backend that sends requests. One is opened for each task that may need it.
 
-    def observe(
-        self,
-        target: Target,
-        networks: Mapping[str, Network],
-        boards: Mapping[str, Board],
-        ledgers: Ledgers = USUAL_LEDGERS,
-    ) -> Any:
-        """Read what is there for ``networks`` and for the devices of ``boards``.
+    What it shows in a plan, a warning or an error must be free of secrets.
+    """
 
-        :raises ParticleError: ``unsupported``, before any write, where the cloud has no such networks.
+    def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Any:
+        """Read what exists of ``networks`` and of the devices in ``boards``.
+
+        :raises ParticleError: ``unsupported``, before any write, where such networks cannot exist.
         """
 
     def plan(
@@ -201,7 +170,7 @@ class Backend(Writer, Protocol):
         groups_of: Mapping[str, frozenset[str]],
         observed: Any,
     ) -> MeshPlan:
-        """From declared and observed to what is to be written; a pure function.
+        """Compute the writes that lead from ``observed`` to what is declared; send nothing.
 
         :param networks: those of this backend.
         :param wanted: for each declared device where it belongs, ``None`` for no network of this backend.
@@ -209,9 +178,123 @@ class Backend(Writer, Protocol):
         """
 
     def verify(
-        self,
-        target: Target,
-        wanted: Mapping[str, Membership],
-        reports: str = USUAL_LEDGERS.reports,
+        self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
-        """What has become of each of ``wanted``, by one list: ``joined``, ``pending``, ``lost``, ``wrong_network``."""
+        """Return the state of each member in ``wanted``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
+
+        :param networks: the declared networks; empty when a caller knows none.
+        """
+
+    def find_members(
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+    ) -> Mapping[str, str | None]:
+        """Find the devices that must leave ``networks``, which are to be dissolved, before these are.
+
+        :returns: for each the key of its own identity, ``None`` for a device of the Particle cloud.
+        """
+
+    def list_members(self) -> Iterable[Mapping[str, Any]]:
+        """List the members that the Particle cloud does not know, as rows like those of its lists."""
+
+    def close(self) -> None:
+        """Close what the backend has opened, such as an HTTP session of its own."""
+
+
+RECONCILE, STATES, LISTING = "reconcile", "states", "listing"
+"""What an option of a backend is for: bringing a fleet to its state, showing states of members, listing members."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that a backend brings.
+
+    :param spec: as in an argument spec; ``no_log`` marks a secret.
+    :param purposes: those of ``RECONCILE``, ``STATES`` and ``LISTING`` that it is for.
+    """
+
+    spec: Mapping[str, Any]
+    purposes: frozenset[str]
+
+
+class Rules:
+    """The half of a backend that only computes. A backend overrides what differs from here.
+
+    :cvar needs_product: whether its members are devices of a product.
+    :cvar needs_login: whether it needs a login to the Particle cloud.
+    :cvar needs_gateway: whether a network with nodes must have a gateway.
+    :cvar options: what a task can set, by name.
+    :cvar identities: keys of a record that identify a member. Alone, they stand for a device that the Particle cloud
+        does not know. They reach the backend in ``Board.identities``, and in ``Membership.extra`` of a device that
+        joins; a device that has one may have to leave a network of the backend.
+    :cvar network_keys: keys of a network that only this backend knows; ``member_keys`` likewise of ``mesh``.
+    :cvar row_keys: keys of a device in the cloud's lists that show its membership.
+    :cvar hides_members: whether a device of a product can be a member although no list shows it.
+    """
+
+    name: ClassVar[str]
+    needs_product: ClassVar[bool] = True
+    needs_login: ClassVar[bool] = True
+    needs_gateway: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, Option]] = {}
+    identities: ClassVar[tuple[str, ...]] = ()
+    network_keys: ClassVar[tuple[str, ...]] = ()
+    member_keys: ClassVar[tuple[str, ...]] = ()
+    row_keys: ClassVar[tuple[str, ...]] = ()
+    hides_members: ClassVar[bool] = False
+
+    # --- the manifest: each method notes mistakes at the reader and never repeats a secret ---
+
+    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
+        """Check the name of a network."""
+        reader.text(name, place)
+
+    def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
+        """Check the ``parameters`` of a network."""
+
+    def read_network(self, reader: PartReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """Read what ``network_keys`` declare, also of a network that is to be dissolved."""
+        return {key: network[key] for key in self.network_keys if key in network}
+
+    def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        """Read what ``member_keys`` declare."""
+        return {key: mesh[key] for key in self.member_keys if key in mesh}
+
+    def read_identity(self, reader: PartReader, key: str, value: Any, place: Place) -> str | None:
+        """Read what identifies a member; ``None`` when it is not valid."""
+        return reader.text(value, place).strip() or None
+
+    def read_gateway(self, reader: PartReader, value: Any, place: Place) -> str | None:
+        """Read one of the ``gateways`` of a network; ``None`` when it is not valid."""
+        return reader.device_id(value, place)
+
+    def secrets_of(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
+        """Return what is declared and must never be shown, whatever an error or a warning quotes."""
+        return ()
+
+    # --- facts: `row` is a device as a list shows it, or its facts ---
+
+    def shows(self, groups: frozenset[str], board: Board) -> bool:
+        """Return whether the lists show that a device may be in a network of this backend."""
+        return False
+
+    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+        """Return the membership that a row shows."""
+        return None
+
+    def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
+        """Return the state of a member that a row shows; ``None`` where ``Backend.verify`` must be asked."""
+        return None
+
+    def can_list(self, options: Mapping[str, Any]) -> bool:
+        """Return whether ``options`` say where to list members that the Particle cloud does not know."""
+        return False
+
+    # --- export: what `device_info` writes into a manifest ---
+
+    def is_exported(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a manifest can declare the membership that a row shows."""
+        return False
+
+    def export_network(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what a manifest declares of a network under ``network_keys``, without secrets."""
+        return {}

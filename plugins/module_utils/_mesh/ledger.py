@@ -9,7 +9,7 @@ ledger ``mesh-status``. Both may be called otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -35,17 +35,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     PENDING,
     RESERVED_GROUPS,
     ROLES,
-    USUAL_LEDGERS,
     WRONG_NETWORK,
     Board,
-    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
     Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import (
+    DEFAULT_LEDGERS,
+    Ledgers,
+    ledger_name,
+    membership_of,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.parameters import (
     differing_keys,
     nobody_knows,
@@ -78,7 +81,7 @@ class Observed:
     ledgers: frozenset[str]
     orders: Mapping[str, Mapping[str, Any]] = field(repr=False)
     boards: Mapping[str, Board] = field(default_factory=dict, repr=False)
-    named: Ledgers = USUAL_LEDGERS
+    named: Ledgers = DEFAULT_LEDGERS
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class SetOrders:
 
     device: str
     data: Mapping[str, Any] = field(repr=False)
-    ledger: str = USUAL_LEDGERS.orders
+    ledger: str = DEFAULT_LEDGERS.orders
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class RemoveOrders:
     """Write: no instance any more for one device."""
 
     device: str
-    ledger: str = USUAL_LEDGERS.orders
+    ledger: str = DEFAULT_LEDGERS.orders
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def observe(
     target: Target,
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
-    ledgers: Ledgers = USUAL_LEDGERS,
+    ledgers: Ledgers = DEFAULT_LEDGERS,
 ) -> Observed:
     """Read the ledgers and, where they exist, the instances. Instances of other products' devices are ignored."""
     try:
@@ -393,7 +396,7 @@ def _delete_group(target: Target, name: str) -> None:
 def verify(
     target: Target,
     wanted: Mapping[str, Membership],
-    reports: str = USUAL_LEDGERS.reports,
+    reports: str = DEFAULT_LEDGERS.reports,
 ) -> Mapping[str, str]:
     """One sweep over what the members report in the ledger of that name."""
     reported = _read_instances(target, reports, wanted.keys())
@@ -408,3 +411,58 @@ def _state(report: Mapping[str, Any] | None, membership: Membership) -> str:
     if report.get("network") != membership.network:
         return WRONG_NETWORK if state == JOINED else PENDING
     return state if state in (JOINED, LOST) and report.get("role") == membership.role else PENDING
+
+
+class LedgerBackend:
+    """The functions of this file as a :class:`Backend`, with the names of the ledgers that a task has chosen."""
+
+    def __init__(self, ledgers: Ledgers, reports: str) -> None:
+        self._ledgers = ledgers
+        self._reports = reports
+
+    @classmethod
+    def open(cls, options: Mapping[str, Any]) -> LedgerBackend:
+        """Read the names of the ledgers. :raises ParticleError: ``invalid_option`` for names that they cannot have."""
+        reports = options.get("mesh_status_ledger", DEFAULT_LEDGERS.reports)
+        if "mesh_ledger" not in options:  # a task that only reads what members report
+            return cls(DEFAULT_LEDGERS, ledger_name(reports))
+        return cls(Ledgers(options["mesh_ledger"], reports), reports)
+
+    def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Observed:
+        """Read the ledgers and their instances."""
+        return observe(target, networks, boards, self._ledgers)
+
+    def plan(
+        self,
+        networks: Mapping[str, Network],
+        wanted: Mapping[str, Membership | None],
+        groups_of: Mapping[str, frozenset[str]],
+        observed: Observed,
+    ) -> MeshPlan:
+        """Plan groups and instances that differ."""
+        return plan(networks, wanted, groups_of, observed)
+
+    def apply(self, target: Target, write: Write) -> None:
+        """Carry out one write."""
+        apply(target, write)
+
+    def verify(
+        self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
+    ) -> Mapping[str, str]:
+        """Read what the members report."""
+        return verify(target, wanted, self._reports)
+
+    def find_members(
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+    ) -> Mapping[str, str | None]:
+        """Find all devices of the product in ``networks``, whether they are declared or not."""
+        if target.product is None:
+            return {}
+        return dict.fromkeys(members_of(target, networks.keys(), self._ledgers.orders))
+
+    def list_members(self) -> Iterable[Mapping[str, Any]]:
+        """Return nothing: every member is a device of the Particle cloud."""
+        return ()
+
+    def close(self) -> None:
+        """Do nothing: the connection is the task's."""

@@ -9,7 +9,7 @@ between the boards. A network comes into being with its first gateway and is con
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -33,21 +33,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    JOINED,
-    LOST,
     NODE,
-    PENDING,
-    USUAL_LEDGERS,
-    WRONG_NETWORK,
     Board,
-    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
     Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import Seat, seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import (
+    Seat,
+    seat_of,
+    state_of,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
     DEFAULT_LIMIT,
     LARGE,
@@ -135,7 +133,6 @@ def observe(
     target: Target,
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
-    ledgers: Ledgers = USUAL_LEDGERS,
 ) -> Observed:
     """Read the networks, and the members of those that are declared.
 
@@ -153,7 +150,9 @@ def observe(
         name: Registered(str(rows[name]["id"]), rows[name].get("type"), _roles(devices))
         for name, devices in zip(present, members, strict=True)
     }
-    seats = {device: seat for device, board in boards.items() if (seat := seat_of(board.network)) is not None}
+    seats = {
+        device: seat for device, board in boards.items() if (seat := seat_of(board.row.get("network"))) is not None
+    }
     seats |= {
         device: Seat(network.id, Membership(name, role))
         for name, network in registered.items()
@@ -365,11 +364,7 @@ def _found(http: Http, write: Join) -> bool:
         return False
 
 
-def verify(
-    target: Target,
-    wanted: Mapping[str, Membership],
-    reports: str = USUAL_LEDGERS.reports,
-) -> Mapping[str, str]:
+def verify(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
     """One sweep over the list of devices, each of which comes with the registry's note of its network."""
     http, product = target.http, target.product
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)
@@ -377,16 +372,43 @@ def verify(
     return {device: state_of(rows.get(device, {}), membership) for device, membership in wanted.items()}
 
 
-def state_of(row: Mapping[str, Any], membership: Membership) -> str:
-    """A role is confirmed when its device has connected with it; one that is not online now is lost again."""
-    network = row.get("network")
-    seat = seat_of(network)
-    if seat is None:
-        return PENDING
-    if seat.membership.network != membership.network:
-        return WRONG_NETWORK
-    role = network.get("role") if isinstance(network, dict) else None
-    confirmed = isinstance(role, dict) and role.get("state") == "confirmed"
-    if not confirmed or seat.membership.role != membership.role:
-        return PENDING
-    return JOINED if row.get("online", row.get("connected", False)) else LOST
+class RegistryBackend:
+    """The functions of this file as a :class:`Backend`."""
+
+    def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Observed:
+        """Read the networks and their members."""
+        return observe(target, networks, boards)
+
+    def plan(
+        self,
+        networks: Mapping[str, Network],
+        wanted: Mapping[str, Membership | None],
+        groups_of: Mapping[str, frozenset[str]],
+        observed: Observed,
+    ) -> MeshPlan:
+        """Plan what differs."""
+        return plan(networks, wanted, groups_of, observed)
+
+    def apply(self, target: Target, write: Write) -> None:
+        """Carry out one write."""
+        apply(target, write)
+
+    def verify(
+        self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
+    ) -> Mapping[str, str]:
+        """Read the state of each member from the list of devices."""
+        return verify(target, wanted)
+
+    def find_members(
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+    ) -> Mapping[str, str | None]:
+        """Find the declared devices in ``networks``. Others need no write: they are free with their network."""
+        seats = {device: seat_of(board.row.get("network")) for device, board in boards.items()}
+        return {device: None for device, seat in seats.items() if seat and seat.membership.network in networks}
+
+    def list_members(self) -> Iterable[Mapping[str, Any]]:
+        """Return nothing: every member is a device of the Particle cloud."""
+        return ()
+
+    def close(self) -> None:
+        """Do nothing: the connection is the task's."""

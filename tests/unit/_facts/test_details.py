@@ -20,6 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts im
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
@@ -176,7 +177,7 @@ class TestStatesOfTheMesh:
         scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
         found = devices(self.member(ONE))
         with client(scripted_cloud.url) as http:
-            add_mesh_states(http, found, {ONE: FIELD_LOGGER}, [].append, "acme-reports")
+            add_mesh_states(http, found, {ONE: FIELD_LOGGER}, [].append, Mesh({"mesh_status_ledger": "acme-reports"}))
         assert found[ONE]["mesh"]["state"] == "lost"
 
     def test_are_unknown_where_nobody_keeps_reports(self, scripted_cloud: ScriptedCloud) -> None:

@@ -30,7 +30,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import USUAL_LEDGERS, MemberPlan, Shared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, Shared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import DEFAULT_LEDGERS
 from support.scripted import ScriptedCloud
 
 IDS = [device_id(number) for number in range(1, 9)]
@@ -398,7 +399,7 @@ class TestAnotherRunBeside:
 
 def ledgers(*members: str) -> tuple[Shared, ...]:
     """Both ledgers, which ``members`` need."""
-    definitions = ledger.definitions_of(USUAL_LEDGERS)
+    definitions = ledger.definitions_of(DEFAULT_LEDGERS)
     return tuple(Shared(ledger.CreateLedger(definition), frozenset(members)) for definition in definitions)
 
 

@@ -27,7 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Ledgers
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
 from support.plays import counts_of
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
@@ -356,17 +356,17 @@ class TestTheLedger:
         assert result["diff"]["after"] == {ids[1]: {"mesh.parameters": "key (values are not shown)"}}
 
     def test_ledgers_may_be_called_otherwise(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
-        ledgers = Ledgers("acme-mesh", "acme-reports")
+        mesh = Mesh({"mesh_ledger": "acme-mesh", "mesh_status_ledger": "acme-reports"})
         data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])})
-        predicted = run(http, data, check_mode=True, ledgers=ledgers)
+        predicted = run(http, data, check_mode=True, mesh=mesh)
         assert predicted["diff"]["after"]["ledgers"] == ["acme-mesh", "acme-reports"]
-        run(http, data, ledgers=ledgers)
+        run(http, data, mesh=mesh)
         told = {ledger["name"]: len(ledger["instances"]) for ledger in meshed.state()["ledgers"]}
         assert told == {"acme-mesh": 3, "acme-reports": 0}
-        assert run(http, data, ledgers=ledgers)["changed"] is False
+        assert run(http, data, mesh=mesh)["changed"] is False
 
         gone = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
-        assert len(run(http, gone, ledgers=ledgers)["devices"]) == 3
+        assert len(run(http, gone, mesh=mesh)["devices"]) == 3
         assert {len(ledger["instances"]) for ledger in meshed.state()["ledgers"]} == {0}
 
 

@@ -95,7 +95,9 @@ class TestWhatIsDeclared:
 
     def test_gateways_are_those_among_the_devices_and_those_named(self) -> None:
         data = with_network({"gateways": [THREE.upper()], "parameters": {"channel": 15}})
-        assert read_manifest(data).networks == {"barn": Network("barn", (ONE, THREE), {"channel": 15}, size=2)}
+        assert read_manifest(data).networks == {
+            "barn": Network("barn", (ONE, THREE), {"channel": 15}, backend="ledger", size=2)
+        }
 
     def test_a_network_may_have_its_gateway_elsewhere(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}

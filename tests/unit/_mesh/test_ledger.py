@@ -27,22 +27,24 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    USUAL_LEDGERS,
     Board,
-    Ledgers,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import membership_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import (
+    DEFAULT_LEDGERS,
+    Ledgers,
+    membership_of,
+)
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
 BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
 NODE = Membership("barn", "node")
-FOR_ORDERS, FOR_REPORTS = ledger.definitions_of(USUAL_LEDGERS)
+FOR_ORDERS, FOR_REPORTS = ledger.definitions_of(DEFAULT_LEDGERS)
 NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
 NODE_ORDERS = {"network": "barn", "role": "node", "gateways": [ONE], "parameters": {"channel": 15, "key": "hush-1"}}
 

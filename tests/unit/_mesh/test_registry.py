@@ -21,7 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Network,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.membership import Seat
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import Seat
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
@@ -87,7 +87,8 @@ class TestObserving:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("GET", NETWORKS, json=[])
-        boards = {ONE: Board(12, network=note("shed", GATEWAY, SHED_ID)), TWO: Board(12, network={"id": None})}
+        notes = {ONE: note("shed", GATEWAY, SHED_ID), TWO: {"id": None}}
+        boards = {device: Board(12, row={"network": of_it}) for device, of_it in notes.items()}
         seen = observe(http, {}, **boards)
         assert seen.seats == {ONE: Seat(SHED_ID, Membership("shed", "gateway"))}
 

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""List the mesh backends, one row each. Private to this collection.
+
+Only this file knows all of them by name. The manifest reader stands on it, so a backend's half that sends requests is
+imported when the row is opened and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    Backend,
+    Membership,
+    Network,
+    Rules,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import LEDGER
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import REGISTRY
+
+
+@dataclass(frozen=True)
+class Row:
+    """A backend: what it computes, and how the half that sends requests is made from the options of a task."""
+
+    rules: Rules
+    open: Callable[[Mapping[str, Any]], Backend]
+
+
+def _open_ledger(options: Mapping[str, Any]) -> Backend:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import LedgerBackend
+
+    return LedgerBackend.open(options)
+
+
+def _open_registry(options: Mapping[str, Any]) -> Backend:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import RegistryBackend
+
+    return RegistryBackend()
+
+
+BACKENDS: dict[str, Row] = {
+    LEDGER.name: Row(LEDGER, _open_ledger),
+    REGISTRY.name: Row(REGISTRY, _open_registry),
+}
+"""All backends, by the name that a network has under ``backend``."""
+
+DEFAULT_BACKEND = LEDGER.name
+"""The backend of a network that names none."""
+
+
+def rules_of(backend: str) -> Rules:
+    """Return the rules of a backend, or those of the default for a name that no backend has."""
+    return (BACKENDS.get(backend) or BACKENDS[DEFAULT_BACKEND]).rules
+
+
+def every_rules() -> Iterator[Rules]:
+    """Return the rules of all backends."""
+    return (row.rules for row in BACKENDS.values())
+
+
+def options_for(*purposes: str) -> dict[str, Mapping[str, Any]]:
+    """Return the argument spec of what backends can be told for any of ``purposes``."""
+    return {
+        name: option.spec
+        for rules in every_rules()
+        for name, option in rules.options.items()
+        if not option.purposes.isdisjoint(purposes)
+    }
+
+
+def secret_options() -> tuple[str, ...]:
+    """Return the names of the options of backends whose values must never be shown."""
+    return tuple(name for rules in every_rules() for name, one in rules.options.items() if one.spec.get("no_log"))
+
+
+def secrets_declared(networks: Mapping[str, Network], members: Iterable[Membership]) -> list[str]:
+    """Return what the declared networks and members must never show."""
+    belonging: dict[str, list[Membership]] = {}
+    for member in members:
+        belonging.setdefault(member.network, []).append(member)
+    return [
+        secret
+        for name, network in networks.items()
+        for secret in rules_of(network.backend).secrets_of(network, belonging.get(name, []))
+    ]
+
+
+def identity_keys() -> tuple[str, ...]:
+    """Return the keys of a record that identify members of any backend."""
+    return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.identities))
+
+
+def identity_of(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return key and value of what identifies a member that the Particle cloud does not know."""
+    return None if row.get("id") else next(((key, str(row[key])) for key in identity_keys() if row.get(key)), None)
+
+
+def row_keys() -> tuple[str, ...]:
+    """Return the keys of a device in the cloud's lists that any backend looks at."""
+    return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.row_keys))
+
+
+def membership_in(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
+    """Return the membership that a row shows, with the rules of the first backend that sees it there."""
+    for rules in every_rules():
+        membership = rules.membership_in(row)
+        if membership is not None:
+            return rules, membership
+    return None
+
+
+def can_list_members(options: Mapping[str, Any]) -> bool:
+    """Return whether ``options`` say where to list members that the Particle cloud does not know."""
+    return any(rules.can_list(options) for rules in every_rules())

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Define what backend ``ledger`` adds to options, manifests and facts; computes only. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    RECONCILE,
+    RESERVED_GROUPS,
+    ROLES,
+    STATES,
+    Board,
+    Membership,
+    Option,
+    Rules,
+)
+
+_LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
+_NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
+
+
+def ledger_name(name: str) -> str:
+    """Return ``name`` if a ledger can have it (endpoints.yml: ledgers).
+
+    :raises ParticleError: ``invalid_option`` otherwise.
+    """
+    if not _LEDGER_NAME.match(name):
+        message = f"{name!r} is not a valid ledger name: use 1 to 32 of a-z, 0-9 and -."
+        raise ParticleError("invalid_option", message, hint="Correct mesh_ledger or mesh_status_ledger.")
+    return name
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """The names of two ledgers: one tells members what they need to join, the other holds what they report.
+
+    :raises ParticleError: ``invalid_option`` for names that no ledgers can have.
+    """
+
+    orders: str = "mesh"
+    reports: str = "mesh-status"
+
+    def __post_init__(self) -> None:
+        if ledger_name(self.orders) == ledger_name(self.reports):
+            message = f"mesh_ledger and mesh_status_ledger must be different, got {self.orders} for both."
+            raise ParticleError("invalid_option", message, hint="Name two ledgers.")
+
+
+DEFAULT_LEDGERS = Ledgers()
+
+
+def membership_of(groups: frozenset[str]) -> Membership | None:
+    """Return network and role as the device groups tell them; ``None`` when they are not one each."""
+    names = {group.removeprefix(RESERVED_GROUPS) for group in groups if group.startswith(RESERVED_GROUPS)}
+    roles = names & set(ROLES)
+    networks = names - set(ROLES)
+    if len(roles) != 1 or len(networks) != 1:
+        return None
+    return Membership(networks.pop(), roles.pop())
+
+
+class LedgerRules(Rules):
+    """Networks of devices of a product, whose membership is two device groups."""
+
+    name = "ledger"
+    options: ClassVar[Mapping[str, Option]] = {
+        "mesh_ledger": Option({"type": "str", "default": DEFAULT_LEDGERS.orders}, frozenset({RECONCILE})),
+        "mesh_status_ledger": Option(
+            {"type": "str", "default": DEFAULT_LEDGERS.reports}, frozenset({RECONCILE, STATES})
+        ),
+    }
+    hides_members = True
+
+    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
+        """Check the name of a network, which becomes that of a device group beside those of the roles."""
+        text = reader.text(name, place)
+        if isinstance(name, str) and not _NETWORK_NAME.match(text):
+            reader.wrong(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
+        if name in ROLES:
+            reader.wrong(place, "a network cannot be called like a role")
+
+    def shows(self, groups: frozenset[str], board: Board) -> bool:
+        """Return whether a device has any group of a mesh."""
+        return any(group.startswith(RESERVED_GROUPS) for group in groups)
+
+    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+        """Return the membership that the device groups of a row tell."""
+        return membership_of(frozenset(texts_of(row.get("groups"))))
+
+    def is_exported(self, row: Mapping[str, Any]) -> bool:
+        """Return true: parameters are not declared, so members keep theirs."""
+        return True
+
+
+LEDGER = LedgerRules()

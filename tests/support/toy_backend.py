@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""A third mesh backend, which only tests register: radio tags that a hub of its own keeps, without the Particle cloud.
+
+It differs from the others in everything that a backend can bring: its members have tags instead of ids, its options and
+the pins of its members are secrets, and it talks to its hub by a session of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import requests
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
+    JOINED,
+    LISTING,
+    PENDING,
+    RECONCILE,
+    WRONG_NETWORK,
+    Board,
+    MemberPlan,
+    Membership,
+    MeshPlan,
+    Network,
+    Option,
+    Rules,
+)
+
+NAME = "hub"
+_TAG = re.compile(r"T-[0-9]{4}\Z")
+_FOR_ALL = frozenset({RECONCILE, LISTING})
+
+
+class HubRules(Rules):
+    """What the manifest and the facts know of tags."""
+
+    name = NAME
+    needs_product = False
+    needs_login = False
+    needs_gateway = False
+    options: ClassVar[Mapping[str, Option]] = {
+        "hub_url": Option({"type": "str"}, _FOR_ALL),
+        "hub_key": Option({"type": "str", "no_log": True}, _FOR_ALL),
+    }
+    identities = ("tag",)
+    network_keys = ("band",)
+    member_keys = ("pin",)
+
+    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
+        if not reader.text(name, place).isalpha():
+            reader.wrong(place, "must be letters")
+
+    def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
+        reader.wrong(place, "a hub has no parameters")
+
+    def read_network(self, reader: PartReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        return {"band": reader.choice(network.get("band", "low"), (*place, "band"), ("low", "high"))}
+
+    def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        if len(reader.text(mesh.get("pin"), (*place, "pin"))) < 6:
+            reader.wrong((*place, "pin"), "must have 6 characters or more")
+        return {"pin": mesh.get("pin")}
+
+    def read_identity(self, reader: PartReader, key: str, value: Any, place: Place) -> str | None:
+        if isinstance(value, str) and _TAG.match(value):
+            return value
+        reader.wrong(place, f"{value!r} is not a tag (T- and 4 digits)")
+        return None
+
+    def read_gateway(self, reader: PartReader, value: Any, place: Place) -> str | None:
+        return self.read_identity(reader, "tag", value, place)
+
+    def secrets_of(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
+        return [member.extra["pin"] for member in members]
+
+    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+        seen = row.get("hub")
+        return Membership(seen["network"], seen["role"]) if seen else None
+
+    def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
+        return JOINED if row["hub"]["heard"] else PENDING
+
+    def can_list(self, options: Mapping[str, Any]) -> bool:
+        return bool(options.get("hub_url"))
+
+    def is_exported(self, row: Mapping[str, Any]) -> bool:
+        return True
+
+    def export_network(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {"band": rows[0]["hub"]["band"]}
+
+
+@dataclass(frozen=True)
+class Enrol:
+    """Write: a tag enters a network."""
+
+    tag: str
+    body: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Release:
+    """Write: a tag leaves its network."""
+
+    tag: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A declared device: its tag, and what the hub keeps of it."""
+
+    tag: str
+    hub: Mapping[str, Any]
+
+
+class HubBackend:
+    """The requests to the hub."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._url, self._key = options.get("hub_url"), options.get("hub_key")
+        self._session: requests.Session | None = None
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.trust_env = False
+        headers = {"X-Key": str(self._key)}
+        answer = self._session.request(method, f"{self._url}{path}", headers=headers, timeout=10, **arguments)
+        if not answer.ok:  # quotes what a careless backend would quote
+            raise ParticleError("forbidden", f"The hub refused: {answer.text}.", status=answer.status_code)
+        return answer.json()
+
+    def observe(
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+    ) -> Mapping[str, _Seen]:
+        seen = {row["tag"]: row.get("hub") or {} for row in self._call("GET", "/tags")}
+        tags = {device: board.identities["tag"] for device, board in boards.items()}
+        return {device: _Seen(tag, seen.get(tag, {})) for device, tag in tags.items()}
+
+    def plan(
+        self,
+        networks: Mapping[str, Network],
+        wanted: Mapping[str, Membership | None],
+        groups_of: Mapping[str, frozenset[str]],
+        observed: Mapping[str, _Seen],
+    ) -> MeshPlan:
+        return MeshPlan({device: self._plan_member(to, networks, observed[device]) for device, to in wanted.items()})
+
+    def _plan_member(self, to: Membership | None, networks: Mapping[str, Network], observed: _Seen) -> MemberPlan:
+        tag, seen = observed.tag, observed.hub
+        before = Membership(seen["network"], seen["role"]) if seen else None
+        if before == to:
+            return MemberPlan(before=before)
+        changes = {"mesh": (before.as_result() if before else None, to.as_result() if to else None)}
+        if to is None:
+            return MemberPlan(writes=(Release(tag),), changes=changes, before=before)
+        body = {**to.as_result(), "band": networks[to.network].extra["band"], "pin": to.extra["pin"]}
+        return MemberPlan(writes=(Enrol(tag, body),), changes=changes, before=before)
+
+    def apply(self, target: Target, write: Enrol | Release) -> None:
+        body = write.body if isinstance(write, Enrol) else None
+        self._call("PUT", f"/tags/{write.tag}", json=body)
+
+    def verify(
+        self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
+    ) -> Mapping[str, str]:
+        seen = {row["tag"]: row.get("hub") or {} for row in self._call("GET", "/tags")}
+        return {device: self._state(seen.get(to.extra["tag"]), to) for device, to in wanted.items()}
+
+    def _state(self, seen: Mapping[str, Any] | None, to: Membership) -> str:
+        if not seen or not seen["heard"]:
+            return PENDING
+        return JOINED if seen["network"] == to.network else WRONG_NETWORK
+
+    def find_members(
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+    ) -> Mapping[str, str | None]:
+        rows = self._call("GET", "/tags")
+        return {row["tag"]: "tag" for row in rows if (row.get("hub") or {}).get("network") in networks}
+
+    def list_members(self) -> Iterable[Mapping[str, Any]]:
+        return [row for row in self._call("GET", "/tags") if row.get("hub")] if self._url else []
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+
+ROW = Row(HubRules(), HubBackend)
+"""What registers the backend: ``BACKENDS["hub"] = ROW``."""
+
+
+class Hub:
+    """A hub with three tags, which are heard from as soon as they are enrolled."""
+
+    key = "hush-key-of-the-hub"
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.tags: dict[str, dict[str, Any]] = {f"T-000{number}": {} for number in (1, 2, 3)}
+        self.writes: list[str] = []
+        self.pins: dict[str, str] = {}
+        self.refused_tags: set[str] = set()
+        self.names: dict[str, str] = {}
+
+
+@contextmanager
+def running_hub() -> Iterator[Hub]:
+    """A hub that answers over a real socket on loopback."""
+    hub = Hub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            rows = [
+                {"tag": tag, "name": hub.names.get(tag), "online": True, "hub": seen or None}
+                for tag, seen in hub.tags.items()
+            ]
+            self._answer(rows)
+
+        def do_PUT(self) -> None:
+            tag = self.path.rpartition("/")[2]
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "null")
+            if tag in hub.refused_tags:
+                self._answer({"error": f"cannot take {body}"}, 409)
+                return
+            hub.writes.append(tag)
+            hub.pins[tag] = body["pin"] if body else ""
+            of_it = {key: body[key] for key in ("network", "role", "band")} if body else {}
+            hub.tags[tag] = {**of_it, "heard": True} if body else {}
+            self._answer({})
+
+        def _answer(self, body: Any, status: int = 200) -> None:
+            if self.headers.get("X-Key") != hub.key:
+                body, status = {"error": f"wrong key {self.headers.get('X-Key')}"}, 403
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
