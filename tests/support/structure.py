@@ -9,6 +9,7 @@ know: nothing is imported, so a file that does not even run can be judged.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -67,6 +68,22 @@ INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils",
 
 # These name others only in functions that no pure file calls: a row of the catalog is opened by what sends requests.
 LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "catalog")})
+
+
+# A mesh backend is known by name in its own folder, in its row, and where something is about that one by purpose.
+BACKENDS = ("ledger", "registry")
+KNOWS_BACKENDS = (
+    *(f"module_utils/_mesh/{backend}/" for backend in BACKENDS),
+    "module_utils/_mesh/catalog.py",
+    "module_utils/_mesh/audit.py",
+    "module_utils/_fleet/firmware_guard.py",
+    "module_utils/_fleet/registry_network.py",
+)
+FREE_OF_BACKENDS = ("_mesh", "_manifest", "_facts", "_options", "_fleet", "_documents", "_module.py")
+# `networks` is also a key of a manifest, so it is the name of a backend only beside that word, or as a constant.
+_BACKEND = re.compile(
+    "|".join((*(f"(?i:{backend})" for backend in BACKENDS), r"\bNETWORKS\b", r"\bbackend\W{1,8}networks\b"))
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +165,19 @@ def import_circle(plugins: Path) -> list[str]:
     except CycleError as error:
         return [path.relative_to(plugins).as_posix() for path in error.args[1]]
     return []
+
+
+def backends_named(plugins: Path) -> list[str]:
+    """Return the lines that name a mesh backend where none must be known, each with its place."""
+    found = []
+    for part in FREE_OF_BACKENDS:
+        start = plugins / "module_utils" / part
+        for path in sorted(start.rglob("*.py")) if start.is_dir() else [start]:
+            name = path.relative_to(plugins).as_posix()
+            if not name.startswith(KNOWS_BACKENDS) and path.exists():
+                lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+                found += [f"{name}:{number}: {line.strip()}" for number, line in lines if _BACKEND.search(line)]
+    return found
 
 
 def impure_imports(plugins: Path) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from support.paths import ROOT, SIMULATOR
-from support.structure import import_circle, imports_of, impure_imports, wrong_arrows
+from support.structure import backends_named, import_circle, imports_of, impure_imports, wrong_arrows
 
 PLUGINS = ROOT / "plugins"
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
@@ -73,6 +73,10 @@ def test_no_package_has_more_than_sixteen_files() -> None:
 
 def test_manifest_and_plan_only_compute() -> None:
     assert impure_imports(PLUGINS) == []
+
+
+def test_no_file_but_its_own_and_its_row_names_a_mesh_backend() -> None:
+    assert backends_named(PLUGINS) == []
 
 
 def test_the_simulator_imports_nothing_of_the_collection() -> None:
@@ -224,6 +228,29 @@ class TestTheChecker:
     def test_lets_a_file_that_computes_pass(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", text)
         assert impure_imports(plugins) == []
+
+    def test_lets_the_catalog_name_what_a_row_opens(self, plugins: Path) -> None:
+        text = "def open_ledger():\n    from .._http.client import Http"
+        self.write(plugins, "module_utils/_manifest/reader.py", "from .._mesh.catalog import BACKENDS")
+        self.write(plugins, "module_utils/_mesh/catalog.py", text)
+        assert impure_imports(plugins) == []
+        self.write(plugins, "module_utils/_mesh/catalog.py", "from .._http.client import Http")
+        assert len(impure_imports(plugins)) == 1
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from .._mesh.ledger import rules",
+            'if network.backend == "networks":',
+            "from .._mesh.contract import NETWORKS",
+            '"""What the Ledgers say."""',
+            'NETWORK = {"backend": "networks"}',
+        ],
+    )
+    def test_finds_the_name_of_a_mesh_backend(self, plugins: Path, text: str) -> None:
+        self.write(plugins, "module_utils/_mesh/ledger/rules.py", text)
+        self.write(plugins, "module_utils/_manifest/reader.py", f'TOP = ("networks", "devices")\n{text}')
+        assert backends_named(plugins) == [f"module_utils/_manifest/reader.py:2: {text}"]
 
     def test_counts_an_import_for_types_as_an_arrow(self, plugins: Path) -> None:
         text = "import typing\nif typing.TYPE_CHECKING:\n    from .._module import run"

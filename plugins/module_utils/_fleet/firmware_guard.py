@@ -18,14 +18,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (
     DEVICE_OS,
     FIRMWARE_PRODUCT,
     FIRMWARE_VERSION,
     find_versions_without_mesh,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import REGISTRY, seat_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import outlives_mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
+    outlives_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY, seat_of
 
 _SHOWN = 100
 

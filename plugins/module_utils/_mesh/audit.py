@@ -20,16 +20,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Board,
     Membership,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import find_versions_without_mesh
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import LEDGER
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import seat_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.limits import (
     LEDGERS_SINCE,
-    PARTICLE_MESH,
-    outlives_mesh,
     precedes_ledgers,
     unfit_for_ledger,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (
+    find_versions_without_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
+    PARTICLE_MESH,
+    outlives_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import seat_of
 
 _LONGEST_NAME, _LONGEST_FILE_NAME = 32, 100
 _Key = TypeVar("_Key", bound=Hashable)

@@ -18,8 +18,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     Rules,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import LEDGER
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import REGISTRY
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Row:
 
 
 def _open_ledger(options: Mapping[str, Any]) -> Backend:
-    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import LedgerBackend
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.backend import LedgerBackend
 
     return LedgerBackend.open(options)
 
 
 def _open_registry(options: Mapping[str, Any]) -> Backend:
-    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import RegistryBackend
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.backend import RegistryBackend
 
     return RegistryBackend()
 

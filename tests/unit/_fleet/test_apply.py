@@ -29,9 +29,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, Shared
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import DEFAULT_LEDGERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import DEFAULT_LEDGERS
 from support.scripted import ScriptedCloud
 
 IDS = [device_id(number) for number in range(1, 9)]

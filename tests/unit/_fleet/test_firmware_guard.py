@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.firmware import find_versions_without_mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (
+    find_versions_without_mesh,
+)
 from support.simulator import PRODUCT_ID, USERNAME, Simulator, running_simulator
 
 MEMBERS = [device_id(number) for number in range(1, 5)]

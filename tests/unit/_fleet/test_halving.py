@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
 
 
 def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000) -> tuple[RunState, int]:

@@ -34,7 +34,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Manifest,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
     MemberPlan,
@@ -42,6 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Shared,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
 
 IDS = [device_id(number) for number in range(1, 7)]
 ELSEWHERE = device_id(99)

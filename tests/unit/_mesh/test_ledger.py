@@ -25,7 +25,6 @@ from fleet_cloud import (
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Board,
     MemberPlan,
@@ -33,7 +32,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Network,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import (
     DEFAULT_LEDGERS,
     Ledgers,
     membership_of,

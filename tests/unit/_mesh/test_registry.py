@@ -13,7 +13,6 @@ from fleet_cloud import EXPIRED, RecordingHttp, client, device_id, target_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh import registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     Board,
     MemberPlan,
@@ -21,7 +20,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Network,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import Seat
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import backend as registry
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import Seat
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)

@@ -8,13 +8,15 @@ import pytest
 from fleet_cloud import device_id
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board, Membership
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
-    Size,
-    outlives_mesh,
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.limits import (
     precedes_ledgers,
-    too_large,
     too_much_to_order,
     unfit_for_ledger,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
+    Size,
+    outlives_mesh,
+    too_large,
     unfit_for_particle_mesh,
 )
 

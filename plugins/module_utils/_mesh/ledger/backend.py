@@ -43,23 +43,23 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger_rules import (
-    DEFAULT_LEDGERS,
-    Ledgers,
-    ledger_name,
-    membership_of,
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.limits import (
+    LEDGERS_SINCE,
+    precedes_ledgers,
+    too_much_to_order,
+    unfit_for_ledger,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.parameters import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.parameters import (
     differing_keys,
     nobody_knows,
     parameters_of,
     with_parameters,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
-    LEDGERS_SINCE,
-    precedes_ledgers,
-    too_much_to_order,
-    unfit_for_ledger,
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import (
+    DEFAULT_LEDGERS,
+    Ledgers,
+    ledger_name,
+    membership_of,
 )
 
 

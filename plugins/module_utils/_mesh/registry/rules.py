@@ -21,7 +21,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Membership,
     Rules,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import TYPES
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
+    TYPES,
+)
 
 _PARAMETERS = ("type", "limit")
 _MAX_NAME_BYTES = 16

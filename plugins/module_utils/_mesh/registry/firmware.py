@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import outlives_mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
+    outlives_mesh,
+)
 
 FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT = "firmware_version", "system_firmware_version", "firmware_product_id"
 """Keys of a device in the lists of a product (endpoints.yml: device_owned, device_product_extra)."""

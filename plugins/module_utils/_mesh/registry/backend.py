@@ -41,12 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
     Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry_rules import (
-    Seat,
-    seat_of,
-    state_of,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
     DEFAULT_LIMIT,
     LARGE,
     MICRO,
@@ -55,6 +50,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.topology 
     most_of,
     too_large,
     unfit_for_particle_mesh,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import (
+    Seat,
+    seat_of,
+    state_of,
 )
 
 _RETIRED = (400, 403, 404, 410)

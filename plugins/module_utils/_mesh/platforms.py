@@ -1,0 +1,42 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Know the platforms and versions of Device OS that matter to a mesh. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+
+# errors-and-limits.md, section 7: the table of platform ids.
+CORE, PHOTON, P1, ELECTRON = 0, 6, 8, 10
+ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM = 12, 13, 14, 22, 23, 24, 25
+RASPBERRY_PI, OAK, DUO, BLUZ = 31, 82, 88, 103
+_NAMES = {
+    CORE: "Core",
+    PHOTON: "Photon",
+    P1: "P1",
+    ELECTRON: "Electron",
+    ARGON: "Argon",
+    BORON: "Boron",
+    XENON: "Xenon",
+    ASOM: "A-SoM",
+    BSOM: "B-SoM",
+    XSOM: "X-SoM",
+    B5SOM: "B5-SoM",
+    RASPBERRY_PI: "Raspberry Pi",
+    OAK: "Oak",
+    DUO: "Duo",
+    BLUZ: "Bluz",
+}
+NO_UPLINK = frozenset({XSOM})
+"""Platforms that reach the cloud through others only. A Xenon too, unless it carries an Ethernet FeatherWing."""
+
+
+def platform_name(platform: int) -> str:
+    """Return the name of a platform, or its number where it has none here."""
+    return _NAMES.get(platform, str(platform))
+
+
+def read_version(device_os: str | None) -> tuple[int, int] | None:
+    """Return the first two numbers of a version of Device OS; ``None`` when it cannot be read."""
+    found = re.match(r"(\d+)\.(\d+)", device_os or "")
+    return (int(found[1]), int(found[2])) if found else None
