@@ -47,6 +47,7 @@ ALSO_ALLOWED = {(("action",), ("modules",))}
 
 # Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
 PURE = (
+    ("module_utils", "_mesh", "ledger", "plan"),
     ("module_utils", "_fleet", "plan"),
     ("module_utils", "_resource", "plan"),
     ("module_utils", "_manifest", "reader"),

@@ -31,6 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, Shared
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import plan as ledger_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import DEFAULT_LEDGERS
 from support.scripted import ScriptedCloud
 
@@ -399,8 +400,8 @@ class TestAnotherRunBeside:
 
 def ledgers(*members: str) -> tuple[Shared, ...]:
     """Both ledgers, which ``members`` need."""
-    definitions = ledger.definitions_of(DEFAULT_LEDGERS)
-    return tuple(Shared(ledger.CreateLedger(definition), frozenset(members)) for definition in definitions)
+    definitions = ledger_plan.definitions_of(DEFAULT_LEDGERS)
+    return tuple(Shared(ledger_plan.CreateLedger(definition), frozenset(members)) for definition in definitions)
 
 
 class TestNetworks:
@@ -412,7 +413,7 @@ class TestNetworks:
             DevicePlan(
                 device,
                 {"mesh": (None, {"network": "barn", "role": "node"})},
-                mesh=MemberPlan(writes=(ledger.SetOrders(device, {"network": "barn"}),)),
+                mesh=MemberPlan(writes=(ledger_plan.SetOrders(device, {"network": "barn"}),)),
             )
             for device in devices
         ]

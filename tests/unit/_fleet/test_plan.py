@@ -41,7 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MeshPlan,
     Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import plan as ledger_plan
 
 IDS = [device_id(number) for number in range(1, 7)]
 ELSEWHERE = device_id(99)
@@ -74,7 +74,9 @@ class SmallCloud:
         }
         wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
         groups_of = {device: found.groups for device, found in seen.items()}
-        mesh = ledger.plan(manifest.networks, wanted, groups_of, ledger.Observed(frozenset(self.ledgers), self.orders))
+        mesh = ledger_plan.plan(
+            manifest.networks, wanted, groups_of, ledger_plan.Observed(frozenset(self.ledgers), self.orders)
+        )
         return make_plan(manifest, Observed(seen, frozenset(self.groups)), mesh)
 
     def apply(self, plan: Plan) -> None:
@@ -102,12 +104,12 @@ class SmallCloud:
             for write in device.mesh.writes if device.mesh is not None else ():
                 self._write_orders(write)
 
-    def _write_orders(self, write: ledger.Write) -> None:
+    def _write_orders(self, write: ledger_plan.Write) -> None:
         assert "mesh" in self.ledgers
-        if isinstance(write, ledger.SetOrders):
+        if isinstance(write, ledger_plan.SetOrders):
             self.orders[write.device] = json.loads(json.dumps(write.data))
         else:
-            assert isinstance(write, ledger.RemoveOrders)
+            assert isinstance(write, ledger_plan.RemoveOrders)
             del self.orders[write.device]
 
 

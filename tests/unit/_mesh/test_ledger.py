@@ -33,6 +33,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import plan as ledger_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import (
     DEFAULT_LEDGERS,
     Ledgers,
@@ -44,7 +45,7 @@ ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
 BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
 NODE = Membership("barn", "node")
-FOR_ORDERS, FOR_REPORTS = ledger.definitions_of(DEFAULT_LEDGERS)
+FOR_ORDERS, FOR_REPORTS = ledger_plan.definitions_of(DEFAULT_LEDGERS)
 NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
 NODE_ORDERS = {"network": "barn", "role": "node", "gateways": [ONE], "parameters": {"channel": 15, "key": "hush-1"}}
 
@@ -55,7 +56,7 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
         yield http
 
 
-def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger.Observed, list[str]]:
+def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger_plan.Observed, list[str]]:
     """What is seen of the devices, and the warnings."""
     warnings: list[str] = []
     boards = dict.fromkeys(devices, Board(13))
@@ -193,7 +194,11 @@ class TestAnOrganisation:
 
         seen, _unused = observe(http, ONE, product=OF_AN_ORG)
         ledger.verify(target_of(http, OF_AN_ORG), {ONE: NODE})
-        for write in (ledger.CreateLedger(FOR_ORDERS), ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(TWO)):
+        for write in (
+            ledger_plan.CreateLedger(FOR_ORDERS),
+            ledger_plan.SetOrders(ONE, NODE_ORDERS),
+            ledger_plan.RemoveOrders(TWO),
+        ):
             ledger.apply(target_of(http, OF_AN_ORG), write)
 
         assert seen.orders == {ONE: {"role": "node"}}
@@ -207,8 +212,8 @@ def plan(
     ledgers: frozenset[str] = frozenset({"mesh", "mesh-status"}),
 ) -> MeshPlan:
     """The plan for one device."""
-    seen = ledger.Observed(ledgers, {} if orders is None else {TWO: orders})
-    return ledger.plan({"barn": BARN}, {TWO: membership}, {TWO: groups}, seen)
+    seen = ledger_plan.Observed(ledgers, {} if orders is None else {TWO: orders})
+    return ledger_plan.plan({"barn": BARN}, {TWO: membership}, {TWO: groups}, seen)
 
 
 def member(*arguments: Any) -> MemberPlan:
@@ -221,7 +226,7 @@ class TestPlanning:
     def test_who_joins_gets_groups_and_orders(self) -> None:
         found = member(NODE)
         assert (found.add_groups, found.remove_groups) == (NODE_GROUPS, frozenset())
-        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
         assert found.changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
     def test_who_has_joined_needs_nothing(self) -> None:
@@ -238,7 +243,7 @@ class TestPlanning:
     def test_who_leaves_loses_groups_and_orders(self) -> None:
         found = member(None, NODE_GROUPS | {"north"}, NODE_ORDERS)
         assert (found.add_groups, found.remove_groups) == (frozenset(), NODE_GROUPS)
-        assert found.writes == (ledger.RemoveOrders(TWO),)
+        assert found.writes == (ledger_plan.RemoveOrders(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     def test_who_has_left_needs_nothing(self) -> None:
@@ -253,7 +258,7 @@ class TestPlanning:
     def test_other_gateways_are_shown(self) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "gateways": [THREE]})
         assert found.changes == {"mesh.gateways": ([THREE], [ONE])}
-        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
 
     @pytest.mark.parametrize(
         ("parameters", "named"),
@@ -269,16 +274,16 @@ class TestPlanning:
     def test_of_other_parameters_only_the_names_are_shown(self, parameters: Any, named: str) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": parameters})
         assert found.changes == {"mesh.parameters": (None, f"{named} (values are not shown)")}
-        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
 
     def test_what_nobody_declares_is_removed_and_only_named(self) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "psk": "hush-3"})
         assert found.changes == {"mesh.unknown": ("psk", None)}
-        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
 
     def test_orders_with_nothing_in_them_are_filled(self) -> None:
         found = member(NODE, NODE_GROUPS, {})
-        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
         assert found.changes["mesh"] == ({"network": "barn", "role": "node"},) * 2
 
     @pytest.mark.parametrize(
@@ -305,7 +310,7 @@ def told(
     networks: Mapping[str, Network], wanted: Mapping[str, Membership | None], orders: Mapping[str, Any]
 ) -> dict[str, dict[str, Any] | None]:
     """The parameters that each member is told anew, `None` for who keeps what it has."""
-    found = ledger.plan(networks, wanted, {}, ledger.Observed(frozenset({"mesh", "mesh-status"}), orders))
+    found = ledger_plan.plan(networks, wanted, {}, ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), orders))
     assert found.refusals == ()
     return {
         device: next((write.data["parameters"] for write in member.writes), None)
@@ -318,8 +323,8 @@ class TestMembersThatCannotReadLedgersYet:
 
     @staticmethod
     def plan_of(boards: Mapping[str, Board]) -> MeshPlan:
-        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), {}, boards)
-        return ledger.plan({"barn": BARN}, dict.fromkeys(boards, NODE), {}, seen)
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {}, boards)
+        return ledger_plan.plan({"barn": BARN}, dict.fromkeys(boards, NODE), {}, seen)
 
     def test_are_named_with_what_they_run(self) -> None:
         found = self.plan_of({TWO: Board(13, "6.0.2"), THREE: Board(13, "6.1.0"), device_id(4): Board(13)})
@@ -335,8 +340,8 @@ class TestMembersThatCannotReadLedgersYet:
         assert warning.endswith(f"{device_id(19)} (4.2.0) and 2 more")
 
     def test_do_not_matter_once_they_leave(self) -> None:
-        seen = ledger.Observed(frozenset({"mesh"}), {TWO: NODE_ORDERS}, {TWO: Board(13, "4.2.0")})
-        assert ledger.plan({}, {TWO: None}, {TWO: NODE_GROUPS}, seen).warnings == ()
+        seen = ledger_plan.Observed(frozenset({"mesh"}), {TWO: NODE_ORDERS}, {TWO: Board(13, "4.2.0")})
+        assert ledger_plan.plan({}, {TWO: None}, {TWO: NODE_GROUPS}, seen).warnings == ()
 
 
 class TestParametersOfOneMember:
@@ -358,7 +363,7 @@ class TestParametersOfOneMember:
     def test_who_has_none_any_more_is_told_those_of_the_network(self) -> None:
         before = {**NODE_ORDERS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
         found = member(NODE, NODE_GROUPS, before)
-        assert found.writes == (ledger.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
         assert found.changes == {"mesh.parameters": (None, "key, power (values are not shown)")}
 
     def test_only_the_names_of_those_that_differ_are_shown(self) -> None:
@@ -378,21 +383,21 @@ class TestParametersOfOneMember:
 
     def test_who_is_new_among_members_that_differ_is_refused_rather_than_left_without_a_key(self) -> None:
         orders = {ONE: {**NODE_ORDERS, "parameters": {"key": "hush-3"}}, TWO: NODE_ORDERS}
-        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), orders)
-        (refusal,) = ledger.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen).refusals
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), orders)
+        (refusal,) = ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen).refusals
         assert refusal == (
             "barn: its members are told different parameters, and none are declared, so nobody knows which are meant "
             f"for who is new in it: {THREE}; declare the network's parameters"
         )
         groups = dict.fromkeys((ONE, TWO), NODE_GROUPS)
-        assert ledger.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals == ()
+        assert ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals == ()
 
     def test_what_does_not_fit_together_is_refused_with_the_device(self) -> None:
         half = {"half": "hush" * 2_200}
         network = Network("barn", (ONE,), half)
         wanted = {ONE: NODE, TWO: Membership("barn", "node", {"other half": "hush" * 2_200})}
-        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), {})
-        (refusal,) = ledger.plan({"barn": network}, wanted, {}, seen).refusals
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {})
+        (refusal,) = ledger_plan.plan({"barn": network}, wanted, {}, seen).refusals
         assert refusal.startswith(f"barn: what device {TWO} is told takes 17")
         assert "hush" not in refusal
 
@@ -400,8 +405,8 @@ class TestParametersOfOneMember:
         much = {**NODE_ORDERS, "parameters": {"key": "hush" * 4_060}}
         other = {**NODE_ORDERS, "parameters": {}}
         network = Network("barn", tuple(device_id(number) for number in range(20)))
-        seen = ledger.Observed(frozenset({"mesh", "mesh-status"}), {ONE: other, TWO: much})
-        (refusal,) = ledger.plan({"barn": network}, {ONE: NODE, TWO: NODE}, {}, seen).refusals
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {ONE: other, TWO: much})
+        (refusal,) = ledger_plan.plan({"barn": network}, {ONE: NODE, TWO: NODE}, {}, seen).refusals
         assert refusal.startswith(f"barn: what device {TWO} is told takes 16")
 
 
@@ -423,7 +428,7 @@ class TestTheNamesOfTheLedgers:
 
         boards = dict.fromkeys((ONE, TWO), Board(13))
         seen = ledger.observe(target_of(http, OURS), {"barn": BARN}, boards, self.OTHER)
-        found = ledger.plan({"barn": BARN}, {ONE: NODE, TWO: None}, {}, seen)
+        found = ledger_plan.plan({"barn": BARN}, {ONE: NODE, TWO: None}, {}, seen)
         assert found.creates == {"ledgers": ("acme-reports",)}
         writes = [shared.write for shared in found.setup]
         writes += [write for member in found.members.values() for write in member.writes]
@@ -449,7 +454,7 @@ class TestWriting:
 
     def test_a_ledger_is_created_with_its_kind(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
-        ledger.apply(target_of(http, OURS), ledger.CreateLedger(FOR_REPORTS))
+        ledger.apply(target_of(http, OURS), ledger_plan.CreateLedger(FOR_REPORTS))
         (request,) = scripted_cloud.requests
         assert {key: request.json["ledger"][key] for key in ("name", "scope", "direction")} == {
             "name": "mesh-status",
@@ -459,7 +464,7 @@ class TestWriting:
 
     def test_orders_replace_the_whole_instance(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 201, json={})
-        ledger.apply(target_of(http, OURS), ledger.SetOrders(TWO, NODE_ORDERS))
+        ledger.apply(target_of(http, OURS), ledger_plan.SetOrders(TWO, NODE_ORDERS))
         (request,) = scripted_cloud.requests
         assert request.json == {"instance": {"data": NODE_ORDERS}}
         assert request.query == {}
@@ -470,7 +475,7 @@ class TestWriting:
         words = {"error": "invalid_request", "error_description": f"too large: {json.dumps(NODE_ORDERS)}"}
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 400, json=words)
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(target_of(http, OURS), ledger.SetOrders(TWO, NODE_ORDERS))
+            ledger.apply(target_of(http, OURS), ledger_plan.SetOrders(TWO, NODE_ORDERS))
         assert "hush" not in caught.value.message
 
     def test_orders_that_are_said_to_be_gone_are_left_to_another_look(
@@ -480,7 +485,7 @@ class TestWriting:
         scripted_cloud.answer("DELETE", path, effect="reset")
         scripted_cloud.answer("DELETE", path, 404, json={"ok": False, "error": "Ledger instance not found."})
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(target_of(http, OURS), ledger.RemoveOrders(TWO))
+            ledger.apply(target_of(http, OURS), ledger_plan.RemoveOrders(TWO))
         assert (caught.value.code, caught.value.route) == (
             "not_found",
             "DELETE /v1/ledgers/:name/instances/:scopeValue",
@@ -491,7 +496,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("DELETE", f"{INSTANCES}/{TWO}", 403, json={"ok": False, "error": "Permission denied"})
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(target_of(http, OURS), ledger.RemoveOrders(TWO))
+            ledger.apply(target_of(http, OURS), ledger_plan.RemoveOrders(TWO))
         assert caught.value.code == "forbidden"
 
 
@@ -545,16 +550,16 @@ class TestWordsOfTheCloud:
         scripted_cloud.answer("GET", f"{INSTANCES}/{ONE}", status, json=body)
         assert "hush-1" not in told_by(lambda: observe(http, ONE))
 
-    @pytest.mark.parametrize("write", [ledger.SetOrders(ONE, NODE_ORDERS), ledger.RemoveOrders(ONE)])
+    @pytest.mark.parametrize("write", [ledger_plan.SetOrders(ONE, NODE_ORDERS), ledger_plan.RemoveOrders(ONE)])
     def test_about_a_write_are_kept_back(
         self,
         scripted_cloud: ScriptedCloud,
         http: RecordingHttp,
         status: int,
         body: dict[str, Any],
-        write: ledger.Write,
+        write: ledger_plan.Write,
     ) -> None:
-        method = "PUT" if isinstance(write, ledger.SetOrders) else "DELETE"
+        method = "PUT" if isinstance(write, ledger_plan.SetOrders) else "DELETE"
         scripted_cloud.answer(method, f"{INSTANCES}/{ONE}", status, json=body)
         assert "hush-1" not in told_by(lambda: ledger.apply(target_of(http, OURS), write))
 

@@ -21,6 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Network,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import backend as registry
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import plan as registry_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import Seat
 from support.scripted import ScriptedCloud
 
@@ -48,7 +49,7 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
         yield http
 
 
-def observe(http: RecordingHttp, declared: Mapping[str, Network], **boards: Board) -> registry.Observed:
+def observe(http: RecordingHttp, declared: Mapping[str, Network], **boards: Board) -> registry_plan.Observed:
     warnings: list[str] = []
     seen = registry.observe(Target(http, None, warnings.append), declared, boards)
     assert warnings == []
@@ -63,7 +64,7 @@ class TestObserving:
         members = [{"id": ONE, "network": note("barn", GATEWAY)}, {"id": TWO, "network": note("barn", NODE)}]
         scripted_cloud.answer("GET", f"{NETWORKS}/{BARN_ID}/devices", json=members)
         seen = observe(http, {"barn": BARN})
-        assert seen.networks == {"barn": registry.Registered(BARN_ID, "micro_wifi", {ONE: "gateway", TWO: "node"})}
+        assert seen.networks == {"barn": registry_plan.Registered(BARN_ID, "micro_wifi", {ONE: "gateway", TWO: "node"})}
         assert {device: seat.membership for device, seat in seen.seats.items()} == {ONE: AT_BARN, TWO: IN_BARN}
 
     def test_a_network_that_waits_for_its_gateway_is_asked_for_by_name(
@@ -162,17 +163,17 @@ class TestARetiredRegistry:
 
 def plan(
     wanted: Mapping[str, Membership | None],
-    observed: registry.Observed | None = None,
+    observed: registry_plan.Observed | None = None,
     *declared: Network,
 ) -> MeshPlan:
     known = {network.name: network for network in declared or (BARN,)}
-    return registry.plan(known, wanted, {}, observed or registry.Observed({}, {}))
+    return registry_plan.plan(known, wanted, {}, observed or registry_plan.Observed({}, {}))
 
 
 def seen(roles: Mapping[str, str], kind: str = "micro_wifi", boards: Mapping[str, Board] | None = None) -> Any:
     """Network barn, with its members."""
     seats = {device: Seat(BARN_ID, Membership("barn", role)) for device, role in roles.items()}
-    return registry.Observed({"barn": registry.Registered(BARN_ID, kind, roles)}, seats, boards or {})
+    return registry_plan.Observed({"barn": registry_plan.Registered(BARN_ID, kind, roles)}, seats, boards or {})
 
 
 class TestPlanning:
@@ -181,10 +182,10 @@ class TestPlanning:
     def test_a_new_network_is_made_with_its_gateway(self) -> None:
         found = plan({ONE: AT_BARN, TWO: IN_BARN})
         assert found.creates == {"networks": ("barn",)}
-        handle = registry.Handle("barn")
+        handle = registry_plan.Handle("barn")
         assert [found.members[device].writes for device in (ONE, TWO)] == [
-            (registry.Join(ONE, handle, "gateway"),),
-            (registry.Join(TWO, handle, "node"),),
+            (registry_plan.Join(ONE, handle, "gateway"),),
+            (registry_plan.Join(TWO, handle, "node"),),
         ]
         assert found.members[TWO].changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
@@ -194,29 +195,29 @@ class TestPlanning:
         assert (found.setup, found.creates, found.removes) == ((), {}, {})
 
     def test_who_moves_leaves_first(self) -> None:
-        observed = registry.Observed({}, {TWO: Seat(SHED_ID, Membership("shed", "node"))})
+        observed = registry_plan.Observed({}, {TWO: Seat(SHED_ID, Membership("shed", "node"))})
         found = plan({TWO: IN_BARN}, observed).members[TWO]
-        assert found.writes == (registry.Leave(TWO), registry.Join(TWO, registry.Handle("barn"), "node"))
+        assert found.writes == (registry_plan.Leave(TWO), registry_plan.Join(TWO, registry_plan.Handle("barn"), "node"))
         after = {"network": "barn", "role": "node"}
         assert found.changes == {"mesh": ({"network": "shed", "role": "node"}, after)}
 
     def test_another_network_of_the_same_name_is_another_network(self) -> None:
-        observed = registry.Observed(
-            {"barn": registry.Registered(BARN_ID, "large_site", {ONE: "gateway"})},
+        observed = registry_plan.Observed(
+            {"barn": registry_plan.Registered(BARN_ID, "large_site", {ONE: "gateway"})},
             {TWO: Seat(SHED_ID, Membership("barn", "node"))},
         )
         found = plan({TWO: IN_BARN}, observed).members[TWO]
-        assert [type(write) for write in found.writes] == [registry.Leave, registry.Join]
+        assert [type(write) for write in found.writes] == [registry_plan.Leave, registry_plan.Join]
 
     def test_who_leaves_leaves(self) -> None:
         found = plan({TWO: None}, seen({ONE: "gateway", TWO: "node"})).members[TWO]
-        assert found.writes == (registry.Leave(TWO),)
+        assert found.writes == (registry_plan.Leave(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     @pytest.mark.parametrize(("before", "after"), [("node", "gateway"), ("gateway", "node")])
     def test_a_role_changes_in_place(self, before: str, after: str) -> None:
         found = plan({TWO: Membership("barn", after)}, seen({ONE: "gateway", TWO: before}, "large_site")).members[TWO]
-        assert found.writes == (registry.SetRole(TWO, registry.Handle("barn", None, BARN_ID), after),)
+        assert found.writes == (registry_plan.SetRole(TWO, registry_plan.Handle("barn", None, BARN_ID), after),)
 
     def test_a_network_that_is_dissolved_frees_its_members_at_once(self) -> None:
         mill = Network("mill", (ONE,), backend="networks")
@@ -227,9 +228,9 @@ class TestPlanning:
             mill,
         )
         (first,) = found.setup
-        assert (first.write, first.members) == (registry.Dissolve(BARN_ID, "barn"), {ONE, TWO})
+        assert (first.write, first.members) == (registry_plan.Dissolve(BARN_ID, "barn"), {ONE, TWO})
         assert found.removes == {"networks": ("barn",)}
-        assert [type(write) for write in found.members[ONE].writes] == [registry.Join]
+        assert [type(write) for write in found.members[ONE].writes] == [registry_plan.Join]
         assert found.members[TWO].writes == ()
         assert found.members[TWO].changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
@@ -256,7 +257,7 @@ class TestPlanning:
         ],
     )
     def test_the_type_follows_from_the_size(self, network: Network, kind: str | None) -> None:
-        assert registry.kind_of(network) == kind
+        assert registry_plan.kind_of(network) == kind
 
 
 class TestRefusals:
@@ -290,7 +291,7 @@ class TestRefusals:
 
     def test_a_board_without_the_radio_is_named(self) -> None:
         boards = {ONE: Board(13, "1.5.2"), TWO: Board(32, "6.3.0")}
-        found = plan({ONE: AT_BARN, TWO: IN_BARN}, registry.Observed({}, {}, boards))
+        found = plan({ONE: AT_BARN, TWO: IN_BARN}, registry_plan.Observed({}, {}, boards))
         assert found.refusals == (
             f"barn: device {TWO} is of platform 32, which has no Particle Mesh",
             f"barn: device {TWO} runs Device OS 6.3.0, and Particle Mesh ended with 1.5.x",
@@ -319,8 +320,8 @@ class TestWriting:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", 404, json={"ok": False})
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE, **device})
         scripted_cloud.answer("POST", NETWORKS, json={"network": {"id": BARN_ID, "name": "barn"}})
-        handle = registry.Handle("barn")
-        registry.apply(target_of(http, None), registry.Join(ONE, handle, "gateway"))
+        handle = registry_plan.Handle("barn")
+        registry.apply(target_of(http, None), registry_plan.Join(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
         (request,) = scripted_cloud.seen("POST", NETWORKS)
         assert request.json == {"name": "barn", "type": kind, "device_id": ONE, "deviceID": ONE, **more}
@@ -332,8 +333,8 @@ class TestWriting:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE})
         scripted_cloud.answer("POST", NETWORKS)
-        handle = registry.Handle("barn", "large_site")
-        registry.apply(target_of(http, None), registry.Join(ONE, handle, "gateway"))
+        handle = registry_plan.Handle("barn", "large_site")
+        registry.apply(target_of(http, None), registry_plan.Join(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
 
     def test_a_second_gateway_finds_the_network_and_becomes_one_of_it(
@@ -341,7 +342,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True}, repeat=True)
-        registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn"), "gateway"))
+        registry.apply(target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn"), "gateway"))
         assert [request.json for request in scripted_cloud.seen("PUT", f"{NETWORKS}/{BARN_ID}")] == [
             {"action": "add-device", "device_id": TWO, "deviceID": TWO},
             {"action": "gateway-enable", "device_id": TWO, "deviceID": TWO},
@@ -349,17 +350,21 @@ class TestWriting:
 
     def test_a_node_joins_with_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
+        registry.apply(
+            target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn", None, BARN_ID), "node")
+        )
         assert len(scripted_cloud.requests) == 1
 
     def test_a_node_waits_for_a_network(self, http: RecordingHttp) -> None:
         with pytest.raises(ParticleError, match="which is not there yet") as caught:
-            registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn"), "node"))
+            registry.apply(target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn"), "node"))
         assert caught.value.code == "conflict"
 
     def test_a_gateway_becomes_a_node(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply(target_of(http, None), registry.SetRole(ONE, registry.Handle("barn", None, BARN_ID), "node"))
+        registry.apply(
+            target_of(http, None), registry_plan.SetRole(ONE, registry_plan.Handle("barn", None, BARN_ID), "node")
+        )
         assert scripted_cloud.requests[0].json["action"] == "gateway-disable"
 
     @pytest.mark.parametrize("status", [200, 204])
@@ -367,14 +372,14 @@ class TestWriting:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
         scripted_cloud.answer("DELETE", f"/v1/devices/{ONE}/network", status)
-        registry.apply(target_of(http, None), registry.Leave(ONE))
+        registry.apply(target_of(http, None), registry_plan.Leave(ONE))
 
     def test_a_network_that_went_with_a_lost_answer_is_gone(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", effect="reset")
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", 404, json={"ok": False, "error": "Network not found."})
-        registry.apply(target_of(http, None), registry.Dissolve(BARN_ID, "barn"))
+        registry.apply(target_of(http, None), registry_plan.Dissolve(BARN_ID, "barn"))
         assert len(scripted_cloud.requests) == 2
 
     def test_a_command_whose_answer_is_lost_is_not_given_twice(
@@ -382,7 +387,9 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", effect="reset")
         with pytest.raises(ParticleError) as caught:
-            registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
+            registry.apply(
+                target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn", None, BARN_ID), "node")
+            )
         assert caught.value.code == "ambiguous_write"
         assert len(scripted_cloud.requests) == 1
 
@@ -393,7 +400,9 @@ class TestWriting:
         said = {"ok": False, "errors": ["This device is already part of a mesh network"]}
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", status, json=said)
         with pytest.raises(ParticleError) as caught:
-            registry.apply(target_of(http, None), registry.Join(TWO, registry.Handle("barn", None, BARN_ID), "node"))
+            registry.apply(
+                target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn", None, BARN_ID), "node")
+            )
         assert caught.value.message.startswith(f"Could not add device {TWO} to mesh network barn: the cloud ")
         assert "already part of a mesh network" in caught.value.message
 

@@ -9,9 +9,8 @@ ledger ``mesh-status``. Both may be called otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import delete_group
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers import (
@@ -26,96 +25,32 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    GATEWAY,
     JOINED,
     LOST,
     PENDING,
     RESERVED_GROUPS,
-    ROLES,
     WRONG_NETWORK,
     Board,
-    MemberPlan,
     Membership,
     MeshPlan,
     Network,
-    Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.limits import (
-    LEDGERS_SINCE,
-    precedes_ledgers,
-    too_much_to_order,
-    unfit_for_ledger,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.parameters import (
-    differing_keys,
-    nobody_knows,
-    parameters_of,
-    with_parameters,
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.plan import (
+    CreateLedger,
+    Observed,
+    RemoveOrders,
+    SetOrders,
+    Write,
+    definitions_of,
+    plan,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import (
     DEFAULT_LEDGERS,
     Ledgers,
     ledger_name,
-    membership_of,
 )
-
-
-def definitions_of(ledgers: Ledgers) -> tuple[Mapping[str, str], ...]:
-    """What the two ledgers are, as the cloud creates them."""
-    scope = {"scope": "Device"}
-    orders = {"direction": "Downstream", "description": "What a device needs to join its network"}
-    reports = {"direction": "Upstream", "description": "What a device reports of its network"}
-    return {"name": ledgers.orders, **scope, **orders}, {"name": ledgers.reports, **scope, **reports}
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The ledgers that exist, what the declared devices are told in one of them, and what the devices are.
-
-    :param named: what the two are called.
-    """
-
-    ledgers: frozenset[str]
-    orders: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    boards: Mapping[str, Board] = field(default_factory=dict, repr=False)
-    named: Ledgers = DEFAULT_LEDGERS
-
-
-@dataclass(frozen=True)
-class CreateLedger:
-    """Write: a ledger that is missing."""
-
-    definition: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class SetOrders:
-    """Write: the whole instance of one device; holds join keys."""
-
-    device: str
-    data: Mapping[str, Any] = field(repr=False)
-    ledger: str = DEFAULT_LEDGERS.orders
-
-
-@dataclass(frozen=True)
-class RemoveOrders:
-    """Write: no instance any more for one device."""
-
-    device: str
-    ledger: str = DEFAULT_LEDGERS.orders
-
-
-@dataclass(frozen=True)
-class RemoveGroup:
-    """Write: the device group of a network that is dissolved, which takes every device out of it."""
-
-    name: str
-
-
-Write: TypeAlias = "CreateLedger | SetOrders | RemoveOrders | RemoveGroup"
 
 
 def observe(
@@ -195,168 +130,6 @@ def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | Non
 def _device_of(row: Mapping[str, Any]) -> str:
     scope = row.get("scope")
     return str(scope.get("value", "")) if isinstance(scope, dict) else ""
-
-
-def plan(
-    networks: Mapping[str, Network],
-    wanted: Mapping[str, Membership | None],
-    groups_of: Mapping[str, frozenset[str]],
-    observed: Observed,
-) -> MeshPlan:
-    """Groups and instances that differ from what is declared."""
-    completed = {name: with_parameters(network, wanted, observed.orders) for name, network in networks.items()}
-    absent = frozenset(RESERVED_GROUPS + name for name, network in networks.items() if network.absent)
-    members = {
-        device: _plan_member(
-            device,
-            membership,
-            completed[membership.network] if membership else None,
-            groups_of.get(device, frozenset()),
-            observed.orders.get(device),
-            absent,
-            observed.named.orders,
-        )
-        for device, membership in wanted.items()
-    }
-    joining = frozenset(device for device, membership in wanted.items() if membership)
-    missing = tuple(
-        definition
-        for definition in definitions_of(observed.named)
-        if joining and definition["name"] not in observed.ledgers
-    )
-    emptied = {
-        group: frozenset(device for device in wanted if group in groups_of.get(device, frozenset()))
-        for group in sorted(absent)
-    }
-    gone = tuple(group.removeprefix(RESERVED_GROUPS) for group, leaving in emptied.items() if leaving)
-    return MeshPlan(
-        members,
-        setup=tuple(Shared(CreateLedger(definition), joining) for definition in missing),
-        teardown=tuple(Shared(RemoveGroup(group), leaving) for group, leaving in emptied.items() if leaving),
-        creates={"ledgers": tuple(definition["name"] for definition in missing)} if missing else {},
-        removes={"networks": gone} if gone else {},
-        refusals=tuple(_refusals(completed, wanted, members, observed)),
-        warnings=tuple(_warnings(joining, observed.boards)),
-        staying={
-            name: sum(
-                1
-                for gateway in network.gateways
-                if gateway not in wanted and _seen(observed.orders.get(gateway)) == Membership(name, GATEWAY)
-            )
-            for name, network in networks.items()
-        },
-    )
-
-
-def _refusals(
-    networks: Mapping[str, Network],
-    wanted: Mapping[str, Membership | None],
-    members: Mapping[str, MemberPlan],
-    observed: Observed,
-) -> Iterator[str]:
-    """Why what changes cannot be; what is so already is let be."""
-    too_large = {
-        network.name: list(too_much_to_order(network.name, "its members are", _orders(network, _LONGEST_SEAT, None)))
-        for network in networks.values()
-        if not network.absent
-    }
-    unknown: dict[str, list[str]] = {}
-    for device, membership in wanted.items():
-        if membership is None or not members[device].changes:
-            continue
-        network, before = networks[membership.network], observed.orders.get(device)
-        yield from unfit_for_ledger(device, membership, observed.boards.get(device, Board()))
-        by_itself = membership.parameters or network.parameters is None
-        if by_itself and not too_large[network.name]:
-            orders = _orders(network, membership, before)
-            yield from too_much_to_order(network.name, f"device {device} is", orders)
-        if nobody_knows(network, before, observed.orders):
-            unknown.setdefault(network.name, []).append(device)
-    for sentences in too_large.values():
-        yield from sentences
-    for name, devices in unknown.items():
-        shown = some_of(devices, _SHOWN)
-        yield (
-            f"{name}: its members are told different parameters, and none are declared, so nobody knows which are "
-            f"meant for who is new in it: {shown}; declare the network's parameters"
-        )
-
-
-def _warnings(members: Set[str], boards: Mapping[str, Board]) -> Iterator[str]:
-    """What members cannot do yet; who is updated does it by itself, so nothing is refused."""
-    found = {device: boards[device].device_os for device in sorted(members & boards.keys())}
-    outdated = [f"{device} ({version})" for device, version in found.items() if precedes_ledgers(version)]
-    if outdated:
-        yield (
-            f"Devices ({len(outdated)}) run a Device OS older than {LEDGERS_SINCE} and cannot read what their network "
-            f"of backend ledger tells them until they are updated: {some_of(outdated, _SHOWN)}"
-        )
-
-
-_SHOWN = 10
-_LONGEST_SEAT = Membership("", GATEWAY)
-"""Whose orders are the longest, of all that are told nothing but what their network says."""
-
-
-def _orders(network: Network, membership: Membership, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a member of ``network`` needs to join it; ``before`` is what it had until now."""
-    return {
-        "network": network.name,
-        "role": membership.role,
-        "gateways": list(network.gateways),
-        "parameters": parameters_of(membership, network, before),
-    }
-
-
-def _plan_member(
-    device: str,
-    membership: Membership | None,
-    network: Network | None,
-    groups: frozenset[str],
-    orders: Mapping[str, Any] | None,
-    absent: frozenset[str],
-    ledger: str,
-) -> MemberPlan:
-    has = frozenset(group for group in groups if group.startswith(RESERVED_GROUPS))
-    before = _seen(orders)
-    if membership is None or network is None:
-        left = (RemoveOrders(device, ledger),) if orders is not None else ()
-        gone: dict[str, tuple[Any, Any]] = {"mesh": (_shown(has, orders), None)} if has or left else {}
-        # The group of a network that is dissolved goes as a whole.
-        return MemberPlan(frozenset(), has - absent, left, gone, before)
-    needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
-    data = _orders(network, membership, orders)
-    changes: dict[str, tuple[Any, Any]] = {}
-    if has != needs or orders is None or any(orders.get(key) != data[key] for key in ("network", "role")):
-        changes["mesh"] = (_shown(has, orders), membership.as_result())
-    elif orders.get("gateways") != data["gateways"]:
-        changes["mesh.gateways"] = (orders.get("gateways"), data["gateways"])
-    # Parameters may hold join keys: which differ is told, what they are is not.
-    if orders is not None and orders.get("parameters") != data["parameters"]:
-        differing = differing_keys(orders.get("parameters"), data["parameters"])
-        changes["mesh.parameters"] = (None, f"{', '.join(differing) or 'none'} (values are not shown)")
-    foreign = sorted(set(orders or {}) - set(data))
-    if foreign:
-        changes["mesh.unknown"] = (", ".join(foreign), None)
-    writes = (SetOrders(device, data, ledger),) if orders != data else ()
-    return MemberPlan(needs - has, has - needs - absent, writes, changes, before)
-
-
-def _seen(orders: Mapping[str, Any] | None) -> Membership | None:
-    """Where a member is: where it was ordered to be. Groups alone make nobody a member that others can rely on."""
-    if orders is not None and isinstance(network := orders.get("network"), str) and orders.get("role") in ROLES:
-        return Membership(network, orders["role"])
-    return None
-
-
-def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The membership that is observed, ``None`` when there is no trace of one."""
-    membership = membership_of(groups)
-    if membership:
-        return membership.as_result()
-    if orders:
-        return {"network": orders.get("network"), "role": orders.get("role")}
-    return None
 
 
 def apply(target: Target, write: Write) -> None:
