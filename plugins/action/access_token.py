@@ -15,9 +15,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import seconds_until
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import DAY, Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY, Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import unencrypted
@@ -27,7 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     raise_all,
     source_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import ACCOUNT
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import ACCOUNT
 from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
 

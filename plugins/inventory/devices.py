@@ -137,14 +137,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     sources_from,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     can_list_members,
     identity_of,
     options_for,
     secret_options,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     Work,
@@ -156,7 +156,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     cloud_meant,
     named_by,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     CREDENTIALS,
     SECRETS,
     secrets_in,

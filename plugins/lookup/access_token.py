@@ -133,7 +133,7 @@ from ansible.utils.display import Display
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, missing_library
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import shared_argument_spec
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import shared_argument_spec
 
 display = Display()
 

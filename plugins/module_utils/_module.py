@@ -34,7 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
     Http,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import secret_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import secret_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     NOWHERE,
@@ -42,7 +42,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     account_given,
     settings_from,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     CREDENTIALS,
     SECRETS,
     secrets_in,

@@ -266,7 +266,7 @@ error:
 """
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_option_specs
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_keys, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_keys, options_for
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 

@@ -343,9 +343,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     sources_from,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import can_list_members, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import can_list_members, options_for
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, STATES
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     argument_spec,

@@ -437,7 +437,7 @@ error:
       sample: GET /v1/devices
 """
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import options_for
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 

@@ -25,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._module import 
     carry_out,
     missing_library,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import secrets_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import secrets_in
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
 
 display = Display()

@@ -13,10 +13,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import secret_options, secrets_declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import secret_options, secrets_declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import secrets_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import secrets_in
 
 
 def reconcile_for(

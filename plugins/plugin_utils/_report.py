@@ -20,7 +20,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]

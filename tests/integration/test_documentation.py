@@ -94,7 +94,7 @@ def test_the_inventory_is_documented_with_the_options_that_it_takes(tmp_path: Pa
 
 
 def test_every_module_shares_the_connection_options() -> None:
-    from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+    from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
         SECRETS,
         shared_argument_spec,
     )

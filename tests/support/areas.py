@@ -52,7 +52,7 @@ AREAS = {
     "fleet": Area(
         unit=(
             "_api/* _budget/* _documents/* _manifest/* _fleet/apply _fleet/declared_state_property _fleet/fault_storm "
-            "_fleet/halving _fleet/lifecycle _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile"
+            "_fleet/batches _fleet/lifecycle _fleet/paced_fleet _fleet/plan _fleet/progress _fleet/reconcile"
         ),
         integration=(
             "bad_input budget budget_store check_mode fleet_cost kill manifest_forms outcome_cost progress provision "

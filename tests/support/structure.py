@@ -67,15 +67,15 @@ OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"),
 INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
 
 
-# These name others only in functions that no pure file calls: a row of the catalog is opened by what sends requests.
-LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "catalog")})
+# These name others only in functions that no pure file calls: a row of a backend is opened by what sends requests.
+LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "backends")})
 
 
 # A mesh backend is known by name in its own folder, in its row, and where something is about that one by purpose.
 BACKENDS = ("ledger", "registry")
 KNOWS_BACKENDS = (
     *(f"module_utils/_mesh/{backend}/" for backend in BACKENDS),
-    "module_utils/_mesh/catalog.py",
+    "module_utils/_mesh/backends.py",
     "module_utils/_mesh/audit.py",
     "module_utils/_fleet/firmware_guard.py",
     "module_utils/_fleet/registry_network.py",

@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
     LISTING,

@@ -47,7 +47,7 @@ class Group:
 
 
 LOGINS = ("cli_profile", "client_credentials", "one_time_code", "password", "ready_token", "refresh_token", "two_step")
-TOKENS = ("token_file", "token_lifetime", "token_register", "token_states")
+TOKENS = ("token_file", "token_expiry", "token_register", "token_lifecycle")
 
 GROUPS = {
     "plan": Group(["_fleet/plan.py", "_manifest/device_fields.py"], ["_fleet/plan", "_manifest/device_fields"]),

@@ -9,7 +9,8 @@ from typing import Any
 
 from fleet_cloud import EXPIRED, RecordingHttp, run
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from support.plays import counts_of
 
 IMPORT = "POST /v1/products/:p/devices"

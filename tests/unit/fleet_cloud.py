@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
 

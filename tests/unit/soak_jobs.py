@@ -14,7 +14,7 @@ from soak import PASSWORD, PATIENCE, PRODUCT, USERNAME, manifest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,

@@ -151,7 +151,7 @@ class TestTheChecker:
             ("module_utils/_http/client.py", f"from {OURS}.module_utils import _api"),
             ("module_utils/_http/client.py", f"import {OURS}.module_utils._api.devices"),
             ("module_utils/_http/client.py", "from .._options import spec"),
-            ("module_utils/_auth/token_lifetime.py", "from .._mesh import ledger"),
+            ("module_utils/_auth/token_expiry.py", "from .._mesh import ledger"),
             ("module_utils/_budget/budget.py", "from .._local.private_file import write"),
             ("module_utils/_errors/error.py", "def late():\n    from .._budget.budget import Budget"),
             ("modules/fleet.py", f"from {OURS}.action.fleet import ActionModule"),
@@ -229,12 +229,12 @@ class TestTheChecker:
         self.write(plugins, "module_utils/_fleet/plan.py", text)
         assert impure_imports(plugins) == []
 
-    def test_lets_the_catalog_name_what_a_row_opens(self, plugins: Path) -> None:
+    def test_lets_a_row_of_a_backend_name_what_it_opens(self, plugins: Path) -> None:
         text = "def open_ledger():\n    from .._http.client import Http"
-        self.write(plugins, "module_utils/_manifest/reader.py", "from .._mesh.catalog import BACKENDS")
-        self.write(plugins, "module_utils/_mesh/catalog.py", text)
+        self.write(plugins, "module_utils/_manifest/reader.py", "from .._mesh.backends import BACKENDS")
+        self.write(plugins, "module_utils/_mesh/backends.py", text)
         assert impure_imports(plugins) == []
-        self.write(plugins, "module_utils/_mesh/catalog.py", "from .._http.client import Http")
+        self.write(plugins, "module_utils/_mesh/backends.py", "from .._http.client import Http")
         assert len(impure_imports(plugins)) == 1
 
     @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     end_of,
     is_alive,
     revoke,

@@ -22,7 +22,8 @@ from typing import TypeVar
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login, Memory
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 

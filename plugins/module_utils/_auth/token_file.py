@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     expiry,
     fingerprint,
     seconds_until,

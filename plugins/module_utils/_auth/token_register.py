@@ -13,14 +13,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ba
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     end_of,
     fingerprint,
     is_alive,
     seconds_until,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import DAY
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEAD_TOKEN, Http
 

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
-
-_DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 
 class PartReader:
@@ -72,7 +70,7 @@ class PartReader:
             self.wrong(place, f"{value} is read as a number: put the device id in quotes")
             return None
         text = value.strip().lower() if isinstance(value, str) else ""
-        if not _DEVICE_ID.match(text):
+        if not DEVICE_ID.match(text):
             self.wrong(place, f"{value!r} is no device id: 24 hexadecimal digits")
             return None
         return str(text)

@@ -1,72 +1,13 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From any answer of a cloud to one error a user can act on.
-
-Private to this collection. A cloud of this family has no single error envelope: fourteen shapes of bodies are
-known, from OAuth objects to HTML pages of a proxy. They are read here, and nowhere else, into a
-:class:`ParticleError` with a code of the closed list, one sentence about the cause and one about what to do.
-"""
+"""The one error of this collection, which a user can act on. Private to this collection."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-HINTS: Mapping[str, str] = {
-    "unreachable": "Check api_url, the network and any proxy, then run again: nothing is lost.",
-    "tls_untrusted": "Give the authority that signed the cloud's certificate as ca_path, or correct api_url.",
-    "not_a_cloud": "Check api_url: it must be the API endpoint itself, for example https://api.particle.io.",
-    "clock_skew": "Set this machine's clock, for example with NTP.",
-    "malformed_username": "Give the e-mail of the account exactly as registered, without spaces or line breaks.",
-    "malformed_password": "Give the bare password; when it is read from a file, remove the line break with '| trim'.",
-    "invalid_credentials": "Check username and password; do not try in a loop: after 10 refusals in a row the "
-    "cloud locks your address out for 30 minutes.",
-    "unknown_client": "Leave client_id and client_secret out to use the customary client, or check both.",
-    "invalid_client_secret": "Check client_secret, or leave client_id and client_secret out.",
-    "mfa_required": "Give the one-time code as otp, or for unattended use the secret behind it as otp_secret.",
-    "otp_refused": "Check the one-time code and this machine's clock.",
-    "sso_account": "Accounts with single sign-on cannot log in by password: give a ready access_token.",
-    "locked_out": "Wait 30 minutes before the next login from this address, and correct the credentials first.",
-    "token_invalid": "Give a valid access_token, or username and password to obtain one.",
-    "token_expired": "Obtain a new access token, or give username and password instead.",
-    "not_a_token": "Give an access token, not a client secret or a password.",
-    "missing_scope": "Use a token that has the scope for this call.",
-    "listing_refused": "Listing tokens needs the account's username and password, not a token or a client.",
-    "listing_retired": "The cloud no longer lists tokens; keep your own record of those you obtain.",
-    "forbidden": "Use an account that may do this.",
-    "not_found": "Check the id or the slug, and that this account can see it.",
-    "device_offline": "Power the device, wait until it is online, and run again.",
-    "device_not_yours": "Check the id; when another account or product has the device, have it released there first.",
-    "platform_mismatch": "A product takes devices of its own platform only.",
-    "conflict": "Look at the state in the cloud, correct what is declared, and run again.",
-    "invalid_manifest": "Correct the places named and run again; no request was sent.",
-    "unsupported": "Leave this out of what is declared, or use a cloud that has it.",
-    "rate_limited": "Wait a few minutes and run again, or allow longer waits with max_wait.",
-    "budget_exhausted": "Run again when the window has passed.",
-    "cloud_error": "Run again later; when it stays, ask whoever runs the cloud.",
-    "bad_response": "Run again; when it stays, check for a proxy that changes answers.",
-    "ambiguous_write": "Run again: what took effect is found and not repeated.",
-    "too_many_removals": "Confirm the removals, or correct what is declared.",
-    "run_in_progress": "Wait for the other run to end.",
-    "invalid_option": "Correct the option and run again.",
-    "unsafe_file": "Make the file or folder yours alone, or name another one, and run again.",
-    "internal": "This is a mistake in the collection: please report it with the text above.",
-}
-"""The closed list of error codes, each with the next step for the user."""
-
-
-REFUSED_LOGIN = frozenset(
-    [
-        "invalid_credentials",
-        "unknown_client",
-        "invalid_client_secret",
-        "mfa_required",
-        "otp_refused",
-        "sso_account",
-        "locked_out",
-    ]
-)
-"""A login that was refused so is refused again when nothing is corrected; it must not be tried in a loop."""
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 
 
 class ParticleError(Exception):

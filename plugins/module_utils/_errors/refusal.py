@@ -14,10 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import (
-    HINTS,
-    ParticleError,
-)
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 
 @dataclass(frozen=True)

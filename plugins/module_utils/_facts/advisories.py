@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._documents.chec
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import order_of, range_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_of
 
 Facts = Mapping[str, Any]
 

@@ -18,9 +18,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import membership_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import membership_in
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Rules
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 
 Devices = Mapping[str, dict[str, Any]]
 

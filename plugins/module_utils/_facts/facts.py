@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import membership_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import membership_in
 
 # The setup secret of a device opens it to anybody near; the deprecated twins say what others say, or stand in for them.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")

@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, Sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_of
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]
@@ -25,7 +26,6 @@ HOSTNAMES = ("name", "id", "serial_number")
 
 _RESERVED_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", "all", "ungrouped"])
 _LONGEST = 253
-_DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 
 def host_names(
@@ -37,7 +37,7 @@ def host_names(
 
     :param taken: the names that are there already, of groups and hosts, each with the id of the device that it is.
     """
-    last = {device: device if _DEVICE_ID.match(device) else f"device-{_hash(device, 24)}" for device in devices}
+    last = {device: device if DEVICE_ID.match(device) else f"device-{_hash(device, 24)}" for device in devices}
     kept = _RESERVED_HOSTS | set(last.values())
     names: dict[str, str] = {}
     for attribute in preference:

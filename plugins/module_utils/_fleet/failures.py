@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, RunState, WriteState
 

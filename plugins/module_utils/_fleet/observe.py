@@ -31,7 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Manifest,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import row_keys
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import row_keys
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
 
 _OF_THE_BOARD = ("platform_id", "system_firmware_version")

@@ -23,8 +23,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Identifier,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import refuse_what_cannot_be
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board, MeshPlan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import refuse_what_cannot_be
 
 _SHOWN = 10
 

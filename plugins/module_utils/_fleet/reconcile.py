@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification, verify
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 
 DEFAULT_BOUNDS = Bounds()
 

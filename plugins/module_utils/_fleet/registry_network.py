@@ -34,7 +34,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh, refuse_what_cannot_be
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     NODE,
@@ -42,6 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Membership,
     Network,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh, refuse_what_cannot_be
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import backend as registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY, seat_of
 

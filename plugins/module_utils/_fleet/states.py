@@ -13,7 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Observed, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 
 
 class WriteState(enum.Enum):

@@ -7,16 +7,16 @@ What is as it would be anyway is left out, and so is what a manifest cannot say;
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, GROUP_NAME
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import export_fields
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     every_rules,
     identity_of,
     membership_in,
@@ -29,10 +29,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 
 Facts = Mapping[str, Any]
-
-# What a manifest can hold, as its reader says it.
-_DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
-_GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 
 
 def manifest_of(
@@ -49,7 +45,7 @@ def manifest_of(
     networks = _networks(product, devices, taken)
     records = [_record(device, devices[device], product, networks) for device in taken]
     of_product = taken if product is not None else []
-    unsaid = {name for device in of_product for name in _groups(devices[device]) if not _GROUP_NAME.match(name)}
+    unsaid = {name for device in of_product for name in _groups(devices[device]) if not GROUP_NAME.match(name)}
     members = (_membership(product, devices[device]) for device in taken)
     lost = {found[1].network for found in members if found is not None} - networks.keys()
     for count, what in (
@@ -73,7 +69,7 @@ def _can_declare(device: str, facts: Facts) -> bool:
     """Return whether a manifest can hold what identifies a device."""
     own = identity_of(facts)
     if own is None:
-        return _DEVICE_ID.match(device) is not None
+        return DEVICE_ID.match(device) is not None
     probe = PartReader(dotted)
     (rules,) = (rules for rules in every_rules() if own[0] in rules.identities)
     return rules.read_identity(probe, own[0], own[1], ()) is not None and not probe.mistakes
@@ -134,6 +130,6 @@ def _record(
     record: dict[str, Any] = {"id": device, **fields}
     if product is None:
         return {**record, "claimed": True, **mesh}
-    if groups := [name for name in _groups(facts) if _GROUP_NAME.match(name)]:
+    if groups := [name for name in _groups(facts) if GROUP_NAME.match(name)]:
         record["groups"] = groups
     return {**record, **export_fields(facts, product_only=True), **mesh}

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     BACKENDS,
     DEFAULT_BACKEND,
     rules_of,

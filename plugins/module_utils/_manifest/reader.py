@@ -13,6 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
+    GROUP_NAME,
+    ICCID,
+    IMEI,
+    SERIAL_NUMBER,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
@@ -32,7 +38,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_
     read_template,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.networks import read_networks
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     every_rules,
     identity_keys,
     rules_of,
@@ -52,14 +58,12 @@ TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "d
 
 _MESH = ("network", "role", "parameters", "state")
 
-_GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 _MAX_MISTAKES = 100
 
-# A device's label carries no check that every maker fills in, so only the shape is judged.
 _LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "serial_number": (re.compile(r"[A-Z0-9-]{4,40}\Z"), "serial number: 4 to 40 letters, digits and hyphens"),
-    "iccid": (re.compile(r"[0-9]{18,22}\Z"), "ICCID: 18 to 22 digits"),
-    "imei": (re.compile(r"[0-9]{14,16}\Z"), "IMEI: 14 to 16 digits"),
+    "serial_number": (SERIAL_NUMBER, "serial number: 4 to 40 letters, digits and hyphens"),
+    "iccid": (ICCID, "ICCID: 18 to 22 digits"),
+    "imei": (IMEI, "IMEI: 14 to 16 digits"),
 }
 
 
@@ -258,7 +262,7 @@ class _Reader(PartReader):
         groups = self.sequence(value, place)
         for index, group in enumerate(groups):
             name = self.text(group, (*place, index))
-            if isinstance(group, str) and not _GROUP_NAME.match(name):
+            if isinstance(group, str) and not GROUP_NAME.match(name):
                 self.wrong((*place, index), f"{group!r} is no group name: one or more of a-z, 0-9, _ and -")
             elif name.startswith(RESERVED_GROUPS):
                 self.wrong((*place, index), f"{group} is reserved: declare the device's mesh instead")

@@ -1,256 +1,118 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Treat all backends as one: a fleet has networks of several, and devices that change. Private to this collection."""
+"""List the mesh backends, one row each. Private to this collection.
+
+Only this file knows all of them by name. The manifest reader stands on it, so a backend's half that sends requests is
+imported when the row is opened and not before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import BACKENDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    Board,
-    MemberPlan,
+    Backend,
     Membership,
-    MeshPlan,
     Network,
     Rules,
-    Shared,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.order import order_of
-
-_MOST_REFUSALS = 100
-_NOT_OURS = ("unsupported", "missing_scope", "forbidden", "conflict")
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import LEDGER
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY
 
 
 @dataclass(frozen=True)
-class Routed:
-    """A write of a plan. ``kind`` is the name of the backend that carries it out."""
+class Row:
+    """A backend: what it computes, and how the half that sends requests is made from the options of a task."""
 
-    kind: str
-    write: Any
-
-
-class Mesh:
-    """The backends of one task, opened with its options, for ``with``.
-
-    :param options: those of the task; options of backends that are missing have their defaults.
-    :raises ParticleError: for options that a backend cannot accept.
-    """
-
-    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        given = options or {}
-        self._rows = dict(BACKENDS)
-        self._backends = {name: row.open(given) for name, row in self._rows.items()}
-
-    def __enter__(self) -> Mesh:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for backend in self._backends.values():
-            backend.close()
-
-    def find_members(
-        self, target: Target, declared: Mapping[str, Network], boards: Mapping[str, Board]
-    ) -> dict[str, str | None]:
-        """Find the devices that must leave networks which are to be dissolved, whether they are declared or not.
-
-        :param boards: of the declared devices.
-        :returns: for each the key of its own identity, ``None`` for a device of the Particle cloud.
-        """
-        found: dict[str, str | None] = {}
-        for name, backend in self._backends.items():
-            absent = {one.name: one for one in declared.values() if one.absent and one.backend == name}
-            if absent:
-                found.update(backend.find_members(target, absent, boards))
-        return found
-
-    def plan(
-        self,
-        target: Target,
-        declared: Mapping[str, Network],
-        wanted: Mapping[str, Membership | None],
-        groups_of: Mapping[str, frozenset[str]],
-        boards: Mapping[str, Board],
-    ) -> MeshPlan:
-        """Observe what exists, and plan what differs from what is declared.
-
-        :param wanted: for each device that is declared in or out of a mesh where it belongs.
-        :param groups_of: the device groups that each of them has; ``boards`` what else is known of it.
-        :raises ParticleError: ``unsupported`` where the cloud lacks what a declared network is made of.
-        """
-        plans: dict[str, MeshPlan] = {}
-        for name, backend in self._backends.items():
-            rules = self._rows[name].rules
-            own = {network.name: network for network in declared.values() if network.backend == name}
-            mine = dict(_share(rules, target.product, own, wanted, groups_of, boards))
-            if not mine and not any(network.absent for network in own.values()):
-                continue
-            used = {to.network for to in mine.values() if to is not None}
-            looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
-            try:
-                of_mine = {device: boards.get(device, Board()) for device in mine}
-                seen = backend.observe(target, looked_at, of_mine)
-            except ParticleError as error:
-                shown = [d for d in mine if rules.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
-                if looked_at or error.code not in _NOT_OURS:
-                    raise
-                # What does not exist, or may not be seen, need not be left; what is shown must be left, unless it is
-                # but a note of something that is gone, at a device that goes elsewhere.
-                if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
-                    raise
-                if shown:
-                    target.warn(
-                        f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}"
-                    )
-                continue
-            plans[name] = backend.plan(looked_at, mine, groups_of, seen)
-        to = {d: _marked(declared[seat.network].backend, seat) if seat else None for d, seat in wanted.items()}
-        return _in_order(_together(plans, to), plans, to)
-
-    def apply(self, target: Target, write: Routed) -> None:
-        """Carry out one write of a plan."""
-        self._backends[write.kind].apply(target, write.write)
-
-    def verify(
-        self, target: Target, declared: Mapping[str, Network], wanted: Mapping[str, Membership]
-    ) -> dict[str, str]:
-        """Return the state of each member in ``wanted``."""
-        states: dict[str, str] = {}
-        for name, backend in self._backends.items():
-            own = {network.name: network for network in declared.values() if network.backend == name}
-            mine = {device: to for device, to in wanted.items() if to.network in own}
-            if mine:
-                states |= backend.verify(target, own, mine)
-        return states
-
-    def verify_shown(self, target: Target, rules: Rules, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
-        """Return the state of members that lists show in networks of one backend; no network is declared."""
-        return self._backends[rules.name].verify(target, {}, wanted)
-
-    def list_members(self) -> list[Mapping[str, Any]]:
-        """List the members that the Particle cloud does not know, as rows like those of its lists."""
-        return [row for backend in self._backends.values() for row in backend.list_members()]
+    rules: Rules
+    open: Callable[[Mapping[str, Any]], Backend]
 
 
-def _share(
-    rules: Rules,
-    product: Product | None,
-    own: Mapping[str, Network],
-    wanted: Mapping[str, Membership | None],
-    groups_of: Mapping[str, frozenset[str]],
-    boards: Mapping[str, Board],
-) -> Iterator[tuple[str, Membership | None]]:
-    """The devices that one backend has to do with: those that join its networks, and those that may have to leave."""
-    for device, to in wanted.items():
-        board = boards.get(device, Board())
-        if to is not None and to.network in own:
-            yield device, to
-        elif not board.identities.keys().isdisjoint(rules.identities) or (
-            not board.cloudless
-            and (
-                rules.shows(groups_of.get(device, frozenset()), board) or (rules.hides_members and product is not None)
-            )
-        ):
-            yield device, None
+def _open_ledger(options: Mapping[str, Any]) -> Backend:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.backend import LedgerBackend
+
+    return LedgerBackend.open(options)
 
 
-def _marked(kind: str, seat: Membership) -> Membership:
-    """A seat whose network is told from one of that name in another backend."""
-    return Membership(f"{kind} {seat.network}", seat.role)
+def _open_registry(options: Mapping[str, Any]) -> Backend:
+    from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.backend import RegistryBackend
+
+    return RegistryBackend()
 
 
-def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """One plan of all, whose seats are marked and whose writes know whose they are."""
-    members: dict[str, MemberPlan] = {}
-    for name, part in plans.items():
-        for device, member in part.members.items():
-            writes = tuple(Routed(name, write) for write in member.writes)
-            own = replace(member, writes=writes, before=_marked(name, member.before) if member.before else None)
-            if device in members:
-                seat = to[device]
-                joins = seat is not None and seat.network.startswith(f"{name} ")
-                own = _changing(members[device], own) if joins else _changing(own, members[device])
-            members[device] = own
+BACKENDS: dict[str, Row] = {
+    LEDGER.name: Row(LEDGER, _open_ledger),
+    REGISTRY.name: Row(REGISTRY, _open_registry),
+}
+"""All backends, by the name that a network has under ``backend``."""
 
-    def routed(shared: Callable[[MeshPlan], tuple[Shared, ...]]) -> tuple[Shared, ...]:
-        found = ((name, one) for name, part in plans.items() for one in shared(part))
-        return tuple(Shared(Routed(name, one.write), one.members) for name, one in found)
-
-    return MeshPlan(
-        members,
-        setup=routed(lambda part: part.setup),
-        teardown=routed(lambda part: part.teardown),
-        creates=_names(part.creates for part in plans.values()),
-        removes=_names(part.removes for part in plans.values()),
-        refusals=tuple(refusal for part in plans.values() for refusal in part.refusals),
-        warnings=tuple(warning for part in plans.values() for warning in part.warnings),
-    )
+DEFAULT_BACKEND = LEDGER.name
+"""The backend of a network that names none."""
 
 
-def _changing(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
-    """The plan of a device that leaves a network of one backend before it joins one of another."""
-    changes = dict(joins.changes)
-    if "mesh" in leaves.changes:
-        after = changes.get("mesh", (None, None))[1]
-        changes["mesh"] = (leaves.changes["mesh"][0], after)
-    return MemberPlan(
-        add_groups=leaves.add_groups | joins.add_groups,
-        remove_groups=leaves.remove_groups | joins.remove_groups,
-        writes=leaves.writes + joins.writes,
-        changes=changes,
-        before=joins.before or leaves.before,
-    )
+def rules_of(backend: str) -> Rules:
+    """Return the rules of a backend, or those of the default for a name that no backend has."""
+    return (BACKENDS.get(backend) or BACKENDS[DEFAULT_BACKEND]).rules
 
 
-def _names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, set[str]] = {}
-    for one in listed:
-        for what, names in one.items():
-            found.setdefault(what, set()).update(names)
-    return {what: tuple(sorted(names)) for what, names in found.items()}
+def every_rules() -> Iterator[Rules]:
+    """Return the rules of all backends."""
+    return (row.rules for row in BACKENDS.values())
 
 
-def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """The plan with the turn of each member, and a refusal where none can be first."""
-    moves = {device: (member.before, to[device]) for device, member in whole.members.items()}
-    staying = {
-        f"{name} {network}": count for name, part in plans.items() for network, count in part.staying.items() if count
+def options_for(*purposes: str) -> dict[str, Mapping[str, Any]]:
+    """Return the argument spec of what backends can be told for any of ``purposes``."""
+    return {
+        name: option.spec
+        for rules in every_rules()
+        for name, option in rules.options.items()
+        if not option.purposes.isdisjoint(purposes)
     }
-    order = order_of(
-        moves,
-        staying,
-        one_gateway=frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway),
-        room={f"{name} {network}": more for name, part in plans.items() for network, more in part.room.items()},
-        told={device for device, (before, after) in moves.items() if before == after and whole.members[device].writes},
-    )
-    members = {
-        device: replace(member, stage=order.stages.get(device, 0), needs=order.needs[device])
-        for device, member in whole.members.items()
-    }
-    refusals = whole.refusals
-    if order.deadlocked:
-        devices = ", ".join(sorted(order.deadlocked))
-        refusals += (
-            f"the only gateways of several networks change places ({devices}): whichever goes first leaves nodes "
-            "without one; give one of these networks another gateway for the time, and run twice",
-        )
-    return replace(whole, members=members, refusals=refusals)
 
 
-def refuse_what_cannot_be(plan: MeshPlan) -> None:
-    """:raises ParticleError: ``conflict``, naming all that stands against the declared networks."""
-    if not plan.refusals:
-        return
-    shown = list(plan.refusals[:_MOST_REFUSALS])
-    if len(plan.refusals) > len(shown):
-        shown.append(f"and {len(plan.refusals) - len(shown)} more")
-    message = "The networks cannot be as declared:\n  " + "\n  ".join(shown)
-    raise ParticleError("conflict", message, hint="Correct what is named and run again; nothing was written.")
+def secret_options() -> tuple[str, ...]:
+    """Return the names of the options of backends whose values must never be shown."""
+    return tuple(name for rules in every_rules() for name, one in rules.options.items() if one.spec.get("no_log"))
+
+
+def secrets_declared(networks: Mapping[str, Network], members: Iterable[Membership]) -> list[str]:
+    """Return what the declared networks and members must never show."""
+    belonging: dict[str, list[Membership]] = {}
+    for member in members:
+        belonging.setdefault(member.network, []).append(member)
+    return [
+        secret
+        for name, network in networks.items()
+        for secret in rules_of(network.backend).secrets_of(network, belonging.get(name, []))
+    ]
+
+
+def identity_keys() -> tuple[str, ...]:
+    """Return the keys of a record that identify members of any backend."""
+    return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.identities))
+
+
+def identity_of(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return key and value of what identifies a member that the Particle cloud does not know."""
+    return None if row.get("id") else next(((key, str(row[key])) for key in identity_keys() if row.get(key)), None)
+
+
+def row_keys() -> tuple[str, ...]:
+    """Return the keys of a device in the cloud's lists that any backend looks at."""
+    return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.row_keys))
+
+
+def membership_in(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
+    """Return the membership that a row shows, with the rules of the first backend that sees it there."""
+    for rules in every_rules():
+        membership = rules.membership_in(row)
+        if membership is not None:
+            return rules, membership
+    return None
+
+
+def can_list_members(options: Mapping[str, Any]) -> bool:
+    """Return whether ``options`` say where to list members that the Particle cloud does not know."""
+    return any(rules.can_list(options) for rules in every_rules())

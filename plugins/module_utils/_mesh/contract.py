@@ -3,7 +3,7 @@
 """Define what the fleet and a mesh backend exchange. Private to this collection.
 
 A backend has two halves: :class:`Rules` only compute, so that the manifest reader can use them, and :class:`Backend`
-sends requests. A row of :mod:`catalog` joins them.
+sends requests. A row of :mod:`backends` joins them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import DEFAULT_API_URL
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import DEFAULT_API_URL
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -35,7 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.connec
     option_value,
     variable_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     ACCOUNT,
     CREDENTIALS,
     DEFAULT_API_URL,

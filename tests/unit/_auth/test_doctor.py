@@ -42,7 +42,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud, scripted_cloud

@@ -13,13 +13,13 @@ import pytest
 from token_cloud import DAY, USERNAME, mode, token, write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import fingerprint
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import (
     Label,
     TokenStore,
     record,
     seconds_left,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import fingerprint
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 URL = "https://cloud.example.com"

@@ -32,7 +32,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.on
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import fingerprint
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import fingerprint
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import look_up
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http

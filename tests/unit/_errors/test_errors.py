@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import (
     TOKEN_ROUTE,

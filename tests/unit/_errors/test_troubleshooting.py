@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from support.paths import ROOT
 
 GUIDE = (ROOT / "docs" / "guide_troubleshooting.md").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts im
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 

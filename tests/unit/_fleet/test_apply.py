@@ -24,7 +24,8 @@ from fleet_cloud import (
 )
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import REFUSED_LOGIN, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import REFUSED_LOGIN
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan

@@ -27,7 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Mesh
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from support.plays import counts_of
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator

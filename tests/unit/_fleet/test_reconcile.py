@@ -35,7 +35,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import remove_product_device
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import HINTS, ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer

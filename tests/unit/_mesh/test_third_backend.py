@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.catalog import BACKENDS, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, options_for
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, RECONCILE, STATES
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out
 from ansible_collections.meshfleet.particle.plugins.modules import device_info as info

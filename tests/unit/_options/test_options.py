@@ -29,7 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     settings_from,
     source_of,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.spec import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     ACCOUNT,
     SECRETS,
     secrets_in,

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory, account_problems
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http

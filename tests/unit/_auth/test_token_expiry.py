@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
     end_of,
     expiry,
     fingerprint,

@@ -16,6 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
     SessionStore,
     identity_of,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import fingerprint, is_alive, revoke
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import (
     Entry,
     Kept,
@@ -23,11 +24,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
     TokenStore,
     record,
     seconds_left,
-)
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import (
-    fingerprint,
-    is_alive,
-    revoke,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http

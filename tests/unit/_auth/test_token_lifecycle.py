@@ -40,9 +40,9 @@ from turned_clock import TurnedClock
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import fingerprint, is_alive
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifetime import fingerprint, is_alive
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import CHECK_MODE_SECONDS, Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import CHECK_MODE_SECONDS, Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
@@ -56,7 +56,7 @@ ROTATE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_states import Tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
 from token_cloud import LOGIN, USERNAME
