@@ -22,7 +22,7 @@ class Agenda:
         """Plan an action; actions of the same time are carried out in the order in which they were planned."""
         heappush(self._heap, (moment, next(self._numbers), action))
 
-    def catch_up(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Carry out the actions that are due. An action that one of them plans waits for the next request."""
         due = []
         while self._heap and self._heap[0][0] <= now:
@@ -31,6 +31,6 @@ class Agenda:
             action()
 
     @property
-    def waiting(self) -> bool:
+    def has_actions(self) -> bool:
         """Whether an action is planned."""
         return bool(self._heap)

@@ -14,7 +14,7 @@ PARAMETER = "access_token"
 
 def check_bearer(world: World, call: Call) -> Token:
     """Return the valid token of a request, from its header or from one of the two deprecated places."""
-    value, in_query = _presented(call)
+    value, in_query = _read_token(call)
     token = world.logins.tokens.get(value)
     if token is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
@@ -26,7 +26,7 @@ def check_bearer(world: World, call: Call) -> Token:
     return token
 
 
-def _presented(call: Call) -> tuple[str, bool]:
+def _read_token(call: Call) -> tuple[str, bool]:
     """The value of the token, and whether it came in the query."""
     header = call.headers.get("Authorization")
     # A token in the body is taken out before the endpoint sees the fields.
@@ -43,13 +43,13 @@ def _presented(call: Call) -> tuple[str, bool]:
             raise oauth_error("invalid_request", "Malformed auth header")
         return value.strip(), False
     if in_body is not None:
-        return _from_body(call, str(in_body)), False
+        return _check_body_token(call, str(in_body)), False
     if in_query is not None and call.method == "GET":
         return in_query, True
     raise oauth_error("invalid_request", "The access token was not found")
 
 
-def _from_body(call: Call, value: str) -> str:
+def _check_body_token(call: Call, value: str) -> str:
     if call.method == "GET":
         raise oauth_error("invalid_request", "Method cannot be GET When putting the token in the body.")
     if call.content_type != FORM:

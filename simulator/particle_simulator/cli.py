@@ -12,17 +12,17 @@ import ssl
 import sys
 
 from particle_simulator.clock import CLOCKS
-from particle_simulator.routes import table_for, whole_table
-from particle_simulator.routes_table import routes_table
-from particle_simulator.routing import TwoRoutes
+from particle_simulator.routes import build_table, build_whole_table
+from particle_simulator.routes_table import render_routes_table
+from particle_simulator.routing import DuplicateRoute
 from particle_simulator.server import ServerOptions, serve
-from particle_simulator.settings import BadSettings, Settings, read_accounts, read_fleet
+from particle_simulator.settings import Settings, SettingsError, read_accounts, read_fleet
 from particle_simulator.simulation import Simulation
 
 ORG_SLUG = re.compile(r"[a-z0-9-]+")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="particle-simulator", description="A Particle cloud in memory, on the loopback interface only."
     )
@@ -67,30 +67,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse_nonsense(arguments: argparse.Namespace) -> None:
+def _check_arguments(arguments: argparse.Namespace) -> None:
     if not 0 <= arguments.slow_joiners <= 1:
-        raise BadSettings("--slow-joiners must be a share from 0 to 1")
+        raise SettingsError("--slow-joiners must be a share from 0 to 1")
     if arguments.churn < 0:
-        raise BadSettings("--churn must not be negative")
+        raise SettingsError("--churn must not be negative")
     if arguments.org is not None and not ORG_SLUG.fullmatch(arguments.org):
-        raise BadSettings("--org must be made of lower-case letters, digits and dashes")
+        raise SettingsError("--org must be made of lower-case letters, digits and dashes")
     if arguments.latency < 0:
-        raise BadSettings("--latency must not be negative")
+        raise SettingsError("--latency must not be negative")
     if not 0 <= arguments.port <= 65535:
-        raise BadSettings("--port must be between 0 and 65535")
+        raise SettingsError("--port must be between 0 and 65535")
 
 
-def _session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None:
+def _read_session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None:
     """Where the login of 2014 goes, if anywhere."""
     paths = (arguments.session_login, arguments.session_token)
     if paths == (None, None):
         return None
     if not all(path and path.startswith("/") for path in paths):
-        raise BadSettings("--session-login and --session-token go together, each a path that begins with /")
+        raise SettingsError("--session-login and --session-token go together, each a path that begins with /")
     return paths
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _build_settings(arguments: argparse.Namespace) -> Settings:
     manufactured, fleet = read_fleet(arguments.fleet)
     return Settings(
         seed=arguments.seed,
@@ -100,7 +100,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         limits=arguments.limits == "documented",
         mesh=arguments.mesh == "enabled",
         token_listing=arguments.token_listing == "enabled",
-        session_paths=_session_paths(arguments),
+        session_paths=_read_session_paths(arguments),
         org=arguments.org,
         slow_joiners=arguments.slow_joiners,
         churn=arguments.churn,
@@ -109,34 +109,34 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+def _load_tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
     if not arguments.tls_cert and not arguments.tls_key:
         return None
     if not arguments.tls_cert or not arguments.tls_key:
-        raise BadSettings("--tls-cert and --tls-key go together")
+        raise SettingsError("--tls-cert and --tls-key go together")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
-    except (OSError, ssl.SSLError) as wrong:
-        raise BadSettings(f"cannot use the certificate and key: {wrong}") from wrong
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"cannot use the certificate and key: {error}") from error
     return context
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the simulator; the exit code is 2 for a command line that makes no sense."""
-    parser = _parser()
+    parser = _build_parser()
     arguments = parser.parse_args(argv)
     if arguments.routes:
-        print(routes_table(whole_table()))
+        print(render_routes_table(build_whole_table()))
         return 0
     try:
-        _refuse_nonsense(arguments)
-        settings = _settings(arguments)
-        table_for(settings)
-        options = ServerOptions(arguments.port, arguments.port_file, arguments.latency / 1000.0, _tls(arguments))
-    except (BadSettings, TwoRoutes) as wrong:
-        parser.error(str(wrong))
+        _check_arguments(arguments)
+        settings = _build_settings(arguments)
+        build_table(settings)
+        options = ServerOptions(arguments.port, arguments.port_file, arguments.latency / 1000.0, _load_tls(arguments))
+    except (SettingsError, DuplicateRoute) as error:
+        parser.error(str(error))
     # A fleet is millions of small objects that live as long as the process: the collector must not walk them.
     gc.disable()
     simulation = Simulation(settings)
@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
     gc.enable()
     try:
         asyncio.run(serve(simulation, options))
-    except OSError as wrong:
-        print(f"particle-simulator: cannot listen: {wrong}", file=sys.stderr)
+    except OSError as error:
+        print(f"particle-simulator: cannot listen: {error}", file=sys.stderr)
         return 1
     return 0

@@ -28,7 +28,7 @@ def _describe_account(world: World, account: Account) -> dict[str, Any]:
         "user_id": account.user_id,
         "mfa": account.otp_secret is not None,
         "sso": account.sso,
-        "tokens": len(world.logins.tokens_of(account)),
+        "tokens": len(world.logins.list_tokens(account)),
     }
 
 

@@ -8,29 +8,29 @@ from collections.abc import Callable
 from typing import Any
 
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import expect_update, take_update
+from particle_simulator.firmware_updates import plan_update, take_update
 from particle_simulator.groups import assign_groups
-from particle_simulator.model import Device, iso
-from particle_simulator.power import not_there
+from particle_simulator.model import Device, format_time
+from particle_simulator.power import device_offline
 from particle_simulator.settings import GROUP_NAME
 from particle_simulator.world import World
 
 Reader = Callable[[str, Any], Any]
 
 
-def _text(name: str, value: Any) -> str:
+def _read_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise bad_request(f"{name} must be a text")
     return value
 
 
-def _text_or_null(name: str, value: Any) -> str | None:
+def _read_text_or_null(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise bad_request(f"{name} must be a text")
     return value
 
 
-def _flag(name: str, value: Any) -> bool:
+def _read_flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if value in ("true", "false"):
@@ -38,7 +38,7 @@ def _flag(name: str, value: Any) -> bool:
     raise bad_request(f"{name} must be true or false")
 
 
-def _version_or_null(name: str, value: Any) -> int | None:
+def _read_version_or_null(name: str, value: Any) -> int | None:
     """A product firmware version; a form body writes the literal `null`."""
     if value is None or value == "null":
         return None
@@ -49,7 +49,7 @@ def _version_or_null(name: str, value: Any) -> int | None:
     raise bad_request(f"{name} must be a firmware version or null")
 
 
-def _group_names(name: str, value: Any) -> list[str]:
+def _read_group_names(name: str, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise bad_request(f"{name} must be a list of group names")
     for entry in value:
@@ -59,51 +59,51 @@ def _group_names(name: str, value: Any) -> list[str]:
 
 
 ACCOUNT_FIELDS: dict[str, Reader] = {
-    "name": _text,
-    "notes": _text_or_null,
-    "firmware_updates_forced": _flag,
+    "name": _read_text,
+    "notes": _read_text_or_null,
+    "firmware_updates_forced": _read_flag,
 }
 PRODUCT_FIELDS: dict[str, Reader] = ACCOUNT_FIELDS | {
-    "groups": _group_names,
-    "development": _flag,
-    "desired_firmware_version": _version_or_null,
+    "groups": _read_group_names,
+    "development": _read_flag,
+    "desired_firmware_version": _read_version_or_null,
 }
 
 
-def account_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
+def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
     """device_update on `/v1/devices/:idOrName`: one concern per call.
 
     What happens to a second one is not documented; it is ignored, as the older servers do.
     """
     if "signal" in fields:
-        return _signal(device, fields["signal"])
+        return _signal_device(device, fields["signal"])
     for name, read in ACCOUNT_FIELDS.items():
         if name in fields:
             value = read(name, fields[name])
-            _apply(world, device, name, value)
+            _apply_change(world, device, name, value)
             answer = {"id": device.id, name: value}
             if name != "firmware_updates_forced":
-                answer["updated_at"] = iso(world.now())
+                answer["updated_at"] = format_time(world.now())
             return answer
     raise bad_request("The request names nothing that can be changed")
 
 
-def product_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
+def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
     """device_update on the product route: several fields at once, all of them or none."""
     if "signal" in fields:
-        return _signal(device, fields["signal"])
+        return _signal_device(device, fields["signal"])
     changes = {name: read(name, fields[name]) for name, read in PRODUCT_FIELDS.items() if name in fields}
     if not changes:
         raise bad_request("The request names nothing that can be changed")
-    flash_now = "desired_firmware_version" in changes and _flag("flash", fields.get("flash", False))
+    flash_now = "desired_firmware_version" in changes and _read_flag("flash", fields.get("flash", False))
     for name, value in changes.items():
-        _apply(world, device, name, value)
+        _apply_change(world, device, name, value)
     if not (flash_now and take_update(world, device)):
-        expect_update(world, device)
-    return {"id": device.id, **changes, "updated_at": iso(world.now())}
+        plan_update(world, device)
+    return {"id": device.id, **changes, "updated_at": format_time(world.now())}
 
 
-def _apply(world: World, device: Device, name: str, value: Any) -> None:
+def _apply_change(world: World, device: Device, name: str, value: Any) -> None:
     if name == "name":
         world.devices.rename(device, value)
     elif name == "groups":
@@ -119,7 +119,7 @@ def ping(world: World, device: Device) -> dict[str, Any]:
     return {"online": device.reachable, "ok": True}
 
 
-def _signal(device: Device, value: Any) -> dict[str, Any]:
+def _signal_device(device: Device, value: Any) -> dict[str, Any]:
     if not device.reachable:
-        raise not_there(device, 500)
+        raise device_offline(device, 500)
     return {"id": device.id, "connected": True, "signaling": value in (True, 1, "1", "true")}

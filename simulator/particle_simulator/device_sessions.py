@@ -26,7 +26,7 @@ def start_session(world: World, device: Device) -> None:
     device.last_handshake_at = device.last_heard = world.clock.next_moment()
     world.revision += 1
     if device.product is not None:
-        device.product.forget_order("lastConnection")
+        device.product.drop_sorted_lists("lastConnection")
     if device.owner is not None:
         device.owner.sorted_devices = None
     report_status(world, device, online=True)

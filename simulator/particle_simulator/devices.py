@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from particle_simulator.belongings import Environment
 from particle_simulator.model import Device
+from particle_simulator.resources import Environment
 
 
 class Devices:
     """All devices that the cloud knows, and the records that only some of them have."""
 
-    __slots__ = ("by_id", "by_label", "by_name", "due", "environments", "vitals")
+    __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "vitals")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Device] = {}
@@ -19,7 +19,7 @@ class Devices:
         """Devices by serial number, IMEI and ICCID, in upper case."""
         self.by_name: dict[str, dict[str, Device]] = {}
         """Devices by name, then by id: names are not unique."""
-        self.due: list[tuple[float, str]] = []
+        self.offline_due: list[tuple[float, str]] = []
         """A heap of times and device ids: when the cloud will notice that a device has lost its power."""
         self.environments: dict[str, Environment] = {}
         """The environment variables of single devices, by device id."""
@@ -47,4 +47,4 @@ class Devices:
         if name:
             self.by_name.setdefault(name, {})[device.id] = device
         if device.product:
-            device.product.forget_order("deviceName")
+            device.product.drop_sorted_lists("deviceName")

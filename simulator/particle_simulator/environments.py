@@ -16,47 +16,47 @@ from typing import Any
 
 import orjson
 
-from particle_simulator.belongings import Environment, Snapshot
 from particle_simulator.errors import Refusal, bad_request
-from particle_simulator.model import Account, Device, Organization, Product, iso
+from particle_simulator.model import Account, Device, Organization, Product, format_time
+from particle_simulator.resources import Environment, Snapshot
 from particle_simulator.world import World
 
 KEY = re.compile(r"[A-Z_][A-Z0-9_]*")
-LONGEST_KEY = 128
-MOST_KEYS = 100
-LARGEST_SNAPSHOT = 16_384
-RESERVED = "PARTICLE_"
-BAD_KEY = "Must only contain uppercase letters, numbers, and underscores. Must not start with a number."
+MAX_KEY_LENGTH = 128
+MAX_KEYS = 100
+MAX_SNAPSHOT_BYTES = 16_384
+RESERVED_PREFIX = "PARTICLE_"
+KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must not start with a number."
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """One level: its own environment and those it inherits from, the farthest first, with their names."""
 
-    own: Environment
+    environment: Environment
     parents: tuple[tuple[str, Environment], ...] = ()
     device: Device | None = None
 
 
-def scope_of_product(product: Product) -> Scope:
+def build_product_scope(product: Product) -> Scope:
     """A product inherits from its organisation, else from the sandbox of its owner."""
-    return Scope(product.own.environment, _roots(product.home))
+    return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 
-def scope_of_device(world: World, device: Device, product: Product) -> Scope:
+def build_device_scope(world: World, device: Device, product: Product) -> Scope:
     """Build the scope of a device, which inherits from its product and from the owner of the product."""
     own = world.devices.environments.setdefault(device.id, Environment())
-    return Scope(own, (*_roots(product.home), ("Product", product.own.environment)), device)
+    return Scope(own, (*_list_roots(product.top_owner), ("Product", product.resources.environment)), device)
 
 
-def _roots(home: Account | Organization | None) -> tuple[tuple[str, Environment], ...]:
-    return (("Owner", home.own.environment),) if home is not None else ()
+def _list_roots(top_owner: Account | Organization | None) -> tuple[tuple[str, Environment], ...]:
+    return (("Owner", top_owner.resources.environment),) if top_owner is not None else ()
 
 
 # ---------------------------------------------------------------------- values
 
 
-def inherited(scope: Scope) -> dict[str, tuple[str, str]]:
+def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
     """What the parents give: value and origin by key, the nearest one wins."""
     values: dict[str, tuple[str, str]] = {}
     for origin, environment in scope.parents:
@@ -65,21 +65,21 @@ def inherited(scope: Scope) -> dict[str, tuple[str, str]]:
     return values
 
 
-def rendered(scope: Scope) -> dict[str, str]:
+def collect_latest(scope: Scope) -> dict[str, str]:
     """All values that hold in a scope, with the edits that still wait for a rollout."""
-    return {key: value for key, (value, _unused) in inherited(scope).items()} | scope.own.own
+    return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | scope.environment.own
 
 
-def valid(scope: Scope) -> dict[str, str]:
+def collect_rolled_out(scope: Scope) -> dict[str, str]:
     """The same as of the last rollout."""
-    own = scope.own.snapshot.own if scope.own.snapshot else {}
-    return {key: value for key, (value, _unused) in inherited(scope).items()} | own
+    own = scope.environment.snapshot.own if scope.environment.snapshot else {}
+    return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | own
 
 
-def on_device(scope: Scope, device: Device) -> dict[str, str]:
+def collect_on_device(scope: Scope, device: Device) -> dict[str, str]:
     """What a device runs with: of each level, the last rollout that has reached it."""
     values: dict[str, str] = {}
-    for _unused, environment in (*scope.parents, ("Device", scope.own)):
+    for _unused, environment in (*scope.parents, ("Device", scope.environment)):
         snapshot = environment.snapshot
         while snapshot is not None and not _has_reached(snapshot, device):
             snapshot = snapshot.previous
@@ -97,58 +97,58 @@ def _has_reached(snapshot: Snapshot, device: Device) -> bool:
 # ---------------------------------------------------------------------- changes
 
 
-def _invalid(text: str, where: str) -> Refusal:
+def _validation_error(text: str, where: str) -> Refusal:
     return bad_request(f'Validation error: : {text} at "{where}"')
 
 
 def check_key(key: Any, where: str) -> str:
     """A well-formed name. Only the first text is the cloud's own; the others follow it."""
     if not isinstance(key, str) or not KEY.fullmatch(key):
-        raise _invalid(BAD_KEY, where)
-    if len(key) > LONGEST_KEY:
-        raise _invalid(f"Must be at most {LONGEST_KEY} characters long.", where)
-    if key.startswith(RESERVED):
-        raise _invalid(f"Must not start with {RESERVED}.", where)
+        raise _validation_error(KEY_RULE, where)
+    if len(key) > MAX_KEY_LENGTH:
+        raise _validation_error(f"Must be at most {MAX_KEY_LENGTH} characters long.", where)
+    if key.startswith(RESERVED_PREFIX):
+        raise _validation_error(f"Must not start with {RESERVED_PREFIX}.", where)
     return key
 
 
 def check_value(value: Any, where: str) -> str:
     """A value, which is always a text."""
     if not isinstance(value, str):
-        raise _invalid("Must be a string.", where)
+        raise _validation_error("Must be a string.", where)
     return value
 
 
-def change(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]], username: str) -> None:
+def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]], username: str) -> None:
     """Sets and (with None) unsets variables, all or none. They wait for a rollout."""
-    environment = scope.own
-    wanted = dict(environment.own)
+    environment = scope.environment
+    latest = dict(environment.own)
     for key, value in changes:
         if value is None:
-            wanted.pop(key, None)
+            latest.pop(key, None)
         else:
-            wanted[key] = value
-    if len(wanted) > MOST_KEYS:
-        raise bad_request(f"An environment has at most {MOST_KEYS} variables")
-    together = {key: value for key, (value, _unused) in inherited(scope).items()} | wanted
-    if len(orjson.dumps(together)) > LARGEST_SNAPSHOT:
+            latest[key] = value
+    if len(latest) > MAX_KEYS:
+        raise bad_request(f"An environment has at most {MAX_KEYS} variables")
+    combined = {key: value for key, (value, _unused) in collect_inherited(scope).items()} | latest
+    if len(orjson.dumps(combined)) > MAX_SNAPSHOT_BYTES:
         raise bad_request("An environment has at most 16 KB")
     now = world.now()
     if environment.created_at is None:
         environment.created_at, environment.created_by = now, username
-    environment.own = wanted
+    environment.own = latest
     environment.updated_at, environment.updated_by = now, username
 
 
 def roll_out(world: World, scope: Scope, username: str, *, immediate: bool) -> None:
     """Makes the edits valid. Of earlier rollouts one is kept, for the devices that still run with it."""
-    previous = scope.own.snapshot
+    previous = scope.environment.snapshot
     if previous is not None:
         previous.previous = None
     now = world.clock.next_moment()
-    scope.own.snapshot = Snapshot(
-        own=dict(scope.own.own),
-        inherited=inherited(scope),
+    scope.environment.snapshot = Snapshot(
+        own=dict(scope.environment.own),
+        inherited=collect_inherited(scope),
         rollout_at=now,
         rollout_by=username,
         immediate=immediate or scope.device is not None,
@@ -159,41 +159,41 @@ def roll_out(world: World, scope: Scope, username: str, *, immediate: bool) -> N
 # ---------------------------------------------------------------------- the shapes
 
 
-def _values(values: dict[str, str]) -> dict[str, Any]:
+def _wrap_values(values: dict[str, str]) -> dict[str, Any]:
     return {key: {"value": value} for key, value in values.items()}
 
 
-def _origins(values: dict[str, tuple[str, str]]) -> dict[str, Any]:
+def _wrap_origins(values: dict[str, tuple[str, str]]) -> dict[str, Any]:
     return {key: {"from": origin, "value": value} for key, (value, origin) in values.items()}
 
 
-def level_row(scope: Scope) -> dict[str, Any]:
+def build_scope_row(scope: Scope) -> dict[str, Any]:
     """One scope as the cloud shows it (endpoints.yml: env_level)."""
-    environment, snapshot = scope.own, scope.own.snapshot
+    environment, snapshot = scope.environment, scope.environment.snapshot
     row: dict[str, Any] = {
         "last_snapshot": snapshot
         and {
-            "own": _values(snapshot.own),
-            "inherited": _origins(snapshot.inherited),
-            "rollout_at": iso(snapshot.rollout_at),
+            "own": _wrap_values(snapshot.own),
+            "inherited": _wrap_origins(snapshot.inherited),
+            "rollout_at": format_time(snapshot.rollout_at),
             "rollout_by": snapshot.rollout_by,
         },
         "latest": {
-            "own": _values(environment.own),
-            "inherited": _origins(inherited(scope)),
-            "created_at": iso(environment.created_at),
-            "updated_at": iso(environment.updated_at),
+            "own": _wrap_values(environment.own),
+            "inherited": _wrap_origins(collect_inherited(scope)),
+            "created_at": format_time(environment.created_at),
+            "updated_at": format_time(environment.updated_at),
             "created_by": environment.created_by,
             "updated_by": environment.updated_by,
         },
     }
     if scope.device is not None:
-        reported = iso(scope.device.last_heard)
-        row["on_device"] = {"rendered": on_device(scope, scope.device), "last_reported_at": reported}
+        reported = format_time(scope.device.last_heard)
+        row["on_device"] = {"rendered": collect_on_device(scope, scope.device), "last_reported_at": reported}
     return row
 
 
-def difference(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
+def compare_values(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
     """What a rollout would change."""
     changes: list[dict[str, str]] = []
     for key in sorted(before.keys() | after.keys()):

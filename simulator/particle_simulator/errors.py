@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-ASK_FOR_CLIENT = {"WWW-Authenticate": 'Basic realm="Service"'}
+BASIC_CHALLENGE = {"WWW-Authenticate": 'Basic realm="Service"'}
 
 OAUTH_STATUS = {
     "invalid_client": 400,
@@ -39,11 +39,11 @@ class Refusal(Exception):
 
 def oauth_error(code: str, description: str, **more: str) -> Refusal:
     """E1 and E2: everything the OAuth layer refuses, at the token endpoint and at the bearer check."""
-    headers = NO_STORE | ASK_FOR_CLIENT if code == "invalid_client" else NO_STORE
+    headers = NO_STORE | BASIC_CHALLENGE if code == "invalid_client" else NO_STORE
     return Refusal(OAUTH_STATUS[code], {"error": code, "error_description": description, **more}, headers)
 
 
-def closed_to_api_users() -> Refusal:
+def api_users_not_allowed() -> Refusal:
     """A route that no API user may call (endpoints.yml: scope_errors); they print the status 400."""
     description = "API users are not allowed to call this endpoint"
     return Refusal(400, {"error": "unauthorized", "error_description": description}, NO_STORE)

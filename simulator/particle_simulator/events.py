@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from particle_simulator.model import Account, Device, Product, iso
+from particle_simulator.model import Account, Device, Product, format_time
 
 FROM_API = "api"
 """The `coreid` of what no device sent. Inferred from the default sender of an integration's test."""
 DEFAULT_TTL = 60
-MOST_WAITING = 10_000
+MAX_WAITING_EVENTS = 10_000
 """Events kept for a stream whose reader is slow; older ones are lost, as on a real connection."""
 
 
@@ -38,7 +38,7 @@ class Event:
         content: dict[str, Any] = {
             "data": self.data,
             "ttl": self.ttl,
-            "published_at": iso(self.published_at),
+            "published_at": format_time(self.published_at),
             "coreid": self.device.id if self.device else FROM_API,
         }
         if for_product and self.product is not None:
@@ -56,16 +56,16 @@ class Event:
 class Stream:
     """One open stream: what it lets through and what waits to be written."""
 
-    __slots__ = ("_waiting", "closed", "for_product", "prefix", "wake", "wants")
+    __slots__ = ("_waiting", "accepts", "closed", "for_product", "prefix", "wake")
 
-    def __init__(self, prefix: str, wants: Callable[[Event], bool], *, for_product: bool = False) -> None:
+    def __init__(self, prefix: str, accepts: Callable[[Event], bool], *, for_product: bool = False) -> None:
         self.prefix = prefix
-        self.wants = wants
+        self.accepts = accepts
         self.for_product = for_product
         self.closed = False
         self.wake: Callable[[], None] | None = None
         """Called when there is something to write, or when the stream is over."""
-        self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING_EVENTS)
 
     def push(self, chunk: bytes) -> None:
         """Adds an event."""
@@ -92,11 +92,11 @@ class Events:
     def __init__(self) -> None:
         self._streams: set[Stream] = set()
 
-    def join(self, stream: Stream) -> None:
+    def add_stream(self, stream: Stream) -> None:
         """From now on the stream gets events."""
         self._streams.add(stream)
 
-    def leave(self, stream: Stream) -> None:
+    def remove_stream(self, stream: Stream) -> None:
         """The stream gets no more."""
         self._streams.discard(stream)
 
@@ -104,7 +104,7 @@ class Events:
         """Hands an event to every stream that wants it; it is encoded once for all of them."""
         chunks: dict[bool, bytes] = {}
         for stream in self._streams:
-            if not event.name.startswith(stream.prefix) or not stream.wants(event):
+            if not event.name.startswith(stream.prefix) or not stream.accepts(event):
                 continue
             chunk = chunks.get(stream.for_product)
             if chunk is None:

@@ -21,9 +21,9 @@ from particle_simulator.messages import Reply
 
 BEFORE = frozenset({"status", "html", "reset_before", "silence"})
 AFTER = frozenset({"empty", "truncated", "reset_after", "delay"})
-EVERY_ROUTE = "*"
+ALL_ROUTES = "*"
 KEYS = {"route", "times", "probability", "effect", "delay", "status", "shape", "body", "headers"}
-LONGEST_DELAY = 600
+MAX_DELAY_SECONDS = 600
 
 
 @dataclass(slots=True)
@@ -41,16 +41,16 @@ class Fault:
     fired: int = 0
 
     @property
-    def live(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it may still fire."""
         return self.times is None or self.fired < self.times
 
-    def meets(self, key: str) -> bool:
+    def matches(self, key: str) -> bool:
         """Whether it is meant for a route; `PUT *` is for all of a method."""
         method, _unused, path = self.route.partition(" ")
-        return self.route in (key, EVERY_ROUTE) or (path == EVERY_ROUTE and key.startswith(f"{method} "))
+        return self.route in (key, ALL_ROUTES) or (path == ALL_ROUTES and key.startswith(f"{method} "))
 
-    def reply(self) -> Reply:
+    def build_reply(self) -> Reply:
         """The answer of the effects `status` and `html`, which come without asking the cloud."""
         if self.effect == "html":
             page = self.body if isinstance(self.body, str) else HTML
@@ -61,7 +61,7 @@ class Fault:
             return Reply(self.status or 500, self.body.encode(), dict(self.headers), "text/plain")
         return Reply(self.status or 500, orjson.dumps(self.body), dict(self.headers))
 
-    def spoil(self, reply: Reply) -> Reply:
+    def damage_reply(self, reply: Reply) -> Reply:
         """The answer of the effects `empty` and `truncated`: the cloud's own, damaged on the way."""
         body = b"" if self.effect == "empty" else reply.body[: len(reply.body) // 2]
         headers = reply.headers | self.headers
@@ -90,24 +90,24 @@ class Faults:
     def clear(self) -> None:
         """Takes everything off the schedule; the same schedule then strikes the same again."""
         self._schedule: list[Fault] = []
-        self._live: list[Fault] = []
+        self._active: list[Fault] = []
         self._random = Random(f"faults {self._seed}")
 
     def add(self, entries: Any, routes: set[str]) -> None:
         """Takes a list of entries, all of them or none."""
         if not isinstance(entries, list):
             raise bad_request("a fault schedule is a JSON list")
-        read = [_read(entry, routes) for entry in entries]
-        self._schedule += read
-        self._live += read
+        faults = [_read_fault(entry, routes) for entry in entries]
+        self._schedule += faults
+        self._active += faults
 
-    def strike(self, key: str) -> Fault | None:
+    def take_fault(self, key: str) -> Fault | None:
         """The fault that hits a request to this route, if any."""
-        for fault in self._live:
-            if fault.meets(key) and (fault.probability >= 1 or self._random.random() < fault.probability):
+        for fault in self._active:
+            if fault.matches(key) and (fault.probability >= 1 or self._random.random() < fault.probability):
                 fault.fired += 1
-                if not fault.live:
-                    self._live.remove(fault)
+                if not fault.is_active:
+                    self._active.remove(fault)
                 return fault
         return None
 
@@ -116,7 +116,7 @@ class Faults:
         return [fault.describe() for fault in self._schedule]
 
 
-def _read(entry: Any, routes: set[str]) -> Fault:
+def _read_fault(entry: Any, routes: set[str]) -> Fault:
     if not isinstance(entry, dict) or set(entry) - KEYS:
         raise bad_request(f"a fault is an object with the keys {', '.join(sorted(KEYS))}")
     effect = entry.get("effect", "status" if "shape" in entry else None)
@@ -125,29 +125,29 @@ def _read(entry: Any, routes: set[str]) -> Fault:
     headers = entry.get("headers", {})
     if not isinstance(headers, dict):
         raise bad_request("headers must be an object")
-    status, body = _answer(entry)
+    status, body = _read_answer(entry)
     if entry.get("shape") == "E14" and effect == "status":
         effect = "html"
     return Fault(
-        route=_route(entry.get("route"), routes),
+        route=_read_route(entry.get("route"), routes),
         effect=effect,
-        times=_times(entry),
-        probability=_number(entry, "probability", 1, least=0, most=1),
-        delay=_number(entry, "delay", 0, least=0, most=LONGEST_DELAY),
+        times=_read_times(entry),
+        probability=_read_number(entry, "probability", 1, least=0, most=1),
+        delay=_read_number(entry, "delay", 0, least=0, most=MAX_DELAY_SECONDS),
         status=status,
         body=body,
         headers={str(name): str(value) for name, value in headers.items()},
     )
 
 
-def _route(route: Any, routes: set[str]) -> str:
-    known = routes | {EVERY_ROUTE} | {f"{key.partition(' ')[0]} {EVERY_ROUTE}" for key in routes}
+def _read_route(route: Any, routes: set[str]) -> str:
+    known = routes | {ALL_ROUTES} | {f"{key.partition(' ')[0]} {ALL_ROUTES}" for key in routes}
     if not isinstance(route, str) or route not in known:
         raise bad_request(f"no route is called {route!r}; a route is a method and a path template, or *")
     return route
 
 
-def _times(entry: dict[str, Any]) -> int | None:
+def _read_times(entry: dict[str, Any]) -> int | None:
     """How often: once, unless the entry says it, or goes by probability for as long as it is there."""
     times = entry.get("times", None if "probability" in entry else 1)
     if times is None and "times" not in entry:
@@ -157,14 +157,14 @@ def _times(entry: dict[str, Any]) -> int | None:
     return times
 
 
-def _number(entry: dict[str, Any], name: str, default: float, *, least: float, most: float) -> float:
+def _read_number(entry: dict[str, Any], name: str, default: float, *, least: float, most: float) -> float:
     value = entry.get(name, default)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not least <= value <= most:
         raise bad_request(f"{name} must be a number from {least} to {most}")
     return value
 
 
-def _answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
+def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
     """Status and body: those of a named shape, unless the entry has its own."""
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")

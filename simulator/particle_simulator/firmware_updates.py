@@ -19,7 +19,7 @@ SESSION_SECONDS = 60.0
 FLASH_EVENT = "spark/flash/status"
 
 
-def target_version(device: Device) -> int | None:
+def find_target_version(device: Device) -> int | None:
     """The firmware version a device should run; None when nothing says so.
 
     A lock goes before releases, and development devices are left alone. That of several released
@@ -28,18 +28,20 @@ def target_version(device: Device) -> int | None:
     if device.desired_firmware_version is not None:
         return device.desired_firmware_version
     product = device.product
-    if product is None or device.development or not product.own.firmware:
+    if product is None or device.development or not product.resources.firmware:
         return None
-    by_group = [product.groups[name].fw_version for name in device.groups]
-    for_groups = [version for version in by_group if version is not None]
-    if for_groups:
-        return max(for_groups)
-    return next((kept.version for kept in product.own.firmware.values() if kept.product_default), None)
+    versions = [product.groups[name].fw_version for name in device.groups]
+    group_versions = [version for version in versions if version is not None]
+    if group_versions:
+        return max(group_versions)
+    return next(
+        (firmware.version for firmware in product.resources.firmware.values() if firmware.product_default), None
+    )
 
 
 def take_update(world: World, device: Device) -> bool:
     """Update a device that is online and has another version than it should; return whether it was updated."""
-    version = target_version(device)
+    version = find_target_version(device)
     if version is None or version == device.firmware_version or not device.reachable or device.quarantined:
         return False
     publish_device_event(world, device, FLASH_EVENT, "started")
@@ -50,18 +52,18 @@ def take_update(world: World, device: Device) -> bool:
     return True
 
 
-def expect_update(world: World, device: Device) -> None:
+def plan_update(world: World, device: Device) -> None:
     """Plan the session in which a device takes the version that it should have by then."""
-    version = target_version(device)
+    version = find_target_version(device)
     if version is not None and version != device.firmware_version:
         world.agenda.add(world.now() + SESSION_SECONDS, lambda: take_update(world, device))
 
 
-def expect_updates(world: World, product: Product) -> None:
+def plan_updates(world: World, product: Product) -> None:
     """Plan the session in which all devices of a product take the version that they should have by then."""
 
-    def settle() -> None:
+    def take_updates() -> None:
         for device in list(product.devices.values()):
             take_update(world, device)
 
-    world.agenda.add(world.now() + SESSION_SECONDS, settle)
+    world.agenda.add(world.now() + SESSION_SECONDS, take_updates)

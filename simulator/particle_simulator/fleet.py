@@ -19,19 +19,19 @@ ID_PREFIX = "e00fce68"
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-def manufacture(count: int, seed: int, now: float) -> Iterator[Device]:
+def manufacture_devices(count: int, seed: int, now: float) -> Iterator[Device]:
     """Make Borons as they leave the factory: known to the cloud, in no product, unclaimed, online."""
     random = Random(f"fleet {seed}")
-    known: set[int] = set()
+    tails: set[int] = set()
     for number in range(1, count + 1):
         tail = random.getrandbits(64)
-        while tail in known:
+        while tail in tails:
             tail = random.getrandbits(64)
-        known.add(tail)
-        yield _boxed(f"{ID_PREFIX}{tail:016x}", BORON, number, random, now)
+        tails.add(tail)
+        yield _build_device(f"{ID_PREFIX}{tail:016x}", BORON, number, random, now)
 
 
-def _boxed(device_id: str, platform_id: int, number: int, random: Random, now: float) -> Device:
+def _build_device(device_id: str, platform_id: int, number: int, random: Random, now: float) -> Device:
     """A device with the identifiers that its label would show."""
     bits = random.getrandbits(96)
     cellular = platform_id in CELLULAR_PLATFORMS
@@ -58,7 +58,7 @@ def build_devices(
     """Build the devices of a fleet file; each comes with its record, which names its owner, product and groups."""
     random = Random(f"file {seed}")
     for number, record in enumerate(records, start=1):
-        device = _boxed(record["id"].lower(), record.get("platform_id", BORON), number, random, now)
+        device = _build_device(record["id"].lower(), record.get("platform_id", BORON), number, random, now)
         for key, value in record.items():
             if key == "device_protection":
                 device.protection = str(value.get("status", "disabled"))

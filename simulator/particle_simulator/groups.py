@@ -25,7 +25,7 @@ def rename_group(product: Product, group: Group, new_name: str) -> None:
     for device_id in group.members:
         device = product.devices[device_id]
         device.groups = tuple(new_name if name == group.name else name for name in device.groups)
-    product.groups = {new_name if name == group.name else name: kept for name, kept in product.groups.items()}
+    product.groups = {new_name if name == group.name else name: known for name, known in product.groups.items()}
     group.name = new_name
 
 
@@ -43,8 +43,8 @@ def assign_groups(device: Device, names: Iterable[str]) -> None:
     if product is None:
         return
     wanted = tuple(dict.fromkeys(names))
-    for gone in set(device.groups) - set(wanted):
-        product.groups[gone].members.discard(device.id)
+    for removed in set(device.groups) - set(wanted):
+        product.groups[removed].members.discard(device.id)
     for name in wanted:
         group = product.groups.get(name) or add_group(product, name)
         group.members.add(device.id)

@@ -16,16 +16,16 @@ from particle_simulator.routing import Route
 
 FIVE_MINUTES = 300.0
 HOUR = 3600.0
-EVERYTHING = 10_000
-SPECIAL = 100
-LOOK_UPS = 50
-STREAMS = 100
-REFUSALS = 10
-LOCKED_SECONDS = 1800.0
+MAX_REQUESTS = 10_000
+MAX_SPECIAL_REQUESTS = 100
+MAX_LOOKUPS = 50
+MAX_STREAMS = 100
+MAX_REFUSALS = 10
+LOCKOUT_SECONDS = 1800.0
 
 TOKEN_ROUTE = "token_password"
-LOOK_UP = "serial_number_lookup"
-STREAM_IDS = frozenset({"events_all", "events_mine", "events_device", "events_product"})
+LOOKUP_ROUTE = "serial_number_lookup"
+STREAM_ROUTES = frozenset({"events_all", "events_mine", "events_device", "events_product"})
 WINDOW_OF: dict[str, str] = {
     TOKEN_ROUTE: "token grants",
     "token_list_legacy": "token listing",
@@ -33,12 +33,12 @@ WINDOW_OF: dict[str, str] = {
     "user_create": "user creation",
     "user_delete": "user deletion",
     "user_password_reset": "password reset",
-    **dict.fromkeys(STREAM_IDS, "stream opens"),
+    **dict.fromkeys(STREAM_ROUTES, "stream opens"),
 }
 """The special window of a route, by endpoint; all of them hold 100 requests of 5 minutes."""
 
 
-def too_many() -> Refusal:
+def rate_limit_exceeded() -> Refusal:
     """The documented refusal; a new one each time, because its headers get filled in."""
     return Refusal(429, {"error": "rate_limit_exceeded"}, NO_STORE)
 
@@ -63,7 +63,7 @@ class Window:
         return True
 
 
-class LockOut:
+class Lockout:
     """Ten refused token requests in a row lock an address out for half an hour, limits or no limits.
 
     Inferred: what is locked is the token route, the only one whose documentation has the refusal.
@@ -73,7 +73,7 @@ class LockOut:
         self._refused: Counter[str] = Counter()
         self._until: dict[str, float] = {}
 
-    def holds(self, address: str, now: float) -> bool:
+    def is_locked(self, address: str, now: float) -> bool:
         """Whether the address has to wait."""
         until = self._until.get(address)
         if until is None:
@@ -83,15 +83,15 @@ class LockOut:
         del self._until[address]
         return False
 
-    def judged(self, address: str, now: float, *, refused: bool) -> None:
+    def record_answer(self, address: str, now: float, *, refused: bool) -> None:
         """Takes note of an answer."""
         if not refused:
             del self._refused[address]
             return
         self._refused[address] += 1
-        if self._refused[address] >= REFUSALS:
+        if self._refused[address] >= MAX_REFUSALS:
             del self._refused[address]
-            self._until[address] = now + LOCKED_SECONDS
+            self._until[address] = now + LOCKOUT_SECONDS
 
 
 class Limits:
@@ -99,10 +99,10 @@ class Limits:
 
     def __init__(self, *, documented: bool) -> None:
         self.documented = documented
-        self.lock_out = LockOut()
+        self.lockout = Lockout()
         self._all: dict[str, Window] = {}
         self._special: dict[tuple[str, str], Window] = {}
-        self._look_ups: dict[str, Window] = {}
+        self._lookups: dict[str, Window] = {}
         self._streams: Counter[str] = Counter()
 
     def admit(self, route: Route | None, address: str, now: float) -> Refusal | None:
@@ -110,30 +110,30 @@ class Limits:
         if self.documented:
             window = self._all.get(address)
             if window is None:
-                window = self._all[address] = Window(EVERYTHING, FIVE_MINUTES)
+                window = self._all[address] = Window(MAX_REQUESTS, FIVE_MINUTES)
             if not window.take(now):
-                return too_many()
+                return rate_limit_exceeded()
             name = WINDOW_OF.get(route.id) if route else None
             if name is not None and not self._window(address, name).take(now):
-                return too_many()
-        if route is not None and route.id == TOKEN_ROUTE and self.lock_out.holds(address, now):
-            return too_many()
+                return rate_limit_exceeded()
+        if route is not None and route.id == TOKEN_ROUTE and self.lockout.is_locked(address, now):
+            return rate_limit_exceeded()
         return None
 
     def _window(self, address: str, name: str) -> Window:
-        return self._special.setdefault((address, name), Window(SPECIAL, FIVE_MINUTES))
+        return self._special.setdefault((address, name), Window(MAX_SPECIAL_REQUESTS, FIVE_MINUTES))
 
     def admit_account(self, route: Route, username: str, now: float) -> None:
         """The one limit that goes by account: the look-up of serial numbers."""
-        if self.documented and route.id == LOOK_UP:
-            window = self._look_ups.setdefault(username, Window(LOOK_UPS, HOUR))
+        if self.documented and route.id == LOOKUP_ROUTE:
+            window = self._lookups.setdefault(username, Window(MAX_LOOKUPS, HOUR))
             if not window.take(now):
-                raise too_many()
+                raise rate_limit_exceeded()
 
     def open_stream(self, address: str) -> None:
         """One more event stream of an address; every opened one must be closed."""
-        if self.documented and self._streams[address] >= STREAMS:
-            raise too_many()
+        if self.documented and self._streams[address] >= MAX_STREAMS:
+            raise rate_limit_exceeded()
         self._streams[address] += 1
 
     def close_stream(self, address: str) -> None:

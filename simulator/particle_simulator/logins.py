@@ -32,7 +32,7 @@ class Logins:
         if token.refresh_token:
             self.refresh_tokens[token.refresh_token] = token
 
-    def tokens_of(self, account: Account) -> list[Token]:
+    def list_tokens(self, account: Account) -> list[Token]:
         """List the tokens of an account, expired ones included."""
         return [token for token in self.tokens.values() if token.account is account]
 
@@ -44,7 +44,7 @@ class Logins:
 
     def revoke_account(self, account: Account) -> None:
         """Revoke all tokens of an account."""
-        self._revoke_all(self.tokens_of(account))
+        self._revoke_all(self.list_tokens(account))
 
     def revoke_client(self, client: Client) -> None:
         """Revoke all tokens that an OAuth client got."""

@@ -18,6 +18,6 @@ class Mesh:
         self.reporting: dict[str, tuple[int, list[str]]] = {}
         """A cache by owner id: the revision of the world, and the devices that reported in a mesh status ledger."""
 
-    def networks_of(self, account: Account) -> list[Network]:
+    def list_networks(self, account: Account) -> list[Network]:
         """List the legacy networks of an account."""
         return [network for network in self.networks.values() if network.owner is account]

@@ -12,38 +12,38 @@ import hashlib
 from typing import Any
 
 from particle_simulator.errors import Refusal, listed_errors
-from particle_simulator.model import CELLULAR_PLATFORMS, Account, Device, Network, iso
+from particle_simulator.model import CELLULAR_PLATFORMS, Account, Device, Network, format_time
 from particle_simulator.world import World
 
 GATEWAY_PLATFORMS = frozenset({12, 13, 14, 22, 23})
 """Argon, Boron, A-SoM and B-SoM have an uplink; a Xenon has one with the Ethernet FeatherWing."""
 MESH_PLATFORMS = GATEWAY_PLATFORMS | {24, 25}
 MICRO_TYPES = frozenset({"micro_wifi", "micro_cellular"})
-TYPES = MICRO_TYPES | {"high_availability", "large_site"}
-MICRO_DEVICES = 10
-MICRO_GATEWAYS = 1
-NAME_BYTES = 16
+NETWORK_TYPES = MICRO_TYPES | {"high_availability", "large_site"}
+MAX_MICRO_DEVICES = 10
+MAX_MICRO_GATEWAYS = 1
+MAX_NAME_BYTES = 16
 
 
-def refused(text: str) -> Refusal:
+def registry_error(text: str) -> Refusal:
     """A no of the registry."""
     return listed_errors(400, text)
 
 
-def default_type(gateway: Device) -> str:
+def choose_default_type(gateway: Device) -> str:
     """The type of a network whose creator names none: it follows from the uplink of its gateway."""
     return "micro_cellular" if gateway.platform_id in CELLULAR_PLATFORMS else "micro_wifi"
 
 
-def create(world: World, account: Account, name: Any, gateway: Device, wanted: Any) -> Network:
+def create_network(world: World, account: Account, name: Any, gateway: Device, requested_type: Any) -> Network:
     """Create a network with its first gateway. It stays pending until it is read while the gateway is online."""
-    if not isinstance(name, str) or not name or len(name.encode()) > NAME_BYTES:
-        raise refused(f"name must have 1 to {NAME_BYTES} bytes")
-    if any(network.name == name for network in world.mesh.networks_of(account)):
-        raise refused("A network with this name already exists")
-    kind = wanted or default_type(gateway)
-    if kind not in TYPES:
-        raise refused(f"type must be one of {', '.join(sorted(TYPES))}")
+    if not isinstance(name, str) or not name or len(name.encode()) > MAX_NAME_BYTES:
+        raise registry_error(f"name must have 1 to {MAX_NAME_BYTES} bytes")
+    if any(network.name == name for network in world.mesh.list_networks(account)):
+        raise registry_error("A network with this name already exists")
+    kind = requested_type or choose_default_type(gateway)
+    if kind not in NETWORK_TYPES:
+        raise registry_error(f"type must be one of {', '.join(sorted(NETWORK_TYPES))}")
     _check_gateway(gateway)
     _check_free(gateway)
     now = world.now()
@@ -51,29 +51,29 @@ def create(world: World, account: Account, name: Any, gateway: Device, wanted: A
     number = hashlib.sha256(label.encode()).hexdigest()
     network = Network(number[:24], name, kind, account, now)
     world.mesh.networks[network.id] = network
-    _join(network, gateway, gateway=True)
+    _add_member(network, gateway, gateway=True)
     return network
 
 
-def add(network: Network, device: Device) -> None:
+def add_device(network: Network, device: Device) -> None:
     """`add-device`: a node; whether it really joins is between the boards. Adding a member again is fine."""
     if device.network is network:
         return
     _check_free(device)
     if device.platform_id not in MESH_PLATFORMS:
-        raise refused("This device cannot be part of a mesh network")
-    if network.type in MICRO_TYPES and len(network.members) >= MICRO_DEVICES:
-        raise refused(f"A network of this type has at most {MICRO_DEVICES} devices")
-    _join(network, device, gateway=False)
+        raise registry_error("This device cannot be part of a mesh network")
+    if network.type in MICRO_TYPES and len(network.members) >= MAX_MICRO_DEVICES:
+        raise registry_error(f"A network of this type has at most {MAX_MICRO_DEVICES} devices")
+    _add_member(network, device, gateway=False)
 
 
-def remove(network: Network, device: Device) -> None:
+def remove_device(network: Network, device: Device) -> None:
     """`remove-device`."""
     _check_member(network, device)
-    leave(device)
+    leave_network(device)
 
 
-def leave(device: Device) -> None:
+def leave_network(device: Device) -> None:
     """Takes a device out of whatever network it is in."""
     if device.network is not None:
         device.network.members.pop(device.id, None)
@@ -87,8 +87,8 @@ def make_gateway(network: Network, device: Device) -> None:
     _check_gateway(device)
     if device.gateway:
         return
-    if network.type in MICRO_TYPES and len(network.gateways) >= MICRO_GATEWAYS:
-        raise refused(f"A network of this type has at most {MICRO_GATEWAYS} gateway")
+    if network.type in MICRO_TYPES and len(network.gateways) >= MAX_MICRO_GATEWAYS:
+        raise registry_error(f"A network of this type has at most {MAX_MICRO_GATEWAYS} gateway")
     device.gateway = True
 
 
@@ -98,23 +98,23 @@ def make_node(network: Network, device: Device) -> None:
     device.gateway = False
 
 
-def delete(world: World, network: Network) -> None:
+def delete_network(world: World, network: Network) -> None:
     """Delete a network; its members can join another one."""
     for device in list(network.members.values()):
-        leave(device)
+        leave_network(device)
     del world.mesh.networks[network.id]
 
 
-def settle(network: Network) -> None:
+def update_confirmation(network: Network) -> None:
     """A network is confirmed for good once a gateway of it is online."""
     network.confirmed = network.confirmed or any(gateway.reachable for gateway in network.gateways)
 
 
-def network_row(network: Network) -> dict[str, Any]:
+def build_network_row(network: Network) -> dict[str, Any]:
     """The network object. The radio parameters come from the gateway, so they are null before it connects."""
-    settle(network)
+    update_confirmation(network)
     digits = hashlib.sha256(network.id.encode()).hexdigest().upper()
-    heard = [device.last_heard for device in network.members.values() if device.last_heard is not None]
+    heard_at = [device.last_heard for device in network.members.values() if device.last_heard is not None]
     return {
         "id": network.id,
         "name": network.name,
@@ -122,7 +122,7 @@ def network_row(network: Network) -> dict[str, Any]:
         "state": network.state,
         "device_count": len(network.members),
         "gateway_count": len(network.gateways),
-        "last_heard": iso(max(heard)) if heard and network.confirmed else None,
+        "last_heard": format_time(max(heard_at)) if heard_at and network.confirmed else None,
         "pan_id": digits[:4] if network.confirmed else None,
         "xpan_id": digits[4:20] if network.confirmed else None,
         "channel": 11 + int(digits[20:24], 16) % 16 if network.confirmed else None,
@@ -130,17 +130,17 @@ def network_row(network: Network) -> dict[str, Any]:
     }
 
 
-def membership(device: Device) -> dict[str, Any] | None:
+def build_membership(device: Device) -> dict[str, Any] | None:
     """The `network` of a device. A role is confirmed when its device has connected with it."""
     network = device.network
     if network is None:
         return None
-    settle(network)
+    update_confirmation(network)
     role = {"gateway": device.gateway, "state": "confirmed" if network.confirmed and device.online else "pending"}
     return {"id": network.id, "name": network.name, "type": network.type, "role": role}
 
 
-def _join(network: Network, device: Device, *, gateway: bool) -> None:
+def _add_member(network: Network, device: Device, *, gateway: bool) -> None:
     network.members[device.id] = device
     device.network = network
     device.gateway = gateway
@@ -148,14 +148,14 @@ def _join(network: Network, device: Device, *, gateway: bool) -> None:
 
 def _check_free(device: Device) -> None:
     if device.network is not None:
-        raise refused("This device is already part of a mesh network; remove it from there first")
+        raise registry_error("This device is already part of a mesh network; remove it from there first")
 
 
 def _check_gateway(device: Device) -> None:
     if device.platform_id not in GATEWAY_PLATFORMS:
-        raise refused("This device cannot be a gateway")
+        raise registry_error("This device cannot be a gateway")
 
 
 def _check_member(network: Network, device: Device) -> None:
     if device.network is not network:
-        raise refused("This device is not part of the network")
+        raise registry_error("This device is not part of the network")

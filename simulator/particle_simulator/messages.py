@@ -52,7 +52,7 @@ class Call:
         """Whose ledgers and other account-wide things the request means."""
         return self.account.acts_for or self.account
 
-    def number(self, *names: str, default: int) -> int:
+    def read_number(self, *names: str, default: int) -> int:
         """A positive number of the query under the first of its spellings, or the default for nonsense."""
         for name in names:
             text = self.query.get(name, "")
@@ -112,9 +112,9 @@ def _parse_form(text: str) -> dict[str, Any]:
 def _parse_json(raw: bytes) -> dict[str, Any]:
     try:
         content = orjson.loads(raw)
-    except orjson.JSONDecodeError as broken:
+    except orjson.JSONDecodeError as error:
         # The facts have no body for this; the envelope of the newer routes is used.
-        raise bad_request("The request body is not valid JSON") from broken
+        raise bad_request("The request body is not valid JSON") from error
     if not isinstance(content, dict):
         raise bad_request("The request body must be a JSON object")
     return content

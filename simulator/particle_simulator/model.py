@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from particle_simulator.belongings import Belongings
+from particle_simulator.resources import Resources
 
 CELLULAR_PLATFORMS = frozenset({10, 13, 15, 23, 25, 26, 28, 35, 37, 38, 42})
 """Platforms with a modem: they have an ICCID and an IMEI, and no Wi-Fi MAC in their record."""
@@ -17,7 +17,7 @@ WIFI_PLATFORMS = frozenset({0, 6, 8, 11, 12, 22, 31, 32, 43, 82, 88})
 """Platforms with Wi-Fi and no modem: the only ones whose record has `mac_wifi`."""
 
 
-def iso(moment: float | None) -> str | None:
+def format_time(moment: float | None) -> str | None:
     """A time in the spelling of the cloud: UTC, milliseconds, Z."""
     if moment is None:
         return None
@@ -82,7 +82,7 @@ class Account:
     account_info: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    own: Belongings = field(default_factory=Belongings)
+    resources: Resources = field(default_factory=Resources)
     product: Product | None = None
     """The one product that API users, product clients and customers can reach; None for people."""
     org: Organization | None = None
@@ -117,7 +117,7 @@ class Token:
     client_id: str
     expires_at: float | None
     refresh_token: str | None = None
-    life: float = 0.0
+    lifetime: float = 0.0
     scopes: tuple[str, ...] | None = None
     """What the token may do; None is everything that its account may."""
 
@@ -128,7 +128,7 @@ class MfaLogin:
 
     account: Account
     client_id: str
-    life: float
+    lifetime: float
     valid_until: float
 
 
@@ -153,7 +153,7 @@ class Organization:
     name: str
     members: list[Account] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    own: Belongings = field(default_factory=Belongings)
+    resources: Resources = field(default_factory=Resources)
 
 
 Owner = Account | Organization
@@ -201,7 +201,7 @@ class Product:
     description: str = ""
     devices: dict[str, Device] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
-    own: Belongings = field(default_factory=Belongings)
+    resources: Resources = field(default_factory=Resources)
     sorted_devices: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
     """A cache by (attribute, descending): a sweep over all pages must not sort at every page."""
     org: Organization | None = None
@@ -209,11 +209,11 @@ class Product:
     """Whether a device that turns up with this product's firmware waits for approval."""
 
     @property
-    def home(self) -> Owner | None:
+    def top_owner(self) -> Owner | None:
         """Where its ledgers are: with its organisation, else with its owner."""
         return self.org or self.owner
 
-    def forget_order(self, attribute: str) -> None:
+    def drop_sorted_lists(self, attribute: str) -> None:
         """Drop the cached lists that are sorted by an attribute, which has changed on a device."""
         self.sorted_devices.pop((attribute, False), None)
         self.sorted_devices.pop((attribute, True), None)

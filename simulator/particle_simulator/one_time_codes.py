@@ -8,19 +8,19 @@ import hashlib
 import hmac
 import struct
 
-from particle_simulator.settings import otp_key
+from particle_simulator.settings import decode_otp_secret
 
-STEP = 30
+STEP_SECONDS = 30
 
 
 def is_valid(secret: str, code: str, now: float) -> bool:
     """Whether a code is that of now, or of half a minute before or after."""
-    step = int(now // STEP)
-    return code in {_code(secret, near) for near in (step - 1, step, step + 1)}
+    step = int(now // STEP_SECONDS)
+    return code in {_compute_code(secret, near) for near in (step - 1, step, step + 1)}
 
 
-def _code(secret: str, step: int) -> str:
-    digest = hmac.new(otp_key(secret), struct.pack(">Q", step), hashlib.sha1).digest()
+def _compute_code(secret: str, step: int) -> str:
+    digest = hmac.new(decode_otp_secret(secret), struct.pack(">Q", step), hashlib.sha1).digest()
     offset = digest[-1] & 15
     number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
     return f"{number % 1_000_000:06d}"

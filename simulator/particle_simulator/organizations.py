@@ -24,6 +24,6 @@ class Organizations:
         """Add an organisation."""
         self.by_id[org.id] = org
 
-    def of_member(self, account: Account) -> list[Organization]:
+    def list_for_member(self, account: Account) -> list[Organization]:
         """List the organisations that an account is a member of."""
         return [org for org in self.by_id.values() if account in org.members]

@@ -14,8 +14,8 @@ def can_access(account: Account, product: Product) -> bool:
     if account.org is not None:
         return account.org is product.org
     if account.product is not None:
-        return account.product is product and account.username not in product.own.customers
-    member = product.own.team.get(account.username)
+        return account.product is product and account.username not in product.resources.customers
+    member = product.resources.team.get(account.username)
     return member is not None and member.account is account
 
 

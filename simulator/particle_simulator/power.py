@@ -19,7 +19,7 @@ WIFI_GRACE = 50
 CELLULAR_KEEP_ALIVE = 23 * 60
 """A cellular device is missed after two of these: 23 to 46 minutes after the loss, as the last one fell."""
 
-OFFLINE_FACES: dict[int, object] = {
+OFFLINE_REFUSALS: dict[int, object] = {
     404: {"ok": False, "error": "Device is not connected"},
     408: {"error": "Timed out."},
     400: {"ok": False, "error": "Timed out."},
@@ -28,13 +28,13 @@ OFFLINE_FACES: dict[int, object] = {
 """How a call to a device that is not there can be refused. Only the text of the 404 is our own."""
 
 
-def not_there(device: Device, default: int) -> Refusal:
+def device_offline(device: Device, default: int) -> Refusal:
     """Build the refusal of a call to a device that does not answer; a test may have chosen its status."""
     status = device.offline_face or default
-    return Refusal(status, OFFLINE_FACES[status])
+    return Refusal(status, OFFLINE_REFUSALS[status])
 
 
-def grace(world: World, device: Device) -> int:
+def get_grace_seconds(world: World, device: Device) -> int:
     """Return for how many seconds the cloud takes a device without power for online."""
     if device.platform_id not in CELLULAR_PLATFORMS:
         return WIFI_GRACE
@@ -48,7 +48,7 @@ def switch_off(world: World, device: Device) -> None:
         device.lost_at = world.now()
         world.revision += 1
         if device.online:
-            heappush(world.devices.due, (device.lost_at + grace(world, device), device.id))
+            heappush(world.devices.offline_due, (device.lost_at + get_grace_seconds(world, device), device.id))
 
 
 def disconnect(world: World, device: Device) -> None:
@@ -69,7 +69,7 @@ def connect(world: World, device: Device) -> None:
     take_update(world, device)
 
 
-def turn_up(world: World, device: Device, product: Product) -> None:
+def connect_with_firmware(world: World, device: Device, product: Product) -> None:
     """Bring a device online with the firmware of a product; a device that was not imported waits for approval."""
     if device.product is None and device.platform_id == product.platform_id:
         add_to_product(device, product)
@@ -77,35 +77,39 @@ def turn_up(world: World, device: Device, product: Product) -> None:
     connect(world, device)
 
 
-def notice(world: World) -> None:
+def run_due_changes(world: World) -> None:
     """Do what is due by now: planned actions, and lost devices that the cloud notices. Called before every request."""
-    if world.agenda.waiting:
-        world.agenda.catch_up(world.now())
-    due = world.devices.due
-    if not due or due[0][0] > world.now():
+    if world.agenda.has_actions:
+        world.agenda.run_due(world.now())
+    offline_due = world.devices.offline_due
+    if not offline_due or offline_due[0][0] > world.now():
         return
     now = world.now()
-    while due and due[0][0] <= now:
-        _unused, device_id = heappop(due)
+    while offline_due and offline_due[0][0] <= now:
+        _unused, device_id = heappop(offline_due)
         device = world.devices.by_id[device_id]
         # It may have come back, and may even have been lost again, since this entry was made.
-        if not device.powered and device.lost_at is not None and device.lost_at + grace(world, device) <= now:
+        if (
+            not device.powered
+            and device.lost_at is not None
+            and device.lost_at + get_grace_seconds(world, device) <= now
+        ):
             device.online = False
             world.revision += 1
             report_status(world, device, online=False)
 
 
-def advance(world: World, seconds: float) -> None:
+def advance_clock(world: World, seconds: float) -> None:
     """Turn the clock forward; devices that are online have been heard meanwhile."""
     world.clock.advance(seconds)
     for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
             device.last_heard += seconds
-    notice(world)
+    run_due_changes(world)
 
 
-def churn(world: World, product: Product) -> None:
+def reconnect_devices(world: World, product: Product) -> None:
     """Reconnect some devices of a product, as happens while a client reads the pages of their list."""
-    up = [device for device in product.devices.values() if device.reachable]
-    for device in world.random.sample(up, min(world.settings.churn, len(up))):
+    reachable = [device for device in product.devices.values() if device.reachable]
+    for device in world.random.sample(reachable, min(world.settings.churn, len(reachable))):
         connect(world, device)

@@ -26,10 +26,10 @@ class Products:
         """Add a product."""
         self.by_id[product.id] = product
 
-    def accessible_to(self, account: Account) -> list[Product]:
+    def list_accessible_to(self, account: Account) -> list[Product]:
         """List the products that an account can access."""
         return [product for product in self.by_id.values() if can_access(account, product)]
 
-    def of_org(self, org: Organization) -> list[Product]:
+    def list_in_org(self, org: Organization) -> list[Product]:
         """List the products of an organisation."""
         return [product for product in self.by_id.values() if product.org is org]

@@ -9,7 +9,7 @@ from particle_simulator.routing import Auth, Kind, RouteTable
 CREDENTIALS = {Auth.BEARER: "access token", Auth.NONE: ""}
 
 
-def routes_table(table: RouteTable) -> str:
+def render_routes_table(table: RouteTable) -> str:
     """One row per route, by resource group, in the order of the table."""
     groups = dict.fromkeys(route.group for route in table.routes)
     lines = ["| Route | Endpoint | Needs | Counts as |", "| --- | --- | --- | --- |"]

@@ -71,7 +71,7 @@ class _Node:
     routes: dict[str, tuple[Route, str, tuple[str, ...]]] = field(default_factory=dict)
 
 
-class TwoRoutes(ValueError):
+class DuplicateRoute(ValueError):
     """Two rows want the same requests."""
 
 
@@ -95,7 +95,7 @@ class RouteTable:
             else:
                 node = node.literals.setdefault(segment, _Node())
         if route.method in node.routes:
-            raise TwoRoutes(f"there are two routes for {route.key}")
+            raise DuplicateRoute(f"there are two routes for {route.key}")
         node.routes[route.method] = (route, route.key, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Route, str, dict[str, str]] | None:

@@ -50,15 +50,15 @@ class ServerOptions:
 class _CountingServer(web.Server):
     """aiohttp's low-level server, which also knows which connections have carried no request yet."""
 
-    fresh: set[object]
+    unused_connections: set[object]
     streams: dict[object, Stream]
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        self.fresh.add(handler)
+        self.unused_connections.add(handler)
         super().connection_made(handler, transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        self.fresh.discard(handler)
+        self.unused_connections.discard(handler)
         stream = self.streams.pop(handler, None)
         if stream is not None:
             # Or it would be missed only when the next sign of life cannot be written.
@@ -66,13 +66,13 @@ class _CountingServer(web.Server):
         super().connection_lost(handler, exc)
 
 
-class Front:
+class CloudHandler:
     """The one request handler; the route table does the rest."""
 
     def __init__(self, simulation: Simulation, latency: float) -> None:
         self._simulation = simulation
         self._latency = latency
-        self.fresh: set[object] = set()
+        self.unused_connections: set[object] = set()
         self.streams: dict[object, Stream] = {}
         """Open event streams by the connection that carries them."""
 
@@ -83,42 +83,42 @@ class Front:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         if path.startswith(ADMIN_PREFIX):
-            return self._response(await self._admin(request, path.removeprefix(ADMIN_PREFIX)))
+            return self._build_response(await self._answer_admin(request, path.removeprefix(ADMIN_PREFIX)))
         stats = self._simulation.stats
-        if request.protocol in self.fresh:
+        if request.protocol in self.unused_connections:
             # Counted with the first request, so that a connection for the admin routes is none.
-            self.fresh.discard(request.protocol)
+            self.unused_connections.discard(request.protocol)
             stats.connections += 1
         found = self._simulation.table.find(request.method, path)
         route, key, values = found or (None, f"{request.method} {path}", {})
         address = request.remote or ""
-        stats.arrived(route, key, address)
-        held = self._simulation.admit(route, address)
-        if held is not None:
-            return self._response(held)
+        stats.count_request(route, key, address)
+        limit_reply = self._simulation.admit(route, address)
+        if limit_reply is not None:
+            return self._build_response(limit_reply)
         if self._latency:
             await asyncio.sleep(self._latency)
-        fault = self._simulation.faults.strike(key)
+        fault = self._simulation.faults.take_fault(key)
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
         if fault is not None and fault.effect in BEFORE:
-            return await self._strike_before(request, fault)
+            return await self._send_fault(request, fault)
         if route is None:
-            return self._response(not_found_text())
+            return self._build_response(not_found_text())
         call = Call(request.method, values, parse_query(query), request.headers, address=address)
         try:
             if request.body_exists:
                 await read_body(request, call)
         except Refusal as refusal:
-            return self._response(self._simulation.refuse(route, call, refusal))
+            return self._build_response(self._simulation.refuse(route, call, refusal))
         reply = self._simulation.answer(route, call)
         if fault is None or fault.effect == "delay":
-            return await self._stream(request, reply.stream) if reply.stream else self._response(reply)
+            return await self._send_stream(request, reply.stream) if reply.stream else self._build_response(reply)
         if fault.effect == "reset_after":
-            return _reset(request)
-        return self._response(fault.spoil(reply))
+            return _reset_connection(request)
+        return self._build_response(fault.damage_reply(reply))
 
-    def _response(self, reply: Reply) -> web.Response:
+    def _build_response(self, reply: Reply) -> web.Response:
         if reply.content_type:
             reply.headers.setdefault("Content-Type", f"{reply.content_type}; charset=utf-8")
         clock = self._simulation.world.clock
@@ -126,14 +126,14 @@ class Front:
             reply.headers["Date"] = formatdate(clock.now(), usegmt=True)
         return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
 
-    async def _stream(self, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+    async def _send_stream(self, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
         """Answers with events until one side ends it. Only so many streams of an address are allowed."""
         limits, address = self._simulation.limits, request.remote or ""
         try:
             limits.open_stream(address)
         except Refusal as refusal:
-            self._simulation.stats.answered(None, refusal.status)
-            return self._response(refusal_reply(refusal))
+            self._simulation.stats.count_answer(None, refusal.status)
+            return self._build_response(refusal_reply(refusal))
         self.streams[request.protocol] = stream
         try:
             return await send_stream(request, self._simulation.world, stream)
@@ -141,7 +141,7 @@ class Front:
             self.streams.pop(request.protocol, None)
             limits.close_stream(address)
 
-    async def _admin(self, request: web.BaseRequest, name: str) -> Reply:
+    async def _answer_admin(self, request: web.BaseRequest, name: str) -> Reply:
         raw = await request.content.read()
         try:
             content = orjson.loads(raw) if raw else None
@@ -149,26 +149,26 @@ class Front:
             content = None
         return self._simulation.answer_admin(request.method, name, content) or not_found_text()
 
-    async def _strike_before(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+    async def _send_fault(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
         if fault.effect == "reset_before":
-            return _reset(request)
+            return _reset_connection(request)
         if fault.effect == "silence":
             while request.transport is not None and not request.transport.is_closing():
                 await asyncio.sleep(0.02)
             return web.Response()
-        reply = fault.reply()
+        reply = fault.build_reply()
         # The route is left out: only what a client was really granted or refused counts as that.
-        self._simulation.stats.answered(None, reply.status)
-        return self._response(reply)
+        self._simulation.stats.count_answer(None, reply.status)
+        return self._build_response(reply)
 
 
-def _reset(request: web.BaseRequest) -> web.Response:
+def _reset_connection(request: web.BaseRequest) -> web.Response:
     """Breaks the connection without an answer; what is returned here goes nowhere."""
     transport = request.transport
     if transport is not None:
-        plain = transport.get_extra_info("socket")
-        if plain is not None:
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        tcp_socket = transport.get_extra_info("socket")
+        if tcp_socket is not None:
+            tcp_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         transport.abort()
     return web.Response()
 
@@ -187,10 +187,10 @@ async def serve(simulation: Simulation, options: ServerOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    front = Front(simulation, options.latency)
-    server = _CountingServer(front.handle, access_log=None)
-    server.fresh = front.fresh
-    server.streams = front.streams
+    cloud_handler = CloudHandler(simulation, options.latency)
+    server = _CountingServer(cloud_handler.handle, access_log=None)
+    server.unused_connections = cloud_handler.unused_connections
+    server.streams = cloud_handler.streams
     runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:

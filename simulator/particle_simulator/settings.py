@@ -56,7 +56,7 @@ _ACCOUNT_KEYS = {
 }
 
 
-class BadSettings(Exception):
+class SettingsError(Exception):
     """A sentence for the person who started the simulator."""
 
 
@@ -82,7 +82,7 @@ class Settings:
     """The kind of clock: a key of `clock.CLOCKS`."""
 
 
-def otp_key(secret: str) -> bytes:
+def decode_otp_secret(secret: str) -> bytes:
     """The key in a base32 secret, as apps show it: with or without spaces and padding."""
     text = secret.replace(" ", "").rstrip("=").upper()
     return base64.b32decode(text + "=" * (-len(text) % 8))
@@ -91,10 +91,10 @@ def otp_key(secret: str) -> bytes:
 def _read_list(path: str, what: str) -> list[dict[str, Any]]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as wrong:
-        raise BadSettings(f"cannot read the {what} file {path}: {wrong}") from wrong
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"cannot read the {what} file {path}: {error}") from error
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise BadSettings(f"the {what} file {path} must hold a JSON list of objects")
+        raise SettingsError(f"the {what} file {path} must hold a JSON list of objects")
     return content
 
 
@@ -107,24 +107,24 @@ def read_fleet(text: str) -> tuple[int, tuple[dict[str, Any], ...]]:
     for index, device in enumerate(devices):
         _check_device(device, f"device {index} of {text}")
         if device["id"].lower() in seen:
-            raise BadSettings(f"device {index} of {text} has the id of an earlier one")
+            raise SettingsError(f"device {index} of {text} has the id of an earlier one")
         seen.add(device["id"].lower())
     return 0, tuple(devices)
 
 
 def _check_device(device: dict[str, Any], where: str) -> None:
     if not isinstance(device.get("id"), str) or not DEVICE_ID.fullmatch(device["id"].lower()):
-        raise BadSettings(f"{where} needs an id of 24 hexadecimal digits")
+        raise SettingsError(f"{where} needs an id of 24 hexadecimal digits")
     for key, value in device.items():
         if key not in _FLEET_KEYS:
-            raise BadSettings(f"{where} has the unknown key {key!r}")
+            raise SettingsError(f"{where} has the unknown key {key!r}")
         if not isinstance(value, _FLEET_KEYS[key]):
-            raise BadSettings(f"{where}: the value of {key!r} has the wrong type")
+            raise SettingsError(f"{where}: the value of {key!r} has the wrong type")
     if device.get("groups") and device.get("product_id") is None:
-        raise BadSettings(f"{where} has groups but no product_id: groups belong to a product")
+        raise SettingsError(f"{where} has groups but no product_id: groups belong to a product")
     for name in device.get("groups", []):
         if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
-            raise BadSettings(f"{where} has the malformed group name {name!r}")
+            raise SettingsError(f"{where} has the malformed group name {name!r}")
 
 
 def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
@@ -133,7 +133,7 @@ def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
         return tuple(DEFAULT_ACCOUNTS)
     accounts = _read_list(path, "accounts")
     if not accounts:
-        raise BadSettings(f"the accounts file {path} names no account, but the product needs an owner")
+        raise SettingsError(f"the accounts file {path} names no account, but the product needs an owner")
     for index, account in enumerate(accounts):
         _check_account(account, f"account {index} of {path}")
     return tuple(accounts)
@@ -141,20 +141,20 @@ def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
 
 def _check_account(account: dict[str, Any], where: str) -> None:
     if not isinstance(account.get("username"), str) or not isinstance(account.get("password"), str):
-        raise BadSettings(f"{where} needs a username and a password")
+        raise SettingsError(f"{where} needs a username and a password")
     unknown = set(account) - _ACCOUNT_KEYS
     if unknown:
-        raise BadSettings(f"{where} has the unknown key {min(unknown)!r}")
+        raise SettingsError(f"{where} has the unknown key {min(unknown)!r}")
     try:
-        otp_key(account.get("otp_secret") or "")
-    except (AttributeError, ValueError) as wrong:
-        raise BadSettings(f"{where}: otp_secret must be written in base32") from wrong
+        decode_otp_secret(account.get("otp_secret") or "")
+    except (AttributeError, ValueError) as error:
+        raise SettingsError(f"{where}: otp_secret must be written in base32") from error
     codes = account.get("recovery_codes", [])
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-        raise BadSettings(f"{where}: recovery_codes must be a list of texts")
+        raise SettingsError(f"{where}: recovery_codes must be a list of texts")
     for flag in ("sso", "query_tokens", "org"):
         if not isinstance(account.get(flag, False), bool):
-            raise BadSettings(f"{where}: {flag} must be true or false")
+            raise SettingsError(f"{where}: {flag} must be true or false")
     for client in account.get("clients", []):
         if not isinstance(client, dict) or not all(isinstance(client.get(key), str) for key in ("id", "secret")):
-            raise BadSettings(f"{where}: a client needs an id and a secret")
+            raise SettingsError(f"{where}: a client needs an id and a secret")

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from particle_simulator.firmware_updates import target_version
-from particle_simulator.mesh_registry import membership
-from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, iso
+from particle_simulator.firmware_updates import find_target_version
+from particle_simulator.mesh_registry import build_membership
+from particle_simulator.model import CELLULAR_PLATFORMS, Device, Group, Product, format_time
 from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
 
 
-def device_row(device: Device) -> dict[str, Any]:
+def build_device_row(device: Device) -> dict[str, Any]:
     """A device as the account's list shows it (endpoints.yml: device_owned)."""
     row: dict[str, Any] = {
         "id": device.id,
         "name": device.name,
         "last_ip_address": device.last_ip_address,
-        "last_heard": iso(device.last_heard),
-        "last_handshake_at": iso(device.last_handshake_at),
+        "last_heard": format_time(device.last_heard),
+        "last_handshake_at": format_time(device.last_handshake_at),
         "product_id": device.product.id if device.product else device.platform_id,
         "online": device.online,
         "connected": device.online,
@@ -42,13 +42,13 @@ def device_row(device: Device) -> dict[str, Any]:
     if device.mac_wifi:
         row["mac_wifi"] = device.mac_wifi
     if device.network:
-        row["network"] = membership(device)
+        row["network"] = build_membership(device)
     return row
 
 
-def device_details(device: Device) -> dict[str, Any]:
+def build_device_details(device: Device) -> dict[str, Any]:
     """A device as the single read shows it, with what only the device can tell (endpoints.yml: device_owned)."""
-    row = device_row(device)
+    row = build_device_row(device)
     row["functions"] = list(FUNCTIONS) if device.online else None
     row["variables"] = VARIABLES if device.online else None
     row["default_build_target"] = device.system_firmware_version
@@ -58,21 +58,21 @@ def device_details(device: Device) -> dict[str, Any]:
     return row
 
 
-def add_product_part(row: dict[str, Any], device: Device, product: Product) -> dict[str, Any]:
+def add_product_fields(row: dict[str, Any], device: Device, product: Product) -> dict[str, Any]:
     """What the product routes add to a device (endpoints.yml: device_product_extra)."""
     row["firmware_product_id"] = product.id
     row["groups"] = list(device.groups)
     if device.firmware_version is not None:
         row["firmware_version"] = device.firmware_version
     row["desired_firmware_version"] = device.desired_firmware_version
-    row["targeted_firmware_release_version"] = target_version(device)
+    row["targeted_firmware_release_version"] = find_target_version(device)
     row["development"] = device.development
     row["quarantined"] = device.quarantined
     row["denied"] = device.denied
     return row
 
 
-def product_row(product: Product) -> dict[str, Any]:
+def build_product_row(product: Product) -> dict[str, Any]:
     """`product`: a sandbox one has an owning user, the others an organisation."""
     row: dict[str, Any] = {
         "id": product.id,
@@ -91,7 +91,7 @@ def product_row(product: Product) -> dict[str, Any]:
     return row
 
 
-def group_row(group: Group, *, counted: bool = False) -> dict[str, Any]:
+def build_group_row(group: Group, *, counted: bool = False) -> dict[str, Any]:
     """`group`; only single answers count the devices."""
     row: dict[str, Any] = {"name": group.name, "description": group.description, "color": group.color}
     if group.fw_version is not None:

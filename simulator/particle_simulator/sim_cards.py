@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from particle_simulator.belongings import Sim
 from particle_simulator.devices import Devices
-from particle_simulator.model import Account, Product, iso
+from particle_simulator.model import Account, Product, format_time
+from particle_simulator.resources import Sim
 
 ACTIVE = "active"
 NEW = "never_before_activated"
@@ -42,14 +42,14 @@ class SimCards:
         return sim
 
 
-def product_of(sim: Sim) -> Product | None:
+def get_sim_product(sim: Sim) -> Product | None:
     """Return the product that a card is in."""
     if sim.released or sim.owner is not None or sim.device is None:
         return None
     return sim.device.product
 
 
-def owner_of(sim: Sim) -> Account | None:
+def get_sim_owner(sim: Sim) -> Account | None:
     """Return the account that a card belongs to, if it is in no product."""
     if sim.owner is not None:
         return sim.owner
@@ -58,9 +58,9 @@ def owner_of(sim: Sim) -> Account | None:
     return sim.device.owner
 
 
-def status_of(sim: Sim) -> str:
+def get_sim_status(sim: Sim) -> str:
     """Return the status of a card: cards in a product were activated by its import."""
-    return sim.status or (ACTIVE if product_of(sim) is not None else NEW)
+    return sim.status or (ACTIVE if get_sim_product(sim) is not None else NEW)
 
 
 def change_status(sim: Sim, action: str, status: str, now: float) -> None:
@@ -74,9 +74,9 @@ def change_status(sim: Sim, action: str, status: str, now: float) -> None:
         sim.deactivations += 1
 
 
-def sim_row(sim: Sim) -> dict[str, Any]:
+def build_sim_row(sim: Sim) -> dict[str, Any]:
     """`sim`."""
-    product, owner = product_of(sim), owner_of(sim)
+    product, owner = get_sim_product(sim), get_sim_owner(sim)
     row: dict[str, Any] = {
         "_id": sim.iccid,
         "activations_count": sim.activations,
@@ -84,13 +84,13 @@ def sim_row(sim: Sim) -> dict[str, Any]:
         "base_country_code": sim.country,
         "base_monthly_rate": BASE_RATE,
         "overage_monthly_rate": OVERAGE_RATE,
-        "first_activated_on": iso(sim.first_activated_on),
-        "last_activated_on": iso(sim.last_activated_on),
+        "first_activated_on": format_time(sim.first_activated_on),
+        "last_activated_on": format_time(sim.last_activated_on),
         "last_status_change_action": sim.last_action,
         "last_status_change_action_error": "no",
         "msisdn": f"88{crc32(sim.iccid.encode()):010d}",
-        "status": status_of(sim),
-        "updated_at": iso(sim.updated_at),
+        "status": get_sim_status(sim),
+        "updated_at": format_time(sim.updated_at),
         "carrier": CARRIER,
     }
     if owner is not None:
@@ -107,7 +107,7 @@ def sim_row(sim: Sim) -> dict[str, Any]:
 
 def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]:
     """List the megabytes of each day in the current billing period: a card that is off uses nothing."""
-    if status_of(sim) != ACTIVE:
+    if get_sim_status(sim) != ACTIVE:
         return []
     today = datetime.fromtimestamp(now, UTC).date()
     days = [today - timedelta(days=back) for back in range(PERIOD_DAYS - 1, -1, -1)]
@@ -115,7 +115,7 @@ def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]
     return [(day.isoformat(), crc32(f"{seed} {sim.iccid} {day}".encode()) % 400 / 1000) for day in days]
 
 
-def usage_rows(days: list[tuple[str, float]]) -> list[dict[str, Any]]:
+def build_usage_rows(days: list[tuple[str, float]]) -> list[dict[str, Any]]:
     """`usage_by_day`, with the running total."""
     rows = []
     total = 0.0

@@ -7,22 +7,22 @@ from __future__ import annotations
 from collections import deque
 
 from particle_simulator import admin
-from particle_simulator.access import check_scope
 from particle_simulator.bearer import check_bearer
 from particle_simulator.errors import Refusal
 from particle_simulator.faults import Faults
 from particle_simulator.limits import TOKEN_ROUTE, Limits
 from particle_simulator.messages import Call, Reply, refusal_reply
-from particle_simulator.power import notice
-from particle_simulator.routes import table_for
+from particle_simulator.power import run_due_changes
+from particle_simulator.routes import build_table
 from particle_simulator.routing import Auth, Kind, Route
+from particle_simulator.scopes import check_scope
 from particle_simulator.settings import Settings
 from particle_simulator.start_state import build_world
 from particle_simulator.stats import Stats
 
 ADMIN_PREFIX = "/_simulator/"
 
-KEPT_WRITES = 20_000
+MAX_WRITES = 20_000
 """How many writes are remembered: those of a test, not those of a day."""
 
 
@@ -31,30 +31,30 @@ class Simulation:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.table = table_for(settings)
+        self.table = build_table(settings)
         self.route_keys = {route.key for route in self.table.routes}
-        self._start()
+        self._build_start_state()
 
     def reset(self) -> None:
         """Return to the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
         self.world.events.close()
-        self._start()
+        self._build_start_state()
 
-    def _start(self) -> None:
+    def _build_start_state(self) -> None:
         self.world = build_world(self._settings)
         self.stats = Stats()
         self.faults = Faults(self._settings.seed)
         self.limits = Limits(documented=self._settings.limits)
-        self.written: deque[tuple[Route, Call, Reply]] = deque(maxlen=KEPT_WRITES)
+        self.writes: deque[tuple[Route, Call, Reply]] = deque(maxlen=MAX_WRITES)
         """What has changed the world, in the order in which it did."""
 
     def admit(self, route: Route | None, address: str) -> Reply | None:
         """What stands before every request: the passing of time, and the limits. None lets it through."""
-        notice(self.world)
+        run_due_changes(self.world)
         refusal = self.limits.admit(route, address, self.world.now())
         if refusal is None:
             return None
-        self.stats.answered(route, refusal.status)
+        self.stats.count_answer(route, refusal.status)
         return refusal_reply(refusal)
 
     def answer(self, route: Route, call: Call) -> Reply:
@@ -69,22 +69,22 @@ class Simulation:
         except Refusal as refusal:
             return self.refuse(route, call, refusal)
         if route.id == TOKEN_ROUTE:
-            self.limits.lock_out.judged(call.address, world.now(), refused=False)
-        self.stats.answered(route, reply.status)
+            self.limits.lockout.record_answer(call.address, world.now(), refused=False)
+        self.stats.count_answer(route, reply.status)
         if route.kind is Kind.WRITE:
             world.revision += 1
             if reply.status < 400:
-                self.written.append((route, call, reply))
+                self.writes.append((route, call, reply))
         return reply
 
     def refuse(self, route: Route, call: Call, refusal: Refusal) -> Reply:
         """The answer to a request that is not carried out."""
         asks_for_code = refusal.content.get("error") == "mfa_required"
         if route.id == TOKEN_ROUTE and not asks_for_code:
-            self.limits.lock_out.judged(call.address, self.world.now(), refused=True)
-        self.stats.answered(route, refusal.status, asks_for_code=asks_for_code)
+            self.limits.lockout.record_answer(call.address, self.world.now(), refused=True)
+        self.stats.count_answer(route, refusal.status, asks_for_code=asks_for_code)
         return refusal_reply(refusal)
 
     def answer_admin(self, method: str, name: str, content: object) -> Reply | None:
         """The routes under `/_simulator/`, for the tests of a client; None for one that is not there."""
-        return admin.answer(self, method, name, content)
+        return admin.answer_request(self, method, name, content)

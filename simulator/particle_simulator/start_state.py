@@ -7,7 +7,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from particle_simulator.fleet import build_devices, manufacture
+from particle_simulator.fleet import build_devices, manufacture_devices
 from particle_simulator.groups import assign_groups
 from particle_simulator.model import Account, Client, Device, Organization, Product
 from particle_simulator.ownership import add_to_product, claim
@@ -65,7 +65,7 @@ def _add_product(world: World, settings: Settings, random: Random) -> None:
 
 def _add_manufactured_devices(world: World, settings: Settings, now: float) -> None:
     """Add as many new devices as the settings ask for."""
-    for device in manufacture(settings.manufactured, settings.seed, now):
+    for device in manufacture_devices(settings.manufactured, settings.seed, now):
         if settings.mesh:
             device.system_firmware_version = MESH_DEVICE_OS
         world.devices.add(device)

@@ -27,7 +27,7 @@ class Stats:
         self.by_route: Counter[str] = Counter()
         self.by_address: Counter[str] = Counter()
 
-    def arrived(self, route: Route | None, key: str, address: str) -> None:
+    def count_request(self, route: Route | None, key: str, address: str) -> None:
         """A request came in. A write counts when it is tried: whether it is refused shows elsewhere."""
         self.requests += 1
         self.by_address[address] += 1
@@ -38,7 +38,7 @@ class Stats:
         if route.kind is Kind.WRITE:
             self.writes += 1
 
-    def answered(self, route: Route | None, status: int, *, asks_for_code: bool = False) -> None:
+    def count_answer(self, route: Route | None, status: int, *, asks_for_code: bool = False) -> None:
         """An answer was made, by a handler or by a fault. Asking for a one-time code is no refusal."""
         if status in THROTTLING:
             self.throttled += 1

@@ -9,7 +9,7 @@ import asyncio
 from aiohttp import web
 
 from particle_simulator.events import Stream
-from particle_simulator.power import notice
+from particle_simulator.power import run_due_changes
 from particle_simulator.world import World
 
 KEEP_ALIVE_SECONDS = 9.0
@@ -21,23 +21,23 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 async def send_stream(request: web.BaseRequest, world: World, stream: Stream) -> web.StreamResponse:
     """Keeps one stream going until the client, the world or the server ends it."""
     response = web.StreamResponse(headers=HEADERS)
-    bell = asyncio.Event()
-    stream.wake = bell.set
+    wakeup = asyncio.Event()
+    stream.wake = wakeup.set
     # Joined before the first byte goes out: who has seen `:ok` misses nothing.
-    world.events.join(stream)
+    world.events.add_stream(stream)
     try:
         await response.prepare(request)
         await response.write(b":ok\n\n")
         while not stream.closed:
             try:
                 async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                    await bell.wait()
+                    await wakeup.wait()
             except TimeoutError:
                 # Without requests nobody else looks at the clock.
-                notice(world)
+                run_due_changes(world)
                 await response.write(b"\n")
                 continue
-            bell.clear()
+            wakeup.clear()
             waiting = stream.take()
             if waiting:
                 await response.write(waiting)
@@ -46,5 +46,5 @@ async def send_stream(request: web.BaseRequest, world: World, stream: Stream) ->
         # The client has gone, which is how most streams end.
         pass
     finally:
-        world.events.leave(stream)
+        world.events.remove_stream(stream)
     return response

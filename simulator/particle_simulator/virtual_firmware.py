@@ -26,12 +26,12 @@ VARIABLES = {"soil_pct": "int32", "temperature": "double", "site": "string", "ar
 
 def read_variable(seed: int, device: Device, name: str) -> Value:
     """The value of a variable: it looks measured and never changes."""
-    chance = crc32(f"{seed} {device.id} {name}".encode())
+    number = crc32(f"{seed} {device.id} {name}".encode())
     kind = VARIABLES[name]
     if kind == "int32":
-        return chance % 101
+        return number % 101
     if kind == "double":
-        return chance % 4000 / 100
+        return number % 4000 / 100
     if kind == "bool":
-        return chance % 2 == 1
-    return f"site-{chance % 100}"
+        return number % 2 == 1
+    return f"site-{number % 100}"

@@ -10,44 +10,46 @@ from zlib import crc32
 import orjson
 
 from particle_simulator.device_sessions import publish_device_event
-from particle_simulator.model import CELLULAR_PLATFORMS, Device, iso
+from particle_simulator.model import CELLULAR_PLATFORMS, Device, format_time
 from particle_simulator.world import World
 
-KEPT_SECONDS = 30 * 86_400.0
+RETENTION_SECONDS = 30 * 86_400.0
 """Records are kept for a month."""
-MOST_KEPT = 1000
+MAX_REFRESHES = 1000
 """Of refreshed records for one device, so that a client in a loop cannot fill the memory."""
-EVENT = "spark/device/diagnostics/update"
+VITALS_EVENT = "spark/device/diagnostics/update"
 
 
-def record(seed: int, device: Device, moment: float) -> dict[str, Any]:
+def build_record(seed: int, device: Device, moment: float) -> dict[str, Any]:
     """One record, with what it says at that moment."""
-    return {"updated_at": iso(moment), "deviceID": device.id, "payload": _payload(seed, device, moment)}
+    return {"updated_at": format_time(moment), "deviceID": device.id, "payload": _build_payload(seed, device, moment)}
 
 
-def records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
+def list_records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
     """List the records of a device with their times, oldest first: of its last session, and those on request."""
-    oldest = world.now() - KEPT_SECONDS
+    oldest = world.now() - RETENTION_SECONDS
     moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
     session = device.last_handshake_at
     if session is not None and session >= oldest:
         moments.append(session)
-    return [(moment, record(world.settings.seed, device, moment)) for moment in sorted(set(moments))]
+    return [(moment, build_record(world.settings.seed, device, moment)) for moment in sorted(set(moments))]
 
 
-def refresh(world: World, device: Device) -> None:
+def report_vitals(world: World, device: Device) -> None:
     """Make a device report its vitals, if it is reachable."""
     if not device.reachable:
         return
     device.last_heard = world.now()
     now = world.now()
-    kept = world.devices.vitals.setdefault(device.id, [])
-    kept.append(now)
-    del kept[:-MOST_KEPT]
-    publish_device_event(world, device, EVENT, orjson.dumps(_payload(world.settings.seed, device, now)).decode())
+    reported = world.devices.vitals.setdefault(device.id, [])
+    reported.append(now)
+    del reported[:-MAX_REFRESHES]
+    publish_device_event(
+        world, device, VITALS_EVENT, orjson.dumps(_build_payload(world.settings.seed, device, now)).decode()
+    )
 
 
-def _network(device: Device, chance: int) -> dict[str, Any]:
+def _build_network(device: Device, chance: int) -> dict[str, Any]:
     """Make up what a device measures of its network."""
     strength = 40 + chance % 55
     network: dict[str, Any] = {
@@ -85,13 +87,13 @@ def _network(device: Device, chance: int) -> dict[str, Any]:
     return network
 
 
-def _payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
+def _build_payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
     """Make up a record, always the same for a seed, a device and a time."""
     chance = crc32(f"{seed} {device.id} {int(moment)}".encode())
     used = 60_000 + chance % 40_000
     return {
         "device": {
-            "network": _network(device, chance),
+            "network": _build_network(device, chance),
             "cloud": {
                 "connection": {
                     "status": "connected",

@@ -70,7 +70,7 @@ TABLE = RouteTable(
 )
 
 
-def table_for(settings: Settings) -> RouteTable:
+def build_table(settings: Settings) -> RouteTable:
     """The routes of a cloud with these settings; the table above is that of the default ones."""
     changed = {
         route.key: route
@@ -79,11 +79,11 @@ def table_for(settings: Settings) -> RouteTable:
             *(token_listing.ENABLED if settings.token_listing else ()),
         )
     }
-    added = sessions_2014.routes(*settings.session_paths) if settings.session_paths else []
+    added = sessions_2014.build_routes(*settings.session_paths) if settings.session_paths else []
     return RouteTable([*(changed.get(route.key, route) for route in TABLE.routes), *added])
 
 
-def whole_table() -> RouteTable:
+def build_whole_table() -> RouteTable:
     """All that the simulator can do, for the documentation."""
     paths = ("/(--session-login)", "/(--session-token)")
-    return table_for(Settings(0, 0, (), (), mesh=True, token_listing=True, session_paths=paths))
+    return build_table(Settings(0, 0, (), (), mesh=True, token_listing=True, session_paths=paths))

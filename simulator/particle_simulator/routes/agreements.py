@@ -6,43 +6,54 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import iso
-from particle_simulator.routes.owners import asked_organization
+from particle_simulator.model import format_time
+from particle_simulator.routes.owners import find_organization
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
 GROUP = "user_account"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-REPORT_LIFE = 7 * 86400.0
+REPORT_LIFETIME = 7 * 86400.0
 FREE_PLAN_DEVICES = 100
 
 
-def _holder(world: World, call: Call) -> tuple[str, str, int]:
-    """Return the holder of the agreement: its id, its type and how many devices the agreement counts."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The holder of an agreement, and how many devices the agreement counts."""
+
+    id: str
+    type: str
+    device_count: int
+
+
+def _find_holder(world: World, call: Call) -> Holder:
+    """Find the holder of an agreement: the organisation of the path, else the account."""
     if "org" in call.path:
-        org = asked_organization(world, call)
-        return org.id, "Org", sum(len(product.devices) for product in world.products.of_org(org))
-    owned = sum(len(product.devices) for product in world.products.by_id.values() if product.home is call.account)
-    return call.account.user_id, "User", owned + len(call.account.devices)
+        org = find_organization(world, call)
+        return Holder(org.id, "Org", sum(len(product.devices) for product in world.products.list_in_org(org)))
+    owned = sum(len(product.devices) for product in world.products.by_id.values() if product.top_owner is call.account)
+    return Holder(call.account.user_id, "User", owned + len(call.account.devices))
 
 
-def _agreement_id(holder: str) -> str:
-    return str(int(holder[:8], 16))
+def _build_agreement_id(holder: Holder) -> str:
+    return str(int(holder.id[:8], 16))
 
 
 def list_agreements(world: World, call: Call) -> Reply:
     """service_agreements: the free plan."""
-    holder, kind, devices = _holder(world, call)
+    holder = _find_holder(world, call)
+    devices = holder.device_count
     month = datetime.fromtimestamp(world.now(), UTC).strftime("%Y-%m")
     usage = {"owned_devices": devices, "billable_devices": devices, "device_data": 0, "device_messages": 0}
     attributes = {
-        "owner_id": holder,
-        "owner_type": kind,
+        "owner_id": holder.id,
+        "owner_type": holder.type,
         "name": "Free plan",
         "agreement_type": "self_service",
         "duration": None,
@@ -58,12 +69,12 @@ def list_agreements(world: World, call: Call) -> Reply:
         },
         "pricing_terms": {},
     }
-    row = {"id": _agreement_id(holder), "type": "service_agreement", "attributes": attributes}
+    row = {"id": _build_agreement_id(holder), "type": "service_agreement", "attributes": attributes}
     return json_reply({"data": [row]})
 
 
 def _check_agreement(world: World, call: Call) -> None:
-    if call.path["id"] != _agreement_id(_holder(world, call)[0]):
+    if call.path["id"] != _build_agreement_id(_find_holder(world, call)):
         raise plain_error(404, "Service agreement not found.")
 
 
@@ -81,7 +92,7 @@ def create_report(world: World, call: Call) -> Reply:
         "report_type": fields["report_type"],
         "date_period_start": fields["date_period_start"],
         "date_period_end": fields["date_period_end"],
-        "expires_at": iso(world.now() + REPORT_LIFE),
+        "expires_at": format_time(world.now() + REPORT_LIFETIME),
         "download_url": None,
     }
     report_id = secrets.token_hex(12)
@@ -92,7 +103,7 @@ def create_report(world: World, call: Call) -> Reply:
 
 def get_report(world: World, call: Call) -> Reply:
     """usage_report_get: every report is ready by then."""
-    _holder(world, call)
+    _find_holder(world, call)
     report = world.downloads.usage_reports.get(call.path["id"])
     if report is None:
         raise plain_error(404, "Usage report not found.")
@@ -106,7 +117,7 @@ def list_notifications(world: World, call: Call) -> Reply:
     return json_reply({"data": []})
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     agreements = f"{base}/service_agreements"
     scope = "service_agreements.usage_reports"
     notifications = f"{agreements}/:id/notifications"
@@ -133,4 +144,4 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-ROUTES = [*_rows("/v1/user"), *_rows("/v1/orgs/:org")]
+ROUTES = [*_build_routes("/v1/user"), *_build_routes("/v1/orgs/:org")]

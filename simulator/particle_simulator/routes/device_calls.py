@@ -8,10 +8,10 @@ from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import Device, iso
-from particle_simulator.power import not_there
-from particle_simulator.routes.devices import visible_device
-from particle_simulator.routes.products import asked_product_device
+from particle_simulator.model import Device, format_time
+from particle_simulator.power import device_offline
+from particle_simulator.routes.devices import find_visible_device
+from particle_simulator.routes.products import find_product_device
 from particle_simulator.routing import Kind, Route
 from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES, read_variable
 from particle_simulator.world import World
@@ -19,26 +19,26 @@ from particle_simulator.world import World
 GROUP = "devices"
 
 
-def asked_device(world: World, call: Call) -> Device:
+def find_device(world: World, call: Call) -> Device:
     """The device of a path, in the account form or in the product form."""
     if "p" in call.path:
-        return asked_product_device(world, call)[1]
-    return visible_device(world, call.account, call.path["id"])
+        return find_product_device(world, call)[1]
+    return find_visible_device(world, call.account, call.path["id"])
 
 
-def _core_info(device: Device) -> dict[str, Any]:
+def _build_core_info(device: Device) -> dict[str, Any]:
     return {
         "name": device.name,
         "deviceID": device.id,
         "connected": device.online,
-        "last_handshake_at": iso(device.last_handshake_at),
-        "last_heard": iso(device.last_heard),
+        "last_handshake_at": format_time(device.last_handshake_at),
+        "last_heard": format_time(device.last_heard),
         "product_id": device.product.id if device.product else device.platform_id,
         "last_app": "",
     }
 
 
-def _raw(value: object) -> Reply:
+def _build_raw_reply(value: object) -> Reply:
     """`format=raw`: the bare value as text, with booleans as JSON writes them."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return Reply(200, text.encode(), {}, "text/plain")
@@ -46,25 +46,25 @@ def _raw(value: object) -> Reply:
 
 def get_variable(world: World, call: Call) -> Reply:
     """device_variable_get."""
-    device = asked_device(world, call)
+    device = find_device(world, call)
     name = call.path["varName"]
     if not device.reachable:
-        raise not_there(device, 408)
+        raise device_offline(device, 408)
     if name not in VARIABLES:
         raise plain_error(404, "Variable not found")
     device.last_heard = world.now()
     value = read_variable(world.settings.seed, device, name)
     if call.query.get("format") == "raw":
-        return _raw(value)
-    return json_reply({"cmd": "VarReturn", "name": name, "result": value, "coreInfo": _core_info(device)})
+        return _build_raw_reply(value)
+    return json_reply({"cmd": "VarReturn", "name": name, "result": value, "coreInfo": _build_core_info(device)})
 
 
 def call_function(world: World, call: Call) -> Reply:
     """device_function_call. The documented field is `arg`; the official client sends `args`."""
-    device = asked_device(world, call)
+    device = find_device(world, call)
     name = call.path["functionName"]
     if not device.reachable:
-        raise not_there(device, 400)
+        raise device_offline(device, 400)
     function = FUNCTIONS.get(name)
     if function is None:
         raise plain_error(404, f"Function {name} not found")
@@ -74,11 +74,11 @@ def call_function(world: World, call: Call) -> Reply:
     device.last_heard = world.now()
     value = function(argument)
     if call.fields.get("format") == "raw":
-        return _raw(value)
+        return _build_raw_reply(value)
     return json_reply({"id": device.id, "name": device.name, "last_app": "", "connected": True, "return_value": value})
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     variable, function = f"{base}/:varName", f"{base}/:functionName"
     return [
         Route(GROUP, "device_variable_get", "GET", variable, get_variable, scope="devices.variable:get"),
@@ -94,4 +94,4 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-ROUTES = [*_rows("/v1/devices/:id"), *_rows("/v1/products/:p/devices/:id")]
+ROUTES = [*_build_routes("/v1/devices/:id"), *_build_routes("/v1/products/:p/devices/:id")]

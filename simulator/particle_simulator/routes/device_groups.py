@@ -11,25 +11,25 @@ from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.groups import add_group, remove_group, rename_group
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Group, Product
-from particle_simulator.routes.products import asked_product
+from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.settings import GROUP_NAME
-from particle_simulator.shapes import group_row
+from particle_simulator.shapes import build_group_row
 from particle_simulator.world import World
 
 GROUP = "device_groups"
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def _asked_group(world: World, call: Call) -> tuple[Product, Group]:
-    product = asked_product(world, call)
+def _find_group(world: World, call: Call) -> tuple[Product, Group]:
+    product = find_product(world, call)
     group = product.groups.get(call.path["name"])
     if group is None:
         raise plain_error(404, "Group not found.")
     return product, group
 
 
-def _free_name(product: Product, value: Any) -> str:
+def _check_new_name(product: Product, value: Any) -> str:
     """A name for a group. The status for a malformed or taken one is not established: 400."""
     if not isinstance(value, str) or not GROUP_NAME.fullmatch(value):
         raise bad_request("name may only contain lower-case letters, digits, dashes and underscores")
@@ -38,13 +38,13 @@ def _free_name(product: Product, value: Any) -> str:
     return value
 
 
-def _color(value: Any) -> str:
+def _check_color(value: Any) -> str:
     if not isinstance(value, str) or not COLOR.fullmatch(value):
         raise bad_request("color must be written as #rrggbb")
     return value
 
 
-def _description(value: Any) -> str:
+def _check_description(value: Any) -> str:
     if not isinstance(value, str):
         raise bad_request("description must be a text")
     return value
@@ -53,46 +53,46 @@ def _description(value: Any) -> str:
 def list_groups(world: World, call: Call) -> Reply:
     """groups_list; `name` matches in part."""
     part = call.query.get("name", "")
-    groups = asked_product(world, call).groups.values()
-    return json_reply({"groups": [group_row(group) for group in groups if part in group.name]})
+    groups = find_product(world, call).groups.values()
+    return json_reply({"groups": [build_group_row(group) for group in groups if part in group.name]})
 
 
 def get_group(world: World, call: Call) -> Reply:
     """group_get."""
-    _unused, group = _asked_group(world, call)
-    return json_reply({"group": group_row(group, counted=True)})
+    _unused, group = _find_group(world, call)
+    return json_reply({"group": build_group_row(group, counted=True)})
 
 
 def create_group(world: World, call: Call) -> Reply:
     """group_create."""
-    product = asked_product(world, call)
+    product = find_product(world, call)
     fields = call.fields
-    name = _free_name(product, fields.get("name"))
-    description = _description(fields.get("description", ""))
-    color = _color(fields["color"]) if "color" in fields else None
-    return json_reply({"group": group_row(add_group(product, name, description, color))}, 201)
+    name = _check_new_name(product, fields.get("name"))
+    description = _check_description(fields.get("description", ""))
+    color = _check_color(fields["color"]) if "color" in fields else None
+    return json_reply({"group": build_group_row(add_group(product, name, description, color))}, 201)
 
 
 def update_group(world: World, call: Call) -> Reply:
     """group_update: at least one of name, color and description."""
-    product, group = _asked_group(world, call)
+    product, group = _find_group(world, call)
     fields = call.fields
     if not fields.keys() & {"name", "color", "description"}:
         raise bad_request("At least one of name, color and description is required")
     new_name = group.name
     if fields.get("name", group.name) != group.name:
-        new_name = _free_name(product, fields["name"])
-    color = _color(fields.get("color", group.color))
-    group.description = _description(fields.get("description", group.description))
+        new_name = _check_new_name(product, fields["name"])
+    color = _check_color(fields.get("color", group.color))
+    group.description = _check_description(fields.get("description", group.description))
     group.color = color
     if new_name != group.name:
         rename_group(product, group, new_name)
-    return json_reply({"group": group_row(group, counted=True)})
+    return json_reply({"group": build_group_row(group, counted=True)})
 
 
 def delete_group(world: World, call: Call) -> Reply:
     """group_delete: the devices simply lose the group."""
-    product, group = _asked_group(world, call)
+    product, group = _find_group(world, call)
     remove_group(product, group)
     return no_content()
 

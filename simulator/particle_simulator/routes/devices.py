@@ -4,23 +4,23 @@
 
 from __future__ import annotations
 
-from particle_simulator.device_changes import account_change, ping
+from particle_simulator.device_changes import apply_account_change, ping
 from particle_simulator.device_sessions import report_status
 from particle_simulator.errors import Refusal, listed_errors, permission_denied
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device
 from particle_simulator.ownership import claim, unclaim
 from particle_simulator.permissions import can_see
-from particle_simulator.routes.flashing import flash
-from particle_simulator.routes.new_devices import provision_new
+from particle_simulator.routes.flashing import flash_device
+from particle_simulator.routes.new_devices import provision_device
 from particle_simulator.routing import Kind, Route
-from particle_simulator.shapes import device_details, device_row
+from particle_simulator.shapes import build_device_details, build_device_row
 from particle_simulator.world import World
 
 GROUP = "devices"
 
 
-def visible_device(world: World, account: Account, id_or_name: str) -> Device:
+def find_visible_device(world: World, account: Account, id_or_name: str) -> Device:
     """Find a device by its id, else by its name among the devices that the account can see."""
     device = world.devices.by_id.get(id_or_name.lower())
     if device is not None and can_see(account, device):
@@ -38,26 +38,26 @@ def list_devices(world: World, call: Call) -> Reply:
         account.sorted_devices = sorted(
             account.devices.values(), key=lambda device: device.last_handshake_at or 0.0, reverse=True
         )
-    return json_reply([device_row(device) for device in account.sorted_devices])
+    return json_reply([build_device_row(device) for device in account.sorted_devices])
 
 
 def get_device(world: World, call: Call) -> Reply:
     """device_get."""
-    return json_reply(device_details(visible_device(world, call.account, call.path["idOrName"])))
+    return json_reply(build_device_details(find_visible_device(world, call.account, call.path["idOrName"])))
 
 
 def update_device(world: World, call: Call) -> Reply:
     """device_update, account route: one concern per call."""
-    device = visible_device(world, call.account, call.path["idOrName"])
+    device = find_visible_device(world, call.account, call.path["idOrName"])
     if call.files:
-        return flash(world, device, call)
-    return json_reply(account_change(world, device, call.fields))
+        return flash_device(world, device, call)
+    return json_reply(apply_account_change(world, device, call.fields))
 
 
 def claim_device(world: World, call: Call) -> Reply:
     """device_claim; with a product instead of a device it is device_provision_new."""
     if "id" not in call.fields and "product_id" in call.fields:
-        return provision_new(world, call)
+        return provision_device(world, call)
     account = call.account
     device = world.devices.by_id.get(str(call.fields.get("id", "")).lower())
     if device is None:
@@ -79,7 +79,7 @@ def claim_device(world: World, call: Call) -> Reply:
 
 def unclaim_device(world: World, call: Call) -> Reply:
     """device_unclaim: only for who claimed it; a product's owner has another route."""
-    device = visible_device(world, call.account, call.path["id"])
+    device = find_visible_device(world, call.account, call.path["id"])
     if device.owner is not call.account:
         raise permission_denied()
     unclaim(device)
@@ -88,7 +88,7 @@ def unclaim_device(world: World, call: Call) -> Reply:
 
 def ping_device(world: World, call: Call) -> Reply:
     """device_ping: an offline device is a normal answer."""
-    device = visible_device(world, call.account, call.path["id"])
+    device = find_visible_device(world, call.account, call.path["id"])
     return json_reply(ping(world, device))
 
 

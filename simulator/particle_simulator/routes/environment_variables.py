@@ -11,60 +11,60 @@ from typing import Any
 
 from particle_simulator.environments import (
     Scope,
-    change,
+    build_device_scope,
+    build_product_scope,
+    build_scope_row,
+    change_variables,
     check_key,
     check_value,
-    difference,
-    level_row,
-    on_device,
-    rendered,
+    collect_latest,
+    collect_on_device,
+    collect_rolled_out,
+    compare_values,
     roll_out,
-    scope_of_device,
-    scope_of_product,
-    valid,
 )
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import iso
-from particle_simulator.routes.devices import visible_device
-from particle_simulator.routes.owners import asked_owner
+from particle_simulator.model import format_time
+from particle_simulator.routes.devices import find_visible_device
+from particle_simulator.routes.owners import find_owner
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
 GROUP = "environment_variables"
-WHEN = ("Immediate", "Connect")
+ROLLOUT_TIMES = ("Immediate", "Connect")
 
 
-def _asked(world: World, call: Call) -> Scope:
+def _find_scope(world: World, call: Call) -> Scope:
     """The scope of a path. Only devices in a product have an environment; that refusal is inferred."""
     if "deviceId" in call.path:
-        device = visible_device(world, call.account, call.path["deviceId"])
+        device = find_visible_device(world, call.account, call.path["deviceId"])
         if device.product is None:
             raise bad_request("The device is in no product")
-        return scope_of_device(world, device, device.product)
-    owned = asked_owner(world, call)
-    if owned.product is not None:
-        return scope_of_product(owned.product)
-    return Scope(owned.own.environment)
+        return build_device_scope(world, device, device.product)
+    owner = find_owner(world, call)
+    if owner.product is not None:
+        return build_product_scope(owner.product)
+    return Scope(owner.resources.environment)
 
 
 def list_variables(world: World, call: Call) -> Reply:
     """env_list."""
-    return json_reply(level_row(_asked(world, call)))
+    return json_reply(build_scope_row(_find_scope(world, call)))
 
 
 def patch_variables(world: World, call: Call) -> Reply:
     """env_patch: all of the operations or none."""
-    scope = _asked(world, call)
+    scope = _find_scope(world, call)
     operations = call.fields.get("ops")
     if not isinstance(operations, list) or not operations:
         raise bad_request('Validation error: Required at "ops"')
-    changes = [_operation(operation, f"ops[{index}]") for index, operation in enumerate(operations)]
-    change(world, scope, changes, call.account.username)
-    return json_reply(level_row(scope))
+    changes = [_read_operation(operation, f"ops[{index}]") for index, operation in enumerate(operations)]
+    change_variables(world, scope, changes, call.account.username)
+    return json_reply(build_scope_row(scope))
 
 
-def _operation(operation: Any, where: str) -> tuple[str, str | None]:
+def _read_operation(operation: Any, where: str) -> tuple[str, str | None]:
     if not isinstance(operation, dict) or operation.get("op") not in ("Set", "Unset"):
         raise bad_request(f'Validation error: Must be Set or Unset at "{where}.op"')
     key = check_key(operation.get("key"), f"{where}.key")
@@ -73,28 +73,28 @@ def _operation(operation: Any, where: str) -> tuple[str, str | None]:
 
 def set_variable(world: World, call: Call) -> Reply:
     """env_set."""
-    scope = _asked(world, call)
+    scope = _find_scope(world, call)
     key = check_key(call.path["key"], "key")
-    change(world, scope, [(key, check_value(call.fields.get("value"), "value"))], call.account.username)
-    return json_reply(level_row(scope))
+    change_variables(world, scope, [(key, check_value(call.fields.get("value"), "value"))], call.account.username)
+    return json_reply(build_scope_row(scope))
 
 
 def unset_variable(world: World, call: Call) -> Reply:
     """env_unset. Unsetting what is not set is not documented; nothing happens."""
-    scope = _asked(world, call)
-    change(world, scope, [(check_key(call.path["key"], "key"), None)], call.account.username)
-    return json_reply(level_row(scope))
+    scope = _find_scope(world, call)
+    change_variables(world, scope, [(check_key(call.path["key"], "key"), None)], call.account.username)
+    return json_reply(build_scope_row(scope))
 
 
-def render(world: World, call: Call) -> Reply:
+def render_variables(world: World, call: Call) -> Reply:
     """env_render."""
-    scope = _asked(world, call)
-    snapshot = scope.own.snapshot
+    scope = _find_scope(world, call)
+    snapshot = scope.environment.snapshot
     return json_reply(
         {
-            "env": rendered(scope),
-            "last_updated_at": iso(scope.own.updated_at),
-            "rollout_at": iso(snapshot.rollout_at) if snapshot else None,
+            "env": collect_latest(scope),
+            "last_updated_at": format_time(scope.environment.updated_at),
+            "rollout_at": format_time(snapshot.rollout_at) if snapshot else None,
             "rollout_by": snapshot.rollout_by if snapshot else None,
         }
     )
@@ -102,39 +102,39 @@ def render(world: World, call: Call) -> Reply:
 
 def review_rollout(world: World, call: Call) -> Reply:
     """env_rollout_review: the difference to the last rollout, and to the device itself."""
-    scope = _asked(world, call)
-    answer = {"from_snapshot": difference(valid(scope), rendered(scope))}
+    scope = _find_scope(world, call)
+    answer = {"from_snapshot": compare_values(collect_rolled_out(scope), collect_latest(scope))}
     if scope.device is not None:
-        answer["from_device"] = difference(on_device(scope, scope.device), rendered(scope))
+        answer["from_device"] = compare_values(collect_on_device(scope, scope.device), collect_latest(scope))
     return json_reply(answer)
 
 
 def start_rollout(world: World, call: Call) -> Reply:
     """env_rollout_start."""
-    scope = _asked(world, call)
+    scope = _find_scope(world, call)
     when = call.fields.get("when")
-    if when not in WHEN:
-        raise bad_request(f'Validation error: Must be {" or ".join(WHEN)} at "when"')
+    if when not in ROLLOUT_TIMES:
+        raise bad_request(f'Validation error: Must be {" or ".join(ROLLOUT_TIMES)} at "when"')
     roll_out(world, scope, call.account.username, immediate=when == "Immediate")
     return json_reply({"success": True})
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     key = f"{base}/:key"
     return [
         Route(GROUP, "env_list", "GET", base, list_variables),
         Route(GROUP, "env_patch", "PATCH", base, patch_variables, kind=Kind.WRITE),
         Route(GROUP, "env_set", "PUT", key, set_variable, kind=Kind.WRITE),
         Route(GROUP, "env_unset", "DELETE", key, unset_variable, kind=Kind.WRITE),
-        Route(GROUP, "env_render", "GET", f"{base}/render", render),
+        Route(GROUP, "env_render", "GET", f"{base}/render", render_variables),
         Route(GROUP, "env_rollout_review", "GET", f"{base}/rollout", review_rollout),
         Route(GROUP, "env_rollout_start", "POST", f"{base}/rollout", start_rollout, kind=Kind.WRITE),
     ]
 
 
 ROUTES = [
-    *_rows("/v1/env"),
-    *_rows("/v1/env/:deviceId"),
-    *_rows("/v1/products/:p/env"),
-    *_rows("/v1/orgs/:org/env"),
+    *_build_routes("/v1/env"),
+    *_build_routes("/v1/env/:deviceId"),
+    *_build_routes("/v1/products/:p/env"),
+    *_build_routes("/v1/orgs/:org/env"),
 ]

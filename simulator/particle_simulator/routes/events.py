@@ -11,28 +11,28 @@ from particle_simulator.events import DEFAULT_TTL, Event, Stream
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Product
 from particle_simulator.permissions import can_see
-from particle_simulator.routes.devices import visible_device
-from particle_simulator.routes.owners import asked_organization
-from particle_simulator.routes.products import asked_product, asked_product_device
+from particle_simulator.routes.devices import find_visible_device
+from particle_simulator.routes.owners import find_organization
+from particle_simulator.routes.products import find_product, find_product_device
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
 GROUP = "events"
-LONGEST_NAME = 64
+MAX_NAME_LENGTH = 64
 
 
-def _streamed(stream: Stream) -> Reply:
+def _build_stream_reply(stream: Stream) -> Reply:
     return Reply(content_type=None, stream=stream)
 
 
-def _prefix(call: Call) -> str:
+def _read_prefix(call: Call) -> str:
     return call.path.get("prefix", "")
 
 
 # ---------------------------------------------------------------------- streams
 
 
-def refuse_everything(world: World, call: Call) -> Reply:
+def require_prefix(world: World, call: Call) -> Reply:
     """events_all without a prefix, which is required since 2018."""
     raise plain_error(400, "event prefix filter is required")
 
@@ -41,69 +41,71 @@ def stream_all(world: World, call: Call) -> Reply:
     """events_all: what is public, and what is private to the caller."""
     account = call.account
 
-    def wants(event: Event) -> bool:
+    def accepts(event: Event) -> bool:
         if not event.private or event.account is account:
             return True
         return event.device is not None and can_see(account, event.device)
 
-    return _streamed(Stream(_prefix(call), wants))
+    return _build_stream_reply(Stream(_read_prefix(call), accepts))
 
 
 def stream_mine(world: World, call: Call) -> Reply:
     """events_mine: of the caller's own devices, and what the caller published."""
     account = call.account
 
-    def wants(event: Event) -> bool:
+    def accepts(event: Event) -> bool:
         # What a product publishes for nobody's device belongs to the stream of that product.
         return event.device.owner is account if event.device else event.account is account and event.product is None
 
-    return _streamed(Stream(_prefix(call), wants))
+    return _build_stream_reply(Stream(_read_prefix(call), accepts))
 
 
-def _stream_device(device: Device, call: Call, *, for_product: bool = False) -> Reply:
-    return _streamed(Stream(_prefix(call), lambda event: event.device is device, for_product=for_product))
+def _build_device_stream(device: Device, call: Call, *, for_product: bool = False) -> Reply:
+    return _build_stream_reply(
+        Stream(_read_prefix(call), lambda event: event.device is device, for_product=for_product)
+    )
 
 
 def stream_device(world: World, call: Call) -> Reply:
     """events_device, account form."""
-    return _stream_device(visible_device(world, call.account, call.path["id"]), call)
+    return _build_device_stream(find_visible_device(world, call.account, call.path["id"]), call)
 
 
 def stream_product_device(world: World, call: Call) -> Reply:
     """events_device, product form."""
-    _unused, device = asked_product_device(world, call)
-    return _stream_device(device, call, for_product=True)
+    _unused, device = find_product_device(world, call)
+    return _build_device_stream(device, call, for_product=True)
 
 
 def stream_org_device(world: World, call: Call) -> Reply:
     """events_device, organisation form."""
-    org = asked_organization(world, call)
+    org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
         raise permission_denied()
-    return _stream_device(device, call, for_product=True)
+    return _build_device_stream(device, call, for_product=True)
 
 
 def stream_product(world: World, call: Call) -> Reply:
     """events_product."""
-    product = asked_product(world, call)
-    return _streamed(Stream(_prefix(call), lambda event: event.product is product, for_product=True))
+    product = find_product(world, call)
+    return _build_stream_reply(Stream(_read_prefix(call), lambda event: event.product is product, for_product=True))
 
 
 def stream_org(world: World, call: Call) -> Reply:
     """events_product, organisation form: the events of all its products."""
-    org = asked_organization(world, call)
+    org = find_organization(world, call)
 
-    def wants(event: Event) -> bool:
+    def accepts(event: Event) -> bool:
         return event.product is not None and event.product.org is org
 
-    return _streamed(Stream(_prefix(call), wants, for_product=True))
+    return _build_stream_reply(Stream(_read_prefix(call), accepts, for_product=True))
 
 
 # ---------------------------------------------------------------------- publishing
 
 
-def _number(value: Any) -> int:
+def _read_ttl(value: Any) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -111,34 +113,34 @@ def _number(value: Any) -> int:
     raise bad_request("ttl must be a number of seconds")
 
 
-def _publish(world: World, call: Call, product: Product | None, device: Device | None) -> Reply:
+def _publish_event(world: World, call: Call, product: Product | None, device: Device | None) -> Reply:
     """The common part. That a missing or too long name is refused with 400 is inferred."""
     name, data = call.fields.get("name"), call.fields.get("data", "")
-    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
-        raise bad_request(f"name must be a text of 1 to {LONGEST_NAME} characters")
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:
+        raise bad_request(f"name must be a text of 1 to {MAX_NAME_LENGTH} characters")
     if not isinstance(data, str):
         raise bad_request("data must be a text")
     # What is not said to be private is public, as it was when the parameter came into being.
     private = call.fields.get("private", False) in (True, "true", "1")
-    ttl = _number(call.fields.get("ttl", DEFAULT_TTL))
+    ttl = _read_ttl(call.fields.get("ttl", DEFAULT_TTL))
     world.events.publish(Event(name, data, world.now(), ttl, private, device, product, call.sandbox))
     return json_reply({"ok": True})
 
 
-def publish(world: World, call: Call) -> Reply:
+def publish_event(world: World, call: Call) -> Reply:
     """publish."""
-    return _publish(world, call, None, None)
+    return _publish_event(world, call, None, None)
 
 
-def publish_in_product(world: World, call: Call) -> Reply:
+def publish_product_event(world: World, call: Call) -> Reply:
     """publish_product: for the product, or in the name of one of its devices."""
-    product = asked_product(world, call)
+    product = find_product(world, call)
     device = None
     if call.fields.get("as_device_id"):
         device = product.devices.get(str(call.fields["as_device_id"]).lower())
         if device is None:
             raise permission_denied()
-    return _publish(world, call, product, device)
+    return _publish_event(world, call, product, device)
 
 
 ALL = "/v1/events"
@@ -151,7 +153,7 @@ ORG_DEVICE = "/v1/orgs/:org/devices/:id/events"
 READ = "events:get"
 
 ROUTES = [
-    Route(GROUP, "events_all", "GET", ALL, refuse_everything),
+    Route(GROUP, "events_all", "GET", ALL, require_prefix),
     Route(GROUP, "events_all", "GET", f"{ALL}/:prefix", stream_all),
     Route(GROUP, "events_mine", "GET", MINE, stream_mine),
     Route(GROUP, "events_mine", "GET", f"{MINE}/:prefix", stream_mine),
@@ -165,6 +167,6 @@ ROUTES = [
     Route(GROUP, "events_product", "GET", f"{PRODUCT}/:prefix", stream_product, scope=READ),
     Route(GROUP, "events_product", "GET", ORG, stream_org, scope=READ),
     Route(GROUP, "events_product", "GET", f"{ORG}/:prefix", stream_org, scope=READ),
-    Route(GROUP, "publish", "POST", MINE, publish, kind=Kind.WRITE),
-    Route(GROUP, "publish_product", "POST", PRODUCT, publish_in_product, kind=Kind.WRITE, scope="events:send"),
+    Route(GROUP, "publish", "POST", MINE, publish_event, kind=Kind.WRITE),
+    Route(GROUP, "publish_product", "POST", PRODUCT, publish_product_event, kind=Kind.WRITE, scope="events:send"),
 ]

@@ -11,26 +11,26 @@ from particle_simulator.device_sessions import publish_device_event
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.firmware_updates import FLASH_EVENT
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import Device, iso
+from particle_simulator.model import Device, format_time
 from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
 GROUP = "product_firmware"
-BINARIES = (".bin", ".zip")
-BINARY_LIFE = 86_400.0
+BINARY_ENDINGS = (".bin", ".zip")
+BINARY_LIFETIME = 86_400.0
 """How long a compiled binary can be fetched. Inferred: the answer only has some `expires_at`."""
 
 DEFAULT_TARGET = "6.3.4"
 TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
 PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
-BROKEN = b"#error"
+ERROR_MARKER = b"#error"
 """A source that contains this does not compile, so that tests can see both answers."""
 
 
-def _compile_errors(call: Call) -> dict[str, Any] | None:
+def _find_compile_errors(call: Call) -> dict[str, Any] | None:
     """E13 for sources that do not compile. Binaries and bundles are not compiled."""
     for name, content in call.files.items():
-        if BROKEN in content:
+        if ERROR_MARKER in content:
             text = f"{call.filenames.get(name, name)}:1:2: error: #error"
             return {"ok": False, "output": "build didn't produce binary", "stdout": text, "errors": [text]}
     return None
@@ -39,15 +39,15 @@ def _compile_errors(call: Call) -> dict[str, Any] | None:
 # ---------------------------------------------------------------------- flashing
 
 
-def flash(world: World, device: Device, call: Call) -> Reply:
+def flash_device(world: World, device: Device, call: Call) -> Reply:
     """device_flash, on the route of device_update: success only means that the transfer has begun."""
     if not device.reachable:
         raise Refusal(500, {"ok": False, "code": 500, "errors": ["Request Timed Out"]})
     first = call.filenames.get("file") or next(iter(call.filenames.values()))
-    from_source = not first.lower().endswith(BINARIES)
-    broken = _compile_errors(call) if from_source else None
-    if broken is not None:
-        return json_reply(broken)
+    from_source = not first.lower().endswith(BINARY_ENDINGS)
+    compile_errors = _find_compile_errors(call) if from_source else None
+    if compile_errors is not None:
+        return json_reply(compile_errors)
     device.last_heard = world.now()
     publish_device_event(world, device, FLASH_EVENT, "started")
     publish_device_event(world, device, FLASH_EVENT, "success")
@@ -63,9 +63,9 @@ def compile_sources(world: World, call: Call) -> Reply:
     """compile."""
     if not call.files:
         raise bad_request("file is required")
-    broken = _compile_errors(call)
-    if broken is not None:
-        return json_reply(broken)
+    compile_errors = _find_compile_errors(call)
+    if compile_errors is not None:
+        return json_reply(compile_errors)
     digest = sha256(b"".join(call.files.values())).hexdigest()
     binary_id = digest[:24]
     world.downloads.binaries[binary_id] = digest.encode()
@@ -75,7 +75,7 @@ def compile_sources(world: World, call: Call) -> Reply:
             "binary_id": binary_id,
             "binary_url": f"/v1/binaries/{binary_id}",
             "build_target_version": call.fields.get("build_target_version") or DEFAULT_TARGET,
-            "expires_at": iso(world.now() + BINARY_LIFE),
+            "expires_at": format_time(world.now() + BINARY_LIFETIME),
             "sizeInfo": f"   text\t   data\t    bss\t    dec\n  {len(digest)}\t      0\t      0\t  {len(digest)}\n",
         }
     )
@@ -103,26 +103,26 @@ def list_build_targets(world: World, call: Call) -> Reply:
     return json_reply({"targets": targets, "platforms": PLATFORMS, "default_versions": defaults})
 
 
-def _version_rows(call: Call) -> list[dict[str, Any]]:
-    asked = call.query.get("platform_id")
+def _list_version_rows(call: Call) -> list[dict[str, Any]]:
+    platform_id = call.query.get("platform_id")
     return [
         {"version": version, "platform_id": platform}
         for version in TARGETS
         for platform in sorted(PLATFORMS.values())
-        if asked in (None, "", str(platform))
+        if platform_id in (None, "", str(platform))
     ]
 
 
 def list_device_os_versions(world: World, call: Call) -> Reply:
     """device_os_versions: a bare list."""
-    rows = _version_rows(call)
-    page, size = call.number("page", default=1), call.number("per_page", "perPage", default=len(rows) or 1)
+    rows = _list_version_rows(call)
+    page, size = call.read_number("page", default=1), call.read_number("per_page", "perPage", default=len(rows) or 1)
     return json_reply(rows[(page - 1) * size : page * size])
 
 
 def get_device_os_version(world: World, call: Call) -> Reply:
     """device_os_versions with a version. That the answer is the first row is inferred, and so is the 404."""
-    for row in _version_rows(call):
+    for row in _list_version_rows(call):
         if row["version"] == call.path["version"]:
             return json_reply(row)
     raise plain_error(404, "Device OS version not found.")

@@ -8,11 +8,11 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
-from particle_simulator.belongings import RECENT, Integration
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
-from particle_simulator.model import iso
-from particle_simulator.routes.owners import Owned, asked_owner
+from particle_simulator.model import format_time
+from particle_simulator.resources import RECENT, Integration
+from particle_simulator.routes.owners import PathOwner, find_owner
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -27,8 +27,8 @@ REQUIRED = {
     "GoogleMaps": ("api_key",),
 }
 METHODS = ("GET", "POST", "PUT", "DELETE")
-USUAL_METHOD = "POST"
-CONTENTS = ("body", "json", "form")
+DEFAULT_METHOD = "POST"
+BODY_FIELDS = ("body", "json", "form")
 """Of these a webhook has one."""
 MASK = "********"
 OPTIONAL: dict[str, dict[str, type]] = {
@@ -51,21 +51,21 @@ FLAGS = {"noDefaults": False, "rejectUnauthorized": True, "unchunked": False, "d
 """Switches of a webhook with their defaults."""
 DEVICE_SPELLINGS = ("deviceID", "deviceId", "deviceid")
 """The documented spelling, and those of the JavaScript client."""
-UNREACHABLE = ".invalid"
+UNREACHABLE_ENDING = ".invalid"
 """Hosts that no request reaches, in this world as in the other: how a test can see a failure."""
 
 
 # ---------------------------------------------------------------------- reading a body
 
 
-def _flag(fields: dict[str, Any], name: str, default: bool) -> bool:
+def _read_flag(fields: dict[str, Any], name: str, default: bool) -> bool:
     value = fields.get(name, default)
     if value not in (True, False, "true", "false"):
         raise bad_request(f"{name} must be true or false")
     return value in (True, "true")
 
 
-def _settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a type. The refusals are inferred, in the envelope of the newer routes."""
     settings: dict[str, Any] = {}
     for name in REQUIRED[kind]:
@@ -73,39 +73,39 @@ def _settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str) or not value:
             raise bad_request(f"{name} is required")
         settings[name] = value
-    for name, wanted in OPTIONAL.get(kind, {}).items():
+    for name, expected_type in OPTIONAL.get(kind, {}).items():
         if fields.get(name) is None:
             continue
         # Templates are written as text too: what the braces stand for is only known when an event comes.
-        if not isinstance(fields[name], (wanted, str)):
+        if not isinstance(fields[name], (expected_type, str)):
             raise bad_request(f"{name} has the wrong type")
         settings[name] = fields[name]
     if kind == WEBHOOK:
-        settings.setdefault("requestType", USUAL_METHOD)
+        settings.setdefault("requestType", DEFAULT_METHOD)
         if settings["requestType"].upper() not in METHODS:
             raise bad_request(f"requestType must be one of {', '.join(METHODS)}")
         if urlsplit(settings["url"]).scheme not in ("http", "https"):
             raise bad_request("url must be an address of the web")
-        if len(settings.keys() & set(CONTENTS)) > 1:
-            raise bad_request(f"only one of {', '.join(CONTENTS)} can be set")
+        if len(settings.keys() & set(BODY_FIELDS)) > 1:
+            raise bad_request(f"only one of {', '.join(BODY_FIELDS)} can be set")
         for name, default in FLAGS.items():
-            settings[name] = _flag(fields, name, default)
+            settings[name] = _read_flag(fields, name, default)
     return settings
 
 
-def _read(call: Call, kind: str, integration: Integration | None) -> Integration:
+def _read_integration(call: Call, kind: str, integration: Integration | None) -> Integration:
     """An integration as a body describes it; an edit replaces everything but id, age and history."""
     fields = call.fields
     event = fields.get("event")
     if not isinstance(event, str) or not event:
         raise bad_request("event is required")
-    settings = _settings(kind, fields)
+    settings = _read_settings(kind, fields)
     target = (urlsplit(settings["url"]).hostname or "") if kind == WEBHOOK else kind
     name = fields.get("name") or f"{event} for {target}"
     device = next((fields[spelling] for spelling in DEVICE_SPELLINGS if fields.get(spelling)), None)
     if not isinstance(name, str) or not isinstance(device, (str, type(None))):
         raise bad_request("name and deviceID must be texts")
-    disabled = _flag(fields, "disabled", False)
+    disabled = _read_flag(fields, "disabled", False)
     if integration is None:
         return Integration(secrets.token_hex(12), kind, event, name, 0.0, device, disabled, settings)
     integration.event, integration.name, integration.device_id = event, name, device
@@ -116,13 +116,13 @@ def _read(call: Call, kind: str, integration: Integration | None) -> Integration
 # ---------------------------------------------------------------------- the rows
 
 
-def integration_row(integration: Integration, *, whole: bool = False) -> dict[str, Any]:
+def build_integration_row(integration: Integration, *, with_details: bool = False) -> dict[str, Any]:
     """`integration`; single reads also show every setting and what happened lately."""
     row: dict[str, Any] = {
         "id": integration.id,
         "event": integration.event,
         "name": integration.name,
-        "created_at": iso(integration.created_at),
+        "created_at": format_time(integration.created_at),
         "integration_type": integration.kind,
         "disabled": integration.disabled,
     }
@@ -131,7 +131,7 @@ def integration_row(integration: Integration, *, whole: bool = False) -> dict[st
     if integration.kind == WEBHOOK:
         names = ("url", "requestType", "noDefaults", "rejectUnauthorized")
         row |= {name: integration.settings[name] for name in names}
-    if whole:
+    if with_details:
         row |= integration.settings
         row["logs"] = integration.logs
         row["errors"] = [entry for entry in integration.logs if entry["type"] == "error"]
@@ -139,7 +139,7 @@ def integration_row(integration: Integration, *, whole: bool = False) -> dict[st
     return row
 
 
-def _masked(row: dict[str, Any]) -> dict[str, Any]:
+def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
     """The same row as a cloud shows it that keeps passwords and tokens to itself."""
     masked = dict(row)
     if isinstance(row.get("headers"), dict):
@@ -151,18 +151,18 @@ def _masked(row: dict[str, Any]) -> dict[str, Any]:
     return masked
 
 
-def _shown(world: World, integration: Integration) -> dict[str, Any]:
+def _build_shown_row(world: World, integration: Integration) -> dict[str, Any]:
     """An integration with every setting. Whether the cloud masks secrets is not known: a flag makes it so."""
-    row = integration_row(integration, whole=True)
-    return _masked(row) if world.settings.mask_secrets else row
+    row = build_integration_row(integration, with_details=True)
+    return _mask_secrets(row) if world.settings.mask_secrets else row
 
 
-def _asked(world: World, call: Call) -> tuple[Owned, Integration]:
-    owned = asked_owner(world, call)
-    integration = owned.own.integrations.get(call.path["id"])
+def _find_integration(world: World, call: Call) -> tuple[PathOwner, Integration]:
+    owner = find_owner(world, call)
+    integration = owner.resources.integrations.get(call.path["id"])
     if integration is None:
         raise plain_error(404, "Webhook not found")
-    return owned, integration
+    return owner, integration
 
 
 # ---------------------------------------------------------------------- the routes
@@ -170,32 +170,32 @@ def _asked(world: World, call: Call) -> tuple[Owned, Integration]:
 
 def list_integrations(world: World, call: Call) -> Reply:
     """integrations_list: a bare list."""
-    known = asked_owner(world, call).own.integrations.values()
-    return json_reply([integration_row(integration) for integration in known])
+    integrations = find_owner(world, call).resources.integrations.values()
+    return json_reply([build_integration_row(integration) for integration in integrations])
 
 
 def list_webhooks(world: World, call: Call) -> Reply:
     """integrations_list on its older path: webhooks only."""
-    known = asked_owner(world, call).own.integrations.values()
-    return json_reply([integration_row(found) for found in known if found.kind == WEBHOOK])
+    integrations = find_owner(world, call).resources.integrations.values()
+    return json_reply([build_integration_row(found) for found in integrations if found.kind == WEBHOOK])
 
 
 def get_integration(world: World, call: Call) -> Reply:
     """integration_get."""
-    return json_reply({"integration": _shown(world, _asked(world, call)[1])})
+    return json_reply({"integration": _build_shown_row(world, _find_integration(world, call)[1])})
 
 
 def get_webhook(world: World, call: Call) -> Reply:
     """integration_get on its older path, with another wrapper."""
-    return json_reply({"webhook": _shown(world, _asked(world, call)[1])})
+    return json_reply({"webhook": _build_shown_row(world, _find_integration(world, call)[1])})
 
 
-def _create(world: World, call: Call, kind: str) -> Reply:
-    owned = asked_owner(world, call)
-    integration = _read(call, kind, None)
+def _create_integration(world: World, call: Call, kind: str) -> Reply:
+    owner = find_owner(world, call)
+    integration = _read_integration(call, kind, None)
     integration.created_at = world.now()
-    owned.own.integrations[integration.id] = integration
-    answer = {"ok": True, **integration_row(integration)}
+    owner.resources.integrations[integration.id] = integration
+    answer = {"ok": True, **build_integration_row(integration)}
     if kind == WEBHOOK:
         answer["hookUrl"] = f"{API}/webhooks/{integration.id}"
     else:
@@ -209,38 +209,38 @@ def create_integration(world: World, call: Call) -> Reply:
     kind = call.fields.get("integration_type")
     if kind not in REQUIRED:
         raise bad_request(f"integration_type must be one of {', '.join(REQUIRED)}")
-    return _create(world, call, kind)
+    return _create_integration(world, call, kind)
 
 
 def create_webhook(world: World, call: Call) -> Reply:
     """webhook_create on its older path, where the type goes without saying."""
-    return _create(world, call, WEBHOOK)
+    return _create_integration(world, call, WEBHOOK)
 
 
 def edit_integration(world: World, call: Call) -> Reply:
     """integration_edit: replaces the whole configuration. Inferred: the type stays what it is."""
-    _unused, integration = _asked(world, call)
+    _unused, integration = _find_integration(world, call)
     if call.fields.get("integration_type", integration.kind) != integration.kind:
         raise bad_request("integration_type cannot be changed")
-    _read(call, integration.kind, integration)
-    return json_reply({"integration": _shown(world, integration)})
+    _read_integration(call, integration.kind, integration)
+    return json_reply({"integration": _build_shown_row(world, integration)})
 
 
 def delete_integration(world: World, call: Call) -> Reply:
     """integration_delete."""
-    owned, integration = _asked(world, call)
-    del owned.own.integrations[integration.id]
+    owner, integration = _find_integration(world, call)
+    del owner.resources.integrations[integration.id]
     return no_content()
 
 
 def test_integration(world: World, call: Call) -> Reply:
     """integration_test. Nothing is really sent: a simulator must not call strangers."""
-    _unused, integration = _asked(world, call)
+    _unused, integration = _find_integration(world, call)
     host = urlsplit(integration.settings.get("url", "")).hostname or ""
-    error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE) else None
+    error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE_ENDING) else None
     entry = {
         "type": "error" if error else "success",
-        "time": iso(world.now()),
+        "time": format_time(world.now()),
         "event": integration.event,
         "data": call.fields.get("data", "test-event"),
         "device_id": call.fields.get("device_id", "api"),
@@ -254,7 +254,7 @@ def test_integration(world: World, call: Call) -> Reply:
     return json_reply(answer)
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:id"
     kinds = ("azure_create", "gcp_create", "gmaps_create")
     return [
@@ -268,7 +268,7 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-def _older_rows(base: str) -> list[Route]:
+def _build_webhook_routes(base: str) -> list[Route]:
     one = f"{base}/:id"
     return [
         Route(GROUP, "integrations_list", "GET", base, list_webhooks, scope=LIST),
@@ -282,9 +282,9 @@ LIST, GET = "integrations:list", "integrations:get"
 CREATE, REMOVE = "integrations:create", "integrations:remove"
 
 ROUTES = [
-    *_rows("/v1/integrations"),
-    *_rows("/v1/products/:p/integrations"),
-    *_rows("/v1/orgs/:org/integrations"),
-    *_older_rows("/v1/webhooks"),
-    *_older_rows("/v1/products/:p/webhooks"),
+    *_build_routes("/v1/integrations"),
+    *_build_routes("/v1/products/:p/integrations"),
+    *_build_routes("/v1/orgs/:org/integrations"),
+    *_build_webhook_routes("/v1/webhooks"),
+    *_build_webhook_routes("/v1/products/:p/webhooks"),
 ]

@@ -13,20 +13,20 @@ import orjson
 from particle_simulator import mesh_firmware
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
-from particle_simulator.model import Instance, Ledger, Owner, iso, owner_id
-from particle_simulator.routes.ledgers import asked_ledger, ledger_owner, page_of
+from particle_simulator.model import Instance, Ledger, Owner, format_time, owner_id
+from particle_simulator.routes.ledgers import find_ledger, find_ledger_owner, select_page
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
 GROUP = "ledgers"
-SYNCED_LIMIT = 16 * 1024
-MOST_VERSIONS = 100
+MAX_SYNCED_BYTES = 16 * 1024
+MAX_VERSIONS = 100
 """Of one instance; the facts have no number."""
-VERSIONS_PAGE = 20
-CLOUD_ONLY_LIMIT = 1024 * 1024
+VERSIONS_PAGE_SIZE = 20
+MAX_CLOUD_ONLY_BYTES = 1024 * 1024
 
 
-def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, Any]:
+def build_instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, Any]:
     """An instance as the cloud shows it (endpoints.yml: ledger_instance)."""
     scope = {"type": ledger.scope, "value": instance.scope_value}
     device = world.devices.by_id.get(instance.scope_value) if ledger.scope == "Device" else None
@@ -37,66 +37,66 @@ def instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, 
         "scope": scope,
         "size_bytes": instance.size,
         "data": instance.data,
-        "created_at": iso(instance.created_at),
-        "updated_at": iso(instance.updated_at),
+        "created_at": format_time(instance.created_at),
+        "updated_at": format_time(instance.updated_at),
     }
     if instance.replaced_at is not None:
-        row["replaced_at"] = iso(instance.replaced_at)
+        row["replaced_at"] = format_time(instance.replaced_at)
     return row
 
 
-def _scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
+def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
     """A scope value that the ledger can have data for. Only devices of a product take part in ledgers."""
     if ledger.scope == "Device":
         device = world.devices.by_id.get(value.lower())
-        if device is not None and device.product is not None and device.product.home is owner:
+        if device is not None and device.product is not None and device.product.top_owner is owner:
             return device.id
     elif ledger.scope == "Product":
         product = world.products.find(value)
-        if product is not None and product.home is owner:
+        if product is not None and product.top_owner is owner:
             return str(product.id)
     elif value == owner_id(owner):
         return value
     raise plain_error(404, f"{ledger.scope} {value} not found.")
 
 
-def _found(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
+def _find_instance(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
     """The instance that counts: what a device reports goes before what somebody wrote in its place."""
     key = value.lower()
-    return mesh_firmware.report(world, owner, ledger, key) or ledger.instances.get(key)
+    return mesh_firmware.build_report(world, owner, ledger, key) or ledger.instances.get(key)
 
 
 def list_instances(world: World, call: Call) -> Reply:
     """ledger_instances."""
-    ledger = asked_ledger(world, call)
-    reporting = mesh_firmware.reporting_devices(world, ledger_owner(world, call), ledger)
+    ledger = find_ledger(world, call)
+    reporting = mesh_firmware.list_reporting_devices(world, find_ledger_owner(world, call), ledger)
     if reporting:
         known = set(reporting)
-        written = [value for value in ledger.instances if value not in known]
-        values = list(chain(written, reporting)) if written else reporting
+        stored = [value for value in ledger.instances if value not in known]
+        values = list(chain(stored, reporting)) if stored else reporting
     else:
         values = list(ledger.instances)
-    part, meta = page_of(call, len(values))
-    found = [_found(world, ledger_owner(world, call), ledger, value) for value in values[part]]
-    rows = [instance_row(world, ledger, instance) for instance in found if instance is not None]
+    part, meta = select_page(call, len(values))
+    found = [_find_instance(world, find_ledger_owner(world, call), ledger, value) for value in values[part]]
+    rows = [build_instance_row(world, ledger, instance) for instance in found if instance is not None]
     return json_reply({"instances": rows, "meta": meta})
 
 
 def get_instance(world: World, call: Call) -> Reply:
     """ledger_instance_get. Its 404 is inferred."""
-    ledger = asked_ledger(world, call)
-    instance = _found(world, ledger_owner(world, call), ledger, call.path["scopeValue"])
+    ledger = find_ledger(world, call)
+    instance = _find_instance(world, find_ledger_owner(world, call), ledger, call.path["scopeValue"])
     if instance is None:
         raise plain_error(404, "Ledger instance not found.")
-    return json_reply({"instance": instance_row(world, ledger, instance)})
+    return json_reply({"instance": build_instance_row(world, ledger, instance)})
 
 
 def set_instance(world: World, call: Call) -> Reply:
     """ledger_instance_set, with the 201 of the documentation; `Merge` works on the top-level keys."""
-    ledger = asked_ledger(world, call)
+    ledger = find_ledger(world, call)
     if ledger.archived_at is not None:
         raise bad_request("The ledger is archived")
-    value = _scope_value(world, ledger_owner(world, call), ledger, call.path["scopeValue"])
+    value = _check_scope_value(world, find_ledger_owner(world, call), ledger, call.path["scopeValue"])
     wrapped = call.fields.get("instance")
     data = wrapped.get("data") if isinstance(wrapped, dict) else call.fields.get("data")
     if not isinstance(data, dict):
@@ -108,32 +108,32 @@ def set_instance(world: World, call: Call) -> Reply:
     if mode == "Merge" and old is not None:
         data = old.data | data
     size = len(orjson.dumps(data))
-    if size > (CLOUD_ONLY_LIMIT if ledger.direction is None else SYNCED_LIMIT):
+    if size > (MAX_CLOUD_ONLY_BYTES if ledger.direction is None else MAX_SYNCED_BYTES):
         raise bad_request("The data of the ledger instance is too large")
     now = world.now()
     instance = Instance(value, data, size, old.created_at if old else now, now)
     if old is not None:
-        keep_version(ledger, old, now)
+        store_version(ledger, old, now)
     ledger.instances[value] = instance
-    return json_reply({"instance": instance_row(world, ledger, instance)}, 201)
+    return json_reply({"instance": build_instance_row(world, ledger, instance)}, 201)
 
 
 def delete_instance(world: World, call: Call) -> Reply:
     """ledger_instance_delete."""
-    ledger = asked_ledger(world, call)
+    ledger = find_ledger(world, call)
     value = call.path["scopeValue"]
-    if _found(world, ledger_owner(world, call), ledger, value) is None:
+    if _find_instance(world, find_ledger_owner(world, call), ledger, value) is None:
         raise plain_error(404, "Ledger instance not found.")
     old = ledger.instances.pop(value.lower(), None)
     if old is not None:
-        keep_version(ledger, old, world.now())
+        store_version(ledger, old, world.now())
     return no_content()
 
 
 # ---------------------------------------------------------------------- versions
 
 
-def keep_version(ledger: Ledger, old: Instance, now: float) -> None:
+def store_version(ledger: Ledger, old: Instance, now: float) -> None:
     """What an instance was until now. No two of them have the same moment, for it is their name."""
     versions = ledger.versions.setdefault(old.scope_value, [])
     moment = round(now, 3)
@@ -141,13 +141,13 @@ def keep_version(ledger: Ledger, old: Instance, now: float) -> None:
         moment = max(moment, round(versions[-1].replaced_at + 0.001, 3))
     old.replaced_at = moment
     versions.append(old)
-    del versions[:-MOST_VERSIONS]
+    del versions[:-MAX_VERSIONS]
 
 
 def list_versions(world: World, call: Call) -> Reply:
     """ledger_versions, newest first. How many a page holds is not established."""
-    ledger = asked_ledger(world, call)
-    before, after = (_moment(call, name) for name in ("replaced_before", "replaced_after"))
+    ledger = find_ledger(world, call)
+    before, after = (_read_time(call, name) for name in ("replaced_before", "replaced_after"))
     found = [
         version
         for version in reversed(ledger.versions.get(call.path["scopeValue"].lower(), []))
@@ -155,31 +155,36 @@ def list_versions(world: World, call: Call) -> Reply:
         and (before is None or version.replaced_at < before)
         and (after is None or version.replaced_at > after)
     ]
-    rows = [instance_row(world, ledger, version) for version in found[:VERSIONS_PAGE]]
-    return json_reply({"versions": rows, "meta": {"has_more": len(found) > VERSIONS_PAGE}})
+    rows = [build_instance_row(world, ledger, version) for version in found[:VERSIONS_PAGE_SIZE]]
+    return json_reply({"versions": rows, "meta": {"has_more": len(found) > VERSIONS_PAGE_SIZE}})
 
 
 def get_version(world: World, call: Call) -> Reply:
     """ledger_versions, one of them. Inferred: a version is named by the moment of its replacement."""
-    ledger = asked_ledger(world, call)
+    ledger = find_ledger(world, call)
     for version in ledger.versions.get(call.path["scopeValue"].lower(), []):
-        if iso(version.replaced_at) == call.path["version"]:
-            return json_reply({"instance": instance_row(world, ledger, version)})
+        if format_time(version.replaced_at) == call.path["version"]:
+            return json_reply({"instance": build_instance_row(world, ledger, version)})
     raise plain_error(404, "Ledger instance version not found.")
 
 
-def _moment(call: Call, name: str) -> float | None:
+def _read_time(call: Call, name: str) -> float | None:
     text = call.query.get(name)
     if not text:
         return None
     try:
         parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as wrong:
-        raise bad_request(f"{name} must be an ISO 8601 time") from wrong
+    except ValueError as error:
+        raise bad_request(f"{name} must be an ISO 8601 time") from error
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 # ---------------------------------------------------------------------- the admin routes
+
+
+def _list_scope_values(world: World, owner: Owner, ledger: Ledger) -> list[str]:
+    """List the scope values that have stored data or a report."""
+    return list(dict.fromkeys([*ledger.instances, *mesh_firmware.list_reporting_devices(world, owner, ledger)]))
 
 
 def describe_ledgers(world: World) -> list[dict[str, Any]]:
@@ -198,8 +203,8 @@ def describe_ledgers(world: World) -> list[dict[str, Any]]:
             "archived": ledger.archived_at is not None,
             "instances": [
                 {"scope_value": value, "data": instance.data}
-                for value in dict.fromkeys([*ledger.instances, *mesh_firmware.reporting_devices(world, owner, ledger)])
-                if (instance := _found(world, owner, ledger, value)) is not None
+                for value in _list_scope_values(world, owner, ledger)
+                if (instance := _find_instance(world, owner, ledger, value)) is not None
             ],
         }
         for username, slug, owner in owners
@@ -207,7 +212,7 @@ def describe_ledgers(world: World) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     several = f"{base}/:name/instances"
     one = f"{several}/:scopeValue"
     versions = f"{one}/versions"
@@ -224,4 +229,4 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-ROUTES = [*_rows("/v1/ledgers"), *_rows("/v1/orgs/:org/ledgers")]
+ROUTES = [*_build_routes("/v1/ledgers"), *_build_routes("/v1/orgs/:org/ledgers")]

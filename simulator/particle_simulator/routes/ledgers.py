@@ -9,8 +9,8 @@ from typing import Any
 
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
-from particle_simulator.model import Ledger, Owner, iso
-from particle_simulator.routes.owners import asked_organization
+from particle_simulator.model import Ledger, Owner, format_time
+from particle_simulator.routes.owners import find_organization
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -21,41 +21,41 @@ DIRECTIONS = ("Upstream", "Downstream")
 PAGE_SIZE = 100
 
 
-def ledger_owner(world: World, call: Call) -> Owner:
+def find_ledger_owner(world: World, call: Call) -> Owner:
     """Whose ledgers a path means."""
-    return asked_organization(world, call) if "org" in call.path else call.sandbox
+    return find_organization(world, call) if "org" in call.path else call.sandbox
 
 
-def asked_ledger(world: World, call: Call) -> Ledger:
+def find_ledger(world: World, call: Call) -> Ledger:
     """The ledger of a path. Its 404 is inferred."""
-    ledger = ledger_owner(world, call).ledgers.get(call.path["name"])
+    ledger = find_ledger_owner(world, call).ledgers.get(call.path["name"])
     if ledger is None:
         raise plain_error(404, "Ledger not found.")
     return ledger
 
 
-def ledger_row(ledger: Ledger) -> dict[str, Any]:
+def build_ledger_row(ledger: Ledger) -> dict[str, Any]:
     """A definition as the cloud shows it (endpoints.yml: ledger_def)."""
     return {
         "name": ledger.name,
         "scope": ledger.scope,
         "direction": ledger.direction,
         "description": ledger.description,
-        "created_at": iso(ledger.created_at),
-        "updated_at": iso(ledger.updated_at),
-        "archived_at": iso(ledger.archived_at),
+        "created_at": format_time(ledger.created_at),
+        "updated_at": format_time(ledger.updated_at),
+        "archived_at": format_time(ledger.archived_at),
     }
 
 
-def page_of(call: Call, total: int) -> tuple[slice, dict[str, int]]:
+def select_page(call: Call, total: int) -> tuple[slice, dict[str, int]]:
     """The asked part of a list and its `meta`, in the ledger style of paging."""
-    page = call.number("page", default=1)
-    size = call.number("perPage", "per_page", default=PAGE_SIZE)
+    page = call.read_number("page", default=1)
+    size = call.read_number("perPage", "per_page", default=PAGE_SIZE)
     meta = {"page": page, "per_page": size, "total_pages": max(1, -(-total // size)), "total": total}
     return slice((page - 1) * size, page * size), meta
 
 
-def _definition(call: Call) -> dict[str, Any]:
+def _read_definition(call: Call) -> dict[str, Any]:
     """The definition in a body: the client wraps it in `ledger`, the documentation in `definition`."""
     for wrapper in ("ledger", "definition"):
         inner = call.fields.get(wrapper)
@@ -64,7 +64,7 @@ def _definition(call: Call) -> dict[str, Any]:
     raise bad_request("ledger is required")
 
 
-def _description(value: Any) -> str:
+def _check_description(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -78,21 +78,21 @@ def list_ledgers(world: World, call: Call) -> Reply:
     scope = call.query.get("scope")
     found = [
         ledger
-        for ledger in ledger_owner(world, call).ledgers.values()
+        for ledger in find_ledger_owner(world, call).ledgers.values()
         if (ledger.archived_at is not None) == archived and scope in (None, "", ledger.scope)
     ]
-    part, meta = page_of(call, len(found))
-    return json_reply({"ledgers": [ledger_row(ledger) for ledger in found[part]], "meta": meta})
+    part, meta = select_page(call, len(found))
+    return json_reply({"ledgers": [build_ledger_row(ledger) for ledger in found[part]], "meta": meta})
 
 
 def get_ledger(world: World, call: Call) -> Reply:
     """ledger_get."""
-    return json_reply({"ledger": ledger_row(asked_ledger(world, call))})
+    return json_reply({"ledger": build_ledger_row(find_ledger(world, call))})
 
 
 def create_ledger(world: World, call: Call) -> Reply:
     """ledger_create. A definition without a direction is a cloud-only ledger. Refusals are inferred."""
-    fields = _definition(call)
+    fields = _read_definition(call)
     name, scope, direction = fields.get("name"), fields.get("scope"), fields.get("direction")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise bad_request("name must be up to 32 lower-case letters, digits and dashes")
@@ -100,36 +100,36 @@ def create_ledger(world: World, call: Call) -> Reply:
         raise bad_request(f"scope must be one of {', '.join(SCOPES)}")
     if direction is not None and direction not in DIRECTIONS:
         raise bad_request(f"direction must be one of {', '.join(DIRECTIONS)}")
-    ledgers = ledger_owner(world, call).ledgers
+    ledgers = find_ledger_owner(world, call).ledgers
     if name in ledgers:
         # Names are unique across scopes, and an archived ledger keeps its name.
         raise bad_request(f"A ledger with the name {name} already exists")
     now = world.now()
-    ledger = Ledger(name, scope, direction, _description(fields.get("description")), now, now)
+    ledger = Ledger(name, scope, direction, _check_description(fields.get("description")), now, now)
     ledgers[name] = ledger
-    return json_reply({"ledger": ledger_row(ledger)}, 201)
+    return json_reply({"ledger": build_ledger_row(ledger)}, 201)
 
 
 def update_ledger(world: World, call: Call) -> Reply:
     """ledger_update, with the 201 of the documentation. Inferred: only the description can change."""
-    ledger = asked_ledger(world, call)
-    fields = _definition(call)
+    ledger = find_ledger(world, call)
+    fields = _read_definition(call)
     for fixed in ("name", "scope", "direction"):
         if fields.get(fixed, getattr(ledger, fixed)) != getattr(ledger, fixed):
             raise bad_request(f"{fixed} of a ledger cannot be changed")
-    ledger.description = _description(fields.get("description", ledger.description))
+    ledger.description = _check_description(fields.get("description", ledger.description))
     ledger.updated_at = world.now()
-    return json_reply({"ledger": ledger_row(ledger)}, 201)
+    return json_reply({"ledger": build_ledger_row(ledger)}, 201)
 
 
 def archive_ledger(world: World, call: Call) -> Reply:
     """ledger_archive: archived, not destroyed."""
-    ledger = asked_ledger(world, call)
+    ledger = find_ledger(world, call)
     ledger.archived_at = ledger.archived_at or world.now()
     return no_content()
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:name"
     scope = "ledger.definitions"
     return [
@@ -141,4 +141,4 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-ROUTES = [*_rows("/v1/ledgers"), *_rows("/v1/orgs/:org/ledgers")]
+ROUTES = [*_build_routes("/v1/ledgers"), *_build_routes("/v1/orgs/:org/ledgers")]

@@ -12,7 +12,7 @@ from particle_simulator.errors import bad_request, permission_denied, plain_erro
 from particle_simulator.messages import Call, Reply, json_reply, not_found_text
 from particle_simulator.model import Device, Network
 from particle_simulator.permissions import can_see
-from particle_simulator.routes.devices import visible_device
+from particle_simulator.routes.devices import find_visible_device
 from particle_simulator.routing import Auth, Handler, Kind, Route
 from particle_simulator.world import World
 
@@ -23,64 +23,66 @@ PRICED_ACTIONS = ("add-device-to-user", "add-device-to-network", "create-network
 Row = TypeVar("Row")
 
 
-def _asked_network(world: World, call: Call) -> Network:
+def _find_network(world: World, call: Call) -> Network:
     """The network of a path, by id or by name. Whether names were taken everywhere is not established."""
-    asked = call.path["idOrName"]
-    for network in world.mesh.networks_of(call.account):
-        if asked in (network.id, network.name):
+    id_or_name = call.path["idOrName"]
+    for network in world.mesh.list_networks(call.account):
+        if id_or_name in (network.id, network.name):
             return network
     raise plain_error(404, "Network not found.")
 
 
-def _asked_device(world: World, call: Call, *, required: str) -> Device:
+def _find_device(world: World, call: Call, *, required: str) -> Device:
     """The device of a body: the JavaScript client writes `device_id`, the mobile apps `deviceID`.
 
     A joiner need not be claimed yet, so one without an owner will do; one of somebody else will not.
     """
     device_id = call.fields.get("device_id") or call.fields.get("deviceID")
     if not isinstance(device_id, str):
-        raise mesh_registry.refused(required)
+        raise mesh_registry.registry_error(required)
     device = world.devices.by_id.get(device_id.lower())
     if device is None or not (device.owner is None or can_see(call.account, device)):
         raise permission_denied()
     return device
 
 
-def _page(call: Call, rows: Sequence[Row]) -> Sequence[Row]:
+def _select_page(call: Call, rows: Sequence[Row]) -> Sequence[Row]:
     """The asked page of a plain list; without a page size, all of it that one page holds."""
-    size = call.number("per_page", "perPage", default=PAGE_SIZE)
-    start = (call.number("page", default=1) - 1) * size
+    size = call.read_number("per_page", "perPage", default=PAGE_SIZE)
+    start = (call.read_number("page", default=1) - 1) * size
     return rows[start : start + size]
 
 
 def list_networks(world: World, call: Call) -> Reply:
     """mesh_list: only confirmed networks, as the source of the mobile SDK notes."""
-    own = world.mesh.networks_of(call.account)
-    for network in own:
-        mesh_registry.settle(network)
-    confirmed = [network for network in own if network.confirmed]
-    return json_reply([mesh_registry.network_row(network) for network in _page(call, confirmed)])
+    networks = world.mesh.list_networks(call.account)
+    for network in networks:
+        mesh_registry.update_confirmation(network)
+    confirmed = [network for network in networks if network.confirmed]
+    return json_reply([mesh_registry.build_network_row(network) for network in _select_page(call, confirmed)])
 
 
 def create_network(world: World, call: Call) -> Reply:
     """mesh_create: pending, whatever its gateway does."""
-    gateway = _asked_device(world, call, required="device_id is required")
+    gateway = _find_device(world, call, required="device_id is required")
     iccid = call.fields.get("iccid")
     if iccid is not None and gateway.iccid is not None and iccid != gateway.iccid:
-        raise mesh_registry.refused("iccid is not that of the device")
-    network = mesh_registry.create(world, call.account, call.fields.get("name"), gateway, call.fields.get("type"))
+        raise mesh_registry.registry_error("iccid is not that of the device")
+    network = mesh_registry.create_network(
+        world, call.account, call.fields.get("name"), gateway, call.fields.get("type")
+    )
     row = {"id": network.id, "name": network.name, "state": network.state, "type": network.type}
     return json_reply({"network": row})
 
 
 def get_network(world: World, call: Call) -> Reply:
     """mesh_get: not wrapped."""
-    return json_reply(mesh_registry.network_row(_asked_network(world, call)))
+    return json_reply(mesh_registry.build_network_row(_find_network(world, call)))
 
 
 ACTIONS: dict[str, Callable[[Network, Device], None]] = {
-    "add-device": mesh_registry.add,
-    "remove-device": mesh_registry.remove,
+    "add-device": mesh_registry.add_device,
+    "remove-device": mesh_registry.remove_device,
     "gateway-enable": mesh_registry.make_gateway,
     "gateway-disable": mesh_registry.make_node,
 }
@@ -88,46 +90,46 @@ ACTIONS: dict[str, Callable[[Network, Device], None]] = {
 
 def update_network(world: World, call: Call) -> Reply:
     """mesh_update."""
-    network = _asked_network(world, call)
+    network = _find_network(world, call)
     action = ACTIONS.get(str(call.fields.get("action")))
     if action is None:
-        raise mesh_registry.refused(f"action must be one of {', '.join(ACTIONS)}")
-    action(network, _asked_device(world, call, required="device_id is required"))
+        raise mesh_registry.registry_error(f"action must be one of {', '.join(ACTIONS)}")
+    action(network, _find_device(world, call, required="device_id is required"))
     return json_reply({"ok": True})
 
 
 def delete_network(world: World, call: Call) -> Reply:
     """mesh_delete: 200 or 204 is not established."""
-    mesh_registry.delete(world, _asked_network(world, call))
+    mesh_registry.delete_network(world, _find_network(world, call))
     return json_reply({"ok": True})
 
 
 def list_members(world: World, call: Call) -> Reply:
     """mesh_devices."""
-    network = _asked_network(world, call)
+    network = _find_network(world, call)
     role = call.query.get("role")
     members = [
         device for device in network.members.values() if role in (None, "", "gateway" if device.gateway else "node")
     ]
-    return json_reply([_member_row(device) for device in _page(call, members)])
+    return json_reply([_build_member_row(device) for device in _select_page(call, members)])
 
 
-def _member_row(device: Device) -> dict[str, Any]:
+def _build_member_row(device: Device) -> dict[str, Any]:
     return {
         "id": device.id,
         "name": device.name,
         "platform_id": device.platform_id,
-        "network": mesh_registry.membership(device),
+        "network": mesh_registry.build_membership(device),
     }
 
 
-def leave_any(world: World, call: Call) -> Reply:
+def leave_network(world: World, call: Call) -> Reply:
     """mesh_device_leave_any: 200 or 204 is not established; fine for a device that is in no network."""
-    mesh_registry.leave(visible_device(world, call.account, call.path["id"]))
+    mesh_registry.leave_network(find_visible_device(world, call.account, call.path["id"]))
     return json_reply({"ok": True})
 
 
-def pricing_impact(world: World, call: Call) -> Reply:
+def get_pricing_impact(world: World, call: Call) -> Reply:
     """pricing_impact_legacy: everything is allowed and costs nothing."""
     if call.query.get("action") not in PRICED_ACTIONS or call.query.get("plan") not in ("wifi", "cellular"):
         raise bad_request("action and plan are required")
@@ -135,7 +137,7 @@ def pricing_impact(world: World, call: Call) -> Reply:
     return json_reply(answer | {"plan_slug": "free", "plan": {}})
 
 
-def gone(world: World, call: Call) -> Reply:
+def answer_not_found(world: World, call: Call) -> Reply:
     """Any of these after the retirement: what a real user meets today. They still count as known routes."""
     return not_found_text()
 
@@ -148,9 +150,11 @@ _ROWS: list[tuple[str, str, str, Handler, Kind]] = [
     ("mesh_update", "PUT", NETWORK, update_network, Kind.WRITE),
     ("mesh_delete", "DELETE", NETWORK, delete_network, Kind.WRITE),
     ("mesh_devices", "GET", f"{NETWORK}/devices", list_members, Kind.READ),
-    ("mesh_device_leave_any", "DELETE", "/v1/devices/:id/network", leave_any, Kind.WRITE),
-    ("pricing_impact_legacy", "GET", "/v1/pricing-impact", pricing_impact, Kind.READ),
+    ("mesh_device_leave_any", "DELETE", "/v1/devices/:id/network", leave_network, Kind.WRITE),
+    ("pricing_impact_legacy", "GET", "/v1/pricing-impact", get_pricing_impact, Kind.READ),
 ]
 
-RETIRED = [Route(GROUP, name, method, path, gone, Auth.NONE, kind) for name, method, path, _unused, kind in _ROWS]
+RETIRED = [
+    Route(GROUP, name, method, path, answer_not_found, Auth.NONE, kind) for name, method, path, _unused, kind in _ROWS
+]
 ENABLED = [Route(GROUP, name, method, path, handler, kind=kind) for name, method, path, handler, kind in _ROWS]

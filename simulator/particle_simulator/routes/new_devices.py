@@ -11,31 +11,31 @@ from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import CELLULAR_PLATFORMS, Device
 from particle_simulator.ownership import add_to_product, claim
 from particle_simulator.permissions import can_access
-from particle_simulator.shapes import device_details
+from particle_simulator.shapes import build_device_details
 from particle_simulator.world import World
 
 PLATFORMS = CELLULAR_PLATFORMS | {0, 3, 6, 8, 11, 12, 14, 22, 24, 31, 32, 43, 82, 88, 103}
 """Platform ids, which are also the generic products of their devices."""
 
 
-def provision_new(world: World, call: Call) -> Reply:
+def provision_device(world: World, call: Call) -> Reply:
     """device_provision_new: an identity for a virtual device, owned by the caller and not online yet.
 
     Whoever can access the product is taken to have the permission for it.
     """
-    wanted = str(call.fields.get("product_id", ""))
-    if not (wanted.isascii() and wanted.isdigit()):
+    product_id = str(call.fields.get("product_id", ""))
+    if not (product_id.isascii() and product_id.isdigit()):
         raise bad_request("product_id must be a number")
-    product = world.products.by_id.get(int(wanted))
+    product = world.products.by_id.get(int(product_id))
     if product is not None and not can_access(call.account, product):
         raise plain_error(403, "Permission denied")
-    if product is None and int(wanted) not in PLATFORMS:
+    if product is None and int(product_id) not in PLATFORMS:
         raise plain_error(404, "Product not found.")
     random = Random(f"provisioned {world.settings.seed} {len(world.devices.by_id)}")
-    platform_id = product.platform_id if product else int(wanted)
+    platform_id = product.platform_id if product else int(product_id)
     device = Device(f"{random.getrandbits(96):024x}", platform_id, online=False, powered=False)
     world.devices.add(device)
     claim(device, call.account)
     if product is not None:
         add_to_product(device, product)
-    return json_reply(device_details(device))
+    return json_reply(build_device_details(device))

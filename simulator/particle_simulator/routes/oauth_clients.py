@@ -11,7 +11,7 @@ from typing import Any
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Client
-from particle_simulator.routes.owners import asked_owner
+from particle_simulator.routes.owners import find_owner
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -20,11 +20,11 @@ TYPES = ("installed", "web")
 SCOPES = frozenset({"customers:create", "*:*"})
 NO_SCOPE = "none"
 """What an update sends to give full permission back."""
-LONGEST_STEM = 35
+MAX_STEM_LENGTH = 35
 """Of the part of a client id that comes from the name: an id has 40 characters at most."""
 
 
-def client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
+def build_client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
     """A client as the cloud shows it (endpoints.yml: oauth_client)."""
     row: dict[str, Any] = {"id": client.id, "name": client.name or client.id, "type": client.type}
     if with_secret:
@@ -38,29 +38,29 @@ def client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
     return row
 
 
-def _clients(world: World, call: Call) -> list[Client]:
-    owned = asked_owner(world, call)
-    if owned.product is not None:
-        return [client for client in world.accounts.clients.values() if client.product is owned.product]
-    account = owned.account
+def _list_owned_clients(world: World, call: Call) -> list[Client]:
+    owner = find_owner(world, call)
+    if owner.product is not None:
+        return [client for client in world.accounts.clients.values() if client.product is owner.product]
+    account = owner.account
     return [client for client in world.accounts.clients.values() if client.owner is account and client.product is None]
 
 
-def _asked_client(world: World, call: Call) -> Client:
+def _find_client(world: World, call: Call) -> Client:
     """The client of a path. Its 404 is inferred."""
-    for client in _clients(world, call):
+    for client in _list_owned_clients(world, call):
         if client.id == call.path["clientId"]:
             return client
     raise plain_error(404, "Client not found.")
 
 
-def _name(value: Any) -> str:
+def _check_name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise bad_request("name is required")
     return value
 
 
-def _scope(value: Any) -> str | None:
+def _check_scope(value: Any) -> str | None:
     """Valid scopes are few; that others are refused with `invalid_scope`'s status is inferred."""
     if value in (None, "", NO_SCOPE):
         return None
@@ -69,64 +69,66 @@ def _scope(value: Any) -> str | None:
     return value
 
 
-def _free_id(world: World, name: str) -> str:
+def _make_unused_id(world: World, name: str) -> str:
     """Make an unused id like `fleet-bot-4821`: names are not unique, ids are."""
-    stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:LONGEST_STEM] or "client"
+    stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:MAX_STEM_LENGTH] or "client"
     while True:
-        found = f"{stem}-{secrets.randbelow(9000) + 1000}"
-        if found not in world.accounts.clients:
-            return found
+        client_id = f"{stem}-{secrets.randbelow(9000) + 1000}"
+        if client_id not in world.accounts.clients:
+            return client_id
 
 
 def list_clients(world: World, call: Call) -> Reply:
     """clients_list."""
-    return json_reply({"ok": True, "clients": [client_row(client) for client in _clients(world, call)]})
+    return json_reply(
+        {"ok": True, "clients": [build_client_row(client) for client in _list_owned_clients(world, call)]}
+    )
 
 
 def create_client(world: World, call: Call) -> Reply:
     """clients_create."""
-    owned = asked_owner(world, call)
+    owner = find_owner(world, call)
     fields = call.fields
-    name, kind, redirect = _name(fields.get("name")), fields.get("type"), fields.get("redirect_uri")
+    name, kind, redirect = _check_name(fields.get("name")), fields.get("type"), fields.get("redirect_uri")
     if kind not in TYPES:
         raise bad_request("type must be installed or web")
     if kind == "web" and not (isinstance(redirect, str) and redirect):
         raise bad_request("redirect_uri is required for a client of the type web")
     client = Client(
-        id=_free_id(world, name),
+        id=_make_unused_id(world, name),
         secret=secrets.token_hex(20),
-        owner=owned.account,
+        owner=owner.account,
         name=name,
         type=kind,
         redirect_uri=redirect if kind == "web" else None,
-        product=owned.product,
-        scope=_scope(fields.get("scope")),
+        product=owner.product,
+        scope=_check_scope(fields.get("scope")),
     )
     world.accounts.clients[client.id] = client
-    return json_reply({"ok": True, "client": client_row(client, with_secret=True)})
+    return json_reply({"ok": True, "client": build_client_row(client, with_secret=True)})
 
 
 def update_client(world: World, call: Call) -> Reply:
     """clients_update, whose documented example shows the secret too."""
-    client = _asked_client(world, call)
+    client = _find_client(world, call)
     if not call.fields.keys() & {"name", "scope"}:
         raise bad_request("name or scope is required")
-    name = _name(call.fields.get("name", client.name or client.id))
+    name = _check_name(call.fields.get("name", client.name or client.id))
     if "scope" in call.fields:
-        client.scope = _scope(call.fields["scope"])
+        client.scope = _check_scope(call.fields["scope"])
     client.name = name
-    return json_reply({"ok": True, "client": client_row(client, with_secret=True)})
+    return json_reply({"ok": True, "client": build_client_row(client, with_secret=True)})
 
 
 def delete_client(world: World, call: Call) -> Reply:
     """clients_delete. Inferred: the tokens that it got die with it."""
-    client = _asked_client(world, call)
+    client = _find_client(world, call)
     del world.accounts.clients[client.id]
     world.logins.revoke_client(client)
     return no_content()
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:clientId"
     return [
         Route(GROUP, "clients_list", "GET", base, list_clients, scope="clients:list"),
@@ -136,4 +138,4 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-ROUTES = [*_rows("/v1/clients"), *_rows("/v1/products/:p/clients")]
+ROUTES = [*_build_routes("/v1/clients"), *_build_routes("/v1/products/:p/clients")]

@@ -10,58 +10,58 @@ from typing import Any
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Organization, Product
-from particle_simulator.routes.owners import asked_organization
+from particle_simulator.routes.owners import find_organization
 from particle_simulator.routing import Kind, Route
-from particle_simulator.shapes import product_row
+from particle_simulator.shapes import build_product_row
 from particle_simulator.world import World
 
 GROUP = "products"
 FIRST_NEW_ID = 40_001
 
 
-def _row(org: Organization) -> dict[str, str]:
+def _build_row(org: Organization) -> dict[str, str]:
     return {"id": org.id, "slug": org.slug, "name": org.name}
 
 
 def list_orgs(world: World, call: Call) -> Reply:
     """orgs_list: those that the caller is a member of."""
-    return json_reply({"organizations": [_row(org) for org in world.orgs.of_member(call.sandbox)]})
+    return json_reply({"organizations": [_build_row(org) for org in world.orgs.list_for_member(call.sandbox)]})
 
 
 def get_org(world: World, call: Call) -> Reply:
     """org_get."""
-    return json_reply({"organization": _row(asked_organization(world, call))})
+    return json_reply({"organization": _build_row(find_organization(world, call))})
 
 
 def list_org_products(world: World, call: Call) -> Reply:
     """products_list of an organisation."""
-    org = asked_organization(world, call)
-    return json_reply({"products": [product_row(product) for product in world.products.of_org(org)]})
+    org = find_organization(world, call)
+    return json_reply({"products": [build_product_row(product) for product in world.products.list_in_org(org)]})
 
 
 def create_product(world: World, call: Call) -> Reply:
     """product_create, in the sandbox."""
-    return json_reply({"product": product_row(_new_product(world, call, None))})
+    return json_reply({"product": build_product_row(_create_product(world, call, None))})
 
 
 def create_org_product(world: World, call: Call) -> Reply:
     """product_create, in an organisation."""
-    return json_reply({"product": product_row(_new_product(world, call, asked_organization(world, call)))})
+    return json_reply({"product": build_product_row(_create_product(world, call, find_organization(world, call)))})
 
 
-def _new_product(world: World, call: Call, org: Organization | None) -> Product:
+def _create_product(world: World, call: Call, org: Organization | None) -> Product:
     """Create a product as the body, wrapped in `product`, describes it. The refusals are inferred."""
-    wanted: Any = call.fields.get("product")
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str) or not wanted["name"]:
+    definition: Any = call.fields.get("product")
+    if not isinstance(definition, dict) or not isinstance(definition.get("name"), str) or not definition["name"]:
         raise bad_request("product.name is required")
-    platform = wanted.get("platform_id")
+    platform = definition.get("platform_id")
     if not isinstance(platform, int) or isinstance(platform, bool) or platform < 0:
         raise bad_request("product.platform_id is required")
-    slug = re.sub(r"[^a-z0-9]+", "-", wanted["name"].lower()).strip("-") or "product"
+    slug = re.sub(r"[^a-z0-9]+", "-", definition["name"].lower()).strip("-") or "product"
     number = max([FIRST_NEW_ID - 1, *world.products.by_id]) + 1
     if world.products.find(slug) is not None:
         slug = f"{slug}-{number}"
-    product = Product(number, slug, wanted["name"], platform, call.sandbox, str(wanted.get("description", "")))
+    product = Product(number, slug, definition["name"], platform, call.sandbox, str(definition.get("description", "")))
     product.org = org
     world.products.add(product)
     return product

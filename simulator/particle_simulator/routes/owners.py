@@ -6,26 +6,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from particle_simulator.belongings import Belongings
 from particle_simulator.errors import plain_error
 from particle_simulator.messages import Call
 from particle_simulator.model import Account, Organization, Product
-from particle_simulator.routes.products import asked_product
+from particle_simulator.resources import Resources
+from particle_simulator.routes.products import find_product
 from particle_simulator.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
+class PathOwner:
     """What the path of a request names, with its belongings; at most one of product and org is set."""
 
-    own: Belongings
+    resources: Resources
     account: Account
     """The account whose sandbox it is, or who owns the product; for an organisation, who asks."""
     product: Product | None = None
     org: Organization | None = None
 
 
-def asked_organization(world: World, call: Call) -> Organization:
+def find_organization(world: World, call: Call) -> Organization:
     """The organisation of a path with `:org`. Its refusals are not documented: those of products."""
     org = world.orgs.find(call.path["org"])
     if org is None:
@@ -35,12 +35,12 @@ def asked_organization(world: World, call: Call) -> Organization:
     return org
 
 
-def asked_owner(world: World, call: Call) -> Owned:
+def find_owner(world: World, call: Call) -> PathOwner:
     """The owner that a path names."""
     if "p" in call.path:
-        product = asked_product(world, call)
-        return Owned(product.own, product.owner or call.sandbox, product=product)
+        product = find_product(world, call)
+        return PathOwner(product.resources, product.owner or call.sandbox, product=product)
     if "org" in call.path:
-        org = asked_organization(world, call)
-        return Owned(org.own, call.sandbox, org=org)
-    return Owned(call.sandbox.own, call.sandbox)
+        org = find_organization(world, call)
+        return PathOwner(org.resources, call.sandbox, org=org)
+    return PathOwner(call.sandbox.resources, call.sandbox)

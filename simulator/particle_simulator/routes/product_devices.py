@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from particle_simulator import power
-from particle_simulator.device_changes import ping, product_change
+from particle_simulator.device_changes import apply_product_changes, ping
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import expect_update
+from particle_simulator.firmware_updates import plan_update
 from particle_simulator.groups import assign_groups
 from particle_simulator.messages import Call, Reply, json_reply, no_content
 from particle_simulator.model import Device, Product
 from particle_simulator.ownership import remove_from_product, unclaim
-from particle_simulator.routes.flashing import flash
-from particle_simulator.routes.products import asked_product, asked_product_device
+from particle_simulator.routes.flashing import flash_device
+from particle_simulator.routes.products import find_product, find_product_device
 from particle_simulator.routing import Kind, Route
-from particle_simulator.shapes import add_product_part, device_details, device_row
+from particle_simulator.shapes import add_product_fields, build_device_details, build_device_row
 from particle_simulator.world import World
 
 GROUP = "devices"
@@ -31,64 +31,66 @@ SORT_KEYS: dict[str, Callable[[Device], Any]] = {
     "deviceName": lambda device: device.name or "",
     "firmwareVersion": lambda device: device.firmware_version or 0,
 }
-LASTING_SORTS = frozenset({"lastConnection", "deviceId", "deviceName"})
+CACHED_SORTS = frozenset({"lastConnection", "deviceId", "deviceName"})
 """Orders that may be kept: the world drops them when membership or a name changes."""
 
 
 # ---------------------------------------------------------------------- the list
 
 
-def _sorted(product: Product, attribute: str, descending: bool) -> list[Device]:
-    kept = product.sorted_devices.get((attribute, descending))
-    if kept is None:
-        kept = sorted(product.devices.values(), key=SORT_KEYS[attribute], reverse=descending)
-        if attribute in LASTING_SORTS:
-            product.sorted_devices[attribute, descending] = kept
-    return kept
+def _sort_devices(product: Product, attribute: str, descending: bool) -> list[Device]:
+    devices = product.sorted_devices.get((attribute, descending))
+    if devices is None:
+        devices = sorted(product.devices.values(), key=SORT_KEYS[attribute], reverse=descending)
+        if attribute in CACHED_SORTS:
+            product.sorted_devices[attribute, descending] = devices
+    return devices
 
 
-def _filtered(product: Product, devices: list[Device], query: dict[str, str]) -> list[Device]:
+def _filter_devices(product: Product, devices: list[Device], query: dict[str, str]) -> list[Device]:
     """The filters of the list. Partial matches ignore case; of several groups one is enough."""
-    chosen: Iterable[Device] = devices
+    selected: Iterable[Device] = devices
     if query.get("groups"):
         names = [name for name in query["groups"].split(",") if name in product.groups]
         members: set[str] = set().union(*(product.groups[name].members for name in names))
-        chosen = [device for device in chosen if device.id in members]
+        selected = [device for device in selected if device.id in members]
     if query.get("deviceId"):
         part = query["deviceId"].lower()
-        chosen = [device for device in chosen if part in device.id]
+        selected = [device for device in selected if part in device.id]
     if query.get("deviceName"):
         part = query["deviceName"].lower()
-        chosen = [device for device in chosen if part in (device.name or "").lower()]
+        selected = [device for device in selected if part in (device.name or "").lower()]
     if query.get("serialNumber"):
         part = query["serialNumber"].upper()
-        chosen = [device for device in chosen if part in (device.serial_number or "").upper()]
+        selected = [device for device in selected if part in (device.serial_number or "").upper()]
     if query.get("quarantined") == "false":
         # "include/exclude quarantined devices": `true`, like nothing, leaves them in.
-        chosen = [device for device in chosen if not device.quarantined]
-    return chosen if isinstance(chosen, list) else list(chosen)
+        selected = [device for device in selected if not device.quarantined]
+    return selected if isinstance(selected, list) else list(selected)
 
 
 def list_product_devices(world: World, call: Call) -> Reply:
     """product_devices_list: `perPage` as documented, `per_page` as the JavaScript client sends it."""
-    product = asked_product(world, call)
+    product = find_product(world, call)
     if world.settings.churn:
-        power.churn(world, product)
+        power.reconnect_devices(world, product)
     attribute = call.query.get("sortAttr", DEFAULT_SORT)
-    order = _sorted(
+    order = _sort_devices(
         product,
         attribute if attribute in SORT_KEYS else DEFAULT_SORT,
         call.query.get("sortDir") != "asc",
     )
-    devices = _filtered(product, order, call.query)
-    size = call.number("perPage", "per_page", default=DEFAULT_PAGE_SIZE)
-    start = (call.number("page", default=1) - 1) * size
+    devices = _filter_devices(product, order, call.query)
+    size = call.read_number("perPage", "per_page", default=DEFAULT_PAGE_SIZE)
+    start = (call.read_number("page", default=1) - 1) * size
     part = devices[start : start + size]
-    rows = [add_product_part(device_row(device), device, product) for device in part]
+    rows = [add_product_fields(build_device_row(device), device, product) for device in part]
     pages = max(1, -(-len(devices) // size))
-    owners = {device.owner.username for device in part if device.owner} if product.own.customers else ()
+    owners = {device.owner.username for device in part if device.owner} if product.resources.customers else ()
     customers = [
-        {"id": customer.user_id, "username": name} for name, customer in product.own.customers.items() if name in owners
+        {"id": customer.user_id, "username": name}
+        for name, customer in product.resources.customers.items()
+        if name in owners
     ]
     return json_reply({"devices": rows, "customers": customers, "meta": {"total_pages": pages}})
 
@@ -98,21 +100,21 @@ def list_product_devices(world: World, call: Call) -> Reply:
 
 def get_product_device(world: World, call: Call) -> Reply:
     """device_get, product route."""
-    product, device = asked_product_device(world, call)
-    return json_reply(add_product_part(device_details(device), device, product))
+    product, device = find_product_device(world, call)
+    return json_reply(add_product_fields(build_device_details(device), device, product))
 
 
 def update_product_device(world: World, call: Call) -> Reply:
     """device_update, product route."""
-    _unused, device = asked_product_device(world, call)
+    _unused, device = find_product_device(world, call)
     if call.files:
-        return flash(world, device, call)
-    return json_reply(product_change(world, device, call.fields))
+        return flash_device(world, device, call)
+    return json_reply(apply_product_changes(world, device, call.fields))
 
 
 def remove_product_device(world: World, call: Call) -> Reply:
     """product_device_remove; with `deny` it is device_deny_quarantined, which keeps the row."""
-    _unused, device = asked_product_device(world, call)
+    _unused, device = find_product_device(world, call)
     if call.fields.get("deny") in (True, "true"):
         device.denied = True
     else:
@@ -122,14 +124,14 @@ def remove_product_device(world: World, call: Call) -> Reply:
 
 def unclaim_product_device(world: World, call: Call) -> Reply:
     """device_unclaim_product: the device stays in the product."""
-    _unused, device = asked_product_device(world, call)
+    _unused, device = find_product_device(world, call)
     unclaim(device)
     return json_reply({"ok": True})
 
 
 def ping_product_device(world: World, call: Call) -> Reply:
     """device_ping, product route."""
-    _unused, device = asked_product_device(world, call)
+    _unused, device = find_product_device(world, call)
     return json_reply(ping(world, device))
 
 
@@ -142,32 +144,32 @@ def change_groups(world: World, call: Call) -> Reply:
     What an unknown group or device does is not documented. The strict reading is inferred: either one
     is refused with 400 and nothing is written, so that a client cannot come to rely on more.
     """
-    product = asked_product(world, call)
+    product = find_product(world, call)
     if call.fields.get("action") != "groups":
         raise bad_request("action must be groups")
-    devices = [_member(product, name) for name in _texts(call.fields.get("devices"), "devices")]
+    devices = [_find_member(product, name) for name in _check_texts(call.fields.get("devices"), "devices")]
     metadata = call.fields.get("metadata")
     if not isinstance(metadata, dict):
         raise bad_request("metadata must be an object")
-    add = _texts(metadata.get("add", []), "metadata.add")
-    remove = _texts(metadata.get("remove", []), "metadata.remove")
+    add = _check_texts(metadata.get("add", []), "metadata.add")
+    remove = _check_texts(metadata.get("remove", []), "metadata.remove")
     for name in (*add, *remove):
         if name not in product.groups:
             raise bad_request(f"Group {name} not found")
     for device in devices:
         assign_groups(device, [name for name in (*device.groups, *add) if name not in remove])
-        expect_update(world, device)
+        plan_update(world, device)
     return json_reply({"ok": True})
 
 
-def _member(product: Product, device_id: str) -> Device:
+def _find_member(product: Product, device_id: str) -> Device:
     device = product.devices.get(device_id.lower())
     if device is None:
         raise bad_request(f"Device {device_id} is not in the product")
     return device
 
 
-def _texts(value: Any, name: str) -> list[str]:
+def _check_texts(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise bad_request(f"{name} must be a list of texts")
     return value

@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from particle_simulator.errors import bad_request
-from particle_simulator.firmware_updates import expect_update
+from particle_simulator.firmware_updates import plan_update
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Device, Product
 from particle_simulator.ownership import add_to_product, claim
 from particle_simulator.permissions import can_access
-from particle_simulator.routes.products import asked_product
+from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -25,27 +25,27 @@ PROTECTED = "protectedDeviceIds"
 
 def import_devices(world: World, call: Call) -> Reply:
     """product_device_import and device_approve_quarantined, which are one route."""
-    product = asked_product(world, call)
-    claimer = _claimer(world, product, call)
+    product = find_product(world, call)
+    claimer = _find_claimer(world, product, call)
     lists: dict[str, list[str]] = {UPDATED: [], EXISTING: [], NONMEMBER: [], INVALID: [], PROTECTED: []}
-    for identifier in _identifiers(call):
+    for identifier in _read_identifiers(call):
         device = world.devices.identify(identifier)
-        verdict = _judge(device, product)
+        chosen = _choose_list(device, product)
         # Identifiers are echoed as they were sent.
-        lists[verdict].append(identifier)
-        if device is None or verdict not in (UPDATED, EXISTING):
+        lists[chosen].append(identifier)
+        if device is None or chosen not in (UPDATED, EXISTING):
             continue
-        if verdict == UPDATED:
+        if chosen == UPDATED:
             device.quarantined = device.denied = False
             add_to_product(device, product)
-            expect_update(world, device)
+            plan_update(world, device)
         if claimer is not None and device.owner is None:
             # Inferred for devices that were in the product before: the claim is what was asked for.
             claim(device, claimer)
     return json_reply({"updated": len(lists[UPDATED]), **lists})
 
 
-def _judge(device: Device | None, product: Product) -> str:
+def _choose_list(device: Device | None, product: Product) -> str:
     """Which list a device goes to.
 
     A device of another product comes back as invalid, not as non-member: so the shipped CLI has seen it.
@@ -62,30 +62,30 @@ def _judge(device: Device | None, product: Product) -> str:
     return PROTECTED if device.protection != "disabled" else UPDATED
 
 
-def _identifiers(call: Call) -> list[str]:
+def _read_identifiers(call: Call) -> list[str]:
     """What to import: a file with one identifier a line, a list, or one id."""
     if "file" in call.files:
         lines = call.files["file"].decode("utf-8-sig", "replace").splitlines()
-        found = [line.strip() for line in lines if line.strip()]
+        identifiers = [line.strip() for line in lines if line.strip()]
     elif "ids" in call.fields:
-        found = _texts(call.fields["ids"])
+        identifiers = _check_texts(call.fields["ids"])
     elif "id" in call.fields:
-        found = _texts([call.fields["id"]])
+        identifiers = _check_texts([call.fields["id"]])
     else:
-        found = []
-    if not found:
+        identifiers = []
+    if not identifiers:
         # Not documented: some refusal must come, and one of id, ids and file is required.
         raise bad_request("One of id, ids and file is required")
-    return found
+    return identifiers
 
 
-def _texts(values: Any) -> list[str]:
+def _check_texts(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise bad_request("id and ids must be texts")
     return values
 
 
-def _claimer(world: World, product: Product, call: Call) -> Account | None:
+def _find_claimer(world: World, product: Product, call: Call) -> Account | None:
     """Find the team member who claims the imported devices, named in the body, or in the query beside a file."""
     username = call.fields.get("claim_user") or call.query.get("claim_user")
     if not username:

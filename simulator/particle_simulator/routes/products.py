@@ -9,13 +9,13 @@ from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Product
 from particle_simulator.permissions import can_access
 from particle_simulator.routing import Route
-from particle_simulator.shapes import product_row
+from particle_simulator.shapes import build_product_row
 from particle_simulator.world import World
 
 GROUP = "products"
 
 
-def asked_product(world: World, call: Call) -> Product:
+def find_product(world: World, call: Call) -> Product:
     """The product of a path with `:p`, an id or a slug.
 
     Unknown is the recorded 404. For a product of somebody else the facts know only the text
@@ -29,9 +29,9 @@ def asked_product(world: World, call: Call) -> Product:
     return product
 
 
-def asked_product_device(world: World, call: Call) -> tuple[Product, Device]:
+def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
     """The product and the device of `/v1/products/:p/devices/:id`; product routes take ids, not names."""
-    product = asked_product(world, call)
+    product = find_product(world, call)
     device = product.devices.get(call.path["id"].lower())
     if device is None:
         raise permission_denied()
@@ -40,13 +40,13 @@ def asked_product_device(world: World, call: Call) -> tuple[Product, Device]:
 
 def list_products(world: World, call: Call) -> Reply:
     """products_list, on its documented path and on the one of the JavaScript client."""
-    products = world.products.accessible_to(call.account)
-    return json_reply({"products": [product_row(product) for product in products]})
+    products = world.products.list_accessible_to(call.account)
+    return json_reply({"products": [build_product_row(product) for product in products]})
 
 
 def get_product(world: World, call: Call) -> Reply:
     """product_get."""
-    return json_reply({"product": product_row(asked_product(world, call))})
+    return json_reply({"product": build_product_row(find_product(world, call))})
 
 
 ROUTES = [

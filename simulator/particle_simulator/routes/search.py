@@ -11,48 +11,48 @@ from typing import Any
 from particle_simulator.errors import bad_request
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Device, Organization, Product
-from particle_simulator.routes.owners import asked_organization
+from particle_simulator.routes.owners import find_organization
 from particle_simulator.routing import Route
 from particle_simulator.world import World
 
 GROUP = "user_account"
-MOST = 10
+MAX_RESULTS = 10
 TYPES = ("device", "product", "sim")
 
 
 def search_own(world: World, call: Call) -> Reply:
     """user_search: everything that the caller can see."""
-    return _search(call, world.products.accessible_to(call.account), list(call.account.devices.values()), None)
+    return _search_all(call, world.products.list_accessible_to(call.account), list(call.account.devices.values()), None)
 
 
 def search_org(world: World, call: Call) -> Reply:
     """user_search in an organisation."""
-    org = asked_organization(world, call)
-    return _search(call, world.products.of_org(org), [], org)
+    org = find_organization(world, call)
+    return _search_all(call, world.products.list_in_org(org), [], org)
 
 
-def _search(call: Call, products: list[Product], claimed: list[Device], org: Organization | None) -> Reply:
+def _search_all(call: Call, products: list[Product], claimed: list[Device], org: Organization | None) -> Reply:
     text = call.query.get("text", "").lower()
     if not text:
         raise bad_request("text is required")
-    asked = call.query.get("type")
-    if asked not in (None, "", *TYPES):
+    requested_type = call.query.get("type")
+    if requested_type not in (None, "", *TYPES):
         raise bad_request("type must be device, product or sim")
     devices = {device.id: device for device in claimed}
     for product in products:
         devices |= product.devices
     finders: dict[str, Iterator[dict[str, Any]]] = {
-        "device": (_named(device, device.id) for device in devices.values() if _device_matches(device, text)),
+        "device": (_build_entry(device, device.id) for device in devices.values() if _device_matches(device, text)),
         "product": ({"id": found.id, "name": found.name} for found in products if text in found.name.lower()),
-        "sim": (_named(device, device.iccid) for device in devices.values() if text in (device.iccid or "")),
+        "sim": (_build_entry(device, device.iccid) for device in devices.values() if text in (device.iccid or "")),
     }
     results: list[dict[str, Any]] = []
     more = False
     for kind in TYPES:
-        if asked in (None, "", kind):
-            found = list(islice(finders[kind], MOST + 1))
-            more = more or len(found) > MOST
-            results += [_result(kind, row, org) for row in found[:MOST]]
+        if requested_type in (None, "", kind):
+            found = list(islice(finders[kind], MAX_RESULTS + 1))
+            more = more or len(found) > MAX_RESULTS
+            results += [_build_result(kind, row, org) for row in found[:MAX_RESULTS]]
     return json_reply({"ok": True, "results": results, "hasMore": more})
 
 
@@ -60,7 +60,7 @@ def _device_matches(device: Device, text: str) -> bool:
     return any(text in (value or "").lower() for value in (device.id, device.name, device.serial_number))
 
 
-def _named(device: Device, identifier: str | None) -> dict[str, Any]:
+def _build_entry(device: Device, identifier: str | None) -> dict[str, Any]:
     product = device.product
     return {
         "id": identifier,
@@ -70,7 +70,7 @@ def _named(device: Device, identifier: str | None) -> dict[str, Any]:
     }
 
 
-def _result(kind: str, row: dict[str, Any], org: Organization | None) -> dict[str, Any]:
+def _build_result(kind: str, row: dict[str, Any], org: Organization | None) -> dict[str, Any]:
     result: dict[str, Any] = {"type": kind, kind: row}
     if org is not None:
         result |= {"org": org.slug, "orgName": org.name}

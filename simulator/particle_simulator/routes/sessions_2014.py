@@ -9,12 +9,12 @@ import secrets
 
 from particle_simulator.errors import listed_errors, oauth_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import iso
-from particle_simulator.routes.token_grants import DEFAULT_LIFE, issue
+from particle_simulator.model import format_time
+from particle_simulator.routes.token_grants import DEFAULT_LIFETIME, create_token
 from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
-SESSION_LIFE = 86_400.0
+SESSION_LIFETIME = 86_400.0
 """Inferred: the recorded session expired weeks before its access token."""
 CLIENT = "spark-ide"
 """The client under which tokens of the Web IDE were listed."""
@@ -31,9 +31,9 @@ def log_in(world: World, call: Call) -> Reply:
         # In 2014 nobody had one-time codes or single sign-on: such accounts cannot come in here.
         raise listed_errors(401, "Bad password")
     value = secrets.token_urlsafe(15)
-    until = world.now() + SESSION_LIFE
+    until = world.now() + SESSION_LIFETIME
     world.logins.sessions_2014[value] = (account, until)
-    return json_reply({"username": account.username, "auth_token": {"token": value, "expires_at": iso(until)}})
+    return json_reply({"username": account.username, "auth_token": {"token": value, "expires_at": format_time(until)}})
 
 
 def get_access_token(world: World, call: Call) -> Reply:
@@ -44,14 +44,14 @@ def get_access_token(world: World, call: Call) -> Reply:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
     if until <= world.now():
         raise oauth_error("invalid_token", "The access token provided has expired.")
-    token = issue(world, account, CLIENT, DEFAULT_LIFE)
+    token = create_token(world, account, CLIENT, DEFAULT_LIFETIME)
     token.refresh_token = None
     world.logins.add_token(token)
-    moment = (iso(token.expires_at) or "").replace("Z", "+00:00")
+    moment = (format_time(token.expires_at) or "").replace("Z", "+00:00")
     return json_reply({"access_token": token.value, "access_token_expires_at": moment})
 
 
-def routes(login_path: str, token_path: str) -> list[Route]:
+def build_routes(login_path: str, token_path: str) -> list[Route]:
     """Both steps, at the addresses that the command line gave."""
     group = "authentication_and_tokens"
     return [

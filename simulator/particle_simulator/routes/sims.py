@@ -9,69 +9,69 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from particle_simulator.belongings import Sim
 from particle_simulator.errors import Refusal, bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.ownership import add_to_product
 from particle_simulator.permissions import can_access
-from particle_simulator.routes.owners import Owned, asked_owner
-from particle_simulator.routes.products import asked_product
+from particle_simulator.resources import Sim
+from particle_simulator.routes.owners import PathOwner, find_owner
+from particle_simulator.routes.products import find_product
 from particle_simulator.routing import Kind, Route
 from particle_simulator.sim_cards import (
     ACTIVE,
     INACTIVE,
     NEW,
+    build_sim_row,
+    build_usage_rows,
     change_status,
+    get_sim_owner,
+    get_sim_product,
+    get_sim_status,
     list_daily_usage,
-    owner_of,
-    product_of,
-    sim_row,
-    status_of,
-    usage_rows,
 )
 from particle_simulator.world import World
 
 GROUP = "sims"
 DIAGNOSTICS = "diagnostics_and_fleet_health"
 PAGE_SIZE = 25
-LARGEST_LIMIT = 500
-CHECK_AFTER = 5.0
+MAX_DATA_LIMIT_MB = 500
+CHECK_SECONDS = 5.0
 """Seconds until a status check has its answer. Inferred: the cloud says when to ask again."""
-CHECK_LIFE = 300.0
+CHECK_LIFETIME = 300.0
 
 
-def _empty(status: int = 200) -> Reply:
+def _empty_reply(status: int = 200) -> Reply:
     return Reply(status, b"", {}, None)
 
 
-def _is_in(sim: Sim, owned: Owned) -> bool:
-    if owned.product is not None:
-        return product_of(sim) is owned.product
-    return owner_of(sim) is owned.account
+def _has_owner(sim: Sim, owner: PathOwner) -> bool:
+    if owner.product is not None:
+        return get_sim_product(sim) is owner.product
+    return get_sim_owner(sim) is owner.account
 
 
-def _asked(world: World, call: Call) -> tuple[Owned, Sim]:
+def _find_sim(world: World, call: Call) -> tuple[PathOwner, Sim]:
     """The card of a path. The bodies are inferred; the two statuses are those of sim_check."""
-    owned = asked_owner(world, call)
+    owner = find_owner(world, call)
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         raise plain_error(404, "SIM not found.")
-    if not _is_in(sim, owned):
+    if not _has_owner(sim, owner):
         raise plain_error(403, "Permission denied")
-    return owned, sim
+    return owner, sim
 
 
 # ---------------------------------------------------------------------- reading
 
 
-def _all(world: World, owned: Owned) -> Iterable[Sim]:
-    devices = owned.product.devices if owned.product is not None else owned.account.devices
+def _list_owned_sims(world: World, owner: PathOwner) -> Iterable[Sim]:
+    devices = owner.product.devices if owner.product is not None else owner.account.devices
     numbers = {device.iccid: None for device in devices.values() if device.iccid}
     # Cards that were activated by themselves need not have a device of the account.
     numbers |= {sim.iccid: None for sim in world.sims.by_iccid.values() if sim.owner is not None}
     for number in numbers:
         sim = world.sims.find(number)
-        if sim is not None and _is_in(sim, owned):
+        if sim is not None and _has_owner(sim, owner):
             yield sim
 
 
@@ -87,21 +87,21 @@ def _matches(sim: Sim, query: dict[str, str]) -> bool:
 
 def list_sims(world: World, call: Call) -> Reply:
     """sims_list: only the product form has `meta`."""
-    owned = asked_owner(world, call)
-    found = [sim for sim in _all(world, owned) if _matches(sim, call.query)]
-    page, size = call.number("page", default=1), call.number("perPage", "per_page", default=PAGE_SIZE)
-    answer: dict[str, Any] = {"sims": [sim_row(sim) for sim in found[(page - 1) * size : page * size]]}
-    if owned.product is not None:
+    owner = find_owner(world, call)
+    found = [sim for sim in _list_owned_sims(world, owner) if _matches(sim, call.query)]
+    page, size = call.read_number("page", default=1), call.read_number("perPage", "per_page", default=PAGE_SIZE)
+    answer: dict[str, Any] = {"sims": [build_sim_row(sim) for sim in found[(page - 1) * size : page * size]]}
+    if owner.product is not None:
         answer["meta"] = {"total_pages": max(1, -(-len(found) // size))}
     return json_reply(answer)
 
 
 def get_sim(world: World, call: Call) -> Reply:
     """sim_get, without a wrapper; only this answer names the owner."""
-    owned, sim = _asked(world, call)
-    row = sim_row(sim)
-    if owned.product is None:
-        row["owner"] = owned.account.username
+    owner, sim = _find_sim(world, call)
+    row = build_sim_row(sim)
+    if owner.product is None:
+        row["owner"] = owner.account.username
     return json_reply(row)
 
 
@@ -109,119 +109,119 @@ def check_sim(world: World, call: Call) -> Reply:
     """sim_check: the status says it all; this account is on no free plan."""
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
-        return _empty(404)
-    owner, product = owner_of(sim), product_of(sim)
+        return _empty_reply(404)
+    owner, product = get_sim_owner(sim), get_sim_product(sim)
     if owner not in (None, call.sandbox) or (product is not None and not can_access(call.account, product)):
-        return _empty(403)
-    return _empty(205 if status_of(sim) == ACTIVE else 200)
+        return _empty_reply(403)
+    return _empty_reply(205 if get_sim_status(sim) == ACTIVE else 200)
 
 
-def sim_usage(world: World, call: Call) -> Reply:
+def get_sim_usage(world: World, call: Call) -> Reply:
     """sim_usage."""
-    _unused, sim = _asked(world, call)
+    _unused, sim = _find_sim(world, call)
     days = list_daily_usage(sim, world.settings.seed, world.now())
-    return json_reply({"iccid": sim.iccid, "usage_by_day": usage_rows(days)})
+    return json_reply({"iccid": sim.iccid, "usage_by_day": build_usage_rows(days)})
 
 
-def fleet_usage(world: World, call: Call) -> Reply:
+def get_fleet_usage(world: World, call: Call) -> Reply:
     """fleet_usage."""
-    owned = asked_owner(world, call)
+    owner = find_owner(world, call)
     days: defaultdict[str, float] = defaultdict(float)
     active = 0
-    for sim in _all(world, owned):
-        active += status_of(sim) == ACTIVE
+    for sim in _list_owned_sims(world, owner):
+        active += get_sim_status(sim) == ACTIVE
         for day, used in list_daily_usage(sim, world.settings.seed, world.now()):
             days[day] += used
-    rows = usage_rows(sorted(days.items()))
+    rows = build_usage_rows(sorted(days.items()))
     total = round(sum(days.values()), 3)
     return json_reply({"total_mbs_used": total, "total_active_sim_cards": active, "usage_by_day": rows})
 
 
-def _offset_time(moment: float) -> str:
+def _format_offset_time(moment: float) -> str:
     """These answers write an offset instead of Z."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
-def cellular_status(world: World, call: Call) -> Reply:
+def get_cellular_status(world: World, call: Call) -> Reply:
     """cellular_status: the first call begins a check, later ones wait for its end; always 202."""
-    _unused, sim = _asked(world, call)
+    _unused, sim = _find_sim(world, call)
     now = world.now()
-    begun = sim.check_began_at
-    if begun is None or begun + CHECK_LIFE <= now:
-        begun = sim.check_began_at = now
-    complete = now >= begun + CHECK_AFTER
-    reached = bool(sim.device and sim.device.reachable and status_of(sim) == ACTIVE) if complete else None
+    started_at = sim.check_began_at
+    if started_at is None or started_at + CHECK_LIFETIME <= now:
+        started_at = sim.check_began_at = now
+    complete = now >= started_at + CHECK_SECONDS
+    is_connected = bool(sim.device and sim.device.reachable and get_sim_status(sim) == ACTIVE) if complete else None
     meta = {
-        "created_at": _offset_time(begun),
-        "expires_at": _offset_time(begun + CHECK_LIFE),
-        "check_again_after": _offset_time(begun + CHECK_AFTER),
+        "created_at": _format_offset_time(started_at),
+        "expires_at": _format_offset_time(started_at + CHECK_LIFETIME),
+        "check_again_after": _format_offset_time(started_at + CHECK_SECONDS),
         "state": "complete" if complete else "pending",
         "method": "async",
-        "task_id": f"{sim.iccid}-{int(begun)}",
+        "task_id": f"{sim.iccid}-{int(started_at)}",
     }
-    states = {"connected": reached, "gsm_connection": reached, "data_connection": reached}
+    states = {"connected": is_connected, "gsm_connection": is_connected, "data_connection": is_connected}
     return json_reply({"ok": True, "meta": meta, "sim_status": states}, 202)
 
 
 # ---------------------------------------------------------------------- changing
 
 
-def _limit(value: Any) -> int:
+def _read_limit(value: Any) -> int:
     text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_LIMIT):
-        raise bad_request(f"mb_limit must be a number from 1 to {LARGEST_LIMIT}")
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DATA_LIMIT_MB):
+        raise bad_request(f"mb_limit must be a number from 1 to {MAX_DATA_LIMIT_MB}")
     return int(text)
 
 
-def _activate(world: World, call: Call) -> Reply:
+def _activate_sim(world: World, call: Call) -> Reply:
     """sim_activate: the first activation, and only for an account; a product's cards come by import."""
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         raise plain_error(404, "SIM not found.")
-    if owner_of(sim) not in (None, call.sandbox) or product_of(sim) is not None:
+    if get_sim_owner(sim) not in (None, call.sandbox) or get_sim_product(sim) is not None:
         raise plain_error(403, "Permission denied")
-    if status_of(sim) != NEW and not sim.released:
+    if get_sim_status(sim) != NEW and not sim.released:
         raise bad_request("The SIM has been activated before")
     country = call.fields.get("country", "US")
     if not isinstance(country, str) or len(country) != 2:
         raise bad_request("country must be a code of two letters")
     sim.owner, sim.released, sim.country = call.sandbox, False, country.upper()
     change_status(sim, "activate", ACTIVE, world.now())
-    return _empty()
+    return _empty_reply()
 
 
 def change_sim(world: World, call: Call) -> Reply:
     """sim_activate, sim_deactivate, sim_reactivate, sim_data_limit_legacy: one route."""
     action = call.fields.get("action")
     if action == "activate" and "p" not in call.path:
-        return _activate(world, call)
-    _unused, sim = _asked(world, call)
+        return _activate_sim(world, call)
+    _unused, sim = _find_sim(world, call)
     if action is not None and action not in ("deactivate", "reactivate"):
         raise bad_request("action must be activate, deactivate or reactivate")
     if action is None and "mb_limit" not in call.fields:
         raise bad_request("action is required")
     if "mb_limit" in call.fields:
-        sim.mb_limit = _limit(call.fields["mb_limit"])
+        sim.mb_limit = _read_limit(call.fields["mb_limit"])
     # Doing again what is done already is not documented; nothing happens.
-    if action == "deactivate" and status_of(sim) == ACTIVE:
+    if action == "deactivate" and get_sim_status(sim) == ACTIVE:
         change_status(sim, action, INACTIVE, world.now())
-    elif action == "reactivate" and status_of(sim) != ACTIVE:
+    elif action == "reactivate" and get_sim_status(sim) != ACTIVE:
         change_status(sim, action, ACTIVE, world.now())
-    return _empty()
+    return _empty_reply()
 
 
 def release_sim(world: World, call: Call) -> Reply:
     """sim_release, which also deactivates; here it is always done at once."""
-    _unused, sim = _asked(world, call)
-    if status_of(sim) == ACTIVE:
+    _unused, sim = _find_sim(world, call)
+    if get_sim_status(sim) == ACTIVE:
         change_status(sim, "deactivate", INACTIVE, world.now())
     sim.owner, sim.released, sim.status = None, True, None
-    return _empty(204)
+    return _empty_reply(204)
 
 
 def import_sims(world: World, call: Call) -> Reply:
     """sims_import: queued, so the answer says nothing of single cards. Devices come along."""
-    product = asked_product(world, call)
+    product = find_product(world, call)
     if "file" in call.files:
         lines = call.files["file"].decode("utf-8-sig", "replace").splitlines()
         numbers = [line.strip() for line in lines if line.strip()]
@@ -233,7 +233,7 @@ def import_sims(world: World, call: Call) -> Reply:
         sim = world.sims.find(number)
         if sim is None or sim.device is None or sim.device.platform_id != product.platform_id:
             continue
-        if sim.device.product not in (None, product) or owner_of(sim) not in (None, product.owner):
+        if sim.device.product not in (None, product) or get_sim_owner(sim) not in (None, product.owner):
             continue
         if sim.device.product is None:
             add_to_product(sim.device, product)
@@ -243,7 +243,7 @@ def import_sims(world: World, call: Call) -> Reply:
     return json_reply({"ok": True})
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:iccid"
     more = ("sim_reactivate", "sim_data_limit_legacy", *(() if ":p" in base else ("sim_activate",)))
     return [
@@ -251,17 +251,17 @@ def _rows(base: str) -> list[Route]:
         Route(GROUP, "sim_get", "GET", one, get_sim, scope="sims:get"),
         Route(GROUP, "sim_deactivate", "PUT", one, change_sim, kind=Kind.WRITE, scope="sims:update", also=more),
         Route(GROUP, "sim_release", "DELETE", one, release_sim, kind=Kind.WRITE, scope="sims:remove"),
-        Route(GROUP, "sim_usage", "GET", f"{one}/data_usage", sim_usage),
-        Route(DIAGNOSTICS, "cellular_status", "GET", f"{one}/status", cellular_status, scope="sims.status:get"),
+        Route(GROUP, "sim_usage", "GET", f"{one}/data_usage", get_sim_usage),
+        Route(DIAGNOSTICS, "cellular_status", "GET", f"{one}/status", get_cellular_status, scope="sims.status:get"),
     ]
 
 
 PRODUCT = "/v1/products/:p/sims"
 
 ROUTES = [
-    *_rows("/v1/sims"),
-    *_rows(PRODUCT),
+    *_build_routes("/v1/sims"),
+    *_build_routes(PRODUCT),
     Route(GROUP, "sim_check", "HEAD", "/v1/sims/:iccid", check_sim),
     Route(GROUP, "sims_import", "POST", PRODUCT, import_sims, kind=Kind.WRITE, scope="sims:import"),
-    Route(GROUP, "fleet_usage", "GET", f"{PRODUCT}/data_usage", fleet_usage, scope="sims.usage:get"),
+    Route(GROUP, "fleet_usage", "GET", f"{PRODUCT}/data_usage", get_fleet_usage, scope="sims.usage:get"),
 ]

@@ -8,11 +8,11 @@ import re
 import secrets
 from typing import Any
 
-from particle_simulator.belongings import ApiUser, Member
 from particle_simulator.errors import bad_request, plain_error
 from particle_simulator.messages import Call, Reply, json_reply
 from particle_simulator.model import Account, Token
-from particle_simulator.routes.owners import Owned, asked_owner
+from particle_simulator.resources import ApiUser, Member
+from particle_simulator.routes.owners import PathOwner, find_owner
 from particle_simulator.routing import Kind, Route
 from particle_simulator.scopes import API_USER_SCOPES
 from particle_simulator.world import World
@@ -28,7 +28,7 @@ CLIENT_LABEL = "api"
 # ---------------------------------------------------------------------- the rows
 
 
-def _person_row(username: str, role: str, account: Account | None) -> dict[str, Any]:
+def _build_person_row(username: str, role: str, account: Account | None) -> dict[str, Any]:
     return {
         "_id": account.user_id if account else None,
         "username": username,
@@ -39,7 +39,7 @@ def _person_row(username: str, role: str, account: Account | None) -> dict[str, 
     }
 
 
-def _api_user_row(user: ApiUser) -> dict[str, Any]:
+def _build_api_user_row(user: ApiUser) -> dict[str, Any]:
     return {
         "username": user.username,
         "friendly_name": user.friendly_name,
@@ -51,19 +51,19 @@ def _api_user_row(user: ApiUser) -> dict[str, Any]:
 
 def list_team(world: World, call: Call) -> Reply:
     """team_list: the owner first; an organisation's also has the API users of its products."""
-    owned = asked_owner(world, call)
-    founders = owned.org.members if owned.org is not None else [owned.account]
-    team = [_person_row(account.username, OWNER_ROLE, account) for account in founders]
+    owner = find_owner(world, call)
+    owners = owner.org.members if owner.org is not None else [owner.account]
+    team = [_build_person_row(account.username, OWNER_ROLE, account) for account in owners]
     team += [
-        _person_row(member.username, member.role, member.account)
-        for member in owned.own.team.values()
-        if member.account not in founders
+        _build_person_row(member.username, member.role, member.account)
+        for member in owner.resources.team.values()
+        if member.account not in owners
     ]
-    users = list(owned.own.api_users.values())
-    if owned.org is not None:
-        for product in world.products.of_org(owned.org):
-            users += product.own.api_users.values()
-    return json_reply({"ok": True, "team": [*team, *map(_api_user_row, users)]})
+    users = list(owner.resources.api_users.values())
+    if owner.org is not None:
+        for product in world.products.list_in_org(owner.org):
+            users += product.resources.api_users.values()
+    return json_reply({"ok": True, "team": [*team, *map(_build_api_user_row, users)]})
 
 
 # ---------------------------------------------------------------------- people
@@ -71,9 +71,9 @@ def list_team(world: World, call: Call) -> Reply:
 
 def add_member(world: World, call: Call) -> Reply:
     """team_invite and api_user_create: one route, told apart by the fields."""
-    owned = asked_owner(world, call)
+    owner = find_owner(world, call)
     if "friendly_name" in call.fields or "scopes" in call.fields:
-        return _create_api_user(world, owned, call)
+        return _create_api_user(world, owner, call)
     # The official client names no role, though the documentation requires one; what it gets is inferred.
     username, role = call.fields.get("username"), call.fields.get("role", DEFAULT_ROLE)
     if not isinstance(username, str) or "@" not in username:
@@ -83,38 +83,38 @@ def add_member(world: World, call: Call) -> Reply:
     # A real invitation waits for an answer by e-mail; here it is accepted at once.
     account = world.accounts.find(username)
     known = account.username if account else username
-    owned.own.team[known] = Member(known, role, account)
-    if owned.org is not None and account is not None and account not in owned.org.members:
-        owned.org.members.append(account)
+    owner.resources.team[known] = Member(known, role, account)
+    if owner.org is not None and account is not None and account not in owner.org.members:
+        owner.org.members.append(account)
     return json_reply({"ok": True, "invited": {"username": username}})
 
 
 def remove_member(world: World, call: Call) -> Reply:
     """team_remove: a person, or an API user, whose token dies. The 404 is inferred."""
-    owned = asked_owner(world, call)
+    owner = find_owner(world, call)
     username = call.path["username"]
-    user = owned.own.api_users.pop(username, None)
+    user = owner.resources.api_users.pop(username, None)
     if user is not None:
         world.logins.revoke(user.token)
         return json_reply({"ok": True})
-    member = owned.own.team.pop(username, None)
+    member = owner.resources.team.pop(username, None)
     if member is None:
         raise plain_error(404, "Team member not found.")
-    if owned.org is not None and member.account in owned.org.members:
-        owned.org.members.remove(member.account)
+    if owner.org is not None and member.account in owner.org.members:
+        owner.org.members.remove(member.account)
     return json_reply({"ok": True})
 
 
 # ---------------------------------------------------------------------- API users
 
 
-def _friendly_name(value: Any) -> str:
+def _check_friendly_name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise bad_request("friendly_name must be a text")
     return value
 
 
-def _scopes(value: Any) -> tuple[str, ...]:
+def _check_scopes(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise bad_request("scopes must be a list of scopes")
     for scope in value:
@@ -123,28 +123,28 @@ def _scopes(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _issue(world: World, account: Account, scopes: tuple[str, ...]) -> Token:
+def _create_token(world: World, account: Account, scopes: tuple[str, ...]) -> Token:
     """Create the one token of an API user, which never expires."""
     token = Token(secrets.token_hex(20), account, CLIENT_LABEL, None, scopes=scopes)
     world.logins.add_token(token)
     return token
 
 
-def _create_api_user(world: World, owned: Owned, call: Call) -> Reply:
-    friendly_name = _friendly_name(call.fields.get("friendly_name"))
-    scopes = _scopes(call.fields.get("scopes"))
+def _create_api_user(world: World, owner: PathOwner, call: Call) -> Reply:
+    friendly_name = _check_friendly_name(call.fields.get("friendly_name"))
+    scopes = _check_scopes(call.fields.get("scopes"))
     slug = re.sub(r"[^a-z0-9]+", "-", friendly_name.lower()).strip("-") or "user"
     username = f"{slug}+{secrets.token_hex(4)}@api.particle.io"
-    account = Account(username, "", secrets.token_hex(12), product=owned.product, org=owned.org, acts_for=owned.account)
-    user = ApiUser(username, friendly_name, scopes, account, _issue(world, account, scopes))
-    owned.own.api_users[username] = user
+    account = Account(username, "", secrets.token_hex(12), product=owner.product, org=owner.org, acts_for=owner.account)
+    user = ApiUser(username, friendly_name, scopes, account, _create_token(world, account, scopes))
+    owner.resources.api_users[username] = user
     created = {"username": username, "is_programmatic": True, "tokens": [{"token": user.token.value}]}
     return json_reply({"ok": True, "created": created})
 
 
-def _asked_api_user(owned: Owned, call: Call) -> ApiUser:
+def _find_api_user(owner: PathOwner, call: Call) -> ApiUser:
     """The API user of a path. The 404 is inferred."""
-    user = owned.own.api_users.get(call.path["username"])
+    user = owner.resources.api_users.get(call.path["username"])
     if user is None:
         raise plain_error(404, "Team member not found.")
     return user
@@ -152,36 +152,36 @@ def _asked_api_user(owned: Owned, call: Call) -> ApiUser:
 
 def _replace_token(world: World, user: ApiUser) -> None:
     world.logins.revoke(user.token)
-    user.token = _issue(world, user.account, user.scopes)
+    user.token = _create_token(world, user.account, user.scopes)
 
 
-def _updated(user: ApiUser) -> Reply:
+def _build_update_reply(user: ApiUser) -> Reply:
     updated = {"username": user.username, "tokens": [{"token": user.token.value}]}
     return json_reply({"ok": True, "updated": updated})
 
 
 def update_api_user(world: World, call: Call) -> Reply:
     """api_user_update: other scopes mean another token."""
-    user = _asked_api_user(asked_owner(world, call), call)
+    user = _find_api_user(find_owner(world, call), call)
     if not call.fields.keys() & {"friendly_name", "scopes"}:
         raise bad_request("friendly_name or scopes is required")
-    name = _friendly_name(call.fields.get("friendly_name", user.friendly_name))
-    scopes = _scopes(call.fields["scopes"]) if "scopes" in call.fields else user.scopes
+    name = _check_friendly_name(call.fields.get("friendly_name", user.friendly_name))
+    scopes = _check_scopes(call.fields["scopes"]) if "scopes" in call.fields else user.scopes
     user.friendly_name = name
     if set(scopes) != set(user.scopes):
         user.scopes = scopes
         _replace_token(world, user)
-    return _updated(user)
+    return _build_update_reply(user)
 
 
 def regenerate_token(world: World, call: Call) -> Reply:
     """api_user_regenerate_token."""
-    user = _asked_api_user(asked_owner(world, call), call)
+    user = _find_api_user(find_owner(world, call), call)
     _replace_token(world, user)
-    return _updated(user)
+    return _build_update_reply(user)
 
 
-def _rows(base: str) -> list[Route]:
+def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:username"
     update = "teams.users:update"
     return [
@@ -204,4 +204,4 @@ def _rows(base: str) -> list[Route]:
     ]
 
 
-ROUTES = [*_rows("/v1/products/:p/team"), *_rows("/v1/orgs/:org/team")]
+ROUTES = [*_build_routes("/v1/products/:p/team"), *_build_routes("/v1/orgs/:org/team")]

@@ -19,46 +19,46 @@ from particle_simulator.model import Account, Client, MfaLogin, Token
 from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
-DEFAULT_LIFE = 7_776_000.0
-REFRESH_EXTRA = 14 * 86400.0
+DEFAULT_LIFETIME = 7_776_000.0
+REFRESH_EXTRA_SECONDS = 14 * 86400.0
 """A refresh token outlives its access token by about 14 days."""
-MFA_LOGIN_LIFE = 300.0
+MFA_LOGIN_LIFETIME = 300.0
 """The facts do not know how long an mfa_token lives; they suggest five minutes."""
 NEVER = 0.0
-MOST_DIGITS = 10
+MAX_DIGITS = 10
 """Of `expires_in`: three centuries, so that every expiry is a date."""
 
-CUSTOMER = "customer="
-EVERY_SCOPE = "*:*"
+CUSTOMER_PREFIX = "customer="
+FULL_SCOPE = "*:*"
 
 CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}", re.IGNORECASE)
 
 
-def grant(world: World, call: Call) -> Reply:
+def grant_token(world: World, call: Call) -> Reply:
     """token_password and the other endpoints that share its address."""
     if call.content_type != FORM:
         raise oauth_error("invalid_request", "Method must be POST with application/x-www-form-urlencoded encoding")
-    way = GRANTS.get(_field(call, "grant_type"))
-    if way is None:
+    grant = GRANTS.get(_read_field(call, "grant_type"))
+    if grant is None:
         raise oauth_error("invalid_request", "Invalid or missing grant_type parameter")
-    token = way(world, call, _client(world, call))
-    return json_reply(hand_out(world, token), 200, dict(NO_STORE))
+    token = grant(world, call, _authenticate_client(world, call))
+    return json_reply(activate_token(world, token), 200, dict(NO_STORE))
 
 
-def hand_out(world: World, token: Token) -> dict[str, str | int]:
+def activate_token(world: World, token: Token) -> dict[str, str | int]:
     """Make a new token valid and answer with it (endpoints.yml: token_grant)."""
     world.logins.add_token(token)
     answer: dict[str, str | int] = {
         "token_type": "bearer",
         "access_token": token.value,
-        "expires_in": round(token.life),
+        "expires_in": round(token.lifetime),
     }
     if token.refresh_token:
         answer["refresh_token"] = token.refresh_token
     return answer
 
 
-def _field(call: Call, name: str) -> str:
+def _read_field(call: Call, name: str) -> str:
     value = call.fields.get(name, "")
     return value if isinstance(value, str) else ""
 
@@ -66,11 +66,11 @@ def _field(call: Call, name: str) -> str:
 # ---------------------------------------------------------------------- the client
 
 
-def _client(world: World, call: Call) -> Client:
+def _authenticate_client(world: World, call: Call) -> Client:
     """Find the client of a request, by its Basic header, else by its form fields."""
-    client_id, secret = basic_credentials(call.headers.get("Authorization", "")) or (
-        _field(call, "client_id"),
-        _field(call, "client_secret"),
+    client_id, secret = read_basic_credentials(call.headers.get("Authorization", "")) or (
+        _read_field(call, "client_id"),
+        _read_field(call, "client_secret"),
     )
     if not CLIENT_ID.fullmatch(client_id):
         raise oauth_error("invalid_client", "Invalid or missing client_id parameter")
@@ -82,7 +82,7 @@ def _client(world: World, call: Call) -> Client:
     return client
 
 
-def basic_credentials(header: str) -> tuple[str, str] | None:
+def read_basic_credentials(header: str) -> tuple[str, str] | None:
     """Name and secret of a Basic header, or None for anything else."""
     scheme, _unused, packed = header.partition(" ")
     if scheme.lower() != "basic":
@@ -97,67 +97,67 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
 # ---------------------------------------------------------------------- the life of a token
 
 
-def _life(world: World, call: Call) -> float:
+def _read_lifetime(world: World, call: Call) -> float:
     """Seconds to live, 0 for ever. The facts give no refusal for nonsense: it counts as not given."""
-    text = _field(call, "expires_in")
-    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
+    text = _read_field(call, "expires_in")
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         return float(text)
-    moment = _field(call, "expires_at")
+    moment = _read_field(call, "expires_at")
     if moment:
         try:
             parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
         except ValueError:
-            return DEFAULT_LIFE
+            return DEFAULT_LIFETIME
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         return aware.timestamp() - world.now()
-    return DEFAULT_LIFE
+    return DEFAULT_LIFETIME
 
 
-def issue(world: World, account: Account, client_id: str, life: float) -> Token:
+def create_token(world: World, account: Account, client_id: str, lifetime: float) -> Token:
     """A new token. Its value is truly random: after a reset no old token may come true again."""
-    for_ever = life == NEVER
+    for_ever = lifetime == NEVER
     return Token(
         value=secrets.token_hex(20),
         account=account,
         client_id=client_id,
-        expires_at=None if for_ever else world.now() + life,
+        expires_at=None if for_ever else world.now() + lifetime,
         refresh_token=None if for_ever else secrets.token_hex(20),
-        life=life,
+        lifetime=lifetime,
     )
 
 
 # ---------------------------------------------------------------------- the grants
 
 
-def _password(world: World, call: Call, client: Client) -> Token:
+def _grant_by_password(world: World, call: Call, client: Client) -> Token:
     """token_password."""
-    username, password = _field(call, "username"), _field(call, "password")
+    username, password = _read_field(call, "username"), _read_field(call, "password")
     if not username or not password:
         raise oauth_error("invalid_client", 'Missing parameters. "username" and "password" are required')
     if client.product is not None:
         # Inferred: with a client of a product it is the product's customers who log in.
-        account = client.product.own.customers.get(username.lower())
+        account = client.product.resources.customers.get(username.lower())
     else:
         account = world.accounts.find(username)
     if account is not None and account.sso:
         raise oauth_error("sso_user", "This account signs in with single sign-on and has no password")
     if account is None or not hmac.compare_digest(account.password.encode(), password.encode()):
         raise oauth_error("invalid_grant", "User credentials are invalid")
-    life = _life(world, call)
+    lifetime = _read_lifetime(world, call)
     if account.otp_secret is not None:
-        raise _ask_for_code(world, account, client, life)
-    return issue(world, account, client.id, life)
+        raise _ask_for_one_time_code(world, account, client, lifetime)
+    return create_token(world, account, client.id, lifetime)
 
 
-def _ask_for_code(world: World, account: Account, client: Client, life: float) -> Refusal:
+def _ask_for_one_time_code(world: World, account: Account, client: Client, lifetime: float) -> Refusal:
     mfa_token = secrets.token_urlsafe(40)
-    world.logins.mfa_logins[mfa_token] = MfaLogin(account, client.id, life, world.now() + MFA_LOGIN_LIFE)
+    world.logins.mfa_logins[mfa_token] = MfaLogin(account, client.id, lifetime, world.now() + MFA_LOGIN_LIFETIME)
     return oauth_error("mfa_required", "Multi-factor authentication required", mfa_token=mfa_token)
 
 
-def _one_time_code(world: World, call: Call, client: Client) -> Token:
+def _grant_by_one_time_code(world: World, call: Call, client: Client) -> Token:
     """token_mfa_otp; the life of the token was asked for in the first step."""
-    mfa_token, code = _field(call, "mfa_token"), _field(call, "otp")
+    mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "otp")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide otp and mfa token.")
     login = world.logins.mfa_logins.get(mfa_token)
@@ -167,12 +167,12 @@ def _one_time_code(world: World, call: Call, client: Client) -> Token:
     if not one_time_codes.is_valid(login.account.otp_secret or "", code, world.now()):
         raise refused
     del world.logins.mfa_logins[mfa_token]
-    return issue(world, login.account, client.id, login.life)
+    return create_token(world, login.account, client.id, login.lifetime)
 
 
-def _recovery_code(world: World, call: Call, client: Client) -> Token:
+def _grant_by_recovery_code(world: World, call: Call, client: Client) -> Token:
     """token_recovery_code: a code of the list that one keeps for the loss of the phone; each works once."""
-    mfa_token, code = _field(call, "mfa_token"), _field(call, "recovery_code")
+    mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "recovery_code")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide recovery code and mfa token.")
     login = world.logins.mfa_logins.get(mfa_token)
@@ -182,63 +182,63 @@ def _recovery_code(world: World, call: Call, client: Client) -> Token:
         raise oauth_error("invalid_grant", "Could not validate recovery code.")
     login.account.recovery_codes.remove(code)
     del world.logins.mfa_logins[mfa_token]
-    return issue(world, login.account, client.id, login.life)
+    return create_token(world, login.account, client.id, login.lifetime)
 
 
-def _client_credentials(world: World, call: Call, client: Client) -> Token:
+def _grant_by_client_credentials(world: World, call: Call, client: Client) -> Token:
     """token_client_credentials: an owner token, or with a scope the token of one customer of the product."""
     if client.owner is None:
         # Nobody owns the clients of Particle's own tools.
         raise oauth_error("invalid_grant", "Client credentials are invalid")
-    life = _life(world, call)
-    scope = _field(call, "scope")
-    if scope.startswith(CUSTOMER):
-        return issue(world, _customer(client, scope.removeprefix(CUSTOMER)), client.id, life)
+    lifetime = _read_lifetime(world, call)
+    scope = _read_field(call, "scope")
+    if scope.startswith(CUSTOMER_PREFIX):
+        return create_token(world, _find_customer(client, scope.removeprefix(CUSTOMER_PREFIX)), client.id, lifetime)
     account = client.owner
     if client.product is not None:
         # The token of a product's client acts on that product only.
         account = Account(client.id, "", client.owner.user_id, product=client.product, acts_for=client.owner)
-    token = issue(world, account, client.id, life)
-    if client.scope and client.scope != EVERY_SCOPE:
+    token = create_token(world, account, client.id, lifetime)
+    if client.scope and client.scope != FULL_SCOPE:
         token.scopes = tuple(client.scope.split())
     return token
 
 
-def _customer(client: Client, email: str) -> Account:
+def _find_customer(client: Client, email: str) -> Account:
     """The customer that a product's client may act for. The text of the refusal is not established."""
-    customers = client.product.own.customers if client.product else {}
+    customers = client.product.resources.customers if client.product else {}
     found = customers.get(email) or customers.get(email.lower())
     if found is None:
         raise oauth_error("invalid_scope", "The customer does not exist")
     return found
 
 
-def _refresh(world: World, call: Call, client: Client) -> Token:
+def _grant_by_refresh_token(world: World, call: Call, client: Client) -> Token:
     """token_refresh: single use, and only for the client that got it."""
-    value = _field(call, "refresh_token")
+    value = _read_field(call, "refresh_token")
     if not value:
         raise oauth_error("invalid_request", 'No "refresh_token" parameter')
     old = world.logins.refresh_tokens.get(value)
     if old is None or old.client_id != client.id:
         raise oauth_error("invalid_grant", "Invalid refresh token")
-    if old.expires_at is not None and old.expires_at + REFRESH_EXTRA < world.now():
+    if old.expires_at is not None and old.expires_at + REFRESH_EXTRA_SECONDS < world.now():
         raise oauth_error("invalid_grant", "Refresh token has expired")
     del world.logins.refresh_tokens[value]
-    return issue(world, old.account, client.id, _life(world, call))
+    return create_token(world, old.account, client.id, _read_lifetime(world, call))
 
 
-def _not_allowed(world: World, call: Call, client: Client) -> Token:
+def _refuse_authorization_code(world: World, call: Call, client: Client) -> Token:
     """token_authorization_code: needs a browser and a web client, so no client here may use it."""
     raise oauth_error("invalid_client", "The grant type is unauthorised for this client_id")
 
 
 GRANTS: dict[str, Callable[[World, Call, Client], Token]] = {
-    "password": _password,
-    "urn:custom:mfa-otp": _one_time_code,
-    "client_credentials": _client_credentials,
-    "refresh_token": _refresh,
-    "urn:custom:recovery-code": _recovery_code,
-    "authorization_code": _not_allowed,
+    "password": _grant_by_password,
+    "urn:custom:mfa-otp": _grant_by_one_time_code,
+    "client_credentials": _grant_by_client_credentials,
+    "refresh_token": _grant_by_refresh_token,
+    "urn:custom:recovery-code": _grant_by_recovery_code,
+    "authorization_code": _refuse_authorization_code,
 }
 
 ROUTES = [
@@ -247,7 +247,7 @@ ROUTES = [
         "token_password",
         "POST",
         "/oauth/token",
-        grant,
+        grant_token,
         Auth.NONE,
         Kind.GRANT,
         also=("token_mfa_otp", "token_recovery_code", "token_client_credentials", "token_refresh"),

@@ -9,8 +9,8 @@ import hmac
 from particle_simulator import one_time_codes
 from particle_simulator.errors import listed_errors
 from particle_simulator.messages import Call, Reply, json_reply, not_found_text
-from particle_simulator.model import Token, iso
-from particle_simulator.routes.token_grants import basic_credentials
+from particle_simulator.model import Token, format_time
+from particle_simulator.routes.token_grants import read_basic_credentials
 from particle_simulator.routing import Auth, Route
 from particle_simulator.world import World
 
@@ -20,7 +20,7 @@ LABELS = {"particle": "__PASSWORD_ONLY__"}
 
 def list_tokens(world: World, call: Call) -> Reply:
     """token_list_legacy."""
-    credentials = basic_credentials(call.headers.get("Authorization", ""))
+    credentials = read_basic_credentials(call.headers.get("Authorization", ""))
     if credentials is None:
         raise listed_errors(
             401,
@@ -38,19 +38,19 @@ def list_tokens(world: World, call: Call) -> Reply:
         # Established is only that the code comes in the query; the refusal without one is inferred.
         raise listed_errors(401, "A one-time password is required")
     now = world.now()
-    tokens = world.logins.tokens_of(account)
-    return json_reply([_row(token) for token in tokens if token.expires_at is None or token.expires_at > now])
+    tokens = world.logins.list_tokens(account)
+    return json_reply([_build_row(token) for token in tokens if token.expires_at is None or token.expires_at > now])
 
 
-def _row(token: Token) -> dict[str, str | None]:
+def _build_row(token: Token) -> dict[str, str | None]:
     return {
         "token": token.value,
-        "expires_at": iso(token.expires_at),
+        "expires_at": format_time(token.expires_at),
         "client": LABELS.get(token.client_id, token.client_id),
     }
 
 
-def gone(world: World, call: Call) -> Reply:
+def answer_not_found(world: World, call: Call) -> Reply:
     """token_list_legacy after its retirement, which is the default."""
     return not_found_text()
 
@@ -58,5 +58,5 @@ def gone(world: World, call: Call) -> Reply:
 GROUP = "authentication_and_tokens"
 PATH = "/v1/access_tokens"
 
-RETIRED = [Route(GROUP, "token_list_legacy", "GET", PATH, gone, Auth.NONE)]
+RETIRED = [Route(GROUP, "token_list_legacy", "GET", PATH, answer_not_found, Auth.NONE)]
 ENABLED = [Route(GROUP, "token_list_legacy", "GET", PATH, list_tokens, Auth.NONE)]

@@ -6,28 +6,30 @@ from __future__ import annotations
 
 from particle_simulator.errors import oauth_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.model import iso
+from particle_simulator.model import format_time
 from particle_simulator.routing import ANY_SCOPE, Auth, Kind, Route
 from particle_simulator.world import World
 
 GROUP = "authentication_and_tokens"
 
 
-def introspect(world: World, call: Call) -> Reply:
+def introspect_token(world: World, call: Call) -> Reply:
     """token_introspect_current. Account tokens have no scope."""
     token = call.token
     scopes = list(token.scopes or ())
-    orgs = [{"id": org.id, "slug": org.slug} for org in world.orgs.of_member(call.sandbox)]
-    return json_reply({"expires_at": iso(token.expires_at), "client": token.client_id, "scopes": scopes, "orgs": orgs})
+    orgs = [{"id": org.id, "slug": org.slug} for org in world.orgs.list_for_member(call.sandbox)]
+    return json_reply(
+        {"expires_at": format_time(token.expires_at), "client": token.client_id, "scopes": scopes, "orgs": orgs}
+    )
 
 
-def revoke_current(world: World, call: Call) -> Reply:
+def revoke_current_token(world: World, call: Call) -> Reply:
     """token_revoke_current."""
     world.logins.revoke(call.token)
     return json_reply({"ok": True})
 
 
-def revoke_one(world: World, call: Call) -> Reply:
+def revoke_token(world: World, call: Call) -> Reply:
     """token_revoke_one: holding the token is enough.
 
     The answer for a token that is not there is not established (400 or 401): the refusal of the bearer check.
@@ -39,7 +41,7 @@ def revoke_one(world: World, call: Call) -> Reply:
     return json_reply({"ok": True})
 
 
-def revoke_all(world: World, call: Call) -> Reply:
+def revoke_all_tokens(world: World, call: Call) -> Reply:
     """token_revoke_all: every token of the user, the caller's own too."""
     world.logins.revoke_account(call.account)
     return json_reply({"ok": True})
@@ -50,8 +52,10 @@ ONE = "/v1/access_tokens/:token"
 ALL = "/v1/access_tokens"
 
 ROUTES = [
-    Route(GROUP, "token_introspect_current", "GET", CURRENT, introspect, scope=ANY_SCOPE),
-    Route(GROUP, "token_revoke_current", "DELETE", CURRENT, revoke_current, kind=Kind.REVOCATION, scope=ANY_SCOPE),
-    Route(GROUP, "token_revoke_one", "DELETE", ONE, revoke_one, Auth.NONE, Kind.REVOCATION),
-    Route(GROUP, "token_revoke_all", "DELETE", ALL, revoke_all, kind=Kind.REVOCATION),
+    Route(GROUP, "token_introspect_current", "GET", CURRENT, introspect_token, scope=ANY_SCOPE),
+    Route(
+        GROUP, "token_revoke_current", "DELETE", CURRENT, revoke_current_token, kind=Kind.REVOCATION, scope=ANY_SCOPE
+    ),
+    Route(GROUP, "token_revoke_one", "DELETE", ONE, revoke_token, Auth.NONE, Kind.REVOCATION),
+    Route(GROUP, "token_revoke_all", "DELETE", ALL, revoke_all_tokens, kind=Kind.REVOCATION),
 ]

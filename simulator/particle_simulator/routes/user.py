@@ -37,14 +37,14 @@ def get_user(world: World, call: Call) -> Reply:
     )
 
 
-def identify(world: World, call: Call) -> Reply:
+def identify_user(world: World, call: Call) -> Reply:
     """user_identify."""
     return json_reply({"id": call.account.user_id, "email": call.account.username})
 
 
-def require_password(account: Account, given: object) -> None:
+def check_password(account: Account, password: object) -> None:
     """The password again, before what cannot be undone."""
-    text = given if isinstance(given, str) else ""
+    text = password if isinstance(password, str) else ""
     if not hmac.compare_digest(account.password.encode(), text.encode()):
         raise listed_errors(400, "Bad password")
 
@@ -60,7 +60,7 @@ def update_user(world: World, call: Call) -> Reply:
         if value is not None and (not isinstance(value, str) or not value):
             raise bad_request(f"{name} must be a text")
     if username is not None or password is not None:
-        require_password(account, fields.get("current_password"))
+        check_password(account, fields.get("current_password"))
     if username is not None and world.accounts.find(username) not in (None, account):
         raise listed_errors(400, "username must be unique")
     if username is not None:
@@ -89,7 +89,7 @@ def create_user(world: World, call: Call) -> Reply:
 def delete_user(world: World, call: Call) -> Reply:
     """user_delete: the devices become free, the tokens die."""
     account = call.account
-    require_password(account, call.fields.get("password"))
+    check_password(account, call.fields.get("password"))
     for device in list(account.devices.values()):
         unclaim(device)
     for product in world.products.by_id.values():
@@ -102,7 +102,7 @@ def delete_user(world: World, call: Call) -> Reply:
     return json_reply({"ok": True, "message": "User deleted"})
 
 
-def ask_password_reset(world: World, call: Call) -> Reply:
+def request_password_reset(world: World, call: Call) -> Reply:
     """user_password_reset: the same answer for everybody, so that nobody learns who has an account."""
     if not isinstance(call.fields.get("username"), str):
         raise listed_errors(400, "username is required")
@@ -114,6 +114,6 @@ ROUTES = [
     Route(GROUP, "user_update", "PUT", "/v1/user", update_user, kind=Kind.WRITE),
     Route(GROUP, "user_create", "POST", "/v1/users", create_user, Auth.NONE, Kind.WRITE),
     Route(GROUP, "user_delete", "DELETE", "/v1/user", delete_user, kind=Kind.WRITE),
-    Route(GROUP, "user_password_reset", "POST", "/v1/user/password-reset", ask_password_reset, Auth.NONE),
-    Route(GROUP, "user_identify", "GET", "/v1/user/identify", identify),
+    Route(GROUP, "user_password_reset", "POST", "/v1/user/password-reset", request_password_reset, Auth.NONE),
+    Route(GROUP, "user_identify", "GET", "/v1/user/identify", identify_user),
 ]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from particle_simulator import one_time_codes
 from particle_simulator.errors import oauth_error
 from particle_simulator.messages import Call, Reply, json_reply
-from particle_simulator.routes.user import require_password
+from particle_simulator.routes.user import check_password
 from particle_simulator.routing import Kind, Route
 from particle_simulator.world import World
 
@@ -19,7 +19,7 @@ GROUP = "user_account"
 ENABLE = "/v1/user/mfa-enable"
 
 
-def start(world: World, call: Call) -> Reply:
+def start_mfa(world: World, call: Call) -> Reply:
     """mfa_enable_start: the secret is valid only once a code of it has come back."""
     secret = base64.b32encode(secrets.token_bytes(20)).decode()
     mfa_token = secrets.token_urlsafe(40)
@@ -28,7 +28,7 @@ def start(world: World, call: Call) -> Reply:
     return json_reply({"mfa_token": mfa_token, "qr_url": f"otpauth://totp/{label}?secret={secret}", "secret": secret})
 
 
-def confirm(world: World, call: Call) -> Reply:
+def confirm_mfa(world: World, call: Call) -> Reply:
     """mfa_enable_confirm. Its refusals are inferred from those of a login with a code."""
     mfa_token, code = call.fields.get("mfa_token"), call.fields.get("otp")
     if not isinstance(mfa_token, str) or not isinstance(code, str):
@@ -43,15 +43,15 @@ def confirm(world: World, call: Call) -> Reply:
     return json_reply({"enrolled": True})
 
 
-def disable(world: World, call: Call) -> Reply:
+def disable_mfa(world: World, call: Call) -> Reply:
     """mfa_disable."""
-    require_password(call.account, call.fields.get("current_password"))
+    check_password(call.account, call.fields.get("current_password"))
     call.account.otp_secret = None
     return json_reply({"ok": True})
 
 
 ROUTES = [
-    Route(GROUP, "mfa_enable_start", "GET", ENABLE, start),
-    Route(GROUP, "mfa_enable_confirm", "POST", ENABLE, confirm, kind=Kind.WRITE),
-    Route(GROUP, "mfa_disable", "PUT", "/v1/user/mfa-disable", disable, kind=Kind.WRITE),
+    Route(GROUP, "mfa_enable_start", "GET", ENABLE, start_mfa),
+    Route(GROUP, "mfa_enable_confirm", "POST", ENABLE, confirm_mfa, kind=Kind.WRITE),
+    Route(GROUP, "mfa_disable", "PUT", "/v1/user/mfa-disable", disable_mfa, kind=Kind.WRITE),
 ]

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from particle_simulator.routes import whole_table
+from particle_simulator.routes import build_whole_table
 from support.facts import load_endpoints
 from support.paths import SIMULATOR
 
-ROUTES = whole_table().routes
+ROUTES = build_whole_table().routes
 AT_LEAST = 120
 
 

@@ -12,20 +12,22 @@ from simulator_client import run
 from particle_simulator.admin import HANDLERS
 from particle_simulator.error_shapes import SHAPES
 from particle_simulator.faults import AFTER, BEFORE, KEYS
-from particle_simulator.routes import whole_table
-from particle_simulator.routes_table import routes_table
+from particle_simulator.routes import build_whole_table
+from particle_simulator.routes_table import render_routes_table
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
 
 def test_given_the_route_table_then_the_page_shows_it() -> None:
     shown = PAGE.partition("<!-- routes begin -->")[2].partition("<!-- routes end -->")[0].strip()
-    assert shown == routes_table(whole_table()), "put the output of `particle-simulator --routes` into the page"
+    assert shown == render_routes_table(build_whole_table()), (
+        "put the output of `particle-simulator --routes` into the page"
+    )
 
 
 def test_given_the_flag_then_the_table_is_printed_and_nothing_is_started() -> None:
     ended = run(["--routes"])
-    assert (ended.returncode, ended.stdout.strip()) == (0, routes_table(whole_table()))
+    assert (ended.returncode, ended.stdout.strip()) == (0, render_routes_table(build_whole_table()))
 
 
 def test_given_the_flags_of_the_command_line_then_the_page_names_each() -> None:

@@ -122,7 +122,7 @@ class Sim:
 
 
 @dataclass(slots=True, eq=False)
-class Belongings:
+class Resources:
     """What an account (its sandbox), a product or an organisation has of its own."""
 
     team: dict[str, Member] = field(default_factory=dict)
