@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A Particle cloud in memory, on loopback, written from the documented facts and from no client."""
+"""A Particle cloud in memory, reachable on loopback only; it is written from documented facts, not from a client."""
 
 __version__ = "0.1.0"

@@ -19,7 +19,7 @@ class Accounts:
         self.by_username: dict[str, Account] = {}
         """Accounts by username in lower case: usernames ignore case."""
         self.clients = {name: Client(name, name) for name in OFFICIAL_CLIENTS}
-        """OAuth clients by id."""
+        """OAuth clients by their ids."""
 
     def find(self, username: str) -> Account | None:
         """Find an account by its username."""

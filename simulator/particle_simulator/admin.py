@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The routes under `/_simulator/`: what tests see of the cloud and do to it, behind its back."""
+"""The admin routes below `/_simulator/`, by which tests read and change the state of the cloud."""
 
 from __future__ import annotations
 
@@ -36,15 +36,18 @@ def answer_request(simulation: Simulation, method: str, name: str, content: Any)
 
 
 def _get_state(simulation: Simulation, target: str, content: Any) -> Any:
+    """Describe the state of the cloud."""
     power.run_due_changes(simulation.world)
     return describe_world(simulation.world)
 
 
 def _get_stats(simulation: Simulation, target: str, content: Any) -> Any:
+    """Describe the counters."""
     return simulation.stats.describe()
 
 
 def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
+    """List the latest writes that the cloud accepted, in their order."""
     return [
         {
             "route": route.key,
@@ -57,6 +60,7 @@ def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _reset_simulation(simulation: Simulation, target: str, content: Any) -> Any:
+    """Return the simulation to its start state."""
     simulation.reset()
     return {"ok": True}
 
@@ -65,15 +69,18 @@ def _reset_simulation(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _list_faults(simulation: Simulation, target: str, content: Any) -> Any:
+    """List the scheduled faults."""
     return simulation.faults.describe()
 
 
 def _add_faults(simulation: Simulation, target: str, content: Any) -> Any:
+    """Add faults to the schedule."""
     simulation.faults.add(content, simulation.route_keys)
     return simulation.faults.describe()
 
 
 def _clear_faults(simulation: Simulation, target: str, content: Any) -> Any:
+    """Remove all faults from the schedule."""
     simulation.faults.clear()
     return []
 
@@ -82,14 +89,16 @@ def _clear_faults(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _get_clock(simulation: Simulation, target: str, content: Any) -> Any:
+    """Read the clock."""
     clock = simulation.world.clock
     return {"now": clock.now(), "iso": format_time(clock.now()), "advanced": clock.turned}
 
 
 def _advance_clock(simulation: Simulation, target: str, content: Any) -> Any:
+    """Turn the clock forward."""
     seconds = _check_object(content, {"advance"}).get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_ADVANCE_SECONDS:
-        raise bad_request("advance must be a number of seconds, at most a century")
+        raise bad_request("advance must be a number of seconds from 0 to 3153600000 (a century)")
     power.advance_clock(simulation.world, seconds)
     return _get_clock(simulation, target, content)
 
@@ -98,6 +107,7 @@ def _advance_clock(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
+    """Change the power, the session or the firmware of one device, or of all with `*`."""
     world = simulation.world
     changes = _check_object(content, {"powered", "online", "offline_face", "firmware_product_id"})
     power.run_due_changes(world)
@@ -106,7 +116,7 @@ def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
     else:
         device = world.devices.identify(target)
         if device is None:
-            raise plain_error(404, f"there is no device {target}")
+            raise plain_error(404, f"device {target} does not exist")
         devices = [device]
     for name, value in changes.items():
         change = _DEVICE_CHANGES[name](world, value)
@@ -119,26 +129,29 @@ def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
-    """`powered`: false is an unplugged device, which the cloud misses later."""
+    """Build the change for `powered`: with false the device loses its power, which the cloud notices later."""
     on = _check_flag("powered", value)
     return lambda device: (power.connect if on else power.switch_off)(world, device)
 
 
 def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
-    """`online`: false is a session that ended in good order."""
+    """Build the change for `online`: with false the device ends its session, which the cloud knows at once."""
     on = _check_flag("online", value)
     return lambda device: (power.connect if on else power.disconnect)(world, device)
 
 
 def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], None]:
-    """`offline_face`: which refusal calls get while the device is not there; null leaves it to the route."""
+    """Build the change for `offline_face`: the status that calls get while the device is offline.
+
+    With null the route decides.
+    """
     if value is not None and value not in power.OFFLINE_REFUSALS:
         raise bad_request(f"offline_face must be null or one of {', '.join(map(str, power.OFFLINE_REFUSALS))}")
     return lambda device: setattr(device, "offline_face", value)
 
 
 def _make_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
-    """`firmware_product_id`: the device comes online with the firmware of that product."""
+    """Build the change for `firmware_product_id`: the device comes online with the firmware of that product."""
     product = world.products.by_id.get(value) if isinstance(value, int) else None
     if product is None:
         raise bad_request("firmware_product_id must be the id of a product")
@@ -154,9 +167,10 @@ _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
 
 
 def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
+    """Change whether a product puts unknown devices in quarantine."""
     product = simulation.world.products.find(target)
     if product is None:
-        raise plain_error(404, f"there is no product {target}")
+        raise plain_error(404, f"product {target} does not exist")
     changes = _check_object(content, {"quarantine"})
     product.quarantine = _check_flag("quarantine", changes.get("quarantine", product.quarantine))
     return {"id": product.id, "quarantine": product.quarantine}
@@ -166,8 +180,9 @@ def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
+    """Return the content if it is an object with no other keys than these."""
     if not isinstance(content, dict) or not content or set(content) - keys:
-        raise bad_request(f"send an object with some of the keys {', '.join(sorted(keys))}")
+        raise bad_request(f"the body must be a JSON object with some of the keys {', '.join(sorted(keys))}")
     return content
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What will happen at a later time of the cloud's clock, without a thread or a timer of its own."""
+"""Actions that are planned for a later time of the cloud's clock, without a thread or a timer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 
 
 class Agenda:
-    """Actions by their time. Every request first carries out the actions that are due."""
+    """Planned actions, sorted by time. Every request first carries out the actions that are due."""
 
     __slots__ = ("_heap", "_numbers")
 

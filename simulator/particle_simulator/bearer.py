@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The bearer check that stands before almost every route, in the order of Particle's OAuth library."""
+"""Check the access token of a request, in the order of Particle's OAuth library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_bearer(world: World, call: Call) -> Token:
     if token is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
     if in_query and not token.account.query_tokens:
-        # The facts know that the cloud refuses this, and no text for it.
+        # That the cloud refuses this is documented, its text is not.
         raise oauth_error("invalid_request", "This account may not send the access token in the query")
     if token.expires_at is not None and token.expires_at <= world.now():
         raise oauth_error("invalid_token", "The access token provided has expired.")
@@ -27,9 +27,9 @@ def check_bearer(world: World, call: Call) -> Token:
 
 
 def _read_token(call: Call) -> tuple[str, bool]:
-    """The value of the token, and whether it came in the query."""
+    """Return the value of the token, and whether the query carried it."""
     header = call.headers.get("Authorization")
-    # A token in the body is taken out before the endpoint sees the fields.
+    # The endpoint must not see a token in the body as one of its fields.
     in_body = call.fields.pop(PARAMETER, None)
     in_query = call.query.get(PARAMETER)
     if sum(value is not None for value in (header, in_body, in_query)) > 1:
@@ -50,6 +50,7 @@ def _read_token(call: Call) -> tuple[str, bool]:
 
 
 def _check_body_token(call: Call, value: str) -> str:
+    """Return the token of a body if method and content type allow a token there."""
     if call.method == "GET":
         raise oauth_error("invalid_request", "Method cannot be GET When putting the token in the body.")
     if call.content_type != FORM:

@@ -23,33 +23,53 @@ ORG_SLUG = re.compile(r"[a-z0-9-]+")
 
 
 def _build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
     parser = argparse.ArgumentParser(
         prog="particle-simulator", description="A Particle cloud in memory, on the loopback interface only."
     )
-    parser.add_argument("--port", type=int, default=0, help="where to listen; 0 takes a free port")
-    parser.add_argument("--port-file", metavar="F", help="file to write the port to once it listens")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 picks a free port")
+    parser.add_argument("--port-file", metavar="F", help="write the port to this file once the simulator listens")
     parser.add_argument(
-        "--fleet", metavar="N|FILE", default="0", help="devices to manufacture, or a JSON list of devices"
-    )
-    parser.add_argument("--accounts", metavar="FILE", help="JSON list of accounts; the first owns the product")
-    parser.add_argument("--seed", type=int, default=0, help="what looks random is the same for the same seed")
-    parser.add_argument(
-        "--limits", choices=("off", "documented"), default="off", help="whether the documented rate limits hold"
+        "--fleet",
+        metavar="N|FILE",
+        default="0",
+        help="number of devices to manufacture, or a file with a JSON list of devices",
     )
     parser.add_argument(
-        "--mesh", choices=("retired", "enabled"), default="retired", help="the legacy registry of mesh networks"
+        "--accounts", metavar="FILE", help="file with a JSON list of accounts; the first one owns the product"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random values")
+    parser.add_argument(
+        "--limits", choices=("off", "documented"), default="off", help="whether to apply the documented rate limits"
     )
     parser.add_argument(
-        "--token-listing", choices=("retired", "enabled"), default="retired", help="the legacy list of access tokens"
-    )
-    parser.add_argument("--session-login", metavar="PATH", help="first step of the login of 2014: where to put it")
-    parser.add_argument("--session-token", metavar="PATH", help="second step of the login of 2014: where to put it")
-    parser.add_argument("--org", metavar="SLUG", help="puts the product under an organisation of this name")
-    parser.add_argument(
-        "--slow-joiners", type=float, default=0.0, metavar="SHARE", help="share of mesh nodes that take minutes to join"
+        "--mesh",
+        choices=("retired", "enabled"),
+        default="retired",
+        help="whether to serve the legacy registry of mesh networks",
     )
     parser.add_argument(
-        "--churn", type=int, default=0, metavar="N", help="devices that reconnect before each list of product devices"
+        "--token-listing",
+        choices=("retired", "enabled"),
+        default="retired",
+        help="whether to serve the legacy list of access tokens",
+    )
+    parser.add_argument("--session-login", metavar="PATH", help="path of the first step of the login of 2014")
+    parser.add_argument("--session-token", metavar="PATH", help="path of the second step of the login of 2014")
+    parser.add_argument("--org", metavar="SLUG", help="put the product into an organisation with this slug")
+    parser.add_argument(
+        "--slow-joiners",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of mesh nodes, from 0 to 1, that take minutes to join",
+    )
+    parser.add_argument(
+        "--churn",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of devices that reconnect before each list of product devices",
     )
     parser.add_argument(
         "--mask-secrets", action="store_true", help="show integrations with asterisks for passwords and authorization"
@@ -58,39 +78,43 @@ def _build_parser() -> argparse.ArgumentParser:
         "--clock",
         choices=tuple(CLOCKS),
         default="real",
-        help="whether time passes by itself, or only when POST /_simulator/clock turns it forward",
+        help="real: time passes by itself; still: only POST /_simulator/clock turns it forward",
     )
-    parser.add_argument("--routes", action="store_true", help="print the table of all routes in Markdown and end")
-    parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer")
-    parser.add_argument("--tls-cert", metavar="F", help="certificate chain in PEM; needs --tls-key")
-    parser.add_argument("--tls-key", metavar="F", help="private key in PEM; needs --tls-cert")
+    parser.add_argument("--routes", action="store_true", help="print the table of all routes in Markdown and exit")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="MS", help="milliseconds to wait before each answer"
+    )
+    parser.add_argument("--tls-cert", metavar="F", help="certificate chain in PEM; requires --tls-key")
+    parser.add_argument("--tls-key", metavar="F", help="private key in PEM; requires --tls-cert")
     return parser
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse values that are out of their range."""
     if not 0 <= arguments.slow_joiners <= 1:
-        raise SettingsError("--slow-joiners must be a share from 0 to 1")
+        raise SettingsError("--slow-joiners must be a number from 0 to 1")
     if arguments.churn < 0:
-        raise SettingsError("--churn must not be negative")
+        raise SettingsError("--churn must be at least 0")
     if arguments.org is not None and not ORG_SLUG.fullmatch(arguments.org):
-        raise SettingsError("--org must be made of lower-case letters, digits and dashes")
+        raise SettingsError("--org must consist of lower-case letters, digits and dashes")
     if arguments.latency < 0:
-        raise SettingsError("--latency must not be negative")
+        raise SettingsError("--latency must be at least 0")
     if not 0 <= arguments.port <= 65535:
         raise SettingsError("--port must be between 0 and 65535")
 
 
 def _read_session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None:
-    """Where the login of 2014 goes, if anywhere."""
+    """Return the paths of the two steps of the login of 2014, or None without that login."""
     paths = (arguments.session_login, arguments.session_token)
     if paths == (None, None):
         return None
     if not all(path and path.startswith("/") for path in paths):
-        raise SettingsError("--session-login and --session-token go together, each a path that begins with /")
+        raise SettingsError("--session-login and --session-token must be set together, and each must begin with /")
     return paths
 
 
 def _build_settings(arguments: argparse.Namespace) -> Settings:
+    """Build the settings, and read the files that the command line names."""
     manufactured, fleet = read_fleet(arguments.fleet)
     return Settings(
         seed=arguments.seed,
@@ -110,21 +134,22 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _load_tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """Load the certificate and its key, or return None without TLS."""
     if not arguments.tls_cert and not arguments.tls_key:
         return None
     if not arguments.tls_cert or not arguments.tls_key:
-        raise SettingsError("--tls-cert and --tls-key go together")
+        raise SettingsError("--tls-cert and --tls-key must be set together")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"cannot use the certificate and key: {error}") from error
+        raise SettingsError(f"cannot load the certificate and the key: {error}") from error
     return context
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the simulator; the exit code is 2 for a command line that makes no sense."""
+    """Run the simulator and return its exit code: 2 for an invalid command line."""
     parser = _build_parser()
     arguments = parser.parse_args(argv)
     if arguments.routes:
@@ -137,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
         options = ServerOptions(arguments.port, arguments.port_file, arguments.latency / 1000.0, _load_tls(arguments))
     except (SettingsError, DuplicateRoute) as error:
         parser.error(str(error))
-    # A fleet is millions of small objects that live as long as the process: the collector must not walk them.
+    # A fleet has millions of small objects that live as long as the process; the garbage collector must not visit them.
     gc.disable()
     simulation = Simulation(settings)
     gc.freeze()

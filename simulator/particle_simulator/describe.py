@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What `GET /_simulator/state` shows: the whole state as plain data, for the tests of a client."""
+"""Describe the whole state of the cloud as plain data, for `GET /_simulator/state`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from particle_simulator.world import World
 
 
 def describe_world(world: World) -> dict[str, Any]:
-    """Describe the whole state of the cloud."""
+    """Describe accounts, products, devices, networks and ledgers."""
     return {
         "accounts": [_describe_account(world, account) for account in world.accounts.by_username.values()],
         "products": [_describe_product(product) for product in world.products.by_id.values()],

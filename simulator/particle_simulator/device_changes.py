@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What `PUT` on a device may change, on the account route and on the product route."""
+"""Apply the changes of a `PUT` on a device, on the account route and on the product route."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _read_flag(name: str, value: Any) -> bool:
 
 
 def _read_version_or_null(name: str, value: Any) -> int | None:
-    """A product firmware version; a form body writes the literal `null`."""
+    """Return a product firmware version; a form body sends the word `null` for none."""
     if value is None or value == "null":
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit():
@@ -71,9 +71,9 @@ PRODUCT_FIELDS: dict[str, Reader] = ACCOUNT_FIELDS | {
 
 
 def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
-    """device_update on `/v1/devices/:idOrName`: one concern per call.
+    """Change one field of a device on the account route (endpoints.yml: device_update).
 
-    What happens to a second one is not documented; it is ignored, as the older servers do.
+    A second field in the same call is ignored, as older servers do; the documentation does not mention it.
     """
     if "signal" in fields:
         return _signal_device(device, fields["signal"])
@@ -89,7 +89,7 @@ def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -
 
 
 def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
-    """device_update on the product route: several fields at once, all of them or none."""
+    """Change all given fields of a device on the product route, or none (endpoints.yml: device_update)."""
     if "signal" in fields:
         return _signal_device(device, fields["signal"])
     changes = {name: read(name, fields[name]) for name, read in PRODUCT_FIELDS.items() if name in fields}
@@ -113,7 +113,10 @@ def _apply_change(world: World, device: Device, name: str, value: Any) -> None:
 
 
 def ping(world: World, device: Device) -> dict[str, Any]:
-    """device_ping: the device is asked, so the answer is right even while the cloud still believes otherwise."""
+    """Ping a device (endpoints.yml: device_ping).
+
+    The answer is right even while the cloud still shows a lost device as online.
+    """
     if device.reachable:
         device.last_heard = world.now()
     return {"online": device.reachable, "ok": True}

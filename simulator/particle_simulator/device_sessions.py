@@ -12,7 +12,7 @@ STATUS_EVENT = "spark/status"
 
 
 def publish_device_event(world: World, device: Device, name: str, data: str) -> None:
-    """Publish an event in the name of a device."""
+    """Publish an event from a device."""
     world.events.publish(Event(name, data, world.now(), device=device, product=device.product, account=device.owner))
 
 
@@ -22,7 +22,7 @@ def report_status(world: World, device: Device, *, online: bool) -> None:
 
 
 def start_session(world: World, device: Device) -> None:
-    """Start a new session of a device that is online; it moves to the front of lists sorted by connection."""
+    """Start a new session of an online device, which moves to the front of lists sorted by connection."""
     device.last_handshake_at = device.last_heard = world.clock.next_moment()
     world.revision += 1
     if device.product is not None:

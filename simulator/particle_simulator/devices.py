@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The registry of all devices, whatever account or product they belong to."""
+"""The registry of all devices, of every account and product."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from particle_simulator.resources import Environment
 
 
 class Devices:
-    """All devices that the cloud knows, and the records that only some of them have."""
+    """All devices of the cloud, and the records that only some of them have."""
 
     __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "vitals")
 
@@ -20,14 +20,14 @@ class Devices:
         self.by_name: dict[str, dict[str, Device]] = {}
         """Devices by name, then by id: names are not unique."""
         self.offline_due: list[tuple[float, str]] = []
-        """A heap of times and device ids: when the cloud will notice that a device has lost its power."""
+        """A heap of times and device ids: when the cloud will show a device without power as offline."""
         self.environments: dict[str, Environment] = {}
-        """The environment variables of single devices, by device id."""
+        """The environment variables of devices, by device id."""
         self.vitals: dict[str, list[float]] = {}
         """The times at which devices reported their vitals on request, by device id."""
 
     def add(self, device: Device) -> None:
-        """Make a device known to the cloud."""
+        """Add a device to the registry."""
         self.by_id[device.id] = device
         for label in (device.serial_number, device.imei, device.iccid):
             if label:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the cloud makes on request, to be fetched later by its id."""
+"""Files that the cloud produces on request, and that a client downloads later by their ids."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class Downloads:
-    """Compiled binaries and usage reports."""
+    """All compiled binaries and usage reports."""
 
     __slots__ = ("binaries", "usage_reports")
 
     def __init__(self) -> None:
         self.binaries: dict[str, bytes] = {}
-        """Firmware that the cloud has compiled, by id."""
+        """Compiled firmware by id."""
         self.usage_reports: dict[str, dict[str, Any]] = {}
         """Usage reports by id."""

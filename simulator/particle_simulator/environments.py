@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Environment variables: what is edited, what a rollout made valid, and what a device runs with.
+"""Environment variables: the edits, the latest rollout, and the values that a device runs with.
 
-Inferred where the facts are short: what a scope inherits is what its parents have rolled out; a rollout
-with `Connect` reaches a device with its next session, one with `Immediate` at once when it is there; and a
-device's own rollout always applies at once.
+Some behaviour is not documented and therefore inferred: a scope inherits the values that its parents have rolled
+out; a rollout with `Connect` reaches a device with its next session, one with `Immediate` reaches an online device
+at once; and a rollout for a single device always applies at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One level: its own environment and those it inherits from, the farthest first, with their names."""
+    """A scope: its own environment, and the environments that it inherits from with their names, farthest first."""
 
     environment: Environment
     parents: tuple[tuple[str, Environment], ...] = ()
@@ -39,7 +39,7 @@ class Scope:
 
 
 def build_product_scope(product: Product) -> Scope:
-    """A product inherits from its organisation, else from the sandbox of its owner."""
+    """Build the scope of a product, which inherits from its organisation, else from the sandbox of its owner."""
     return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 
@@ -57,7 +57,7 @@ def _list_roots(top_owner: Account | Organization | None) -> tuple[tuple[str, En
 
 
 def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
-    """What the parents give: value and origin by key, the nearest one wins."""
+    """Collect the values of the parents with their origins by key; the nearest parent wins."""
     values: dict[str, tuple[str, str]] = {}
     for origin, environment in scope.parents:
         if environment.snapshot is not None:
@@ -66,18 +66,18 @@ def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
 
 
 def collect_latest(scope: Scope) -> dict[str, str]:
-    """All values that hold in a scope, with the edits that still wait for a rollout."""
+    """Collect all values of a scope, including edits that are not rolled out yet."""
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | scope.environment.own
 
 
 def collect_rolled_out(scope: Scope) -> dict[str, str]:
-    """The same as of the last rollout."""
+    """Collect all values of a scope as of its latest rollout."""
     own = scope.environment.snapshot.own if scope.environment.snapshot else {}
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | own
 
 
 def collect_on_device(scope: Scope, device: Device) -> dict[str, str]:
-    """What a device runs with: of each level, the last rollout that has reached it."""
+    """Collect the values that a device runs with: from each scope, the latest rollout that has reached the device."""
     values: dict[str, str] = {}
     for _unused, environment in (*scope.parents, ("Device", scope.environment)):
         snapshot = environment.snapshot
@@ -102,7 +102,7 @@ def _validation_error(text: str, where: str) -> Refusal:
 
 
 def check_key(key: Any, where: str) -> str:
-    """A well-formed name. Only the first text is the cloud's own; the others follow it."""
+    """Return a key if it is valid. Only the text of the first refusal is documented; the others imitate it."""
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise _validation_error(KEY_RULE, where)
     if len(key) > MAX_KEY_LENGTH:
@@ -113,14 +113,14 @@ def check_key(key: Any, where: str) -> str:
 
 
 def check_value(value: Any, where: str) -> str:
-    """A value, which is always a text."""
+    """Return a value if it is a string."""
     if not isinstance(value, str):
         raise _validation_error("Must be a string.", where)
     return value
 
 
 def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]], username: str) -> None:
-    """Sets and (with None) unsets variables, all or none. They wait for a rollout."""
+    """Set variables, or unset them with None; either all changes are made or none. They apply after a rollout."""
     environment = scope.environment
     latest = dict(environment.own)
     for key, value in changes:
@@ -141,7 +141,7 @@ def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, st
 
 
 def roll_out(world: World, scope: Scope, username: str, *, immediate: bool) -> None:
-    """Makes the edits valid. Of earlier rollouts one is kept, for the devices that still run with it."""
+    """Roll out the edits of a scope, and keep the rollout before for the devices that still run with it."""
     previous = scope.environment.snapshot
     if previous is not None:
         previous.previous = None
@@ -168,7 +168,7 @@ def _wrap_origins(values: dict[str, tuple[str, str]]) -> dict[str, Any]:
 
 
 def build_scope_row(scope: Scope) -> dict[str, Any]:
-    """One scope as the cloud shows it (endpoints.yml: env_level)."""
+    """Build the row of a scope (endpoints.yml: env_level)."""
     environment, snapshot = scope.environment, scope.environment.snapshot
     row: dict[str, Any] = {
         "last_snapshot": snapshot
@@ -194,7 +194,7 @@ def build_scope_row(scope: Scope) -> dict[str, Any]:
 
 
 def compare_values(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
-    """What a rollout would change."""
+    """List which keys a rollout would add, remove, change or leave alone."""
     changes: list[dict[str, str]] = []
     for key in sorted(before.keys() | after.keys()):
         if key not in before:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The documented error bodies, as exceptions that any handler can raise.
+"""Exceptions with the documented error bodies, which any handler can raise.
 
-The names E1, E3, ... are those of the table of error bodies (errors-and-limits.md, section 1). Where docs/facts
-fixes no text for a refusal, the shape of the neighbouring routes is used with a text of our own.
+The names E1, E3, ... come from the table of error bodies (errors-and-limits.md, section 1). A refusal without a
+documented text has the shape that similar routes use, and a text of the simulator's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OAUTH_STATUS = {
 
 
 class Refusal(Exception):
-    """The cloud says no: a status, a JSON body, headers."""
+    """A request that the cloud refuses, with status, JSON body and headers."""
 
     def __init__(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {content}")
@@ -38,19 +38,19 @@ class Refusal(Exception):
 
 
 def oauth_error(code: str, description: str, **more: str) -> Refusal:
-    """E1 and E2: everything the OAuth layer refuses, at the token endpoint and at the bearer check."""
+    """Build a refusal of the OAuth layer, E1 or E2: from the token endpoint or the check of the access token."""
     headers = NO_STORE | BASIC_CHALLENGE if code == "invalid_client" else NO_STORE
     return Refusal(OAUTH_STATUS[code], {"error": code, "error_description": description, **more}, headers)
 
 
 def api_users_not_allowed() -> Refusal:
-    """A route that no API user may call (endpoints.yml: scope_errors); they print the status 400."""
+    """Build the refusal of a route that API users may not call (endpoints.yml: scope_errors)."""
     description = "API users are not allowed to call this endpoint"
     return Refusal(400, {"error": "unauthorized", "error_description": description}, NO_STORE)
 
 
 def permission_denied() -> Refusal:
-    """E3: a device that does not exist and a device of somebody else are told alike."""
+    """Build the refusal of a device that does not exist or that the account cannot access, E3."""
     info = (
         "I didn't recognize that device name or ID, "
         "try opening https://api.particle.io/v1/devices?access_token=undefined"
@@ -59,15 +59,15 @@ def permission_denied() -> Refusal:
 
 
 def plain_error(status: int, text: str) -> Refusal:
-    """E4: products, groups, ledgers that are not there."""
+    """Build a refusal with one text, E4, for example for a product that does not exist."""
     return Refusal(status, {"ok": False, "error": text})
 
 
 def listed_errors(status: int, *errors: Any) -> Refusal:
-    """E6 and E7: the refusals of a claim; E7 puts [message, code] pairs in the list."""
+    """Build a refusal with a list, E6 or E7, for example of a claim; the entries of E7 are [message, code] pairs."""
     return Refusal(status, {"ok": False, "errors": list(errors)})
 
 
 def bad_request(description: str) -> Refusal:
-    """A validation error in the shape that the newer routes use (seen at the environment routes)."""
+    """Build a validation error in the shape of the newer routes, as recorded on the environment routes."""
     return Refusal(400, {"error": "invalid_request", "error_description": description})

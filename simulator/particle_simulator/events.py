@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Events and the streams that carry them, apart from HTTP (endpoints.yml: sse_wire_format)."""
+"""Events and event streams, apart from HTTP (endpoints.yml: sse_wire_format)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import orjson
 from particle_simulator.model import Account, Device, Product, format_time
 
 FROM_API = "api"
-"""The `coreid` of what no device sent. Inferred from the default sender of an integration's test."""
+"""The `coreid` of an event that no device sent. Inferred from the default sender in the test of an integration."""
 DEFAULT_TTL = 60
 MAX_WAITING_EVENTS = 10_000
-"""Events kept for a stream whose reader is slow; older ones are lost, as on a real connection."""
+"""Events that wait for a slow reader of a stream; older ones are dropped, as on a real connection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """One event: who may see it follows from the device, the product and the account."""
+    """An event. Its device, product and account decide which streams carry it."""
 
     name: str
     data: str
@@ -34,7 +34,7 @@ class Event:
     account: Account | None = None
 
     def encode(self, *, for_product: bool) -> bytes:
-        """The event on the wire; product streams tell more about the sender."""
+        """Encode the event for a stream; streams of a product carry more fields about the sender."""
         content: dict[str, Any] = {
             "data": self.data,
             "ttl": self.ttl,
@@ -54,7 +54,7 @@ class Event:
 
 
 class Stream:
-    """One open stream: what it lets through and what waits to be written."""
+    """An open stream: its filter, and the events that wait to be written."""
 
     __slots__ = ("_waiting", "accepts", "closed", "for_product", "prefix", "wake")
 
@@ -64,23 +64,23 @@ class Stream:
         self.for_product = for_product
         self.closed = False
         self.wake: Callable[[], None] | None = None
-        """Called when there is something to write, or when the stream is over."""
+        """Called when an event waits, or when the stream is closed."""
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING_EVENTS)
 
     def push(self, chunk: bytes) -> None:
-        """Adds an event."""
+        """Add an encoded event."""
         self._waiting.append(chunk)
         if self.wake:
             self.wake()
 
     def take(self) -> bytes:
-        """Everything that waits."""
+        """Remove and return all waiting events."""
         chunk = b"".join(self._waiting)
         self._waiting.clear()
         return chunk
 
     def close(self) -> None:
-        """Ends the stream after what waits is written."""
+        """End the stream once the waiting events are written."""
         self.closed = True
         if self.wake:
             self.wake()
@@ -93,15 +93,15 @@ class Events:
         self._streams: set[Stream] = set()
 
     def add_stream(self, stream: Stream) -> None:
-        """From now on the stream gets events."""
+        """Start sending events to a stream."""
         self._streams.add(stream)
 
     def remove_stream(self, stream: Stream) -> None:
-        """The stream gets no more."""
+        """Stop sending events to a stream."""
         self._streams.discard(stream)
 
     def publish(self, event: Event) -> None:
-        """Hands an event to every stream that wants it; it is encoded once for all of them."""
+        """Send an event to every stream that accepts it; it is encoded once for all streams of a kind."""
         chunks: dict[bool, bytes] = {}
         for stream in self._streams:
             if not event.name.startswith(stream.prefix) or not stream.accepts(event):
@@ -112,7 +112,7 @@ class Events:
             stream.push(chunk)
 
     def close(self) -> None:
-        """Ends all streams: the world is over."""
+        """End all streams."""
         for stream in self._streams:
             stream.close()
         self._streams.clear()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Faults on request: a schedule of what goes wrong on which route, and what has fired of it.
+"""The fault schedule: which requests fail in which way, and how often each fault has fired.
 
-Before the request is carried out: `status`, `html`, `reset_before`, `silence`.
-After it was carried out: `empty`, `truncated`, `reset_after`.
-`delay` only keeps the client waiting; as a key it goes with every effect.
+With the effects `status`, `html`, `reset_before` and `silence` the request is not carried out.
+With the effects `empty`, `truncated` and `reset_after` it is carried out, and the answer is damaged or lost.
+The effect `delay` only delays the answer; the key `delay` adds a delay to any effect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_DELAY_SECONDS = 600
 
 @dataclass(slots=True)
 class Fault:
-    """One entry of the schedule: it fires on requests to its route, `times` often (None is without end)."""
+    """A fault, which fires on requests to its route; `times` is how often, None without a limit."""
 
     route: str
     effect: str
@@ -42,16 +42,16 @@ class Fault:
 
     @property
     def is_active(self) -> bool:
-        """Whether it may still fire."""
+        """Whether the fault may still fire."""
         return self.times is None or self.fired < self.times
 
     def matches(self, key: str) -> bool:
-        """Whether it is meant for a route; `PUT *` is for all of a method."""
+        """Return whether the fault applies to a route; `PUT *` applies to all routes with that method."""
         method, _unused, path = self.route.partition(" ")
         return self.route in (key, ALL_ROUTES) or (path == ALL_ROUTES and key.startswith(f"{method} "))
 
     def build_reply(self) -> Reply:
-        """The answer of the effects `status` and `html`, which come without asking the cloud."""
+        """Build the answer for the effects `status` and `html`."""
         if self.effect == "html":
             page = self.body if isinstance(self.body, str) else HTML
             return Reply(self.status or 502, page.encode(), dict(self.headers), "text/html")
@@ -62,13 +62,13 @@ class Fault:
         return Reply(self.status or 500, orjson.dumps(self.body), dict(self.headers))
 
     def damage_reply(self, reply: Reply) -> Reply:
-        """The answer of the effects `empty` and `truncated`: the cloud's own, damaged on the way."""
+        """Damage the answer of the cloud for the effects `empty` and `truncated`."""
         body = b"" if self.effect == "empty" else reply.body[: len(reply.body) // 2]
         headers = reply.headers | self.headers
         return Reply(self.status or reply.status, body, headers, reply.content_type)
 
     def describe(self) -> dict[str, Any]:
-        """The entry with how often it has fired."""
+        """Describe the fault, with how often it has fired."""
         return {
             "route": self.route,
             "effect": self.effect,
@@ -81,28 +81,28 @@ class Fault:
 
 
 class Faults:
-    """The schedule. Entries of the same route fire one after another, in the order they came in."""
+    """All faults. Faults for the same route fire one after another, in the order in which they were added."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self.clear()
 
     def clear(self) -> None:
-        """Takes everything off the schedule; the same schedule then strikes the same again."""
+        """Remove all faults and restart the random numbers, so that the same faults then hit the same requests."""
         self._schedule: list[Fault] = []
         self._active: list[Fault] = []
         self._random = Random(f"faults {self._seed}")
 
     def add(self, entries: Any, routes: set[str]) -> None:
-        """Takes a list of entries, all of them or none."""
+        """Add a list of faults; if one is invalid, none is added."""
         if not isinstance(entries, list):
-            raise bad_request("a fault schedule is a JSON list")
+            raise bad_request("the faults must be a JSON list")
         faults = [_read_fault(entry, routes) for entry in entries]
         self._schedule += faults
         self._active += faults
 
     def take_fault(self, key: str) -> Fault | None:
-        """The fault that hits a request to this route, if any."""
+        """Return the fault that hits a request to this route, and count it as fired; None without one."""
         for fault in self._active:
             if fault.matches(key) and (fault.probability >= 1 or self._random.random() < fault.probability):
                 fault.fired += 1
@@ -112,13 +112,13 @@ class Faults:
         return None
 
     def describe(self) -> list[dict[str, Any]]:
-        """The whole schedule, used up entries too."""
+        """Describe all faults, including those that no longer fire."""
         return [fault.describe() for fault in self._schedule]
 
 
 def _read_fault(entry: Any, routes: set[str]) -> Fault:
     if not isinstance(entry, dict) or set(entry) - KEYS:
-        raise bad_request(f"a fault is an object with the keys {', '.join(sorted(KEYS))}")
+        raise bad_request(f"a fault must be a JSON object with some of the keys {', '.join(sorted(KEYS))}")
     effect = entry.get("effect", "status" if "shape" in entry else None)
     if effect not in BEFORE | AFTER:
         raise bad_request(f"effect must be one of {', '.join(sorted(BEFORE | AFTER))}")
@@ -143,12 +143,12 @@ def _read_fault(entry: Any, routes: set[str]) -> Fault:
 def _read_route(route: Any, routes: set[str]) -> str:
     known = routes | {ALL_ROUTES} | {f"{key.partition(' ')[0]} {ALL_ROUTES}" for key in routes}
     if not isinstance(route, str) or route not in known:
-        raise bad_request(f"no route is called {route!r}; a route is a method and a path template, or *")
+        raise bad_request(f"{route!r} is not a route; use a method and a path template, or *")
     return route
 
 
 def _read_times(entry: dict[str, Any]) -> int | None:
-    """How often: once, unless the entry says it, or goes by probability for as long as it is there."""
+    """Read how often a fault fires: by default once, and without a limit if it has a probability."""
     times = entry.get("times", None if "probability" in entry else 1)
     if times is None and "times" not in entry:
         return None
@@ -165,7 +165,7 @@ def _read_number(entry: dict[str, Any], name: str, default: float, *, least: flo
 
 
 def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
-    """Status and body: those of a named shape, unless the entry has its own."""
+    """Read status and body of the answer; a named shape gives the defaults."""
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")
     if shape is not None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How product firmware gets to devices.
+"""Updates of devices with product firmware.
 
-A device takes the version it should have with its next session (firmware-and-events.md, section 1). Real
-devices begin one now and then; here the next is a minute of the cloud's clock after the change, or when
-the device comes back, and at once when an update is asked for now.
+A device installs its target version in its next session (firmware-and-events.md, section 1). Here that session
+begins a minute of the cloud's clock after the change, or when the device reconnects; a request can also ask for
+an update at once.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from particle_simulator.model import Device, Product
 from particle_simulator.world import World
 
 SESSION_SECONDS = 60.0
-"""From a change to the session with which a device that is up takes it. Inferred: no source has a time."""
+"""Seconds from a change to the session in which an online device installs it. Inferred; not documented."""
 
 FLASH_EVENT = "spark/flash/status"
 
 
 def find_target_version(device: Device) -> int | None:
-    """The firmware version a device should run; None when nothing says so.
+    """Find the firmware version that a device should run, or None if none is set.
 
-    A lock goes before releases, and development devices are left alone. That of several released
-    versions the newest one counts, and a group's before the default's, is inferred.
+    A locked version has priority over releases, and development devices get no releases. Inferred: a release to a
+    group has priority over the product default, and of several releases the newest counts.
     """
     if device.desired_firmware_version is not None:
         return device.desired_firmware_version
@@ -40,27 +40,27 @@ def find_target_version(device: Device) -> int | None:
 
 
 def take_update(world: World, device: Device) -> bool:
-    """Update a device that is online and has another version than it should; return whether it was updated."""
+    """Update an online device to its target version, and return whether that changed its version."""
     version = find_target_version(device)
     if version is None or version == device.firmware_version or not device.reachable or device.quarantined:
         return False
     publish_device_event(world, device, FLASH_EVENT, "started")
     device.firmware_version = version
     publish_device_event(world, device, FLASH_EVENT, "success")
-    # The device starts again with the new firmware: a new session.
+    # The device restarts with the new firmware, which begins a new session.
     start_session(world, device)
     return True
 
 
 def plan_update(world: World, device: Device) -> None:
-    """Plan the session in which a device takes the version that it should have by then."""
+    """Plan the session in which a device installs the version that is its target by then."""
     version = find_target_version(device)
     if version is not None and version != device.firmware_version:
         world.agenda.add(world.now() + SESSION_SECONDS, lambda: take_update(world, device))
 
 
 def plan_updates(world: World, product: Product) -> None:
-    """Plan the session in which all devices of a product take the version that they should have by then."""
+    """Plan the session in which all devices of a product install the versions that are their targets by then."""
 
     def take_updates() -> None:
         for device in list(product.devices.values()):

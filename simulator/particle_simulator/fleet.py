@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Where devices come from: manufactured by number, or described in a file."""
+"""The devices at the start: a number of manufactured ones, or those of a fleet file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from particle_simulator.model import CELLULAR_PLATFORMS, WIFI_PLATFORMS, Device
 
 BORON = 13
 PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
-"""How serial numbers begin, by platform. Very old devices have none (endpoints.yml: device_owned)."""
+"""Prefixes of serial numbers by platform. Very old devices have no serial number (endpoints.yml: device_owned)."""
 ID_PREFIX = "e00fce68"
-"""The first digits of the ids of Gen 3 devices, as in an example (endpoints.yml: devices_list, example)."""
+"""The first digits of the ids of Gen 3 devices, taken from an example (endpoints.yml: devices_list, example)."""
 
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 def manufacture_devices(count: int, seed: int, now: float) -> Iterator[Device]:
-    """Make Borons as they leave the factory: known to the cloud, in no product, unclaimed, online."""
+    """Build new Borons: unclaimed, in no product, and online."""
     random = Random(f"fleet {seed}")
     tails: set[int] = set()
     for number in range(1, count + 1):
@@ -32,7 +32,7 @@ def manufacture_devices(count: int, seed: int, now: float) -> Iterator[Device]:
 
 
 def _build_device(device_id: str, platform_id: int, number: int, random: Random, now: float) -> Device:
-    """A device with the identifiers that its label would show."""
+    """Build a device with the identifiers that its label would show."""
     bits = random.getrandbits(96)
     cellular = platform_id in CELLULAR_PLATFORMS
     prefix = PREFIXES.get(platform_id)
@@ -55,7 +55,7 @@ def _build_device(device_id: str, platform_id: int, number: int, random: Random,
 def build_devices(
     records: tuple[dict[str, Any], ...], seed: int, now: float
 ) -> Iterator[tuple[Device, dict[str, Any]]]:
-    """Build the devices of a fleet file; each comes with its record, which names its owner, product and groups."""
+    """Build the devices of a fleet file, each with its record, which names its owner, product and groups."""
     random = Random(f"file {seed}")
     for number, record in enumerate(records, start=1):
         device = _build_device(record["id"].lower(), record.get("platform_id", BORON), number, random, now)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Changes of device groups, whose members are kept both on the group and on the device."""
+"""Changes of device groups. Membership is stored both on the group and on the device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from particle_simulator.model import Device, Group, Product
 
 COLORS = ("#00aeef", "#f57c00", "#7b1fa2", "#388e3c", "#c2185b", "#5d4037")
-"""The colors that new groups get in turn."""
+"""Default colors, which new groups get in turn."""
 
 
 def add_group(product: Product, name: str, description: str = "", color: str | None = None) -> Group:
@@ -21,7 +21,7 @@ def add_group(product: Product, name: str, description: str = "", color: str | N
 
 
 def rename_group(product: Product, group: Group, new_name: str) -> None:
-    """Give a group another name and keep its place among the groups of the product."""
+    """Rename a group of a product without changing the order of the groups."""
     for device_id in group.members:
         device = product.devices[device_id]
         device.groups = tuple(new_name if name == group.name else name for name in device.groups)
@@ -38,7 +38,7 @@ def remove_group(product: Product, group: Group) -> None:
 
 
 def assign_groups(device: Device, names: Iterable[str]) -> None:
-    """Make `names` all the groups of a product's device; groups that do not exist are created."""
+    """Replace the groups of a device in a product; groups that do not exist are created."""
     product = device.product
     if product is None:
         return

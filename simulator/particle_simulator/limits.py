@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The limits of the cloud: sliding windows, concurrent streams, and the lock-out after refused logins.
+"""The rate limits of the cloud: sliding windows, concurrent streams, and the lockout after refused logins.
 
-The documented answer is 429 with `rate_limit_exceeded` (529 is printed once, for streams). No header is
-documented for it, so no Retry-After comes. A refused request takes no place in a window.
+The documented answer is 429 with `rate_limit_exceeded` (529 is mentioned once, for streams). It has no Retry-After,
+because none is documented. A refused request does not count in a window.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ WINDOW_OF: dict[str, str] = {
     "user_password_reset": "password reset",
     **dict.fromkeys(STREAM_ROUTES, "stream opens"),
 }
-"""The special window of a route, by endpoint; all of them hold 100 requests of 5 minutes."""
+"""The names of special windows by endpoint; each of them allows 100 requests in 5 minutes."""
 
 
 def rate_limit_exceeded() -> Refusal:
-    """The documented refusal; a new one each time, because its headers get filled in."""
+    """Build the refusal for too many requests."""
     return Refusal(429, {"error": "rate_limit_exceeded"}, NO_STORE)
 
 
 class Window:
-    """At most `size` requests in any `seconds`: the moments of the last ones, in a ring."""
+    """A sliding window: at most `size` requests within any `seconds`, whose times are stored in a ring."""
 
     __slots__ = ("_next", "_ring", "_seconds")
 
@@ -54,7 +54,7 @@ class Window:
         self._seconds = seconds
 
     def take(self, now: float) -> bool:
-        """Takes a place, if there is one."""
+        """Count a request if the window allows it, and return whether it does."""
         at = self._next
         if self._ring[at] > now - self._seconds:
             return False
@@ -64,9 +64,9 @@ class Window:
 
 
 class Lockout:
-    """Ten refused token requests in a row lock an address out for half an hour, limits or no limits.
+    """The lockout: ten refused token requests in a row lock an address out for half an hour, with or without limits.
 
-    Inferred: what is locked is the token route, the only one whose documentation has the refusal.
+    Inferred: it locks only the token route, the only one whose documentation mentions this refusal.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Lockout:
         self._until: dict[str, float] = {}
 
     def is_locked(self, address: str, now: float) -> bool:
-        """Whether the address has to wait."""
+        """Return whether an address is locked out."""
         until = self._until.get(address)
         if until is None:
             return False
@@ -84,7 +84,7 @@ class Lockout:
         return False
 
     def record_answer(self, address: str, now: float, *, refused: bool) -> None:
-        """Takes note of an answer."""
+        """Count a refused token request of an address; an accepted one starts the count again."""
         if not refused:
             del self._refused[address]
             return
@@ -95,7 +95,7 @@ class Lockout:
 
 
 class Limits:
-    """All windows, by address and by account."""
+    """All limits, by address and by account."""
 
     def __init__(self, *, documented: bool) -> None:
         self.documented = documented
@@ -106,7 +106,7 @@ class Limits:
         self._streams: Counter[str] = Counter()
 
     def admit(self, route: Route | None, address: str, now: float) -> Refusal | None:
-        """What stands before the route: the windows of the address, and the lock-out."""
+        """Return the refusal of a request that exceeds a limit of its address, or None if it is allowed."""
         if self.documented:
             window = self._all.get(address)
             if window is None:
@@ -124,18 +124,18 @@ class Limits:
         return self._special.setdefault((address, name), Window(MAX_SPECIAL_REQUESTS, FIVE_MINUTES))
 
     def admit_account(self, route: Route, username: str, now: float) -> None:
-        """The one limit that goes by account: the look-up of serial numbers."""
+        """Check the only limit by account, the one for the lookup of serial numbers."""
         if self.documented and route.id == LOOKUP_ROUTE:
             window = self._lookups.setdefault(username, Window(MAX_LOOKUPS, HOUR))
             if not window.take(now):
                 raise rate_limit_exceeded()
 
     def open_stream(self, address: str) -> None:
-        """One more event stream of an address; every opened one must be closed."""
+        """Count a new event stream of an address; call `close_stream` at its end."""
         if self.documented and self._streams[address] >= MAX_STREAMS:
             raise rate_limit_exceeded()
         self._streams[address] += 1
 
     def close_stream(self, address: str) -> None:
-        """One event stream less."""
+        """Count the end of an event stream."""
         self._streams[address] -= 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The tokens of the cloud, and the logins of several steps that have not led to a token yet."""
+"""Access tokens, and the logins of several steps that are not complete yet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Logins:
         """Logins of 2014 between their two steps, by session token: the account and the time of expiry."""
 
     def add_token(self, token: Token) -> None:
-        """Make a token valid, with the refresh token that comes with it."""
+        """Make a token and its refresh token valid."""
         self.tokens[token.value] = token
         if token.refresh_token:
             self.refresh_tokens[token.refresh_token] = token
@@ -37,7 +37,7 @@ class Logins:
         return [token for token in self.tokens.values() if token.account is account]
 
     def revoke(self, token: Token) -> None:
-        """Revoke a token, with the refresh token that came with it."""
+        """Revoke a token and its refresh token."""
         self.tokens.pop(token.value, None)
         if token.refresh_token:
             self.refresh_tokens.pop(token.refresh_token, None)
@@ -47,7 +47,7 @@ class Logins:
         self._revoke_all(self.list_tokens(account))
 
     def revoke_client(self, client: Client) -> None:
-        """Revoke all tokens that an OAuth client got."""
+        """Revoke all tokens of an OAuth client."""
         self._revoke_all([token for token in self.tokens.values() if token.client_id == client.id])
 
     def _revoke_all(self, tokens: Iterable[Token]) -> None:

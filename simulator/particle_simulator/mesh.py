@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The records of the two kinds of mesh: the legacy networks, and the mesh that ledgers describe."""
+"""The records of both kinds of mesh: legacy networks, and meshes that ledgers describe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from particle_simulator.model import Account, Network
 
 
 class Mesh:
-    """The legacy networks (`mesh_registry`) and what is derived from mesh ledgers (`mesh_firmware`)."""
+    """The legacy networks (see `mesh_registry`) and a cache for mesh ledgers (see `mesh_firmware`)."""
 
     __slots__ = ("networks", "reporting")
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The firmware of the virtual devices: it reads the mesh ledger and reports in the status ledger.
+"""The mesh firmware of the virtual devices, which reads the mesh ledger and reports in the status ledger.
 
-No report is stored. Each follows from the mesh instances, from who is up and from the clock, and is worked
-out when somebody reads it; so a report is never late, and one whose mesh instance is removed is gone at once.
+Reports are not stored but computed when a client reads them, from the mesh instances, the power of the devices and
+the clock. So a report is never out of date, and it disappears together with its mesh instance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIN_SLOW_JOIN_SECONDS = 30
 
 
 def _find_mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
-    """The ledger that devices read, when both of the pair have the scope and direction they need."""
+    """Find the mesh ledger that goes with a status ledger, if both have the right scope and direction."""
     if status.name != STATUS_LEDGER or status.archived_at is not None:
         return None
     mesh = owner.ledgers.get(MESH_LEDGER)
@@ -47,19 +47,19 @@ def _find_device(world: World, owner: Owner, device_id: str) -> Device | None:
 
 
 def _find_reachable_device(world: World, owner: Owner, device_id: str) -> Device | None:
-    """A device that gets its ledgers now: it must be up, whatever the cloud believes."""
+    """Find a device of an owner that syncs its ledgers now, because it has power and a connection."""
     device = _find_device(world, owner, device_id)
     return device if device is not None and device.reachable else None
 
 
 def _read_role(data: dict[str, Any]) -> str | None:
-    """The role that an instance gives; None for data that firmware cannot use."""
+    """Read the role from the data of an instance, or None if the firmware cannot use the data."""
     role = data.get("role")
     return role if role in (GATEWAY, NODE) and isinstance(data.get("network"), str) else None
 
 
 def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[str]:
-    """List the ids of all devices that report, in the order of their mesh instances. Cached until the next change."""
+    """List the ids of all devices that report, in the order of their mesh instances; cached until the next change."""
     mesh = _find_mesh_ledger(owner, status)
     if mesh is None:
         return []
@@ -76,7 +76,7 @@ def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[s
 
 
 def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> Instance | None:
-    """What one device reports, or None: a device that is not there says nothing."""
+    """Build the report of a device, or None if it does not report."""
     mesh = _find_mesh_ledger(owner, status)
     own = mesh.instances.get(device_id) if mesh else None
     if mesh is None or own is None or _find_reachable_device(world, owner, device_id) is None:
@@ -94,7 +94,7 @@ def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> 
 def _compute_node_state(
     world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instance
 ) -> tuple[str, str | None]:
-    """State and parent of a node: it joins through one of its own gateways that is up in the same network."""
+    """Compute the state and the parent of a node, which joins through a reachable gateway of its network."""
     ready = own.updated_at + _compute_join_seconds(world, device_id)
     reachable: list[str] = []
     was_joined = False
@@ -112,12 +112,12 @@ def _compute_node_state(
             was_joined = was_joined or device.lost_at >= max(ready, instance.updated_at)
     if reachable and world.now() >= ready:
         return "joined", sorted(reachable)[_hash(world, device_id, "parent") % len(reachable)]
-    # A node that was in the mesh when its last gateway went is lost; one that never was is still on its way.
+    # A node that had joined when its last gateway failed is lost; otherwise it is still joining.
     return ("lost" if was_joined and not reachable else "joining"), None
 
 
 def _compute_join_seconds(world: World, device_id: str) -> int:
-    """Return how many seconds a node needs to join after its ledger has changed; 0 for all but the slow joiners."""
+    """Compute how many seconds a node needs to join after its ledger has changed: 0 unless it is a slow joiner."""
     share = world.settings.slow_joiners
     if share <= 0 or _hash(world, device_id, "slow") % 1000 >= share * 1000:
         return 0
@@ -125,5 +125,5 @@ def _compute_join_seconds(world: World, device_id: str) -> int:
 
 
 def _hash(world: World, device_id: str, what: str) -> int:
-    """Return a number that looks random and is the same for the same seed, device and question."""
+    """Return a number that looks random and depends only on the seed, the device and its purpose."""
     return crc32(f"{world.settings.seed} {device_id} {what}".encode())

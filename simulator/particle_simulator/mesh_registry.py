@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The cloud's registry of Particle Mesh networks: who is in which one, and when one becomes real.
+"""The cloud's legacy registry of Particle Mesh networks and their members.
 
-The cloud never knew more than this: forming a network and joining it happened between the boards.
-Texts and statuses of the refusals are not established; all of them are 400 in the shape E6.
+The cloud never knew more: devices formed and joined networks among themselves. The texts and statuses of its
+refusals are not documented; here all of them are 400 in the shape E6.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from particle_simulator.model import CELLULAR_PLATFORMS, Account, Device, Networ
 from particle_simulator.world import World
 
 GATEWAY_PLATFORMS = frozenset({12, 13, 14, 22, 23})
-"""Argon, Boron, A-SoM and B-SoM have an uplink; a Xenon has one with the Ethernet FeatherWing."""
+"""Platforms with an uplink: Argon, Boron, A-SoM and B-SoM, and a Xenon with the Ethernet FeatherWing."""
 MESH_PLATFORMS = GATEWAY_PLATFORMS | {24, 25}
 MICRO_TYPES = frozenset({"micro_wifi", "micro_cellular"})
 NETWORK_TYPES = MICRO_TYPES | {"high_availability", "large_site"}
@@ -26,17 +26,17 @@ MAX_NAME_BYTES = 16
 
 
 def registry_error(text: str) -> Refusal:
-    """A no of the registry."""
+    """Build a refusal of the registry."""
     return listed_errors(400, text)
 
 
 def choose_default_type(gateway: Device) -> str:
-    """The type of a network whose creator names none: it follows from the uplink of its gateway."""
+    """Return the default type of a network, which depends on the uplink of its gateway."""
     return "micro_cellular" if gateway.platform_id in CELLULAR_PLATFORMS else "micro_wifi"
 
 
 def create_network(world: World, account: Account, name: Any, gateway: Device, requested_type: Any) -> Network:
-    """Create a network with its first gateway. It stays pending until it is read while the gateway is online."""
+    """Create a network with its first gateway; it is pending until it is read while the gateway is online."""
     if not isinstance(name, str) or not name or len(name.encode()) > MAX_NAME_BYTES:
         raise registry_error(f"name must have 1 to {MAX_NAME_BYTES} bytes")
     if any(network.name == name for network in world.mesh.list_networks(account)):
@@ -56,7 +56,7 @@ def create_network(world: World, account: Account, name: Any, gateway: Device, r
 
 
 def add_device(network: Network, device: Device) -> None:
-    """`add-device`: a node; whether it really joins is between the boards. Adding a member again is fine."""
+    """Add a device to a network as a node; adding a member again changes nothing."""
     if device.network is network:
         return
     _check_free(device)
@@ -68,13 +68,13 @@ def add_device(network: Network, device: Device) -> None:
 
 
 def remove_device(network: Network, device: Device) -> None:
-    """`remove-device`."""
+    """Remove a member from a network."""
     _check_member(network, device)
     leave_network(device)
 
 
 def leave_network(device: Device) -> None:
-    """Takes a device out of whatever network it is in."""
+    """Remove a device from its network, if it is in one."""
     if device.network is not None:
         device.network.members.pop(device.id, None)
     device.network = None
@@ -82,7 +82,7 @@ def leave_network(device: Device) -> None:
 
 
 def make_gateway(network: Network, device: Device) -> None:
-    """`gateway-enable`."""
+    """Make a member a gateway."""
     _check_member(network, device)
     _check_gateway(device)
     if device.gateway:
@@ -93,7 +93,7 @@ def make_gateway(network: Network, device: Device) -> None:
 
 
 def make_node(network: Network, device: Device) -> None:
-    """`gateway-disable`."""
+    """Make a member a node."""
     _check_member(network, device)
     device.gateway = False
 
@@ -106,12 +106,12 @@ def delete_network(world: World, network: Network) -> None:
 
 
 def update_confirmation(network: Network) -> None:
-    """A network is confirmed for good once a gateway of it is online."""
+    """Confirm a network if one of its gateways is online; it stays confirmed."""
     network.confirmed = network.confirmed or any(gateway.reachable for gateway in network.gateways)
 
 
 def build_network_row(network: Network) -> dict[str, Any]:
-    """The network object. The radio parameters come from the gateway, so they are null before it connects."""
+    """Build the row of a network; the radio parameters are null until its gateway has connected."""
     update_confirmation(network)
     digits = hashlib.sha256(network.id.encode()).hexdigest().upper()
     heard_at = [device.last_heard for device in network.members.values() if device.last_heard is not None]
@@ -131,7 +131,7 @@ def build_network_row(network: Network) -> dict[str, Any]:
 
 
 def build_membership(device: Device) -> dict[str, Any] | None:
-    """The `network` of a device. A role is confirmed when its device has connected with it."""
+    """Build the `network` field of a device; its role is confirmed once the device has connected with it."""
     network = device.network
     if network is None:
         return None

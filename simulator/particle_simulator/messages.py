@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A request as handlers see it, the answer they give, and how a body becomes fields."""
+"""Requests and answers as route handlers see them, and the parsing of bodies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(slots=True)
 class Call:
-    """One request: path values by the names of the template, query, body fields, uploads and who asks."""
+    """A request: path values by the names in the path template, query, body fields, uploads and access token."""
 
     method: str
     path: dict[str, str]
@@ -31,29 +31,29 @@ class Call:
     fields: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     filenames: dict[str, str] = field(default_factory=dict)
-    """What the files are called where they come from, by field like the files."""
+    """The names of the uploaded files, by field."""
     bearer: Token | None = None
     address: str = ""
 
     @property
     def token(self) -> Token:
-        """The token of the request; only routes behind the bearer check may ask."""
+        """The access token of the request; only routes that require one have it."""
         if self.bearer is None:
-            raise RuntimeError("this route has no bearer check")
+            raise RuntimeError("this route does not require an access token")
         return self.bearer
 
     @property
     def account(self) -> Account:
-        """Whose token it is."""
+        """The account of the access token."""
         return self.token.account
 
     @property
     def sandbox(self) -> Account:
-        """Whose ledgers and other account-wide things the request means."""
+        """The account whose sandbox the request works on: for an API user, that of its owner."""
         return self.account.acts_for or self.account
 
     def read_number(self, *names: str, default: int) -> int:
-        """A positive number of the query under the first of its spellings, or the default for nonsense."""
+        """Read a positive number from the query, under the first of the names that has one, else use the default."""
         for name in names:
             text = self.query.get(name, "")
             if text.isascii() and text.isdigit() and int(text) > 0:
@@ -63,43 +63,43 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """One answer."""
+    """An answer."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = "application/json"
     stream: Stream | None = None
-    """An event stream that follows the headers instead of a body."""
+    """The event stream to send instead of a body."""
 
 
 def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
-    """An answer with a JSON body."""
+    """Build an answer with a JSON body."""
     return Reply(status, orjson.dumps(content), headers or {})
 
 
 def no_content() -> Reply:
-    """A 204, which has no body."""
+    """Build a 204 without a body."""
     return Reply(204, b"", {}, None)
 
 
 def not_found_text() -> Reply:
-    """Answer in plain text, as clouds do for an unknown route (errors-and-limits.md, section 1, E14)."""
+    """Build the answer for an unknown route, in plain text (errors-and-limits.md, section 1, E14)."""
     return Reply(404, b"Not Found", {}, "text/plain")
 
 
 def refusal_reply(refusal: Refusal) -> Reply:
-    """The answer that a refusal stands for."""
+    """Build the answer for a refusal."""
     return json_reply(refusal.content, refusal.status, dict(refusal.headers))
 
 
 def parse_query(text: str) -> dict[str, str]:
-    """Query parameters; the last of equal names wins."""
+    """Parse a query string; the last of several values with the same name wins."""
     return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
 
 
 def _parse_form(text: str) -> dict[str, Any]:
-    """A form body; `key[]=a&key[]=b` makes a list."""
+    """Parse a form body; `key[]=a&key[]=b` becomes a list."""
     fields: dict[str, Any] = {}
     for key, value in parse_qsl(text, keep_blank_values=True):
         if key.endswith("[]"):
@@ -113,7 +113,7 @@ def _parse_json(raw: bytes) -> dict[str, Any]:
     try:
         content = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        # The facts have no body for this; the envelope of the newer routes is used.
+        # The body of this refusal is not documented.
         raise bad_request("The request body is not valid JSON") from error
     if not isinstance(content, dict):
         raise bad_request("The request body must be a JSON object")
@@ -121,10 +121,10 @@ def _parse_json(raw: bytes) -> dict[str, Any]:
 
 
 async def read_body(request: web.BaseRequest, call: Call) -> None:
-    """Fills in the fields and files of a call. JSON and forms are interchangeable on almost every route."""
+    """Read the body of a request into the fields and files of a call; routes accept JSON and forms alike."""
     call.content_type = request.content_type
     if request.content_type == "multipart/form-data":
-        # Not `request.multipart()`, which has a limit made for browsers: a file may name a whole fleet.
+        # `request.multipart()` has a size limit for browsers, but a file may list a whole fleet.
         async for part in MultipartReader(request.headers, request.content):
             if not isinstance(part, BodyPartReader) or part.name is None:
                 continue

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the cloud remembers: plain records, no behaviour beyond their own fields."""
+"""The records of the cloud: devices, accounts, products, tokens, networks and ledgers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIFI_PLATFORMS = frozenset({0, 6, 8, 11, 12, 22, 31, 32, 43, 82, 88})
 
 
 def format_time(moment: float | None) -> str | None:
-    """A time in the spelling of the cloud: UTC, milliseconds, Z."""
+    """Format a time as the cloud does: in UTC, with milliseconds and a Z."""
     if moment is None:
         return None
     text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
@@ -27,7 +27,7 @@ def format_time(moment: float | None) -> str | None:
 
 @dataclass(slots=True, eq=False)
 class Device:
-    """One device, whoever owns it and whether or not it is in a product."""
+    """A device, claimed or not, in a product or not."""
 
     id: str
     platform_id: int
@@ -55,21 +55,21 @@ class Device:
     protection: str = "disabled"
     powered: bool = True
     lost_at: float | None = None
-    """When it lost its power; None for one that is up and for one that has never been."""
+    """The time at which the device lost its power; None if it has power or never had any."""
     offline_face: int | None = None
-    """The status that calls to it get while it is not there; None leaves the choice to the route."""
+    """The status that calls to the device get while it is offline; with None the route decides."""
     network: Network | None = None
     gateway: bool = False
 
     @property
     def reachable(self) -> bool:
-        """Whether it answers. `online` is only what the cloud believes, and may be out of date."""
+        """Whether the device answers; `online` is what the cloud shows, which may be out of date."""
         return self.online and self.powered
 
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """One user of the cloud, with what belongs to the user and to no product."""
+    """An account of the cloud, with the resources of its sandbox."""
 
     username: str
     password: str
@@ -78,24 +78,24 @@ class Account:
     sso: bool = False
     recovery_codes: list[str] = field(default_factory=list)
     query_tokens: bool = True
-    """Whether a token may come in the query; the cloud refuses it for accounts made after December 2024."""
+    """Whether a token is allowed in the query; the cloud refuses that for accounts created after December 2024."""
     account_info: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     product: Product | None = None
-    """The one product that API users, product clients and customers can reach; None for people."""
+    """The only product that an API user, a client of a product or a customer can access; None for people."""
     org: Organization | None = None
-    """The one organisation that its API users can reach."""
+    """The only organisation that an API user of an organisation can access."""
     acts_for: Account | None = None
-    """Whose sandbox an API user or a client works on; None for people, who work on their own."""
+    """The account whose sandbox an API user or a client works on; None for people, who use their own."""
     sorted_devices: list[Device] | None = None
-    """A cache: the claimed devices in the order of the account's list; None when they must be sorted again."""
+    """Cache of the claimed devices in the order of the account's list; None if they must be sorted again."""
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """An OAuth client; `owner` is None for the ones Particle's own tools use."""
+    """An OAuth client; `owner` is None for the clients of Particle's own tools."""
 
     id: str
     secret: str
@@ -105,12 +105,12 @@ class Client:
     redirect_uri: str | None = None
     product: Product | None = None
     scope: str | None = None
-    """Space-separated; None is full permission."""
+    """Scopes separated by spaces; None means full permission."""
 
 
 @dataclass(slots=True, eq=False)
 class Token:
-    """An access token; `expires_at` None means never."""
+    """An access token; one with `expires_at` None never expires."""
 
     value: str
     account: Account
@@ -119,12 +119,12 @@ class Token:
     refresh_token: str | None = None
     lifetime: float = 0.0
     scopes: tuple[str, ...] | None = None
-    """What the token may do; None is everything that its account may."""
+    """The scopes of the token; None means everything that its account is allowed to do."""
 
 
 @dataclass(slots=True, eq=False)
 class MfaLogin:
-    """The first half of a login with a one-time code; it remembers what that half asked for."""
+    """A login that waits for a one-time code, with the parameters of its first step."""
 
     account: Account
     client_id: str
@@ -134,19 +134,19 @@ class MfaLogin:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A device group of a product; members are kept both here and on the device, to count and filter fast."""
+    """A device group of a product. Membership is also stored on the devices, to count and filter fast."""
 
     name: str
     description: str
     color: str
     members: set[str] = field(default_factory=set)
     fw_version: int | None = None
-    """The firmware version that is released to the group."""
+    """The firmware version released to the group."""
 
 
 @dataclass(slots=True, eq=False)
 class Organization:
-    """An organisation: products and ledgers belong to it, and all its members may use them."""
+    """An organisation, whose members can all use its products and ledgers."""
 
     id: str
     slug: str
@@ -157,17 +157,17 @@ class Organization:
 
 
 Owner = Account | Organization
-"""Whom a product or a ledger can belong to."""
+"""The owner of a product or a ledger."""
 
 
 def owner_id(owner: Owner) -> str:
-    """The scope value of a ledger that has one instance for its owner."""
+    """Return the scope value of the instance in a ledger with the scope Owner."""
     return owner.id if isinstance(owner, Organization) else owner.user_id
 
 
 @dataclass(slots=True, eq=False)
 class Network:
-    """A mesh of the legacy registry; each member device knows its network and its role."""
+    """A mesh network of the legacy registry; its members store their network and role, too."""
 
     id: str
     name: str
@@ -180,18 +180,18 @@ class Network:
 
     @property
     def state(self) -> str:
-        """A network becomes real when a gateway of it connects."""
+        """The state of the network: confirmed once one of its gateways has connected."""
         return "confirmed" if self.confirmed else "pending"
 
     @property
     def gateways(self) -> list[Device]:
-        """The members that lead out of the mesh."""
+        """The members with the role gateway."""
         return [device for device in self.members.values() if device.gateway]
 
 
 @dataclass(slots=True, eq=False)
 class Product:
-    """A product; `owner` None stands for somebody who has no account in this simulator."""
+    """A product; `owner` is None if the owner has no account in this simulator."""
 
     id: int
     slug: str
@@ -203,25 +203,25 @@ class Product:
     groups: dict[str, Group] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     sorted_devices: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
-    """A cache by (attribute, descending): a sweep over all pages must not sort at every page."""
+    """Cache of sorted lists by (attribute, descending), so that a client that reads all pages causes one sort."""
     org: Organization | None = None
     quarantine: bool = True
-    """Whether a device that turns up with this product's firmware waits for approval."""
+    """Whether an unknown device that connects with the firmware of this product waits for approval."""
 
     @property
     def top_owner(self) -> Owner | None:
-        """Where its ledgers are: with its organisation, else with its owner."""
+        """The owner of the product's ledgers: its organisation, else its owner."""
         return self.org or self.owner
 
     def drop_sorted_lists(self, attribute: str) -> None:
-        """Drop the cached lists that are sorted by an attribute, which has changed on a device."""
+        """Drop the cached lists that are sorted by an attribute; call this when it changes on a device."""
         self.sorted_devices.pop((attribute, False), None)
         self.sorted_devices.pop((attribute, True), None)
 
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """The data of a ledger for one device, product or owner."""
+    """The data in a ledger for one device, product or owner."""
 
     scope_value: str
     data: dict[str, Any]
@@ -233,7 +233,7 @@ class Instance:
 
 @dataclass(slots=True, eq=False)
 class Ledger:
-    """A ledger definition and its instances by scope value; `direction` None is a cloud-only ledger."""
+    """A ledger with its instances by scope value; `direction` is None for a cloud-only ledger."""
 
     name: str
     scope: str
@@ -244,4 +244,4 @@ class Ledger:
     archived_at: float | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
     versions: dict[str, list[Instance]] = field(default_factory=dict)
-    """What instances were before, by scope value, newest last."""
+    """Earlier versions of the instances, by scope value, newest last."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One-time codes by RFC 6238, as authenticator apps show them: SHA-1, six digits, half a minute."""
+"""One-time codes as authenticator apps show them (RFC 6238): SHA-1, six digits, valid for half a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEP_SECONDS = 30
 
 
 def is_valid(secret: str, code: str, now: float) -> bool:
-    """Whether a code is that of now, or of half a minute before or after."""
+    """Return whether a code is valid now, or was or will be half a minute earlier or later."""
     step = int(now // STEP_SECONDS)
     return code in {_compute_code(secret, near) for near in (step - 1, step, step + 1)}
 

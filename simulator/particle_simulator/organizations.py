@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The organisations of the cloud."""
+"""The registry of organisations."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What time and power do to devices: they fall silent, the cloud notices late, and they come back."""
+"""Power and connection of devices, including the delay until the cloud notices that a device has lost its power."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
 
 WIFI_GRACE = 50
-"""Seconds that a silent Wi-Fi device still counts as online: two keep-alives of 25 s."""
+"""Seconds for which the cloud still shows a lost Wi-Fi device as online: two keep-alives of 25 s."""
 CELLULAR_KEEP_ALIVE = 23 * 60
-"""A cellular device is missed after two of these: 23 to 46 minutes after the loss, as the last one fell."""
+"""Seconds between keep-alives of a cellular device; the cloud notices a loss after one to two of them."""
 
 OFFLINE_REFUSALS: dict[int, object] = {
     404: {"ok": False, "error": "Device is not connected"},
@@ -25,24 +25,24 @@ OFFLINE_REFUSALS: dict[int, object] = {
     400: {"ok": False, "error": "Timed out."},
     500: {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]},
 }
-"""How a call to a device that is not there can be refused. Only the text of the 404 is our own."""
+"""The refusals that a call to an offline device can get, by status. Only the text of the 404 is not recorded."""
 
 
 def device_offline(device: Device, default: int) -> Refusal:
-    """Build the refusal of a call to a device that does not answer; a test may have chosen its status."""
+    """Build the refusal of a call to an offline device, with the status that a test has set or the default."""
     status = device.offline_face or default
     return Refusal(status, OFFLINE_REFUSALS[status])
 
 
 def get_grace_seconds(world: World, device: Device) -> int:
-    """Return for how many seconds the cloud takes a device without power for online."""
+    """Return for how many seconds the cloud still shows a device without power as online."""
     if device.platform_id not in CELLULAR_PLATFORMS:
         return WIFI_GRACE
     return CELLULAR_KEEP_ALIVE + crc32(f"{world.settings.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
 
 
 def switch_off(world: World, device: Device) -> None:
-    """Take the power of a device, which the cloud will notice later."""
+    """Cut the power of a device, which the cloud notices later."""
     if device.powered:
         device.powered = False
         device.lost_at = world.now()
@@ -52,7 +52,7 @@ def switch_off(world: World, device: Device) -> None:
 
 
 def disconnect(world: World, device: Device) -> None:
-    """Ends a device's session in good order: the cloud knows at once."""
+    """End the session of a device properly, so that the cloud knows at once."""
     if device.reachable:
         device.lost_at = world.now()
     if device.online:
@@ -62,7 +62,7 @@ def disconnect(world: World, device: Device) -> None:
 
 
 def connect(world: World, device: Device) -> None:
-    """Bring a device online in a new session, in which it takes the firmware version that it should have."""
+    """Bring a device online in a new session, in which it installs its target firmware version."""
     device.powered = device.online = True
     device.lost_at = None
     start_session(world, device)
@@ -70,7 +70,7 @@ def connect(world: World, device: Device) -> None:
 
 
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:
-    """Bring a device online with the firmware of a product; a device that was not imported waits for approval."""
+    """Bring a device online with the firmware of a product; a device that is not imported waits for approval."""
     if device.product is None and device.platform_id == product.platform_id:
         add_to_product(device, product)
         device.quarantined = product.quarantine
@@ -78,7 +78,7 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Do what is due by now: planned actions, and lost devices that the cloud notices. Called before every request."""
+    """Run planned actions and mark lost devices as offline, as far as both are due; called before every request."""
     if world.agenda.has_actions:
         world.agenda.run_due(world.now())
     offline_due = world.devices.offline_due
@@ -88,7 +88,7 @@ def run_due_changes(world: World) -> None:
     while offline_due and offline_due[0][0] <= now:
         _unused, device_id = heappop(offline_due)
         device = world.devices.by_id[device_id]
-        # It may have come back, and may even have been lost again, since this entry was made.
+        # The device may have come back since this entry was made, and may even have been lost again.
         if (
             not device.powered
             and device.lost_at is not None
@@ -100,7 +100,7 @@ def run_due_changes(world: World) -> None:
 
 
 def advance_clock(world: World, seconds: float) -> None:
-    """Turn the clock forward; devices that are online have been heard meanwhile."""
+    """Turn the clock forward, and update when online devices were last heard."""
     world.clock.advance(seconds)
     for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
@@ -109,7 +109,7 @@ def advance_clock(world: World, seconds: float) -> None:
 
 
 def reconnect_devices(world: World, product: Product) -> None:
-    """Reconnect some devices of a product, as happens while a client reads the pages of their list."""
+    """Reconnect some random devices of a product, as may happen while a client reads the pages of their list."""
     reachable = [device for device in product.devices.values() if device.reachable]
     for device in world.random.sample(reachable, min(world.settings.churn, len(reachable))):
         connect(world, device)

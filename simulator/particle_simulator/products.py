@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The products of the cloud."""
+"""The registry of products."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from particle_simulator.model import Account, Device, Token
 
 RECENT = 10
-"""How many log entries and errors an integration shows."""
+"""The number of log entries and errors that an integration shows."""
 
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """A person in a team; `account` is None for an invited address without an account here."""
+    """A person in a team; `account` is None for an invited address without an account in this cloud."""
 
     username: str
     role: str
@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class ApiUser:
-    """A programmatic user: exactly one token, which never expires."""
+    """A user for programs, with exactly one token, which never expires."""
 
     username: str
     friendly_name: str
@@ -36,7 +36,7 @@ class ApiUser:
 
 @dataclass(slots=True, eq=False)
 class Integration:
-    """An integration; `settings` are the fields that its type adds."""
+    """An integration; `settings` has the fields that its type adds."""
 
     id: str
     kind: str
@@ -47,29 +47,29 @@ class Integration:
     disabled: bool
     settings: dict[str, Any]
     logs: list[dict[str, Any]] = field(default_factory=list)
-    """The last runs, newest first."""
+    """The latest runs, newest first."""
     succeeded: int = 0
     failed: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """The environment that the last rollout made valid."""
+    """The environment of a rollout."""
 
     own: dict[str, str]
     inherited: dict[str, tuple[str, str]]
-    """Values and where they come from, by key."""
+    """Values and their origins, by key."""
     rollout_at: float
     rollout_by: str
     immediate: bool
-    """Whether devices that are there take it at once, and not with their next session."""
+    """Whether online devices apply it at once instead of with their next session."""
     previous: Snapshot | None
-    """What devices run with that it has not reached yet."""
+    """The rollout before, which applies to devices that this one has not reached yet."""
 
 
 @dataclass(slots=True, eq=False)
 class Environment:
-    """The environment variables of one scope: edits wait in `own` for a rollout."""
+    """The environment variables of one scope; edits in `own` apply after the next rollout."""
 
     own: dict[str, str] = field(default_factory=dict)
     created_at: float | None = None
@@ -96,19 +96,19 @@ class Firmware:
     product_default: bool = False
     intelligent: bool = False
     released: bool = False
-    """Whether it ever was: a version that was released stays."""
+    """Whether it was ever released: a released version cannot be deleted."""
 
 
 @dataclass(slots=True, eq=False)
 class Sim:
-    """A SIM card. Whose it is follows its device until somebody activates or releases it by itself."""
+    """A SIM card, which belongs to the owner of its device until the card itself is activated or released."""
 
     iccid: str
     device: Device | None
     owner: Account | None = None
     released: bool = False
     status: str | None = None
-    """None: active in a product, and never activated elsewhere."""
+    """None for a card that follows its device: active in a product, else never activated."""
     activations: int = 0
     deactivations: int = 0
     first_activated_on: float | None = None
@@ -118,12 +118,12 @@ class Sim:
     mb_limit: int | None = None
     updated_at: float | None = None
     check_began_at: float | None = None
-    """When the last status check began."""
+    """The time at which the last status check began."""
 
 
 @dataclass(slots=True, eq=False)
 class Resources:
-    """What an account (its sandbox), a product or an organisation has of its own."""
+    """The resources of an account (its sandbox), a product or an organisation."""
 
     team: dict[str, Member] = field(default_factory=dict)
     api_users: dict[str, ApiUser] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The route table in Markdown, for the documentation."""
+"""Render the route table in Markdown, for the documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CREDENTIALS = {Auth.BEARER: "access token", Auth.NONE: ""}
 
 
 def render_routes_table(table: RouteTable) -> str:
-    """One row per route, by resource group, in the order of the table."""
+    """Render one row per route, grouped by resource, in the order of the table."""
     groups = dict.fromkeys(route.group for route in table.routes)
     lines = ["| Route | Endpoint | Needs | Counts as |", "| --- | --- | --- | --- |"]
     for group in groups:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The route table's rows and the lookup from a request to its row."""
+"""The route table, which finds the route of a request."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from particle_simulator.world import World
 Handler = Callable[[World, Call], Reply]
 
 ANY_SCOPE = "*"
-"""The scope of a route that every API user may call."""
+"""The scope of a route that every API user is allowed to call."""
 
 
 class Auth(Enum):
-    """Who is checked before the handler runs."""
+    """The credentials that are checked before the handler runs."""
 
     NONE = "none"
     BEARER = "bearer"
 
 
 class Kind(Enum):
-    """What a request to the route counts as in the statistics."""
+    """The kind of request as which the statistics count a route."""
 
     READ = "read"
     WRITE = "write"
@@ -37,10 +37,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: `group` and `id` name the endpoint in docs/facts/endpoints.yml, `path` is its template there.
+    """A route. `group` and `id` name its endpoint in docs/facts/endpoints.yml, and `path` is the template there.
 
-    `scope` is what the token of an API user must have; a route without one is closed to API users.
-    `also` names further endpoints of the facts that share method and path and are told apart by the body.
+    `scope` is required of the token of an API user; a route without a scope is closed to API users.
+    `also` names further endpoints with the same method and path; the body says which one is meant.
     """
 
     group: str
@@ -55,7 +55,7 @@ class Route:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """All endpoints of the facts that this row serves."""
+        """The ids of all endpoints that this route serves."""
         return (self.id, *self.also)
 
     @property
@@ -72,11 +72,11 @@ class _Node:
 
 
 class DuplicateRoute(ValueError):
-    """Two rows want the same requests."""
+    """A method and a path that two routes share."""
 
 
 class RouteTable:
-    """All routes as a tree of path segments: finding one does not grow with their number."""
+    """All routes as a tree of path segments, in which a search takes no longer when there are more routes."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
@@ -95,11 +95,11 @@ class RouteTable:
             else:
                 node = node.literals.setdefault(segment, _Node())
         if route.method in node.routes:
-            raise DuplicateRoute(f"there are two routes for {route.key}")
+            raise DuplicateRoute(f"{route.key} is already used by another route")
         node.routes[route.method] = (route, route.key, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Route, str, dict[str, str]] | None:
-        """The row, its key and the path values for a request. A trailing slash is tolerated."""
+        """Find the route of a request, with its key and the path values; a trailing slash is ignored."""
         segments = path.rstrip("/").split("/")[1:]
         found = self._search(self._root, method, segments, 0, ())
         if found is None:
@@ -114,7 +114,7 @@ class RouteTable:
             hit = node.routes.get(method)
             return (hit, values) if hit else None
         segment = segments[depth]
-        # A literal beats a parameter, so that `current` is not taken for the value of a token.
+        # A literal has priority over a parameter, so that `current` is not read as the value of a token.
         literal = node.literals.get(segment)
         if literal is not None:
             found = self._search(literal, method, segments, depth + 1, values)

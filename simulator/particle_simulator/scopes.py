@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The scopes that an API user can have (endpoints.yml: api_user_scopes)."""
+"""The scopes of API users and clients, and the check of a token's scopes (endpoints.yml: api_user_scopes)."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ API_USER_SCOPES = frozenset(
 
 
 def check_scope(token: Token, route: Route) -> None:
-    """Whether a token may use a route."""
+    """Refuse a token whose scopes do not include that of a route."""
     if token.scopes is not None:
         check_scope_for(token, route.scope)
 
 
 def check_scope_for(token: Token, scope: str | None) -> None:
-    """Tokens with scopes reach only the routes that those open (endpoints.yml: scope_errors).
+    """Refuse a token without a scope (endpoints.yml: scope_errors).
 
-    The body for a missing scope is not established; the first of the two codes in that entry is used.
+    The body for a missing scope is not documented; the first of the two codes in that entry is used.
     """
     if token.scopes is None or scope == ANY_SCOPE:
         return

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""HTTP: from aiohttp's requests to the simulation and back, with latency and faults on the way."""
+"""The HTTP server, which passes requests to the simulation and applies latency and faults."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from particle_simulator.streaming import send_stream
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 0.5
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER on, for no time: closing then sends RST instead of FIN."""
+"""SO_LINGER with a time of zero, so that closing the socket sends RST instead of FIN."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How to listen."""
+    """Options of the server."""
 
     port: int
     port_file: str | None
@@ -48,7 +48,7 @@ class ServerOptions:
 
 
 class _CountingServer(web.Server):
-    """aiohttp's low-level server, which also knows which connections have carried no request yet."""
+    """The low-level server of aiohttp, which also tracks connections without a request yet, and open streams."""
 
     unused_connections: set[object]
     streams: dict[object, Stream]
@@ -61,23 +61,23 @@ class _CountingServer(web.Server):
         self.unused_connections.discard(handler)
         stream = self.streams.pop(handler, None)
         if stream is not None:
-            # Or it would be missed only when the next sign of life cannot be written.
+            # Otherwise the stream would end only when the next keep-alive cannot be written.
             stream.close()
         super().connection_lost(handler, exc)
 
 
 class CloudHandler:
-    """The one request handler; the route table does the rest."""
+    """The handler of all requests."""
 
     def __init__(self, simulation: Simulation, latency: float) -> None:
         self._simulation = simulation
         self._latency = latency
         self.unused_connections: set[object] = set()
         self.streams: dict[object, Stream] = {}
-        """Open event streams by the connection that carries them."""
+        """Open event streams by connection."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one request."""
+        """Answer a request."""
         path, _unused, query = request.raw_path.partition("?")
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -86,7 +86,7 @@ class CloudHandler:
             return self._build_response(await self._answer_admin(request, path.removeprefix(ADMIN_PREFIX)))
         stats = self._simulation.stats
         if request.protocol in self.unused_connections:
-            # Counted with the first request, so that a connection for the admin routes is none.
+            # Count a connection with its first request, so that connections for admin routes do not count.
             self.unused_connections.discard(request.protocol)
             stats.connections += 1
         found = self._simulation.table.find(request.method, path)
@@ -127,7 +127,7 @@ class CloudHandler:
         return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
 
     async def _send_stream(self, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
-        """Answers with events until one side ends it. Only so many streams of an address are allowed."""
+        """Answer with an event stream until one side ends it, within the limit of streams per address."""
         limits, address = self._simulation.limits, request.remote or ""
         try:
             limits.open_stream(address)
@@ -157,13 +157,13 @@ class CloudHandler:
                 await asyncio.sleep(0.02)
             return web.Response()
         reply = fault.build_reply()
-        # The route is left out: only what a client was really granted or refused counts as that.
+        # Count without the route: a fault must not count as a granted or refused token.
         self._simulation.stats.count_answer(None, reply.status)
         return self._build_response(reply)
 
 
 def _reset_connection(request: web.BaseRequest) -> web.Response:
-    """Breaks the connection without an answer; what is returned here goes nowhere."""
+    """Break the connection without an answer; the response is returned only because aiohttp expects one."""
     transport = request.transport
     if transport is not None:
         tcp_socket = transport.get_extra_info("socket")
@@ -174,7 +174,7 @@ def _reset_connection(request: web.BaseRequest) -> web.Response:
 
 
 def _write_port(port_file: str, port: int) -> None:
-    """Writes the port in one step: who waits for the file never reads half a number."""
+    """Write the port in one step, so that a program that waits for the file never reads half a number."""
     target = Path(port_file)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     draft.write_text(f"{port}\n", encoding="ascii")
@@ -182,7 +182,7 @@ def _write_port(port_file: str, port: int) -> None:
 
 
 async def serve(simulation: Simulation, options: ServerOptions) -> None:
-    """Runs until a signal asks to end."""
+    """Serve requests until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

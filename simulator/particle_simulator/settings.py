@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The start state, read and checked once, so that a reset can build it again."""
+"""The settings, read and checked once, from which the start state is built at the start and at each reset."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ _ACCOUNT_KEYS = {
 
 
 class SettingsError(Exception):
-    """A sentence for the person who started the simulator."""
+    """Invalid settings, with a message for the person who started the simulator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line asked for, with its files already read."""
+    """The options of the command line, with the contents of the files that they name."""
 
     seed: int
     manufactured: int
@@ -72,18 +72,18 @@ class Settings:
     mesh: bool = False
     token_listing: bool = False
     session_paths: tuple[str, str] | None = None
-    """Where the two steps of the login of 2014 are; nobody knows their real addresses."""
+    """The paths of the two steps of the login of 2014; their real paths are not known."""
     org: str | None = None
     slow_joiners: float = 0.0
     churn: int = 0
     mask_secrets: bool = False
-    """Whether an integration is shown without its secrets."""
+    """Whether integrations are shown with masked secrets."""
     clock: str = "real"
     """The kind of clock: a key of `clock.CLOCKS`."""
 
 
 def decode_otp_secret(secret: str) -> bytes:
-    """The key in a base32 secret, as apps show it: with or without spaces and padding."""
+    """Decode a base32 secret as apps show it, with or without spaces and padding."""
     text = secret.replace(" ", "").rstrip("=").upper()
     return base64.b32decode(text + "=" * (-len(text) % 8))
 
@@ -94,12 +94,12 @@ def _read_list(path: str, what: str) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise SettingsError(f"cannot read the {what} file {path}: {error}") from error
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise SettingsError(f"the {what} file {path} must hold a JSON list of objects")
+        raise SettingsError(f"the {what} file {path} must contain a JSON list of objects")
     return content
 
 
 def read_fleet(text: str) -> tuple[int, tuple[dict[str, Any], ...]]:
-    """`--fleet`: a number of devices to manufacture, or the devices of a file."""
+    """Read the value of `--fleet`: a number of devices to manufacture, or a file with devices."""
     if text.isascii() and text.isdigit():
         return int(text), ()
     devices = _read_list(text, "fleet")
@@ -107,33 +107,36 @@ def read_fleet(text: str) -> tuple[int, tuple[dict[str, Any], ...]]:
     for index, device in enumerate(devices):
         _check_device(device, f"device {index} of {text}")
         if device["id"].lower() in seen:
-            raise SettingsError(f"device {index} of {text} has the id of an earlier one")
+            raise SettingsError(f"device {index} of {text} has a duplicate id; each id must occur once")
         seen.add(device["id"].lower())
     return 0, tuple(devices)
 
 
 def _check_device(device: dict[str, Any], where: str) -> None:
     if not isinstance(device.get("id"), str) or not DEVICE_ID.fullmatch(device["id"].lower()):
-        raise SettingsError(f"{where} needs an id of 24 hexadecimal digits")
+        raise SettingsError(f"{where}: id must consist of 24 hexadecimal digits")
     for key, value in device.items():
         if key not in _FLEET_KEYS:
-            raise SettingsError(f"{where} has the unknown key {key!r}")
+            raise SettingsError(f"{where}: {key!r} is not a valid key")
         if not isinstance(value, _FLEET_KEYS[key]):
-            raise SettingsError(f"{where}: the value of {key!r} has the wrong type")
+            types = " or ".join("null" if kind is type(None) else kind.__name__ for kind in _FLEET_KEYS[key])
+            raise SettingsError(f"{where}: {key} must be {types}, got {type(value).__name__}")
     if device.get("groups") and device.get("product_id") is None:
-        raise SettingsError(f"{where} has groups but no product_id: groups belong to a product")
+        raise SettingsError(f"{where}: groups require a product_id, because groups belong to a product")
     for name in device.get("groups", []):
         if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
-            raise SettingsError(f"{where} has the malformed group name {name!r}")
+            raise SettingsError(
+                f"{where}: {name!r} is not a valid group name (lower-case letters, digits, dashes and underscores)"
+            )
 
 
 def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
-    """`--accounts`: who may log in; the first one owns the product."""
+    """Read the accounts file, or return the default accounts without one; the first account owns the product."""
     if path is None:
         return tuple(DEFAULT_ACCOUNTS)
     accounts = _read_list(path, "accounts")
     if not accounts:
-        raise SettingsError(f"the accounts file {path} names no account, but the product needs an owner")
+        raise SettingsError(f"the accounts file {path} must contain an account, because the product must have an owner")
     for index, account in enumerate(accounts):
         _check_account(account, f"account {index} of {path}")
     return tuple(accounts)
@@ -141,20 +144,20 @@ def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
 
 def _check_account(account: dict[str, Any], where: str) -> None:
     if not isinstance(account.get("username"), str) or not isinstance(account.get("password"), str):
-        raise SettingsError(f"{where} needs a username and a password")
+        raise SettingsError(f"{where}: username and password must be strings")
     unknown = set(account) - _ACCOUNT_KEYS
     if unknown:
-        raise SettingsError(f"{where} has the unknown key {min(unknown)!r}")
+        raise SettingsError(f"{where}: {min(unknown)!r} is not a valid key")
     try:
         decode_otp_secret(account.get("otp_secret") or "")
     except (AttributeError, ValueError) as error:
-        raise SettingsError(f"{where}: otp_secret must be written in base32") from error
+        raise SettingsError(f"{where}: otp_secret must be in base32") from error
     codes = account.get("recovery_codes", [])
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-        raise SettingsError(f"{where}: recovery_codes must be a list of texts")
+        raise SettingsError(f"{where}: recovery_codes must be a list of strings")
     for flag in ("sso", "query_tokens", "org"):
         if not isinstance(account.get(flag, False), bool):
             raise SettingsError(f"{where}: {flag} must be true or false")
     for client in account.get("clients", []):
         if not isinstance(client, dict) or not all(isinstance(client.get(key), str) for key in ("id", "secret")):
-            raise SettingsError(f"{where}: a client needs an id and a secret")
+            raise SettingsError(f"{where}: each client must have an id and a secret")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The objects of the cloud's answers, with the keys that they have there (endpoints.yml: shapes)."""
+"""Build the objects in the answers of the cloud, with their documented keys (endpoints.yml: shapes)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
 
 
 def build_device_row(device: Device) -> dict[str, Any]:
-    """A device as the account's list shows it (endpoints.yml: device_owned)."""
+    """Build a device as the account's list shows it (endpoints.yml: device_owned)."""
     row: dict[str, Any] = {
         "id": device.id,
         "name": device.name,
@@ -47,7 +47,7 @@ def build_device_row(device: Device) -> dict[str, Any]:
 
 
 def build_device_details(device: Device) -> dict[str, Any]:
-    """A device as the single read shows it, with what only the device can tell (endpoints.yml: device_owned)."""
+    """Build a device as a single read shows it, with its functions and variables (endpoints.yml: device_owned)."""
     row = build_device_row(device)
     row["functions"] = list(FUNCTIONS) if device.online else None
     row["variables"] = VARIABLES if device.online else None
@@ -59,7 +59,7 @@ def build_device_details(device: Device) -> dict[str, Any]:
 
 
 def add_product_fields(row: dict[str, Any], device: Device, product: Product) -> dict[str, Any]:
-    """What the product routes add to a device (endpoints.yml: device_product_extra)."""
+    """Add the fields that only product routes show to the row of a device (endpoints.yml: device_product_extra)."""
     row["firmware_product_id"] = product.id
     row["groups"] = list(device.groups)
     if device.firmware_version is not None:
@@ -73,7 +73,7 @@ def add_product_fields(row: dict[str, Any], device: Device, product: Product) ->
 
 
 def build_product_row(product: Product) -> dict[str, Any]:
-    """`product`: a sandbox one has an owning user, the others an organisation."""
+    """Build the row of a product, which names its organisation, else the user who owns it."""
     row: dict[str, Any] = {
         "id": product.id,
         "platform_id": product.platform_id,
@@ -92,7 +92,7 @@ def build_product_row(product: Product) -> dict[str, Any]:
 
 
 def build_group_row(group: Group, *, counted: bool = False) -> dict[str, Any]:
-    """`group`; only single answers count the devices."""
+    """Build the row of a device group; lists do not count the devices."""
     row: dict[str, Any] = {"name": group.name, "description": group.description, "color": group.color}
     if group.fw_version is not None:
         row["fw_version"] = group.fw_version

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""SIM cards: each comes with a cellular device and follows it until it is activated or released by itself."""
+"""SIM cards, each of which belongs to a cellular device until the card itself is activated or released."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERIOD_DAYS = 30
 
 
 class SimCards:
-    """The SIM cards that a request has asked for; the record of a card begins with the first of them."""
+    """The registry of SIM cards; a card is added when a request first asks for it."""
 
     __slots__ = ("_devices", "by_iccid")
 
@@ -32,7 +32,7 @@ class SimCards:
         self.by_iccid: dict[str, Sim] = {}
 
     def find(self, iccid: str) -> Sim | None:
-        """Find a SIM card by its ICCID, in the spelling of its device."""
+        """Find a SIM card by its ICCID, which must be spelled as on its device."""
         sim = self.by_iccid.get(iccid)
         if sim is None:
             device = self._devices.by_label.get(iccid.upper())
@@ -43,7 +43,7 @@ class SimCards:
 
 
 def get_sim_product(sim: Sim) -> Product | None:
-    """Return the product that a card is in."""
+    """Return the product that a card is in, if any."""
     if sim.released or sim.owner is not None or sim.device is None:
         return None
     return sim.device.product
@@ -59,7 +59,7 @@ def get_sim_owner(sim: Sim) -> Account | None:
 
 
 def get_sim_status(sim: Sim) -> str:
-    """Return the status of a card: cards in a product were activated by its import."""
+    """Return the status of a card; a card in a product was activated by its import."""
     return sim.status or (ACTIVE if get_sim_product(sim) is not None else NEW)
 
 
@@ -75,7 +75,7 @@ def change_status(sim: Sim, action: str, status: str, now: float) -> None:
 
 
 def build_sim_row(sim: Sim) -> dict[str, Any]:
-    """`sim`."""
+    """Build the row of a SIM card."""
     product, owner = get_sim_product(sim), get_sim_owner(sim)
     row: dict[str, Any] = {
         "_id": sim.iccid,
@@ -106,7 +106,7 @@ def build_sim_row(sim: Sim) -> dict[str, Any]:
 
 
 def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]:
-    """List the megabytes of each day in the current billing period: a card that is off uses nothing."""
+    """List the megabytes of each day in the current billing period; an inactive card uses none."""
     if get_sim_status(sim) != ACTIVE:
         return []
     today = datetime.fromtimestamp(now, UTC).date()
@@ -116,7 +116,7 @@ def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]
 
 
 def build_usage_rows(days: list[tuple[str, float]]) -> list[dict[str, Any]]:
-    """`usage_by_day`, with the running total."""
+    """Build the rows of `usage_by_day`, with the running total."""
     rows = []
     total = 0.0
     for day, used in days:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One running simulator apart from HTTP: the world, what is counted, and what is to go wrong."""
+"""A running simulator apart from HTTP: the world, the statistics, the limits and the faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from particle_simulator.stats import Stats
 ADMIN_PREFIX = "/_simulator/"
 
 MAX_WRITES = 20_000
-"""How many writes are remembered: those of a test, not those of a day."""
+"""The number of latest writes that are stored: enough for a test."""
 
 
 class Simulation:
@@ -46,10 +46,10 @@ class Simulation:
         self.faults = Faults(self._settings.seed)
         self.limits = Limits(documented=self._settings.limits)
         self.writes: deque[tuple[Route, Call, Reply]] = deque(maxlen=MAX_WRITES)
-        """What has changed the world, in the order in which it did."""
+        """The latest writes that the cloud accepted, in their order."""
 
     def admit(self, route: Route | None, address: str) -> Reply | None:
-        """What stands before every request: the passing of time, and the limits. None lets it through."""
+        """Make due changes, and return the refusal of a request that exceeds a limit, or None if it is allowed."""
         run_due_changes(self.world)
         refusal = self.limits.admit(route, address, self.world.now())
         if refusal is None:
@@ -58,7 +58,7 @@ class Simulation:
         return refusal_reply(refusal)
 
     def answer(self, route: Route, call: Call) -> Reply:
-        """Carries out a request."""
+        """Carry out a request and return its answer."""
         world = self.world
         try:
             if route.auth is Auth.BEARER:
@@ -78,7 +78,7 @@ class Simulation:
         return reply
 
     def refuse(self, route: Route, call: Call, refusal: Refusal) -> Reply:
-        """The answer to a request that is not carried out."""
+        """Build and count the answer to a request that is refused."""
         asks_for_code = refusal.content.get("error") == "mfa_required"
         if route.id == TOKEN_ROUTE and not asks_for_code:
             self.limits.lockout.record_answer(call.address, self.world.now(), refused=True)
@@ -86,5 +86,5 @@ class Simulation:
         return refusal_reply(refusal)
 
     def answer_admin(self, method: str, name: str, content: object) -> Reply | None:
-        """The routes under `/_simulator/`, for the tests of a client; None for one that is not there."""
+        """Answer a request to an admin route below `/_simulator/`, or return None for an unknown one."""
         return admin.answer_request(self, method, name, content)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the simulator counts. Admin requests are not counted."""
+"""Count requests and answers; requests to admin routes are not counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Stats:
         self.by_address: Counter[str] = Counter()
 
     def count_request(self, route: Route | None, key: str, address: str) -> None:
-        """A request came in. A write counts when it is tried: whether it is refused shows elsewhere."""
+        """Count a request; a write counts even if it is refused later."""
         self.requests += 1
         self.by_address[address] += 1
         if route is None:
@@ -39,7 +39,7 @@ class Stats:
             self.writes += 1
 
     def count_answer(self, route: Route | None, status: int, *, asks_for_code: bool = False) -> None:
-        """An answer was made, by a handler or by a fault. Asking for a one-time code is no refusal."""
+        """Count an answer of a handler or a fault; asking for a one-time code does not count as a refusal."""
         if status in THROTTLING:
             self.throttled += 1
         if route is None:
@@ -53,7 +53,7 @@ class Stats:
             self.revocations += 1
 
     def describe(self) -> dict[str, Any]:
-        """The counters as the admin route shows them."""
+        """Return the counters as the admin route shows them."""
         return {
             "requests": self.requests,
             "writes": self.writes,

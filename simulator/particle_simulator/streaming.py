@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Event streams over HTTP (endpoints.yml: sse_wire_format): `:ok` first, events as they come, blank lines between."""
+"""Send event streams over HTTP: first `:ok`, then events and empty lines (endpoints.yml: sse_wire_format)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from particle_simulator.power import run_due_changes
 from particle_simulator.world import World
 
 KEEP_ALIVE_SECONDS = 9.0
-"""Between two signs of life: clients give up after 13 to 15 seconds, and 12 are the longest that was seen."""
+"""Seconds between keep-alives. Clients give up after 13 to 15 seconds; the longest recorded gap is 12 seconds."""
 
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-store"}
 
 
 async def send_stream(request: web.BaseRequest, world: World, stream: Stream) -> web.StreamResponse:
-    """Keeps one stream going until the client, the world or the server ends it."""
+    """Send events until the client, the world or the server ends the stream."""
     response = web.StreamResponse(headers=HEADERS)
     wakeup = asyncio.Event()
     stream.wake = wakeup.set
-    # Joined before the first byte goes out: who has seen `:ok` misses nothing.
+    # Before the first byte, so that a client that has read `:ok` misses no event.
     world.events.add_stream(stream)
     try:
         await response.prepare(request)
@@ -33,7 +33,7 @@ async def send_stream(request: web.BaseRequest, world: World, stream: Stream) ->
                 async with asyncio.timeout(KEEP_ALIVE_SECONDS):
                     await wakeup.wait()
             except TimeoutError:
-                # Without requests nobody else looks at the clock.
+                # Without requests nothing else runs due changes.
                 run_due_changes(world)
                 await response.write(b"\n")
                 continue
@@ -43,7 +43,7 @@ async def send_stream(request: web.BaseRequest, world: World, stream: Stream) ->
                 await response.write(waiting)
         await response.write_eof()
     except ConnectionError:
-        # The client has gone, which is how most streams end.
+        # The client has disconnected, which is how most streams end.
         pass
     finally:
         world.events.remove_stream(stream)

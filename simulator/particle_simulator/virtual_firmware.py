@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The program that every virtual device runs: a few functions and variables, the same for the same seed."""
+"""The firmware of all virtual devices: a few functions and variables that depend only on the seed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FUNCTIONS: dict[str, Callable[[str], int]] = {
     "length": len,
     "number": lambda argument: int(argument) if argument.lstrip("-").isdigit() and len(argument) < 10 else -1,
 }
-"""What a call returns. Nothing of it is remembered, so that the order of calls plays no role."""
+"""The functions by name. They store nothing, so the order of calls does not matter."""
 
 VARIABLES = {"soil_pct": "int32", "temperature": "double", "site": "string", "armed": "bool"}
-"""Names and types, as the single read of a device lists them."""
+"""The types of the variables by name, as a single read of a device shows them."""
 
 
 def read_variable(seed: int, device: Device, name: str) -> Value:
-    """The value of a variable: it looks measured and never changes."""
+    """Return the value of a variable, which looks measured and never changes."""
     number = crc32(f"{seed} {device.id} {name}".encode())
     kind = VARIABLES[name]
     if kind == "int32":

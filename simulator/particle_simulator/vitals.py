@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What devices report about their health (endpoints.yml: vitals_shape): it looks measured and follows from the seed."""
+"""Vitals of devices, which look measured and depend only on the seed (endpoints.yml: vitals_shape)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from particle_simulator.model import CELLULAR_PLATFORMS, Device, format_time
 from particle_simulator.world import World
 
 RETENTION_SECONDS = 30 * 86_400.0
-"""Records are kept for a month."""
+"""Seconds for which records are stored: 30 days."""
 MAX_REFRESHES = 1000
-"""Of refreshed records for one device, so that a client in a loop cannot fill the memory."""
+"""The number of requested records per device, so that a client in a loop cannot fill the memory."""
 VITALS_EVENT = "spark/device/diagnostics/update"
 
 
 def build_record(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    """One record, with what it says at that moment."""
+    """Build the record of a device at a time."""
     return {"updated_at": format_time(moment), "deviceID": device.id, "payload": _build_payload(seed, device, moment)}
 
 
 def list_records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
-    """List the records of a device with their times, oldest first: of its last session, and those on request."""
+    """List the records of a device with their times, oldest first: that of its last session and the requested ones."""
     oldest = world.now() - RETENTION_SECONDS
     moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
     session = device.last_handshake_at
@@ -36,7 +36,7 @@ def list_records(world: World, device: Device) -> list[tuple[float, dict[str, An
 
 
 def report_vitals(world: World, device: Device) -> None:
-    """Make a device report its vitals, if it is reachable."""
+    """Let a device report its vitals, if it is reachable."""
     if not device.reachable:
         return
     device.last_heard = world.now()
@@ -50,7 +50,7 @@ def report_vitals(world: World, device: Device) -> None:
 
 
 def _build_network(device: Device, chance: int) -> dict[str, Any]:
-    """Make up what a device measures of its network."""
+    """Make up the network part of a record."""
     strength = 40 + chance % 55
     network: dict[str, Any] = {
         "signal": {
@@ -88,7 +88,7 @@ def _build_network(device: Device, chance: int) -> dict[str, Any]:
 
 
 def _build_payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    """Make up a record, always the same for a seed, a device and a time."""
+    """Make up the payload of a record, always the same for a seed, a device and a time."""
     chance = crc32(f"{seed} {device.id} {int(moment)}".encode())
     used = 60_000 + chance % 40_000
     return {

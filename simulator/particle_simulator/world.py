@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The whole state of the cloud: time, chance, events, and the records of each topic."""
+"""The whole state of the cloud: clock, random numbers, events, and the records of each topic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from particle_simulator.sim_cards import SimCards
 
 
 class World:
-    """Everything that the cloud knows. A new world is empty; `start_state` fills it."""
+    """The state of the cloud, which is empty at first and filled by `start_state`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -30,7 +30,7 @@ class World:
         self.agenda = Agenda()
         self.events = Events()
         self.revision = 0
-        """Grows with every request that may change something: a key for what is derived from the state."""
+        """A number that grows with every change; a cache of something derived from the state uses it as a key."""
         self.accounts = Accounts()
         self.logins = Logins()
         self.orgs = Organizations()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""THE route table: one row per endpoint, gathered from one file per resource group."""
+"""The route table, gathered from one file per group of endpoints."""
 
 from particle_simulator.routes import (
     agreements,
@@ -71,7 +71,7 @@ TABLE = RouteTable(
 
 
 def build_table(settings: Settings) -> RouteTable:
-    """The routes of a cloud with these settings; the table above is that of the default ones."""
+    """Build the route table for these settings; TABLE is the one for the default settings."""
     changed = {
         route.key: route
         for route in (
@@ -84,6 +84,6 @@ def build_table(settings: Settings) -> RouteTable:
 
 
 def build_whole_table() -> RouteTable:
-    """All that the simulator can do, for the documentation."""
+    """Build the table of all routes, including those that an option enables, for the documentation."""
     paths = ("/(--session-login)", "/(--session-token)")
     return build_table(Settings(0, 0, (), (), mesh=True, token_listing=True, session_paths=paths))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Service agreements and usage reports, in the JSON:API style. The figures are made up; nothing is billed here."""
+"""Service agreements and usage reports in the JSON:API style, with made-up figures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _build_agreement_id(holder: Holder) -> str:
 
 
 def list_agreements(world: World, call: Call) -> Reply:
-    """service_agreements: the free plan."""
+    """List the only agreement, the free plan (endpoints.yml: service_agreements)."""
     holder = _find_holder(world, call)
     devices = holder.device_count
     month = datetime.fromtimestamp(world.now(), UTC).strftime("%Y-%m")
@@ -74,12 +74,13 @@ def list_agreements(world: World, call: Call) -> Reply:
 
 
 def _check_agreement(world: World, call: Call) -> None:
+    """Refuse an agreement that the holder does not have."""
     if call.path["id"] != _build_agreement_id(_find_holder(world, call)):
         raise plain_error(404, "Service agreement not found.")
 
 
 def create_report(world: World, call: Call) -> Reply:
-    """usage_report_create: it is being made; asking again finds it ready."""
+    """Create a usage report, which is pending until it is read (endpoints.yml: usage_report_create)."""
     _check_agreement(world, call)
     fields = call.fields
     if fields.get("report_type") not in ("devices", "products"):
@@ -102,7 +103,7 @@ def create_report(world: World, call: Call) -> Reply:
 
 
 def get_report(world: World, call: Call) -> Reply:
-    """usage_report_get: every report is ready by then."""
+    """Answer with a usage report, which is always available by now (endpoints.yml: usage_report_get)."""
     _find_holder(world, call)
     report = world.downloads.usage_reports.get(call.path["id"])
     if report is None:
@@ -112,7 +113,7 @@ def get_report(world: World, call: Call) -> Reply:
 
 
 def list_notifications(world: World, call: Call) -> Reply:
-    """agreement_notifications: there are none."""
+    """Answer with no notifications (endpoints.yml: agreement_notifications)."""
     _check_agreement(world, call)
     return json_reply({"data": []})
 

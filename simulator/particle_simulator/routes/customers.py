@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The end users of a product: accounts of their own that reach nothing but their devices in it."""
+"""The customers of a product, whose accounts can access only their devices in it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from particle_simulator.world import World
 GROUP = "customers"
 PAGE_SIZE = 25
 TEAM_LABEL = "customers"
-"""What a token shows as its client when a team member made the customer. Inferred: there is no client."""
+"""The client of a token whose customer a team member created. Inferred, because no client is involved."""
 
 
 # ---------------------------------------------------------------------- creation
 
 
 def _find_client(world: World, product: Product, client_id: str) -> Client:
+    """Find a client of a product."""
     client = world.accounts.clients.get(client_id)
     if client is None or client.product is not product:
         raise oauth_error("invalid_client", "Client credentials are invalid")
@@ -51,10 +52,10 @@ class Creator:
 
 
 def _authenticate_creator(world: World, call: Call) -> Creator:
-    """The product, the client for the token, and whether the customer may do without a password.
+    """Check the credentials of the request that creates a customer.
 
-    There are three ways in: a team member's token, id and secret of a client of the product (in a Basic
-    header, or in the form as the official client sends them), and the implicit one, which only names the client.
+    There are three kinds: the token of a team member; id and secret of a client of the product, in a Basic header or
+    in the form; and the implicit flow, which sends only the id of the client.
     """
     basic = read_basic_credentials(call.headers.get("Authorization", ""))
     if basic is None and call.fields.get("client_secret"):
@@ -77,7 +78,10 @@ def _authenticate_creator(world: World, call: Call) -> Creator:
 
 
 def create_customer(world: World, call: Call) -> Reply:
-    """customer_create_token: a new customer and the first token. Refusals of the fields are inferred."""
+    """Create a customer and the first token (endpoints.yml: customer_create_token).
+
+    The refusals of fields are inferred.
+    """
     creator = _authenticate_creator(world, call)
     customers = creator.product.resources.customers
     email, password = call.fields.get("email"), call.fields.get("password", "")
@@ -94,11 +98,11 @@ def create_customer(world: World, call: Call) -> Reply:
     return json_reply(activate_token(world, create_token(world, customer, creator.client_id, DEFAULT_LIFETIME)), 201)
 
 
-# ---------------------------------------------------------------------- care
+# ---------------------------------------------------------------------- existing customers
 
 
 def _find_customer(world: World, call: Call) -> tuple[Product, Account]:
-    """The customer of a path. The 404 is inferred."""
+    """Find the product and the customer of a path. The 404 is inferred."""
     product = find_product(world, call)
     customer = product.resources.customers.get(call.path["email"].lower())
     if customer is None:
@@ -111,7 +115,7 @@ def _build_row(customer: Account) -> dict[str, Any]:
 
 
 def list_customers(world: World, call: Call) -> Reply:
-    """customers_list: a page of customers with all their devices."""
+    """List a page of customers with all their devices (endpoints.yml: customers_list)."""
     product = find_product(world, call)
     customers = list(product.resources.customers.values())
     page, size = call.read_number("page", default=1), call.read_number("perPage", "per_page", default=PAGE_SIZE)
@@ -132,7 +136,7 @@ def list_customers(world: World, call: Call) -> Reply:
 
 
 def set_password(world: World, call: Call) -> Reply:
-    """customer_password."""
+    """Set the password of a customer (endpoints.yml: customer_password)."""
     _unused, customer = _find_customer(world, call)
     password = call.fields.get("password")
     if not isinstance(password, str) or not password:
@@ -142,7 +146,7 @@ def set_password(world: World, call: Call) -> Reply:
 
 
 def delete_customer(world: World, call: Call) -> Reply:
-    """customer_delete: with the tokens; the devices are free then."""
+    """Delete a customer, revoke the tokens and unclaim the devices (endpoints.yml: customer_delete)."""
     product, customer = _find_customer(world, call)
     world.logins.revoke_account(customer)
     for device in list(customer.devices.values()):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What is asked of a device itself: variables and functions, on the account and the product route."""
+"""Variables and functions of devices, on the account route and on the product route."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUP = "devices"
 
 
 def find_device(world: World, call: Call) -> Device:
-    """The device of a path, in the account form or in the product form."""
+    """Find the device of an account path or a product path."""
     if "p" in call.path:
         return find_product_device(world, call)[1]
     return find_visible_device(world, call.account, call.path["id"])
@@ -39,13 +39,13 @@ def _build_core_info(device: Device) -> dict[str, Any]:
 
 
 def _build_raw_reply(value: object) -> Reply:
-    """`format=raw`: the bare value as text, with booleans as JSON writes them."""
+    """Build the answer for `format=raw`: the bare value as text, with booleans as in JSON."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return Reply(200, text.encode(), {}, "text/plain")
 
 
 def get_variable(world: World, call: Call) -> Reply:
-    """device_variable_get."""
+    """Read a variable of a device (endpoints.yml: device_variable_get)."""
     device = find_device(world, call)
     name = call.path["varName"]
     if not device.reachable:
@@ -60,7 +60,10 @@ def get_variable(world: World, call: Call) -> Reply:
 
 
 def call_function(world: World, call: Call) -> Reply:
-    """device_function_call. The documented field is `arg`; the official client sends `args`."""
+    """Call a function of a device (endpoints.yml: device_function_call).
+
+    The documented field is `arg`; the official client sends `args`.
+    """
     device = find_device(world, call)
     name = call.path["functionName"]
     if not device.reachable:

@@ -22,6 +22,7 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def _find_group(world: World, call: Call) -> tuple[Product, Group]:
+    """Find the product and the group of a path."""
     product = find_product(world, call)
     group = product.groups.get(call.path["name"])
     if group is None:
@@ -30,7 +31,7 @@ def _find_group(world: World, call: Call) -> tuple[Product, Group]:
 
 
 def _check_new_name(product: Product, value: Any) -> str:
-    """A name for a group. The status for a malformed or taken one is not established: 400."""
+    """Return a name if it is valid and not in use. The status of the refusals, 400, is inferred."""
     if not isinstance(value, str) or not GROUP_NAME.fullmatch(value):
         raise bad_request("name may only contain lower-case letters, digits, dashes and underscores")
     if value in product.groups:
@@ -51,20 +52,20 @@ def _check_description(value: Any) -> str:
 
 
 def list_groups(world: World, call: Call) -> Reply:
-    """groups_list; `name` matches in part."""
+    """List the groups whose names contain `name` (endpoints.yml: groups_list)."""
     part = call.query.get("name", "")
     groups = find_product(world, call).groups.values()
     return json_reply({"groups": [build_group_row(group) for group in groups if part in group.name]})
 
 
 def get_group(world: World, call: Call) -> Reply:
-    """group_get."""
+    """Answer with a group (endpoints.yml: group_get)."""
     _unused, group = _find_group(world, call)
     return json_reply({"group": build_group_row(group, counted=True)})
 
 
 def create_group(world: World, call: Call) -> Reply:
-    """group_create."""
+    """Create a group (endpoints.yml: group_create)."""
     product = find_product(world, call)
     fields = call.fields
     name = _check_new_name(product, fields.get("name"))
@@ -74,7 +75,7 @@ def create_group(world: World, call: Call) -> Reply:
 
 
 def update_group(world: World, call: Call) -> Reply:
-    """group_update: at least one of name, color and description."""
+    """Change name, color or description of a group (endpoints.yml: group_update)."""
     product, group = _find_group(world, call)
     fields = call.fields
     if not fields.keys() & {"name", "color", "description"}:
@@ -91,7 +92,7 @@ def update_group(world: World, call: Call) -> Reply:
 
 
 def delete_group(world: World, call: Call) -> Reply:
-    """group_delete: the devices simply lose the group."""
+    """Delete a group and remove it from its devices (endpoints.yml: group_delete)."""
     product, group = _find_group(world, call)
     remove_group(product, group)
     return no_content()

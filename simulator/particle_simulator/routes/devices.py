@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The account's own devices: list, read, change, claim, unclaim."""
+"""The devices of an account: list, read, change, claim and unclaim."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUP = "devices"
 
 
 def find_visible_device(world: World, account: Account, id_or_name: str) -> Device:
-    """Find a device by its id, else by its name among the devices that the account can see."""
+    """Find a device that an account can see by its id, else by its name."""
     device = world.devices.by_id.get(id_or_name.lower())
     if device is not None and can_see(account, device):
         return device
@@ -32,7 +32,7 @@ def find_visible_device(world: World, account: Account, id_or_name: str) -> Devi
 
 
 def list_devices(world: World, call: Call) -> Reply:
-    """devices_list: the claimed ones only, newest handshake first, no paging."""
+    """List the claimed devices, newest handshake first and without paging (endpoints.yml: devices_list)."""
     account = call.account
     if account.sorted_devices is None:
         account.sorted_devices = sorted(
@@ -42,12 +42,12 @@ def list_devices(world: World, call: Call) -> Reply:
 
 
 def get_device(world: World, call: Call) -> Reply:
-    """device_get."""
+    """Answer with one device (endpoints.yml: device_get)."""
     return json_reply(build_device_details(find_visible_device(world, call.account, call.path["idOrName"])))
 
 
 def update_device(world: World, call: Call) -> Reply:
-    """device_update, account route: one concern per call."""
+    """Change one field of a device (endpoints.yml: device_update) or flash it (endpoints.yml: device_flash)."""
     device = find_visible_device(world, call.account, call.path["idOrName"])
     if call.files:
         return flash_device(world, device, call)
@@ -55,7 +55,10 @@ def update_device(world: World, call: Call) -> Reply:
 
 
 def claim_device(world: World, call: Call) -> Reply:
-    """device_claim; with a product instead of a device it is device_provision_new."""
+    """Claim a device (endpoints.yml: device_claim).
+
+    With a product instead of a device, create a device (endpoints.yml: device_provision_new).
+    """
     if "id" not in call.fields and "product_id" in call.fields:
         return provision_device(world, call)
     account = call.account
@@ -64,21 +67,24 @@ def claim_device(world: World, call: Call) -> Reply:
         raise listed_errors(404, "device does not exist")
     if device.owner is not None and device.owner is not account:
         if call.fields.get("request_transfer") in (True, "true", "1"):
-            # The owner would get an e-mail; nothing changes before the answer to it.
+            # The owner gets an e-mail, and nothing changes until the owner agrees.
             return json_reply({"transfer_id": f"{int(device.id, 16) ^ int(account.user_id, 16):024x}"})
         raise Refusal(403, {"errors": ["That belongs to someone else."]})
     if device.owner is None:
         if not device.reachable:
             raise listed_errors(404, ["Core isn't online", 404])
         claim(device, account)
-        # A claim ends the session of before; the next one is what streams of the account see first.
+        # A claim ends the current session; streams of the account see the new one first.
         report_status(world, device, online=True)
-    # Claiming what one already owns is not established; the facts ask to answer it like a claim.
+    # The answer to a claim of one's own device is not documented; docs/facts advises to answer as for any claim.
     return json_reply({"ok": True, "id": device.id, "user_id": account.user_id, "connected": device.online})
 
 
 def unclaim_device(world: World, call: Call) -> Reply:
-    """device_unclaim: only for who claimed it; a product's owner has another route."""
+    """Unclaim a device of the account (endpoints.yml: device_unclaim).
+
+    The owner of a product uses another route for devices of customers.
+    """
     device = find_visible_device(world, call.account, call.path["id"])
     if device.owner is not call.account:
         raise permission_denied()
@@ -87,13 +93,16 @@ def unclaim_device(world: World, call: Call) -> Reply:
 
 
 def ping_device(world: World, call: Call) -> Reply:
-    """device_ping: an offline device is a normal answer."""
+    """Ping a device; for an offline one the answer is a success, too (endpoints.yml: device_ping)."""
     device = find_visible_device(world, call.account, call.path["id"])
     return json_reply(ping(world, device))
 
 
 def look_up_serial_number(world: World, call: Call) -> Reply:
-    """serial_number_lookup: works for devices of anybody. Its refusal is not documented."""
+    """Find the id of any device by its serial number (endpoints.yml: serial_number_lookup).
+
+    The refusal is inferred.
+    """
     device = world.devices.by_label.get(call.path["serial"].upper())
     if device is None or (device.serial_number or "").upper() != call.path["serial"].upper():
         raise Refusal(404, {"ok": False, "error": "Serial number not found"})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Device vitals and the metrics of a fleet."""
+"""Vitals of devices and metrics of a fleet."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ DEFAULT_BUCKET_SECONDS = 900
 MIN_BUCKET_SECONDS = 16
 MAX_BUCKETS = 3000
 DEFAULT_PERIOD_SECONDS = 86_400.0
-"""What metrics cover when no dates are given. Inferred."""
+"""Seconds that metrics cover if the request has no dates. Inferred."""
 
 
 def _find_device(world: World, call: Call) -> Device:
+    """Find the device of an account path or a product path."""
     call.path["id"] = call.path["deviceId"]
     if "p" in call.path:
         return find_product_device(world, call)[1]
@@ -36,7 +37,7 @@ def _find_device(world: World, call: Call) -> Device:
 
 
 def _date_error(description: str) -> Refusal:
-    """E10: the key is `description`."""
+    """Build the refusal of a date, E10, whose key is `description`."""
     return Refusal(400, {"error": "bad_request", "description": description})
 
 
@@ -55,13 +56,13 @@ def _read_date(call: Call, name: str) -> float | None:
 
 
 def refresh_vitals(world: World, call: Call) -> Reply:
-    """vitals_refresh: the answer says nothing about whether the device is there."""
+    """Request a record of vitals; the answer is the same for an offline device (endpoints.yml: vitals_refresh)."""
     report_vitals(world, _find_device(world, call))
     return json_reply({"ok": True}, 202)
 
 
 def get_last_vitals(world: World, call: Call) -> Reply:
-    """vitals_last. The body of its 404 is inferred."""
+    """Answer with the latest record (endpoints.yml: vitals_last). The body of the 404 is inferred."""
     records = list_records(world, _find_device(world, call))
     if not records:
         raise plain_error(404, "No diagnostics found for this device")
@@ -69,11 +70,11 @@ def get_last_vitals(world: World, call: Call) -> Reply:
 
 
 def get_vitals_history(world: World, call: Call) -> Reply:
-    """vitals_history: from `start_date` on and before `end_date`, as JSON or as CSV."""
+    """List the records from `start_date` to before `end_date`, as JSON or CSV (endpoints.yml: vitals_history)."""
     device = _find_device(world, call)
     start, end = _read_date(call, "start_date"), _read_date(call, "end_date")
     if start is not None and start < world.now() - RETENTION_SECONDS:
-        # The doubled word is the cloud's own.
+        # The doubled word is in the text of the cloud.
         raise _date_error("start_date must not be more than than 30 days ago")
     rows = [
         row
@@ -86,7 +87,7 @@ def get_vitals_history(world: World, call: Call) -> Reply:
 
 
 def _build_csv_reply(rows: list[dict[str, Any]]) -> Reply:
-    """The same as a table. Which columns the cloud writes is not documented."""
+    """Build the answer in CSV. The columns are inferred."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["updated_at", "deviceID", "payload"])
@@ -99,7 +100,7 @@ def _build_csv_reply(rows: list[dict[str, Any]]) -> Reply:
 
 
 def _count_online_devices(product: Product, call: Call) -> int:
-    """How many devices the online metric counts, with its filters."""
+    """Count the online devices of a product that match the filters of the query."""
     group, version, system = (call.query.get(name) for name in ("device_group", "product_fw", "device_os_version"))
     return sum(
         1
@@ -112,7 +113,7 @@ def _count_online_devices(product: Product, call: Call) -> int:
 
 
 def _list_bucket_times(world: World, call: Call) -> list[str | None]:
-    """The starts of the buckets. A bucket must be longer than 15 seconds."""
+    """List the start times of the buckets, which must be longer than 15 seconds."""
     size = call.read_number("bucket_size", default=DEFAULT_BUCKET_SECONDS)
     if size < MIN_BUCKET_SECONDS:
         raise bad_request("bucket_size must be greater than 15")
@@ -123,35 +124,41 @@ def _list_bucket_times(world: World, call: Call) -> list[str | None]:
 
 
 def get_online_metrics(world: World, call: Call) -> Reply:
-    """fleet_metrics, online. The virtual fleet has always been as it is now."""
+    """Answer with the number of online devices over time (endpoints.yml: fleet_metrics).
+
+    No history is stored, so each bucket has the number of now.
+    """
     product = find_product(world, call)
     count = _count_online_devices(product, call)
     return json_reply({"online": [{"time": time, "count": count} for time in _list_bucket_times(world, call)]})
 
 
 def _reply_with_zeros(world: World, call: Call, key: str, *names: str) -> Reply:
-    """fleet_metrics of what is not counted here: zeros. The cloud may leave them out."""
+    """Answer with zeros, for a metric that the simulator does not count; the cloud may leave such buckets out."""
     find_product(world, call)
     return json_reply({key: [{"time": time, **dict.fromkeys(names, 0)} for time in _list_bucket_times(world, call)]})
 
 
 def get_event_metrics(world: World, call: Call) -> Reply:
-    """fleet_metrics, events."""
+    """Answer with the metrics of events (endpoints.yml: fleet_metrics)."""
     return _reply_with_zeros(world, call, "events", "received")
 
 
 def get_integration_metrics(world: World, call: Call) -> Reply:
-    """fleet_metrics, integrations: the path has the singular, the answer the plural."""
+    """Answer with the metrics of integrations (endpoints.yml: fleet_metrics).
+
+    The path has the singular, the answer has the plural.
+    """
     return _reply_with_zeros(world, call, "integrations", "success", "failure", "sleep")
 
 
 def get_function_metrics(world: World, call: Call) -> Reply:
-    """fleet_metrics, functions."""
+    """Answer with the metrics of functions (endpoints.yml: fleet_metrics)."""
     return _reply_with_zeros(world, call, "functions", "success", "failure", "offline")
 
 
 def get_variable_metrics(world: World, call: Call) -> Reply:
-    """fleet_metrics, variables."""
+    """Answer with the metrics of variables (endpoints.yml: fleet_metrics)."""
     return _reply_with_zeros(world, call, "variables", "success", "failure", "offline")
 
 
@@ -159,7 +166,7 @@ def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:deviceId"
     get = "devices.diagnostics:get"
     return [
-        # A refresh asks a device and changes nothing, like a ping.
+        # Like a ping, a refresh changes nothing and so does not count as a write.
         Route(GROUP, "vitals_refresh", "POST", f"{one}/update", refresh_vitals, scope="devices.diagnostics:update"),
         Route(GROUP, "vitals_last", "GET", f"{one}/last", get_last_vitals, scope=get),
         Route(GROUP, "vitals_history", "GET", one, get_vitals_history, scope=get),

@@ -36,7 +36,7 @@ ROLLOUT_TIMES = ("Immediate", "Connect")
 
 
 def _find_scope(world: World, call: Call) -> Scope:
-    """The scope of a path. Only devices in a product have an environment; that refusal is inferred."""
+    """Find the scope of a path. The refusal of a device in no product is inferred."""
     if "deviceId" in call.path:
         device = find_visible_device(world, call.account, call.path["deviceId"])
         if device.product is None:
@@ -49,12 +49,12 @@ def _find_scope(world: World, call: Call) -> Scope:
 
 
 def list_variables(world: World, call: Call) -> Reply:
-    """env_list."""
+    """Answer with the variables of a scope (endpoints.yml: env_list)."""
     return json_reply(build_scope_row(_find_scope(world, call)))
 
 
 def patch_variables(world: World, call: Call) -> Reply:
-    """env_patch: all of the operations or none."""
+    """Carry out all operations on variables, or none (endpoints.yml: env_patch)."""
     scope = _find_scope(world, call)
     operations = call.fields.get("ops")
     if not isinstance(operations, list) or not operations:
@@ -72,7 +72,7 @@ def _read_operation(operation: Any, where: str) -> tuple[str, str | None]:
 
 
 def set_variable(world: World, call: Call) -> Reply:
-    """env_set."""
+    """Set a variable (endpoints.yml: env_set)."""
     scope = _find_scope(world, call)
     key = check_key(call.path["key"], "key")
     change_variables(world, scope, [(key, check_value(call.fields.get("value"), "value"))], call.account.username)
@@ -80,14 +80,14 @@ def set_variable(world: World, call: Call) -> Reply:
 
 
 def unset_variable(world: World, call: Call) -> Reply:
-    """env_unset. Unsetting what is not set is not documented; nothing happens."""
+    """Unset a variable (endpoints.yml: env_unset). Inferred: a variable that is not set causes no refusal."""
     scope = _find_scope(world, call)
     change_variables(world, scope, [(check_key(call.path["key"], "key"), None)], call.account.username)
     return json_reply(build_scope_row(scope))
 
 
 def render_variables(world: World, call: Call) -> Reply:
-    """env_render."""
+    """Answer with the values of all variables of a scope (endpoints.yml: env_render)."""
     scope = _find_scope(world, call)
     snapshot = scope.environment.snapshot
     return json_reply(
@@ -101,7 +101,7 @@ def render_variables(world: World, call: Call) -> Reply:
 
 
 def review_rollout(world: World, call: Call) -> Reply:
-    """env_rollout_review: the difference to the last rollout, and to the device itself."""
+    """Compare the edits with the latest rollout and with the device (endpoints.yml: env_rollout_review)."""
     scope = _find_scope(world, call)
     answer = {"from_snapshot": compare_values(collect_rolled_out(scope), collect_latest(scope))}
     if scope.device is not None:
@@ -110,7 +110,7 @@ def review_rollout(world: World, call: Call) -> Reply:
 
 
 def start_rollout(world: World, call: Call) -> Reply:
-    """env_rollout_start."""
+    """Roll out the edits (endpoints.yml: env_rollout_start)."""
     scope = _find_scope(world, call)
     when = call.fields.get("when")
     if when not in ROLLOUT_TIMES:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Event streams, and publishing from outside."""
+"""Event streams, and events that clients publish."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def _read_prefix(call: Call) -> str:
 
 
 def require_prefix(world: World, call: Call) -> Reply:
-    """events_all without a prefix, which is required since 2018."""
+    """Refuse the stream of all events without a prefix, which is required since 2018 (endpoints.yml: events_all)."""
     raise plain_error(400, "event prefix filter is required")
 
 
 def stream_all(world: World, call: Call) -> Reply:
-    """events_all: what is public, and what is private to the caller."""
+    """Stream public events and the caller's private ones (endpoints.yml: events_all)."""
     account = call.account
 
     def accepts(event: Event) -> bool:
@@ -50,11 +50,11 @@ def stream_all(world: World, call: Call) -> Reply:
 
 
 def stream_mine(world: World, call: Call) -> Reply:
-    """events_mine: of the caller's own devices, and what the caller published."""
+    """Stream the events of the caller's devices and those that the caller publishes (endpoints.yml: events_mine)."""
     account = call.account
 
     def accepts(event: Event) -> bool:
-        # What a product publishes for nobody's device belongs to the stream of that product.
+        # An event that is published in a product, but not for a device, is only in the stream of the product.
         return event.device.owner is account if event.device else event.account is account and event.product is None
 
     return _build_stream_reply(Stream(_read_prefix(call), accepts))
@@ -67,18 +67,18 @@ def _build_device_stream(device: Device, call: Call, *, for_product: bool = Fals
 
 
 def stream_device(world: World, call: Call) -> Reply:
-    """events_device, account form."""
+    """Stream the events of a device, on the account route (endpoints.yml: events_device)."""
     return _build_device_stream(find_visible_device(world, call.account, call.path["id"]), call)
 
 
 def stream_product_device(world: World, call: Call) -> Reply:
-    """events_device, product form."""
+    """Stream the events of a device, on the product route (endpoints.yml: events_device)."""
     _unused, device = find_product_device(world, call)
     return _build_device_stream(device, call, for_product=True)
 
 
 def stream_org_device(world: World, call: Call) -> Reply:
-    """events_device, organisation form."""
+    """Stream the events of a device, on the organisation route (endpoints.yml: events_device)."""
     org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
@@ -87,13 +87,13 @@ def stream_org_device(world: World, call: Call) -> Reply:
 
 
 def stream_product(world: World, call: Call) -> Reply:
-    """events_product."""
+    """Stream the events of a product (endpoints.yml: events_product)."""
     product = find_product(world, call)
     return _build_stream_reply(Stream(_read_prefix(call), lambda event: event.product is product, for_product=True))
 
 
 def stream_org(world: World, call: Call) -> Reply:
-    """events_product, organisation form: the events of all its products."""
+    """Stream the events of all products of an organisation (endpoints.yml: events_product)."""
     org = find_organization(world, call)
 
     def accepts(event: Event) -> bool:
@@ -114,13 +114,13 @@ def _read_ttl(value: Any) -> int:
 
 
 def _publish_event(world: World, call: Call, product: Product | None, device: Device | None) -> Reply:
-    """The common part. That a missing or too long name is refused with 400 is inferred."""
+    """Publish an event. The refusal of a missing or too long name, 400, is inferred."""
     name, data = call.fields.get("name"), call.fields.get("data", "")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise bad_request(f"name must be a text of 1 to {MAX_NAME_LENGTH} characters")
     if not isinstance(data, str):
         raise bad_request("data must be a text")
-    # What is not said to be private is public, as it was when the parameter came into being.
+    # Without the parameter an event is public, as when the parameter was introduced.
     private = call.fields.get("private", False) in (True, "true", "1")
     ttl = _read_ttl(call.fields.get("ttl", DEFAULT_TTL))
     world.events.publish(Event(name, data, world.now(), ttl, private, device, product, call.sandbox))
@@ -128,12 +128,12 @@ def _publish_event(world: World, call: Call, product: Product | None, device: De
 
 
 def publish_event(world: World, call: Call) -> Reply:
-    """publish."""
+    """Publish an event (endpoints.yml: publish)."""
     return _publish_event(world, call, None, None)
 
 
 def publish_product_event(world: World, call: Call) -> Reply:
-    """publish_product: for the product, or in the name of one of its devices."""
+    """Publish an event for a product or for one of its devices (endpoints.yml: publish_product)."""
     product = find_product(world, call)
     device = None
     if call.fields.get("as_device_id"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Firmware for single devices, the cloud's compiler, and which Device OS versions there are."""
+"""Flashing of single devices, the compiler of the cloud, and the versions of Device OS."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from particle_simulator.world import World
 GROUP = "product_firmware"
 BINARY_ENDINGS = (".bin", ".zip")
 BINARY_LIFETIME = 86_400.0
-"""How long a compiled binary can be fetched. Inferred: the answer only has some `expires_at`."""
+"""Seconds until a compiled binary expires. Inferred: the documented answer only has an `expires_at`."""
 
 DEFAULT_TARGET = "6.3.4"
 TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
 PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
 ERROR_MARKER = b"#error"
-"""A source that contains this does not compile, so that tests can see both answers."""
+"""A source that contains this text does not compile, so that tests can cause both answers."""
 
 
 def _find_compile_errors(call: Call) -> dict[str, Any] | None:
-    """E13 for sources that do not compile. Binaries and bundles are not compiled."""
+    """Return the body of a failed compilation, E13, or None if all sources compile."""
     for name, content in call.files.items():
         if ERROR_MARKER in content:
             text = f"{call.filenames.get(name, name)}:1:2: error: #error"
@@ -40,7 +40,7 @@ def _find_compile_errors(call: Call) -> dict[str, Any] | None:
 
 
 def flash_device(world: World, device: Device, call: Call) -> Reply:
-    """device_flash, on the route of device_update: success only means that the transfer has begun."""
+    """Flash a device (endpoints.yml: device_flash). Success only means that the transfer has begun."""
     if not device.reachable:
         raise Refusal(500, {"ok": False, "code": 500, "errors": ["Request Timed Out"]})
     first = call.filenames.get("file") or next(iter(call.filenames.values()))
@@ -60,7 +60,7 @@ def flash_device(world: World, device: Device, call: Call) -> Reply:
 
 
 def compile_sources(world: World, call: Call) -> Reply:
-    """compile."""
+    """Compile sources (endpoints.yml: compile)."""
     if not call.files:
         raise bad_request("file is required")
     compile_errors = _find_compile_errors(call)
@@ -82,7 +82,7 @@ def compile_sources(world: World, call: Call) -> Reply:
 
 
 def download_binary(world: World, call: Call) -> Reply:
-    """compile_download. The 404 is inferred."""
+    """Download a compiled binary (endpoints.yml: compile_download). The 404 is inferred."""
     binary = world.downloads.binaries.get(call.path["id"])
     if binary is None:
         raise plain_error(404, "Binary not found.")
@@ -93,7 +93,7 @@ def download_binary(world: World, call: Call) -> Reply:
 
 
 def list_build_targets(world: World, call: Call) -> Reply:
-    """build_targets: no token is needed."""
+    """List the build targets, without an access token (endpoints.yml: build_targets)."""
     platforms = sorted(PLATFORMS.values())
     targets = [
         {"platforms": platforms, "prereleases": [], "firmware_vendor": "Particle", "version": version}
@@ -114,14 +114,17 @@ def _list_version_rows(call: Call) -> list[dict[str, Any]]:
 
 
 def list_device_os_versions(world: World, call: Call) -> Reply:
-    """device_os_versions: a bare list."""
+    """List the versions of Device OS as a bare list (endpoints.yml: device_os_versions)."""
     rows = _list_version_rows(call)
     page, size = call.read_number("page", default=1), call.read_number("per_page", "perPage", default=len(rows) or 1)
     return json_reply(rows[(page - 1) * size : page * size])
 
 
 def get_device_os_version(world: World, call: Call) -> Reply:
-    """device_os_versions with a version. That the answer is the first row is inferred, and so is the 404."""
+    """Answer with one version of Device OS (endpoints.yml: device_os_versions).
+
+    Inferred: the answer is the first row, and an unknown version gets a 404.
+    """
     for row in _list_version_rows(call):
         if row["version"] == call.path["version"]:
             return json_reply(row)
@@ -131,7 +134,7 @@ def get_device_os_version(world: World, call: Call) -> Reply:
 VERSIONS = "/v1/device-os/versions"
 
 ROUTES = [
-    # A compiled binary changes no device.
+    # A compilation changes no device and so does not count as a write.
     Route(GROUP, "compile", "POST", "/v1/binaries", compile_sources, kind=Kind.READ),
     Route(GROUP, "compile_download", "GET", "/v1/binaries/:id", download_binary),
     Route(GROUP, "build_targets", "GET", "/v1/build_targets", list_build_targets, Auth.NONE),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Integrations of an account, a product or an organisation, and the older alias for webhooks."""
+"""Integrations of an account, a product or an organisation, and the older routes for webhooks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REQUIRED = {
 METHODS = ("GET", "POST", "PUT", "DELETE")
 DEFAULT_METHOD = "POST"
 BODY_FIELDS = ("body", "json", "form")
-"""Of these a webhook has one."""
+"""The fields that set the body of a webhook's request; they cannot be combined."""
 MASK = "********"
 OPTIONAL: dict[str, dict[str, type]] = {
     WEBHOOK: {
@@ -48,11 +48,11 @@ OPTIONAL: dict[str, dict[str, type]] = {
     "AzureIotHub": {"json": dict},
 }
 FLAGS = {"noDefaults": False, "rejectUnauthorized": True, "unchunked": False, "dataUrlResponseEvent": False}
-"""Switches of a webhook with their defaults."""
+"""The flags of a webhook, with their defaults."""
 DEVICE_SPELLINGS = ("deviceID", "deviceId", "deviceid")
-"""The documented spelling, and those of the JavaScript client."""
+"""The documented spelling of the field, and those of the JavaScript client."""
 UNREACHABLE_ENDING = ".invalid"
-"""Hosts that no request reaches, in this world as in the other: how a test can see a failure."""
+"""The ending of host names that do not exist, with which a test can cause a failure."""
 
 
 # ---------------------------------------------------------------------- reading a body
@@ -66,7 +66,7 @@ def _read_flag(fields: dict[str, Any], name: str, default: bool) -> bool:
 
 
 def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a type. The refusals are inferred, in the envelope of the newer routes."""
+    """Read the fields of a type of integration. The refusals are inferred."""
     settings: dict[str, Any] = {}
     for name in REQUIRED[kind]:
         value = fields.get(name)
@@ -76,7 +76,7 @@ def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     for name, expected_type in OPTIONAL.get(kind, {}).items():
         if fields.get(name) is None:
             continue
-        # Templates are written as text too: what the braces stand for is only known when an event comes.
+        # A string is accepted, too: it may be a template, whose value is known only when an event comes.
         if not isinstance(fields[name], (expected_type, str)):
             raise bad_request(f"{name} has the wrong type")
         settings[name] = fields[name]
@@ -94,7 +94,7 @@ def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_integration(call: Call, kind: str, integration: Integration | None) -> Integration:
-    """An integration as a body describes it; an edit replaces everything but id, age and history."""
+    """Read an integration from a body; an edit replaces everything but id, time of creation and logs."""
     fields = call.fields
     event = fields.get("event")
     if not isinstance(event, str) or not event:
@@ -117,7 +117,7 @@ def _read_integration(call: Call, kind: str, integration: Integration | None) ->
 
 
 def build_integration_row(integration: Integration, *, with_details: bool = False) -> dict[str, Any]:
-    """`integration`; single reads also show every setting and what happened lately."""
+    """Build the row of an integration; a single read also shows all settings and the logs."""
     row: dict[str, Any] = {
         "id": integration.id,
         "event": integration.event,
@@ -140,7 +140,7 @@ def build_integration_row(integration: Integration, *, with_details: bool = Fals
 
 
 def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
-    """The same row as a cloud shows it that keeps passwords and tokens to itself."""
+    """Return a row in which passwords and tokens are replaced by a mask."""
     masked = dict(row)
     if isinstance(row.get("headers"), dict):
         masked["headers"] = {
@@ -152,7 +152,7 @@ def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _build_shown_row(world: World, integration: Integration) -> dict[str, Any]:
-    """An integration with every setting. Whether the cloud masks secrets is not known: a flag makes it so."""
+    """Build the row of an integration with details, masked with `--mask-secrets`; the cloud may do either."""
     row = build_integration_row(integration, with_details=True)
     return _mask_secrets(row) if world.settings.mask_secrets else row
 
@@ -169,24 +169,24 @@ def _find_integration(world: World, call: Call) -> tuple[PathOwner, Integration]
 
 
 def list_integrations(world: World, call: Call) -> Reply:
-    """integrations_list: a bare list."""
+    """List the integrations as a bare list (endpoints.yml: integrations_list)."""
     integrations = find_owner(world, call).resources.integrations.values()
     return json_reply([build_integration_row(integration) for integration in integrations])
 
 
 def list_webhooks(world: World, call: Call) -> Reply:
-    """integrations_list on its older path: webhooks only."""
+    """List the webhooks, on the older path (endpoints.yml: integrations_list)."""
     integrations = find_owner(world, call).resources.integrations.values()
     return json_reply([build_integration_row(found) for found in integrations if found.kind == WEBHOOK])
 
 
 def get_integration(world: World, call: Call) -> Reply:
-    """integration_get."""
+    """Answer with an integration (endpoints.yml: integration_get)."""
     return json_reply({"integration": _build_shown_row(world, _find_integration(world, call)[1])})
 
 
 def get_webhook(world: World, call: Call) -> Reply:
-    """integration_get on its older path, with another wrapper."""
+    """Answer with a webhook in another wrapper, on the older path (endpoints.yml: integration_get)."""
     return json_reply({"webhook": _build_shown_row(world, _find_integration(world, call)[1])})
 
 
@@ -205,7 +205,10 @@ def _create_integration(world: World, call: Call, kind: str) -> Reply:
 
 
 def create_integration(world: World, call: Call) -> Reply:
-    """webhook_create, azure_create, gcp_create, gmaps_create: told apart by `integration_type`."""
+    """Create an integration of the type in `integration_type`.
+
+    Several endpoints share this route (endpoints.yml: webhook_create, azure_create, gcp_create, gmaps_create).
+    """
     kind = call.fields.get("integration_type")
     if kind not in REQUIRED:
         raise bad_request(f"integration_type must be one of {', '.join(REQUIRED)}")
@@ -213,12 +216,15 @@ def create_integration(world: World, call: Call) -> Reply:
 
 
 def create_webhook(world: World, call: Call) -> Reply:
-    """webhook_create on its older path, where the type goes without saying."""
+    """Create a webhook, on the older path (endpoints.yml: webhook_create)."""
     return _create_integration(world, call, WEBHOOK)
 
 
 def edit_integration(world: World, call: Call) -> Reply:
-    """integration_edit: replaces the whole configuration. Inferred: the type stays what it is."""
+    """Replace the configuration of an integration (endpoints.yml: integration_edit).
+
+    Inferred: the type cannot change.
+    """
     _unused, integration = _find_integration(world, call)
     if call.fields.get("integration_type", integration.kind) != integration.kind:
         raise bad_request("integration_type cannot be changed")
@@ -227,14 +233,14 @@ def edit_integration(world: World, call: Call) -> Reply:
 
 
 def delete_integration(world: World, call: Call) -> Reply:
-    """integration_delete."""
+    """Delete an integration (endpoints.yml: integration_delete)."""
     owner, integration = _find_integration(world, call)
     del owner.resources.integrations[integration.id]
     return no_content()
 
 
 def test_integration(world: World, call: Call) -> Reply:
-    """integration_test. Nothing is really sent: a simulator must not call strangers."""
+    """Pretend to test an integration, without sending a request (endpoints.yml: integration_test)."""
     _unused, integration = _find_integration(world, call)
     host = urlsplit(integration.settings.get("url", "")).hostname or ""
     error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE_ENDING) else None
@@ -263,7 +269,7 @@ def _build_routes(base: str) -> list[Route]:
         Route(GROUP, "integration_get", "GET", one, get_integration, scope=GET),
         Route(GROUP, "integration_edit", "PUT", one, edit_integration, kind=Kind.WRITE, scope="integrations:update"),
         Route(GROUP, "integration_delete", "DELETE", one, delete_integration, kind=Kind.WRITE, scope=REMOVE),
-        # A test leaves everything as it is, apart from the log.
+        # A test changes only the logs and so does not count as a write.
         Route(GROUP, "integration_test", "POST", f"{one}/test", test_integration, scope="integrations:test"),
     ]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The instances of ledgers: the data of one device, product or owner."""
+"""Ledger instances, each with the data of one device, product or owner."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from particle_simulator.world import World
 GROUP = "ledgers"
 MAX_SYNCED_BYTES = 16 * 1024
 MAX_VERSIONS = 100
-"""Of one instance; the facts have no number."""
+"""The number of versions that are stored per instance. Inferred."""
 VERSIONS_PAGE_SIZE = 20
 MAX_CLOUD_ONLY_BYTES = 1024 * 1024
 
 
 def build_instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, Any]:
-    """An instance as the cloud shows it (endpoints.yml: ledger_instance)."""
+    """Build the row of an instance (endpoints.yml: ledger_instance)."""
     scope = {"type": ledger.scope, "value": instance.scope_value}
     device = world.devices.by_id.get(instance.scope_value) if ledger.scope == "Device" else None
     if device is not None and device.name:
@@ -46,7 +46,7 @@ def build_instance_row(world: World, ledger: Ledger, instance: Instance) -> dict
 
 
 def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
-    """A scope value that the ledger can have data for. Only devices of a product take part in ledgers."""
+    """Return the scope value for which the ledger can store data; a device must be in a product of the owner."""
     if ledger.scope == "Device":
         device = world.devices.by_id.get(value.lower())
         if device is not None and device.product is not None and device.product.top_owner is owner:
@@ -61,13 +61,13 @@ def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -
 
 
 def _find_instance(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
-    """The instance that counts: what a device reports goes before what somebody wrote in its place."""
+    """Find an instance; the report of a device has priority over stored data."""
     key = value.lower()
     return mesh_firmware.build_report(world, owner, ledger, key) or ledger.instances.get(key)
 
 
 def list_instances(world: World, call: Call) -> Reply:
-    """ledger_instances."""
+    """List the instances of a ledger (endpoints.yml: ledger_instances)."""
     ledger = find_ledger(world, call)
     reporting = mesh_firmware.list_reporting_devices(world, find_ledger_owner(world, call), ledger)
     if reporting:
@@ -83,7 +83,7 @@ def list_instances(world: World, call: Call) -> Reply:
 
 
 def get_instance(world: World, call: Call) -> Reply:
-    """ledger_instance_get. Its 404 is inferred."""
+    """Answer with an instance (endpoints.yml: ledger_instance_get). The 404 is inferred."""
     ledger = find_ledger(world, call)
     instance = _find_instance(world, find_ledger_owner(world, call), ledger, call.path["scopeValue"])
     if instance is None:
@@ -92,7 +92,7 @@ def get_instance(world: World, call: Call) -> Reply:
 
 
 def set_instance(world: World, call: Call) -> Reply:
-    """ledger_instance_set, with the 201 of the documentation; `Merge` works on the top-level keys."""
+    """Replace the data of an instance, or merge its top-level keys (endpoints.yml: ledger_instance_set)."""
     ledger = find_ledger(world, call)
     if ledger.archived_at is not None:
         raise bad_request("The ledger is archived")
@@ -119,7 +119,7 @@ def set_instance(world: World, call: Call) -> Reply:
 
 
 def delete_instance(world: World, call: Call) -> Reply:
-    """ledger_instance_delete."""
+    """Delete an instance (endpoints.yml: ledger_instance_delete)."""
     ledger = find_ledger(world, call)
     value = call.path["scopeValue"]
     if _find_instance(world, find_ledger_owner(world, call), ledger, value) is None:
@@ -134,7 +134,10 @@ def delete_instance(world: World, call: Call) -> Reply:
 
 
 def store_version(ledger: Ledger, old: Instance, now: float) -> None:
-    """What an instance was until now. No two of them have the same moment, for it is their name."""
+    """Store the version of an instance that has been replaced.
+
+    The time of the replacement identifies a version, so no two versions have the same.
+    """
     versions = ledger.versions.setdefault(old.scope_value, [])
     moment = round(now, 3)
     if versions and versions[-1].replaced_at is not None:
@@ -145,7 +148,7 @@ def store_version(ledger: Ledger, old: Instance, now: float) -> None:
 
 
 def list_versions(world: World, call: Call) -> Reply:
-    """ledger_versions, newest first. How many a page holds is not established."""
+    """List the versions of an instance, newest first (endpoints.yml: ledger_versions). The page size is inferred."""
     ledger = find_ledger(world, call)
     before, after = (_read_time(call, name) for name in ("replaced_before", "replaced_after"))
     found = [
@@ -160,7 +163,10 @@ def list_versions(world: World, call: Call) -> Reply:
 
 
 def get_version(world: World, call: Call) -> Reply:
-    """ledger_versions, one of them. Inferred: a version is named by the moment of its replacement."""
+    """Answer with one version of an instance (endpoints.yml: ledger_versions).
+
+    Inferred: the time of its replacement identifies a version.
+    """
     ledger = find_ledger(world, call)
     for version in ledger.versions.get(call.path["scopeValue"].lower(), []):
         if format_time(version.replaced_at) == call.path["version"]:
@@ -188,7 +194,7 @@ def _list_scope_values(world: World, owner: Owner, ledger: Ledger) -> list[str]:
 
 
 def describe_ledgers(world: World) -> list[dict[str, Any]]:
-    """All ledgers with their instances, reports included."""
+    """Describe all ledgers with their instances, including reports."""
     owners: list[tuple[str | None, str | None, Owner]] = [
         *((account.username, None, account) for account in world.accounts.by_username.values()),
         *((None, org.slug, org) for org in world.orgs.by_id.values()),

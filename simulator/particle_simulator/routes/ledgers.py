@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Ledger definitions. They belong to an account (its sandbox) or to an organisation, and so does their base."""
+"""Ledger definitions, which belong to an account (its sandbox) or to an organisation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PAGE_SIZE = 100
 
 
 def find_ledger_owner(world: World, call: Call) -> Owner:
-    """Whose ledgers a path means."""
+    """Find the owner of the ledgers of a path."""
     return find_organization(world, call) if "org" in call.path else call.sandbox
 
 
 def find_ledger(world: World, call: Call) -> Ledger:
-    """The ledger of a path. Its 404 is inferred."""
+    """Find the ledger of a path. The 404 is inferred."""
     ledger = find_ledger_owner(world, call).ledgers.get(call.path["name"])
     if ledger is None:
         raise plain_error(404, "Ledger not found.")
@@ -35,7 +35,7 @@ def find_ledger(world: World, call: Call) -> Ledger:
 
 
 def build_ledger_row(ledger: Ledger) -> dict[str, Any]:
-    """A definition as the cloud shows it (endpoints.yml: ledger_def)."""
+    """Build the row of a ledger (endpoints.yml: ledger_def)."""
     return {
         "name": ledger.name,
         "scope": ledger.scope,
@@ -48,7 +48,7 @@ def build_ledger_row(ledger: Ledger) -> dict[str, Any]:
 
 
 def select_page(call: Call, total: int) -> tuple[slice, dict[str, int]]:
-    """The asked part of a list and its `meta`, in the ledger style of paging."""
+    """Return the slice of the requested page and its `meta`, in the paging style of ledgers."""
     page = call.read_number("page", default=1)
     size = call.read_number("perPage", "per_page", default=PAGE_SIZE)
     meta = {"page": page, "per_page": size, "total_pages": max(1, -(-total // size)), "total": total}
@@ -56,7 +56,7 @@ def select_page(call: Call, total: int) -> tuple[slice, dict[str, int]]:
 
 
 def _read_definition(call: Call) -> dict[str, Any]:
-    """The definition in a body: the client wraps it in `ledger`, the documentation in `definition`."""
+    """Read the definition in a body, which clients wrap in `ledger` and the documentation in `definition`."""
     for wrapper in ("ledger", "definition"):
         inner = call.fields.get(wrapper)
         if isinstance(inner, dict):
@@ -73,7 +73,7 @@ def _check_description(value: Any) -> str:
 
 
 def list_ledgers(world: World, call: Call) -> Reply:
-    """ledgers_list: archived ones only when asked for."""
+    """List the ledgers, archived ones only on request (endpoints.yml: ledgers_list)."""
     archived = call.query.get("archived") == "true"
     scope = call.query.get("scope")
     found = [
@@ -86,12 +86,15 @@ def list_ledgers(world: World, call: Call) -> Reply:
 
 
 def get_ledger(world: World, call: Call) -> Reply:
-    """ledger_get."""
+    """Answer with a ledger (endpoints.yml: ledger_get)."""
     return json_reply({"ledger": build_ledger_row(find_ledger(world, call))})
 
 
 def create_ledger(world: World, call: Call) -> Reply:
-    """ledger_create. A definition without a direction is a cloud-only ledger. Refusals are inferred."""
+    """Create a ledger, which is cloud-only without a direction (endpoints.yml: ledger_create).
+
+    The refusals are inferred.
+    """
     fields = _read_definition(call)
     name, scope, direction = fields.get("name"), fields.get("scope"), fields.get("direction")
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -111,7 +114,7 @@ def create_ledger(world: World, call: Call) -> Reply:
 
 
 def update_ledger(world: World, call: Call) -> Reply:
-    """ledger_update, with the 201 of the documentation. Inferred: only the description can change."""
+    """Change a ledger (endpoints.yml: ledger_update). Inferred: only its description can change."""
     ledger = find_ledger(world, call)
     fields = _read_definition(call)
     for fixed in ("name", "scope", "direction"):
@@ -123,7 +126,7 @@ def update_ledger(world: World, call: Call) -> Reply:
 
 
 def archive_ledger(world: World, call: Call) -> Reply:
-    """ledger_archive: archived, not destroyed."""
+    """Archive a ledger (endpoints.yml: ledger_archive)."""
     ledger = find_ledger(world, call)
     ledger.archived_at = ledger.archived_at or world.now()
     return no_content()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The legacy mesh routes. Retired is the default; `--mesh enabled` brings back what they once did."""
+"""The legacy routes of mesh networks, which are retired by default and enabled by `--mesh enabled`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row = TypeVar("Row")
 
 
 def _find_network(world: World, call: Call) -> Network:
-    """The network of a path, by id or by name. Whether names were taken everywhere is not established."""
+    """Find the network of a path by its id, else by its name. Inferred: every route accepts names."""
     id_or_name = call.path["idOrName"]
     for network in world.mesh.list_networks(call.account):
         if id_or_name in (network.id, network.name):
@@ -33,9 +33,9 @@ def _find_network(world: World, call: Call) -> Network:
 
 
 def _find_device(world: World, call: Call, *, required: str) -> Device:
-    """The device of a body: the JavaScript client writes `device_id`, the mobile apps `deviceID`.
+    """Find the device of a body, where JavaScript clients send `device_id` and the mobile apps `deviceID`.
 
-    A joiner need not be claimed yet, so one without an owner will do; one of somebody else will not.
+    The device may be unclaimed, but must not belong to another account.
     """
     device_id = call.fields.get("device_id") or call.fields.get("deviceID")
     if not isinstance(device_id, str):
@@ -47,14 +47,14 @@ def _find_device(world: World, call: Call, *, required: str) -> Device:
 
 
 def _select_page(call: Call, rows: Sequence[Row]) -> Sequence[Row]:
-    """The asked page of a plain list; without a page size, all of it that one page holds."""
+    """Select the requested page of a list."""
     size = call.read_number("per_page", "perPage", default=PAGE_SIZE)
     start = (call.read_number("page", default=1) - 1) * size
     return rows[start : start + size]
 
 
 def list_networks(world: World, call: Call) -> Reply:
-    """mesh_list: only confirmed networks, as the source of the mobile SDK notes."""
+    """List the confirmed networks (endpoints.yml: mesh_list), as the source of the mobile SDK says."""
     networks = world.mesh.list_networks(call.account)
     for network in networks:
         mesh_registry.update_confirmation(network)
@@ -63,7 +63,7 @@ def list_networks(world: World, call: Call) -> Reply:
 
 
 def create_network(world: World, call: Call) -> Reply:
-    """mesh_create: pending, whatever its gateway does."""
+    """Create a network, which the answer shows as pending (endpoints.yml: mesh_create)."""
     gateway = _find_device(world, call, required="device_id is required")
     iccid = call.fields.get("iccid")
     if iccid is not None and gateway.iccid is not None and iccid != gateway.iccid:
@@ -76,7 +76,7 @@ def create_network(world: World, call: Call) -> Reply:
 
 
 def get_network(world: World, call: Call) -> Reply:
-    """mesh_get: not wrapped."""
+    """Answer with a network, without a wrapper (endpoints.yml: mesh_get)."""
     return json_reply(mesh_registry.build_network_row(_find_network(world, call)))
 
 
@@ -89,7 +89,7 @@ ACTIONS: dict[str, Callable[[Network, Device], None]] = {
 
 
 def update_network(world: World, call: Call) -> Reply:
-    """mesh_update."""
+    """Add or remove a device, or change its role (endpoints.yml: mesh_update)."""
     network = _find_network(world, call)
     action = ACTIONS.get(str(call.fields.get("action")))
     if action is None:
@@ -99,13 +99,13 @@ def update_network(world: World, call: Call) -> Reply:
 
 
 def delete_network(world: World, call: Call) -> Reply:
-    """mesh_delete: 200 or 204 is not established."""
+    """Delete a network (endpoints.yml: mesh_delete). The status 200, not 204, is inferred."""
     mesh_registry.delete_network(world, _find_network(world, call))
     return json_reply({"ok": True})
 
 
 def list_members(world: World, call: Call) -> Reply:
-    """mesh_devices."""
+    """List the members of a network (endpoints.yml: mesh_devices)."""
     network = _find_network(world, call)
     role = call.query.get("role")
     members = [
@@ -124,13 +124,16 @@ def _build_member_row(device: Device) -> dict[str, Any]:
 
 
 def leave_network(world: World, call: Call) -> Reply:
-    """mesh_device_leave_any: 200 or 204 is not established; fine for a device that is in no network."""
+    """Remove a device from its network, if it is in one (endpoints.yml: mesh_device_leave_any).
+
+    The status 200, not 204, is inferred.
+    """
     mesh_registry.leave_network(find_visible_device(world, call.account, call.path["id"]))
     return json_reply({"ok": True})
 
 
 def get_pricing_impact(world: World, call: Call) -> Reply:
-    """pricing_impact_legacy: everything is allowed and costs nothing."""
+    """Answer that an action is allowed and free (endpoints.yml: pricing_impact_legacy)."""
     if call.query.get("action") not in PRICED_ACTIONS or call.query.get("plan") not in ("wifi", "cellular"):
         raise bad_request("action and plan are required")
     answer = {"allowed": True, "chargeable": False, "cc_on_file": False, "cc_last4": None}
@@ -138,7 +141,7 @@ def get_pricing_impact(world: World, call: Call) -> Reply:
 
 
 def answer_not_found(world: World, call: Call) -> Reply:
-    """Any of these after the retirement: what a real user meets today. They still count as known routes."""
+    """Answer as a retired route does today; the statistics still count it as a known route."""
     return not_found_text()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Identities for virtual devices, on the route of the claim."""
+"""Creation of virtual devices, on the same route as claims."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from particle_simulator.shapes import build_device_details
 from particle_simulator.world import World
 
 PLATFORMS = CELLULAR_PLATFORMS | {0, 3, 6, 8, 11, 12, 14, 22, 24, 31, 32, 43, 82, 88, 103}
-"""Platform ids, which are also the generic products of their devices."""
+"""Platform ids, which are also the ids of generic products."""
 
 
 def provision_device(world: World, call: Call) -> Reply:
-    """device_provision_new: an identity for a virtual device, owned by the caller and not online yet.
+    """Create a virtual device, claimed by the caller and offline (endpoints.yml: device_provision_new).
 
-    Whoever can access the product is taken to have the permission for it.
+    Inferred: an account that can access the product has the permission for this.
     """
     product_id = str(call.fields.get("product_id", ""))
     if not (product_id.isascii() and product_id.isdigit()):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""OAuth clients of an account and of a product. The secret is told once, when a client is created."""
+"""OAuth clients of an account or a product."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GROUP = "oauth_clients"
 TYPES = ("installed", "web")
 SCOPES = frozenset({"customers:create", "*:*"})
 NO_SCOPE = "none"
-"""What an update sends to give full permission back."""
+"""The scope that restores full permission in an update."""
 MAX_STEM_LENGTH = 35
-"""Of the part of a client id that comes from the name: an id has 40 characters at most."""
+"""The length of the part of a client id that comes from the name; an id has at most 40 characters."""
 
 
 def build_client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
-    """A client as the cloud shows it (endpoints.yml: oauth_client)."""
+    """Build the row of a client (endpoints.yml: oauth_client)."""
     row: dict[str, Any] = {"id": client.id, "name": client.name or client.id, "type": client.type}
     if with_secret:
         row["secret"] = client.secret
@@ -47,7 +47,7 @@ def _list_owned_clients(world: World, call: Call) -> list[Client]:
 
 
 def _find_client(world: World, call: Call) -> Client:
-    """The client of a path. Its 404 is inferred."""
+    """Find the client of a path. The 404 is inferred."""
     for client in _list_owned_clients(world, call):
         if client.id == call.path["clientId"]:
             return client
@@ -61,7 +61,7 @@ def _check_name(value: Any) -> str:
 
 
 def _check_scope(value: Any) -> str | None:
-    """Valid scopes are few; that others are refused with `invalid_scope`'s status is inferred."""
+    """Return the scopes of a client, or None for full permission. The refusal of unknown scopes is inferred."""
     if value in (None, "", NO_SCOPE):
         return None
     if not isinstance(value, str) or not set(value.split()) <= SCOPES:
@@ -70,7 +70,7 @@ def _check_scope(value: Any) -> str | None:
 
 
 def _make_unused_id(world: World, name: str) -> str:
-    """Make an unused id like `fleet-bot-4821`: names are not unique, ids are."""
+    """Make an unused id such as `fleet-bot-4821` from a name, which need not be unique."""
     stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:MAX_STEM_LENGTH] or "client"
     while True:
         client_id = f"{stem}-{secrets.randbelow(9000) + 1000}"
@@ -79,14 +79,14 @@ def _make_unused_id(world: World, name: str) -> str:
 
 
 def list_clients(world: World, call: Call) -> Reply:
-    """clients_list."""
+    """List the clients (endpoints.yml: clients_list)."""
     return json_reply(
         {"ok": True, "clients": [build_client_row(client) for client in _list_owned_clients(world, call)]}
     )
 
 
 def create_client(world: World, call: Call) -> Reply:
-    """clients_create."""
+    """Create a client (endpoints.yml: clients_create)."""
     owner = find_owner(world, call)
     fields = call.fields
     name, kind, redirect = _check_name(fields.get("name")), fields.get("type"), fields.get("redirect_uri")
@@ -109,7 +109,7 @@ def create_client(world: World, call: Call) -> Reply:
 
 
 def update_client(world: World, call: Call) -> Reply:
-    """clients_update, whose documented example shows the secret too."""
+    """Change a client (endpoints.yml: clients_update). As in the documented example, the answer shows the secret."""
     client = _find_client(world, call)
     if not call.fields.keys() & {"name", "scope"}:
         raise bad_request("name or scope is required")
@@ -121,7 +121,7 @@ def update_client(world: World, call: Call) -> Reply:
 
 
 def delete_client(world: World, call: Call) -> Reply:
-    """clients_delete. Inferred: the tokens that it got die with it."""
+    """Delete a client (endpoints.yml: clients_delete). Inferred: this revokes its tokens."""
     client = _find_client(world, call)
     del world.accounts.clients[client.id]
     world.logins.revoke_client(client)

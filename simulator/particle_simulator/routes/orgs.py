@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Organisations, and products as they come into being: in an organisation or in the sandbox of an account."""
+"""Organisations, and the creation of products in an organisation or in the sandbox of an account."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ def _build_row(org: Organization) -> dict[str, str]:
 
 
 def list_orgs(world: World, call: Call) -> Reply:
-    """orgs_list: those that the caller is a member of."""
+    """List the organisations of which the caller is a member (endpoints.yml: orgs_list)."""
     return json_reply({"organizations": [_build_row(org) for org in world.orgs.list_for_member(call.sandbox)]})
 
 
 def get_org(world: World, call: Call) -> Reply:
-    """org_get."""
+    """Answer with an organisation (endpoints.yml: org_get)."""
     return json_reply({"organization": _build_row(find_organization(world, call))})
 
 
 def list_org_products(world: World, call: Call) -> Reply:
-    """products_list of an organisation."""
+    """List the products of an organisation (endpoints.yml: products_list)."""
     org = find_organization(world, call)
     return json_reply({"products": [build_product_row(product) for product in world.products.list_in_org(org)]})
 
 
 def create_product(world: World, call: Call) -> Reply:
-    """product_create, in the sandbox."""
+    """Create a product in the sandbox of the caller (endpoints.yml: product_create)."""
     return json_reply({"product": build_product_row(_create_product(world, call, None))})
 
 
 def create_org_product(world: World, call: Call) -> Reply:
-    """product_create, in an organisation."""
+    """Create a product in an organisation (endpoints.yml: product_create)."""
     return json_reply({"product": build_product_row(_create_product(world, call, find_organization(world, call)))})
 
 
 def _create_product(world: World, call: Call, org: Organization | None) -> Product:
-    """Create a product as the body, wrapped in `product`, describes it. The refusals are inferred."""
+    """Create the product that the key `product` of the body describes. The refusals are inferred."""
     definition: Any = call.fields.get("product")
     if not isinstance(definition, dict) or not isinstance(definition.get("name"), str) or not definition["name"]:
         raise bad_request("product.name is required")

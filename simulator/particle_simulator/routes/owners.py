@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Whose things a path means: the account's sandbox, a product's (`:p`) or an organisation's (`:org`)."""
+"""Find the owner that a path names: a product (`:p`), an organisation (`:org`), else the sandbox of the account."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from particle_simulator.world import World
 
 @dataclass(frozen=True, slots=True)
 class PathOwner:
-    """What the path of a request names, with its belongings; at most one of product and org is set."""
+    """The owner that a path names, with its resources; at most one of product and org is set."""
 
     resources: Resources
     account: Account
-    """The account whose sandbox it is, or who owns the product; for an organisation, who asks."""
+    """The owner of the sandbox or of the product; for an organisation, the caller."""
     product: Product | None = None
     org: Organization | None = None
 
 
 def find_organization(world: World, call: Call) -> Organization:
-    """The organisation of a path with `:org`. Its refusals are not documented: those of products."""
+    """Find the organisation of a path. The refusals are inferred from those of products."""
     org = world.orgs.find(call.path["org"])
     if org is None:
         raise plain_error(404, "Organization not found.")
@@ -36,7 +36,7 @@ def find_organization(world: World, call: Call) -> Organization:
 
 
 def find_owner(world: World, call: Call) -> PathOwner:
-    """The owner that a path names."""
+    """Find the owner that a path names."""
     if "p" in call.path:
         product = find_product(world, call)
         return PathOwner(product.resources, product.owner or call.sandbox, product=product)

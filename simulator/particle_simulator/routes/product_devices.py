@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The devices of a product: paged list, read, change, groups in batches, removal."""
+"""The devices of a product: list, read, change, change groups of many, and remove."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SORT_KEYS: dict[str, Callable[[Device], Any]] = {
     "firmwareVersion": lambda device: device.firmware_version or 0,
 }
 CACHED_SORTS = frozenset({"lastConnection", "deviceId", "deviceName"})
-"""Orders that may be kept: the world drops them when membership or a name changes."""
+"""Attributes whose sorted lists are cached; a change of the devices or of the attribute drops the cache."""
 
 
 # ---------------------------------------------------------------------- the list
@@ -48,7 +48,7 @@ def _sort_devices(product: Product, attribute: str, descending: bool) -> list[De
 
 
 def _filter_devices(product: Product, devices: list[Device], query: dict[str, str]) -> list[Device]:
-    """The filters of the list. Partial matches ignore case; of several groups one is enough."""
+    """Return the devices that match the query. Partial matches ignore case, and one of several groups is enough."""
     selected: Iterable[Device] = devices
     if query.get("groups"):
         names = [name for name in query["groups"].split(",") if name in product.groups]
@@ -64,13 +64,16 @@ def _filter_devices(product: Product, devices: list[Device], query: dict[str, st
         part = query["serialNumber"].upper()
         selected = [device for device in selected if part in (device.serial_number or "").upper()]
     if query.get("quarantined") == "false":
-        # "include/exclude quarantined devices": `true`, like nothing, leaves them in.
+        # Documented as "include/exclude quarantined devices": with `true`, as without the parameter, they are included.
         selected = [device for device in selected if not device.quarantined]
     return selected if isinstance(selected, list) else list(selected)
 
 
 def list_product_devices(world: World, call: Call) -> Reply:
-    """product_devices_list: `perPage` as documented, `per_page` as the JavaScript client sends it."""
+    """List a page of the devices of a product (endpoints.yml: product_devices_list).
+
+    The documented parameter is `perPage`; the JavaScript client sends `per_page`.
+    """
     product = find_product(world, call)
     if world.settings.churn:
         power.reconnect_devices(world, product)
@@ -99,13 +102,13 @@ def list_product_devices(world: World, call: Call) -> Reply:
 
 
 def get_product_device(world: World, call: Call) -> Reply:
-    """device_get, product route."""
+    """Answer with one device, on the product route (endpoints.yml: device_get)."""
     product, device = find_product_device(world, call)
     return json_reply(add_product_fields(build_device_details(device), device, product))
 
 
 def update_product_device(world: World, call: Call) -> Reply:
-    """device_update, product route."""
+    """Change fields of a device (endpoints.yml: device_update) or flash it (endpoints.yml: device_flash)."""
     _unused, device = find_product_device(world, call)
     if call.files:
         return flash_device(world, device, call)
@@ -113,7 +116,10 @@ def update_product_device(world: World, call: Call) -> Reply:
 
 
 def remove_product_device(world: World, call: Call) -> Reply:
-    """product_device_remove; with `deny` it is device_deny_quarantined, which keeps the row."""
+    """Remove a device from a product (endpoints.yml: product_device_remove).
+
+    With `deny`, keep it and deny its approval instead (endpoints.yml: device_deny_quarantined).
+    """
     _unused, device = find_product_device(world, call)
     if call.fields.get("deny") in (True, "true"):
         device.denied = True
@@ -123,26 +129,26 @@ def remove_product_device(world: World, call: Call) -> Reply:
 
 
 def unclaim_product_device(world: World, call: Call) -> Reply:
-    """device_unclaim_product: the device stays in the product."""
+    """Unclaim a device, which stays in the product (endpoints.yml: device_unclaim_product)."""
     _unused, device = find_product_device(world, call)
     unclaim(device)
     return json_reply({"ok": True})
 
 
 def ping_product_device(world: World, call: Call) -> Reply:
-    """device_ping, product route."""
+    """Ping a device, on the product route (endpoints.yml: device_ping)."""
     _unused, device = find_product_device(world, call)
     return json_reply(ping(world, device))
 
 
-# ---------------------------------------------------------------------- groups in batches
+# ---------------------------------------------------------------------- groups of many devices
 
 
 def change_groups(world: World, call: Call) -> Reply:
-    """product_devices_batch_groups.
+    """Add groups to many devices and remove groups from them (endpoints.yml: product_devices_batch_groups).
 
-    What an unknown group or device does is not documented. The strict reading is inferred: either one
-    is refused with 400 and nothing is written, so that a client cannot come to rely on more.
+    Inferred: an unknown group or device is refused with 400, and nothing is written. The documentation does not say;
+    this is the strictest reading, so that clients do not rely on more.
     """
     product = find_product(world, call)
     if call.fields.get("action") != "groups":

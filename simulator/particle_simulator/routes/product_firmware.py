@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The firmware versions of a product, from upload to release."""
+"""The firmware versions of a product: upload, change, release and delete."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from particle_simulator.world import World
 
 GROUP = "product_firmware"
 FILE_FIELDS = ("file", "binary")
-"""The field of the upload; the second one is what old clients send."""
+"""The fields that may carry the upload; old clients send the second one."""
 MAX_VERSION = 65_535
-"""Product firmware versions are 16 bits wide in the binary. Inferred for the upload."""
+"""The highest version, because a binary stores it in 16 bits. Inferred for the upload."""
 
 
 def build_firmware_row(product: Product, firmware: Firmware, *, count: int | None = None) -> dict[str, Any]:
-    """`firmware`; only lists count the devices."""
+    """Build the row of a firmware version; only lists count the devices."""
     row: dict[str, Any] = {
         "_id": firmware.id,
         "version": firmware.version,
@@ -48,7 +48,7 @@ def build_firmware_row(product: Product, firmware: Firmware, *, count: int | Non
 
 
 def _find_firmware(world: World, call: Call) -> tuple[Product, Firmware]:
-    """The version of a path. The text of the 404 is inferred."""
+    """Find the product and the firmware version of a path. The text of the 404 is inferred."""
     product = find_product(world, call)
     text = call.path["version"]
     firmware = product.resources.firmware.get(int(text)) if text.isascii() and text.isdigit() else None
@@ -82,7 +82,7 @@ def _read_version(value: Any) -> int:
 
 
 def list_firmware(world: World, call: Call) -> Reply:
-    """firmware_list: a bare list."""
+    """List the firmware versions as a bare list (endpoints.yml: firmware_list)."""
     product = find_product(world, call)
     counts = Counter(device.firmware_version for device in product.devices.values())
     known = sorted(product.resources.firmware.values(), key=lambda firmware: firmware.version)
@@ -90,12 +90,15 @@ def list_firmware(world: World, call: Call) -> Reply:
 
 
 def get_firmware(world: World, call: Call) -> Reply:
-    """firmware_get."""
+    """Answer with a firmware version (endpoints.yml: firmware_get)."""
     return json_reply(build_firmware_row(*_find_firmware(world, call)))
 
 
 def upload_firmware(world: World, call: Call) -> Reply:
-    """firmware_upload. The version in the binary is not read: what is uploaded here is seldom a real one."""
+    """Upload a firmware version (endpoints.yml: firmware_upload).
+
+    The version in the binary is not checked, because tests rarely upload a real binary.
+    """
     product = find_product(world, call)
     version = _read_version(call.fields.get("version", ""))
     title = _read_text(call.fields, "title", "")
@@ -124,7 +127,7 @@ def upload_firmware(world: World, call: Call) -> Reply:
 
 
 def edit_firmware(world: World, call: Call) -> Reply:
-    """firmware_edit."""
+    """Change title, description or the mandatory flag of a firmware version (endpoints.yml: firmware_edit)."""
     product, firmware = _find_firmware(world, call)
     title = _read_text(call.fields, "title", firmware.title)
     description = _read_text(call.fields, "description", firmware.description)
@@ -134,13 +137,16 @@ def edit_firmware(world: World, call: Call) -> Reply:
 
 
 def download_firmware(world: World, call: Call) -> Reply:
-    """firmware_download."""
+    """Download the binary of a firmware version (endpoints.yml: firmware_download)."""
     _unused, firmware = _find_firmware(world, call)
     return Reply(200, firmware.binary, {}, "application/octet-stream")
 
 
 def delete_firmware(world: World, call: Call) -> Reply:
-    """firmware_delete: only if it was never released. The text of the refusal is inferred."""
+    """Delete a firmware version that was never released (endpoints.yml: firmware_delete).
+
+    The text of the refusal is inferred.
+    """
     product, firmware = _find_firmware(world, call)
     if firmware.released:
         raise bad_request("Firmware that has been released cannot be deleted")
@@ -162,9 +168,10 @@ def _read_groups(product: Product, value: Any) -> list[str]:
 
 
 def release_firmware(world: World, call: Call) -> Reply:
-    """firmware_release. The call is absolute: what it does not name loses this version.
+    """Release a firmware version to groups or as the default (endpoints.yml: firmware_release).
 
-    A version must have run on a device of the product before; the body of that refusal is inferred.
+    Groups that the request does not name lose this version. A version must have run on a device of the product
+    before; the body of that refusal is inferred.
     """
     product = find_product(world, call)
     firmware = product.resources.firmware.get(_read_version(call.fields.get("version", "")))
@@ -192,7 +199,7 @@ def release_firmware(world: World, call: Call) -> Reply:
 
 
 def get_groups_impact(world: World, call: Call) -> Reply:
-    """groups_impact: what a release would update, without doing it."""
+    """Count the devices that a release would update, without releasing (endpoints.yml: groups_impact)."""
     product = find_product(world, call)
     if call.query.get("action") != "edit_groups_for_firmware":
         raise bad_request("action must be edit_groups_for_firmware")
@@ -204,7 +211,7 @@ def get_groups_impact(world: World, call: Call) -> Reply:
         if device.development or device.desired_firmware_version is not None or device.firmware_version == version:
             continue
         for_group = bool(names.intersection(device.groups))
-        # A default reaches who has no version by a group.
+        # The product default applies to devices without a version from a group.
         by_default = default and not any(product.groups[name].fw_version is not None for name in device.groups)
         if for_group or by_default:
             updates[device.firmware_version or 0] += 1

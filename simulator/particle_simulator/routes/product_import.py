@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Import of devices into a product. It answers 200 whatever became of each one: the lists tell."""
+"""Import of devices into a product. The answer is always 200; its lists say what happened to each device."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PROTECTED = "protectedDeviceIds"
 
 
 def import_devices(world: World, call: Call) -> Reply:
-    """product_device_import and device_approve_quarantined, which are one route."""
+    """Import devices or approve them (endpoints.yml: product_device_import, device_approve_quarantined)."""
     product = find_product(world, call)
     claimer = _find_claimer(world, product, call)
     lists: dict[str, list[str]] = {UPDATED: [], EXISTING: [], NONMEMBER: [], INVALID: [], PROTECTED: []}
     for identifier in _read_identifiers(call):
         device = world.devices.identify(identifier)
         chosen = _choose_list(device, product)
-        # Identifiers are echoed as they were sent.
+        # The answer repeats identifiers as they were sent.
         lists[chosen].append(identifier)
         if device is None or chosen not in (UPDATED, EXISTING):
             continue
@@ -40,16 +40,16 @@ def import_devices(world: World, call: Call) -> Reply:
             add_to_product(device, product)
             plan_update(world, device)
         if claimer is not None and device.owner is None:
-            # Inferred for devices that were in the product before: the claim is what was asked for.
+            # Inferred for devices that were in the product before.
             claim(device, claimer)
     return json_reply({"updated": len(lists[UPDATED]), **lists})
 
 
 def _choose_list(device: Device | None, product: Product) -> str:
-    """Which list a device goes to.
+    """Choose the list in which the answer names a device.
 
-    A device of another product comes back as invalid, not as non-member: so the shipped CLI has seen it.
-    One of another owner, who is not in the product's team, is what "non-member" says.
+    A device of another product is invalid, as recorded in the source of Particle's CLI. A device whose owner does not
+    own the product is a non-member.
     """
     if device is None or device.platform_id != product.platform_id:
         return INVALID
@@ -63,7 +63,7 @@ def _choose_list(device: Device | None, product: Product) -> str:
 
 
 def _read_identifiers(call: Call) -> list[str]:
-    """What to import: a file with one identifier a line, a list, or one id."""
+    """Read the identifiers from a file with one per line, from a list, or from a single id."""
     if "file" in call.files:
         lines = call.files["file"].decode("utf-8-sig", "replace").splitlines()
         identifiers = [line.strip() for line in lines if line.strip()]
@@ -74,7 +74,7 @@ def _read_identifiers(call: Call) -> list[str]:
     else:
         identifiers = []
     if not identifiers:
-        # Not documented: some refusal must come, and one of id, ids and file is required.
+        # The documentation requires one of id, ids and file, but shows no refusal.
         raise bad_request("One of id, ids and file is required")
     return identifiers
 
@@ -86,13 +86,13 @@ def _check_texts(values: Any) -> list[str]:
 
 
 def _find_claimer(world: World, product: Product, call: Call) -> Account | None:
-    """Find the team member who claims the imported devices, named in the body, or in the query beside a file."""
+    """Find the team member who claims the imported devices, named in the body, or in the query with a file."""
     username = call.fields.get("claim_user") or call.query.get("claim_user")
     if not username:
         return None
     member = world.accounts.find(str(username))
     if member is None or not can_access(member, product):
-        # Not documented: only that claim_user is the username of a team member.
+        # The documentation requires the username of a team member, but shows no refusal.
         raise bad_request("claim_user is not a member of the product team")
     return member
 

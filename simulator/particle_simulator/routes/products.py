@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Products: the list and one of them, and how the other product routes find theirs."""
+"""Products, and the lookup of products and their devices by a path."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ GROUP = "products"
 
 
 def find_product(world: World, call: Call) -> Product:
-    """The product of a path with `:p`, an id or a slug.
+    """Find the product of a path by its id or slug.
 
-    Unknown is the recorded 404. For a product of somebody else the facts know only the text
-    "Permission denied" and that 403 means "not visible to you".
+    The 404 is recorded. For a product of another account only the text "Permission denied" is known, and that 403
+    means "not visible to you".
     """
     product = world.products.find(call.path["p"])
     if product is None:
@@ -30,7 +30,7 @@ def find_product(world: World, call: Call) -> Product:
 
 
 def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
-    """The product and the device of `/v1/products/:p/devices/:id`; product routes take ids, not names."""
+    """Find the product and the device of a path; product routes accept ids, but no names."""
     product = find_product(world, call)
     device = product.devices.get(call.path["id"].lower())
     if device is None:
@@ -39,13 +39,16 @@ def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
 
 
 def list_products(world: World, call: Call) -> Reply:
-    """products_list, on its documented path and on the one of the JavaScript client."""
+    """List the products of an account (endpoints.yml: products_list).
+
+    The JavaScript client uses another path than the documentation.
+    """
     products = world.products.list_accessible_to(call.account)
     return json_reply({"products": [build_product_row(product) for product in products]})
 
 
 def get_product(world: World, call: Call) -> Reply:
-    """product_get."""
+    """Answer with a product (endpoints.yml: product_get)."""
     return json_reply({"product": build_product_row(find_product(world, call))})
 
 

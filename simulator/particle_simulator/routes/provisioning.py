@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How devices come to an account or lose their guard: claim codes, keys, service mode, orders."""
+"""Claim codes, public keys, device protection and device orders."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ CONFIRM_FIELDS = ("server_nonce", "device_nonce", "device_signature", "device_pu
 
 
 def _build_claim_code_reply(account: Account) -> Reply:
-    """A code and the devices that are there already, which a set-up app compares with a later list."""
+    """Build the answer with a claim code and the claimed devices, which a set-up app compares with a later list."""
     code = base64.b64encode(secrets.token_bytes(48)).decode()
     return json_reply({"claim_code": code, "device_ids": list(account.devices)})
 
 
 def create_claim_code(world: World, call: Call) -> Reply:
-    """claim_code_create. No source says how long a code lives; virtual devices never present one."""
+    """Create a claim code (endpoints.yml: claim_code_create). Virtual devices never use it, so it is not stored."""
     return _build_claim_code_reply(call.account)
 
 
 def create_product_claim_code(world: World, call: Call) -> Reply:
-    """claim_code_create, product form: a customer of the product may ask too."""
+    """Create a claim code for a team member or a customer of a product (endpoints.yml: claim_code_create)."""
     product = world.products.find(call.path["p"])
     if product is None or product.resources.customers.get(call.account.username) is not call.account:
         find_product(world, call)
@@ -47,7 +47,7 @@ def create_product_claim_code(world: World, call: Call) -> Reply:
 
 
 def store_public_key(world: World, call: Call) -> Reply:
-    """device_public_key: the answer is a bare JSON string."""
+    """Accept the public key of a device; the answer is a bare JSON string (endpoints.yml: device_public_key)."""
     find_visible_device(world, call.account, call.path["deviceId"])
     key = call.fields.get("publicKey")
     if not isinstance(key, str) or not key.strip():
@@ -56,7 +56,10 @@ def store_public_key(world: World, call: Call) -> Reply:
 
 
 def _take_unprotect_step(device: Device, call: Call) -> Reply:
-    """device_unprotect. No source has the bodies: only that the second step needs the first one's nonce."""
+    """Carry out one of the two steps that disable device protection (endpoints.yml: device_unprotect).
+
+    The bodies are inferred; documented is only that the second step needs the nonce of the first.
+    """
     action = call.fields.get("action")
     if action == "prepare":
         return json_reply({"server_nonce": base64.b64encode(secrets.token_bytes(32)).decode()})
@@ -70,12 +73,12 @@ def _take_unprotect_step(device: Device, call: Call) -> Reply:
 
 
 def unprotect_device(world: World, call: Call) -> Reply:
-    """device_unprotect, account and product form."""
+    """Disable the protection of a device, on the account and product routes (endpoints.yml: device_unprotect)."""
     return _take_unprotect_step(find_device(world, call), call)
 
 
 def unprotect_org_device(world: World, call: Call) -> Reply:
-    """device_unprotect, organisation form."""
+    """Disable the protection of a device, on the organisation route (endpoints.yml: device_unprotect)."""
     org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
@@ -84,7 +87,7 @@ def unprotect_org_device(world: World, call: Call) -> Reply:
 
 
 def list_device_orders(world: World, call: Call) -> Reply:
-    """device_orders: no shipment was ever made to a virtual product."""
+    """Answer with no orders (endpoints.yml: device_orders)."""
     find_product(world, call)
     return json_reply([])
 

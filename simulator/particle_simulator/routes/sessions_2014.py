@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The two-step login of early 2014. Its addresses are lost, so it is there only where the user puts it."""
+"""The two-step login of early 2014, on paths that the command line sets because the real ones are not known."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
 SESSION_LIFETIME = 86_400.0
-"""Inferred: the recorded session expired weeks before its access token."""
+"""Seconds until a session expires. Inferred: the recorded session expired weeks before its access token."""
 CLIENT = "spark-ide"
-"""The client under which tokens of the Web IDE were listed."""
+"""The client of tokens of the Web IDE."""
 
 
 def log_in(world: World, call: Call) -> Reply:
-    """spark_2014_login. The refusals are inferred: those that the token listing had soon after."""
+    """Log in with username and password (endpoints.yml: spark_2014_login).
+
+    The refusals are inferred from those of the list of tokens, which is a little younger.
+    """
     username, password = call.fields.get("username"), call.fields.get("password")
     account = world.accounts.find(username) if isinstance(username, str) else None
     if account is None:
         raise listed_errors(400, "Unknown user")
     given = password if isinstance(password, str) else ""
     if account.sso or account.otp_secret or not hmac.compare_digest(account.password.encode(), given.encode()):
-        # In 2014 nobody had one-time codes or single sign-on: such accounts cannot come in here.
+        # One-time codes and single sign-on did not exist in 2014, so such accounts cannot log in here.
         raise listed_errors(401, "Bad password")
     value = secrets.token_urlsafe(15)
     until = world.now() + SESSION_LIFETIME
@@ -37,7 +40,10 @@ def log_in(world: World, call: Call) -> Reply:
 
 
 def get_access_token(world: World, call: Call) -> Reply:
-    """spark_2014_access_token; its time is written with an offset."""
+    """Create an access token for a session (endpoints.yml: spark_2014_access_token).
+
+    The answer writes the time of expiry with an offset instead of a Z.
+    """
     scheme, _unused, value = call.headers.get("Authorization", "").partition(" ")
     account, until = world.logins.sessions_2014.get(value.strip(), (None, 0.0))
     if scheme.lower() != "bearer" or account is None:
@@ -52,7 +58,7 @@ def get_access_token(world: World, call: Call) -> Reply:
 
 
 def build_routes(login_path: str, token_path: str) -> list[Route]:
-    """Both steps, at the addresses that the command line gave."""
+    """Build the routes of both steps, on the paths that the command line sets."""
     group = "authentication_and_tokens"
     return [
         Route(group, "spark_2014_login", "POST", login_path, log_in, Auth.NONE, Kind.LOGIN),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""SIM cards of an account and of a product. What changes one answers 200 without any body."""
+"""SIM cards of an account or a product. Changes are answered with 200 and no body."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DIAGNOSTICS = "diagnostics_and_fleet_health"
 PAGE_SIZE = 25
 MAX_DATA_LIMIT_MB = 500
 CHECK_SECONDS = 5.0
-"""Seconds until a status check has its answer. Inferred: the cloud says when to ask again."""
+"""Seconds until a status check is complete. Inferred: the documented answer only says when to ask again."""
 CHECK_LIFETIME = 300.0
 
 
@@ -51,7 +51,7 @@ def _has_owner(sim: Sim, owner: PathOwner) -> bool:
 
 
 def _find_sim(world: World, call: Call) -> tuple[PathOwner, Sim]:
-    """The card of a path. The bodies are inferred; the two statuses are those of sim_check."""
+    """Find the owner and the card of a path. The bodies are inferred; the statuses are those of sim_check."""
     owner = find_owner(world, call)
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
@@ -67,7 +67,7 @@ def _find_sim(world: World, call: Call) -> tuple[PathOwner, Sim]:
 def _list_owned_sims(world: World, owner: PathOwner) -> Iterable[Sim]:
     devices = owner.product.devices if owner.product is not None else owner.account.devices
     numbers = {device.iccid: None for device in devices.values() if device.iccid}
-    # Cards that were activated by themselves need not have a device of the account.
+    # A card that was activated without its device may belong to an account that does not own the device.
     numbers |= {sim.iccid: None for sim in world.sims.by_iccid.values() if sim.owner is not None}
     for number in numbers:
         sim = world.sims.find(number)
@@ -86,7 +86,7 @@ def _matches(sim: Sim, query: dict[str, str]) -> bool:
 
 
 def list_sims(world: World, call: Call) -> Reply:
-    """sims_list: only the product form has `meta`."""
+    """List a page of SIM cards; only the product route adds `meta` (endpoints.yml: sims_list)."""
     owner = find_owner(world, call)
     found = [sim for sim in _list_owned_sims(world, owner) if _matches(sim, call.query)]
     page, size = call.read_number("page", default=1), call.read_number("perPage", "per_page", default=PAGE_SIZE)
@@ -97,7 +97,7 @@ def list_sims(world: World, call: Call) -> Reply:
 
 
 def get_sim(world: World, call: Call) -> Reply:
-    """sim_get, without a wrapper; only this answer names the owner."""
+    """Answer with a SIM card, without a wrapper (endpoints.yml: sim_get). Only this answer names the owner."""
     owner, sim = _find_sim(world, call)
     row = build_sim_row(sim)
     if owner.product is None:
@@ -106,7 +106,7 @@ def get_sim(world: World, call: Call) -> Reply:
 
 
 def check_sim(world: World, call: Call) -> Reply:
-    """sim_check: the status says it all; this account is on no free plan."""
+    """Answer whether the caller can activate a SIM card, by the status alone (endpoints.yml: sim_check)."""
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         return _empty_reply(404)
@@ -117,14 +117,14 @@ def check_sim(world: World, call: Call) -> Reply:
 
 
 def get_sim_usage(world: World, call: Call) -> Reply:
-    """sim_usage."""
+    """Answer with the data usage of a SIM card (endpoints.yml: sim_usage)."""
     _unused, sim = _find_sim(world, call)
     days = list_daily_usage(sim, world.settings.seed, world.now())
     return json_reply({"iccid": sim.iccid, "usage_by_day": build_usage_rows(days)})
 
 
 def get_fleet_usage(world: World, call: Call) -> Reply:
-    """fleet_usage."""
+    """Answer with the data usage of all SIM cards of a product (endpoints.yml: fleet_usage)."""
     owner = find_owner(world, call)
     days: defaultdict[str, float] = defaultdict(float)
     active = 0
@@ -138,12 +138,12 @@ def get_fleet_usage(world: World, call: Call) -> Reply:
 
 
 def _format_offset_time(moment: float) -> str:
-    """These answers write an offset instead of Z."""
+    """Format a time with an offset instead of a Z."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def get_cellular_status(world: World, call: Call) -> Reply:
-    """cellular_status: the first call begins a check, later ones wait for its end; always 202."""
+    """Begin a status check of a SIM card, or answer with the one that has begun (endpoints.yml: cellular_status)."""
     _unused, sim = _find_sim(world, call)
     now = world.now()
     started_at = sim.check_began_at
@@ -174,7 +174,7 @@ def _read_limit(value: Any) -> int:
 
 
 def _activate_sim(world: World, call: Call) -> Reply:
-    """sim_activate: the first activation, and only for an account; a product's cards come by import."""
+    """Activate a SIM card for an account (endpoints.yml: sim_activate); a product activates its cards by import."""
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         raise plain_error(404, "SIM not found.")
@@ -191,7 +191,11 @@ def _activate_sim(world: World, call: Call) -> Reply:
 
 
 def change_sim(world: World, call: Call) -> Reply:
-    """sim_activate, sim_deactivate, sim_reactivate, sim_data_limit_legacy: one route."""
+    """Activate, deactivate or reactivate a SIM card, or set its data limit.
+
+    These endpoints share a route (endpoints.yml: sim_activate, sim_deactivate, sim_reactivate,
+    sim_data_limit_legacy).
+    """
     action = call.fields.get("action")
     if action == "activate" and "p" not in call.path:
         return _activate_sim(world, call)
@@ -202,7 +206,7 @@ def change_sim(world: World, call: Call) -> Reply:
         raise bad_request("action is required")
     if "mb_limit" in call.fields:
         sim.mb_limit = _read_limit(call.fields["mb_limit"])
-    # Doing again what is done already is not documented; nothing happens.
+    # Inferred: an action that does not change the status causes no refusal.
     if action == "deactivate" and get_sim_status(sim) == ACTIVE:
         change_status(sim, action, INACTIVE, world.now())
     elif action == "reactivate" and get_sim_status(sim) != ACTIVE:
@@ -211,7 +215,7 @@ def change_sim(world: World, call: Call) -> Reply:
 
 
 def release_sim(world: World, call: Call) -> Reply:
-    """sim_release, which also deactivates; here it is always done at once."""
+    """Deactivate and release a SIM card at once (endpoints.yml: sim_release)."""
     _unused, sim = _find_sim(world, call)
     if get_sim_status(sim) == ACTIVE:
         change_status(sim, "deactivate", INACTIVE, world.now())
@@ -220,7 +224,10 @@ def release_sim(world: World, call: Call) -> Reply:
 
 
 def import_sims(world: World, call: Call) -> Reply:
-    """sims_import: queued, so the answer says nothing of single cards. Devices come along."""
+    """Import SIM cards with their devices into a product (endpoints.yml: sims_import).
+
+    The cloud queues this, so the answer does not mention single cards.
+    """
     product = find_product(world, call)
     if "file" in call.files:
         lines = call.files["file"].decode("utf-8-sig", "replace").splitlines()

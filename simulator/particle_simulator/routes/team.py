@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The team of a product or an organisation: people, and the API users that programs log in as."""
+"""The team of a product or an organisation: people and API users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROLES = ("Administrator", "Developer", "View-only", "Support")
 OWNER_ROLE = ROLES[0]
 DEFAULT_ROLE = ROLES[1]
 CLIENT_LABEL = "api"
-"""What a token of an API user shows as its client. Inferred: no client is involved in making it."""
+"""The client of the token of an API user. Inferred, because no client is involved."""
 
 
 # ---------------------------------------------------------------------- the rows
@@ -50,7 +50,10 @@ def _build_api_user_row(user: ApiUser) -> dict[str, Any]:
 
 
 def list_team(world: World, call: Call) -> Reply:
-    """team_list: the owner first; an organisation's also has the API users of its products."""
+    """List the team, owners first (endpoints.yml: team_list).
+
+    The team of an organisation includes the API users of its products.
+    """
     owner = find_owner(world, call)
     owners = owner.org.members if owner.org is not None else [owner.account]
     team = [_build_person_row(account.username, OWNER_ROLE, account) for account in owners]
@@ -70,17 +73,17 @@ def list_team(world: World, call: Call) -> Reply:
 
 
 def add_member(world: World, call: Call) -> Reply:
-    """team_invite and api_user_create: one route, told apart by the fields."""
+    """Invite a person or create an API user, depending on the fields (endpoints.yml: team_invite, api_user_create)."""
     owner = find_owner(world, call)
     if "friendly_name" in call.fields or "scopes" in call.fields:
         return _create_api_user(world, owner, call)
-    # The official client names no role, though the documentation requires one; what it gets is inferred.
+    # The documentation requires a role, but the official client sends none; the default is inferred.
     username, role = call.fields.get("username"), call.fields.get("role", DEFAULT_ROLE)
     if not isinstance(username, str) or "@" not in username:
         raise bad_request("username must be an e-mail address")
     if role not in ROLES:
         raise bad_request(f"role must be one of {', '.join(ROLES)}")
-    # A real invitation waits for an answer by e-mail; here it is accepted at once.
+    # In the real cloud the invited person must accept by e-mail; here the invitation is accepted at once.
     account = world.accounts.find(username)
     known = account.username if account else username
     owner.resources.team[known] = Member(known, role, account)
@@ -90,7 +93,10 @@ def add_member(world: World, call: Call) -> Reply:
 
 
 def remove_member(world: World, call: Call) -> Reply:
-    """team_remove: a person, or an API user, whose token dies. The 404 is inferred."""
+    """Remove a person, or an API user and its token, from a team (endpoints.yml: team_remove).
+
+    The 404 is inferred.
+    """
     owner = find_owner(world, call)
     username = call.path["username"]
     user = owner.resources.api_users.pop(username, None)
@@ -143,7 +149,7 @@ def _create_api_user(world: World, owner: PathOwner, call: Call) -> Reply:
 
 
 def _find_api_user(owner: PathOwner, call: Call) -> ApiUser:
-    """The API user of a path. The 404 is inferred."""
+    """Find the API user of a path. The 404 is inferred."""
     user = owner.resources.api_users.get(call.path["username"])
     if user is None:
         raise plain_error(404, "Team member not found.")
@@ -161,7 +167,7 @@ def _build_update_reply(user: ApiUser) -> Reply:
 
 
 def update_api_user(world: World, call: Call) -> Reply:
-    """api_user_update: other scopes mean another token."""
+    """Change an API user, which gets a new token for other scopes (endpoints.yml: api_user_update)."""
     user = _find_api_user(find_owner(world, call), call)
     if not call.fields.keys() & {"friendly_name", "scopes"}:
         raise bad_request("friendly_name or scopes is required")
@@ -175,7 +181,7 @@ def update_api_user(world: World, call: Call) -> Reply:
 
 
 def regenerate_token(world: World, call: Call) -> Reply:
-    """api_user_regenerate_token."""
+    """Replace the token of an API user (endpoints.yml: api_user_regenerate_token)."""
     user = _find_api_user(find_owner(world, call), call)
     _replace_token(world, user)
     return _build_update_reply(user)

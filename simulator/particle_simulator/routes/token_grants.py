@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""`POST /oauth/token`: the ways to an access token, checked in the order of Particle's OAuth library."""
+"""Grants of access tokens at `POST /oauth/token`, with checks in the order of Particle's OAuth library."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from particle_simulator.world import World
 
 DEFAULT_LIFETIME = 7_776_000.0
 REFRESH_EXTRA_SECONDS = 14 * 86400.0
-"""A refresh token outlives its access token by about 14 days."""
+"""Seconds for which a refresh token outlives its access token: about 14 days."""
 MFA_LOGIN_LIFETIME = 300.0
-"""The facts do not know how long an mfa_token lives; they suggest five minutes."""
+"""Seconds until an mfa_token expires. Not documented; docs/facts suggests five minutes."""
 NEVER = 0.0
 MAX_DIGITS = 10
-"""Of `expires_in`: three centuries, so that every expiry is a date."""
+"""The number of digits in `expires_in`: about three centuries, so that every expiry is a valid date."""
 
 CUSTOMER_PREFIX = "customer="
 FULL_SCOPE = "*:*"
@@ -35,7 +35,7 @@ CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}", re.IGNORECASE)
 
 
 def grant_token(world: World, call: Call) -> Reply:
-    """token_password and the other endpoints that share its address."""
+    """Grant an access token, for all endpoints on this path (endpoints.yml: token_password)."""
     if call.content_type != FORM:
         raise oauth_error("invalid_request", "Method must be POST with application/x-www-form-urlencoded encoding")
     grant = GRANTS.get(_read_field(call, "grant_type"))
@@ -46,7 +46,7 @@ def grant_token(world: World, call: Call) -> Reply:
 
 
 def activate_token(world: World, token: Token) -> dict[str, str | int]:
-    """Make a new token valid and answer with it (endpoints.yml: token_grant)."""
+    """Make a new token valid, and build the answer with it (endpoints.yml: token_grant)."""
     world.logins.add_token(token)
     answer: dict[str, str | int] = {
         "token_type": "bearer",
@@ -67,7 +67,7 @@ def _read_field(call: Call, name: str) -> str:
 
 
 def _authenticate_client(world: World, call: Call) -> Client:
-    """Find the client of a request, by its Basic header, else by its form fields."""
+    """Authenticate the client of a request by its Basic header, else by its form fields."""
     client_id, secret = read_basic_credentials(call.headers.get("Authorization", "")) or (
         _read_field(call, "client_id"),
         _read_field(call, "client_secret"),
@@ -83,7 +83,7 @@ def _authenticate_client(world: World, call: Call) -> Client:
 
 
 def read_basic_credentials(header: str) -> tuple[str, str] | None:
-    """Name and secret of a Basic header, or None for anything else."""
+    """Read name and secret from a Basic header, or return None for another header."""
     scheme, _unused, packed = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -94,11 +94,11 @@ def read_basic_credentials(header: str) -> tuple[str, str] | None:
     return (name, secret) if colon else None
 
 
-# ---------------------------------------------------------------------- the life of a token
+# ---------------------------------------------------------------------- the lifetime of a token
 
 
 def _read_lifetime(world: World, call: Call) -> float:
-    """Seconds to live, 0 for ever. The facts give no refusal for nonsense: it counts as not given."""
+    """Read the requested lifetime in seconds, where 0 means forever. Inferred: an invalid value is ignored."""
     text = _read_field(call, "expires_in")
     if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         return float(text)
@@ -114,7 +114,7 @@ def _read_lifetime(world: World, call: Call) -> float:
 
 
 def create_token(world: World, account: Account, client_id: str, lifetime: float) -> Token:
-    """A new token. Its value is truly random: after a reset no old token may come true again."""
+    """Create a token, whose value does not depend on the seed: no old token may become valid after a reset."""
     for_ever = lifetime == NEVER
     return Token(
         value=secrets.token_hex(20),
@@ -130,12 +130,12 @@ def create_token(world: World, account: Account, client_id: str, lifetime: float
 
 
 def _grant_by_password(world: World, call: Call, client: Client) -> Token:
-    """token_password."""
+    """Grant a token for username and password (endpoints.yml: token_password)."""
     username, password = _read_field(call, "username"), _read_field(call, "password")
     if not username or not password:
         raise oauth_error("invalid_client", 'Missing parameters. "username" and "password" are required')
     if client.product is not None:
-        # Inferred: with a client of a product it is the product's customers who log in.
+        # Inferred: with a client of a product, customers of the product log in.
         account = client.product.resources.customers.get(username.lower())
     else:
         account = world.accounts.find(username)
@@ -156,7 +156,10 @@ def _ask_for_one_time_code(world: World, account: Account, client: Client, lifet
 
 
 def _grant_by_one_time_code(world: World, call: Call, client: Client) -> Token:
-    """token_mfa_otp; the life of the token was asked for in the first step."""
+    """Grant a token for a one-time code (endpoints.yml: token_mfa_otp).
+
+    The first step of the login has set the lifetime.
+    """
     mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "otp")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide otp and mfa token.")
@@ -171,7 +174,7 @@ def _grant_by_one_time_code(world: World, call: Call, client: Client) -> Token:
 
 
 def _grant_by_recovery_code(world: World, call: Call, client: Client) -> Token:
-    """token_recovery_code: a code of the list that one keeps for the loss of the phone; each works once."""
+    """Grant a token for a recovery code, which works once (endpoints.yml: token_recovery_code)."""
     mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "recovery_code")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide recovery code and mfa token.")
@@ -186,9 +189,9 @@ def _grant_by_recovery_code(world: World, call: Call, client: Client) -> Token:
 
 
 def _grant_by_client_credentials(world: World, call: Call, client: Client) -> Token:
-    """token_client_credentials: an owner token, or with a scope the token of one customer of the product."""
+    """Grant a token of the client's owner, or of the customer in `scope` (endpoints.yml: token_client_credentials)."""
     if client.owner is None:
-        # Nobody owns the clients of Particle's own tools.
+        # The clients of Particle's own tools have no owner.
         raise oauth_error("invalid_grant", "Client credentials are invalid")
     lifetime = _read_lifetime(world, call)
     scope = _read_field(call, "scope")
@@ -196,7 +199,7 @@ def _grant_by_client_credentials(world: World, call: Call, client: Client) -> To
         return create_token(world, _find_customer(client, scope.removeprefix(CUSTOMER_PREFIX)), client.id, lifetime)
     account = client.owner
     if client.product is not None:
-        # The token of a product's client acts on that product only.
+        # The token of a client of a product can access only that product.
         account = Account(client.id, "", client.owner.user_id, product=client.product, acts_for=client.owner)
     token = create_token(world, account, client.id, lifetime)
     if client.scope and client.scope != FULL_SCOPE:
@@ -205,7 +208,7 @@ def _grant_by_client_credentials(world: World, call: Call, client: Client) -> To
 
 
 def _find_customer(client: Client, email: str) -> Account:
-    """The customer that a product's client may act for. The text of the refusal is not established."""
+    """Find a customer of the client's product. The text of the refusal is inferred."""
     customers = client.product.resources.customers if client.product else {}
     found = customers.get(email) or customers.get(email.lower())
     if found is None:
@@ -214,7 +217,7 @@ def _find_customer(client: Client, email: str) -> Account:
 
 
 def _grant_by_refresh_token(world: World, call: Call, client: Client) -> Token:
-    """token_refresh: single use, and only for the client that got it."""
+    """Grant a token for a refresh token, which works once and only for its client (endpoints.yml: token_refresh)."""
     value = _read_field(call, "refresh_token")
     if not value:
         raise oauth_error("invalid_request", 'No "refresh_token" parameter')
@@ -228,7 +231,7 @@ def _grant_by_refresh_token(world: World, call: Call, client: Client) -> Token:
 
 
 def _refuse_authorization_code(world: World, call: Call, client: Client) -> Token:
-    """token_authorization_code: needs a browser and a web client, so no client here may use it."""
+    """Refuse the grant by authorization code, which needs a browser (endpoints.yml: token_authorization_code)."""
     raise oauth_error("invalid_client", "The grant type is unauthorised for this client_id")
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The list of an account's tokens by HTTP Basic: gone from the cloud's documentation, here behind a switch."""
+"""The legacy list of access tokens by HTTP Basic, which `--token-listing enabled` enables."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from particle_simulator.routing import Auth, Route
 from particle_simulator.world import World
 
 LABELS = {"particle": "__PASSWORD_ONLY__"}
-"""How a token's client is listed, where that is not its id."""
+"""Names of clients in the list, where they differ from the id."""
 
 
 def list_tokens(world: World, call: Call) -> Reply:
-    """token_list_legacy."""
+    """List the valid tokens of an account (endpoints.yml: token_list_legacy)."""
     credentials = read_basic_credentials(call.headers.get("Authorization", ""))
     if credentials is None:
         raise listed_errors(
@@ -31,11 +31,11 @@ def list_tokens(world: World, call: Call) -> Reply:
     if account is None:
         raise listed_errors(400, "Unknown user")
     if account.sso or not hmac.compare_digest(account.password.encode(), password.encode()):
-        # Inferred for an account with single sign-on, which has no password that could be right.
+        # Inferred for an account with single sign-on, which has no password.
         raise listed_errors(401, "Bad password")
     code = call.query.get("otp", "")
     if account.otp_secret is not None and not one_time_codes.is_valid(account.otp_secret, code, world.now()):
-        # Established is only that the code comes in the query; the refusal without one is inferred.
+        # That the query carries the code is documented; the refusal without one is inferred.
         raise listed_errors(401, "A one-time password is required")
     now = world.now()
     tokens = world.logins.list_tokens(account)
@@ -51,7 +51,7 @@ def _build_row(token: Token) -> dict[str, str | None]:
 
 
 def answer_not_found(world: World, call: Call) -> Reply:
-    """token_list_legacy after its retirement, which is the default."""
+    """Answer as the retired route does today (endpoints.yml: token_list_legacy)."""
     return not_found_text()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Access tokens once they exist: what the current one is, and revocation."""
+"""Introspection and revocation of access tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP = "authentication_and_tokens"
 
 
 def introspect_token(world: World, call: Call) -> Reply:
-    """token_introspect_current. Account tokens have no scope."""
+    """Describe the current token (endpoints.yml: token_introspect_current). Tokens of accounts have no scopes."""
     token = call.token
     scopes = list(token.scopes or ())
     orgs = [{"id": org.id, "slug": org.slug} for org in world.orgs.list_for_member(call.sandbox)]
@@ -24,15 +24,15 @@ def introspect_token(world: World, call: Call) -> Reply:
 
 
 def revoke_current_token(world: World, call: Call) -> Reply:
-    """token_revoke_current."""
+    """Revoke the current token (endpoints.yml: token_revoke_current)."""
     world.logins.revoke(call.token)
     return json_reply({"ok": True})
 
 
 def revoke_token(world: World, call: Call) -> Reply:
-    """token_revoke_one: holding the token is enough.
+    """Revoke a token; its value is the only credential (endpoints.yml: token_revoke_one).
 
-    The answer for a token that is not there is not established (400 or 401): the refusal of the bearer check.
+    The answer for an unknown token, 400 or 401, is not documented; here it is the same as for an invalid token.
     """
     token = world.logins.tokens.get(call.path["token"])
     if token is None:
@@ -42,7 +42,7 @@ def revoke_token(world: World, call: Call) -> Reply:
 
 
 def revoke_all_tokens(world: World, call: Call) -> Reply:
-    """token_revoke_all: every token of the user, the caller's own too."""
+    """Revoke all tokens of the user, including the current one (endpoints.yml: token_revoke_all)."""
     world.logins.revoke_account(call.account)
     return json_reply({"ok": True})
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The account behind a token, and its beginning and end. Where the facts have no refusal, E6 is used."""
+"""The account of the caller: read, change, create and delete. Refusals that are not documented have the shape E6."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUP = "user_account"
 
 
 def get_user(world: World, call: Call) -> Reply:
-    """user_get."""
+    """Answer with the account of the caller (endpoints.yml: user_get)."""
     account = call.account
     cellular = sum(1 for device in account.devices.values() if device.platform_id in CELLULAR_PLATFORMS)
     return json_reply(
@@ -38,19 +38,22 @@ def get_user(world: World, call: Call) -> Reply:
 
 
 def identify_user(world: World, call: Call) -> Reply:
-    """user_identify."""
+    """Answer with the id and the email of the caller (endpoints.yml: user_identify)."""
     return json_reply({"id": call.account.user_id, "email": call.account.username})
 
 
 def check_password(account: Account, password: object) -> None:
-    """The password again, before what cannot be undone."""
+    """Refuse a wrong password, before a change that requires it again."""
     text = password if isinstance(password, str) else ""
     if not hmac.compare_digest(account.password.encode(), text.encode()):
         raise listed_errors(400, "Bad password")
 
 
 def update_user(world: World, call: Call) -> Reply:
-    """user_update: a new name or password needs the current password; tokens survive unless told otherwise."""
+    """Change the account of the caller (endpoints.yml: user_update).
+
+    A new username or password requires the current password, and tokens stay valid unless `invalidate_tokens` is set.
+    """
     account, fields = call.account, call.fields
     username, password = fields.get("username"), fields.get("password")
     info = fields.get("account_info", {})
@@ -73,7 +76,7 @@ def update_user(world: World, call: Call) -> Reply:
 
 
 def create_user(world: World, call: Call) -> Reply:
-    """user_create; nobody has to be logged in for it."""
+    """Create an account, without an access token (endpoints.yml: user_create)."""
     username, password = call.fields.get("username"), call.fields.get("password")
     if not isinstance(username, str) or "@" not in username or not isinstance(password, str) or not password:
         raise listed_errors(400, "username and password are required")
@@ -87,7 +90,7 @@ def create_user(world: World, call: Call) -> Reply:
 
 
 def delete_user(world: World, call: Call) -> Reply:
-    """user_delete: the devices become free, the tokens die."""
+    """Delete the account of the caller, unclaim its devices and revoke its tokens (endpoints.yml: user_delete)."""
     account = call.account
     check_password(account, call.fields.get("password"))
     for device in list(account.devices.values()):
@@ -103,7 +106,10 @@ def delete_user(world: World, call: Call) -> Reply:
 
 
 def request_password_reset(world: World, call: Call) -> Reply:
-    """user_password_reset: the same answer for everybody, so that nobody learns who has an account."""
+    """Request a password reset (endpoints.yml: user_password_reset).
+
+    The answer does not reveal whether the account exists.
+    """
     if not isinstance(call.fields.get("username"), str):
         raise listed_errors(400, "username is required")
     return json_reply({"ok": True, "message": "Password reset email sent"})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One-time codes for an account: switched on in two steps, switched off with the password."""
+"""One-time codes of an account, which are enabled in two steps and disabled with the password."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENABLE = "/v1/user/mfa-enable"
 
 
 def start_mfa(world: World, call: Call) -> Reply:
-    """mfa_enable_start: the secret is valid only once a code of it has come back."""
+    """Create a secret for one-time codes, which a code must confirm (endpoints.yml: mfa_enable_start)."""
     secret = base64.b32encode(secrets.token_bytes(20)).decode()
     mfa_token = secrets.token_urlsafe(40)
     world.logins.mfa_setups[mfa_token] = (call.account, secret)
@@ -29,7 +29,10 @@ def start_mfa(world: World, call: Call) -> Reply:
 
 
 def confirm_mfa(world: World, call: Call) -> Reply:
-    """mfa_enable_confirm. Its refusals are inferred from those of a login with a code."""
+    """Enable one-time codes by a first code (endpoints.yml: mfa_enable_confirm).
+
+    The refusals are inferred from those of a login with a code.
+    """
     mfa_token, code = call.fields.get("mfa_token"), call.fields.get("otp")
     if not isinstance(mfa_token, str) or not isinstance(code, str):
         raise oauth_error("invalid_request", "You must provide otp and mfa token.")
@@ -44,7 +47,7 @@ def confirm_mfa(world: World, call: Call) -> Reply:
 
 
 def disable_mfa(world: World, call: Call) -> Reply:
-    """mfa_disable."""
+    """Disable one-time codes (endpoints.yml: mfa_disable)."""
     check_password(call.account, call.fields.get("current_password"))
     call.account.otp_secret = None
     return json_reply({"ok": True})
