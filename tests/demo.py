@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from support.mesh_picture import members_of, picture_of
+from support.mesh_picture import draw_picture, list_members
 from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
 
 FLEET = 1_000
@@ -61,7 +61,7 @@ def main(picture: Path | None) -> int:
             f"{stats['throttled']} throttled."
         )
         if picture is not None and status == 0:
-            picture.write_text(picture_of(DRAWN, members_of(cloud.state(), DRAWN)), encoding="utf-8")
+            picture.write_text(draw_picture(DRAWN, list_members(cloud.state(), DRAWN)), encoding="utf-8")
     return status
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.installed import Installed, claimed_fleet
+from support.installed import Installed, write_claimed_fleet
 from support.paths import ROOT
 from support.plays import cloud_environment
 from support.simulator import running_simulator
@@ -34,8 +34,8 @@ def one_round(devices: int) -> tuple[float, float]:
         begin = time.monotonic()
         place.install(tarball)
         installed = time.monotonic()
-        place.paste()
-        with running_simulator("--fleet", claimed_fleet(Path(name), fleet)) as cloud:
+        place.write_examples()
+        with running_simulator("--fleet", write_claimed_fleet(Path(name), fleet)) as cloud:
             place.environment |= cloud_environment(cloud.url)
             started = time.monotonic()
             said = place.run("ansible-playbook", "first.yml")

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
 
 from ways import FORKS, by_fleet, by_program, by_uri
 
-from support.fleets import NEW_GROUPS, WORKERS, Fleet, Measured, best_in_turns, fleet_of
-from support.paced import LIMIT, paced_run
+from support.fleets import NEW_GROUPS, WORKERS, Fleet, Measurement, measure_in_turns, running_fleet
+from support.paced import LIMIT, run_paced
 from support.paths import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -47,10 +47,10 @@ BESIDE_BARE = 1.2
 def counts_and_growth(sizes: Iterable[int]) -> str:
     """Fresh, nothing changed, one name and one group, for fleets of each size."""
     counts: list[list[object]] = []
-    runs: dict[int, tuple[Measured, Measured]] = {}
+    runs: dict[int, tuple[Measurement, Measurement]] = {}
     for size in sizes:
-        with fleet_of(size) as fleet:
-            fresh, again = fleet.engine(), fleet.engine()
+        with running_fleet(size) as fleet:
+            fresh, again = fleet.run_engine(), fleet.run_engine()
             runs[size] = fresh, again
             name, group = _with_another_name(fleet), _with_another_group(fleet)
         limits = (
@@ -66,7 +66,7 @@ def counts_and_growth(sizes: Iterable[int]) -> str:
     heads = ("devices", "run", "requests", "writes", "requests per device", "at most")
     requests = section("Requests", heads, counts)
 
-    def of_device(size: int, run: Measured) -> float:
+    def of_device(size: int, run: Measurement) -> float:
         return 1000 * run.whole_cpu / size
 
     rows: list[list[object]] = [
@@ -95,20 +95,22 @@ def hold(what: str, ratio: float, at_most: float) -> None:
         sys.exit(f"{what} is {ratio:.2f}, and {at_most} is promised.")
 
 
-def _with_another_name(fleet: Fleet) -> Measured:
+def _with_another_name(fleet: Fleet) -> Measurement:
     fleet.manifest["devices"][-1]["name"] = "another"
-    return fleet.engine()
+    return fleet.run_engine()
 
 
-def _with_another_group(fleet: Fleet) -> Measured:
+def _with_another_group(fleet: Fleet) -> Measurement:
     for device in fleet.manifest["devices"][:IN_A_GROUP]:
         device["groups"] = ["pilot"]
-    return fleet.engine()
+    return fleet.run_engine()
 
 
 def beside_peers() -> str:
     """CPU of the engine beside programs that do nothing but its writes, in turns, the best of three rounds."""
-    engine, bare, promises = best_in_turns(BESIDE_PEERS, Fleet.engine, Fleet.bare_pool, Fleet.promise_pool)
+    engine, bare, promises = measure_in_turns(
+        BESIDE_PEERS, Fleet.run_engine, Fleet.run_bare_pool, Fleet.run_promise_pool
+    )
     hold("CPU of a request, beside the bare pool", engine.cpu_of_request / bare.cpu_of_request, BESIDE_BARE)
     rows = [
         [name, f"{run.cpu_of_request:.2f}", f"{run.cpu_of_request / bare.cpu_of_request:.2f}", f"{run.rate:.0f}"]
@@ -122,8 +124,8 @@ def by_latency() -> str:
     """How much of what the latency allows is reached, the best of three."""
     rates = []
     for _unused in range(3):
-        with fleet_of(BESIDE_PEERS, "--latency", f"{1000 * LATENCY:.0f}") as fleet:
-            rates.append(fleet.engine().rate)
+        with running_fleet(BESIDE_PEERS, "--latency", f"{1000 * LATENCY:.0f}") as fleet:
+            rates.append(fleet.run_engine().rate)
     possible = WORKERS / LATENCY
     heads = ("latency", "workers", "workers / latency", "requests per second", "reached")
     row = (f"{1000 * LATENCY:.0f} ms", WORKERS, f"{possible:.1f}", f"{max(rates):.1f}", f"{max(rates) / possible:.2f}")
@@ -135,8 +137,8 @@ def under_limits() -> str:
     rows = []
     for share in (0.95, 1.0):
         with tempfile.TemporaryDirectory() as folder:
-            run = paced_run(PACED, share, Path(folder))
-        used = run.used_while_work_remained()
+            run = run_paced(PACED, share, Path(folder))
+        used = run.count_requests_by_window()
         least = min(used) / (share * LIMIT.requests)
         rows.append([share, len(used), f"{run.seconds / 60:.0f}", f"{least:.3f}", run.stats["throttled"]])
     heads = ("budget_share", "whole windows", "minutes", "of the budget, at least", "answers of 429")
@@ -146,14 +148,14 @@ def under_limits() -> str:
 def by_every_way(hosts: int) -> str:
     """Devices per second and CPU of whole playbooks and programs."""
     small, large = AS_A_PLAYBOOK
-    with fleet_of(small) as fleet, tempfile.TemporaryDirectory() as folder:
-        fleet.engine()  # imports and makes what the writes of the others stand on
+    with running_fleet(small) as fleet, tempfile.TemporaryDirectory() as folder:
+        fleet.run_engine()  # imports and makes what the writes of the others stand on
         ours = by_fleet(small, Path(folder))
         ways = {
             f"one `fleet` task, {small:,} devices": ours,
             f"one `fleet` task, {large:,} devices": by_fleet(large, Path(folder)),
-            f"{BARE}, {WORKERS} threads, without a playbook": by_program(fleet.bare_pool(), small),
-            f"{PROMISES}, {WORKERS} under way, without a playbook": by_program(fleet.promise_pool(), small),
+            f"{BARE}, {WORKERS} threads, without a playbook": by_program(fleet.run_bare_pool(), small),
+            f"{PROMISES}, {WORKERS} under way, without a playbook": by_program(fleet.run_promise_pool(), small),
             f"`uri` for each host, {FORKS} forks": by_uri(hosts, loop=False),
             "`uri` in a loop": by_uri(hosts, loop=True),
         }

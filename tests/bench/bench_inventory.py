@@ -18,8 +18,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.fleet_files import fleet_file
-from support.inventories import cost_of, inventory_file
+from support.fleet_files import write_fleet_file
+from support.inventories import measure_inventory, write_inventory
 from support.paths import ROOT
 from support.plays import cloud_environment
 from support.simulator import running_simulator
@@ -40,13 +40,13 @@ def rows_of(size: int) -> list[list[object]]:
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with running_simulator("--fleet", fleet_file(folder, size)) as cloud:
+        with running_simulator("--fleet", write_fleet_file(folder, size)) as cloud:
             plain = 0.0
             for way, options in WAYS.items():
                 if "keyed" in way and size > MOST_TEMPLATES:
                     continue
                 before = cloud.stats()["requests"]
-                cost = cost_of(inventory_file(folder, **options), cloud_environment(cloud.url), home=folder)
+                cost = measure_inventory(write_inventory(folder, **options), cloud_environment(cloud.url), home=folder)
                 requests = cloud.stats()["requests"] - before
                 plain = plain or cost["cpu"]
                 cpu, ratio, megabytes = f"{cost['cpu']:.1f}", f"{cost['cpu'] / plain:.2f}", f"{cost['megabytes']:.0f}"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.browser import look_at
-from support.fleet_files import fleet_file
+from support.browser import observe_report
+from support.fleet_files import write_fleet_file
 from support.paths import ROOT
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
@@ -31,7 +31,7 @@ def row_of(size: int) -> list[str]:
     """Devices, requests of the playbook, megabytes of the page, and milliseconds of a search, median and worst."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with running_simulator("--fleet", fleet_file(folder, size)) as cloud:
+        with running_simulator("--fleet", write_fleet_file(folder, size)) as cloud:
             run_playbook(
                 "meshfleet.particle.report",
                 env=cloud_environment(cloud.url),
@@ -41,7 +41,7 @@ def row_of(size: int) -> list[str]:
             ).succeeded()
             requests = cloud.stats()["requests"]
         page = folder / "out" / "fleet.html"
-        times = sorted(look_at(page, "unit-000042")["milliseconds"])
+        times = sorted(observe_report(page, "unit-000042")["milliseconds"])
         megabytes = page.stat().st_size / 1e6
     return [f"{size:,}", str(requests), f"{megabytes:.1f}", f"{times[len(times) // 2]:.0f}", f"{times[-1]:.0f}"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.fleets import NETWORKS, PATIENCE, Fleet, Measured, fleet_of
+from support.fleets import NETWORKS, TIMEOUT_SECONDS, Fleet, Measurement, running_fleet
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PRODUCT_SLUG
@@ -27,14 +27,14 @@ class Way:
     cpu: float
 
 
-def by_program(measured: Measured, devices: int) -> Way:
+def by_program(measured: Measurement, devices: int) -> Way:
     """A program that made nothing but the two writes."""
     return Way(devices / measured.seconds, 1000 * measured.cpu / devices)
 
 
 def by_fleet(size: int, folder: Path) -> Way:
     """One `fleet` task, which also imports the devices and makes groups and ledgers."""
-    with fleet_of(size) as fleet:
+    with running_fleet(size) as fleet:
         file = folder / "fleet.json"
         file.write_text(json.dumps(fleet.manifest))
         options = {"manifest": str(file), "verify": "none", "result": "failed", "budget_requests": 0}
@@ -45,8 +45,8 @@ def by_fleet(size: int, folder: Path) -> Way:
 
 def by_uri(hosts: int, *, loop: bool) -> Way:
     """`ansible.builtin.uri`, a task for each write: over hosts, or in a loop of one host."""
-    with fleet_of(hosts) as fleet:
-        fleet.engine()  # imports and makes what the writes stand on
+    with running_fleet(hosts) as fleet:
+        fleet.run_engine()  # imports and makes what the writes stand on
         by_name = {device["name"]: device for device in fleet.manifest["devices"]}
         tasks = _uri_tasks(fleet, "item" if loop else "devices[inventory_hostname]")
         if loop:
@@ -64,7 +64,7 @@ def by_uri(hosts: int, *, loop: bool) -> Way:
 def _measured(devices: int, plays: list[dict[str, Any]], **arguments: Any) -> Way:
     """A whole run of ansible-playbook, its workers included; the simulator, which goes on, is not."""
     began, cpu = time.monotonic(), _cpu_of_children()
-    run_playbook(plays, timeout=PATIENCE, fresh=True, **arguments).succeeded()
+    run_playbook(plays, timeout=TIMEOUT_SECONDS, fresh=True, **arguments).succeeded()
     return Way(devices / (time.monotonic() - began), 1000 * (_cpu_of_children() - cpu) / devices)
 
 

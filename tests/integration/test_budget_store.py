@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from support.counts import count
-from support.inventories import inventory_file, read_inventory
+from support.inventories import read_inventory, write_inventory
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for, run_task
 from support.redis_server import RedisServer, running_redis
@@ -160,7 +160,7 @@ def test_a_store_that_cannot_be_used_fails_everything_before_its_first_request_a
     codes = {run.result(name)["error"]["code"] for name in ("fleet", "device_info", "access_token")}
     assert codes == {"invalid_option"}
     assert "budget_store is not a valid Redis URL" in run.result("option")["msg"]
-    listed = read_inventory(inventory_file(tmp_path), env, "--list", "-vvvv", home=tmp_path)
+    listed = read_inventory(write_inventory(tmp_path), env, "--list", "-vvvv", home=tmp_path)
     assert "which cannot be used: it refuses what a budget needs, or the login." in listed.stderr
     shown = run.output.replace(f"http://:{CANARY}@host", "") + listed.stdout + listed.stderr
     assert CANARY not in shown

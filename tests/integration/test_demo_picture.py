@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import demo
 
-from support.mesh_picture import Member, members_of, picture_of
+from support.mesh_picture import Member, draw_picture, list_members
 from support.paths import ROOT
 from support.plays import TASK, cloud_environment, run_task
 from support.simulator import running_simulator
@@ -25,7 +25,7 @@ def test_the_network_in_the_guide_is_the_one_that_the_demo_forms() -> None:
         manifest = {**whole, "networks": {demo.DRAWN: whole["networks"][demo.DRAWN]}, "devices": of_it}
         options = {"manifest": manifest, "verify": "online"}
         result = run_task("fleet", options, cloud_environment(cloud.url)).succeeded().result(TASK)
-        drawn = picture_of(demo.DRAWN, members_of(cloud.state(), demo.DRAWN))
+        drawn = draw_picture(demo.DRAWN, list_members(cloud.state(), demo.DRAWN))
     assert result["networks"][demo.DRAWN]["joined"] == len(of_it) == demo.FLEET // demo.NETWORKS
     assert PICTURE.read_text(encoding="utf-8") == drawn, ANEW
 
@@ -36,7 +36,7 @@ def test_whoever_has_not_joined_is_seen_as_that() -> None:
         Member("near", "node", "joined", "a <gateway>", -50),
         Member("far", "node", "lost", None, None),
     ]
-    picture = ElementTree.fromstring(picture_of("barn", members))
+    picture = ElementTree.fromstring(draw_picture("barn", members))
     titles = [title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")]
     assert titles == [
         "Network barn: 1 gateway, 2 nodes, 2 joined",

@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from support.counts import FULL
-from support.examples import Example, all_examples, written
+from support.examples import Example, list_examples, write_example
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, ansible_environment, run_playbook
 from support.plays import cloud_environment
@@ -31,7 +31,7 @@ COMMAND_SECONDS = 280.0
 # The first test waits for all runs.
 pytestmark = pytest.mark.timeout(2 * RUN_SECONDS)
 
-EXAMPLES = all_examples()
+EXAMPLES = list_examples()
 
 NOT_RUN = {
     "make ": "They set up a checkout and run its tests, of which this is one.",
@@ -113,7 +113,9 @@ class Reader:
         return text
 
     def write(self, example: Example) -> Path:
-        return written(Example(example.source, example.line, example.kind, self.fill_in(example.text)), self.folder)
+        return write_example(
+            Example(example.source, example.line, example.kind, self.fill_in(example.text)), self.folder
+        )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from support.counts import count
-from support.fleets import NEW_GROUPS, Fleet, Measured, fleet_of
+from support.fleets import NEW_GROUPS, Fleet, Measurement, running_fleet
 
 N = count(quick=1_000, full=10_000)
 LOTS = [f"lot-{number}" for number in range(5)]
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 class Cost:
     """What the engine says of itself, and what the cloud counted of it."""
 
-    engine: Measured
+    engine: Measurement
     requests: int
     writes: int
 
@@ -40,7 +40,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story() -> Iterator[Story]:
-    with fleet_of(N) as fleet:
+    with running_fleet(N) as fleet:
         devices = fleet.manifest["devices"]
         for number, device in enumerate(devices):
             device["groups"] = [LOTS[number % len(LOTS)]]
@@ -54,7 +54,7 @@ def story() -> Iterator[Story]:
 
 def cost_of(fleet: Fleet) -> Cost:
     before = fleet.cloud.stats()
-    engine = fleet.engine()
+    engine = fleet.run_engine()
     after = fleet.cloud.stats()
     return Cost(engine, after["requests"] - before["requests"], after["writes"] - before["writes"])
 
@@ -96,7 +96,7 @@ def test_the_memory_of_the_engine_stays_small(story: Story) -> None:
 @pytest.mark.only_full
 @pytest.mark.timeout(3600)
 def test_a_hundred_thousand_devices_take_under_a_gigabyte() -> None:
-    with fleet_of(100_000) as fleet:
-        run = fleet.engine()
+    with running_fleet(100_000) as fleet:
+        run = fleet.run_engine()
     assert run.summary == {"total": 100_000, "ok": 0, "changed": 100_000, "failed": 0, "pending": 0}
     assert run.megabytes < 1_000

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.fleet_files import device_id, fleet_file
-from support.inventories import inventory_file, read_from, read_inventory, rename
+from support.fleet_files import device_id, write_fleet_file
+from support.inventories import read_cloud_inventory, read_inventory, rename_device, write_inventory
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
@@ -23,7 +23,7 @@ LIST = "GET /v1/products/:p/devices"
 
 @pytest.fixture(scope="module")
 def _fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with running_simulator("--fleet", fleet_file(tmp_path_factory.mktemp("fleet"), SIZE)) as cloud:
+    with running_simulator("--fleet", write_fleet_file(tmp_path_factory.mktemp("fleet"), SIZE)) as cloud:
         yield cloud
 
 
@@ -40,16 +40,16 @@ def cached(folder: Path, **more: Any) -> dict[str, Any]:
 
 def test_one_that_is_warm_needs_neither_cloud_nor_token(tmp_path: Path) -> None:
     options = cached(tmp_path, group_by=["platform", "network", "mesh_role", "online"])
-    with running_simulator("--fleet", fleet_file(tmp_path, 30)) as cloud:
-        first = read_from(cloud, tmp_path, "--graph", **options)
+    with running_simulator("--fleet", write_fleet_file(tmp_path, 30)) as cloud:
+        first = read_cloud_inventory(cloud, tmp_path, "--graph", **options)
         warm = read_inventory(
-            inventory_file(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
+            write_inventory(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
         ).succeeded()
         asked = cloud.stats()["requests"]
-        read_from(cloud, tmp_path, "--graph", **options)
+        read_cloud_inventory(cloud, tmp_path, "--graph", **options)
         assert cloud.stats()["requests"] == asked
     off = read_inventory(
-        inventory_file(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
+        write_inventory(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
     ).succeeded()
     assert first.stdout == warm.stdout == off.stdout
     assert "unit-000029" in off.stdout
@@ -57,17 +57,17 @@ def test_one_that_is_warm_needs_neither_cloud_nor_token(tmp_path: Path) -> None:
 
 def test_it_is_renewed_on_request(cloud: Simulator, tmp_path: Path) -> None:
     options = cached(tmp_path)
-    read_from(cloud, tmp_path, **options)
-    rename(cloud, device_id(3), "renamed")
-    assert "unit-000003" in read_from(cloud, tmp_path, **options).hosts
-    assert "renamed" in read_from(cloud, tmp_path, "--list", "--flush-cache", **options).hosts
-    assert "renamed" in read_from(cloud, tmp_path, **options).hosts
+    read_cloud_inventory(cloud, tmp_path, **options)
+    rename_device(cloud, device_id(3), "renamed")
+    assert "unit-000003" in read_cloud_inventory(cloud, tmp_path, **options).hosts
+    assert "renamed" in read_cloud_inventory(cloud, tmp_path, "--list", "--flush-cache", **options).hosts
+    assert "renamed" in read_cloud_inventory(cloud, tmp_path, **options).hosts
 
 
 def test_it_is_renewed_in_the_midst_of_a_play(cloud: Simulator, tmp_path: Path) -> None:
     options = cached(tmp_path)
-    read_from(cloud, tmp_path, **options)
-    rename(cloud, device_id(3), "renamed")
+    read_cloud_inventory(cloud, tmp_path, **options)
+    rename_device(cloud, device_id(3), "renamed")
     tasks = [
         {"name": "Before", "ansible.builtin.debug": {"msg": "{{ groups['all'] }}"}},
         {"name": "Refresh", "ansible.builtin.meta": "refresh_inventory"},
@@ -76,16 +76,16 @@ def test_it_is_renewed_in_the_midst_of_a_play(cloud: Simulator, tmp_path: Path) 
     run = run_playbook(
         [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
         env=cloud_environment(cloud.url),
-        args=["-i", str(inventory_file(tmp_path, **options))],
+        args=["-i", str(write_inventory(tmp_path, **options))],
     ).succeeded()
     assert "renamed" not in run.result("Before")["msg"]
     assert "renamed" in run.result("After")["msg"]
 
 
 def test_it_is_of_no_use_to_a_file_that_asks_for_something_else(cloud: Simulator, tmp_path: Path) -> None:
-    assert len(read_from(cloud, tmp_path, **cached(tmp_path)).hosts) == SIZE
-    assert len(read_from(cloud, tmp_path, **cached(tmp_path, filters={"online": False})).hosts) == 12
-    grouped = read_from(cloud, tmp_path, **cached(tmp_path, filters={"online": False}, group_by=["online"]))
+    assert len(read_cloud_inventory(cloud, tmp_path, **cached(tmp_path)).hosts) == SIZE
+    assert len(read_cloud_inventory(cloud, tmp_path, **cached(tmp_path, filters={"online": False})).hosts) == 12
+    grouped = read_cloud_inventory(cloud, tmp_path, **cached(tmp_path, filters={"online": False}, group_by=["online"]))
     assert len(grouped.groups["online_false"]) == 12
     assert cloud.stats()["by_route"]["GET /v1/products/:p"] == 2
 
@@ -99,13 +99,13 @@ def test_that_of_one_cloud_is_of_no_use_to_another(tmp_path: Path) -> None:
         running_simulator("--fleet", str(tmp_path / "fleet-0.json")) as here,
         running_simulator("--fleet", str(tmp_path / "fleet-1.json")) as there,
     ):
-        assert set(read_from(here, tmp_path, **options).hosts) == {"here"}
-        assert set(read_from(there, tmp_path, **options).hosts) == {"there"}
+        assert set(read_cloud_inventory(here, tmp_path, **options).hosts) == {"here"}
+        assert set(read_cloud_inventory(there, tmp_path, **options).hosts) == {"there"}
         profile = {"access_token": "not-needed-when-warm", "apiUrl": there.url}
         (tmp_path / ".particle").mkdir()
         (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
         asked = there.stats()["requests"]
-        by_profile = read_inventory(inventory_file(tmp_path, **options), {}, home=tmp_path).succeeded()
+        by_profile = read_inventory(write_inventory(tmp_path, **options), {}, home=tmp_path).succeeded()
         assert set(by_profile.hosts) == {"there"}
         assert there.stats()["requests"] == asked
 
@@ -117,7 +117,7 @@ def test_that_of_one_account_is_of_no_use_to_another_that_the_environment_names(
         {"id": device_id(n), "name": f"of-{n}", "owner": who} for n, who in ((1, USERNAME), (2, other["username"]))
     ]
     (tmp_path / "fleet.json").write_text(json.dumps(owned))
-    file = inventory_file(tmp_path, **cached(tmp_path, account_devices=True))
+    file = write_inventory(tmp_path, **cached(tmp_path, account_devices=True))
     with running_simulator(
         *("--fleet", str(tmp_path / "fleet.json"), "--accounts", str(tmp_path / "accounts.json"))
     ) as cloud:
@@ -132,7 +132,7 @@ def test_it_holds_no_secret(cloud: Simulator, tmp_path: Path) -> None:
     options = cached(tmp_path, username=USERNAME, password=PASSWORD)
     env = {"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     (tmp_path / "run").mkdir()
-    read_inventory(inventory_file(tmp_path, **options), env, home=tmp_path).succeeded()
+    read_inventory(write_inventory(tmp_path, **options), env, home=tmp_path).succeeded()
     sessions = json.loads((tmp_path / "run" / "meshfleet.particle" / "sessions.json").read_text())
     (token,) = (login["token"] for login in sessions["logins"].values())
     kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
@@ -144,10 +144,10 @@ def test_it_holds_no_secret(cloud: Simulator, tmp_path: Path) -> None:
 
 def test_one_that_holds_rubbish_is_read_anew(cloud: Simulator, tmp_path: Path) -> None:
     options = cached(tmp_path)
-    read_from(cloud, tmp_path, **options)
+    read_cloud_inventory(cloud, tmp_path, **options)
     (file,) = (tmp_path / "cache").iterdir()
     file.write_text(json.dumps({"recipe": "x", "content": "y"}))
-    assert len(read_from(cloud, tmp_path, **options).hosts) == SIZE
+    assert len(read_cloud_inventory(cloud, tmp_path, **options).hosts) == SIZE
 
 
 def test_a_list_that_changes_meanwhile_is_told_and_not_kept(cloud: Simulator, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_list_that_changes_meanwhile_is_told_and_not_kept(cloud: Simulator, tm
     bodies = [{"devices": [{"id": name * 24} for name in names], "meta": {"total_pages": 2}} for names in pages]
     cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": body} for body in bodies])
     options = cached(tmp_path)
-    inventory = read_inventory(inventory_file(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
+    inventory = read_inventory(write_inventory(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
     assert "may be missing" in " ".join(inventory.stderr.split())
     assert len(inventory.hosts) == 4
-    assert len(read_from(cloud, tmp_path, **options).hosts) == SIZE
+    assert len(read_cloud_inventory(cloud, tmp_path, **options).hosts) == SIZE

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from support.counts import count
-from support.fleet_files import device_id, fleet_file
-from support.inventories import cost_of, inventory_file, read_from
+from support.fleet_files import device_id, write_fleet_file
+from support.inventories import measure_inventory, read_cloud_inventory, write_inventory
 from support.plays import cloud_environment
 from support.simulator import running_simulator
 
@@ -32,22 +32,22 @@ ROUNDS, MOST_ROUNDS = 3, 8
 @pytest.mark.timeout(1500)
 def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path) -> None:
     size = count(quick=2_000, full=10_000)
-    with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
+    with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         env = cloud_environment(cloud.url)
 
         def cpu(file: Path) -> float:
-            cost = cost_of(file, env, home=tmp_path)
+            cost = measure_inventory(file, env, home=tmp_path)
             assert cost["hosts"] == size
             return float(cost["cpu"])
 
         # In turns, and the least of each: others share the machine, and can only add to it.
-        files = inventory_file(tmp_path, "plain"), inventory_file(tmp_path, "grouped", **GROUPED)
+        files = write_inventory(tmp_path, "plain"), write_inventory(tmp_path, "grouped", **GROUPED)
         plain = grouped = float("inf")
         for number in range(MOST_ROUNDS):
             plain, grouped = (min(known, cpu(file)) for known, file in zip((plain, grouped), files, strict=True))
             if number + 1 >= ROUNDS and grouped <= 1.3 * plain:
                 break
-        keyed = cpu(inventory_file(tmp_path, "keyed", **KEYED))
+        keyed = cpu(write_inventory(tmp_path, "keyed", **KEYED))
     assert grouped <= 1.3 * plain, (plain, grouped)
     assert grouped <= 0.15 * keyed, (grouped, keyed)
 
@@ -56,8 +56,8 @@ def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path)
 @pytest.mark.timeout(1500)
 def test_a_large_fleet_fits_into_memory(tmp_path: Path) -> None:
     size, megabytes = count(quick=3_000, full=100_000), count(quick=150, full=1_500)
-    with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
-        cost = cost_of(inventory_file(tmp_path, **GROUPED), cloud_environment(cloud.url), home=tmp_path)
+    with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
+        cost = measure_inventory(write_inventory(tmp_path, **GROUPED), cloud_environment(cloud.url), home=tmp_path)
     assert cost["hosts"] == size
     assert cost["megabytes"] < megabytes
 
@@ -65,8 +65,8 @@ def test_a_large_fleet_fits_into_memory(tmp_path: Path) -> None:
 @pytest.mark.full
 def test_an_inventory_is_one_list_call_for_a_hundred_devices_and_one_more(tmp_path: Path) -> None:
     size = count(quick=1_000, full=10_000)
-    with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
-        inventory = read_from(cloud, tmp_path, **GROUPED)
+    with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
+        inventory = read_cloud_inventory(cloud, tmp_path, **GROUPED)
         by_route = {route: number for route, number in cloud.stats()["by_route"].items() if number}
     assert len(inventory.hosts) == size
     assert by_route == {"POST /oauth/token": 1, "GET /v1/products/:p": 1, LIST: size // 100 + 1}
@@ -75,14 +75,14 @@ def test_an_inventory_is_one_list_call_for_a_hundred_devices_and_one_more(tmp_pa
 @pytest.mark.full
 def test_an_inventory_does_not_lose_a_device_that_reconnects_meanwhile(tmp_path: Path) -> None:
     size = count(quick=301, full=1_001)
-    with running_simulator("--fleet", fleet_file(tmp_path, size), "--churn", "20") as cloud:
-        inventory = read_from(cloud, tmp_path)
+    with running_simulator("--fleet", write_fleet_file(tmp_path, size), "--churn", "20") as cloud:
+        inventory = read_cloud_inventory(cloud, tmp_path)
     assert {variables["particle"]["id"] for variables in inventory.hosts.values()} == {
         device_id(number) for number in range(size)
     }
 
 
 def test_smaller_pages_are_more_calls(tmp_path: Path) -> None:
-    with running_simulator("--fleet", fleet_file(tmp_path, 120)) as cloud:
-        assert len(read_from(cloud, tmp_path, page_size=50).hosts) == 120
+    with running_simulator("--fleet", write_fleet_file(tmp_path, 120)) as cloud:
+        assert len(read_cloud_inventory(cloud, tmp_path, page_size=50).hosts) == 120
         assert cloud.stats()["by_route"][LIST] == 4

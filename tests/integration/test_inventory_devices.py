@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.fleet_files import device_id, fleet_file
-from support.inventories import inventory_file, read_from, read_inventory, rename
+from support.fleet_files import device_id, write_fleet_file
+from support.inventories import read_cloud_inventory, read_inventory, rename_device, write_inventory
 from support.playbooks import run_playbook
 from support.plays import cloud_environment
 from support.simulator import PASSWORD, PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator, running_simulator
@@ -31,7 +31,7 @@ def _fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         {"id": device_id(903), "name": None, "product_id": PRODUCT_ID, "quarantined": True},
         {"id": device_id(904), "name": "on the desk", "owner": USERNAME},
     ]
-    with running_simulator("--fleet", fleet_file(tmp_path_factory.mktemp("fleet"), 120, others)) as cloud:
+    with running_simulator("--fleet", write_fleet_file(tmp_path_factory.mktemp("fleet"), 120, others)) as cloud:
         yield cloud
 
 
@@ -45,7 +45,7 @@ class TestHosts:
     """One for each device, with what the cloud tells of it."""
 
     def test_are_called_by_name_or_id_and_know_their_device(self, cloud: Simulator, tmp_path: Path) -> None:
-        hosts = read_from(cloud, tmp_path).hosts
+        hosts = read_cloud_inventory(cloud, tmp_path).hosts
         assert len(hosts) == 123
         assert {"unit-000000", "unit-000119", device_id(901), device_id(902), device_id(903)} <= hosts.keys()
         variables = hosts["unit-000001"]
@@ -62,7 +62,7 @@ class TestHosts:
         assert "mobile_secret" not in json.dumps(hosts)
 
     def test_are_told_the_same_as_device_facts_tells(self, cloud: Simulator, tmp_path: Path) -> None:
-        file = inventory_file(tmp_path, filters={"name": "unit-00000*"})
+        file = write_inventory(tmp_path, filters={"name": "unit-00000*"})
         facts = {"id": "{{ particle.id }}", "product": PRODUCT_SLUG}
         tasks = [
             {"name": "Gather", "meshfleet.particle.device_facts": facts},
@@ -84,7 +84,7 @@ class TestHosts:
         assert len([task for task in run.tasks if task.task == "Compare" and task.status == "ok"]) == 10
 
     def test_run_modules_without_more_ado(self, cloud: Simulator, tmp_path: Path) -> None:
-        file = inventory_file(tmp_path, filters={"ids": [device_id(7)]})
+        file = write_inventory(tmp_path, filters={"ids": [device_id(7)]})
         play = {
             "hosts": "all",
             "vars": {"ansible_facts_modules": ["meshfleet.particle.device_facts"]},
@@ -101,11 +101,11 @@ class TestHosts:
 
     def test_are_those_that_the_filters_let_through(self, cloud: Simulator, tmp_path: Path) -> None:
         filters = {"networks": ["net-0001"], "quarantined": False, "online": True}
-        assert len(read_from(cloud, tmp_path, filters=filters).hosts) == 18
+        assert len(read_cloud_inventory(cloud, tmp_path, filters=filters).hosts) == 18
         assert cloud.stats()["by_route"][LIST] == 1
 
     def test_can_be_called_by_their_serial_numbers(self, cloud: Simulator, tmp_path: Path) -> None:
-        hosts = read_from(cloud, tmp_path, hostnames=["serial_number", "id"]).hosts
+        hosts = read_cloud_inventory(cloud, tmp_path, hostnames=["serial_number", "id"]).hosts
         assert all(re.fullmatch(r"B40HAB\d{9}", name) for name in hosts)
 
 
@@ -113,7 +113,7 @@ class TestGroups:
     """By keys, without a template."""
 
     def test_are_by_key_and_value(self, cloud: Simulator, tmp_path: Path) -> None:
-        groups = read_from(cloud, tmp_path, group_by=LABELS).groups
+        groups = read_cloud_inventory(cloud, tmp_path, group_by=LABELS).groups
         sizes = {name: len(hosts) for name, hosts in groups.items()}
         assert sizes["product_field_logger"] == sizes["platform_boron"] == sizes["development_false"] == 123
         assert (sizes["network_net_0000"], sizes["network_net_0001"]) == (100, 20)
@@ -124,7 +124,7 @@ class TestGroups:
         assert not [name for name in groups if "mesh_net" in name]
 
     def test_are_made_by_the_constructed_features_on_top(self, cloud: Simulator, tmp_path: Path) -> None:
-        inventory = read_from(
+        inventory = read_cloud_inventory(
             cloud,
             tmp_path,
             filters={"name": "unit-00000*"},
@@ -137,7 +137,7 @@ class TestGroups:
         assert set(inventory.groups) == {"online_true", "online_false", "loud", "fw_40", "fw_41", "fw_42"}
 
     def test_that_do_not_exist_are_refused(self, cloud: Simulator, tmp_path: Path) -> None:
-        file = inventory_file(tmp_path, group_by=["colour"])
+        file = write_inventory(tmp_path, group_by=["colour"])
         inventory = read_inventory(file, cloud_environment(cloud.url), home=tmp_path)
         assert "colour" in inventory.stderr
         assert cloud.stats()["requests"] == 0
@@ -151,9 +151,9 @@ class TestSources:
         other = {"username": "workshop@example.com", "password": "another-passw0rd"}
         accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))
         theirs = [{"id": device_id(801), "name": "lathe", "owner": other["username"]}]
-        with running_simulator("--fleet", fleet_file(tmp_path, 3, theirs), "--accounts", str(accounts)) as cloud:
+        with running_simulator("--fleet", write_fleet_file(tmp_path, 3, theirs), "--accounts", str(accounts)) as cloud:
             password = "{{ lookup('ansible.builtin.env', 'WORKSHOP') }}"
-            file = inventory_file(
+            file = write_inventory(
                 tmp_path,
                 products=[PRODUCT_SLUG],
                 accounts=[{"username": other["username"], "password": password, "account_devices": True}],
@@ -168,7 +168,7 @@ class TestSources:
     def test_of_a_file_that_has_only_accounts_are_those_of_the_accounts(self, cloud: Simulator, tmp_path: Path) -> None:
         account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
         for at_the_top in ({}, {"account_devices": False}):
-            hosts = read_from(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts
+            hosts = read_cloud_inventory(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts
             assert len(hosts) == 123
             assert "on_the_desk" not in hosts
 
@@ -177,16 +177,19 @@ class TestSources:
         self, cloud: Simulator, tmp_path: Path, at_the_top: dict[str, Any]
     ) -> None:
         account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
-        assert len(read_from(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts) == 124
+        assert (
+            len(read_cloud_inventory(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts)
+            == 124
+        )
 
     def test_of_one_account_are_its_product_and_its_own(self, cloud: Simulator, tmp_path: Path) -> None:
-        hosts = read_from(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
+        hosts = read_cloud_inventory(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
         assert len(hosts) == 124
         assert hosts["on_the_desk"]["particle"]["product"] is None
 
     def test_that_show_one_device_twice_make_one_host_of_it(self, cloud: Simulator, tmp_path: Path) -> None:
-        inventory_file(tmp_path, "a")
-        inventory_file(tmp_path, "b", group_by=["platform"])
+        write_inventory(tmp_path, "a")
+        write_inventory(tmp_path, "b", group_by=["platform"])
         (tmp_path / "c.yml").write_text(json.dumps({"all": {"hosts": {"printer": {"room": 1}}}}))
         # A folder of sources: other files in it are none of an inventory.
         env = {**cloud_environment(cloud.url), "ANSIBLE_INVENTORY_IGNORE": ".cfg,.json,.jsonl"}
@@ -195,10 +198,10 @@ class TestSources:
         assert len(inventory.groups["platform_boron"]) == 123
 
     def test_do_not_take_over_a_host_that_another_source_has_named(self, cloud: Simulator, tmp_path: Path) -> None:
-        rename(cloud, device_id(5), "db1")
+        rename_device(cloud, device_id(5), "db1")
         static = tmp_path / "a.yml"
         static.write_text(json.dumps({"all": {"hosts": {"db1": {"ansible_connection": "ssh"}}}}))
-        file = inventory_file(tmp_path)
+        file = write_inventory(tmp_path)
         env = cloud_environment(cloud.url)
         inventory = read_inventory(static, env, "-i", str(file), "--list", home=tmp_path).succeeded()
         assert inventory.hosts["db1"] == {"ansible_connection": "ssh"}
@@ -221,18 +224,18 @@ class TestSources:
     def test_that_make_no_sense_are_refused_in_words(
         self, cloud: Simulator, tmp_path: Path, options: dict[str, Any], words: str
     ) -> None:
-        inventory = read_inventory(inventory_file(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
+        inventory = read_inventory(write_inventory(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
         assert words in " ".join(inventory.stderr.split())
         assert "Traceback" not in inventory.stderr
 
     @pytest.mark.parametrize("name", ["fleet.yml", "particle.txt", "xparticle.yml"])
     def test_are_read_from_files_of_that_name_only(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
-        file = inventory_file(tmp_path).rename(tmp_path / name)
+        file = write_inventory(tmp_path).rename(tmp_path / name)
         assert read_inventory(file, cloud_environment(cloud.url), home=tmp_path).hosts == {}
         assert cloud.stats()["requests"] == 0
 
     def test_are_read_from_a_file_that_is_just_called_particle(self, cloud: Simulator, tmp_path: Path) -> None:
-        file = inventory_file(tmp_path).rename(tmp_path / "particle.yaml")
+        file = write_inventory(tmp_path).rename(tmp_path / "particle.yaml")
         assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
 
 
@@ -245,8 +248,8 @@ class TestHostileNames:
 
     def test_stay_text_in_inventory_plays_and_templates(self, cloud: Simulator, tmp_path: Path, trap: Path) -> None:
         evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}</script><img src=x onerror=alert(1)>"
-        rename(cloud, device_id(3), evil)
-        file = inventory_file(
+        rename_device(cloud, device_id(3), evil)
+        file = write_inventory(
             tmp_path,
             filters={"ids": [device_id(3)]},
             group_by=LABELS,
@@ -282,21 +285,21 @@ class TestHostileNames:
 
     @pytest.mark.parametrize("name", ["localhost", "all", "ungrouped", "platform_boron", "127.0.0.1"])
     def test_become_no_host_that_means_something(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
-        rename(cloud, device_id(3), name)
-        inventory = read_from(cloud, tmp_path, group_by=["platform"])
+        rename_device(cloud, device_id(3), name)
+        inventory = read_cloud_inventory(cloud, tmp_path, group_by=["platform"])
         assert name not in inventory.hosts
         assert inventory.hosts[device_id(3)]["particle"]["name"] == name
 
 
 def test_a_refused_login_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
-    file = inventory_file(tmp_path, username=USERNAME, password="wr0ng-canary-pass")
+    file = write_inventory(tmp_path, username=USERNAME, password="wr0ng-canary-pass")
     inventory = read_inventory(file, {"PARTICLE_API_URL": cloud.url}, "--list", "-vvvv", home=tmp_path)
     assert "does not accept this username and password" in " ".join(inventory.stderr.split())
     assert "wr0ng-canary-pass" not in inventory.stdout + inventory.stderr
 
 
 def test_the_files_of_an_inventory_need_no_more_than_to_be_readable(cloud: Simulator, tmp_path: Path) -> None:
-    file = inventory_file(tmp_path)
+    file = write_inventory(tmp_path)
     file.chmod(0o400)
     assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
     assert stat.S_IMODE(file.stat().st_mode) == 0o400

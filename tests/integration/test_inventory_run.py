@@ -13,7 +13,7 @@ import yaml
 
 from support.killing import running_play
 from support.playbooks import PlaybookRun, run_playbook
-from support.plays import TASK, cloud_environment, counts_of, manifest_for, run_task
+from support.plays import TASK, cloud_environment, manifest_for, read_counts, run_task
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 STRANGER = "e00fce68000000000000dead"
@@ -161,7 +161,7 @@ def test_a_run_that_could_not_prove_what_it_wrote_fails_every_host_with_a_device
     simulator.set_faults([{"route": route, "effect": "delay", "delay": 0}, {**A_PAGE_FOR_EACH_WRITE, "route": route}])
     run = play_over_hosts(simulator, hosts)
     assert run.rc != 0
-    assert counts_of(run.result("Fleet"))["changed"] == 4
+    assert read_counts(run.result("Fleet"))["changed"] == 4
     assert hosts_with(run, "Outcome", "failed") == [f"line-{number}" for number in range(4)]
     assert hosts_with(run, "After", "ok") == ["printer"]
 
@@ -241,7 +241,7 @@ def test_a_run_stops_at_the_first_error_when_told_so(simulator: Simulator) -> No
     env = cloud_environment(simulator.url)
     run = run_task("fleet", {"manifest": with_strangers(simulator, 1), "on_error": "stop"}, env)
     assert run.task(TASK).status == "failed"
-    assert counts_of(run.result(TASK)) == {"total": 21, "ok": 0, "changed": 0, "failed": 1, "pending": 20}
+    assert read_counts(run.result(TASK)) == {"total": 21, "ok": 0, "changed": 0, "failed": 1, "pending": 20}
     again = run_task("fleet", {"manifest": manifest_for(simulator)}, env).succeeded().result(TASK)
     assert again["summary"]["changed"] == 20
 

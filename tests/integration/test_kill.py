@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.counts import count
-from support.declared import as_declared, seen
+from support.declared import expect_state, normalize_state
 from support.killing import running_play
 from support.playbooks import run_playbook
 from support.plays import TASK, cloud_environment, manifest_for
@@ -56,8 +56,8 @@ def writes_left(cloud: Simulator, manifest: dict[str, Any]) -> Writes:
 
     One batch holds all devices; a device takes one write for its fields and one for its orders.
     """
-    now = seen(cloud.state())
-    then = as_declared(now, manifest)
+    now = normalize_state(cloud.state())
+    then = expect_state(now, manifest)
     product = manifest["product"]
     pairs = [(now["devices"][device], then["devices"][device]) for device in then["devices"]]
     orders = [ledgers["ledgers"].get("mesh", {"data": {}})["data"] for ledgers in (now, then)]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from support.playbooks import run_playbook
-from support.plays import TASK, cloud_environment, counts_of, run_task
+from support.plays import TASK, cloud_environment, read_counts, run_task
 from support.simulator import PRODUCT_SLUG, Simulator
 
 NETWORK = "barn"
@@ -83,7 +83,7 @@ def test_every_form_of_a_manifest_declares_the_same(simulator: Simulator, tmp_pa
     assert [told[device["id"]] for device in first["devices"]] == [
         device["mesh"].get("parameters", {}) for device in declared
     ]
-    assert [counts_of(result) for result in others] == [
+    assert [read_counts(result) for result in others] == [
         {"total": len(declared), "ok": len(declared), "changed": 0, "failed": 0, "pending": 0}
     ] * len(others)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.inventories import inventory_file, read_inventory
+from support.inventories import read_inventory, write_inventory
 from support.playbooks import run_playbook
 
 SENTENCE = f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
@@ -40,5 +40,5 @@ def test_a_module_an_action_and_a_lookup_say_what_to_install(without_requests: d
 
 
 def test_the_inventory_says_what_to_install(without_requests: dict[str, str], tmp_path: Path) -> None:
-    inventory = read_inventory(inventory_file(tmp_path), without_requests, home=tmp_path)
+    inventory = read_inventory(write_inventory(tmp_path), without_requests, home=tmp_path)
     assert SENTENCE in " ".join(inventory.stderr.split())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.official_client import mesh_networks
+from support.official_client import read_mesh_networks
 from support.plays import TASK, cloud_environment, run_task
 from support.simulator import Simulator, running_simulator
 
@@ -43,7 +43,7 @@ def task(cloud: Simulator, module: str, options: dict[str, Any], *args: str) -> 
 def test_the_official_client_reads_what_network_has_made(meshed: Simulator, ids: list[str]) -> None:
     task(meshed, "network", {"name": "Barn 1", "gateway": ids[0], "members": ids[1:4]})
     task(meshed, "network", {"name": "site", "gateways": ids[4:6], "members": ids[6:18]})
-    assert mesh_networks(meshed.url) == {
+    assert read_mesh_networks(meshed.url) == {
         "Barn 1": {
             "type": "micro_cellular",
             "state": "confirmed",
@@ -58,7 +58,7 @@ def test_the_official_client_reads_what_network_has_made(meshed: Simulator, ids:
 
 
 def test_network_leaves_as_it_is_what_the_official_client_has_made(meshed: Simulator, ids: list[str]) -> None:
-    made = mesh_networks(meshed.url, "create", "barn", *ids[:4])
+    made = read_mesh_networks(meshed.url, "create", "barn", *ids[:4])
     (network,) = task(meshed, "network_info", {})["networks"]
     assert {device["id"]: device["role"] for device in network["devices"]} == made["barn"]["members"]
 
@@ -67,7 +67,7 @@ def test_network_leaves_as_it_is_what_the_official_client_has_made(meshed: Simul
     assert (result["changed"], result["diff"]) == (False, {"before": {}, "after": {}})
 
     task(meshed, "network", {"name": "barn", "state": "absent"})
-    assert mesh_networks(meshed.url) == {}
+    assert read_mesh_networks(meshed.url) == {}
 
 
 def test_a_dry_run_writes_nothing_and_shows_the_difference(meshed: Simulator, ids: list[str]) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from support.official_client import ACCOUNTS, ORG, Verdict, official_verdict
+from support.official_client import ACCOUNTS, ORG, SuiteRun, run_suite
 from support.simulator import running_simulator
 
 LEAST_ASSERTIONS = 80
@@ -23,19 +23,19 @@ CLOUDS = {
 
 
 @pytest.fixture(scope="module")
-def verdict() -> Iterator[Verdict]:
+def verdict() -> Iterator[SuiteRun]:
     with ExitStack() as stack:
         urls = {
             variable: stack.enter_context(running_simulator("--accounts", str(ACCOUNTS), *flags)).url
             for variable, flags in CLOUDS.items()
         }
-        yield official_verdict(urls)
+        yield run_suite(urls)
 
 
-def test_the_official_client_meets_the_cloud_it_knows(verdict: Verdict) -> None:
+def test_the_official_client_meets_the_cloud_it_knows(verdict: SuiteRun) -> None:
     assert verdict.returncode == 0, verdict.output
 
 
-def test_the_official_client_has_looked_at_most_of_what_it_offers(verdict: Verdict) -> None:
+def test_the_official_client_has_looked_at_most_of_what_it_offers(verdict: SuiteRun) -> None:
     assert verdict.assertions >= LEAST_ASSERTIONS, verdict.output
     assert verdict.methods >= LEAST_METHODS, verdict.output

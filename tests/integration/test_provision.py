@@ -14,7 +14,7 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from support.playbooks import PlaybookRun, run_playbook
-from support.plays import TASK, cloud_environment, counts_of, manifest_for, run_task
+from support.plays import TASK, cloud_environment, manifest_for, read_counts, run_task
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 N = 1_000
@@ -71,7 +71,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def test_every_device_is_named_grouped_and_in_its_network(story: Story) -> None:
     result = story.first.result(RECONCILE)
-    assert counts_of(result) == {"total": N, "ok": 0, "changed": N, "failed": 0, "pending": 0}
+    assert read_counts(result) == {"total": N, "ok": 0, "changed": N, "failed": 0, "pending": 0}
     devices = [device for device in story.state["devices"] if "north" in device["groups"]]
     assert len(devices) == N
     assert len({device["name"] for device in devices}) == N
@@ -114,7 +114,7 @@ def test_a_dry_run_writes_nothing_and_predicts_all(story: Story) -> None:
     assert story.check_stats["writes"] == 0
     assert predicted["changed"] is done["changed"] is True
     assert predicted["diff"] == done["diff"]
-    assert counts_of(predicted) == counts_of(done)
+    assert read_counts(predicted) == read_counts(done)
 
 
 def test_the_dry_run_of_the_play_has_as_many_changes_as_the_real_one(story: Story) -> None:

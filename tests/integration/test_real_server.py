@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from support.browser import look_at
-from support.inventories import inventory_file
+from support.browser import observe_report
+from support.inventories import write_inventory
 from support.playbooks import PlaybookRun, run_playbook
 from support.real_server import ADMIN_PASSWORD, ADMIN_USERNAME, RealServer
 
@@ -225,7 +225,7 @@ def seen(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> t
     claimed = [{**DEVICES[0], "id": f"e00fce68aabbccddeeff020{n}", "name": f"seen-{n}"} for n in (1, 2)]
     env = {"PARTICLE_USERNAME": account["username"], "PARTICLE_PASSWORD": PASSWORD}
     play("fleet", {"devices": claimed}, real_server, **env).succeeded()
-    hosts = inventory_file(folder, account_devices=True, group_by=["online", "platform", "network"])
+    hosts = write_inventory(folder, account_devices=True, group_by=["online", "platform", "network"])
     report = {"report_dest": str(folder / "report")}
     plays: list[dict[str, Any]] = [
         {
@@ -266,7 +266,7 @@ def test_a_report_shows_what_is_missing_as_missing(seen: tuple[PlaybookRun, Path
     devices = json.loads((seen[1] / "fleet.json").read_text())["devices"]
     assert {device["name"] for device in devices} == {"seen-1", "seen-2"}  # in an order of the server's own
     assert all(device["serial_number"] is None and device["mac"] is None for device in devices)
-    look = look_at(seen[1] / "fleet.html", "seen-2")
+    look = observe_report(seen[1] / "fleet.html", "seen-2")
     assert look["found"]["names"] == ["seen-2"]
     assert (look["requests"], look["console"], look["networks"]) == ([], [], {})
     assert look["missing"] >= 4

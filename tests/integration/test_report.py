@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from support.browser import look_at
+from support.browser import observe_report
 from support.counts import count
-from support.fleet_files import device_id, fleet_file
+from support.fleet_files import device_id, write_fleet_file
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for, run_task
@@ -98,7 +98,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
         variables = {"report_token_file": keep["token_file"], "report_title": TITLE}
         write(cloud, base / "out", report_advisories=[str(base / "notices.yml")], **variables).succeeded()
         token = json.loads((base / "keys" / "tokens.json").read_text())["tokens"][0]["access_token"]
-        yield Report(base / "out", look_at(base / "out" / "fleet.html", "barn-0003"), trap, evil, token)
+        yield Report(base / "out", observe_report(base / "out" / "fleet.html", "barn-0003"), trap, evil, token)
 
 
 class TestThePage:
@@ -163,7 +163,7 @@ class TestThePage:
         text = (report.folder / "fleet.html").read_text()
         device = next(device["id"] for device in data_of(report.folder)["devices"] if device["name"] == "yard-0001")
         (tmp_path / "fleet.html").write_text(text.replace(f'["yard-0001","{device}"', f'[null,"{device}"'))
-        seen = look_at(tmp_path / "fleet.html", "barn-0003")
+        seen = observe_report(tmp_path / "fleet.html", "barn-0003")
         assert seen["networks"]["yard"]["gateways"] == [f"…{device[-6:]}"]
         assert seen["networks"]["barn"]["gateways"] == ["barn-0000"]
 
@@ -228,7 +228,7 @@ class TestThePage:
         text = (report.folder / "fleet.html").read_text()
         assert text.count('"alive":true') == 1
         (tmp_path / "fleet.html").write_text(text.replace('"alive":true', '"alive":false'))
-        token = look_at(tmp_path / "fleet.html", "barn-0003")["tokens"][0]
+        token = observe_report(tmp_path / "fleet.html", "barn-0003")["tokens"][0]
         assert token.endswith("in use for this report (particle): is dead, the cloud does not take it")
 
 
@@ -302,7 +302,7 @@ class TestAdvisories:
             variables = {"report_advisories": [str(tmp_path / "advisories.yml")], "report_title": "Field loggers"}
             write(cloud, tmp_path / "out", **variables).succeeded()
         screenshot = Path(os.environ.get("MESHFLEET_SCREENSHOT", tmp_path / "page.png"))
-        seen = look_at(tmp_path / "out" / "fleet.html", "barn-0003", screenshot)
+        seen = observe_report(tmp_path / "out" / "fleet.html", "barn-0003", screenshot)
         assert seen["tableAt"] < 720, "the table is to be seen without scrolling"
         (notice,) = seen["notices"]
         text = " ".join(notice["text"].split())
@@ -397,7 +397,7 @@ def test_a_mac_address_comes_from_the_firmware_where_the_record_has_none(simulat
 @pytest.mark.timeout(900)
 def test_ten_thousand_devices_are_a_small_page_that_works(tmp_path: Path) -> None:
     size = count(quick=1_000, full=10_000)
-    with running_simulator("--fleet", fleet_file(tmp_path, size)) as cloud:
+    with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         run_playbook(
             "meshfleet.particle.report",
             env=cloud_environment(cloud.url),
@@ -409,7 +409,7 @@ def test_ten_thousand_devices_are_a_small_page_that_works(tmp_path: Path) -> Non
     assert page.stat().st_size < 6_000_000 * size / 10_000
     assert TOKEN.findall(page.read_text()) == []
     assert asked["GET /v1/products/:p/devices"] == size // 100 + 1
-    seen = look_at(page, "unit-000042")
+    seen = observe_report(page, "unit-000042")
     assert seen["status"].startswith(f"{size} of {size} devices")
     assert seen["found"]["ids"] == [device_id(42)]
     assert (seen["requests"], seen["console"]) == ([], [])

@@ -13,7 +13,7 @@ import yaml
 
 from support.paths import ROOT
 from support.playbooks import PlaybookRun, run_playbook
-from support.plays import cloud_environment, counts_of, manifest_for, run_task
+from support.plays import cloud_environment, manifest_for, read_counts, run_task
 from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator
 
 APPLY = "Bring the fleet to what the manifest declares"
@@ -158,7 +158,7 @@ def test_role_over_hosts_stops_after_the_failures_it_may_have(simulator: Simulat
     }
     run = run_role(simulator, "provision", variables, "-i", str(tmp_path / "hosts.yml"))
     result = run.result(APPLY)
-    assert (result["ended_early"], counts_of(result)["failed"]) == (True, 1)
+    assert (result["ended_early"], read_counts(result)["failed"]) == (True, 1)
     failed = {task.host for task in run.tasks if task.task == OUTCOME and task.status == "failed"}
     assert failed == set(hosts)
     assert simulator.stats()["by_route"][route] == 1

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from support.declared import as_declared, seen
-from support.machines import CLOUD, Machine, machines, run, runner
+from support.declared import expect_state, normalize_state
+from support.machines import CLOUD, Machine, find_runner, machines, run
 from support.playbooks import ansible_environment
 from support.plays import cloud_environment, manifest_for
 from support.simulator import PASSWORD, running_simulator
@@ -75,11 +75,11 @@ def run_slice(folder: Path, machine: Machine) -> Slice:
     """Transmit the job in `folder`, let the machine do it, and process what comes back."""
     env = ansible_environment(machine.home, {})
     job, answer, processed = (folder.with_suffix(f".{name}") for name in ("job", "answer", "processed"))
-    assert run([runner(), "transmit", str(folder), "-p", "provision.yml"], None, job, env) == 0, job.read_text()
+    assert run([find_runner(), "transmit", str(folder), "-p", "provision.yml"], None, job, env) == 0, job.read_text()
     machine.work(job, answer)
     back = folder.with_suffix(".back")
     back.mkdir()
-    run([runner(), "process", str(back), "-i", "slice"], answer, processed, env)
+    run([find_runner(), "process", str(back), "-i", "slice"], answer, processed, env)
     artifacts = back / "artifacts" / "slice"
     status = artifacts / "status"
     assert status.exists(), answer.read_text()[-5000:] + processed.read_text()[-5000:]
@@ -95,7 +95,7 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
     with running_simulator("--fleet", str(SIZE), "--limits", "documented") as cloud:
         manifest = manifest_for(cloud, NETWORKS)
         manifest["networks"] = {name: {"parameters": {"channel": 11 + at}} for at, name in enumerate(NETWORKS)}
-        declared = as_declared(seen(cloud.state()), manifest)
+        declared = expect_state(normalize_state(cloud.state()), manifest)
         gateways = {
             name: [d["id"] for d in manifest["devices"] if d["mesh"] == {"network": name, "role": "gateway"}]
             for name in NETWORKS
@@ -124,7 +124,7 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
         assert {outcome["status"] for outcome in outcomes} == {"changed"}
         # The runner itself tells the controller its environment, which had it from there; what happens tells nothing.
         assert PASSWORD not in json.dumps(part.events)
-    assert seen(state) == declared
+    assert normalize_state(state) == declared
     assert set(stats["by_address"]) == set(ADDRESSES)
     assert sum(stats["by_address"].values()) == stats["requests"]
     assert max(stats["by_address"].values()) <= 2.05 * SIZE / 2 + 2 * NEW_GROUPS + 20 + 2 * SIZE / 100

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.installed import STEP_SECONDS, Installed, claimed_fleet
+from support.installed import STEP_SECONDS, Installed, write_claimed_fleet
 from support.plays import cloud_environment
 from support.simulator import running_simulator
 
@@ -23,8 +23,8 @@ def test_the_first_playbook_of_the_readme_runs_from_an_installed_tarball(tmp_pat
     assert not {"Makefile", "tests", ".git", ".ci"} & {path.name for path in place.collection.iterdir()}
 
     # and the files of its README, pasted
-    place.paste()
-    with running_simulator("--fleet", claimed_fleet(tmp_path, DEVICES)) as cloud:
+    place.write_examples()
+    with running_simulator("--fleet", write_claimed_fleet(tmp_path, DEVICES)) as cloud:
         place.environment |= cloud_environment(cloud.url)
 
         # when the first playbook is run

@@ -15,10 +15,12 @@ from support.paths import BROWSER, TESTS
 from support.processes import ProcessFailed
 
 PACKAGES = ("@sparticuz/chromium", "playwright-core")
-LOOK_SECONDS = 180.0
+BROWSER_SECONDS = 180.0
 
 
-def look_at(page: Path, searched: str, screenshot: Path | None = None, installed: Path = BROWSER) -> dict[str, Any]:
+def observe_report(
+    page: Path, searched: str, screenshot: Path | None = None, installed: Path = BROWSER
+) -> dict[str, Any]:
     """What was to be seen of a report while somebody used it: `tests/browser/observe.mjs` says what that is.
 
     A missing package is a failure and no reason to skip: tests that do not run prove nothing.
@@ -38,7 +40,7 @@ def look_at(page: Path, searched: str, screenshot: Path | None = None, installed
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LOOK_SECONDS,
+            timeout=BROWSER_SECONDS,
             check=False,
         )
     if run.returncode != 0:

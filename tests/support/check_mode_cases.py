@@ -52,7 +52,7 @@ class Tenant:
 Tasks = Callable[[Tenant], list[Task]]
 
 
-def nothing(tenant: Tenant) -> list[Task]:
+def no_tasks(tenant: Tenant) -> list[Task]:
     """For a case that starts with a product as it is made."""
     return []
 
@@ -67,47 +67,47 @@ class Case:
 
     name: str
     tasks: Tasks
-    before: Tasks = nothing
+    before: Tasks = no_tasks
     hosts: Callable[[Tenant], dict[str, Any]] | None = None
     changes: bool = True
 
 
-def fleet(**options: Any) -> Task:
+def fleet_task(**options: Any) -> Task:
     """A task with the module `fleet`."""
     return {"name": "Fleet", "meshfleet.particle.fleet": options}
 
 
-def device(**options: Any) -> Task:
+def device_task(**options: Any) -> Task:
     """A task with the module `device`."""
     return {"name": "Device", "meshfleet.particle.device": options}
 
 
-def network(**options: Any) -> Task:
+def network_task(**options: Any) -> Task:
     """A task with the module `network`."""
     return {"name": "Network", "meshfleet.particle.network": {"name": "barn", **options}}
 
 
-def integration(tenant: Tenant, **options: Any) -> Task:
+def integration_task(tenant: Tenant, **options: Any) -> Task:
     """A task with the module `integration`."""
     return {"name": "Integration", "meshfleet.particle.integration": {"product": tenant.product, **options}}
 
 
-def token(**options: Any) -> Task:
+def token_task(**options: Any) -> Task:
     """A task with the module `access_token`."""
     return {"name": "Token", "meshfleet.particle.access_token": options}
 
 
-def provision(tenant: Tenant, **variables: Any) -> Task:
+def provision_task(tenant: Tenant, **variables: Any) -> Task:
     """The role `provision`."""
-    return role("provision", tenant, **variables)
+    return role_task("provision", tenant, **variables)
 
 
-def report(tenant: Tenant, **variables: Any) -> Task:
+def report_task(tenant: Tenant, **variables: Any) -> Task:
     """The role `report`, into a folder that is there."""
-    return role("report", tenant, dest=str(tenant.folder), **variables)
+    return role_task("report", tenant, dest=str(tenant.folder), **variables)
 
 
-def role(name: str, tenant: Tenant, **variables: Any) -> Task:
+def role_task(name: str, tenant: Tenant, **variables: Any) -> Task:
     given = {"username": tenant.username, "password": PASSWORD, **variables}
     return {
         "name": name.capitalize(),
@@ -119,7 +119,7 @@ def role(name: str, tenant: Tenant, **variables: Any) -> Task:
 # --- manifests ---
 
 
-def barn(tenant: Tenant) -> dict[str, Any]:
+def build_barn(tenant: Tenant) -> dict[str, Any]:
     """All devices in one network, with all that can be declared of them."""
     return {
         "product": tenant.product,
@@ -139,7 +139,7 @@ def barn(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def moved(tenant: Tenant) -> dict[str, Any]:
+def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
     """From the barn: one stays under a key of its own, one founds a network, one moves, one leaves."""
     one, two, three, four = tenant.ids
     return {
@@ -159,7 +159,7 @@ def moved(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def in_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
+def build_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
     """The devices in turn in one of `homes` and the next, of which each gets its gateway first."""
     return {
         "product": tenant.product,
@@ -174,12 +174,12 @@ def in_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> dic
     }
 
 
-def dissolved(tenant: Tenant, backend: str) -> dict[str, Any]:
+def build_dissolved(tenant: Tenant, backend: str) -> dict[str, Any]:
     """The same network, which shall be no more; of its devices nothing is said."""
     return {"product": tenant.product, "networks": {"barn": {"backend": backend, "state": "absent"}}, "devices": []}
 
 
-def by_labels(tenant: Tenant) -> list[dict[str, Any]]:
+def list_labelled_devices(tenant: Tenant) -> list[dict[str, Any]]:
     """The same devices as those who hold them in their hands know them."""
     kinds = ("serial_number", "iccid", "imei", "serial_number")
     return [
@@ -188,14 +188,14 @@ def by_labels(tenant: Tenant) -> list[dict[str, Any]]:
     ]
 
 
-def in_file(tenant: Tenant, manifest: Mapping[str, Any]) -> str:
+def write_manifest(tenant: Tenant, manifest: Mapping[str, Any]) -> str:
     """The path of a file that holds the manifest."""
     file = tenant.folder / "fleet.yml"
     file.write_text(json.dumps(manifest), encoding="utf-8")  # JSON is YAML
     return str(file)
 
 
-def in_table(tenant: Tenant) -> str:
+def write_table(tenant: Tenant) -> str:
     """The path of a table of the devices."""
     file = tenant.folder / "fleet.csv"
     with file.open("w", newline="", encoding="utf-8") as table:
@@ -206,18 +206,18 @@ def in_table(tenant: Tenant) -> str:
     return str(file)
 
 
-def own(tenant: Tenant, *, claimed: bool) -> dict[str, Any]:
+def build_own_devices(tenant: Tenant, *, claimed: bool) -> dict[str, Any]:
     """The account's own devices, from now on or no longer."""
     more = [{"name": f"own-{id[-4:]}"} if claimed else {} for id in tenant.ids]
     return {"devices": [{"id": id, "claimed": claimed, **fields} for id, fields in zip(tenant.ids, more, strict=True)]}
 
 
-def half_as_hosts(tenant: Tenant) -> dict[str, Any]:
+def build_half_of_hosts(tenant: Tenant) -> dict[str, Any]:
     """The first two devices as hosts; of the others the inventory knows nothing."""
-    return dict(list(as_hosts(tenant).items())[:2])
+    return dict(list(build_hosts(tenant).items())[:2])
 
 
-def as_hosts(tenant: Tenant) -> dict[str, Any]:
+def build_hosts(tenant: Tenant) -> dict[str, Any]:
     """Each device a host."""
     return {
         f"{tenant.product}-{index}": {"particle_device": {"id": id, "name": f"host-{index}", "groups": ["north"]}}
@@ -228,41 +228,44 @@ def as_hosts(tenant: Tenant) -> dict[str, Any]:
 # --- tasks that several cases share ---
 
 
-def whole(tenant: Tenant) -> list[Task]:
-    return [fleet(manifest=barn(tenant))]
+def apply_whole_fleet(tenant: Tenant) -> list[Task]:
+    return [fleet_task(manifest=build_barn(tenant))]
 
 
-def half(tenant: Tenant) -> list[Task]:
-    return [fleet(product=tenant.product, devices=[{"id": id, "notes": "old"} for id in tenant.ids[:2]])]
+def apply_half_fleet(tenant: Tenant) -> list[Task]:
+    return [fleet_task(product=tenant.product, devices=[{"id": id, "notes": "old"} for id in tenant.ids[:2]])]
 
 
-def claimed(tenant: Tenant) -> list[Task]:
-    return [fleet(**own(tenant, claimed=True))]
+def claim_devices(tenant: Tenant) -> list[Task]:
+    return [fleet_task(**build_own_devices(tenant, claimed=True))]
 
 
-def registered(tenant: Tenant) -> list[Task]:
-    return [fleet(manifest=in_networks(tenant, {"barn": {"backend": "networks"}}, "barn"))]
+def register_networks(tenant: Tenant) -> list[Task]:
+    return [fleet_task(manifest=build_networks(tenant, {"barn": {"backend": "networks"}}, "barn"))]
 
 
-def formed(tenant: Tenant) -> list[Task]:
-    return [fleet(**own(tenant, claimed=True)), network(gateway=tenant.ids[0], members=tenant.ids[1:3])]
+def form_network(tenant: Tenant) -> list[Task]:
+    return [
+        fleet_task(**build_own_devices(tenant, claimed=True)),
+        network_task(gateway=tenant.ids[0], members=tenant.ids[1:3]),
+    ]
 
 
-def of_inventory(tenant: Tenant) -> list[Task]:
-    task = fleet(product=tenant.product, from_inventory=True, fail=False)
+def apply_inventory(tenant: Tenant) -> list[Task]:
+    task = fleet_task(product=tenant.product, from_inventory=True, fail=False)
     outcome = {"name": "Outcome", "meshfleet.particle.fleet_outcome": {"fleet": "{{ fleet }}"}}
     return [{**task, "run_once": True, "register": "fleet"}, outcome]
 
 
-def of_inventory_without_barn(tenant: Tenant) -> list[Task]:
-    play, outcome = of_inventory(tenant)
+def apply_inventory_without_barn(tenant: Tenant) -> list[Task]:
+    play, outcome = apply_inventory(tenant)
     options = {**play["meshfleet.particle.fleet"], "networks": {"barn": {"state": "absent"}}}
     return [{**play, "meshfleet.particle.fleet": options}, outcome]
 
 
-def gateway(tenant: Tenant) -> list[Task]:
+def apply_gateway(tenant: Tenant) -> list[Task]:
     return [
-        device(
+        device_task(
             product=tenant.product,
             serial_number=tenant.devices[0]["serial_number"],
             name="gateway",
@@ -274,112 +277,128 @@ def gateway(tenant: Tenant) -> list[Task]:
     ]
 
 
-def hook(tenant: Tenant) -> list[Task]:
+def apply_webhook(tenant: Tenant) -> list[Task]:
     options = {
         "event": "reading",
         "url": "https://hooks.example.net/in",
         "json": {"value": "{{ '{{{PARTICLE_EVENT_VALUE}}}' }}"},
         "headers": {"Authorization": "Bearer hook-token"},
     }
-    return [integration(tenant, name="readings", **options)]
+    return [integration_task(tenant, name="readings", **options)]
 
 
-def hook_that_changes(tenant: Tenant) -> list[Task]:
+def change_webhook(tenant: Tenant) -> list[Task]:
     options = {"disabled": True, "auth": {"username": "hook", "password": "hook-password"}}
-    return [integration(tenant, name="readings", form={"value": "1"}, headers={}, **options)]
+    return [integration_task(tenant, name="readings", form={"value": "1"}, headers={}, **options)]
 
 
-def keep(tenant: Tenant) -> list[Task]:
-    return [token(**tenant.account, token_file=str(tenant.tokens))]
+def keep_token(tenant: Tenant) -> list[Task]:
+    return [token_task(**tenant.account, token_file=str(tenant.tokens))]
 
 
-def revoke_kept(tenant: Tenant) -> list[Task]:
+def revoke_kept_token(tenant: Tenant) -> list[Task]:
     path = f"(lookup('ansible.builtin.file', '{tenant.tokens}') | from_json).tokens[0].access_token"
-    return [token(state="absent", access_token="{{ " + path + " }}")]
+    return [token_task(state="absent", access_token="{{ " + path + " }}")]
 
 
 # --- the cases ---
 
 OF_FLEETS = (
-    Case("a fleet from nothing", whole),
-    Case("a fleet that is all there", whole, before=whole, changes=False),
-    Case("a fleet half of which is there", lambda tenant: [fleet(manifest=in_file(tenant, barn(tenant)))], before=half),
-    Case("a fleet that moves", lambda tenant: [fleet(**moved(tenant))], before=whole),
-    Case("a fleet by its labels", lambda tenant: [fleet(product=tenant.product, devices=by_labels(tenant))]),
+    Case("a fleet from nothing", apply_whole_fleet),
+    Case("a fleet that is all there", apply_whole_fleet, before=apply_whole_fleet, changes=False),
+    Case(
+        "a fleet half of which is there",
+        lambda tenant: [fleet_task(manifest=write_manifest(tenant, build_barn(tenant)))],
+        before=apply_half_fleet,
+    ),
+    Case("a fleet that moves", lambda tenant: [fleet_task(**build_moved_fleet(tenant))], before=apply_whole_fleet),
+    Case(
+        "a fleet by its labels",
+        lambda tenant: [fleet_task(product=tenant.product, devices=list_labelled_devices(tenant))],
+    ),
     Case(
         "a fleet in a table",
         lambda tenant: [
-            fleet(manifest=in_table(tenant), product=tenant.product, name_template="{role}-{index:2}", verify="online")
+            fleet_task(
+                manifest=write_table(tenant), product=tenant.product, name_template="{role}-{index:2}", verify="online"
+            )
         ],
     ),
     Case(
         "a fleet that is claimed",
-        lambda tenant: [fleet(product=tenant.product, devices=[{"id": id, "claimed": True} for id in tenant.ids])],
-        before=half,
+        lambda tenant: [fleet_task(product=tenant.product, devices=[{"id": id, "claimed": True} for id in tenant.ids])],
+        before=apply_half_fleet,
     ),
     Case(
-        "a fleet that goes", lambda tenant: [fleet(manifest=barn(tenant), state="absent", confirm=True)], before=whole
+        "a fleet that goes",
+        lambda tenant: [fleet_task(manifest=build_barn(tenant), state="absent", confirm=True)],
+        before=apply_whole_fleet,
     ),
-    Case("devices that become the account's own", claimed),
+    Case("devices that become the account's own", claim_devices),
     Case(
         "own devices by their labels",
         lambda tenant: [
-            fleet(devices=[{"serial_number": it["serial_number"], "claimed": True} for it in tenant.devices])
+            fleet_task(devices=[{"serial_number": it["serial_number"], "claimed": True} for it in tenant.devices])
         ],
     ),
     Case(
         "own devices that are given up",
-        lambda tenant: [fleet(**own(tenant, claimed=False), state="absent", confirm=True)],
-        before=claimed,
+        lambda tenant: [fleet_task(**build_own_devices(tenant, claimed=False), state="absent", confirm=True)],
+        before=claim_devices,
     ),
-    Case("hosts of an inventory", of_inventory, hosts=as_hosts),
+    Case("hosts of an inventory", apply_inventory, hosts=build_hosts),
     Case(
         "hosts of an inventory some of whose network are none",
-        of_inventory_without_barn,
-        before=lambda tenant: [{**task, "run_once": True} for task in whole(tenant)],
-        hosts=half_as_hosts,
+        apply_inventory_without_barn,
+        before=lambda tenant: [{**task, "run_once": True} for task in apply_whole_fleet(tenant)],
+        hosts=build_half_of_hosts,
     ),
 )
 
 OF_NETWORKS = (
-    Case("networks of the registry", registered),
+    Case("networks of the registry", register_networks),
     Case(
         "networks that move from the registry to a ledger",
         lambda tenant: [
-            fleet(manifest=in_networks(tenant, {"barn": {"backend": "networks"}, "shed": {}}, "barn", "shed"))
+            fleet_task(manifest=build_networks(tenant, {"barn": {"backend": "networks"}, "shed": {}}, "barn", "shed"))
         ],
-        before=registered,
+        before=register_networks,
     ),
     Case(
         "networks of the registry that are dissolved",
-        lambda tenant: [fleet(manifest=dissolved(tenant, "networks"))],
-        before=registered,
+        lambda tenant: [fleet_task(manifest=build_dissolved(tenant, "networks"))],
+        before=register_networks,
     ),
     Case(
         "networks of a ledger that are dissolved",
-        lambda tenant: [fleet(manifest=dissolved(tenant, "ledger"))],
-        before=whole,
+        lambda tenant: [fleet_task(manifest=build_dissolved(tenant, "ledger"))],
+        before=apply_whole_fleet,
     ),
     Case(
         "a network",
-        lambda tenant: [network(gateway=tenant.ids[0], members=tenant.ids[1:], type="micro_cellular")],
-        before=claimed,
+        lambda tenant: [network_task(gateway=tenant.ids[0], members=tenant.ids[1:], type="micro_cellular")],
+        before=claim_devices,
     ),
     Case(
         "a network that changes",
-        lambda tenant: [network(gateway=tenant.ids[3], members=tenant.ids[1:2], exact=True)],
-        before=formed,
+        lambda tenant: [network_task(gateway=tenant.ids[3], members=tenant.ids[1:2], exact=True)],
+        before=form_network,
     ),
-    Case("a network that is there", lambda tenant: [network(gateway=tenant.ids[0])], before=formed, changes=False),
-    Case("a network that is dissolved", lambda tenant: [network(state="absent")], before=formed),
+    Case(
+        "a network that is there",
+        lambda tenant: [network_task(gateway=tenant.ids[0])],
+        before=form_network,
+        changes=False,
+    ),
+    Case("a network that is dissolved", lambda tenant: [network_task(state="absent")], before=form_network),
 )
 
 OF_DEVICES = (
-    Case("a device", gateway),
+    Case("a device", apply_gateway),
     Case(
         "a device that changes",
         lambda tenant: [
-            device(
+            device_task(
                 product=tenant.product,
                 id=tenant.ids[0],
                 notes="moved",
@@ -388,57 +407,68 @@ OF_DEVICES = (
                 mesh={"state": "absent"},
             )
         ],
-        before=gateway,
+        before=apply_gateway,
     ),
     Case(
         "a device that goes",
-        lambda tenant: [device(product=tenant.product, id=tenant.ids[0], claimed=False, state="absent")],
-        before=gateway,
+        lambda tenant: [device_task(product=tenant.product, id=tenant.ids[0], claimed=False, state="absent")],
+        before=apply_gateway,
     ),
 )
 
 OF_PRODUCTS = (
-    Case("a webhook", hook),
-    Case("a webhook that is there", hook, before=hook, changes=False),
-    Case("a webhook that changes", hook_that_changes, before=hook),
-    Case("a webhook that goes", lambda tenant: [integration(tenant, name="readings", state="absent")], before=hook),
+    Case("a webhook", apply_webhook),
+    Case("a webhook that is there", apply_webhook, before=apply_webhook, changes=False),
+    Case("a webhook that changes", change_webhook, before=apply_webhook),
+    Case(
+        "a webhook that goes",
+        lambda tenant: [integration_task(tenant, name="readings", state="absent")],
+        before=apply_webhook,
+    ),
     Case(
         "a webhook that is gone",
-        lambda tenant: [integration(tenant, name="readings", state="absent")],
+        lambda tenant: [integration_task(tenant, name="readings", state="absent")],
         changes=False,
     ),
 )
 
 OF_ROLES = (
-    Case("the role with a manifest", lambda tenant: [provision(tenant, manifest=barn(tenant), verify="online")]),
+    Case(
+        "the role with a manifest",
+        lambda tenant: [provision_task(tenant, manifest=build_barn(tenant), verify="online")],
+    ),
     Case(
         "the role over hosts",
-        lambda tenant: [provision(tenant, from_inventory=True, product=tenant.product)],
-        hosts=as_hosts,
+        lambda tenant: [provision_task(tenant, from_inventory=True, product=tenant.product)],
+        hosts=build_hosts,
     ),
     Case(
         "the role on the way out",
-        lambda tenant: [provision(tenant, manifest=barn(tenant), state="absent", confirm=True)],
-        before=whole,
+        lambda tenant: [provision_task(tenant, manifest=build_barn(tenant), state="absent", confirm=True)],
+        before=apply_whole_fleet,
     ),
-    Case("the report of a product", lambda tenant: [report(tenant, products=[tenant.product])], before=whole),
+    Case(
+        "the report of a product",
+        lambda tenant: [report_task(tenant, products=[tenant.product])],
+        before=apply_whole_fleet,
+    ),
 )
 
 OF_TOKENS = (
-    Case("a token", lambda tenant: [token(**tenant.account, expires_in=600)]),
-    Case("a token of a client", lambda tenant: [token(grant="client_credentials", **tenant.client)]),
-    Case("a token to keep", keep),
-    Case("a token that is kept", keep, before=keep, changes=False),
+    Case("a token", lambda tenant: [token_task(**tenant.account, expires_in=600)]),
+    Case("a token of a client", lambda tenant: [token_task(grant="client_credentials", **tenant.client)]),
+    Case("a token to keep", keep_token),
+    Case("a token that is kept", keep_token, before=keep_token, changes=False),
     Case(
         "a token that is rotated",
-        lambda tenant: [token(**tenant.account, state="rotated", token_file=str(tenant.tokens))],
-        before=keep,
+        lambda tenant: [token_task(**tenant.account, state="rotated", token_file=str(tenant.tokens))],
+        before=keep_token,
     ),
-    Case("a token that is revoked", revoke_kept, before=keep),
+    Case("a token that is revoked", revoke_kept_token, before=keep_token),
     Case(
         "all tokens of an account",
-        lambda tenant: [token(**tenant.account, state="absent", which="all", confirm=True)],
-        before=keep,
+        lambda tenant: [token_task(**tenant.account, state="absent", which="all", confirm=True)],
+        before=keep_token,
     ),
 )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from support.simulator import PRODUCT_ID, PRODUCT_SLUG, USERNAME
 
-ORDERS = "mesh"
+INSTRUCTIONS = "mesh"
 REPORTS = "mesh-status"
 RESERVED = "mesh-"
 LABELS = ("serial_number", "iccid", "imei")
@@ -24,7 +24,7 @@ State = dict[str, Any]
 Record = Mapping[str, Any]
 
 
-def seen(state: Mapping[str, Any]) -> State:
+def normalize_state(state: Mapping[str, Any]) -> State:
     """The part of the state that a run can change, by names instead of in lists.
 
     What members report follows from their orders, so of that ledger only its being there counts. No notes and empty
@@ -50,7 +50,7 @@ def seen(state: Mapping[str, Any]) -> State:
     }
 
 
-def as_declared(
+def expect_state(
     before: State, manifest: Mapping[str, Any], *, absent: bool = False, refused: Collection[str] = ()
 ) -> State:
     """What `seen` must show after a run of `manifest`, or after one that takes its devices out again.
@@ -62,31 +62,31 @@ def as_declared(
     """
     after = copy.deepcopy(before)
     product = "product" in manifest
-    networks = _networks(before, manifest, refused)
+    networks = _expect_networks(before, manifest, refused)
     if not absent and any("network" in record.get("mesh", {}) for record in manifest["devices"]):
         _add_ledgers(after)
     for record in manifest["devices"]:
-        device = after["devices"].get(id_of(before, record) or "")
+        device = after["devices"].get(find_device_id(before, record) or "")
         if device is None or device["id"] in refused:
             continue
         if absent:
-            _take_out(device, record, product=product)
+            _leave(device, record, product=product)
             if product:
-                _orders(after).pop(device["id"], None)
+                _get_instructions(after).pop(device["id"], None)
             continue
-        _bring_in(device, record, product=product)
-        device["groups"] = _groups(record, device["groups"], exact=manifest.get("groups_mode") == "exact")
-        after["groups"][PRODUCT_SLUG] |= groups_of(record)
+        _join(device, record, product=product)
+        device["groups"] = _list_groups(record, device["groups"], exact=manifest.get("groups_mode") == "exact")
+        after["groups"][PRODUCT_SLUG] |= list_groups(record)
         if "network" in record.get("mesh", {}):
             mesh, network = record["mesh"], networks[record["mesh"]["network"]]
             own = {"parameters": {**network["parameters"], **mesh.get("parameters", {})}}
-            _orders(after)[device["id"]] = {**network, "role": mesh.get("role", "node"), **own}
+            _get_instructions(after)[device["id"]] = {**network, "role": mesh.get("role", "node"), **own}
         elif "mesh" in record:
-            _orders(after).pop(device["id"], None)
+            _get_instructions(after).pop(device["id"], None)
     return after
 
 
-def id_of(state: State, record: Record) -> str | None:
+def find_device_id(state: State, record: Record) -> str | None:
     """The id of a device, also of one that is declared by its label; `None` when nobody knows it."""
     if "id" in record:
         return str(record["id"])
@@ -94,12 +94,12 @@ def id_of(state: State, record: Record) -> str | None:
     return next((str(id) for id, device in state["devices"].items() if device[kind] == record[kind]), None)
 
 
-def key_of(record: Record) -> str:
+def get_key(record: Record) -> str:
     """What a manifest calls a device."""
     return next(str(record[kind]) for kind in ("id", *LABELS) if kind in record)
 
 
-def groups_of(record: Record) -> set[str]:
+def list_groups(record: Record) -> set[str]:
     """The device groups that a record asks for, those of its mesh among them."""
     mesh = record.get("mesh", {})
     if "network" not in mesh:
@@ -107,19 +107,19 @@ def groups_of(record: Record) -> set[str]:
     return {*record.get("groups", ()), RESERVED + mesh["network"], RESERVED + mesh.get("role", "node")}
 
 
-def _networks(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> dict[str, dict[str, Any]]:
+def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> dict[str, dict[str, Any]]:
     """Each network as its members are told of it."""
     return {
         name: {
             "network": name,
-            "gateways": sorted({*network.get("gateways", ()), *_gateways(before, manifest, name, refused)}),
+            "gateways": sorted({*network.get("gateways", ()), *_list_gateways(before, manifest, name, refused)}),
             "parameters": network["parameters"],
         }
         for name, network in manifest.get("networks", {}).items()
     }
 
 
-def _gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
+def _list_gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
     """The gateways among the devices. Of one that is not ours to have the cloud tells no id, and it is left out.
 
     Unless it is in the product already, and only its claim is not ours.
@@ -127,14 +127,14 @@ def _gateways(before: State, manifest: Mapping[str, Any], network: str, refused:
     for record in manifest["devices"]:
         mesh = record.get("mesh", {})
         if (mesh.get("network"), mesh.get("role")) == (network, "gateway"):
-            device = id_of(before, record)
+            device = find_device_id(before, record)
             if device is None:
                 continue
             if "id" in record or device not in refused or before["devices"][device]["product"] == PRODUCT_ID:
                 yield device
 
 
-def _bring_in(device: State, record: Record, *, product: bool) -> None:
+def _join(device: State, record: Record, *, product: bool) -> None:
     if product:
         device.update(product=PRODUCT_ID, quarantined=False)
     if record.get("claimed"):
@@ -149,7 +149,7 @@ def _bring_in(device: State, record: Record, *, product: bool) -> None:
         device["desired_firmware_version"] = None if version == "unlocked" else version
 
 
-def _take_out(device: State, record: Record, *, product: bool) -> None:
+def _leave(device: State, record: Record, *, product: bool) -> None:
     """Whoever is in quarantine is not in the product, and so does not leave it."""
     if product and (device["product"] != PRODUCT_ID or device["quarantined"]):
         return
@@ -165,21 +165,21 @@ def _unclaim(device: State, *, product: bool) -> None:
         device["owner"] = None
 
 
-def _groups(record: Record, before: list[str], *, exact: bool) -> list[str]:
+def _list_groups(record: Record, before: list[str], *, exact: bool) -> list[str]:
     own = {group for group in before if not group.startswith(RESERVED)}
     if "groups" in record and exact:
         own = set()
     mesh = set() if "mesh" in record else {group for group in before if group.startswith(RESERVED)}
-    return sorted(own | mesh | groups_of(record))
+    return sorted(own | mesh | list_groups(record))
 
 
-def _orders(state: State) -> dict[str, Any]:
+def _get_instructions(state: State) -> dict[str, Any]:
     """The instances of the ledger that members read; where there is no ledger, none that would be kept."""
-    orders: dict[str, Any] = state["ledgers"].get(ORDERS, {"data": {}})["data"]
-    return orders
+    instructions: dict[str, Any] = state["ledgers"].get(INSTRUCTIONS, {"data": {}})["data"]
+    return instructions
 
 
 def _add_ledgers(state: State) -> None:
-    for name, direction in ((ORDERS, "Downstream"), (REPORTS, "Upstream")):
+    for name, direction in ((INSTRUCTIONS, "Downstream"), (REPORTS, "Upstream")):
         ours = {"account": USERNAME, "scope": "Device", "direction": direction, "data": {}}
         state["ledgers"].setdefault(name, ours)

@@ -64,42 +64,42 @@ class Example:
         return found["name"] if found else None
 
 
-def all_examples() -> list[Example]:
+def list_examples() -> list[Example]:
     """Every example of the checkout, page by page; first those that are read first."""
-    pages = ["README.md", "CONTRIBUTING.md", *_found("roles/*/README.md"), *_found("docs/*.md")]
-    plugins = [*_found("plugins/*/*.py"), *_found("plugins/filter/*.yml")]
-    return [*(e for page in pages for e in _of_page(page)), *(e for plugin in plugins for e in _of_plugin(plugin))]
+    pages = ["README.md", "CONTRIBUTING.md", *_list_files("roles/*/README.md"), *_list_files("docs/*.md")]
+    plugins = [*_list_files("plugins/*/*.py"), *_list_files("plugins/filter/*.yml")]
+    return [*(e for page in pages for e in _read_page(page)), *(e for plugin in plugins for e in _read_plugin(plugin))]
 
 
-def _found(pattern: str) -> list[str]:
+def _list_files(pattern: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
 
 
-def _of_page(page: str) -> Iterator[Example]:
+def _read_page(page: str) -> Iterator[Example]:
     content = (ROOT / page).read_text(encoding="utf-8")
     for fence in _FENCE.finditer(content):
         text = re.sub(f"^{fence['indent']}", "", fence["text"], flags=re.MULTILINE)
         if fence["language"] not in SHOWN_LANGUAGES:
-            yield from _parts(page, content.count("\n", 0, fence.start("text")) + 1, fence["language"], text)
+            yield from _split_documents(page, content.count("\n", 0, fence.start("text")) + 1, fence["language"], text)
 
 
-def _of_plugin(plugin: str) -> Iterator[Example]:
+def _read_plugin(plugin: str) -> Iterator[Example]:
     content = (ROOT / plugin).read_text(encoding="utf-8")
-    text = _examples_of_python(content) if plugin.endswith(".py") else yaml.safe_load(content)["EXAMPLES"]
+    text = _read_python_examples(content) if plugin.endswith(".py") else yaml.safe_load(content)["EXAMPLES"]
     if text:
         first = text.strip("\n").splitlines()[0]
         line = [said.strip() for said in content.splitlines()].index(first.strip()) + 1
-        yield from _parts(plugin, line, "yaml", text.strip("\n") + "\n")
+        yield from _split_documents(plugin, line, "yaml", text.strip("\n") + "\n")
 
 
-def _examples_of_python(content: str) -> str | None:
+def _read_python_examples(content: str) -> str | None:
     for statement in ast.parse(content).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "EXAMPLES":
             return str(ast.literal_eval(statement.value))
     return None
 
 
-def _parts(source: str, line: int, language: str, text: str) -> Iterator[Example]:
+def _split_documents(source: str, line: int, language: str, text: str) -> Iterator[Example]:
     """An example that holds several YAML documents, or tasks and plays, is as many."""
     if language != "yaml":
         kinds = {"console": "commands", "csv": "table", "json": "schema"}
@@ -108,13 +108,13 @@ def _parts(source: str, line: int, language: str, text: str) -> Iterator[Example
     for document in re.split(r"^---\n", text, flags=re.MULTILINE):
         content = yaml.load(document, _Loader)
         if isinstance(content, list):
-            yield from _tasks_and_plays(source, line, document, content)
+            yield from _split_tasks_and_plays(source, line, document, content)
         elif content is not None:
-            yield Example(source, line, _kind(content), document)
+            yield Example(source, line, _find_kind(content), document)
         line += document.count("\n") + 1
 
 
-def _tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, Any]]) -> Iterator[Example]:
+def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, Any]]) -> Iterator[Example]:
     starts = [found.start() for found in _ITEM.finditer(text)]
     assert len(starts) == len(items), f"{source}:{line}: items that do not begin at the margin"
     kinds = ["plays" if "hosts" in item else "tasks" for item in items]
@@ -125,7 +125,7 @@ def _tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, An
         yield Example(source, line + text.count("\n", 0, start), kinds[begin], part)
 
 
-def _kind(content: dict[str, Any]) -> str:
+def _find_kind(content: dict[str, Any]) -> str:
     """What a mapping is, by the key that only this one has."""
     kinds = {
         "plugin": "inventory",
@@ -140,7 +140,7 @@ def _kind(content: dict[str, Any]) -> str:
     return next(kind for key, kind in kinds.items() if key in content)
 
 
-def written(example: Example, folder: Path) -> Path:
+def write_example(example: Example, folder: Path) -> Path:
     """The example as a file of the name that it gives itself, or else of one that tells where it stands."""
     ending = {"commands": "sh", "table": "csv", "schema": "json", "inventory": "particle.yml"}.get(example.kind, "yml")
     path = folder / example.folder / (example.file_name or f"{Path(example.source).stem}-{example.line}.{ending}")

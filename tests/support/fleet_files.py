@@ -14,12 +14,12 @@ from support.simulator import PRODUCT_ID
 NETWORK_SIZE = 100
 
 
-def fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]] = ()) -> str:
+def write_fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]] = ()) -> str:
     """The path of a file with `size` Borons, and whatever `others` a test wants beside them.
 
     Each hundred is a network with its first device as the gateway; the rest of what they are varies with their number.
     """
-    devices = [_device(number) for number in range(size)]
+    devices = [_build_device(number) for number in range(size)]
     path = folder / "fleet.json"
     path.write_text(json.dumps([*devices, *others]))
     return str(path)
@@ -30,7 +30,7 @@ def device_id(number: int) -> str:
     return f"e00fce68{number:016x}"
 
 
-def _device(number: int) -> dict[str, Any]:
+def _build_device(number: int) -> dict[str, Any]:
     role = "node" if number % NETWORK_SIZE else "gateway"
     return {
         "id": device_id(number),

@@ -23,11 +23,11 @@ PROGRAMS = TESTS / "bench" / "peers"
 WORKERS = 16
 NETWORKS = [f"site-{number:02}" for number in range(10)]
 NEW_GROUPS = len(NETWORKS) + len(("mesh-gateway", "mesh-node"))
-PATIENCE = 3600
+TIMEOUT_SECONDS = 3600
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a program measured of itself. Times in seconds, memory in megabytes."""
 
     requests: int
@@ -59,33 +59,33 @@ class Fleet:
     token: str
     manifest: dict[str, Any]
 
-    def engine(self) -> Measured:
+    def run_engine(self) -> Measurement:
         """Bring the fleet to what is declared now, with the engine in a process of its own."""
         return self._run(sys.executable, "engine.py")
 
-    def bare_pool(self) -> Measured:
+    def run_bare_pool(self) -> Measurement:
         """The same writes by a bare pool of `requests`. The fleet has to be there already."""
         return self._run(sys.executable, "bare_pool.py")
 
-    def promise_pool(self) -> Measured:
+    def run_promise_pool(self) -> Measurement:
         """The same writes by the official client. The fleet has to be there already."""
         return self._run("node", "promise_pool.mjs")
 
-    def _run(self, interpreter: str, program: str) -> Measured:
+    def _run(self, interpreter: str, program: str) -> Measurement:
         self.file.write_text(json.dumps(self.manifest))
         done = subprocess.run(
             [interpreter, str(PROGRAMS / program), self.cloud.url, self.token, str(self.file), str(WORKERS)],
             env={"PYTHONPATH": str(COLLECTIONS), "PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(OFFICIAL_CLIENT)},
             stdout=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=True,
         )
-        return Measured(**json.loads(done.stdout.splitlines()[-1]))
+        return Measurement(**json.loads(done.stdout.splitlines()[-1]))
 
 
 @contextmanager
-def fleet_of(size: int, *flags: str) -> Iterator[Fleet]:
+def running_fleet(size: int, *flags: str) -> Iterator[Fleet]:
     """`size` devices in their boxes, declared with names and as members of ten networks.
 
     `flags` are the simulator's.
@@ -94,13 +94,13 @@ def fleet_of(size: int, *flags: str) -> Iterator[Fleet]:
         yield Fleet(cloud, Path(folder) / "manifest.json", cloud.access_token(), manifest_for(cloud, NETWORKS))
 
 
-def best_in_turns(size: int, *programs: Callable[[Fleet], Measured]) -> list[Measured]:
+def measure_in_turns(size: int, *programs: Callable[[Fleet], Measurement]) -> list[Measurement]:
     """What each program costs at its best of three rounds, in which they take turns on a new fleet.
 
     The first brings the fleet to what is declared, and the others repeat its writes.
     """
     rounds = []
     for _unused in range(3):
-        with fleet_of(size) as fleet:
+        with running_fleet(size) as fleet:
             rounds.append([program(fleet) for program in programs])
     return [min(measured, key=lambda run: run.cpu_of_request) for measured in zip(*rounds, strict=True)]

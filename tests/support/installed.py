@@ -60,13 +60,13 @@ class Installed:
         """As the README says, but from the file."""
         self.run("ansible-galaxy", "collection", "install", str(tarball), "-p", "collections")
 
-    def paste(self) -> None:
+    def write_examples(self) -> None:
         """Each file that the installed README shows with its name."""
         for text, name in NAMED_FILE.findall((self.collection / "README.md").read_text()):
             (self.folder / name).write_text(text)
 
 
-def claimed_fleet(folder: Path, names: dict[str, str]) -> str:
+def write_claimed_fleet(folder: Path, names: dict[str, str]) -> str:
     """A file for `--fleet`: devices by id with their names, which the account has claimed."""
     path = folder / "fleet.json"
     path.write_text(json.dumps([{"id": key, "name": name, "owner": USERNAME} for key, name in names.items()]))

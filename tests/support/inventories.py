@@ -39,7 +39,7 @@ class Inventory:
 
     @property
     def _listed(self) -> dict[str, Any]:
-        return dict(json.loads(self.stdout, object_hook=_plain))
+        return dict(json.loads(self.stdout, object_hook=_unwrap_unsafe))
 
     @property
     def hosts(self) -> dict[str, dict[str, Any]]:
@@ -53,12 +53,12 @@ class Inventory:
         return {name: hosts for name, hosts in every.items() if name not in ("_meta", "all", "ungrouped")}
 
 
-def _plain(found: dict[str, Any]) -> Any:
+def _unwrap_unsafe(found: dict[str, Any]) -> Any:
     """Ansible marks texts that are no templates; here they are what they say."""
     return found["__ansible_unsafe"] if found.keys() == {"__ansible_unsafe"} else found
 
 
-def inventory_file(folder: Path, name: str = "fleet", **options: Any) -> Path:
+def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
     """A file for the plugin; the product of the simulator unless something else is said."""
     path = folder / f"{name}.particle.yml"
     whose = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}
@@ -73,14 +73,14 @@ def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path)
     return Inventory(run.rc, run.stdout, run.stderr)
 
 
-def read_from(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
+def read_cloud_inventory(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
     """What a file with these options says of a cloud, after making sure that it was read without a complaint."""
     return read_inventory(
-        inventory_file(folder, **options), cloud_environment(cloud.url), *args, home=folder
+        write_inventory(folder, **options), cloud_environment(cloud.url), *args, home=folder
     ).succeeded()
 
 
-def rename(cloud: Simulator, device: str, name: str) -> None:
+def rename_device(cloud: Simulator, device: str, name: str) -> None:
     """By the owner, as any tool does it, while the inventory is not looking."""
     requests.put(
         f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
@@ -90,7 +90,7 @@ def rename(cloud: Simulator, device: str, name: str) -> None:
     ).raise_for_status()
 
 
-def cost_of(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:
+def measure_inventory(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:
     """What it takes to read an inventory file: `hosts`, `groups`, `cpu` in seconds and `megabytes` at the peak."""
     done = subprocess.run(
         [sys.executable, str(TESTS / "bench" / "peers" / "inventory.py"), str(source)],

@@ -20,7 +20,7 @@ from typing import Any
 from support.playbooks import ansible_environment
 
 UNDER_WAY_SECONDS = 60.0
-PATIENCE_SECONDS = 30.0
+END_SECONDS = 30.0
 
 
 class RunningPlay:
@@ -64,8 +64,8 @@ class RunningPlay:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             self._process.kill()
-            self._process.wait(PATIENCE_SECONDS)
-            _await(workers)
+            self._process.wait(END_SECONDS)
+            _wait_for_end(workers)
 
     @contextmanager
     def orphaned(self) -> Iterator[None]:
@@ -73,9 +73,9 @@ class RunningPlay:
         with self._workers() as workers:
             assert workers, "there is no worker to outlive the controlling process"
             self._process.kill()
-            self._process.wait(PATIENCE_SECONDS)
+            self._process.wait(END_SECONDS)
             yield
-            _await(workers)
+            _wait_for_end(workers)
 
     @contextmanager
     def _workers(self) -> Iterator[list[int]]:
@@ -86,7 +86,7 @@ class RunningPlay:
         self._process.send_signal(signal.SIGSTOP)
         handles: list[int] = []
         try:
-            for pid in [] if self.ended else _descendants(self._process.pid):
+            for pid in [] if self.ended else _find_descendants(self._process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     handles.append(os.pidfd_open(pid))
             yield handles
@@ -95,7 +95,7 @@ class RunningPlay:
                 os.close(handle)
 
 
-def _descendants(pid: int) -> list[int]:
+def _find_descendants(pid: int) -> list[int]:
     """The children of a process, their children, and so on."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -111,13 +111,13 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _await(handles: Sequence[int]) -> None:
+def _wait_for_end(handles: Sequence[int]) -> None:
     """Wait until all processes have ended; none is left behind, also when that fails."""
     for handle in handles:
-        ended, _unused, _unused = select.select([handle], [], [], PATIENCE_SECONDS)
+        ended, _unused, _unused = select.select([handle], [], [], END_SECONDS)
         if not ended:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-            raise AssertionError(f"a worker was still there after {PATIENCE_SECONDS:g} s")
+            raise AssertionError(f"a worker was still there after {END_SECONDS:g} s")
 
 
 @contextmanager

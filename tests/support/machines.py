@@ -43,7 +43,7 @@ class Machine:
     def work(self, job: Path, answer: Path) -> int:
         """`ansible-runner worker`: what was transmitted is in `job`, what comes back goes to `answer`."""
         folder = self.home / "private"
-        argv = ["ip", "netns", "exec", self.namespace, runner(), "worker", "--private-data-dir", str(folder)]
+        argv = ["ip", "netns", "exec", self.namespace, find_runner(), "worker", "--private-data-dir", str(folder)]
         return run(
             argv,
             job,
@@ -55,23 +55,23 @@ class Machine:
 @contextmanager
 def machines(cloud_url: str, addresses: Sequence[str], folder: Path) -> Iterator[list[Machine]]:
     """A machine for each of the addresses, all of them of the loopback network. They live as long as the block."""
-    _check()
+    _check_requirements()
     cloud_port = urllib.parse.urlsplit(cloud_url).port
-    with ExitStack() as held:
-        made = []
+    with ExitStack() as stack:
+        machines_made = []
         for address in addresses:
             home = folder / address
             home.mkdir()
-            namespace = held.enter_context(_namespace())
+            namespace = stack.enter_context(_namespace())
             port_file = home / "port"
             program = str(TESTS / "support" / "relay.py")
             argv = [sys.executable, program, namespace, str(PORT), address, str(cloud_port), str(port_file)]
-            held.enter_context(running(argv)).wait_for_port(port_file)
-            made.append(Machine(namespace, address, home))
-        yield made
+            stack.enter_context(running(argv)).wait_for_port(port_file)
+            machines_made.append(Machine(namespace, address, home))
+        yield machines_made
 
 
-def runner() -> str:
+def find_runner() -> str:
     """The `ansible-runner` of this interpreter."""
     program = Path(sys.executable).parent / "ansible-runner"
     assert program.exists(), "ansible-runner is missing; `make setup` installs it."
@@ -89,7 +89,7 @@ def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str,
             process.wait()
 
 
-def _check() -> None:
+def _check_requirements() -> None:
     """Say what is missing. :raises AssertionError: when there can be no machines."""
     missing = []
     if shutil.which("ip") is None:

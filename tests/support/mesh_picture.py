@@ -31,26 +31,28 @@ class Member:
     rssi: int | None
 
 
-def members_of(state: Mapping[str, Any], network: str) -> list[Member]:
+def list_members(state: Mapping[str, Any], network: str) -> list[Member]:
     """The members of a network in what `Simulator.state` tells, gateways first, by their names."""
     names = {device["id"]: str(device["name"]) for device in state["devices"]}
     (reports,) = (ledger["instances"] for ledger in state["ledgers"] if ledger["name"] == "mesh-status")
-    told = {report["scope_value"]: report["data"] for report in reports if report["data"]["network"] == network}
+    reports_by_device = {
+        report["scope_value"]: report["data"] for report in reports if report["data"]["network"] == network
+    }
     found = [
         Member(names[device], data["role"], data["state"], names.get(data["parent"]), data["rssi"])
-        for device, data in told.items()
+        for device, data in reports_by_device.items()
     ]
     return sorted(found, key=lambda member: (member.role, member.name))
 
 
-def picture_of(network: str, members: Iterable[Member]) -> str:
+def draw_picture(network: str, members: Iterable[Member]) -> str:
     """The network as SVG. The same members make the same picture, to the byte."""
     members = list(members)
     gateways = [member for member in members if member.role == "gateway"]
     nodes = [member for member in members if member.role != "gateway"]
-    places = _places(gateways, nodes)
+    places = _place_members(gateways, nodes)
     joined = sum(member.state == "joined" for member in members)
-    head = f"Network {network}: {_count(gateways, 'gateway')}, {_count(nodes, 'node')}, {joined} joined"
+    head = f"Network {network}: {_format_count(gateways, 'gateway')}, {_format_count(nodes, 'node')}, {joined} joined"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE + HEAD}" role="img" '
         'font-family="system-ui, sans-serif" font-size="13">',
@@ -59,56 +61,56 @@ def picture_of(network: str, members: Iterable[Member]) -> str:
         f'<text x="24" y="32" font-size="18" fill="#1f2328">{escape(head)}</text>',
         '<text x="24" y="54" fill="#59636e">A square is a gateway, a circle a node, and the distance between them the '
         "signal that the node reports.</text>",
-        *_rings(),
-        *_links(members, places),
-        *(_mark(member, places[member.name]) for member in members),
+        *_draw_rings(),
+        *_draw_links(members, places),
+        *(_draw_member(member, places[member.name]) for member in members),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _count(members: list[Member], word: str) -> str:
+def _format_count(members: list[Member], word: str) -> str:
     return f"{len(members)} {word}" if len(members) == 1 else f"{len(members)} {word}s"
 
 
-def _places(gateways: list[Member], nodes: list[Member]) -> dict[str, tuple[float, float]]:
+def _place_members(gateways: list[Member], nodes: list[Member]) -> dict[str, tuple[float, float]]:
     """Gateways in the middle, nodes around them, each as far as its signal is weak; who has none is at the rim."""
     places = {}
     for number, gateway in enumerate(gateways):
-        places[gateway.name] = _at(2 * math.pi * number / len(gateways), 0.0 if len(gateways) == 1 else 30.0)
+        places[gateway.name] = _point_at(2 * math.pi * number / len(gateways), 0.0 if len(gateways) == 1 else 30.0)
     for number, node in enumerate(nodes):
         signal = _WEAKEST if node.rssi is None else node.rssi
-        places[node.name] = _at(2 * math.pi * number / len(nodes), _distance(signal))
+        places[node.name] = _point_at(2 * math.pi * number / len(nodes), _compute_distance(signal))
     return places
 
 
-def _distance(signal: int) -> float:
+def _compute_distance(signal: int) -> float:
     share = (_STRONGEST - max(_WEAKEST, min(_STRONGEST, signal))) / (_STRONGEST - _WEAKEST)
     return _NEAREST + share * (_FARTHEST - _NEAREST)
 
 
-def _at(angle: float, distance: float) -> tuple[float, float]:
+def _point_at(angle: float, distance: float) -> tuple[float, float]:
     return SIDE / 2 + distance * math.sin(angle), HEAD + SIDE / 2 - distance * math.cos(angle)
 
 
-def _rings() -> Iterator[str]:
+def _draw_rings() -> Iterator[str]:
     for signal in _RINGS:
-        x, y = _at(0.0, _distance(signal))
+        x, y = _point_at(0.0, _compute_distance(signal))
         yield (
-            f'<circle cx="{SIDE / 2:.1f}" cy="{HEAD + SIDE / 2:.1f}" r="{_distance(signal):.1f}" fill="none" '
+            f'<circle cx="{SIDE / 2:.1f}" cy="{HEAD + SIDE / 2:.1f}" r="{_compute_distance(signal):.1f}" fill="none" '
             'stroke="#d1d9e0" stroke-dasharray="3 4"/>'
         )
         yield f'<text x="{x + 4:.1f}" y="{y - 4:.1f}" font-size="11" fill="#59636e">{signal} dBm</text>'
 
 
-def _links(members: Iterable[Member], places: Mapping[str, tuple[float, float]]) -> Iterator[str]:
+def _draw_links(members: Iterable[Member], places: Mapping[str, tuple[float, float]]) -> Iterator[str]:
     for member in members:
         if member.parent is not None and member.parent in places:
             (x1, y1), (x2, y2) = places[member.name], places[member.parent]
             yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{_LINE}" stroke-width="0.7"/>'
 
 
-def _mark(member: Member, place: tuple[float, float]) -> str:
+def _draw_member(member: Member, place: tuple[float, float]) -> str:
     x, y = place
     through = f" through {member.parent}, {member.rssi} dBm" if member.parent else ""
     title = f"<title>{escape(f'{member.name}: {member.state}{through}')}</title>"

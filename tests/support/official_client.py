@@ -28,7 +28,7 @@ COUNTS = re.compile(r"^assertions (\d+) methods (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SuiteRun:
     """What the client said: how the suite ended, what it printed, and how much it has looked at."""
 
     returncode: int
@@ -37,12 +37,12 @@ class Verdict:
     methods: int
 
 
-def official_verdict(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> Verdict:
+def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> SuiteRun:
     """Lets the client judge `clouds`, which are addresses by the variables that the suite reads.
 
     A missing package is a failure and no reason to skip: tests that do not run prove nothing.
     """
-    _require(installed)
+    _check_installed(installed)
     # Without `--test` node runs the tests in one process, which so ends as a whole when its time is up.
     argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
     env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
@@ -62,15 +62,15 @@ def official_verdict(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIEN
     output = run.stdout.decode(errors="replace")
     counts = COUNTS.search(output)
     assertions, methods = (int(counts[1]), int(counts[2])) if counts else (0, 0)
-    return Verdict(run.returncode, output, assertions, methods)
+    return SuiteRun(run.returncode, output, assertions, methods)
 
 
-def mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIENT) -> dict[str, Any]:
+def read_mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIENT) -> dict[str, Any]:
     """What the last client that knew mesh networks finds in a cloud, after carrying out `command`, if any.
 
     Each network by name: its type and state, and the role of each of its members.
     """
-    _require(installed)
+    _check_installed(installed)
     credentials = {"USERNAME": USERNAME, "PASSWORD": PASSWORD, "MESH_CLOUD_URL": url}
     run = subprocess.run(
         ["node", str(SUITE / "networks.mjs"), *(command or ("read",))],
@@ -86,7 +86,7 @@ def mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIENT) ->
     return found
 
 
-def _require(installed: Path) -> None:
+def _check_installed(installed: Path) -> None:
     if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
         raise ProcessFailed(
             "The official client is not installed. `make test` installs it, "

@@ -27,10 +27,10 @@ from support.plays import manifest_for
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 
 LIMIT = DOCUMENTED[EVERY_ROUTE]
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 
 
-class TimeOfBoth:
+class SharedClock:
     """One clock for the client and its cloud. It stands still, and is turned when all that work wait for it.
 
     Only then: a request that is under way while the clock is turned would come to the cloud minutes after it left.
@@ -63,36 +63,38 @@ class TimeOfBoth:
                 if self._sleeping.total() == self._working and end == min(self._sleeping):
                     self._turn(end - self())
                 else:
-                    assert self._changed.wait(PATIENCE), "nobody works, and nobody turns the clock"
+                    assert self._changed.wait(TIMEOUT_SECONDS), "nobody works, and nobody turns the clock"
             self._sleeping[end] -= 1
             self._sleeping += Counter()  # keeps what is above zero
             self._changed.notify_all()
 
     def _turn(self, seconds: float) -> None:
         if seconds > 0:
-            requests.post(self._address, json={"advance": seconds}, timeout=PATIENCE).raise_for_status()
+            requests.post(self._address, json={"advance": seconds}, timeout=TIMEOUT_SECONDS).raise_for_status()
             self._turned += seconds
 
 
-class WorkingHttp(Http):
+class CountedHttp(Http):
     """A client whose threads let the clock know when they work."""
 
-    def __init__(self, api_url: str, budget: Budget, both: TimeOfBoth) -> None:
-        super().__init__(Connection(api_url, timeout=PATIENCE), budget=budget, sleep=both.sleep, clock=both)
-        self._both = both
+    def __init__(self, api_url: str, budget: Budget, shared_clock: SharedClock) -> None:
+        super().__init__(
+            Connection(api_url, timeout=TIMEOUT_SECONDS), budget=budget, sleep=shared_clock.sleep, clock=shared_clock
+        )
+        self._shared_clock = shared_clock
 
     def call(self, route: str, **arguments: Any) -> Answer:
-        self._both.work(1)
+        self._shared_clock.work(1)
         try:
             return super().call(route, **arguments)
         finally:
-            self._both.work(-1)
+            self._shared_clock.work(-1)
 
 
-class WatchedBudget(Budget):
+class RecordingBudget(Budget):
     """Keeps the moments in which requests were allowed."""
 
-    def __init__(self, clock: TimeOfBoth, **options: Any) -> None:
+    def __init__(self, clock: SharedClock, **options: Any) -> None:
         super().__init__(clock=clock, **options)
         self._now = clock
         self.moments: list[float] = []
@@ -118,35 +120,41 @@ class PacedRun:
         """How long it took on the clock that was turned."""
         return max(self.moments) - min(self.moments)
 
-    def used_while_work_remained(self) -> list[int]:
+    def count_requests_by_window(self) -> list[int]:
         """How many requests there were in each window from the first on, less the window in which work ended."""
         first = min(self.moments)
         windows = Counter(math.floor((moment - first) / LIMIT.seconds) for moment in self.moments)
         return [windows[number] for number in range(math.floor(self.seconds / LIMIT.seconds))]
 
 
-def paced_run(size: int, share: float, folder: Path, *, others: int = 0) -> PacedRun:
+def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> PacedRun:
     """Bring `size` devices into one network of a cloud that has the documented limits.
 
     :param share: the part of them that may be used; ``folder``: where processes share the budget.
     :param others: requests that another process of the same user has sent just before.
     """
     with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
-        both = TimeOfBoth(simulator)
-        budget, theirs = (WatchedBudget(both, share=share, folder=folder, cloud=simulator.url) for _unused in range(2))
+        shared_clock = SharedClock(simulator)
+        budget, theirs = (
+            RecordingBudget(shared_clock, share=share, folder=folder, cloud=simulator.url) for _unused in range(2)
+        )
         _send_as_others(theirs, simulator, others)
-        http = WorkingHttp(simulator.url, budget, both)
+        http = CountedHttp(simulator.url, budget, shared_clock)
         http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
         manifest = read_manifest(manifest_for(simulator))
         result = reconcile(
-            http, manifest, check_mode=False, verification=Verification("read", clock=both), warn=_unexpected
+            http,
+            manifest,
+            check_mode=False,
+            verification=Verification("read", clock=shared_clock),
+            warn=_fail_on_warning,
         )
         http.close()
         return PacedRun(result, http.usage, simulator.stats(), [*theirs.moments, *budget.moments])
 
 
 def _send_as_others(budget: Budget, simulator: Simulator, number: int) -> None:
-    line = HTTPConnection(simulator.url.removeprefix("http://"), timeout=PATIENCE)
+    line = HTTPConnection(simulator.url.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
     for _unused in range(number):
         assert budget.take("GET /v1/nothing/here") == 0
         line.request("GET", "/v1/nothing/here")
@@ -154,5 +162,5 @@ def _send_as_others(budget: Budget, simulator: Simulator, number: int) -> None:
     line.close()
 
 
-def _unexpected(warning: str) -> None:
+def _fail_on_warning(warning: str) -> None:
     raise AssertionError(warning)

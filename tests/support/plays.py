@@ -46,6 +46,6 @@ def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_eac
     return {"product": PRODUCT_SLUG, "networks": {name: {} for name in networks}, "devices": devices}
 
 
-def counts_of(result: Mapping[str, Any]) -> dict[str, int]:
+def read_counts(result: Mapping[str, Any]) -> dict[str, int]:
     """What the summary of a run of `fleet` counts, without how far its networks have formed."""
     return {status: number for status, number in result["summary"].items() if status != "networks"}

@@ -62,16 +62,16 @@ def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
             "`make integration` too; both need Node.js with npm."
         )
     with ExitStack() as stack:
-        yield _first_that_serves(package, stack)
+        yield _start_until_ready(package, stack)
 
 
-def _first_that_serves(package: Path, stack: ExitStack) -> RealServer:
+def _start_until_ready(package: Path, stack: ExitStack) -> RealServer:
     """The server, started again when its start hangs: seen once on a busy machine, and no request was ever answered."""
     for _unused in range(START_ATTEMPTS):
-        with ExitStack() as attempted:
-            server = attempted.enter_context(_started(package))
-            if _has_an_administrator(server.url):
-                stack.push(attempted.pop_all())
+        with ExitStack() as attempt:
+            server = attempt.enter_context(_running_once(package))
+            if _wait_for_administrator(server.url):
+                stack.push(attempt.pop_all())
                 return server
             printed = server.process.output
     raise ProcessFailed(
@@ -81,7 +81,7 @@ def _first_that_serves(package: Path, stack: ExitStack) -> RealServer:
 
 
 @contextmanager
-def _started(package: Path) -> Iterator[RealServer]:
+def _running_once(package: Path) -> Iterator[RealServer]:
     with tempfile.TemporaryDirectory(prefix="real-server-", ignore_cleanup_errors=True) as folder:
         data_dir = Path(folder)
         port_file = data_dir / "port"
@@ -97,7 +97,7 @@ def _started(package: Path) -> Iterator[RealServer]:
             yield RealServer(f"http://127.0.0.1:{process.wait_for_port(port_file)}", data_dir, process)
 
 
-def _has_an_administrator(url: str) -> bool:
+def _wait_for_administrator(url: str) -> bool:
     """Wait for the login of the administrator: the server listens a moment before it has made one."""
     form = {"grant_type": "password", "username": ADMIN_USERNAME, "password": ADMIN_PASSWORD}
     end = time.monotonic() + READY_SECONDS

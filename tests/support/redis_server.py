@@ -53,7 +53,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Begin anew, with nothing, on the same socket."""
-        self.process = _started(self.socket, self.password)
+        self.process = _start(self.socket, self.password)
 
 
 @contextmanager
@@ -61,14 +61,14 @@ def running_redis(password: str | None = None) -> Iterator[RedisServer]:
     """A fresh server that lives as long as the block. It listens on a socket in a folder, on no network."""
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # the name of a socket must be short
         path = Path(folder) / "socket"
-        server = RedisServer(path, password, _started(path, password))
+        server = RedisServer(path, password, _start(path, password))
         try:
             yield server
         finally:
             server.stop()
 
 
-def _started(path: Path, password: str | None) -> ChildProcess:
+def _start(path: Path, password: str | None) -> ChildProcess:
     program = shutil.which("redis-server")
     if program is None:
         raise AssertionError("redis-server is missing; `make packages` installs it.")
@@ -79,13 +79,13 @@ def _started(path: Path, password: str | None) -> ChildProcess:
     settings.write_text("\n".join([*lines, *([f"requirepass {password}"] if password else [])]))
     process = ChildProcess([program, settings])
     deadline = time.monotonic() + START_SECONDS
-    while not _listens(path):
+    while not _is_listening(path):
         assert process.returncode is None, f"redis-server ended:\n{process.output}"
         assert time.monotonic() < deadline, f"redis-server was not ready after {START_SECONDS:g} s"
         time.sleep(POLL_SECONDS)
     return process
 
 
-def _listens(path: Path) -> bool:
+def _is_listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as line:
         return line.connect_ex(str(path)) == 0

@@ -105,7 +105,7 @@ class ScriptedCloud:
         """The requests to one route."""
         return [seen for seen in list(self.requests) if (seen.method, seen.path) == (method.upper(), path)]
 
-    def _next(self, seen: SeenRequest) -> _Answer:
+    def _take_answer(self, seen: SeenRequest) -> _Answer:
         with self._lock:
             self.requests.append(seen)
             answers = self._answers[seen.method, seen.path]
@@ -115,7 +115,7 @@ class ScriptedCloud:
         text = _dumps({"error": "unscripted", "error_description": f"{seen.method} {seen.path}"})
         return _Answer(UNSCRIPTED_STATUS, {"Content-Length": str(len(text))}, text, None, False)
 
-    def _connected(self) -> None:
+    def _count_connection(self) -> None:
         with self._lock:
             self.connections += 1
 
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
 
     def setup(self) -> None:
-        self.server.cloud._connected()
+        self.server.cloud._count_connection()
         super().setup()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -156,14 +156,14 @@ class _Handler(BaseHTTPRequestHandler):
             CaseInsensitiveDict(self.headers.items()),
             self._read_body(),
         )
-        answer = cloud._next(seen)
+        answer = cloud._take_answer(seen)
         if answer.effect == "hang":
             cloud._closing.wait()
             self.close_connection = True
         elif answer.effect == "reset":
             self._reset()
         else:
-            self._say(answer)
+            self._send(answer)
 
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve
 
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _say(self, answer: _Answer) -> None:
+    def _send(self, answer: _Answer) -> None:
         self.send_response_only(answer.status)
         if "Date" not in answer.headers:
             self.send_header("Date", self.date_time_string())

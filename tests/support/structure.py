@@ -105,7 +105,7 @@ class Import:
         return self.dotted[length:] if self.dotted[:length] == PLUGINS else None
 
 
-def imports_of(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
+def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
     """All imports of a file that sits in `package`, wherever in the file they stand."""
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     for_types = {
@@ -134,31 +134,35 @@ def imports_of(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
             yield Import(node.lineno, dotted, id(node) in for_types, id(node) in in_functions)
 
 
-def wrong_arrows(plugins: Path) -> list[str]:
+def find_wrong_imports(plugins: Path) -> list[str]:
     """What is wrong with the imports among the files below `plugins`, one sentence each."""
     wrong = []
     for path in sorted(plugins.rglob("*.py")):
         name = path.relative_to(plugins).as_posix()
-        layer = _layer(path.relative_to(plugins).with_suffix("").parts)
+        layer = _find_layer(path.relative_to(plugins).with_suffix("").parts)
         if layer is None:
             wrong.append(f"{name} is in no layer; give it a rank in tests/support/structure.py")
             continue
-        for found in _own_imports(path, plugins):
-            target = _layer(found.ours or ())
+        for found in _find_own_imports(path, plugins):
+            target = _find_layer(found.ours or ())
             if target is None:
                 wrong.append(f"{name}:{found.line} imports {'.'.join(found.dotted)}, which is in no layer")
-            elif not _allowed(layer, target):
+            elif not _is_allowed(layer, target):
                 wrong.append(f"{name}:{found.line} ({'/'.join(layer)}) must not import {'/'.join(target)}")
     return wrong
 
 
-def import_circle(plugins: Path) -> list[str]:
+def find_import_cycle(plugins: Path) -> list[str]:
     """Return the files of one circle of imports, the first also as the last; an empty list when there is none.
 
     Imports that only serve the type checker count, too.
     """
     imported = {
-        path: {following for found in _own_imports(path, plugins) if (following := _file(found.ours or (), plugins))}
+        path: {
+            following
+            for found in _find_own_imports(path, plugins)
+            if (following := _find_file(found.ours or (), plugins))
+        }
         for path in sorted(plugins.rglob("*.py"))
     }
     try:
@@ -181,7 +185,7 @@ def backends_named(plugins: Path) -> list[str]:
     return found
 
 
-def impure_imports(plugins: Path) -> list[str]:
+def find_impure_imports(plugins: Path) -> list[str]:
     """How the files that must only compute reach the outside world after all, one sentence each.
 
     Also through others of our files: what a pure file imports has to be pure as well. Imports that only serve
@@ -194,18 +198,18 @@ def impure_imports(plugins: Path) -> list[str]:
         while waiting:
             path = waiting.pop()
             via = "" if path == start else f" through {path.relative_to(plugins).as_posix()}"
-            for line, what in _outside(path, plugins):
+            for line, what in _find_outside_imports(path, plugins):
                 wrong.append(f"{'/'.join(pure)}.py reaches {what}{via}, line {line}")
-            for found in _running_imports(path, plugins):
-                following = _file(found.ours, plugins) if found.ours else None
+            for found in _find_running_imports(path, plugins):
+                following = _find_file(found.ours, plugins) if found.ours else None
                 if following is not None and following not in known:
                     known.add(following)
                     waiting.append(following)
     return wrong
 
 
-def _outside(path: Path, plugins: Path) -> Iterator[tuple[int, str]]:
-    for found in _running_imports(path, plugins):
+def _find_outside_imports(path: Path, plugins: Path) -> Iterator[tuple[int, str]]:
+    for found in _find_running_imports(path, plugins):
         if found.ours is not None:
             if found.ours[:2] in OUTSIDE_LAYERS and found.ours[:3] not in INSIDE_AFTER_ALL:
                 yield found.line, "/".join(found.ours[:2])
@@ -218,34 +222,34 @@ def _outside(path: Path, plugins: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, "open()"
 
 
-def _running_imports(path: Path, plugins: Path) -> list[Import]:
+def _find_running_imports(path: Path, plugins: Path) -> list[Import]:
     names_only = path.relative_to(plugins).with_suffix("").parts in LATE_AFTER_ALL
     return [
         found
-        for found in imports_of(path, _package(path, plugins))
+        for found in find_imports(path, _find_package(path, plugins))
         if not found.for_types_only and not (names_only and found.late)
     ]
 
 
-def _own_imports(path: Path, plugins: Path) -> list[Import]:
-    return [found for found in imports_of(path, _package(path, plugins)) if found.ours is not None]
+def _find_own_imports(path: Path, plugins: Path) -> list[Import]:
+    return [found for found in find_imports(path, _find_package(path, plugins)) if found.ours is not None]
 
 
-def _package(path: Path, plugins: Path) -> tuple[str, ...]:
+def _find_package(path: Path, plugins: Path) -> tuple[str, ...]:
     return PLUGINS + path.parent.relative_to(plugins).parts
 
 
-def _layer(place: tuple[str, ...]) -> tuple[str, ...] | None:
+def _find_layer(place: tuple[str, ...]) -> tuple[str, ...] | None:
     return next((place[:length] for length in (2, 1) if place[:length] in RANKS), None)
 
 
-def _allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
+def _is_allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
     if RANKS[layer] == 0:
         return False
     return layer == target or RANKS[layer] > RANKS[target] or (layer, target) in ALSO_ALLOWED
 
 
-def _file(place: tuple[str, ...], plugins: Path) -> Path | None:
+def _find_file(place: tuple[str, ...], plugins: Path) -> Path | None:
     """The file of an imported name, which may be a module, a package, or something inside of one."""
     for length in (len(place), len(place) - 1):
         path = plugins.joinpath(*place[:length])

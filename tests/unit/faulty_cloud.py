@@ -11,7 +11,7 @@ from fleet_cloud import EXPIRED, RecordingHttp, run
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from support.plays import counts_of
+from support.plays import read_counts
 
 IMPORT = "POST /v1/products/:p/devices"
 CLAIM = "POST /v1/devices"
@@ -77,7 +77,7 @@ def assert_told(result: Mapping[str, Any] | None, called: Sequence[str], *, chan
         counted[device["status"]] += 1
         assert device["error"] is not None or device["status"] != "failed"
         assert device["error"] is None or device["error"]["code"] in HINTS
-    assert counts_of(result) == {"total": len(called), **counted}
+    assert read_counts(result) == {"total": len(called), **counted}
     if counted["failed"] or any(is_unreached(device) for device in result["devices"]):
         assert result["failed"]
         assert result["error"]["code"] in HINTS

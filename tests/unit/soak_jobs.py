@@ -26,7 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out
-from support.declared import as_declared, seen
+from support.declared import expect_state, normalize_state
 
 LOGIN = PasswordLogin(USERNAME, PASSWORD)
 TOKEN_SECONDS = 2 * 86400
@@ -96,7 +96,7 @@ class Jobs:
     def provision(self, day: int) -> None:
         """What the role does: a token of its own, the fleet as declared today, twice, and the end of the token."""
         data = manifest(self._ids, day)
-        declared = as_declared(seen(self._state()), data)
+        declared = expect_state(normalize_state(self._state()), data)
 
         def work(task: Task) -> dict[str, Any]:
             tokens = self._tokens(task, None)
@@ -120,7 +120,7 @@ class Jobs:
             wrong = [result["msg"] for result in (first, second) if result.get("failed")]
             if not wrong and (not first["changed"] or second["changed"]):
                 wrong = [f"changed: {first['changed']}, then {second['changed']}"]
-            if not wrong and seen(self._state()) != declared:
+            if not wrong and normalize_state(self._state()) != declared:
                 wrong = ["the cloud is not as declared"]
             return {"failed": bool(wrong), "msg": " ".join(wrong)}
 

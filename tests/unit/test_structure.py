@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from support.paths import ROOT, SIMULATOR
-from support.structure import backends_named, import_circle, imports_of, impure_imports, wrong_arrows
+from support.structure import backends_named, find_import_cycle, find_imports, find_impure_imports, find_wrong_imports
 
 PLUGINS = ROOT / "plugins"
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
@@ -53,11 +53,11 @@ def relative(path: Path) -> str:
 
 
 def test_every_import_among_the_plugins_points_down() -> None:
-    assert wrong_arrows(PLUGINS) == []
+    assert find_wrong_imports(PLUGINS) == []
 
 
 def test_no_imports_among_the_plugins_form_a_circle() -> None:
-    assert import_circle(PLUGINS) == []
+    assert find_import_cycle(PLUGINS) == []
 
 
 def test_module_utils_holds_packages_and_the_frame_of_modules_only() -> None:
@@ -72,7 +72,7 @@ def test_no_package_has_more_than_sixteen_files() -> None:
 
 
 def test_manifest_and_plan_only_compute() -> None:
-    assert impure_imports(PLUGINS) == []
+    assert find_impure_imports(PLUGINS) == []
 
 
 def test_no_file_but_its_own_and_its_row_names_a_mesh_backend() -> None:
@@ -85,7 +85,7 @@ def test_the_simulator_imports_nothing_of_the_collection() -> None:
     found = [
         f"{relative(path)}:{found.line}"
         for path in files
-        for found in imports_of(path)
+        for found in find_imports(path)
         if found.dotted[0] in {"ansible", "ansible_collections", "plugins"}
     ]
     assert found == []
@@ -162,7 +162,7 @@ class TestTheChecker:
     )
     def test_finds_an_arrow_that_points_up_or_sideways(self, plugins: Path, name: str, text: str) -> None:
         self.write(plugins, name, text)
-        (sentence,) = wrong_arrows(plugins)
+        (sentence,) = find_wrong_imports(plugins)
         assert sentence.startswith(f"{name}:")
         assert "must not import" in sentence
 
@@ -181,17 +181,20 @@ class TestTheChecker:
     )
     def test_lets_an_arrow_that_points_down_pass(self, plugins: Path, name: str, text: str) -> None:
         self.write(plugins, name, text)
-        assert wrong_arrows(plugins) == []
+        assert find_wrong_imports(plugins) == []
 
     def test_finds_a_circle_of_imports(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", "from . import apply")
         self.write(plugins, "module_utils/_fleet/apply.py", "def late():\n    from .plan import make_plan")
-        assert sorted(set(import_circle(plugins))) == ["module_utils/_fleet/apply.py", "module_utils/_fleet/plan.py"]
+        assert sorted(set(find_import_cycle(plugins))) == [
+            "module_utils/_fleet/apply.py",
+            "module_utils/_fleet/plan.py",
+        ]
 
     def test_asks_for_the_rank_of_a_new_place(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_extra.py", "")
         self.write(plugins, "modules/fleet.py", f"from {OURS}.module_utils._extra import more")
-        unranked, unknown = wrong_arrows(plugins)
+        unranked, unknown = find_wrong_imports(plugins)
         assert "_extra.py is in no layer" in unranked
         assert unknown.startswith("modules/fleet.py:1 ")
 
@@ -209,12 +212,12 @@ class TestTheChecker:
     )
     def test_finds_a_way_out_of_a_file_that_must_only_compute(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", text)
-        assert len(impure_imports(plugins)) == 1
+        assert len(find_impure_imports(plugins)) == 1
 
     def test_finds_a_way_out_through_another_file(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_manifest/reader.py", "from .words import WORDS")
         self.write(plugins, "module_utils/_manifest/words.py", "import socket")
-        assert impure_imports(plugins) == [
+        assert find_impure_imports(plugins) == [
             "module_utils/_manifest/reader.py reaches socket through module_utils/_manifest/words.py, line 1"
         ]
 
@@ -227,15 +230,15 @@ class TestTheChecker:
     )
     def test_lets_a_file_that_computes_pass(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", text)
-        assert impure_imports(plugins) == []
+        assert find_impure_imports(plugins) == []
 
     def test_lets_a_row_of_a_backend_name_what_it_opens(self, plugins: Path) -> None:
         text = "def open_ledger():\n    from .._http.client import Http"
         self.write(plugins, "module_utils/_manifest/reader.py", "from .._mesh.backends import BACKENDS")
         self.write(plugins, "module_utils/_mesh/backends.py", text)
-        assert impure_imports(plugins) == []
+        assert find_impure_imports(plugins) == []
         self.write(plugins, "module_utils/_mesh/backends.py", "from .._http.client import Http")
-        assert len(impure_imports(plugins)) == 1
+        assert len(find_impure_imports(plugins)) == 1
 
     @pytest.mark.parametrize(
         "text",
@@ -255,7 +258,7 @@ class TestTheChecker:
     def test_counts_an_import_for_types_as_an_arrow(self, plugins: Path) -> None:
         text = "import typing\nif typing.TYPE_CHECKING:\n    from .._module import run"
         self.write(plugins, "module_utils/_http/client.py", text)
-        assert len(wrong_arrows(plugins)) == 1
+        assert len(find_wrong_imports(plugins)) == 1
 
     @pytest.mark.parametrize("place", ["home/somebody", "Users/somebody", "root/x", "work/main"])
     def test_knows_a_path_of_a_machine(self, place: str) -> None:

@@ -33,7 +33,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from support.counts import count
-from support.declared import LABELS, as_declared, groups_of, id_of, key_of, seen
+from support.declared import LABELS, expect_state, find_device_id, get_key, list_groups, normalize_state
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
 
 EXAMPLES = count(quick=50, full=300)
@@ -222,7 +222,7 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
         # Nodes whose gateways cannot be had wait for them, and so do gateways that are to leave, which other tests
         # tell: here one of them can be had, or nobody is declared to come.
         declared = [record for record in devices if record.get("mesh", {}).get("network") == name]
-        to_be_had = [record["mesh"] for record in declared if key_of(record) not in NOT_OURS]
+        to_be_had = [record["mesh"] for record in declared if get_key(record) not in NOT_OURS]
         gateways = [mesh for mesh in members if mesh["role"] == "gateway"]
         if gateways and to_be_had and not any(gateway is mesh for gateway in gateways for mesh in to_be_had):
             to_be_had[0]["role"] = "gateway"
@@ -335,10 +335,10 @@ def assert_comes_true(
     cloud.reset()
     with user(cloud) as http:
         set_up(http, start)
-    before = seen(cloud.state())
-    ids = {key_of(record): id_of(before, record) or UNKNOWN for record in manifest["devices"]}
-    failing = {key_of(record) for record in manifest["devices"] if refused(ids[key_of(record)], record)}
-    declared = as_declared(before, manifest, absent=absent, refused={ids[key] for key in failing})
+    before = normalize_state(cloud.state())
+    ids = {get_key(record): find_device_id(before, record) or UNKNOWN for record in manifest["devices"]}
+    failing = {get_key(record) for record in manifest["devices"] if refused(ids[get_key(record)], record)}
+    declared = expect_state(before, manifest, absent=absent, refused={ids[key] for key in failing})
     of_nobody = unneeded_groups(manifest, failing) - before["groups"][PRODUCT]
 
     with user(cloud, timeout=SILENT_SECONDS) as http:
@@ -346,7 +346,7 @@ def assert_comes_true(
         cloud.set_faults(faults)
         first = through(http, manifest, absent=absent, confirm=True)
         cloud.clear_faults()
-    now = seen(cloud.state())
+    now = normalize_state(cloud.state())
     assert_told(first, list(ids), changed=now != before)
     if first is not None:
         assert_done(first, now, declared)
@@ -357,11 +357,11 @@ def assert_comes_true(
     with user(cloud) as http:
         second = run(http, manifest, absent=absent, confirm=True)
         assert_finished(second, failing)
-        after = seen(cloud.state())
+        after = normalize_state(cloud.state())
         after["groups"][PRODUCT] -= of_nobody
         assert after == declared
         if all(entry["effect"] != "delay" for entry in faults):  # what comes late may come between the two runs
-            assert second["changed"] is (seen(cloud.state()) != now)
+            assert second["changed"] is (normalize_state(cloud.state()) != now)
 
         by_route = Counter(cloud.stats()["by_route"])
         third = run(http, manifest, absent=absent, confirm=True)
@@ -374,7 +374,7 @@ def unneeded_groups(manifest: Mapping[str, Any], failing: Collection[str]) -> se
     """The groups that only devices ask for which cannot be had: whether they are made is left open."""
     wanted = {True: set[str](), False: set[str]()}
     for record in manifest["devices"]:
-        wanted[key_of(record) in failing] |= groups_of(record)
+        wanted[get_key(record) in failing] |= list_groups(record)
     return wanted[True] - wanted[False]
 
 

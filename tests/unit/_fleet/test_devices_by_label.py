@@ -12,7 +12,7 @@ from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, 
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from support.plays import counts_of
+from support.plays import read_counts
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
@@ -56,7 +56,7 @@ class TestInAProduct:
     ) -> None:
         data = declared(labels, "serial_number", "iccid", "imei", "id")
         first = run(http, data, verify="online")
-        assert counts_of(first) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
+        assert read_counts(first) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
         assert [device["id"] for device in first["devices"]] == [label["id"] for label in labels]
         assert simulator.device(labels[1]["id"])["name"] == "unit-2"
         assert set(simulator.device(labels[1]["id"])["groups"]) == {"north", "mesh-barn", "mesh-node"}

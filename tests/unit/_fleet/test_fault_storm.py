@@ -29,7 +29,7 @@ from faulty_cloud import (
 from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, run, user
 
 from support.counts import count
-from support.declared import as_declared, seen
+from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
 N = 200
@@ -115,8 +115,8 @@ def test_a_run_through_a_storm_ends_and_the_next_one_finishes_it(cloud: Simulato
         with user(cloud) as http:
             assert "failed" not in run(http, fleet(ids, year=0), verify="none")
     manifest = fleet(ids, year=year)
-    before = seen(cloud.state())
-    declared = as_declared(before, manifest)
+    before = normalize_state(cloud.state())
+    declared = expect_state(before, manifest)
     imports: list[set[str]] = []
 
     with user(cloud, timeout=SILENT_SECONDS) as http:
@@ -126,7 +126,7 @@ def test_a_run_through_a_storm_ends_and_the_next_one_finishes_it(cloud: Simulato
         first = through(http, manifest)
         assert any(entry["fired"] for entry in cloud.faults())
         cloud.clear_faults()
-    now = seen(cloud.state())
+    now = normalize_state(cloud.state())
     assert_told(first, ids, changed=now != before)
     if first is not None:
         assert_done(first, now, declared)
@@ -135,7 +135,7 @@ def test_a_run_through_a_storm_ends_and_the_next_one_finishes_it(cloud: Simulato
         watch_imports(cloud, http, imports)
         second = run(http, manifest)
         assert second["summary"]["failed"] == second["summary"]["pending"] == 0, second["msg"]
-        assert seen(cloud.state()) == declared
+        assert normalize_state(cloud.state()) == declared
         writes = cloud.stats()["writes"]
         third = run(http, manifest)
         assert (third["changed"], third["summary"]["ok"]) == (False, N)

@@ -28,7 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
-from support.plays import counts_of
+from support.plays import read_counts
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
 
@@ -327,7 +327,7 @@ class TestTheLedger:
         failed = run(http, data)
         assert errors(failed) == dict.fromkeys(ids[:3], "conflict")
         assert "Could not remove device group mesh-barn" in failed["msg"]
-        assert counts_of(run(http, data)) == {"total": 3, "ok": 0, "changed": 3, "failed": 0, "pending": 0}
+        assert read_counts(run(http, data)) == {"total": 3, "ok": 0, "changed": 3, "failed": 0, "pending": 0}
         assert run(http, data)["changed"] is False
 
     def test_what_does_not_fit_into_a_ledger_is_refused_before_any_write(
@@ -491,7 +491,7 @@ class TestWhatGoesWrong:
         assert registered(meshed) == ordered(meshed) == {}
         assert meshed.device(ids[1])["name"] == "named all the same"
 
-        assert counts_of(run(http, data)) == {"total": 5, "ok": 0, "changed": 5, "failed": 0, "pending": 0}
+        assert read_counts(run(http, data)) == {"total": 5, "ok": 0, "changed": 5, "failed": 0, "pending": 0}
 
     def test_a_node_whose_gateway_is_refused_in_the_same_batch_enters_no_group_of_the_network(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str]

@@ -42,7 +42,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from support.plays import counts_of
+from support.plays import read_counts
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as new_scripted_cloud
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
@@ -82,7 +82,7 @@ class TestAProduct:
 
         assert "failed" not in result
         assert result["changed"]
-        assert counts_of(result) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
+        assert read_counts(result) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
         assert result["networks"] == {"barn": {"gateways": 1, "nodes": 19, "joined": 20, "lost": 0, "pending": 0}}
         found = simulator.device(ids[1])
         assert (found["product"], found["name"], found["notes"]) == (PRODUCT_ID, "unit-1", "by hand")
@@ -338,7 +338,7 @@ class TestADeviceThatFails:
             )
             result = run(http, named(ids))
         assert errors(result) == {ids[0]: code}
-        assert counts_of(result) == {"total": 20, "ok": 0, "changed": 19, "failed": 1, "pending": 0}
+        assert read_counts(result) == {"total": 20, "ok": 0, "changed": 19, "failed": 1, "pending": 0}
         assert result["failed"]
         assert (result["error"]["code"], result["changed"]) == (code, True)
         assert result["msg"].startswith("1 of 20 devices failed, all others are done. Could not set name")
@@ -380,7 +380,7 @@ class TestADeviceThatFails:
             second = run(http, barn(ids))
         assert first["summary"]["failed"] == 3
         assert "And 2 more" in first["msg"]
-        assert counts_of(second) == {"total": 20, "ok": 17, "changed": 3, "failed": 0, "pending": 0}
+        assert read_counts(second) == {"total": 20, "ok": 17, "changed": 3, "failed": 0, "pending": 0}
 
     def test_has_failed_when_the_cloud_swallowed_its_write(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator, workers=1) as http:
@@ -461,14 +461,14 @@ class TestARunThatEndsEarly:
         with user(simulator, workers=1) as http:
             simulator.set_faults([{"route": SET_ORDERS, "effect": "status", "status": 401, "body": EXPIRED}])
             first = run(http, barn(ids))
-            assert counts_of(first) == {"total": 20, "ok": 0, "changed": 0, "failed": 0, "pending": 20}
+            assert read_counts(first) == {"total": 20, "ok": 0, "changed": 0, "failed": 0, "pending": 20}
             assert first["failed"]
             assert (first["error"]["code"], first["error"]["status"]) == ("token_expired", 401)
             assert first["msg"].startswith("The run ended early, 20 devices are pending.")
             assert http.writes.count(SET_ORDERS) == 1
 
             second = run(http, barn(ids))
-        assert counts_of(second) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
+        assert read_counts(second) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
 
     def test_what_was_done_before_stays_done(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [row(device) for device in (ONE, TWO, THREE)])
@@ -573,7 +573,7 @@ class TestAnAnswerThatIsLost:
             data["devices"][0]["name"] = "another"
         simulator.set_faults([{"route": route, "effect": "truncated", "times": 5}])
         result = run(http, data)
-        assert counts_of(result) == {"total": 20, "ok": 20 - changed, "changed": changed, "failed": 0, "pending": 0}
+        assert read_counts(result) == {"total": 20, "ok": 20 - changed, "changed": changed, "failed": 0, "pending": 0}
         assert result["changed"]
         assert run(http, data)["changed"] is False
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Kind
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.registry import KINDS
 from support.paths import ROOT
-from support.structure import imports_of
+from support.structure import find_imports
 
 PLUGINS = ROOT / "plugins"
 FILES = PLUGINS / "module_utils" / "_resource" / "kinds"
@@ -93,7 +93,7 @@ def test_kind_takes_few_lines(path: Path) -> None:
     kind = kinds_in(load(path))[0]
     routes = {
         PLUGINS.joinpath(*found.ours[:3]).with_suffix(".py")
-        for found in imports_of(path)
+        for found in find_imports(path)
         if found.ours and found.ours[:2] == ("module_utils", "_api") and found.ours[2] != "target"
     }
     assert routes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.declared import as_declared, seen
+from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator
 
 ORDERS = {"network": "barn", "role": "node", "gateways": [], "parameters": {}}
@@ -43,11 +43,11 @@ CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
 def test_whatever_changes_is_seen(state: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
     other = copy.deepcopy(state)
     change(other)
-    assert seen(other) != seen(state)
+    assert normalize_state(other) != normalize_state(state)
 
 
 def test_only_what_is_declared_is_expected_to_change(state: dict[str, Any]) -> None:
-    before = seen(state)
+    before = normalize_state(state)
     one, two = list(before["devices"])[:2]
     before["devices"][one].update(notes="kept", groups=["kept", "mesh-shed", "mesh-gateway"])
     manifest = {
@@ -55,7 +55,7 @@ def test_only_what_is_declared_is_expected_to_change(state: dict[str, Any]) -> N
         "networks": {"barn": {"parameters": {}}},
         "devices": [{"id": one, "name": "a", "mesh": {"network": "barn"}}, {"id": two, "name": "b"}],
     }
-    after = as_declared(before, manifest, refused=[two])
+    after = expect_state(before, manifest, refused=[two])
     changed = {id for id, device in after["devices"].items() if device != before["devices"][id]}
     assert changed == {one}
     assert {key: value for key, value in after["devices"][one].items() if value != before["devices"][one][key]} == {
@@ -69,7 +69,7 @@ def test_only_what_is_declared_is_expected_to_change(state: dict[str, Any]) -> N
 
 
 def test_what_leaves_takes_its_groups_and_orders_with_it(state: dict[str, Any]) -> None:
-    before = seen(state)
+    before = normalize_state(state)
     one = next(iter(before["devices"]))
     before["devices"][one].update(product=PRODUCT_ID, groups=["north"], development=True, owner=USERNAME)
     before["ledgers"]["mesh"] = {
@@ -79,7 +79,7 @@ def test_what_leaves_takes_its_groups_and_orders_with_it(state: dict[str, Any]) 
         "data": {one: ORDERS},
     }
     manifest = {"product": PRODUCT_SLUG, "devices": [{"serial_number": before["devices"][one]["serial_number"]}]}
-    after = as_declared(before, manifest, absent=True)
+    after = expect_state(before, manifest, absent=True)
     found = after["devices"][one]
     assert (found["product"], found["groups"], found["development"], found["owner"]) == (None, [], False, USERNAME)
     assert after["ledgers"]["mesh"]["data"] == {}

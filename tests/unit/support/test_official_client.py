@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from support.official_client import official_verdict
+from support.official_client import run_suite
 from support.processes import ProcessFailed
 
 
 def test_a_missing_package_fails_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(ProcessFailed, match="`make test` installs it"):
-        official_verdict({}, tmp_path)
+        run_suite({}, tmp_path)
