@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The one clock of the simulator. Tests may turn it forward, so that a proof over days takes no time."""
+"""The clock of the simulator, which tests can turn forward so that a test over days takes no time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MICROSECOND = 1e-6
 
 
 class Clock:
-    """The time of the machine, plus what the clock has been turned forward by."""
+    """A clock that shows the time of the machine, plus the seconds by which it was turned forward."""
 
     __slots__ = ("_last", "turned")
 
@@ -19,14 +19,14 @@ class Clock:
         self._last = 0.0
 
     def now(self) -> float:
-        """Return the seconds since the epoch, as the cloud sees them."""
+        """Return the time of this clock in seconds since the epoch."""
         return time.time() + self.turned
 
     def next_moment(self) -> float:
-        """Return the time of now, or a microsecond after the last moment returned here if that is later.
+        """Return the time, or a microsecond more than the last call returned if that is later.
 
-        For what happens in an order that must show, such as the sessions by which lists are sorted: two of them may
-        begin while the clock shows the same time.
+        Use this for times by which lists are sorted, such as those of sessions, because two sessions may begin while
+        the clock shows the same time.
         """
         self._last = max(self.now(), self._last + MICROSECOND)
         return self._last
@@ -37,12 +37,12 @@ class Clock:
 
     @property
     def is_machine_time(self) -> bool:
-        """Whether this clock shows what the machine's own clock shows."""
+        """Whether this clock shows the time of the machine."""
         return not self.turned
 
 
 class StillClock(Clock):
-    """A clock that stands still at the moment of its start, and moves only when it is turned forward.
+    """A clock that stands still at the time of its start, and moves only when it is turned forward.
 
     A test against it has the same result on a slow machine as on a fast one.
     """
@@ -54,12 +54,12 @@ class StillClock(Clock):
         self._started = time.time()
 
     def now(self) -> float:
-        """Return the seconds since the epoch at the start, plus what the clock has been turned forward by."""
+        """Return the time of the start, plus the seconds by which the clock was turned forward."""
         return self._started + self.turned
 
     @property
     def is_machine_time(self) -> bool:
-        """Always false: the machine's own clock goes on."""
+        """False, because the clock of the machine moves on."""
         return False
 
 

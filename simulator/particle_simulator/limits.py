@@ -95,7 +95,7 @@ class Lockout:
 
 
 class Limits:
-    """All limits, by address and by account."""
+    """The windows, open streams and lockouts of all addresses and accounts."""
 
     def __init__(self, *, documented: bool) -> None:
         self.documented = documented

@@ -14,7 +14,7 @@ STEP_SECONDS = 30
 
 
 def is_valid(secret: str, code: str, now: float) -> bool:
-    """Return whether a code is valid now, or was or will be half a minute earlier or later."""
+    """Return whether a code is valid now, or half a minute earlier or later."""
     step = int(now // STEP_SECONDS)
     return code in {_compute_code(secret, near) for near in (step - 1, step, step + 1)}
 

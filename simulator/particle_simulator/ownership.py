@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Changes of a device's owner and product, which are kept both on the device and on the other side."""
+"""Changes of a device's owner and product, which the device stores as well as the account or product."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_to_product(device: Device, product: Product) -> None:
 
 
 def remove_from_product(device: Device) -> None:
-    """Remove a device from its product, with everything that the product gave it."""
+    """Remove a device from its product, with its groups and all other settings of the product."""
     if device.product is None:
         return
     assign_groups(device, ())

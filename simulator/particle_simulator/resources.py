@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What belongs to an account, a product or an organisation alike, and what only products have."""
+"""The resources that accounts, products and organisations have in common, such as teams and integrations."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from particle_simulator.settings import PRODUCT_ID, PRODUCT_NAME, PRODUCT_PLATFO
 from particle_simulator.world import World
 
 MESH_DEVICE_OS = "1.5.2"
-"""The last Device OS that could form a mesh."""
+"""The last version of Device OS that supported Particle Mesh."""
 
 
 def build_world(settings: Settings) -> World:
@@ -48,7 +48,7 @@ def _add_account(world: World, record: dict[str, Any], random: Random) -> None:
 
 
 def _add_product(world: World, settings: Settings, random: Random) -> None:
-    """Add the product of the first account, and the organisation that has it if the settings name one."""
+    """Add the product of the first account, in the organisation that the settings name, if any."""
     owner = next(iter(world.accounts.by_username.values()))
     product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
     world.products.add(product)
@@ -64,7 +64,7 @@ def _add_product(world: World, settings: Settings, random: Random) -> None:
 
 
 def _add_manufactured_devices(world: World, settings: Settings, now: float) -> None:
-    """Add as many new devices as the settings ask for."""
+    """Add the number of new devices in the settings."""
     for device in manufacture_devices(settings.manufactured, settings.seed, now):
         if settings.mesh:
             device.system_firmware_version = MESH_DEVICE_OS
@@ -87,12 +87,12 @@ def _add_described_devices(world: World, settings: Settings, now: float) -> None
 
 
 def _find_owner(world: World, username: str) -> Account:
-    """Find the account of an owner; an unknown one can own devices but cannot log in."""
+    """Find the account of an owner; an unknown owner gets an account that cannot log in."""
     return world.accounts.find(username) or Account(username, "", "0" * 24)
 
 
 def _find_or_add_product(world: World, product_id: int, device: Device) -> Product:
-    """Find a product by its id; add an unknown one, whose owner has no account here."""
+    """Find a product by its id, or add it without an owner if it does not exist."""
     product = world.products.by_id.get(product_id)
     if product is None:
         slug = f"product-{product_id}"

@@ -21,7 +21,7 @@ VITALS_EVENT = "spark/device/diagnostics/update"
 
 
 def build_record(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    """Build the record of a device at a time."""
+    """Build the record of a device for a time."""
     return {"updated_at": format_time(moment), "deviceID": device.id, "payload": _build_payload(seed, device, moment)}
 
 

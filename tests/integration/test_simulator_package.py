@@ -26,7 +26,7 @@ SECONDS = 60
 def _installed() -> None:
     """A missing package is a failure and no reason to skip: tests that do not run prove nothing."""
     if not (SIMULATOR_INSTALLED / ".installed").exists():
-        raise ProcessFailed("The simulator is not installed. `make test` installs it, `make integration` too.")
+        raise ProcessFailed("The simulator is not installed. Run `make test` or `make integration`.")
 
 
 @pytest.fixture(params=["module", "command"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The areas of the tests: `make proofs AREA=...` runs all tests of one with full counts."""
+"""The areas of the tests; `make proofs AREA=...` runs all tests of an area with full counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.paths import TESTS
 
 @dataclass(frozen=True)
 class Area:
-    """The tests of one area: words that name files below `unit` and `integration`, without `test_` and `.py`.
+    """The tests of an area: names of files below `unit` and `integration`, without `test_` and `.py`.
 
     A `*` stands for all files of a folder.
     """
@@ -25,7 +25,7 @@ class Area:
         return sorted(path for pattern in self.patterns() for path in TESTS.glob(pattern))
 
     def patterns(self) -> list[str]:
-        """Return a pattern below `tests` for each word."""
+        """Return a pattern below `tests` for each name."""
         words = [f"unit/{word}" for word in self.unit.split()]
         words += [f"integration/{word}" for word in self.integration.split()]
         return ["/test_".join(word.rsplit("/", 1)) + ".py" for word in words]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A real browser (npm: @sparticuz/chromium, driven by playwright-core) that looks at a report."""
+"""Open reports in a real browser (npm: @sparticuz/chromium, driven by playwright-core)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ BROWSER_SECONDS = 180.0
 def observe_report(
     page: Path, searched: str, screenshot: Path | None = None, installed: Path = BROWSER
 ) -> dict[str, Any]:
-    """What was to be seen of a report while somebody used it: `tests/browser/observe.mjs` says what that is.
+    """Use a report in the browser as `tests/browser/observe.mjs` does, and return what that program observed.
 
-    A missing package is a failure and no reason to skip: tests that do not run prove nothing.
+    A missing package is a failure, not a reason to skip the test.
     """
     if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
         raise ProcessFailed(
-            "The browser is not installed. `make test` installs it, `make integration` too; both need Node.js with npm."
+            "The browser is not installed. Run `make test` or `make integration`, which need Node.js with npm."
         )
     argv = ["node", str(TESTS / "browser" / "observe.mjs"), str(page), searched]
     argv += [str(screenshot)] if screenshot is not None else []
-    # It unpacks itself into the folder for temporary files, and leaves that where it is.
+    # The browser unpacks itself into the folder for temporary files and does not clean up.
     with tempfile.TemporaryDirectory(prefix="browser-") as folder:
         env = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BROWSER": str(installed)}
         run = subprocess.run(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Everything that the collection can change, as tasks that can be run in check mode and for real.
+"""Cases for check mode: tasks for everything that the collection can change.
 
-A new module, or a new way in which an old one changes something, joins by a case. `test_check_mode.py` fails until a
-new module has one, or a reason there to have none.
+Add a case for each new module, and for each new way in which a module changes something. `test_check_mode.py` fails
+for a module without a case, unless it is listed there with a reason.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from support.simulator import PASSWORD
 Task = dict[str, Any]
 
 DEVICES = 4
-"""How many devices a case has."""
+"""The number of devices in a case."""
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """What a case works with: an account with one empty product, new devices as in the simulator's state, a folder."""
+    """The resources of a case: an account with an empty product, new devices from the simulator's state, a folder."""
 
     username: str
     client: Mapping[str, str]
@@ -45,7 +45,7 @@ class Tenant:
 
     @property
     def account(self) -> dict[str, str]:
-        """Options that log in."""
+        """The options for a login."""
         return {"username": self.username, "password": PASSWORD}
 
 
@@ -53,15 +53,15 @@ Tasks = Callable[[Tenant], list[Task]]
 
 
 def no_tasks(tenant: Tenant) -> list[Task]:
-    """For a case that starts with a product as it is made."""
+    """Return no tasks, for a case that starts with an empty product."""
     return []
 
 
 @dataclass(frozen=True)
 class Case:
-    """Tasks that are run in check mode and then for real, after those of `before` have prepared the cloud.
+    """Tasks to run in check mode and then for real, after the tasks of `before` have prepared the cloud.
 
-    :param hosts: the play's hosts with their variables; by default one host without variables.
+    :param hosts: the hosts of the play with their variables; by default one host without variables.
     :param changes: whether the tasks change anything.
     """
 
@@ -73,37 +73,37 @@ class Case:
 
 
 def fleet_task(**options: Any) -> Task:
-    """A task with the module `fleet`."""
+    """Build a task with the module `fleet`."""
     return {"name": "Fleet", "meshfleet.particle.fleet": options}
 
 
 def device_task(**options: Any) -> Task:
-    """A task with the module `device`."""
+    """Build a task with the module `device`."""
     return {"name": "Device", "meshfleet.particle.device": options}
 
 
 def network_task(**options: Any) -> Task:
-    """A task with the module `network`."""
+    """Build a task with the module `network`."""
     return {"name": "Network", "meshfleet.particle.network": {"name": "barn", **options}}
 
 
 def integration_task(tenant: Tenant, **options: Any) -> Task:
-    """A task with the module `integration`."""
+    """Build a task with the module `integration`."""
     return {"name": "Integration", "meshfleet.particle.integration": {"product": tenant.product, **options}}
 
 
 def token_task(**options: Any) -> Task:
-    """A task with the module `access_token`."""
+    """Build a task with the module `access_token`."""
     return {"name": "Token", "meshfleet.particle.access_token": options}
 
 
 def provision_task(tenant: Tenant, **variables: Any) -> Task:
-    """The role `provision`."""
+    """Build a task with the role `provision`."""
     return role_task("provision", tenant, **variables)
 
 
 def report_task(tenant: Tenant, **variables: Any) -> Task:
-    """The role `report`, into a folder that is there."""
+    """Build a task with the role `report`, which writes into the tenant's folder."""
     return role_task("report", tenant, dest=str(tenant.folder), **variables)
 
 
@@ -120,7 +120,7 @@ def role_task(name: str, tenant: Tenant, **variables: Any) -> Task:
 
 
 def build_barn(tenant: Tenant) -> dict[str, Any]:
-    """All devices in one network, with all that can be declared of them."""
+    """Build a manifest with all devices in one network and every field set."""
     return {
         "product": tenant.product,
         "networks": {"barn": {"parameters": {"channel": 15, "key": "join-key"}}},
@@ -140,7 +140,7 @@ def build_barn(tenant: Tenant) -> dict[str, Any]:
 
 
 def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
-    """From the barn: one stays under a key of its own, one founds a network, one moves, one leaves."""
+    """Build a manifest that changes each device of the barn: one gets its own key, two move, one leaves."""
     one, two, three, four = tenant.ids
     return {
         "product": tenant.product,
@@ -160,7 +160,7 @@ def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
 
 
 def build_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
-    """The devices in turn in one of `homes` and the next, of which each gets its gateway first."""
+    """Build a manifest with the devices spread over the networks `homes`, each with its gateway first."""
     return {
         "product": tenant.product,
         "networks": dict(networks),
@@ -175,12 +175,12 @@ def build_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> 
 
 
 def build_dissolved(tenant: Tenant, backend: str) -> dict[str, Any]:
-    """The same network, which shall be no more; of its devices nothing is said."""
+    """Build a manifest without devices that removes the network."""
     return {"product": tenant.product, "networks": {"barn": {"backend": backend, "state": "absent"}}, "devices": []}
 
 
 def list_labelled_devices(tenant: Tenant) -> list[dict[str, Any]]:
-    """The same devices as those who hold them in their hands know them."""
+    """List the devices by the identifiers on their labels."""
     kinds = ("serial_number", "iccid", "imei", "serial_number")
     return [
         {kind: label[kind], "name": f"unit-{index}", "groups": ["north"]}
@@ -189,14 +189,14 @@ def list_labelled_devices(tenant: Tenant) -> list[dict[str, Any]]:
 
 
 def write_manifest(tenant: Tenant, manifest: Mapping[str, Any]) -> str:
-    """The path of a file that holds the manifest."""
+    """Write a manifest to a file and return its path."""
     file = tenant.folder / "fleet.yml"
     file.write_text(json.dumps(manifest), encoding="utf-8")  # JSON is YAML
     return str(file)
 
 
 def write_table(tenant: Tenant) -> str:
-    """The path of a table of the devices."""
+    """Write a table of the devices and return its path."""
     file = tenant.folder / "fleet.csv"
     with file.open("w", newline="", encoding="utf-8") as table:
         rows = csv.writer(table)
@@ -207,18 +207,18 @@ def write_table(tenant: Tenant) -> str:
 
 
 def build_own_devices(tenant: Tenant, *, claimed: bool) -> dict[str, Any]:
-    """The account's own devices, from now on or no longer."""
+    """Build options for devices without a product that are claimed, or no longer claimed, by the account."""
     more = [{"name": f"own-{id[-4:]}"} if claimed else {} for id in tenant.ids]
     return {"devices": [{"id": id, "claimed": claimed, **fields} for id, fields in zip(tenant.ids, more, strict=True)]}
 
 
 def build_half_of_hosts(tenant: Tenant) -> dict[str, Any]:
-    """The first two devices as hosts; of the others the inventory knows nothing."""
+    """Build hosts for the first two devices only."""
     return dict(list(build_hosts(tenant).items())[:2])
 
 
 def build_hosts(tenant: Tenant) -> dict[str, Any]:
-    """Each device a host."""
+    """Build a host for each device."""
     return {
         f"{tenant.product}-{index}": {"particle_device": {"id": id, "name": f"host-{index}", "groups": ["north"]}}
         for index, id in enumerate(tenant.ids)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How thorough this run is: short by default, whole under MESHFLEET_FULL=1 (`make proofs`)."""
+"""Counts of this test run: small by default, full with MESHFLEET_FULL=1 (`make proofs`)."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ FULL_EXAMPLES = 1000
 
 
 def count(*, quick: int, full: int) -> int:
-    """How often a proof repeats in this run, for example `count(quick=3, full=100)` kills."""
+    """Return the count for this run, for example `count(quick=3, full=100)` repetitions of a test."""
     return full if FULL else quick

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a manifest makes of a cloud, worked out from the manifest and the state before, by no line of the collection.
+"""Compute the state of a cloud after a run from the manifest and the state before, without the collection's code.
 
-It speaks the simulator's words (`Simulator.state`), so that a run is judged by what the cloud holds and not by what
-the collection reads of it. All that is not declared must stay as it was: other devices, other groups, other fields,
-other ledgers.
+It works on the simulator's state (`Simulator.state`), so that a test checks what the cloud stores and not what the
+collection reads. Everything that is not declared must stay as it was: other devices, groups, fields and ledgers.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ Record = Mapping[str, Any]
 
 
 def normalize_state(state: Mapping[str, Any]) -> State:
-    """The part of the state that a run can change, by names instead of in lists.
+    """Return the part of the state that a run can change, as mappings by name instead of lists.
 
-    What members report follows from their orders, so of that ledger only its being there counts. No notes and empty
-    notes are one and the same.
+    The data of the status ledger is left out, because it follows from the instructions of the members. Missing and
+    empty notes are equal.
     """
     return {
         "devices": {
@@ -53,12 +52,12 @@ def normalize_state(state: Mapping[str, Any]) -> State:
 def expect_state(
     before: State, manifest: Mapping[str, Any], *, absent: bool = False, refused: Collection[str] = ()
 ) -> State:
-    """What `seen` must show after a run of `manifest`, or after one that takes its devices out again.
+    """Compute the normalized state after a run of `manifest`, or after a run with `state: absent`.
 
-    Every network must declare its parameters: without them what members get depends on what they had.
+    Every network must declare its parameters, because without them the result depends on the earlier ones.
 
-    :param before: what `seen` showed before it.
-    :param refused: ids of declared devices that are not ours to have, and that must be left as they are.
+    :param before: the normalized state before the run.
+    :param refused: ids of declared devices that the account cannot get, and that must stay as they are.
     """
     after = copy.deepcopy(before)
     product = "product" in manifest
@@ -87,7 +86,7 @@ def expect_state(
 
 
 def find_device_id(state: State, record: Record) -> str | None:
-    """The id of a device, also of one that is declared by its label; `None` when nobody knows it."""
+    """Find the id of a declared device, or `None` if the cloud does not have it."""
     if "id" in record:
         return str(record["id"])
     kind = next(kind for kind in LABELS if kind in record)
@@ -95,12 +94,12 @@ def find_device_id(state: State, record: Record) -> str | None:
 
 
 def get_key(record: Record) -> str:
-    """What a manifest calls a device."""
+    """Return the identifier that the manifest has for a device."""
     return next(str(record[kind]) for kind in ("id", *LABELS) if kind in record)
 
 
 def list_groups(record: Record) -> set[str]:
-    """The device groups that a record asks for, those of its mesh among them."""
+    """List the device groups that a record declares, including those for its mesh."""
     mesh = record.get("mesh", {})
     if "network" not in mesh:
         return set(record.get("groups", ()))
@@ -108,7 +107,7 @@ def list_groups(record: Record) -> set[str]:
 
 
 def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Each network as its members are told of it."""
+    """Compute the instructions that are the same for all members of a network."""
     return {
         name: {
             "network": name,
@@ -120,9 +119,9 @@ def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collec
 
 
 def _list_gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
-    """The gateways among the devices. Of one that is not ours to have the cloud tells no id, and it is left out.
+    """List the ids of the declared gateways of a network.
 
-    Unless it is in the product already, and only its claim is not ours.
+    The cloud does not show the id of a refused device, so it is left out unless the device is already in the product.
     """
     for record in manifest["devices"]:
         mesh = record.get("mesh", {})
@@ -150,7 +149,7 @@ def _join(device: State, record: Record, *, product: bool) -> None:
 
 
 def _leave(device: State, record: Record, *, product: bool) -> None:
-    """Whoever is in quarantine is not in the product, and so does not leave it."""
+    """Apply the removal of a device; a device in quarantine is not in the product and so stays."""
     if product and (device["product"] != PRODUCT_ID or device["quarantined"]):
         return
     if product:
@@ -160,7 +159,7 @@ def _leave(device: State, record: Record, *, product: bool) -> None:
 
 
 def _unclaim(device: State, *, product: bool) -> None:
-    """Whoever owns a product can end any claim to its devices, everybody else only their own."""
+    """Remove the claim to a device; without a product an account can remove only its own."""
     if product or device["owner"] == USERNAME:
         device["owner"] = None
 
@@ -174,7 +173,7 @@ def _list_groups(record: Record, before: list[str], *, exact: bool) -> list[str]
 
 
 def _get_instructions(state: State) -> dict[str, Any]:
-    """The instances of the ledger that members read; where there is no ledger, none that would be kept."""
+    """Return the instances of the ledger that members read, or a new mapping without a ledger."""
     instructions: dict[str, Any] = state["ledgers"].get(INSTRUCTIONS, {"data": {}})["data"]
     return instructions
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The examples of the documentation, as they stand in its pages and in the EXAMPLES of modules and plugins."""
+"""Read the examples in the pages of the documentation and in the EXAMPLES of modules and plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 from support.paths import ROOT
 
 SHOWN_LANGUAGES = frozenset({"text", "cpp", "sh"})
-"""What is shown and not run: output, firmware of a device, and the scripts that others have today."""
+"""Languages of examples that are shown but not run: output, firmware, and scripts to migrate from."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.(?:yml|json|csv))\b")
@@ -36,7 +36,7 @@ _Loader.add_constructor("!unsafe", _construct_unsafe)
 
 @dataclass(frozen=True)
 class Example:
-    """One example: where it stands, in which language, and what it says.
+    """An example, with its position, kind and text.
 
     `kind` is `tasks`, `plays`, `manifest`, `inventory`, `hosts`, `requirements`, `advisories`, `settings`,
     `credential type`, `table`, `schema` or `commands`.
@@ -49,23 +49,23 @@ class Example:
 
     @property
     def name(self) -> str:
-        """File and line, as editors take them."""
+        """File and line, in the form that editors accept."""
         return f"{self.source}:{self.line}"
 
     @property
     def folder(self) -> str:
-        """One for each page, whose examples speak of the same files."""
+        """The name of the folder for the page, whose examples share files."""
         return self.source.replace("/", "-")
 
     @property
     def file_name(self) -> str | None:
-        """The file that the example says it is, in a comment on its first line."""
+        """The file name in the comment on the first line, if there is one."""
         found = _FILE_NAME.match(self.text)
         return found["name"] if found else None
 
 
 def list_examples() -> list[Example]:
-    """Every example of the checkout, page by page; first those that are read first."""
+    """List all examples page by page, in the order in which users read the pages."""
     pages = ["README.md", "CONTRIBUTING.md", *_list_files("roles/*/README.md"), *_list_files("docs/*.md")]
     plugins = [*_list_files("plugins/*/*.py"), *_list_files("plugins/filter/*.yml")]
     return [*(e for page in pages for e in _read_page(page)), *(e for plugin in plugins for e in _read_plugin(plugin))]
@@ -100,7 +100,7 @@ def _read_python_examples(content: str) -> str | None:
 
 
 def _split_documents(source: str, line: int, language: str, text: str) -> Iterator[Example]:
-    """An example that holds several YAML documents, or tasks and plays, is as many."""
+    """Split the text of an example into one example per YAML document, and separate tasks from plays."""
     if language != "yaml":
         kinds = {"console": "commands", "csv": "table", "json": "schema"}
         yield Example(source, line, kinds[language], text)
@@ -116,7 +116,7 @@ def _split_documents(source: str, line: int, language: str, text: str) -> Iterat
 
 def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[str, Any]]) -> Iterator[Example]:
     starts = [found.start() for found in _ITEM.finditer(text)]
-    assert len(starts) == len(items), f"{source}:{line}: items that do not begin at the margin"
+    assert len(starts) == len(items), f"{source}:{line}: each item of the list must begin in the first column"
     kinds = ["plays" if "hosts" in item else "tasks" for item in items]
     begins = [number for number, kind in enumerate(kinds) if number == 0 or kind != kinds[number - 1]]
     for begin, end in zip(begins, [*begins[1:], len(items)], strict=True):
@@ -126,7 +126,7 @@ def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[s
 
 
 def _find_kind(content: dict[str, Any]) -> str:
-    """What a mapping is, by the key that only this one has."""
+    """Return the kind of a mapping, by a key that only this kind has."""
     kinds = {
         "plugin": "inventory",
         "devices": "manifest",
@@ -141,7 +141,7 @@ def _find_kind(content: dict[str, Any]) -> str:
 
 
 def write_example(example: Example, folder: Path) -> Path:
-    """The example as a file of the name that it gives itself, or else of one that tells where it stands."""
+    """Write an example to a file with its own name, else with a name made from its position."""
     ending = {"commands": "sh", "table": "csv", "schema": "json", "inventory": "particle.yml"}.get(example.kind, "yml")
     path = folder / example.folder / (example.file_name or f"{Path(example.source).stem}-{example.line}.{ending}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,9 @@ ENDPOINTS = "endpoints.yml"
 ERROR_BODIES = ("errors-and-limits.md", "1")
 """The page and the section that have the table of error bodies."""
 
-# White space that may hold a line end and, behind it, the sign of a comment.
+# White space that may include the end of a line and the comment sign on the next one.
 _GAP = r"\s+(?:(?:#|//)\s*)?"
-# Not a path or a link: those name the file itself and no entry of it.
+# Paths and links are no citations, because they name the file and not an entry.
 _ALONE = r"(?<![\w/.\[-])"
 _NAME = r"[a-z][a-z0-9_]*"
 _ENDPOINTS = re.compile(
@@ -53,7 +53,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be cited.
+    """The entries that can be cited.
 
     ``endpoints`` has the keys of each endpoint by its id, ``names`` what else endpoints.yml names,
     ``sections`` the numbers of the headings by page, and ``bodies`` the names in the table of error bodies.
@@ -93,7 +93,7 @@ def load_facts() -> Facts:
 
 
 def find_citations(text: str, facts: Facts) -> Iterator[Citation]:
-    """Find each mention of a file of facts that is not a path or a link; one in no known form cites nothing."""
+    """Find each mention of a file of facts except paths and links; a mention in an unknown form has no entries."""
     for match in _ENDPOINTS.finditer(text):
         names = tuple(re.findall(_NAME, match["names"] or ""))
         yield Citation(_line(text, match), ENDPOINTS, names)
@@ -104,13 +104,13 @@ def find_citations(text: str, facts: Facts) -> Iterator[Citation]:
 
 
 def find_error_bodies(text: str) -> Iterator[Citation]:
-    """Find each name of an error body, such as E4, also those that stand alone."""
+    """Find each name of an error body, such as E4, with or without a file name."""
     for match in _BARE_BODY.finditer(text):
         yield Citation(_line(text, match), *ERROR_BODIES[:1], section=ERROR_BODIES[1], bodies=(match[0],))
 
 
 def can_be_opened(citation: Citation, facts: Facts) -> bool:
-    """Tell whether every entry that the citation names exists."""
+    """Return whether every entry that a citation names exists."""
     if citation.file == ENDPOINTS:
         return bool(citation.names) and _are_names(citation.names, facts)
     is_table = (citation.file, citation.section) == ERROR_BODIES
@@ -122,7 +122,7 @@ def can_be_opened(citation: Citation, facts: Facts) -> bool:
 
 
 def _are_names(names: tuple[str, ...], facts: Facts) -> bool:
-    """A key of an endpoint counts only behind that endpoint's id: ``group_create, errors``."""
+    """Return whether all names exist; a key of an endpoint must follow the endpoint's id: ``group_create, errors``."""
     keys: frozenset[str] = frozenset()
     for name in names:
         if name in facts.endpoints:
@@ -158,7 +158,7 @@ def _line(text: str, match: re.Match[str]) -> int:
 
 
 def text_files(*places: Path) -> Iterator[Path]:
-    """Yield the files of these places, which are files or folders, that are written by hand and hold text."""
+    """Yield the text files in these files and folders that are written by hand."""
     suffixes = {".cfg", ".css", ".j2", ".js", ".md", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
     for place in places:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Fleets that are there already, as files for the simulator: in their product, named, in groups and networks."""
+"""Fleet files for the simulator with devices that are already provisioned."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NETWORK_SIZE = 100
 
 
 def write_fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]] = ()) -> str:
-    """The path of a file with `size` Borons, and whatever `others` a test wants beside them.
+    """Write a fleet file with `size` Borons and the devices in `others`, and return its path.
 
-    Each hundred is a network with its first device as the gateway; the rest of what they are varies with their number.
+    Each hundred devices are a network with the first device as its gateway; other fields vary with the number.
     """
     devices = [_build_device(number) for number in range(size)]
     path = folder / "fleet.json"
@@ -26,7 +26,7 @@ def write_fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]
 
 
 def device_id(number: int) -> str:
-    """The id of the device of that number."""
+    """Return the id of the device with this number."""
     return f"e00fce68{number:016x}"
 
 

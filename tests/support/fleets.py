@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Fleets to measure: a simulator, what is declared of it, and programs that measure themselves on the way there."""
+"""Measure programs that bring the fleet of a simulator to a declared state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a program measured of itself. Times in seconds, memory in megabytes."""
+    """The measurements of a program, with times in seconds and memory in megabytes."""
 
     requests: int
     seconds: float
@@ -36,7 +36,7 @@ class Measurement:
     megabytes: float
     writes: int = 0
     whole_cpu: float = 0.0
-    """With what came before the first request: starting, and reading the manifest."""
+    """CPU time including the start of the program and the reading of the manifest."""
     summary: dict[str, int] | None = None
 
     @property
@@ -46,13 +46,13 @@ class Measurement:
 
     @property
     def cpu_of_request(self) -> float:
-        """Milliseconds."""
+        """CPU time per request in milliseconds."""
         return 1000 * self.cpu / self.requests
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A simulator and what is declared of its devices."""
+    """A simulator, and a manifest for its devices."""
 
     cloud: Simulator
     file: Path
@@ -60,15 +60,15 @@ class Fleet:
     manifest: dict[str, Any]
 
     def run_engine(self) -> Measurement:
-        """Bring the fleet to what is declared now, with the engine in a process of its own."""
+        """Bring the fleet to the declared state with the engine, in a separate process."""
         return self._run(sys.executable, "engine.py")
 
     def run_bare_pool(self) -> Measurement:
-        """The same writes by a bare pool of `requests`. The fleet has to be there already."""
+        """Send the same writes with a bare pool of `requests`; run the engine first."""
         return self._run(sys.executable, "bare_pool.py")
 
     def run_promise_pool(self) -> Measurement:
-        """The same writes by the official client. The fleet has to be there already."""
+        """Send the same writes with the official client; run the engine first."""
         return self._run("node", "promise_pool.mjs")
 
     def _run(self, interpreter: str, program: str) -> Measurement:
@@ -86,18 +86,18 @@ class Fleet:
 
 @contextmanager
 def running_fleet(size: int, *flags: str) -> Iterator[Fleet]:
-    """`size` devices in their boxes, declared with names and as members of ten networks.
+    """Run a simulator with `size` new devices, and a manifest that names them and adds them to ten networks.
 
-    `flags` are the simulator's.
+    `flags` are options of the simulator.
     """
     with running_simulator("--fleet", str(size), *flags) as cloud, tempfile.TemporaryDirectory() as folder:
         yield Fleet(cloud, Path(folder) / "manifest.json", cloud.access_token(), manifest_for(cloud, NETWORKS))
 
 
 def measure_in_turns(size: int, *programs: Callable[[Fleet], Measurement]) -> list[Measurement]:
-    """What each program costs at its best of three rounds, in which they take turns on a new fleet.
+    """Measure the programs in three rounds with a new fleet each, and return the best measurement of each program.
 
-    The first brings the fleet to what is declared, and the others repeat its writes.
+    The first program brings the fleet to the declared state, and the others repeat its writes.
     """
     rounds = []
     for _unused in range(3):

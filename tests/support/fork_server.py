@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Ansible's programs without their start: a server that has imported the libraries forks for each run.
+"""Run Ansible's programs without their slow start: a server that has imported the libraries forks for each run.
 
-Most of what a short playbook costs is the start of Python and the import of libraries. What a user sees of a forked
-run and of a process of its own is the same; `test_fork_server.py` compares them.
+A short playbook spends most of its time on the start of Python and the import of libraries. For a user, a forked run
+looks the same as a new process; `test_fork_server.py` compares them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from support.fork_server_process import MAX_REQUEST, PROGRAMS
 
 ENDED_SECONDS = 10.0
 NUMBER_SIZE = 32
-SERVER_ENDED = "The fork server has ended; what it printed stands in the output of the tests."
+SERVER_ENDED = "The fork server has ended; the output of the tests shows what it printed."
 
-# Read by Python, its libraries or the loader of programs as they start; the server has started already.
+# Python, its libraries and the loader read these at their start, but the server has already started.
 READ_AT_START = ("PYTHON", "LD_", "OPENSSL_", "MALLOC_")
 LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
 class ForkedProcess:
-    """A program under way, with the part of the interface of `subprocess.Popen` that tests use."""
+    """A running program, with the part of the interface of `subprocess.Popen` that tests use."""
 
     def __init__(self, reply: socket.socket) -> None:
-        """Take over `reply`, on which the server sends the id of the process, and its exit status at the end."""
+        """Read the id of the process from `reply`, on which the server later sends the exit status, too."""
         self._reply = reply
         self.pid = self._receive()
-        """The id of the process, and of the process group that it leads."""
+        """The id of the process and of its process group."""
 
     def wait(self, timeout: float) -> int:
         """Return the exit status, negative for a signal.
 
-        :raises subprocess.TimeoutExpired: when the process still runs after `timeout` seconds.
-        :raises ForkServerEnded: when nobody is left to tell the status.
+        :raises subprocess.TimeoutExpired: if the process still runs after `timeout` seconds.
+        :raises ForkServerEnded: if the server has ended before it sent the status.
         """
         if self._reply.fileno() < 0:
             raise ForkServerEnded(SERVER_ENDED)
@@ -55,7 +55,7 @@ class ForkedProcess:
         return status
 
     def _receive(self) -> int:
-        """Return the next number that the server sends: one message each."""
+        """Return the number in the next message of the server."""
         message = self._reply.recv(NUMBER_SIZE)
         if not message:
             self._reply.close()
@@ -68,7 +68,7 @@ class ForkServerEnded(AssertionError):
 
 
 class ForkServer:
-    """One server process, for as long as this process lives."""
+    """A server process, which ends with this process."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -84,7 +84,7 @@ class ForkServer:
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the tests, which then close the socket
+                start_new_session=True,  # Ctrl-C must end only the tests, which then close the socket
             )
 
     @property
@@ -104,14 +104,14 @@ class ForkServer:
         return ForkedProcess(ours)
 
     def close(self) -> None:
-        """End the server; what it has forked goes on."""
+        """End the server, but not the processes that it has forked."""
         self._control.close()
         self._process.wait(ENDED_SECONDS)
         self._home.cleanup()
 
 
 def can_be_forked(argv: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether a run from the fork server is the same as one in a process of its own."""
+    """Return whether a run from the fork server gives the same result as a new process."""
     return (
         Path(argv[0]).name in PROGRAMS
         and {name: env.get(name) for name in LOCALE} == LOCALE
@@ -124,7 +124,7 @@ _starting = threading.Lock()
 
 
 def fork_server() -> ForkServer:
-    """Return the server of this process, which the first call starts. A fork of this process gets one of its own."""
+    """Return the server of this process, and start it with the first call; a fork of this process gets its own."""
     with _starting:
         if os.getpid() not in _servers:
             _servers[os.getpid()] = ForkServer()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The process behind `support.fork_server`: imports what Ansible needs, then forks for each run of a program.
+"""The process of `support.fork_server`, which imports the libraries of Ansible and then forks for each run.
 
-Nothing that reads a setting is imported before the fork. `ansible.constants`, and all that stands on it, reads the
-environment and the configuration file while it is imported, and so is imported in the child, which has its own.
+Modules that read settings while they are imported, such as `ansible.constants`, are imported only in the child,
+which has its own environment and configuration file.
 
-Started with the number of a socket as its only argument. It ends when the other end of that socket is closed.
+The only argument is the number of a socket; the process ends when the other end of that socket is closed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 MAX_REQUEST = 1 << 18
-"""The size of the largest request in bytes: a command line and an environment."""
+"""The maximum size of a request (a command line and an environment) in bytes."""
 
-# What `ansible-playbook`, and the plugins of this collection, import from the standard library and from others.
+# Libraries other than Ansible that `ansible-playbook` and the plugins of this collection import.
 LIBRARIES = (
     "asyncio base64 cmd concurrent.futures concurrent.futures.thread configparser csv ctypes.util curses difflib email "
     "fcntl getpass glob hashlib hmac http.client importlib.metadata jinja2.nativetypes jinja2.sandbox logging.handlers "
@@ -38,7 +38,7 @@ LIBRARIES = (
     "cryptography.hazmat.primitives.kdf.pbkdf2 cryptography.hazmat.primitives.serialization"
 ).split()
 
-# What of Ansible reads no setting. A name that this version of Ansible does not have is left out.
+# Modules of Ansible that read no settings. Names that this version of Ansible does not have are skipped.
 ANSIBLE = (
     "ansible.module_utils.basic ansible.module_utils.connection ansible.config.manager ansible.context ansible.errors "
     "ansible.parsing.quoting ansible.parsing.splitter ansible.utils.collection_loader ansible.utils.context_objects "
@@ -50,13 +50,13 @@ ANSIBLE = (
 READS_SETTINGS = ("ansible.constants", "ansible.utils.display", "ansible.cli")
 
 PROGRAMS = {"ansible-inventory": "inventory", "ansible-playbook": "playbook"}
-"""The module below `ansible.cli` that is each program."""
+"""The module below `ansible.cli` of each program."""
 
 
 def main() -> int:
-    """Serve until the other end is closed; in a child: run a program, and return its exit status."""
+    """Serve until the other end is closed; in a child, run the program and return its exit status."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    # A script finds its own folder first on the path; so does the script of each program.
+    # Python puts the folder of a script first on the path, here that of the programs.
     sys.path[0] = str(Path(sys.executable).parent)
     for name in (*LIBRARIES, *ANSIBLE):
         with contextlib.suppress(ModuleNotFoundError):
@@ -65,7 +65,7 @@ def main() -> int:
     loaded = [name for name in READS_SETTINGS if name in sys.modules]
     if loaded:
         raise SystemExit(
-            f"{', '.join(loaded)} must not be imported before the fork: its settings would be those of all"
+            f"{', '.join(loaded)} must not be imported before the fork, because all children would share its settings"
         )
     gc.collect()
     gc.freeze()
@@ -74,9 +74,9 @@ def main() -> int:
 
 
 def remember_routing() -> None:
-    """Parse the routing table of ansible.builtin once for all children: a quarter of what a short playbook costs.
+    """Parse the routing table of ansible.builtin once for all children, which saves a quarter of a short playbook.
 
-    Ansible provides for tools that put another function in the place of this one, and tells it what the text is.
+    Ansible allows tools to replace this function.
     """
     finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
     finder._meta_yml_to_dict = functools.lru_cache(finder._meta_yml_to_dict)
@@ -87,7 +87,7 @@ def remember_routing() -> None:
 def serve(control: socket.socket) -> dict[str, object] | None:
     """Fork for each request.
 
-    :returns: the request, in the child that is to carry it out; None in the server when nobody asks any more.
+    :returns: the request, in the child that carries it out; None in the server, when the other end is closed.
     """
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
@@ -112,7 +112,7 @@ def serve(control: socket.socket) -> dict[str, object] | None:
 
 
 def report_end(selector: selectors.BaseSelector, pidfd: int, pid: int, reply: int) -> None:
-    """Tell the one who asked for it how a child has ended."""
+    """Send the exit status of a child to its client."""
     selector.unregister(pidfd)
     os.close(pidfd)
     _unused, status = os.waitpid(pid, 0)
@@ -121,13 +121,13 @@ def report_end(selector: selectors.BaseSelector, pidfd: int, pid: int, reply: in
 
 
 def send_number(reply: int, number: int) -> None:
-    """Send a number as a message, unless the one who asked has gone."""
+    """Send a number as a message, if the client still exists."""
     with contextlib.suppress(BrokenPipeError):
         os.write(reply, b"%d" % number)
 
 
 def become(control: socket.socket, selector: selectors.BaseSelector, reply: int, streams: list[int]) -> None:
-    """Give the child a session and streams of its own, and nothing that belongs to the server or another child."""
+    """Give a child its own session and streams, and close everything that belongs to the server or other children."""
     for key in list(selector.get_map().values()):
         if key.fileobj is not control:
             os.close(key.fd)
@@ -135,7 +135,7 @@ def become(control: socket.socket, selector: selectors.BaseSelector, reply: int,
     selector.close()
     control.close()
     os.setsid()
-    send_number(reply, os.getpid())  # only now does the process lead a group that can be ended
+    send_number(reply, os.getpid())  # only now is the process the leader of a group that can be ended
     os.close(reply)
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
@@ -145,7 +145,7 @@ def become(control: socket.socket, selector: selectors.BaseSelector, reply: int,
 
 
 def run(request: dict[str, object]) -> int:
-    """Run a program as if it had just been started: with this folder, environment and command line."""
+    """Run a program in the folder, environment and command line of the request, as if it had just started."""
     argv, environment = request["argv"], request["env"]
     assert isinstance(argv, list)
     assert isinstance(environment, dict)

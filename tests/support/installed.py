@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The collection as a stranger has it: built, installed into an empty folder, with the README's playbooks pasted."""
+"""Build the collection and install it into an empty folder, with the files that its README shows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ NAMED_FILE = re.compile(r"```yaml\n(# (\S+\.yml)\n.*?)```", re.DOTALL)
 
 
 class Installed:
-    """An empty folder below `folder` in which programs run with nothing of the checkout in sight.
+    """An empty folder below `folder`, in which programs run without access to the checkout.
 
-    `environment` is what they are given; add to it what they are to know of a cloud.
+    `environment` is the environment of the programs; add the variables for a cloud to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,13 +30,13 @@ class Installed:
         home = folder / "home"
         home.mkdir()
         self.folder.mkdir()
-        # Without the recorder of the tests, which is in the checkout.
+        # The callback plugin of the tests is in the checkout.
         self.environment = {name: value for name, value in ansible_environment(home).items() if "CALLBACK" not in name}
         self.environment["ANSIBLE_COLLECTIONS_PATH"] = str(self.folder / "collections")
         self.collection = self.folder / "collections" / "ansible_collections" / "meshfleet" / "particle"
 
     def run(self, program: str, *words: str, folder: Path | None = None) -> str:
-        """What a program of our environment prints, after making sure that it went well."""
+        """Run a program that is installed beside this interpreter, check that it succeeds, and return its output."""
         argv = [str(Path(sys.executable).parent / program), *words]
         done = subprocess.run(
             argv,
@@ -51,23 +51,23 @@ class Installed:
         return done.stdout
 
     def build(self) -> Path:
-        """The tarball of what is in the checkout."""
+        """Build the tarball of the checkout and return its path."""
         self.run("ansible-galaxy", "collection", "build", "--output-path", str(self._around), folder=ROOT)
         (tarball,) = self._around.glob("*.tar.gz")
         return tarball
 
     def install(self, tarball: Path) -> None:
-        """As the README says, but from the file."""
+        """Install the collection as the README says, but from the tarball."""
         self.run("ansible-galaxy", "collection", "install", str(tarball), "-p", "collections")
 
     def write_examples(self) -> None:
-        """Each file that the installed README shows with its name."""
+        """Write each file that the installed README shows with a name."""
         for text, name in NAMED_FILE.findall((self.collection / "README.md").read_text()):
             (self.folder / name).write_text(text)
 
 
 def write_claimed_fleet(folder: Path, names: dict[str, str]) -> str:
-    """A file for `--fleet`: devices by id with their names, which the account has claimed."""
+    """Write a fleet file of claimed devices, given as names by id, and return its path."""
     path = folder / "fleet.json"
     path.write_text(json.dumps([{"id": key, "name": name, "owner": USERNAME} for key, name in names.items()]))
     return str(path)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Inventory files, and `ansible-inventory` run the way users run it."""
+"""Write inventory files, and read them with `ansible-inventory` as users do."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RUN_SECONDS = 280.0
 
 @dataclass(frozen=True)
 class Inventory:
-    """What `ansible-inventory` said of a file."""
+    """The result of `ansible-inventory`."""
 
     rc: int
     stdout: str
     stderr: str
 
     def succeeded(self) -> Inventory:
-        """This one, after making sure that the file was read without a complaint."""
+        """Check that the file was read without errors and warnings, and return this result."""
         assert self.rc == 0, f"{self.stdout}\n{self.stderr}"
         assert not self.stderr, self.stderr
         return self
@@ -48,18 +48,18 @@ class Inventory:
 
     @property
     def groups(self) -> dict[str, list[str]]:
-        """The hosts of each group, without those that Ansible always has."""
+        """The hosts of each group, without the groups that Ansible always has."""
         every = {name: group.get("hosts", []) for name, group in self._listed.items()}
         return {name: hosts for name, hosts in every.items() if name not in ("_meta", "all", "ungrouped")}
 
 
 def _unwrap_unsafe(found: dict[str, Any]) -> Any:
-    """Ansible marks texts that are no templates; here they are what they say."""
+    """Replace a text that Ansible marks as unsafe (not a template) with the text itself."""
     return found["__ansible_unsafe"] if found.keys() == {"__ansible_unsafe"} else found
 
 
 def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
-    """A file for the plugin; the product of the simulator unless something else is said."""
+    """Write an inventory file for the plugin, by default for the product of the simulator, and return its path."""
     path = folder / f"{name}.particle.yml"
     whose = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}
     path.write_text(json.dumps({"plugin": "meshfleet.particle.devices", **whose, **options}))  # JSON is YAML
@@ -67,21 +67,21 @@ def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
 
 
 def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path) -> Inventory:
-    """`ansible-inventory --list` over a file or a folder of files, with all its state below `home`."""
+    """Run `ansible-inventory --list` on a file or a folder, with its state below `home`."""
     argv = [program_path("ansible-inventory"), "-i", str(source), *(args or ("--list",))]
     run = run_program(argv, env=ansible_environment(home, env), cwd=Path.cwd(), timeout=RUN_SECONDS)
     return Inventory(run.rc, run.stdout, run.stderr)
 
 
 def read_cloud_inventory(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
-    """What a file with these options says of a cloud, after making sure that it was read without a complaint."""
+    """Read the inventory of a cloud from a file with these options, and check that there are no warnings."""
     return read_inventory(
         write_inventory(folder, **options), cloud_environment(cloud.url), *args, home=folder
     ).succeeded()
 
 
 def rename_device(cloud: Simulator, device: str, name: str) -> None:
-    """By the owner, as any tool does it, while the inventory is not looking."""
+    """Rename a device as its owner, outside the collection."""
     requests.put(
         f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
         json={"name": name},
@@ -91,7 +91,7 @@ def rename_device(cloud: Simulator, device: str, name: str) -> None:
 
 
 def measure_inventory(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:
-    """What it takes to read an inventory file: `hosts`, `groups`, `cpu` in seconds and `megabytes` at the peak."""
+    """Measure the reading of an inventory file: `hosts`, `groups`, `cpu` in seconds and peak `megabytes`."""
     done = subprocess.run(
         [sys.executable, str(TESTS / "bench" / "peers" / "inventory.py"), str(source)],
         env=ansible_environment(home, env),

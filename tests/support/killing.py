@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Plays that a test kills: started, watched, and ended without a chance to say goodbye, by ids of its own only."""
+"""Start plays and kill them, by process ids of their own only."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ END_SECONDS = 30.0
 
 
 class RunningPlay:
-    """An `ansible-playbook` under way, and the workers it has forked, each of which is in a session of its own."""
+    """A running `ansible-playbook` and its forked workers, each of which is in its own session."""
 
     def __init__(self, plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> None:
-        """Start the `plays`. All that a run leaves behind is below `home`, where the next one finds it."""
+        """Start the `plays` with their state below `home`, where the next run finds it."""
         file = home / "play.yml"
         file.write_text(json.dumps(list(plays)), encoding="utf-8")
         self._log = home / "output"
@@ -43,22 +43,24 @@ class RunningPlay:
 
     @property
     def ended(self) -> bool:
-        """Whether the controlling process is gone."""
+        """Whether the controlling process has ended."""
         return self._process.poll() is not None
 
     @property
     def output(self) -> str:
-        """What the play has printed so far."""
+        """The output of the play so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def wait_until(self, reached: Callable[[], bool]) -> None:
-        """Look again and again, as long as the play runs."""
+        """Wait until a condition is true or the play has ended."""
         end = time.monotonic() + UNDER_WAY_SECONDS
         while not reached() and not self.ended:
-            assert time.monotonic() < end, f"the play did not get that far:\n{self.output}"
+            assert time.monotonic() < end, (
+                f"the play did not reach the expected state within {UNDER_WAY_SECONDS:g} s:\n{self.output}"
+            )
 
     def kill(self) -> None:
-        """Kill all processes of the play at once, and wait until none is left."""
+        """Kill all processes of the play at once, and wait until they have ended."""
         with self._workers() as workers:
             for pidfd in workers:
                 with contextlib.suppress(ProcessLookupError):
@@ -69,9 +71,9 @@ class RunningPlay:
 
     @contextmanager
     def orphaned(self) -> Iterator[None]:
-        """Kill the controlling process alone; at the end of the block its workers must have ended by themselves."""
+        """Kill only the controlling process; at the end of the block its workers must have ended by themselves."""
         with self._workers() as workers:
-            assert workers, "there is no worker to outlive the controlling process"
+            assert workers, "the play must have a worker that outlives the controlling process"
             self._process.kill()
             self._process.wait(END_SECONDS)
             yield
@@ -79,9 +81,9 @@ class RunningPlay:
 
     @contextmanager
     def _workers(self) -> Iterator[list[int]]:
-        """A handle for each worker, which stays that of this process also when its id is given to another one.
+        """Yield a handle for each worker, which stays valid even if another process gets the same id.
 
-        The controlling process is halted meanwhile, so that it neither forks another one nor takes notice.
+        The controlling process is stopped meanwhile, so that it does not fork or react.
         """
         self._process.send_signal(signal.SIGSTOP)
         handles: list[int] = []
@@ -96,11 +98,11 @@ class RunningPlay:
 
 
 def _find_descendants(pid: int) -> list[int]:
-    """The children of a process, their children, and so on."""
+    """Find the children of a process, their children, and so on."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            # The name of a program, in brackets, may itself hold blanks and brackets.
+            # The name of the program, in brackets, may contain spaces and brackets.
             parent = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
             parents.setdefault(parent, []).append(int(folder.name))
     found, waiting = list[int](), [pid]
@@ -112,17 +114,17 @@ def _find_descendants(pid: int) -> list[int]:
 
 
 def _wait_for_end(handles: Sequence[int]) -> None:
-    """Wait until all processes have ended; none is left behind, also when that fails."""
+    """Wait until all processes have ended; kill one that does not end in time, and fail."""
     for handle in handles:
         ended, _unused, _unused = select.select([handle], [], [], END_SECONDS)
         if not ended:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-            raise AssertionError(f"a worker was still there after {END_SECONDS:g} s")
+            raise AssertionError(f"a worker still ran after {END_SECONDS:g} s")
 
 
 @contextmanager
 def running_play(plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> Iterator[RunningPlay]:
-    """A play that is over at the end of the block, in whatever way."""
+    """Start a play, and kill it at the end of the block if it still runs."""
     play = RunningPlay(plays, home, env)
     try:
         yield play

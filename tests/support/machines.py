@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Machines as an automation controller sends its jobs to: apart from each other, each behind an address of its own.
+"""Isolated machines, each with its own address, for jobs of an automation controller.
 
-A machine is a network namespace, with a home of its own. Its network is its loopback, and all that is there is the
-cloud: a relay (`support.relay`) passes on what comes to `PORT`, and gives it the address of the machine. So nothing
-leaves the loopback network of this host, and two machines cannot know of each other.
+A machine is a network namespace with its own home. It can reach only the cloud: a relay (`support.relay`) forwards
+connections to `PORT`, with the address of the machine. So all traffic stays on the loopback network of this host, and
+machines cannot reach each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from support.processes import running
 
 PORT = 8080
 CLOUD = f"http://127.0.0.1:{PORT}"
-"""Where every machine finds the cloud, so that one and the same job suits them all."""
+"""The URL of the cloud on every machine, so that all machines can run the same job."""
 
 RUN_SECONDS = 1500.0
 _SETUP_SECONDS = 30.0
@@ -34,14 +34,14 @@ _SETUP_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A place to work at. `address` is what the cloud sees of it."""
+    """A machine; `address` is the address that the cloud sees."""
 
     namespace: str
     address: str
     home: Path
 
     def work(self, job: Path, answer: Path) -> int:
-        """`ansible-runner worker`: what was transmitted is in `job`, what comes back goes to `answer`."""
+        """Run `ansible-runner worker` with the transmitted `job`, and write its answer to the file `answer`."""
         folder = self.home / "private"
         argv = ["ip", "netns", "exec", self.namespace, find_runner(), "worker", "--private-data-dir", str(folder)]
         return run(
@@ -54,7 +54,7 @@ class Machine:
 
 @contextmanager
 def machines(cloud_url: str, addresses: Sequence[str], folder: Path) -> Iterator[list[Machine]]:
-    """A machine for each of the addresses, all of them of the loopback network. They live as long as the block."""
+    """Run a machine for each of the addresses, which must be loopback addresses, until the end of the block."""
     _check_requirements()
     cloud_port = urllib.parse.urlsplit(cloud_url).port
     with ExitStack() as stack:
@@ -72,14 +72,14 @@ def machines(cloud_url: str, addresses: Sequence[str], folder: Path) -> Iterator
 
 
 def find_runner() -> str:
-    """The `ansible-runner` of this interpreter."""
+    """Return the path of the `ansible-runner` that is installed beside this interpreter."""
     program = Path(sys.executable).parent / "ansible-runner"
-    assert program.exists(), "ansible-runner is missing; `make setup` installs it."
+    assert program.exists(), "ansible-runner is not installed. Run `make setup`."
     return str(program)
 
 
 def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str, str]) -> int:
-    """Run a program to its end, with a file to read and one to write. Gives back how it ended."""
+    """Run a program with a file as input and a file for its output, and return its exit status."""
     with open(given or os.devnull, "rb") as stdin, open(answer, "wb") as stdout:
         process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, env=dict(env))
         try:
@@ -90,13 +90,13 @@ def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str,
 
 
 def _check_requirements() -> None:
-    """Say what is missing. :raises AssertionError: when there can be no machines."""
+    """Fail if the requirements of network namespaces are not met."""
     missing = []
     if shutil.which("ip") is None:
-        missing.append("ip of iproute2, which `make packages` installs")
+        missing.append("ip of iproute2 (run `make packages`)")
     if os.geteuid() != 0:
-        missing.append("the rights of root")
-    assert not missing, f"Machines are network namespaces, and for those is missing: {', and '.join(missing)}."
+        missing.append("root rights")
+    assert not missing, f"Machines are network namespaces, which require {' and '.join(missing)}."
 
 
 @contextmanager
@@ -112,4 +112,6 @@ def _namespace() -> Iterator[str]:
 
 def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=_SETUP_SECONDS, check=False)
-    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr} Network namespaces cannot be made here."
+    assert done.returncode == 0, (
+        f"ip {' '.join(arguments)} failed: {done.stderr} Network namespaces cannot be created here."
+    )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A picture of one network as its members report it: who joined through whom, and how well they hear each other."""
+"""Draw a network as its members report it: their parents, and the strength of their signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIDE = 720
 HEAD = 70
 _NEAREST, _FARTHEST = 70.0, 320.0
 _STRONGEST, _WEAKEST = -45, -85
-"""In dBm; the distance from the gateway stands for the signal, as from -45 to -85 in the firmware of the simulator."""
+"""Signals in dBm, drawn as distances from the gateway; the simulator's firmware reports from -45 to -85."""
 _RINGS = (-50, -60, -70, -80)
 _COLOURS = {"joined": "#1a7f37", "joining": "#9a6700", "lost": "#cf222e"}
 _LINE = "#8c959f"
@@ -22,7 +22,7 @@ _LINE = "#8c959f"
 
 @dataclass(frozen=True)
 class Member:
-    """One member as it reports: `parent` is the name of the member that it joined through."""
+    """The report of a member; `parent` is the name of the member through which it joined."""
 
     name: str
     role: str
@@ -32,7 +32,7 @@ class Member:
 
 
 def list_members(state: Mapping[str, Any], network: str) -> list[Member]:
-    """The members of a network in what `Simulator.state` tells, gateways first, by their names."""
+    """List the members of a network from `Simulator.state`, gateways first, sorted by name."""
     names = {device["id"]: str(device["name"]) for device in state["devices"]}
     (reports,) = (ledger["instances"] for ledger in state["ledgers"] if ledger["name"] == "mesh-status")
     reports_by_device = {
@@ -46,7 +46,7 @@ def list_members(state: Mapping[str, Any], network: str) -> list[Member]:
 
 
 def draw_picture(network: str, members: Iterable[Member]) -> str:
-    """The network as SVG. The same members make the same picture, to the byte."""
+    """Draw a network as SVG; the same members give the same picture, byte for byte."""
     members = list(members)
     gateways = [member for member in members if member.role == "gateway"]
     nodes = [member for member in members if member.role != "gateway"]
@@ -74,7 +74,7 @@ def _format_count(members: list[Member], word: str) -> str:
 
 
 def _place_members(gateways: list[Member], nodes: list[Member]) -> dict[str, tuple[float, float]]:
-    """Gateways in the middle, nodes around them, each as far as its signal is weak; who has none is at the rim."""
+    """Place gateways in the middle and nodes around them, the farther the weaker their signals are."""
     places = {}
     for number, gateway in enumerate(gateways):
         places[gateway.name] = _point_at(2 * math.pi * number / len(gateways), 0.0 if len(gateways) == 1 else 30.0)
@@ -116,7 +116,7 @@ def _draw_member(member: Member, place: tuple[float, float]) -> str:
     title = f"<title>{escape(f'{member.name}: {member.state}{through}')}</title>"
     fill = _COLOURS.get(member.state, _LINE)
     if member.role == "gateway":
-        halo = 'stroke="#ffffff" stroke-width="5" paint-order="stroke"'  # it stands on many lines
+        halo = 'stroke="#ffffff" stroke-width="5" paint-order="stroke"'  # the label covers many lines
         label = f'<text x="{x + 16:.1f}" y="{y + 5:.1f}" fill="#1f2328" {halo}>{escape(member.name)}</text>'
         return (
             f'<g><rect x="{x - 10:.1f}" y="{y - 10:.1f}" width="20" height="20" fill="{fill}">{title}</rect>{label}</g>'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Particle's own client (npm: particle-api-js) and the suite in which it judges clouds."""
+"""Test clouds with Particle's own client (npm: particle-api-js)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COUNTS = re.compile(r"^assertions (\d+) methods (\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """What the client said: how the suite ended, what it printed, and how much it has looked at."""
+    """The result of the suite: exit status, output, and the numbers of assertions and client methods."""
 
     returncode: int
     output: str
@@ -38,12 +38,12 @@ class SuiteRun:
 
 
 def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> SuiteRun:
-    """Lets the client judge `clouds`, which are addresses by the variables that the suite reads.
+    """Run the suite of the client on `clouds`, which are URLs by the variables that the suite reads.
 
-    A missing package is a failure and no reason to skip: tests that do not run prove nothing.
+    A missing package is a failure, not a reason to skip the test.
     """
     _check_installed(installed)
-    # Without `--test` node runs the tests in one process, which so ends as a whole when its time is up.
+    # Without `--test`, node runs all tests in one process, which the timeout then ends as a whole.
     argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
     env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
     try:
@@ -58,7 +58,7 @@ def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> S
         )
     except subprocess.TimeoutExpired as late:
         printed = (late.output or b"").decode(errors="replace")
-        raise ProcessFailed(f"the suite was not done after {SUITE_SECONDS:g} s. It printed:\n{printed}") from late
+        raise ProcessFailed(f"the suite did not end within {SUITE_SECONDS:g} s. It printed:\n{printed}") from late
     output = run.stdout.decode(errors="replace")
     counts = COUNTS.search(output)
     assertions, methods = (int(counts[1]), int(counts[2])) if counts else (0, 0)
@@ -66,9 +66,9 @@ def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> S
 
 
 def read_mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIENT) -> dict[str, Any]:
-    """What the last client that knew mesh networks finds in a cloud, after carrying out `command`, if any.
+    """Read the mesh networks of a cloud with the last client that supports them, after an optional `command`.
 
-    Each network by name: its type and state, and the role of each of its members.
+    The result has type, state and the roles of the members of each network, by name.
     """
     _check_installed(installed)
     credentials = {"USERNAME": USERNAME, "PASSWORD": PASSWORD, "MESH_CLOUD_URL": url}
@@ -89,6 +89,5 @@ def read_mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIEN
 def _check_installed(installed: Path) -> None:
     if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
         raise ProcessFailed(
-            "The official client is not installed. `make test` installs it, "
-            "`make integration` too; both need Node.js with npm."
+            "The official client is not installed. Run `make test` or `make integration`, which need Node.js with npm."
         )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A fleet that takes more than the cloud allows in a time, brought there in a minute of a clock that is turned."""
+"""Bring a fleet that exceeds the rate limits to its declared state within a minute, on a clock that is advanced."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ TIMEOUT_SECONDS = 60
 
 
 class SharedClock:
-    """One clock for the client and its cloud. It stands still, and is turned when all that work wait for it.
+    """A clock that the client and its cloud share, and that advances only while all working threads sleep.
 
-    Only then: a request that is under way while the clock is turned would come to the cloud minutes after it left.
+    A request in flight while the clock advances would otherwise reach the cloud minutes after it was sent.
     """
 
     def __init__(self, simulator: Simulator) -> None:
@@ -48,13 +48,13 @@ class SharedClock:
         return self._started + self._turned
 
     def work(self, more: int) -> None:
-        """One more thread works, or one less: -1."""
+        """Count a thread that begins (1) or ends (-1) its work."""
         with self._changed:
             self._working += more
             self._changed.notify_all()
 
     def sleep(self, seconds: float) -> None:
-        """Wait until it is so much later, and turn the clock as soon as nobody else has anything to do before."""
+        """Sleep on this clock, and advance it as soon as all threads sleep and none wakes earlier."""
         end = self() + seconds
         with self._changed:
             self._sleeping[end] += 1
@@ -63,9 +63,9 @@ class SharedClock:
                 if self._sleeping.total() == self._working and end == min(self._sleeping):
                     self._turn(end - self())
                 else:
-                    assert self._changed.wait(TIMEOUT_SECONDS), "nobody works, and nobody turns the clock"
+                    assert self._changed.wait(TIMEOUT_SECONDS), "no thread works, and none advances the clock"
             self._sleeping[end] -= 1
-            self._sleeping += Counter()  # keeps what is above zero
+            self._sleeping += Counter()  # drops counts of zero
             self._changed.notify_all()
 
     def _turn(self, seconds: float) -> None:
@@ -75,7 +75,7 @@ class SharedClock:
 
 
 class CountedHttp(Http):
-    """A client whose threads let the clock know when they work."""
+    """A client that tells the clock how many threads work."""
 
     def __init__(self, api_url: str, budget: Budget, shared_clock: SharedClock) -> None:
         super().__init__(
@@ -92,7 +92,7 @@ class CountedHttp(Http):
 
 
 class RecordingBudget(Budget):
-    """Keeps the moments in which requests were allowed."""
+    """A budget that records the times at which requests were allowed."""
 
     def __init__(self, clock: SharedClock, **options: Any) -> None:
         super().__init__(clock=clock, **options)
@@ -108,7 +108,7 @@ class RecordingBudget(Budget):
 
 @dataclass(frozen=True)
 class PacedRun:
-    """What came of it, as the engine and the cloud tell it. `moments`: when anybody sent a request, in seconds."""
+    """The results of the engine and the cloud; `moments` are the times of all requests in seconds."""
 
     result: dict[str, Any]
     usage: Usage
@@ -117,11 +117,11 @@ class PacedRun:
 
     @property
     def seconds(self) -> float:
-        """How long it took on the clock that was turned."""
+        """The duration of the run on the shared clock."""
         return max(self.moments) - min(self.moments)
 
     def count_requests_by_window(self) -> list[int]:
-        """How many requests there were in each window from the first on, less the window in which work ended."""
+        """Count the requests in each window, without the window in which the run ended."""
         first = min(self.moments)
         windows = Counter(math.floor((moment - first) / LIMIT.seconds) for moment in self.moments)
         return [windows[number] for number in range(math.floor(self.seconds / LIMIT.seconds))]
@@ -130,8 +130,9 @@ class PacedRun:
 def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> PacedRun:
     """Bring `size` devices into one network of a cloud that has the documented limits.
 
-    :param share: the part of them that may be used; ``folder``: where processes share the budget.
-    :param others: requests that another process of the same user has sent just before.
+    :param share: the share of the limits that the run may use.
+    :param folder: the folder in which processes share the budget.
+    :param others: the number of requests that another process of the same user has just sent.
     """
     with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
         shared_clock = SharedClock(simulator)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Playbooks, run as users run them: `ansible-playbook` with an environment and a home of its own."""
+"""Run playbooks with `ansible-playbook` as users do, with a separate environment and home."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from support.programs import program_path, run_program, run_program_on_terminal
 
 RUN_SECONDS = 240.0
 
-# A playbook of a collection goes by name, for example meshfleet.particle.provision.
+# The name of a playbook in a collection, for example meshfleet.particle.provision.
 PLAYBOOK_NAME = re.compile(r"\w+\.\w+\.\w+")
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What became of one task on one host. A task of a loop is one record, its items are in the result."""
+    """The result of a task on a host; a loop has one record, with its items in the result."""
 
     host: str
     play: str
@@ -38,7 +38,7 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class PlaybookRun:
-    """How a run of `ansible-playbook` ended."""
+    """The result of `ansible-playbook`."""
 
     rc: int
     stdout: str
@@ -47,35 +47,35 @@ class PlaybookRun:
 
     @property
     def output(self) -> str:
-        """All that a user sees of the run."""
+        """The output that a user sees."""
         return f"{self.stdout}\n{self.stderr}"
 
     def task(self, name: str, host: str | None = None) -> TaskRecord:
-        """The one record of the task called `name`, where needed that of one `host`."""
+        """Return the only record of the task with this name, on this host if given."""
         found = [task for task in self.tasks if task.task == name and host in (None, task.host)]
-        assert len(found) == 1, f"{len(found)} records of {name!r} instead of one in:\n{self.output}"
+        assert len(found) == 1, f"expected one record of {name!r}, got {len(found)}:\n{self.output}"
         return found[0]
 
     def result(self, name: str, host: str | None = None) -> dict[str, Any]:
-        """The result of the task called `name`."""
+        """Return the result of the task with this name."""
         return self.task(name, host).result
 
     def succeeded(self) -> PlaybookRun:
-        """This run, after making sure that it went well; the failure shows what was printed."""
+        """Check that the run succeeded, and return it; a failure shows the output."""
         assert self.rc == 0, f"ansible-playbook ended with {self.rc}:\n{self.output}"
         return self
 
 
 def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A clean environment for the ansible of this interpreter, with all its state below `home`.
+    """Build a clean environment for the ansible of this interpreter, with its state below `home`.
 
-    Nothing of the caller gets through but the folders of programs: no PARTICLE_* variable, no proxy, no
-    ansible.cfg. `extra` has the last word.
+    Of the caller's environment only PATH is passed on: no PARTICLE_* variable, no proxy, no ansible.cfg. Variables in
+    `extra` have priority.
     """
     if not COLLECTIONS.exists():
-        raise AssertionError("The link tree of the collection is missing; `make setup` makes it.")
+        raise AssertionError("The link tree of the collection does not exist. Run `make setup`.")
     venv_bin = Path(sys.executable).parent
-    # An empty file, or ansible would look for others: in the working directory, in the home, in /etc.
+    # Without this empty file, ansible would look for one in the working directory, the home and /etc.
     config = home / "ansible.cfg"
     config.touch()
     return {
@@ -95,7 +95,7 @@ def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> d
         "LC_ALL": "C.UTF-8",
         "PATH": f"{venv_bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "RECORD_FILE": str(home / "record.jsonl"),
-        # By these a process under measurement tells its children, and they theirs, to take part.
+        # With these, child processes take part in the measurement of coverage.
         **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         **(extra or {}),
     }
@@ -112,14 +112,15 @@ def run_playbook(
     terminal: bool = False,
     fresh: bool = False,
 ) -> PlaybookRun:
-    """Run a playbook to its end and return what became of it.
+    """Run a playbook and return its result.
 
-    `playbook` is the text of one, the plays as data, the path of a file, or the name of a playbook of a
-    collection. `extra_vars` travel in a file that only we can read: what stands in argv, every user of the
-    machine can read. Each run has a home of its own; runs that shall share logins or caches are given one
-    and the same `env={"HOME": ...}`. Paths in the playbook are relative to `cwd`,
-    which is a new folder when none is given. With `terminal` the run has one to print on, and what it was sent is
-    in `stdout`. With `fresh` it is a process started anew: for tests that measure the whole of it.
+    :param playbook: the text of a playbook, the plays as data, the path of a file, or the name of a playbook in a
+        collection.
+    :param env: more variables. Each run has its own home; pass the same ``{"HOME": ...}`` to share logins or caches.
+    :param extra_vars: variables for ``-e``, passed in a private file because every user can read command lines.
+    :param cwd: the folder to which paths in the playbook are relative; by default a new one.
+    :param terminal: whether the run prints on a terminal, whose contents are then in ``stdout``.
+    :param fresh: whether to start a new process instead of forking one, for tests that measure all of it.
     """
     with tempfile.TemporaryDirectory(prefix="playbook-") as folder:
         home = Path(folder)
@@ -141,7 +142,7 @@ def run_playbook(
 
 @contextmanager
 def _playbook_argument(playbook: str | Path | list[dict[str, Any]], folder: Path) -> Iterator[str]:
-    """What `ansible-playbook` is told to run; a text becomes a file in `folder` for that long."""
+    """Yield the argument for `ansible-playbook`; a text becomes a temporary file in `folder`."""
     if isinstance(playbook, Path):
         yield str(playbook.resolve())
     elif isinstance(playbook, str) and PLAYBOOK_NAME.fullmatch(playbook):

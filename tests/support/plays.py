@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The plays that tests write most: one task of the collection, on localhost."""
+"""Run the plays that tests need most: one task of the collection on localhost."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ TASK = "Task"
 
 
 def cloud_environment(url: str, username: str = USERNAME, password: str = PASSWORD) -> dict[str, str]:
-    """The variables by which everything of the collection finds a cloud and an account."""
+    """Return the environment variables that set the cloud and the account of the collection."""
     return {"PARTICLE_API_URL": url, "PARTICLE_USERNAME": username, "PARTICLE_PASSWORD": password}
 
 
 def run_task(module: str, options: Mapping[str, Any], env: Mapping[str, str], *args: str, **more: Any) -> PlaybookRun:
-    """One task called `TASK` with a module of the collection; whether it succeeds is for the test to say."""
+    """Run a task named `TASK` with a module of the collection; the test must check whether it succeeds."""
     task = {"name": TASK, f"meshfleet.particle.{module}": dict(options)}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
     return run_playbook([play], env=env, args=args, **more)
 
 
 def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_each: Any) -> dict[str, Any]:
-    """A manifest for all devices of `cloud`, spread over `networks` with one gateway each.
+    """Build a manifest for all devices of `cloud`, spread over `networks` with one gateway each.
 
     `of_each` is declared of every device, for example `groups=["north"]`.
     """
@@ -47,5 +47,5 @@ def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_eac
 
 
 def read_counts(result: Mapping[str, Any]) -> dict[str, int]:
-    """What the summary of a run of `fleet` counts, without how far its networks have formed."""
+    """Return the counts in the summary of `fleet`, without the states of the networks."""
     return {status: number for status, number in result["summary"].items() if status != "networks"}

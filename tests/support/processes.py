@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Child processes that a test owns: started, awaited within bounds, and ended by their own id."""
+"""Child processes of tests: start them, wait for them with a timeout, and end them by their own id."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
 
 _PR_SET_PDEATHSIG = 1
-_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # found here: the child must do little
+_PRCTL = (
+    ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+)  # looked up here, because a forked child should do little
 
 
 class ProcessFailed(AssertionError):
-    """A child process did not do what the test needs; the message carries all it printed."""
+    """A child process that failed, with its output in the message."""
 
 
 def _end_with_parent() -> None:
-    """Runs in the child: ask the system for an end when the process that started it is gone.
+    """Ask the system, in the child, to end it when its parent ends.
 
-    ansible-test forks for each test and ends that without a farewell, so no fixture is torn down there.
+    ansible-test forks for each test and ends the fork without a teardown of fixtures.
     """
     if _PRCTL is not None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ChildProcess:
-    """One running child. What it prints goes to a file, so that it never blocks on a full pipe.
+    """A running child process, whose output goes to a file so that it never blocks on a full pipe.
 
-    Start it in a thread that lasts as long as it is needed: Linux ends it with the thread that started it.
+    Start it in a thread that lives as long as the child is needed, because Linux ends it with that thread.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class ChildProcess:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `argv`; `env` is the whole environment, `None` stands for that of this process."""
+        """Start `argv` with `env` as its whole environment, or with that of this process for `None`."""
         self._command = " ".join(str(word) for word in argv)
         self._output = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - terminate() closes it
@@ -74,26 +76,26 @@ class ChildProcess:
 
     @property
     def returncode(self) -> int | None:
-        """How the process ended, `None` while it runs."""
+        """The exit status, or `None` while the process runs."""
         return self._process.poll()
 
     @property
     def output(self) -> str:
-        """What the process has printed so far, on either of its streams."""
+        """The output of the process so far, of both streams."""
         if not self._log.closed:
-            # pread leaves the offset alone, which the child shares with us.
+            # pread does not move the offset, which the child shares with this process.
             size = os.fstat(self._log.fileno()).st_size
             self._output = os.pread(self._log.fileno(), size, 0).decode(errors="replace")
         return self._output
 
     def wait_for_port(self, port_file: Path, timeout: float = START_SECONDS) -> int:
-        """The port that the child writes to `port_file` when it is ready to serve.
+        """Wait until the child writes its port to `port_file`, and return the port.
 
-        Raises ProcessFailed when the child ends before, or is not ready in `timeout` seconds.
+        :raises ProcessFailed: if the child ends before, or is not ready within `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while True:
-            # The file counts as soon as it holds a number: a child may create it before it fills it.
+            # A child may create the file before it writes the number.
             text = port_file.read_text().strip() if port_file.exists() else ""
             if text.isdigit():
                 return int(text)
@@ -104,7 +106,7 @@ class ChildProcess:
             time.sleep(POLL_SECONDS)
 
     def terminate(self) -> None:
-        """End the child: asked first, then killed, and in both cases waited for."""
+        """End the child with SIGTERM, or with SIGKILL if it does not end in time, and wait for it."""
         if self.returncode is None:
             self._process.terminate()
             try:
@@ -112,7 +114,7 @@ class ChildProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        _unused = self.output  # keep what it printed, a test may ask after the end
+        _unused = self.output  # stores the output, which a test may read after the end
         self._log.close()
 
     def _failure(self, what: str) -> ProcessFailed:
@@ -123,7 +125,7 @@ class ChildProcess:
 def running(
     argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[ChildProcess]:
-    """A child process that lives as long as the block."""
+    """Run a child process until the end of the block."""
     child = ChildProcess(argv, cwd=cwd, env=env)
     try:
         yield child

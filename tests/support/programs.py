@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Ansible's programs, run to their end within a limit of time."""
+"""Run Ansible's programs with a timeout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STOP_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class ProgramRun:
-    """How a program ended, and what it printed."""
+    """The exit status and the output of a program."""
 
     rc: int
     stdout: str
@@ -39,12 +39,12 @@ def program_path(name: str) -> str:
 def run_program(
     argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float, fresh: bool = False
 ) -> ProgramRun:
-    """Run a program to its end, by default from the fork server; with `fresh` in a process started anew.
+    """Run a program to its end, by default from the fork server, with `fresh` in a new process.
 
     :param env: the whole environment.
-    :raises AssertionError: when it does not end within `timeout` seconds, with what it printed until then.
+    :raises AssertionError: if it does not end within `timeout` seconds, with its output so far.
     """
-    # Into files: a worker that outlives the playbook would hold a pipe open, and us with it.
+    # Files, not pipes: a worker that outlives the playbook would keep a pipe open, and this function waiting.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         if fresh or not can_be_forked(argv, env):
             process: subprocess.Popen[bytes] | ForkedProcess
@@ -56,15 +56,15 @@ def run_program(
 
 
 def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float) -> ProgramRun:
-    """Run a program with both streams on one terminal, and return what that was sent as `stdout`.
+    """Run a program with both streams on a terminal, and return its output as `stdout`.
 
-    :raises AssertionError: when it does not end within `timeout` seconds, with what it printed until then.
+    :raises AssertionError: if it does not end within `timeout` seconds, with its output so far.
     """
     ours, theirs = pty.openpty()
     received: list[bytes] = []
 
     def receive() -> None:
-        # Linux says that the other end is closed by an error, others by an empty read.
+        # When the other end is closed, Linux raises an error; other systems return nothing.
         with contextlib.suppress(OSError):
             while chunk := os.read(ours, 65536):
                 received.append(chunk)
@@ -72,7 +72,7 @@ def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd:
     def sent() -> str:
         return b"".join(received).decode(errors="replace")
 
-    # The terminal's end has to be read while it is written to.
+    # A terminal must be read while the program writes to it.
     reader = threading.Thread(target=receive, daemon=True)
     try:
         process = _start(argv, env, cwd, theirs, theirs)
@@ -86,7 +86,7 @@ def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd:
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
-    # A group of its own, so that ending it cannot reach anybody else.
+    # Its own process group, so that ending it cannot reach other processes.
     return subprocess.Popen(
         argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
     )
@@ -97,14 +97,14 @@ def _wait(process: subprocess.Popen[bytes] | ForkedProcess, timeout: float, prin
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
         _end(process)
-        raise AssertionError(f"The program did not end in {timeout:g} s. It printed:\n{printed()}") from None
+        raise AssertionError(f"The program did not end within {timeout:g} s. It printed:\n{printed()}") from None
     except BaseException:
         _end(process)
         raise
 
 
 def _end(process: subprocess.Popen[bytes] | ForkedProcess) -> None:
-    # Asked first: ansible ends its workers itself, and they sit in sessions of their own.
+    # SIGTERM first: ansible then ends its workers, which are in other sessions.
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         os.killpg(process.pid, signal_number)
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The compatible cloud that nobody here wrote (npm: @brewskey/spark-server), as a process of its own.
+"""Run a compatible cloud by other authors (npm: @brewskey/spark-server) in a separate process.
 
-It shows that the collection works against a server that was not written for it. It is no specification.
+It shows that the collection works with a server that was not written for it; it is not a specification.
 """
 
 from __future__ import annotations
@@ -34,39 +34,38 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class RealServer:
-    """A running server; its data lives in `data_dir` and goes with it."""
+    """A running server, whose data in `data_dir` is removed with it."""
 
     url: str
     data_dir: Path
     process: ChildProcess
 
     def create_user(self, username: str, password: str) -> None:
-        """Open an account."""
+        """Create an account."""
         answer = requests.post(
             f"{self.url}/v1/users",
             data={"username": username, "password": password},
             timeout=REQUEST_TIMEOUT,
         )
-        assert answer.status_code == 200, f"no account for {username}: {answer.status_code} {answer.text}"
+        assert answer.status_code == 200, f"cannot create the account {username}: {answer.status_code} {answer.text}"
 
 
 @contextmanager
 def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
-    """A fresh server on free loopback ports that lives as long as the block.
+    """Run a new server on free loopback ports until the end of the block.
 
-    A missing package is a failure and no reason to skip: tests that do not run prove nothing.
+    A missing package is a failure, not a reason to skip the test.
     """
     if not (package / "dist" / "main.js").is_file():
         raise ProcessFailed(
-            "The compatible cloud is not installed. `make test` installs it, "
-            "`make integration` too; both need Node.js with npm."
+            "The compatible cloud is not installed. Run `make test` or `make integration`, which need Node.js with npm."
         )
     with ExitStack() as stack:
         yield _start_until_ready(package, stack)
 
 
 def _start_until_ready(package: Path, stack: ExitStack) -> RealServer:
-    """The server, started again when its start hangs: seen once on a busy machine, and no request was ever answered."""
+    """Start the server, and start it again if it hangs, which happened once on a busy machine."""
     for _unused in range(START_ATTEMPTS):
         with ExitStack() as attempt:
             server = attempt.enter_context(_running_once(package))
@@ -75,7 +74,7 @@ def _start_until_ready(package: Path, stack: ExitStack) -> RealServer:
                 return server
             printed = server.process.output
     raise ProcessFailed(
-        f"The compatible cloud made no administrator within {READY_SECONDS:g} s, "
+        f"The compatible cloud created no administrator within {READY_SECONDS:g} s, "
         f"in {START_ATTEMPTS} starts. The last one printed:\n{printed or '(nothing)'}"
     )
 
@@ -98,11 +97,11 @@ def _running_once(package: Path) -> Iterator[RealServer]:
 
 
 def _wait_for_administrator(url: str) -> bool:
-    """Wait for the login of the administrator: the server listens a moment before it has made one."""
+    """Wait until the administrator can log in, and return whether that happens; the server listens a little earlier."""
     form = {"grant_type": "password", "username": ADMIN_USERNAME, "password": ADMIN_PASSWORD}
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end:
-        with contextlib.suppress(requests.RequestException):  # it does not listen yet, or never will
+        with contextlib.suppress(requests.RequestException):  # the server does not listen yet
             answer = requests.post(
                 f"{url}/oauth/token", data=form, auth=("particle", "particle"), timeout=FIRST_ANSWER_SECONDS
             )

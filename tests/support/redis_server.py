@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A real Redis (Debian: redis-server) in a folder of its own, which keeps nothing when it ends."""
+"""Run a real Redis (Debian: redis-server) in its own folder, without persistence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMEOUT = 10.0
 
 @dataclass
 class RedisServer:
-    """A running server. `url` is that of its socket; nobody else can reach it."""
+    """A running server, which listens only on its socket."""
 
     socket: Path
     password: str | None
@@ -34,31 +34,31 @@ class RedisServer:
         return f"unix://{user}{self.socket}"
 
     def client(self) -> redis.Redis:
-        """What looks at it from outside; to be closed."""
+        """Connect a client, which the caller must close."""
         return redis.Redis(unix_socket_path=str(self.socket), password=self.password, socket_timeout=TIMEOUT)
 
     def keys(self) -> list[str]:
-        """The names of all that it holds."""
+        """List all keys."""
         with self.client() as client:
             return sorted(key.decode() for key in client.scan_iter())
 
     def empty(self) -> None:
-        """Forget all of it."""
+        """Delete all keys."""
         with self.client() as client:
             client.flushall()
 
     def stop(self) -> None:
-        """End it. What comes to its socket is refused until `start`."""
+        """Stop the server; its socket refuses connections until `start`."""
         self.process.terminate()
 
     def start(self) -> None:
-        """Begin anew, with nothing, on the same socket."""
+        """Start an empty server on the same socket."""
         self.process = _start(self.socket, self.password)
 
 
 @contextmanager
 def running_redis(password: str | None = None) -> Iterator[RedisServer]:
-    """A fresh server that lives as long as the block. It listens on a socket in a folder, on no network."""
+    """Run a new server until the end of the block; it listens on a socket, not on a network."""
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # the name of a socket must be short
         path = Path(folder) / "socket"
         server = RedisServer(path, password, _start(path, password))
@@ -71,8 +71,8 @@ def running_redis(password: str | None = None) -> Iterator[RedisServer]:
 def _start(path: Path, password: str | None) -> ChildProcess:
     program = shutil.which("redis-server")
     if program is None:
-        raise AssertionError("redis-server is missing; `make packages` installs it.")
-    # With settings from a file: what stands in argv, every user of the machine can read.
+        raise AssertionError("redis-server is not installed. Run `make packages`.")
+    # Settings are in a file, because every user can read the password on a command line.
     settings = path.with_name("redis.conf")
     settings.touch(0o600)
     lines = [f"unixsocket {path}", "unixsocketperm 700", "port 0", f"dir {path.parent}", 'save ""', "appendonly no"]

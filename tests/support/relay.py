@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The way out of a network namespace: what connects to its loopback reaches one port of ours, from one address.
+"""Relay connections from the loopback of a network namespace to one port of the host, from one address.
 
-Usage: relay.py NAMESPACE PORT SOURCE CLOUD_PORT PORT_FILE. It is to a machine what the router in front of it is: the
-cloud sees the address SOURCE, one of the loopback network, and everything else is out of reach.
+Usage: relay.py NAMESPACE PORT SOURCE CLOUD_PORT PORT_FILE. The relay acts as the router of a machine: the cloud sees
+the loopback address SOURCE, and the machine can reach nothing else.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _LOOPBACK = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def inside(namespace: str) -> Iterator[None]:
-    """Network sockets that are made in the block belong to the namespace."""
+def in_namespace(namespace: str) -> Iterator[None]:
+    """Create the network sockets of the block in a namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def enter(path: str) -> None:
@@ -40,7 +40,7 @@ def inside(namespace: str) -> Iterator[None]:
 
 
 async def relay(listening: socket.socket, source: str, port: int, port_file: Path) -> None:
-    """Pass on everything in both directions, until the process is ended."""
+    """Forward data in both directions until the process ends."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         cloud_reader, cloud_writer = await asyncio.open_connection(_LOOPBACK, port, local_addr=(source, 0))
@@ -62,7 +62,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def main() -> None:
     namespace, port, source, cloud_port, port_file = sys.argv[1:6]
-    with inside(namespace):
+    with in_namespace(namespace):
         listening = socket.create_server((_LOOPBACK, int(port)))
     asyncio.run(relay(listening, source, int(cloud_port), Path(port_file)))
 

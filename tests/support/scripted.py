@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A cloud that says what a test tells it to say, over real sockets on loopback.
+"""A cloud with scripted answers, over real sockets on loopback.
 
-For answers that no well-behaved server gives: refusals in odd shapes, bodies cut short, connections reset,
-silence. A request that nobody scripted is a mistake of the test or of the client, and ends the test.
+It gives answers that a correct server does not give: refusals in odd shapes, truncated bodies, reset connections,
+silence. A request without a scripted answer is an error of the test or the client, and fails the test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNSCRIPTED_STATUS = 501
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """One request as it came over the wire."""
+    """A request as the server received it."""
 
     method: str
     path: str
@@ -58,16 +58,16 @@ class _Answer:
 
 
 class ScriptedCloud:
-    """The script and the record of a `scripted_cloud`."""
+    """The scripted answers and the recorded requests of a `scripted_cloud`."""
 
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[SeenRequest] = []
-        """All requests, in the order in which they came."""
+        """All requests in the order of their arrival."""
         self.unscripted: list[str] = []
-        """Requests that had no answer left; more than none ends the test."""
+        """Requests without a scripted answer; any of them fails the test."""
         self.connections = 0
-        """How many connections clients have opened."""
+        """The number of connections that clients have opened."""
         self._answers: dict[tuple[str, str], deque[_Answer]] = defaultdict(deque)
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -84,13 +84,14 @@ class ScriptedCloud:
         effect: Effect | None = None,
         repeat: bool = False,
     ) -> ScriptedCloud:
-        """Queue the next answer to `method` on `path`, which is without its query.
+        """Queue the next answer to `method` on `path` without its query.
 
-        `json` or `body` is what it says; neither is an empty body. With `repeat` the answer stays for all
-        requests that follow. `effect` is what happens instead: "reset" cuts the connection before a word of
-        the answer, "truncate" in the middle of its body, "hang" never answers.
+        :param json: the body as data; without `json` and `body` the body is empty.
+        :param effect: "reset" breaks the connection before the answer, "truncate" in the middle of its body, and
+            "hang" never answers.
+        :param repeat: whether to give this answer to all later requests, too.
         """
-        assert json is None or body is None, "an answer has one body"
+        assert json is None or body is None, "json cannot be combined with body"
         content = body.encode() if isinstance(body, str) else body or b""
         kind = "text/html; charset=utf-8"
         if json is not None:
@@ -102,7 +103,7 @@ class ScriptedCloud:
         return self
 
     def seen(self, method: str, path: str) -> list[SeenRequest]:
-        """The requests to one route."""
+        """Return the requests to a route."""
         return [seen for seen in list(self.requests) if (seen.method, seen.path) == (method.upper(), path)]
 
     def _take_answer(self, seen: SeenRequest) -> _Answer:
@@ -130,21 +131,21 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone away is none of our problems."""
+        """Ignore clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # send head and body together
 
     def setup(self) -> None:
         self.server.cloud._count_connection()
         super().setup()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The record in `requests` says more."""
+        """Print nothing; `requests` has the record."""
 
     def _serve(self) -> None:
         cloud = self.server.cloud
@@ -193,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _reset(self) -> None:
-        # Closing with a linger time of zero sends RST instead of FIN.
+        # Closing a socket with a linger time of zero sends RST instead of FIN.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
 
@@ -204,7 +205,7 @@ def _dumps(value: Any) -> bytes:
 
 @contextmanager
 def scripted_cloud() -> Iterator[ScriptedCloud]:
-    """A scripted cloud that lives as long as the block, and fails it over requests that nobody scripted."""
+    """Run a scripted cloud until the end of the block, and fail if a request had no scripted answer."""
     cloud = ScriptedCloud()
     server = _Server(cloud)
     cloud.url = f"http://127.0.0.1:{server.server_port}"
@@ -217,4 +218,4 @@ def scripted_cloud() -> Iterator[ScriptedCloud]:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert not cloud.unscripted, f"nobody scripted an answer to {', '.join(cloud.unscripted)}"
+    assert not cloud.unscripted, f"no scripted answer to {', '.join(cloud.unscripted)}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The simulator of this repository, run the way users run it: as a process of its own."""
+"""Run the simulator of this repository as users do, in a separate process."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ COMMAND = (sys.executable, "-m", "particle_simulator")
 
 @dataclass(frozen=True)
 class Simulator:
-    """A running simulator, seen from outside: its address, and its own account of what happened."""
+    """A running simulator: its URL, and its admin routes."""
 
     url: str
     process: ChildProcess
     _session: requests.Session = field(repr=False)
 
     def stats(self) -> dict[str, Any]:
-        """The counters: requests, writes, grants, refusals, by_route and their siblings."""
+        """Return the counters, such as requests, writes, grants, refusals and by_route."""
         return dict(self._admin("GET", "stats"))
 
     def writes(self) -> list[dict[str, Any]]:
-        """What was carried out, in its order: route, path, fields and answer of each."""
+        """List the writes that the cloud accepted, in order, with route, path, fields and answer."""
         writes: list[dict[str, Any]] = self._admin("GET", "writes")
         return writes
 
     def state(self) -> dict[str, Any]:
-        """All that the cloud knows: accounts, products, devices, networks, ledgers."""
+        """Return the state of the cloud: accounts, products, devices, networks and ledgers."""
         return dict(self._admin("GET", "state"))
 
     def device(self, device_id: str) -> dict[str, Any]:
-        """One device of the state."""
+        """Return a device of the state."""
         found = [device for device in self.state()["devices"] if device["id"] == device_id]
-        assert found, f"the simulator knows no device {device_id}"
+        assert found, f"device {device_id} does not exist in the simulator"
         return dict(found[0])
 
     def reset(self) -> None:
-        """Back to how it started: fleet, accounts, counters, clock and faults."""
+        """Return to the start state: fleet, accounts, counters, clock and faults."""
         self._admin("POST", "reset")
 
     def now(self) -> float:
-        """Return what the clock shows, in seconds since the epoch."""
+        """Return the time of the clock in seconds since the epoch."""
         return float(self._admin("GET", "clock")["now"])
 
     def advance(self, seconds: float) -> None:
@@ -68,26 +68,26 @@ class Simulator:
         self._admin("POST", "clock", json={"advance": seconds})
 
     def change_device(self, device_id: str, **changes: Any) -> None:
-        """What happens to a device behind the cloud's back, for example `powered=False`; `*` is every device."""
+        """Change a device, for example with `powered=False`; `*` changes all devices."""
         self._admin("POST", f"devices/{device_id}", json=changes)
 
     def access_token(self, username: str = USERNAME) -> str:
-        """A fresh one of an account with the usual password, got as any tool gets it."""
+        """Get a new access token of an account with the default password."""
         form = {"grant_type": "password", "username": username, "password": PASSWORD}
         pair = ("particle", "particle")
         answer = self._session.post(f"{self.url}/oauth/token", data=form, auth=pair, timeout=ADMIN_TIMEOUT)
         return str(answer.json()["access_token"])
 
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
-        """Schedule faults, behind those that are still due; `reset` clears the schedule."""
+        """Add faults to the schedule, which `reset` clears."""
         self._admin("POST", "faults", json=list(faults))
 
     def clear_faults(self) -> None:
-        """Nothing goes wrong any more."""
+        """Remove all faults from the schedule."""
         self._admin("DELETE", "faults")
 
     def faults(self) -> list[dict[str, Any]]:
-        """The schedule, and how often each entry has fired."""
+        """List the faults, with how often each has fired."""
         schedule: list[dict[str, Any]] = self._admin("GET", "faults")
         return schedule
 
@@ -99,11 +99,10 @@ class Simulator:
 
 @contextmanager
 def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
-    """Run a fresh simulator on a free port, started with `flags`, for as long as the block lasts.
+    """Run a new simulator on a free port with `flags` until the end of the block.
 
-    Its time stands still until the test moves it with `advance`, so that a busy machine changes nothing. With
-    `clock="real"` it passes by itself, for tests in which a client waits for the cloud by its own clock, or computes
-    one-time codes by it.
+    By default its time stands still until the test calls `advance`, so that results do not depend on the speed of the
+    machine. Use `clock="real"` if a client waits for the cloud by its own clock, or computes one-time codes with it.
     """
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"
@@ -119,10 +118,10 @@ def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
         ]
         environment = {**os.environ, "PYTHONPATH": str(SIMULATOR)}
         with running(argv, env=environment) as process, requests.Session() as session:
-            session.trust_env = False  # no proxy of the caller stands between us and loopback
+            session.trust_env = False  # ignores a proxy of the caller
             port = process.wait_for_port(port_file)
             scheme = "https" if "--tls-cert" in flags else "http"
             if scheme == "https":
-                # Only the administration goes unchecked: the collection under test checks for itself.
+                # For the admin routes only: the collection under test verifies the certificate itself.
                 session.verify = flags[flags.index("--tls-cert") + 1]
             yield Simulator(f"{scheme}://127.0.0.1:{port}", process, session)

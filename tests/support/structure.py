@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Reads the imports of Python files, and finds those that point the wrong way.
+"""Read the imports of Python files, and find those that break the order of the layers.
 
-The collection is built in layers, and every arrow between them points down. Reading the files is enough to
-know: nothing is imported, so a file that does not even run can be judged.
+The collection is built in layers, and a file may import only from lower ones. The files are read and not imported, so
+files that cannot run are checked, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 PLUGINS = ("ansible_collections", "meshfleet", "particle", "plugins")
 
-# Higher may import lower. Equal may import each other only inside one folder or package.
+# A higher rank may import a lower one. Equal ranks may import each other only within a folder or package.
 RANKS: dict[tuple[str, ...], int] = {
     ("modules",): 15,
     ("action",): 15,
@@ -42,10 +42,10 @@ RANKS: dict[tuple[str, ...], int] = {
     ("doc_fragments",): 0,
 }
 
-# An action carries out its module, and takes the options from there.
+# An action plugin runs its module, and reads the options from there.
 ALSO_ALLOWED = {(("action",), ("modules",))}
 
-# Deciding is apart from doing: these files compute, and a test can ask them anything at no cost.
+# These files only compute, without input or output, so that tests of them are fast.
 PURE = (
     ("module_utils", "_mesh", "ledger", "plan"),
     ("module_utils", "_fleet", "plan"),
@@ -63,15 +63,15 @@ OUTSIDE_WORLD = frozenset(
     "signal socket ssl subprocess tempfile threading time urllib.request urllib3".split()
 )
 OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"), ("module_utils", "_auth")})
-# Files of these layers that talk to nobody.
+# Files of these layers without input or output.
 INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
 
 
-# These name others only in functions that no pure file calls: a row of a backend is opened by what sends requests.
+# Imports inside functions of these files do not count, because only code that sends requests calls the functions.
 LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "backends")})
 
 
-# A mesh backend is known by name in its own folder, in its row, and where something is about that one by purpose.
+# Only these files may name a mesh backend: its own folder, `backends.py`, and files that are about one backend.
 BACKENDS = ("ledger", "registry")
 KNOWS_BACKENDS = (
     *(f"module_utils/_mesh/{backend}/" for backend in BACKENDS),
@@ -81,7 +81,7 @@ KNOWS_BACKENDS = (
     "module_utils/_fleet/registry_network.py",
 )
 FREE_OF_BACKENDS = ("_mesh", "_manifest", "_facts", "_options", "_fleet", "_documents", "_module.py")
-# `networks` is also a key of a manifest, so it is the name of a backend only beside that word, or as a constant.
+# `networks` is also a key of manifests, so it names a backend only beside the word `backend` or as a constant.
 _BACKEND = re.compile(
     "|".join((*(f"(?i:{backend})" for backend in BACKENDS), r"\bNETWORKS\b", r"\bbackend\W{1,8}networks\b"))
 )
@@ -89,24 +89,24 @@ _BACKEND = re.compile(
 
 @dataclass(frozen=True)
 class Import:
-    """One name that a file imports: `dotted` as written out in full."""
+    """A name that a file imports; `dotted` is the full name."""
 
     line: int
     dotted: tuple[str, ...]
     for_types_only: bool = False
-    """Stands below `if TYPE_CHECKING:`, so that it counts as an arrow and brings nothing in."""
+    """Whether it is below `if TYPE_CHECKING:`, so that it counts for the layers but imports nothing at run time."""
     late: bool = False
-    """Stands in a function, so that it brings nothing in until that is called."""
+    """Whether it is inside a function, so that it imports nothing until the function is called."""
 
     @property
     def ours(self) -> tuple[str, ...] | None:
-        """The place below plugins/, or `None` for what comes from elsewhere."""
+        """The place below plugins/, or `None` for an import from elsewhere."""
         length = len(PLUGINS)
         return self.dotted[length:] if self.dotted[:length] == PLUGINS else None
 
 
 def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
-    """All imports of a file that sits in `package`, wherever in the file they stand."""
+    """Find all imports anywhere in a file that is in `package`."""
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     for_types = {
         id(inner)
@@ -135,7 +135,7 @@ def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
 
 
 def find_wrong_imports(plugins: Path) -> list[str]:
-    """What is wrong with the imports among the files below `plugins`, one sentence each."""
+    """Find the imports below `plugins` that break the order of the layers, and describe each in a sentence."""
     wrong = []
     for path in sorted(plugins.rglob("*.py")):
         name = path.relative_to(plugins).as_posix()
@@ -153,7 +153,7 @@ def find_wrong_imports(plugins: Path) -> list[str]:
 
 
 def find_import_cycle(plugins: Path) -> list[str]:
-    """Return the files of one circle of imports, the first also as the last; an empty list when there is none.
+    """Find the files of one import cycle, with the first also as the last; the list is empty without a cycle.
 
     Imports that only serve the type checker count, too.
     """
@@ -172,8 +172,8 @@ def find_import_cycle(plugins: Path) -> list[str]:
     return []
 
 
-def backends_named(plugins: Path) -> list[str]:
-    """Return the lines that name a mesh backend where none must be known, each with its place."""
+def find_backend_names(plugins: Path) -> list[str]:
+    """Find the lines that name a mesh backend in files that must not, and return each with its position."""
     found = []
     for part in FREE_OF_BACKENDS:
         start = plugins / "module_utils" / part
@@ -186,10 +186,9 @@ def backends_named(plugins: Path) -> list[str]:
 
 
 def find_impure_imports(plugins: Path) -> list[str]:
-    """How the files that must only compute reach the outside world after all, one sentence each.
+    """Find the ways by which files that must only compute reach input or output, and describe each in a sentence.
 
-    Also through others of our files: what a pure file imports has to be pure as well. Imports that only serve
-    the type checker do not count.
+    Files that such a file imports are checked, too. Imports that only serve the type checker do not count.
     """
     wrong = []
     for pure in PURE:
@@ -250,7 +249,7 @@ def _is_allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
 
 
 def _find_file(place: tuple[str, ...], plugins: Path) -> Path | None:
-    """The file of an imported name, which may be a module, a package, or something inside of one."""
+    """Find the file of an imported name, which may be a module, a package, or a name inside one."""
     for length in (len(place), len(place) - 1):
         path = plugins.joinpath(*place[:length])
         for candidate in (path.with_suffix(".py"), path / "__init__.py"):

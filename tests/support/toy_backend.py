@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A third mesh backend, which only tests register: radio tags that a hub of its own keeps, without the Particle cloud.
+"""A third mesh backend, which only tests register: radio tags in a hub that is not part of the Particle cloud.
 
-It differs from the others in everything that a backend can bring: its members have tags instead of ids, its options and
-the pins of its members are secrets, and it talks to its hub by a session of its own.
+It differs from the other backends in every respect: its members have tags instead of ids, its options and the pins of
+its members are secrets, and it has its own HTTP session with the hub.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FOR_ALL = frozenset({RECONCILE, LISTING})
 
 
 class HubRules(Rules):
-    """What the manifest and the facts know of tags."""
+    """The rules for tags in manifests and facts."""
 
     name = NAME
     needs_product = False
@@ -105,7 +105,7 @@ class HubRules(Rules):
 
 @dataclass(frozen=True)
 class Enrol:
-    """Write: a tag enters a network."""
+    """The write that adds a tag to a network."""
 
     tag: str
     body: Mapping[str, Any] = field(repr=False)
@@ -113,21 +113,21 @@ class Enrol:
 
 @dataclass(frozen=True)
 class Release:
-    """Write: a tag leaves its network."""
+    """The write that removes a tag from its network."""
 
     tag: str
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A declared device: its tag, and what the hub keeps of it."""
+    """The tag of a declared device, and its record in the hub."""
 
     tag: str
     hub: Mapping[str, Any]
 
 
 class HubBackend:
-    """The requests to the hub."""
+    """The client of the hub."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._url, self._key = options.get("hub_url"), options.get("hub_key")
@@ -139,7 +139,7 @@ class HubBackend:
             self._session.trust_env = False
         headers = {"X-Key": str(self._key)}
         answer = self._session.request(method, f"{self._url}{path}", headers=headers, timeout=10, **arguments)
-        if not answer.ok:  # quotes what a careless backend would quote
+        if not answer.ok:  # quotes the answer, secrets included, as a careless backend would
             raise ParticleError("forbidden", f"The hub refused: {answer.text}.", status=answer.status_code)
         return answer.json()
 
@@ -200,11 +200,11 @@ class HubBackend:
 
 
 ROW = Row(HubRules(), HubBackend)
-"""What registers the backend: ``BACKENDS["hub"] = ROW``."""
+"""The row of the backend; register it with ``BACKENDS["hub"] = ROW``."""
 
 
 class Hub:
-    """A hub with three tags, which are heard from as soon as they are enrolled."""
+    """A hub with three tags, which report as soon as they are in a network."""
 
     key = "hush-key-of-the-hub"
 
@@ -219,7 +219,7 @@ class Hub:
 
 @contextmanager
 def running_hub() -> Iterator[Hub]:
-    """A hub that answers over a real socket on loopback."""
+    """Run a hub on a real socket on loopback until the end of the block."""
     hub = Hub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -252,7 +252,7 @@ def running_hub() -> Iterator[Hub]:
             self.wfile.write(data)
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

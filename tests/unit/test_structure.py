@@ -14,7 +14,13 @@ import pytest
 import yaml
 
 from support.paths import ROOT, SIMULATOR
-from support.structure import backends_named, find_import_cycle, find_imports, find_impure_imports, find_wrong_imports
+from support.structure import (
+    find_backend_names,
+    find_import_cycle,
+    find_imports,
+    find_impure_imports,
+    find_wrong_imports,
+)
 
 PLUGINS = ROOT / "plugins"
 SPDX = "# SPDX-License-Identifier: GPL-3.0-or-later"
@@ -76,7 +82,7 @@ def test_manifest_and_plan_only_compute() -> None:
 
 
 def test_no_file_but_its_own_and_its_row_names_a_mesh_backend() -> None:
-    assert backends_named(PLUGINS) == []
+    assert find_backend_names(PLUGINS) == []
 
 
 def test_the_simulator_imports_nothing_of_the_collection() -> None:
@@ -253,7 +259,7 @@ class TestTheChecker:
     def test_finds_the_name_of_a_mesh_backend(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_mesh/ledger/rules.py", text)
         self.write(plugins, "module_utils/_manifest/reader.py", f'TOP = ("networks", "devices")\n{text}')
-        assert backends_named(plugins) == [f"module_utils/_manifest/reader.py:2: {text}"]
+        assert find_backend_names(plugins) == [f"module_utils/_manifest/reader.py:2: {text}"]
 
     def test_counts_an_import_for_types_as_an_arrow(self, plugins: Path) -> None:
         text = "import typing\nif typing.TYPE_CHECKING:\n    from .._module import run"

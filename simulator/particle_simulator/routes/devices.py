@@ -47,7 +47,7 @@ def get_device(world: World, call: Call) -> Reply:
 
 
 def update_device(world: World, call: Call) -> Reply:
-    """Change one field of a device (endpoints.yml: device_update) or flash it (endpoints.yml: device_flash)."""
+    """Change one field of a device or flash it (endpoints.yml: device_update, device_flash)."""
     device = find_visible_device(world, call.account, call.path["idOrName"])
     if call.files:
         return flash_device(world, device, call)

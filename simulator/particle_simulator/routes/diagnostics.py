@@ -126,7 +126,7 @@ def _list_bucket_times(world: World, call: Call) -> list[str | None]:
 def get_online_metrics(world: World, call: Call) -> Reply:
     """Answer with the number of online devices over time (endpoints.yml: fleet_metrics).
 
-    No history is stored, so each bucket has the number of now.
+    No history is stored, so each bucket has the current number.
     """
     product = find_product(world, call)
     count = _count_online_devices(product, call)

@@ -108,7 +108,7 @@ def get_product_device(world: World, call: Call) -> Reply:
 
 
 def update_product_device(world: World, call: Call) -> Reply:
-    """Change fields of a device (endpoints.yml: device_update) or flash it (endpoints.yml: device_flash)."""
+    """Change fields of a device or flash it, on the product route (endpoints.yml: device_update, device_flash)."""
     _unused, device = find_product_device(world, call)
     if call.files:
         return flash_device(world, device, call)

@@ -106,7 +106,7 @@ def get_sim(world: World, call: Call) -> Reply:
 
 
 def check_sim(world: World, call: Call) -> Reply:
-    """Answer whether the caller can activate a SIM card, by the status alone (endpoints.yml: sim_check)."""
+    """Answer whether a SIM card can be activated, by the status alone (endpoints.yml: sim_check)."""
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         return _empty_reply(404)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Writes one JSON line per finished task, for the tests to read."""
+"""Write one JSON line per finished task, for the tests to read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ name: record
 type: aggregate
 short_description: Record the results of tasks as JSON lines
 description:
-  - Appends to the file that the environment variable E(RECORD_FILE) names.
-  - Sees what every callback sees, so that a censored result is recorded censored.
+  - Appends to the file in the environment variable E(RECORD_FILE).
+  - Receives the same results as any callback plugin, so censored results are recorded censored.
 """
 
 
-def plain(value: Any) -> Any:
-    """`value` in nothing but JSON types: ansible-core hands out subclasses that carry tags."""
+def to_plain_types(value: Any) -> Any:
+    """Convert a value to plain JSON types, because ansible-core uses tagged subclasses."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
+        return [to_plain_types(item) for item in value]
     if value is None or isinstance(value, bool):
         return value
     for kind in (int, float):
@@ -36,7 +36,7 @@ def plain(value: Any) -> Any:
 
 
 class CallbackModule(CallbackBase):
-    """The recorder. It must be asked for by name."""
+    """The recorder, which must be enabled by name."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -46,27 +46,27 @@ class CallbackModule(CallbackBase):
     _play = ""
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """The tasks that follow belong to this play."""
+        """Remember the play of the tasks that follow."""
         self._play = play.get_name()
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """A task that went well, with or without a change."""
+        """Record a task that succeeded, with or without a change."""
         self._record(result, "changed" if result.is_changed() else "ok")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """A task that failed, also when the play goes on."""
+        """Record a task that failed, even if the play continues."""
         self._record(result, "failed")
 
     def v2_runner_on_skipped(self, result: Any) -> None:
-        """A task that did not run."""
+        """Record a task that was skipped."""
         self._record(result, "skipped")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """A task whose host did not answer."""
+        """Record a task whose host was unreachable."""
         self._record(result, "unreachable")
 
     def _record(self, result: Any, status: str) -> None:
-        # The name with its templates filled in; some cores put the role in front of it, some do not.
+        # The name with its templates rendered; some versions of ansible-core put the role before it.
         role = result.task._role
         name = result.task_name.removeprefix(f"{role.get_name()} : " if role else "")
         line = {
@@ -78,4 +78,4 @@ class CallbackModule(CallbackBase):
             "result": result.result,
         }
         with open(os.environ["RECORD_FILE"], "a", encoding="utf-8") as record:
-            record.write(json.dumps(plain(line)) + "\n")
+            record.write(json.dumps(to_plain_types(line)) + "\n")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Fixtures of the simulator's tests: one process for all of them, reset before each."""
+"""Fixtures of the simulator's tests, which share one process that is reset before each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulator_client import ACCOUNTS, FLEET, OTHER, Cloud, User, started, write
 
 @pytest.fixture(scope="session")
 def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """One simulator with several accounts and a device of every kind."""
+    """Run a simulator with several accounts and a device of every kind."""
     folder = tmp_path_factory.mktemp("simulator")
     accounts = write_json(folder / "accounts.json", ACCOUNTS)
     fleet = write_json(folder / "fleet.json", FLEET)
@@ -28,7 +28,7 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def cloud_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cloud]]:
-    """The same simulator with further flags: a process for each set of them, reset whenever it is asked for."""
+    """Return a function that runs the same simulator with more flags, and resets it at each call."""
     ports: dict[tuple[str, ...], int] = {}
     with ExitStack() as running:
 
@@ -48,7 +48,7 @@ def cloud_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 @pytest.fixture
 def cloud(running_cloud: Cloud) -> Cloud:
-    """The simulator in its start state, reached over a connection of the test's own."""
+    """Return the simulator in its start state, with a new connection."""
     fresh = Cloud(running_cloud.base)
     assert fresh.call("POST", "/_simulator/reset").status_code == 200
     return fresh
@@ -56,11 +56,11 @@ def cloud(running_cloud: Cloud) -> Cloud:
 
 @pytest.fixture
 def demo(cloud: Cloud) -> User:
-    """The owner of the product."""
+    """Return the owner of the product."""
     return cloud.user()
 
 
 @pytest.fixture
 def other(cloud: Cloud) -> User:
-    """A user without a product."""
+    """Return a user without a product."""
     return cloud.user(OTHER)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the tests of the simulator use to start it and to talk to it: real processes, real HTTP."""
+"""Start the simulator in a process, and send requests to it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ACCOUNTS: list[dict[str, Any]] = [
 
 
 def device_id(number: int) -> str:
-    """The id of a device of the fleet below."""
+    """Return the id of a device in the fleet below."""
     return f"e00fce68{number:016x}"
 
 
@@ -82,55 +82,55 @@ class Cloud:
         self.http.trust_env = False
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        """One request, bounded in time."""
+        """Send a request with a timeout."""
         options.setdefault("timeout", PATIENCE)
         return self.http.request(method, self.base + path, **options)
 
     def ask_token(self, who: tuple[str, str] = DEMO, **form: Any) -> requests.Response:
-        """A password grant with the customary client; `form` adds or (with None) removes fields."""
+        """Request a token by password with the default client; `form` adds fields, or removes them with None."""
         fields = {"grant_type": "password", "username": who[0], "password": who[1]}
         fields |= {"client_id": "particle", "client_secret": "particle"} | form
         return self.call("POST", "/oauth/token", data=fields)
 
     def token(self, who: tuple[str, str] = DEMO, **form: Any) -> str:
-        """A fresh token."""
+        """Get a new token."""
         answer = self.ask_token(who, **form)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
     def user(self, who: tuple[str, str] = DEMO) -> User:
-        """Somebody who is logged in."""
+        """Log in a user."""
         return User(self, self.token(who))
 
     def state(self) -> dict[str, Any]:
-        """What the cloud holds."""
+        """Return the state of the cloud."""
         return dict(self.call("GET", "/_simulator/state").json())
 
     def device(self, asked: str) -> dict[str, Any]:
-        """What the cloud holds of one device."""
+        """Return a device of the state."""
         return next(dict(row) for row in self.state()["devices"] if row["id"] == asked)
 
     def stats(self) -> dict[str, Any]:
-        """What the cloud counted."""
+        """Return the counters of the cloud."""
         return dict(self.call("GET", "/_simulator/stats").json())
 
     def now(self) -> float:
-        """Return what the cloud's clock shows, in seconds since the epoch."""
+        """Return the time of the cloud's clock in seconds since the epoch."""
         return float(self.call("GET", "/_simulator/clock").json()["now"])
 
     def advance(self, seconds: float) -> None:
-        """Turns the cloud's clock forward."""
+        """Turn the cloud's clock forward."""
         answer = self.call("POST", "/_simulator/clock", json={"advance": seconds})
         assert answer.status_code == 200, answer.text
 
     def change_device(self, asked: str, **changes: Any) -> dict[str, Any]:
-        """Does something to a device, or to all of them as `*`, behind the cloud's back."""
+        """Change a device, or all devices with `*`, by the admin route."""
         answer = self.call("POST", f"/_simulator/devices/{asked}", json=changes)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def break_route(self, route: str, effect: str, **more: Any) -> None:
-        """Puts one entry in the fault schedule."""
+        """Add a fault to the schedule."""
         answer = self.call("POST", "/_simulator/faults", json=[{"route": route, "effect": effect, **more}])
         assert answer.status_code == 200, answer.text
 
@@ -143,32 +143,32 @@ class User:
         self.token = token
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        """One request with the user's token."""
+        """Send a request with the user's token."""
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
         return self.cloud.call(method, path, headers=headers, **options)
 
     def get(self, path: str, **query: Any) -> Any:
-        """The JSON of a successful read."""
+        """Return the JSON of a successful GET."""
         answer = self.call("GET", path, params=query)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def put(self, path: str, content: Any) -> requests.Response:
-        """A change."""
+        """Send a PUT with a JSON body."""
         return self.call("PUT", path, json=content)
 
     def post(self, path: str, content: Any) -> requests.Response:
-        """A creation."""
+        """Send a POST with a JSON body."""
         return self.call("POST", path, json=content)
 
     def bring_in(self, *devices: str) -> None:
-        """Imports devices into the product."""
+        """Import devices into the product."""
         answer = self.post(DEVICES, {"ids": list(devices)})
         assert answer.json()["updated"] == len(devices), answer.text
 
 
 def refusal(answer: requests.Response) -> tuple[int, str, str]:
-    """Status, code and description of a refusal in the shape of the OAuth layer."""
+    """Return status, code and description of a refusal by the OAuth layer."""
     body = answer.json()
     return answer.status_code, body["error"], body["error_description"]
 
@@ -182,19 +182,19 @@ def one_time_code(cloud: Cloud, secret: str = OTP_SECRET, *, later: float = 0) -
 
 
 def ask_with_code(cloud: Cloud, mfa_token: str, code: str) -> requests.Response:
-    """The second step of a login with a one-time code."""
+    """Send the second step of a login with a one-time code."""
     return cloud.ask_token(grant_type="urn:custom:mfa-otp", mfa_token=mfa_token, otp=code)
 
 
 def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """A simulator that is expected to end by itself."""
+    """Run a simulator that ends by itself."""
     command = [*COMMAND, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @contextlib.contextmanager
 def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run a simulator process for as long as the block lasts; yield it and its port.
+    """Run a simulator process until the end of the block, and yield it and its port.
 
     Its clock stands still, unless `arguments` say otherwise.
     """
@@ -214,6 +214,6 @@ def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
 
 
 def write_json(path: Path, content: Any) -> str:
-    """A JSON file; its path."""
+    """Write a JSON file and return its path."""
     path.write_text(json.dumps(content), encoding="utf-8")
     return str(path)

@@ -13,7 +13,7 @@ VERSIONS = f"{INSTANCE}/versions"
 
 @pytest.fixture
 def writer(demo: User) -> User:
-    """Somebody who has written an instance three times, a minute apart."""
+    """Return a user who has written an instance three times, a minute apart."""
     demo.bring_in(FREE[0])
     demo.post("/v1/ledgers", {"ledger": {"name": "notes", "scope": "Device", "direction": "Downstream"}})
     for number in range(3):

@@ -21,7 +21,7 @@ def create(user: User, name: str = "notes", wrapper: str = "ledger", **more: Any
 
 @pytest.fixture
 def writer(demo: User) -> User:
-    """Somebody with a ledger and four product devices."""
+    """Return a user with a ledger and four devices in the product."""
     demo.bring_in(*FREE[:4])
     assert create(demo).status_code == 201
     return demo

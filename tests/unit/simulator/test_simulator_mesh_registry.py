@@ -18,7 +18,7 @@ GATEWAY, NODE = FREE[:2]
 
 @pytest.fixture
 def meshed(cloud_with: Callable[..., Cloud]) -> User:
-    """Somebody on a cloud that has the registry, who owns a few Borons and an Argon."""
+    """Return a user who owns a few Borons and an Argon, on a cloud with the registry."""
     user = cloud_with("--mesh", "enabled").user()
     for device in (*FREE, WIFI):
         assert user.post("/v1/devices", {"id": device}).status_code == 200

@@ -17,7 +17,7 @@ GATEWAY, SECOND_GATEWAY, NODE = FREE[:3]
 
 @pytest.fixture
 def mesh(demo: User) -> User:
-    """Somebody with the pair of ledgers and a few product devices, one of them offline."""
+    """Return a user with both mesh ledgers and a few devices in the product, one of them offline."""
     demo.bring_in(*FREE[:4], OFFLINE)
     for name, direction in (("mesh", "Downstream"), ("mesh-status", "Upstream")):
         definition = {"name": name, "scope": "Device", "direction": direction}

@@ -18,7 +18,7 @@ ORDERS = {"network": "barn", "role": "node", "gateways": [], "parameters": {}}
 
 @pytest.fixture
 def state(simulator: Simulator) -> dict[str, Any]:
-    """A cloud with a ledger of somebody's own."""
+    """Return the state of a cloud with a ledger that the collection does not use."""
     ledger = {"name": "weather", "account": USERNAME, "scope": "Device", "direction": "Upstream"}
     instances = [{"scope_value": "one", "data": {"rain": True}}]
     return {**simulator.state(), "ledgers": [{**ledger, "instances": instances}]}

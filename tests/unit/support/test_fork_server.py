@@ -254,7 +254,7 @@ def test_end_of_the_server_is_told_to_those_who_wait(tmp_path: Path) -> None:
 
 def test_server_ends_with_the_process_that_started_it() -> None:
     code = "import os; from support.fork_server import fork_server; fork_server(); os._exit(0)"
-    # The server has the same standard output: when that has an end, nobody holds it open any more.
+    # The server has the same standard output, which ends when no process keeps it open.
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(TESTS)},

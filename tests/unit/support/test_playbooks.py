@@ -115,5 +115,5 @@ def test_a_playbook_may_have_a_terminal_to_print_on() -> None:
 def test_a_playbook_that_does_not_end_is_ended(terminal: bool) -> None:
     task = {"name": "Sleep", "ansible.builtin.command": "sleep 60"}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
-    with pytest.raises(AssertionError, match=r"did not end in 3 s(.|\n)*Sleep"):
+    with pytest.raises(AssertionError, match=r"did not end within 3 s(.|\n)*Sleep"):
         run_playbook(plays, timeout=3, terminal=terminal)

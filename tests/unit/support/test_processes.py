@@ -86,7 +86,7 @@ def test_a_child_ends_with_a_process_that_says_no_farewell() -> None:
 
 
 def ends(pid: int, *, within: float) -> bool:
-    """Whether a process of somebody else's is at its end within so many seconds."""
+    """Return whether a process that is not a child ends within these seconds."""
     try:
         end = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -13,5 +13,5 @@ from support.real_server import running_real_server
 
 
 def test_a_missing_package_fails_with_the_command_that_installs_it(tmp_path: Path) -> None:
-    with pytest.raises(ProcessFailed, match="`make test` installs it"), running_real_server(tmp_path):
+    with pytest.raises(ProcessFailed, match="Run `make test`"), running_real_server(tmp_path):
         pass

@@ -77,7 +77,7 @@ def test_a_truncated_answer_ends_in_the_middle_of_its_body(scripted_cloud: Scrip
 
 def test_a_request_that_nobody_scripted_ends_the_test() -> None:
     with (
-        pytest.raises(AssertionError, match="nobody scripted an answer to GET /v1/nothing"),
+        pytest.raises(AssertionError, match="no scripted answer to GET /v1/nothing"),
         scripted_cloud() as cloud,
     ):
         assert requests.get(f"{cloud.url}/v1/nothing", timeout=5).status_code == 501
