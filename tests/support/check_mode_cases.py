@@ -303,21 +303,25 @@ def revoke_kept_token(tenant: Tenant) -> list[Task]:
 
 # --- the cases ---
 
-OF_FLEETS = (
-    Case("a fleet from nothing", apply_whole_fleet),
-    Case("a fleet that is all there", apply_whole_fleet, before=apply_whole_fleet, changes=False),
+FLEET_CASES = (
+    Case("new fleet", apply_whole_fleet),
+    Case("unchanged fleet", apply_whole_fleet, before=apply_whole_fleet, changes=False),
     Case(
-        "a fleet half of which is there",
+        "half-provisioned fleet",
         lambda tenant: [fleet_task(manifest=write_manifest(tenant, build_barn(tenant)))],
         before=apply_half_fleet,
     ),
-    Case("a fleet that moves", lambda tenant: [fleet_task(**build_moved_fleet(tenant))], before=apply_whole_fleet),
     Case(
-        "a fleet by its labels",
+        "fleet that changes networks",
+        lambda tenant: [fleet_task(**build_moved_fleet(tenant))],
+        before=apply_whole_fleet,
+    ),
+    Case(
+        "fleet by labels",
         lambda tenant: [fleet_task(product=tenant.product, devices=list_labelled_devices(tenant))],
     ),
     Case(
-        "a fleet in a table",
+        "fleet in a table",
         lambda tenant: [
             fleet_task(
                 manifest=write_table(tenant), product=tenant.product, name_template="{role}-{index:2}", verify="online"
@@ -325,78 +329,78 @@ OF_FLEETS = (
         ],
     ),
     Case(
-        "a fleet that is claimed",
+        "claimed fleet",
         lambda tenant: [fleet_task(product=tenant.product, devices=[{"id": id, "claimed": True} for id in tenant.ids])],
         before=apply_half_fleet,
     ),
     Case(
-        "a fleet that goes",
+        "removed fleet",
         lambda tenant: [fleet_task(manifest=build_barn(tenant), state="absent", confirm=True)],
         before=apply_whole_fleet,
     ),
-    Case("devices that become the account's own", claim_devices),
+    Case("claimed devices without a product", claim_devices),
     Case(
-        "own devices by their labels",
+        "claimed devices by labels",
         lambda tenant: [
             fleet_task(devices=[{"serial_number": it["serial_number"], "claimed": True} for it in tenant.devices])
         ],
     ),
     Case(
-        "own devices that are given up",
+        "unclaimed devices",
         lambda tenant: [fleet_task(**build_own_devices(tenant, claimed=False), state="absent", confirm=True)],
         before=claim_devices,
     ),
-    Case("hosts of an inventory", apply_inventory, hosts=build_hosts),
+    Case("inventory hosts", apply_inventory, hosts=build_hosts),
     Case(
-        "hosts of an inventory some of whose network are none",
+        "inventory hosts without some members",
         apply_inventory_without_barn,
         before=lambda tenant: [{**task, "run_once": True} for task in apply_whole_fleet(tenant)],
         hosts=build_half_of_hosts,
     ),
 )
 
-OF_NETWORKS = (
-    Case("networks of the registry", register_networks),
+NETWORK_CASES = (
+    Case("registry networks", register_networks),
     Case(
-        "networks that move from the registry to a ledger",
+        "networks moved from the registry to a ledger",
         lambda tenant: [
             fleet_task(manifest=build_networks(tenant, {"barn": {"backend": "networks"}, "shed": {}}, "barn", "shed"))
         ],
         before=register_networks,
     ),
     Case(
-        "networks of the registry that are dissolved",
+        "removed registry networks",
         lambda tenant: [fleet_task(manifest=build_dissolved(tenant, "networks"))],
         before=register_networks,
     ),
     Case(
-        "networks of a ledger that are dissolved",
+        "removed ledger networks",
         lambda tenant: [fleet_task(manifest=build_dissolved(tenant, "ledger"))],
         before=apply_whole_fleet,
     ),
     Case(
-        "a network",
+        "new network",
         lambda tenant: [network_task(gateway=tenant.ids[0], members=tenant.ids[1:], type="micro_cellular")],
         before=claim_devices,
     ),
     Case(
-        "a network that changes",
+        "changed network",
         lambda tenant: [network_task(gateway=tenant.ids[3], members=tenant.ids[1:2], exact=True)],
         before=form_network,
     ),
     Case(
-        "a network that is there",
+        "unchanged network",
         lambda tenant: [network_task(gateway=tenant.ids[0])],
         before=form_network,
         changes=False,
     ),
-    Case("a network that is dissolved", lambda tenant: [network_task(state="absent")], before=form_network),
+    Case("removed network", lambda tenant: [network_task(state="absent")], before=form_network),
 )
 
-OF_DEVICES = (
-    Case("a device", apply_gateway),
+DEVICE_CASES = (
+    Case("new device", apply_gateway),
     Case(
-        "a device that changes",
+        "changed device",
         lambda tenant: [
             device_task(
                 product=tenant.product,
@@ -410,66 +414,66 @@ OF_DEVICES = (
         before=apply_gateway,
     ),
     Case(
-        "a device that goes",
+        "removed device",
         lambda tenant: [device_task(product=tenant.product, id=tenant.ids[0], claimed=False, state="absent")],
         before=apply_gateway,
     ),
 )
 
-OF_PRODUCTS = (
-    Case("a webhook", apply_webhook),
-    Case("a webhook that is there", apply_webhook, before=apply_webhook, changes=False),
-    Case("a webhook that changes", change_webhook, before=apply_webhook),
+PRODUCT_CASES = (
+    Case("new webhook", apply_webhook),
+    Case("unchanged webhook", apply_webhook, before=apply_webhook, changes=False),
+    Case("changed webhook", change_webhook, before=apply_webhook),
     Case(
-        "a webhook that goes",
+        "removed webhook",
         lambda tenant: [integration_task(tenant, name="readings", state="absent")],
         before=apply_webhook,
     ),
     Case(
-        "a webhook that is gone",
+        "absent webhook",
         lambda tenant: [integration_task(tenant, name="readings", state="absent")],
         changes=False,
     ),
 )
 
-OF_ROLES = (
+ROLE_CASES = (
     Case(
-        "the role with a manifest",
+        "provision role with a manifest",
         lambda tenant: [provision_task(tenant, manifest=build_barn(tenant), verify="online")],
     ),
     Case(
-        "the role over hosts",
+        "provision role with inventory hosts",
         lambda tenant: [provision_task(tenant, from_inventory=True, product=tenant.product)],
         hosts=build_hosts,
     ),
     Case(
-        "the role on the way out",
+        "provision role that removes the fleet",
         lambda tenant: [provision_task(tenant, manifest=build_barn(tenant), state="absent", confirm=True)],
         before=apply_whole_fleet,
     ),
     Case(
-        "the report of a product",
+        "report role",
         lambda tenant: [report_task(tenant, products=[tenant.product])],
         before=apply_whole_fleet,
     ),
 )
 
-OF_TOKENS = (
-    Case("a token", lambda tenant: [token_task(**tenant.account, expires_in=600)]),
-    Case("a token of a client", lambda tenant: [token_task(grant="client_credentials", **tenant.client)]),
-    Case("a token to keep", keep_token),
-    Case("a token that is kept", keep_token, before=keep_token, changes=False),
+TOKEN_CASES = (
+    Case("new token", lambda tenant: [token_task(**tenant.account, expires_in=600)]),
+    Case("new client token", lambda tenant: [token_task(grant="client_credentials", **tenant.client)]),
+    Case("new token in a file", keep_token),
+    Case("unchanged token in a file", keep_token, before=keep_token, changes=False),
     Case(
-        "a token that is rotated",
+        "rotated token",
         lambda tenant: [token_task(**tenant.account, state="rotated", token_file=str(tenant.tokens))],
         before=keep_token,
     ),
-    Case("a token that is revoked", revoke_kept_token, before=keep_token),
+    Case("revoked token", revoke_kept_token, before=keep_token),
     Case(
-        "all tokens of an account",
+        "all tokens revoked",
         lambda tenant: [token_task(**tenant.account, state="absent", which="all", confirm=True)],
         before=keep_token,
     ),
 )
 
-CASES = (*OF_FLEETS, *OF_NETWORKS, *OF_DEVICES, *OF_PRODUCTS, *OF_ROLES, *OF_TOKENS)
+CASES = (*FLEET_CASES, *NETWORK_CASES, *DEVICE_CASES, *PRODUCT_CASES, *ROLE_CASES, *TOKEN_CASES)

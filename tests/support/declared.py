@@ -180,5 +180,5 @@ def _get_instructions(state: State) -> dict[str, Any]:
 
 def _add_ledgers(state: State) -> None:
     for name, direction in ((INSTRUCTIONS, "Downstream"), (REPORTS, "Upstream")):
-        ours = {"account": USERNAME, "scope": "Device", "direction": direction, "data": {}}
-        state["ledgers"].setdefault(name, ours)
+        definition = {"account": USERNAME, "scope": "Device", "direction": direction, "data": {}}
+        state["ledgers"].setdefault(name, definition)

@@ -88,7 +88,7 @@ def _read_plugin(plugin: str) -> Iterator[Example]:
     text = _read_python_examples(content) if plugin.endswith(".py") else yaml.safe_load(content)["EXAMPLES"]
     if text:
         first = text.strip("\n").splitlines()[0]
-        line = [said.strip() for said in content.splitlines()].index(first.strip()) + 1
+        line = [row.strip() for row in content.splitlines()].index(first.strip()) + 1
         yield from _split_documents(plugin, line, "yaml", text.strip("\n") + "\n")
 
 
@@ -118,11 +118,11 @@ def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[s
     starts = [found.start() for found in _ITEM.finditer(text)]
     assert len(starts) == len(items), f"{source}:{line}: each item of the list must begin in the first column"
     kinds = ["plays" if "hosts" in item else "tasks" for item in items]
-    begins = [number for number, kind in enumerate(kinds) if number == 0 or kind != kinds[number - 1]]
-    for begin, end in zip(begins, [*begins[1:], len(items)], strict=True):
-        start = starts[begin] if begin else 0
+    starts_of_kinds = [number for number, kind in enumerate(kinds) if number == 0 or kind != kinds[number - 1]]
+    for first_item, end in zip(starts_of_kinds, [*starts_of_kinds[1:], len(items)], strict=True):
+        start = starts[first_item] if first_item else 0
         part = text[start : starts[end] if end < len(items) else None]
-        yield Example(source, line + text.count("\n", 0, start), kinds[begin], part)
+        yield Example(source, line + text.count("\n", 0, start), kinds[first_item], part)
 
 
 def _find_kind(content: dict[str, Any]) -> str:

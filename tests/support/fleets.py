@@ -73,7 +73,7 @@ class Fleet:
 
     def _run(self, interpreter: str, program: str) -> Measurement:
         self.file.write_text(json.dumps(self.manifest))
-        done = subprocess.run(
+        completed = subprocess.run(
             [interpreter, str(PROGRAMS / program), self.cloud.url, self.token, str(self.file), str(WORKERS)],
             env={"PYTHONPATH": str(COLLECTIONS), "PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(OFFICIAL_CLIENT)},
             stdout=subprocess.PIPE,
@@ -81,7 +81,7 @@ class Fleet:
             timeout=TIMEOUT_SECONDS,
             check=True,
         )
-        return Measurement(**json.loads(done.stdout.splitlines()[-1]))
+        return Measurement(**json.loads(completed.stdout.splitlines()[-1]))
 
 
 @contextmanager

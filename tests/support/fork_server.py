@@ -71,19 +71,19 @@ class ForkServer:
     """A server process, which ends with this process."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_REQUEST)
-        self._control = ours
+        own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        own_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_REQUEST)
+        self._control = own_end
         self._lock = threading.Lock()
         self._home = tempfile.TemporaryDirectory(prefix="fork-server-")
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-        with theirs:
+        with server_end:
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("fork_server_process.py")), str(theirs.fileno())],
+                [sys.executable, str(Path(__file__).with_name("fork_server_process.py")), str(server_end.fileno())],
                 env={"HOME": self._home.name, "PATH": os.environ.get("PATH", os.defpath), **LOCALE, **measured},
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[server_end.fileno()],
                 start_new_session=True,  # Ctrl-C must end only the tests, which then close the socket
             )
 
@@ -96,12 +96,12 @@ class ForkServer:
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdout: int, stderr: int
     ) -> ForkedProcess:
         """Run a program in a session of its own; `env` is its whole environment."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         request = json.dumps({"argv": list(argv), "env": dict(env), "cwd": str(cwd)}).encode()
-        with theirs, open(os.devnull, "rb") as nothing, self._lock:
-            handles = [theirs.fileno(), nothing.fileno(), stdout, stderr]
+        with server_end, open(os.devnull, "rb") as nothing, self._lock:
+            handles = [server_end.fileno(), nothing.fileno(), stdout, stderr]
             socket.send_fds(self._control, [request], handles)
-        return ForkedProcess(ours)
+        return ForkedProcess(own_end)
 
     def close(self) -> None:
         """End the server, but not the processes that it has forked."""

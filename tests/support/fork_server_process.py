@@ -104,7 +104,7 @@ def serve(control: socket.socket) -> dict[str, object] | None:
             reply, *streams = handles
             pid = os.fork()
             if pid == 0:
-                become(control, selector, reply, streams)
+                set_up_child(control, selector, reply, streams)
                 return dict(json.loads(message))
             for stream in streams:
                 os.close(stream)
@@ -126,7 +126,7 @@ def send_number(reply: int, number: int) -> None:
         os.write(reply, b"%d" % number)
 
 
-def become(control: socket.socket, selector: selectors.BaseSelector, reply: int, streams: list[int]) -> None:
+def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply: int, streams: list[int]) -> None:
     """Give a child its own session and streams, and close everything that belongs to the server or other children."""
     for key in list(selector.get_map().values()):
         if key.fileobj is not control:

@@ -61,8 +61,8 @@ def _unwrap_unsafe(found: dict[str, Any]) -> Any:
 def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
     """Write an inventory file for the plugin, by default for the product of the simulator, and return its path."""
     path = folder / f"{name}.particle.yml"
-    whose = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}
-    path.write_text(json.dumps({"plugin": "meshfleet.particle.devices", **whose, **options}))  # JSON is YAML
+    source_options = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}
+    path.write_text(json.dumps({"plugin": "meshfleet.particle.devices", **source_options, **options}))  # JSON is YAML
     return path
 
 

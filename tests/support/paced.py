@@ -136,10 +136,10 @@ def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
     """
     with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
         shared_clock = SharedClock(simulator)
-        budget, theirs = (
+        budget, other_budget = (
             RecordingBudget(shared_clock, share=share, folder=folder, cloud=simulator.url) for _unused in range(2)
         )
-        _send_as_others(theirs, simulator, others)
+        _send_from_other_process(other_budget, simulator, others)
         http = CountedHttp(simulator.url, budget, shared_clock)
         http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
         manifest = read_manifest(manifest_for(simulator))
@@ -151,16 +151,16 @@ def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
             warn=_fail_on_warning,
         )
         http.close()
-        return PacedRun(result, http.usage, simulator.stats(), [*theirs.moments, *budget.moments])
+        return PacedRun(result, http.usage, simulator.stats(), [*other_budget.moments, *budget.moments])
 
 
-def _send_as_others(budget: Budget, simulator: Simulator, number: int) -> None:
-    line = HTTPConnection(simulator.url.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
+def _send_from_other_process(budget: Budget, simulator: Simulator, number: int) -> None:
+    connection = HTTPConnection(simulator.url.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
     for _unused in range(number):
         assert budget.take("GET /v1/nothing/here") == 0
-        line.request("GET", "/v1/nothing/here")
-        assert line.getresponse().read()
-    line.close()
+        connection.request("GET", "/v1/nothing/here")
+        assert connection.getresponse().read()
+    connection.close()
 
 
 def _fail_on_warning(warning: str) -> None:

@@ -60,29 +60,29 @@ def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd:
 
     :raises AssertionError: if it does not end within `timeout` seconds, with its output so far.
     """
-    ours, theirs = pty.openpty()
+    own_end, program_end = pty.openpty()
     received: list[bytes] = []
 
     def receive() -> None:
         # When the other end is closed, Linux raises an error; other systems return nothing.
         with contextlib.suppress(OSError):
-            while chunk := os.read(ours, 65536):
+            while chunk := os.read(own_end, 65536):
                 received.append(chunk)
 
-    def sent() -> str:
+    def get_output() -> str:
         return b"".join(received).decode(errors="replace")
 
     # A terminal must be read while the program writes to it.
     reader = threading.Thread(target=receive, daemon=True)
     try:
-        process = _start(argv, env, cwd, theirs, theirs)
+        process = _start(argv, env, cwd, program_end, program_end)
         reader.start()
     finally:
-        os.close(theirs)
-    rc = _wait(process, timeout, sent)
+        os.close(program_end)
+    rc = _wait(process, timeout, get_output)
     reader.join(STOP_SECONDS)
-    os.close(ours)
-    return ProgramRun(rc, sent(), "")
+    os.close(own_end)
+    return ProgramRun(rc, get_output(), "")
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
