@@ -25,7 +25,7 @@ QUERIES: dict[str, str] = {
     for module, entry in yaml.safe_load((ROOT / "extensions" / "audit" / "event_query.yml").read_text()).items()
 }
 COMPILED = {module: jq.compile(query) for module, query in QUERIES.items()}
-ABOUT_NO_DEVICE = {"access_token", "access_token_info", "auth_doctor"}
+ABOUT_NO_DEVICE = {"access_token", "access_token_info", "auth_doctor", "integration"}
 # The outcomes that it hands to the hosts are those of `fleet`, whose own result has them already.
 TELLS_AGAIN = {"fleet_outcome"}
 
