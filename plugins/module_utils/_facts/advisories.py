@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Notices of makers and carriers as data, and which devices they hit: pure functions. Private to this collection.
+"""Read advisories of manufacturers and carriers and find the devices that they affect. Private to this collection.
 
-A notice speaks of boards, SIM cards and versions. Of a device about which nobody has told one of these, no rule can
-be sure: it is neither hit nor spared, and that is what is said.
+An advisory names platforms, SIM cards and versions. If such a fact of a device is unknown, the result says that the
+advisory cannot tell, instead of counting the device as affected or as safe. The functions send no requests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Facts = Mapping[str, Any]
 
 _MAX_MISTAKES = 100
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")
-# What a browser opens, and nothing that it runs.
+# Excludes schemes that a browser executes, such as javascript:, because reports show the URL as a link.
 _URL = re.compile(r"https?://[^\s<>\"'`\\]+\Z")
 _SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{1,40}\Z")
 _DIGITS = re.compile(r"[0-9]{1,22}\Z")
@@ -33,7 +33,7 @@ _COUNTRY = re.compile(r"[0-9]{3}\Z")
 
 
 def _mobile_country_code(facts: Facts) -> Any:
-    """Where the device is, as its last vitals say (endpoints.yml: vitals_last, vitals_shape)."""
+    """Return the country code in the last vitals of a device (endpoints.yml: vitals_last, vitals_shape)."""
     found: Any = facts.get("vitals")
     for key in ("device", "network", "cellular", "cell_global_identity", "mobile_country_code"):
         found = found.get(key) if isinstance(found, Mapping) else None
@@ -53,17 +53,23 @@ _FIELDS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 Test: TypeAlias = "Callable[[str], bool | None]"
-"""Whether what was told fits; ``None`` when it cannot be understood."""
+"""Returns whether the value of a fact meets a condition; ``None`` when the value cannot be parsed."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Conditions by the fact that each looks at; a device must fit all of them."""
+    """Conditions on the facts of a device, of which a device must meet all.
+
+    :param conditions: one test for each fact, by the name of the fact.
+    """
 
     conditions: Mapping[str, Test]
 
     def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Whether a device fits, ``None`` when nobody can tell, and the facts that would have to be told for it."""
+        """Return whether a device meets all conditions, and the names of the facts that are missing to decide it.
+
+        The first value is ``None`` when facts are missing and no known fact fails its condition.
+        """
         untold = []
         for name, test in self.conditions.items():
             told = _told(_FIELDS[name](facts))
@@ -77,7 +83,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Advisory:
-    """A notice. It hits a device that fits any of its rules."""
+    """An advisory, which affects every device that matches any of its rules."""
 
     id: str
     title: str
@@ -85,7 +91,7 @@ class Advisory:
     rules: tuple[Rule, ...]
 
     def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Whether it hits a device; see :meth:`Rule.verdict`."""
+        """Return whether the advisory affects a device, and which facts are missing; see :meth:`Rule.verdict`."""
         untold: dict[str, None] = {}
         for rule in self.rules:
             fits, missing = rule.verdict(facts)
@@ -96,25 +102,25 @@ class Advisory:
 
 
 def _told(value: Any) -> str | None:
-    """A text or a number as a text; ``None`` for what tells nothing."""
+    """Return a text or a number as a text, and ``None`` for an empty text or a value of another type."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value).strip() or None
 
 
 def judged(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dict[str, Any]]:
-    """Which of ``devices`` each notice hits.
+    """Return the devices that each advisory affects.
 
-    :param devices: facts, as ``device_info`` tells them.
-    :returns: for each notice ``id``, ``title``, ``url``; the ids of the devices that it ``hit``, and of those of
-        which it ``cannot_tell``; and for these how many times each fact was ``missing``.
+    :param devices: the facts of devices, as ``device_info`` returns them.
+    :returns: for each advisory its ``id``, ``title`` and ``url``, the ids of affected devices (``hit``), the ids of
+        devices for which facts are missing (``cannot_tell``), and how often each of these facts is ``missing``.
     """
     found = []
     for advisory in advisories:
         hit, cannot_tell, missing = [], [], Counter[str]()
         for facts in devices:
             if identity_of(facts) is not None:
-                continue  # no device of Particle, whose notices these are
+                continue  # advisories are about Particle devices, and the Particle cloud does not know this one
             verdict, untold = advisory.verdict(facts)
             if verdict:
                 hit.append(str(facts.get("id")))
@@ -127,10 +133,10 @@ def judged(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dic
 
 
 def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
-    """Read YAML files with a list ``advisories`` each.
+    """Read the advisories in YAML files, each of which holds a list ``advisories``.
 
-    :param files: texts by the names of their files, for messages.
-    :raises ParticleError: ``invalid_manifest`` with every mistake of all files, each with its file, line and place.
+    :param files: the texts of the files by file name, which messages use.
+    :raises ParticleError: ``invalid_manifest`` when there are mistakes; it lists them with file, line and place.
     """
     mistakes: list[str] = []
     advisories: list[Advisory] = []
@@ -159,7 +165,7 @@ def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
 
 
 class _Reader(PartReader):
-    """Reads one file."""
+    """A reader that validates one advisories file and collects its mistakes."""
 
     def __init__(self, where: Where) -> None:
         super().__init__(where)
@@ -172,6 +178,7 @@ class _Reader(PartReader):
         }
 
     def advisories(self, data: Any) -> list[tuple[Place, Advisory]]:
+        """Return the advisories of a file, each with its place in the file."""
         top = self.mapping(data, (), ("advisories",))
         if "advisories" not in top and isinstance(data, Mapping):
             self.wrong((), "has no advisories")
@@ -265,5 +272,5 @@ class _Reader(PartReader):
                 said = repr(item) if text else kind_of(item)
                 self.wrong((*place, index), f"{said} is no mobile country code: three digits, such as 310")
             codes.add(text)
-        # As a number it comes without the zeros in front.
+        # A code that arrives as a number has lost its leading zeros.
         return lambda told: told.zfill(3) in codes if _DIGITS.match(told) else None

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What no list tells of a device: asked one by one, of those that are online, and bounded. Private to this collection.
+"""Read the details of devices that need one request per device. Private to this collection.
 
-A device that does not answer is no failure: what it did not tell is ``None``, and ``unread`` says why.
+Only devices that are online are asked, up to a limit. If a device does not answer, its values are ``None`` and
+``unread`` holds the reason; the task does not fail.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh impo
 
 Devices = Mapping[str, dict[str, Any]]
 
-# About one device, and no reason to stop asking the others.
+# Errors that concern one device only, so the other devices are still asked.
 _OF_ONE_DEVICE = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
 
 _NOT_ALLOWED = ("forbidden", "missing_scope")
@@ -35,10 +36,13 @@ Question: TypeAlias = "str | None"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What shall be asked of each device that is online.
+    """The details to read from each device that is online.
 
+    :param vitals: whether to read the last vitals.
+    :param variables: the names of the variables to read.
     :param mac_variable: the variable that holds the MAC address, for devices whose record has none.
-    :param limit: how many devices may be asked.
+    :param limit: the maximum number of devices to ask.
+    :raises ParticleError: ``invalid_option`` when a variable name is empty or reserved by the cloud.
     """
 
     vitals: bool = False
@@ -57,10 +61,12 @@ class Wanted:
 
 
 def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: Wanted) -> None:
-    """Put ``vitals``, ``variable_values``, ``mac`` and ``unread`` into the facts of ``devices``.
+    """Read the wanted details and put them into the facts of ``devices``.
 
-    :param products: of the devices that have one, by their ids.
-    :raises ParticleError: ``conflict`` before the first request, when more devices would be asked than may be.
+    The facts get ``unread`` and, if wanted, ``vitals`` and ``variable_values``; ``mac`` is filled in if it is missing.
+
+    :param products: the product of each device that has one, by device id.
+    :raises ParticleError: ``conflict`` before the first request, when more devices would be asked than the limit.
     """
     for facts in devices.values():
         if wanted.vitals:
@@ -94,7 +100,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
 
 
 def _questions(facts: Mapping[str, Any], wanted: Wanted) -> list[Question]:
-    """What one device is asked."""
+    """Return the questions for one device."""
     names = dict.fromkeys(wanted.variables)
     if wanted.mac_variable is not None and facts["mac"] is None:
         names[wanted.mac_variable] = None
@@ -122,9 +128,11 @@ def add_mesh_states(
 ) -> None:
     """Put the state of each member into ``mesh.state``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
-    It is ``None`` where the cloud has nothing that tells it, and, with a warning, where the account may not read that.
+    The state is ``None`` when the cloud has no source for it, and also, with a warning, when the account may not read
+    that source.
 
-    :param mesh: the backends as the task has opened them.
+    :param products: the product of each device that has one, by device id.
+    :param mesh: the mesh backends that the task has opened; default: backends with their default options.
     """
     asked: dict[tuple[Rules, Product], dict[str, Membership]] = {}
     for device, facts in devices.items():

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Versions of Device OS and ranges of them: ``>=2.0.0, <3.1.0``. Private to this collection."""
+"""Compare versions of Device OS and parse version ranges such as ``>=2.0.0, <3.1.0``. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-# Bounded, for a device says of itself what it likes.
+# The lengths are bounded, because a device can report any text as its version.
 _VERSION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?(?:-([0-9A-Za-z.-]{1,64}))?\Z")
 
 Order = tuple[Any, ...]
-"""Sorts as the versions do."""
+"""A sort key; keys compare as their versions do."""
 
 
 def order_of(version: str) -> Order | None:
-    """Where a version stands among others; ``None`` for what is no version.
+    """Return the sort key of a version, or ``None`` if the text is not a version.
 
-    As Semantic Versioning has it: ``3.0.0-rc.2`` comes before ``3.0.0-rc.10``, and that before ``3.0.0``.
+    The order is that of Semantic Versioning: ``3.0.0-rc.2``, then ``3.0.0-rc.10``, then ``3.0.0``.
     """
     found = _VERSION.match(version.strip())
     if found is None:
@@ -41,17 +41,23 @@ def order_of(version: str) -> Order | None:
 
 @dataclass(frozen=True)
 class Range:
-    """The versions that all bounds allow."""
+    """A range of versions, which contains each version that all bounds allow.
+
+    :param bounds: comparison operators, each with the sort key of the version that it compares with.
+    """
 
     bounds: tuple[tuple[str, Order], ...]
 
     def holds(self, order: Order) -> bool:
-        """Whether the version that sorts as ``order`` is among them."""
+        """Return whether the range contains the version with the sort key ``order``."""
         return all(_OPERATORS[sign](order, bound) for sign, bound in self.bounds)
 
 
 def range_from(text: str) -> Range:
-    """Read bounds with commas between them. :raises ValueError: with a sentence about the one that is wrong."""
+    """Parse a range from bounds that are separated by commas.
+
+    :raises ValueError: when a bound is not valid; the text is a sentence that names it.
+    """
     bounds = []
     for part in text.split(","):
         sign = next((sign for sign in _OPERATORS if part.strip().startswith(sign)), None)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts of devices: what the cloud says, in one shape for all clouds. Private to this collection."""
+"""Build the facts of devices from the rows of the cloud's lists. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import membership_in
 
-# The setup secret of a device opens it to anybody near; the deprecated twins say what others say, or stand in for them.
+# Keys of a row that are not facts. With mobile_secret any person nearby could take over the device. The other keys are
+# deprecated copies, which are read only where the current key is missing.
 _LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")
 
-# A play asks for these of any device; what nobody has told of one is null, and no reason to fail.
+# Facts that every device has, so that a play can read them without a check; the value is null when it is unknown.
 _ALWAYS = (
     "name",
     "owner",
@@ -31,21 +32,22 @@ PRESENCE = (CONFIRMED, PROBABLE, STALE, OFFLINE)
 
 _CONFIRMED_SECONDS = 60
 _LAG_SECONDS = 46 * 60
-"""The longest that the cloud goes on to show a lost device as online (errors-and-limits.md, section 7). That is so of
-cellular ones; it counts for all."""
+"""How long the cloud may show a device as online after the connection was lost (errors-and-limits.md, section 7). The
+value is that of cellular devices; it is used for all devices."""
 
 
 def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
-    """One device's attributes as the cloud names them, completed by what every user asks for first.
+    """Return the facts of a device: its attributes under the cloud's names, and derived facts such as ``platform``.
 
-    :param product: the slug of the product whose list showed it; ``None`` for the list of the account.
+    :param row: the device as a list of the cloud shows it.
+    :param product: the slug of the product whose list showed the device; ``None`` for the list of the account.
     """
     facts = dict.fromkeys(_ALWAYS) | {key: value for key, value in row.items() if key not in _LEFT_OUT}
     online, sim, device_os = row.get("online"), row.get("last_iccid"), row.get("current_build_target")
     if not facts["iccid"]:
         facts["iccid"] = sim if isinstance(sim, str) and sim else None
     if not facts["system_firmware_version"]:
-        # Elsewhere it is a number, which is no version (errors-and-limits.md, section 7).
+        # In some lists the value is a number that is not a version (errors-and-limits.md, section 7).
         facts["system_firmware_version"] = device_os if isinstance(device_os, str) and "." in device_os else None
     facts["platform"] = platform_of(row.get("platform_id"))
     facts["online"] = bool(row.get("connected") if online is None else online)
@@ -56,25 +58,28 @@ def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, An
 
 
 def _product(row: Mapping[str, Any]) -> str | None:
-    """Of a device in no product, the cloud says that its platform is its product."""
+    """Return the product id that a row shows, or ``None`` if the device is not in a product."""
+    # Without a product, the cloud shows the platform id as the product id.
     number = row.get("product_id")
     return None if number is None or number == row.get("platform_id") else str(number)
 
 
 def _mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return network and role as the first backend that sees the device in one of its networks."""
+    """Return the network and role that a row shows, or ``None`` if no mesh backend finds a membership in it."""
     found = membership_in(row)
     return None if found is None else dict(found[1].as_result())
 
 
 def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """``facts`` and how sure it is that the device is there.
+    """Return ``facts`` with ``presence`` and with ``last_heard_age`` in whole seconds.
+
+    ``presence`` rates how certain it is that the device is online now; see :data:`PRESENCE`.
 
     :param now: the time of the cloud, in seconds since 1970.
     """
     age = _age(facts.get("last_heard"), now)
     if age is None:
-        age = _age(facts.get("last_handshake_at"), now)  # a session begins with a sign of life
+        age = _age(facts.get("last_handshake_at"), now)  # a handshake also shows that the device was online
     if not facts["online"]:
         presence = OFFLINE
     elif age is None or age > _LAG_SECONDS:
@@ -85,7 +90,7 @@ def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def _age(moment: Any, now: float) -> int | None:
-    """Whole seconds since an ISO 8601 moment; ``None`` when it is none."""
+    """Return the whole seconds since an ISO 8601 timestamp, or ``None`` if ``moment`` is not such a timestamp."""
     try:
         heard = datetime.datetime.fromisoformat(moment)
     except (TypeError, ValueError):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From sources and filters to the facts of devices, by list calls only. Private to this collection."""
+"""Gather the facts of devices from sources and filters by list requests only. Private to this collection."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The facts of devices by id, and how they were found.
+    """The facts of devices, and how they were read.
 
+    :param devices: the facts by device id.
     :param sources: the products that were read.
-    :param products: the same by the ids of their devices.
-    :param skew: seconds by which the clock of the cloud is ahead of this machine's.
+    :param products: the product of each device that has one, by device id.
+    :param pages: the number of pages that were read.
+    :param complete: whether no list was seen to change while it was read, which can hide devices.
+    :param skew: the seconds by which the clock of the cloud is ahead of the clock of this machine.
     """
 
     devices: Mapping[str, dict[str, Any]]
@@ -41,18 +44,21 @@ class Gathered:
 
 
 def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], page_size: int = PAGE_SIZE) -> Gathered:
-    """All devices of the sources. One that a product and the account both show counts once, as in the product.
+    """Read all devices of the sources.
 
-    :param queries: filters of a product's list, whose answers are taken together; one without any for all of it.
-    :raises ParticleError: for the first source that cannot be read, so that what is missing is never taken for absent.
+    A device that both a product and the account list appears once, with the values of the product's list first.
+
+    :param queries: the filters for the list of each product, one per request; an empty mapping reads the whole list.
+        The results are combined.
+    :raises ParticleError: when a source cannot be read, because devices would be missing from the result.
     """
     products = [get_product(http, product) for product in sources.products]
     if sources.organization is not None:
         products += list_products_of(http, sources.organization)
-    found: dict[str, dict[str, Any]] = {}  # what the cloud tells, which facts are made of in the end
+    found: dict[str, dict[str, Any]] = {}  # rows of the cloud by device id
     read_through: dict[str, Product] = {}
     listings: list[Listing] = []
-    read = {product.id: product for product in products}  # one may have been named by id and by slug
+    read = {product.id: product for product in products}  # a product may be named twice, by id and by slug
     for product in read.values():
         for query in queries:
             listing = list_product_devices(http, product.id, only=query, page_size=page_size, watched=True)
@@ -77,9 +83,11 @@ def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], p
 
 
 def with_members(gathered: Gathered, rows: Iterable[Mapping[str, Any]]) -> Gathered:
-    """Add members of networks that the Particle cloud does not know. Their ``id`` is ``None``.
+    """Return ``gathered`` with the members of networks that the Particle cloud does not know.
 
-    :param rows: as a mesh backend lists them; what identifies a member there takes the place of its id.
+    The ``id`` in their facts is ``None``, and their key is the value that identifies them to their mesh backend.
+
+    :param rows: the members as a mesh backend lists them.
     """
     members = {own[1]: facts_of({"id": None, **row}) for row in rows if (own := identity_of(row)) is not None}
     return replace(gathered, devices={**gathered.devices, **members}) if members else gathered
@@ -90,12 +98,15 @@ def _by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _completed(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """``row``, and what only the ``other`` of the same device tells: a key that says nothing hides nothing."""
+    """Return ``row``, with keys that are missing or empty in it taken from ``other``, a row of the same device."""
     return {**other, **{key: value for key, value in row.items() if value not in (None, "") or key not in other}}
 
 
 def skew_of(http: Http) -> float:
-    """Seconds by which the cloud is ahead, from the Date of its last answer; 0 when it told none."""
+    """Return the seconds by which the clock of the cloud is ahead of the clock of this machine.
+
+    The source is the Date header of the last response; without a valid one the result is 0.
+    """
     if http.dated is None:
         return 0.0
     try:
@@ -105,7 +116,7 @@ def skew_of(http: Http) -> float:
 
 
 def chosen(gathered: Gathered, filters: Filters, now: float) -> dict[str, dict[str, Any]]:
-    """The devices that count, by id, each with how sure its presence is.
+    """Return the facts of the devices that match ``filters``, by id and with their presence.
 
     :param now: the time of this machine, in seconds since 1970.
     """

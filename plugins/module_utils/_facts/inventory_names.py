@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the facts of devices to the names of hosts and groups: pure functions. Private to this collection.
+"""Make the names of inventory hosts and groups from the facts of devices. Private to this collection.
 
-Names of devices, groups and networks are what somebody typed into a cloud. In an inventory a name decides what runs
-where, so none of them may become more than a name: not a pattern, not another host, not another group.
+Users can enter any text as the name of a device, group or network in the cloud. In an inventory a name decides which
+tasks run where, so a name must never work as a pattern or collide with another host or group.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ _LONGEST = 253
 def host_names(
     devices: Mapping[str, Facts], preference: Sequence[str], taken: Mapping[str, str | None]
 ) -> dict[str, str]:
-    """A name for each device, by id: the first of ``preference`` that is there and is its alone, else its id.
+    """Return a host name for each device, by device id.
 
-    Where two devices would have the same name, neither has it: who is meant must not depend on their order.
+    The name is the first attribute in ``preference`` that is set and unique, else the id. If two devices would get
+    the same name, neither gets it, so that the order of the devices does not matter.
 
-    :param taken: the names that are there already, of groups and hosts, each with the id of the device that it is.
+    :param preference: names of facts, most wanted first.
+    :param taken: the names of existing hosts and groups, each with the id of its device, or ``None`` if it has none.
     """
     last = {device: device if DEVICE_ID.match(device) else f"device-{_hash(device, 24)}" for device in devices}
     kept = _RESERVED_HOSTS | set(last.values())
@@ -57,7 +59,7 @@ def host_names(
 
 
 def _host_name(text: str) -> str:
-    """``text`` as the name of a host, empty when there is none in it."""
+    """Return ``text`` as a valid host name, or an empty text if no valid name can be made from it."""
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
     return name if len(name) <= _LONGEST else ""
 
@@ -89,10 +91,12 @@ GROUP_KEYS = tuple(_VALUES)
 
 
 def host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, list[str]]:
-    """The groups by ``keys`` with the ids of their devices: ``<key>_<value>`` in a-z, 0-9 and ``_``.
+    """Return the ids of the devices in each group; a group is named ``<key>_<value>`` in a-z, 0-9 and ``_``.
 
-    Values that would look the same that way get a few digits of their hash each, so that no group holds devices of
-    two of them; one that needed no change keeps its plain name.
+    If two values would give the same name, each gets digits of its hash, so that no group mixes devices of both. A
+    value that needs no replacement keeps its plain name.
+
+    :param keys: names from :data:`GROUP_KEYS`.
     """
     groups: dict[str, list[str]] = {}
     for key in dict.fromkeys(keys):
@@ -111,7 +115,7 @@ def _group_names(key: str, values: Set[str]) -> dict[str, str]:
     names = {value: name for value, name in plain.items() if often[name] == 1 or name == f"{key}_{value}"}
     used = set(names.values())
     for value in sorted(values - names.keys()):
-        # Anybody can reckon the hash and name a group so, hence the second try.
+        # A user can compute the hash and choose it as a name, so further hashes are tried until one is free.
         tries = (f"{plain[value]}_{_hash(value + '#' * number, 12)}" for number in itertools.count())
         names[value] = next(name for name in tries if name not in used)
         used.add(names[value])

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which devices are meant: where they are looked for, and which of those count. Private to this collection."""
+"""Read the options that select devices: the sources to read and the filters to match. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCE_SPEC: Mapping[str, Mapping[str, Any]] = {
     "organization": {"type": "str"},
     "account_devices": {"type": "bool"},
 }
-"""The options that say where to look; documented by the fragment ``meshfleet.particle.selection``."""
+"""The options that name the sources of devices; documented by the fragment ``meshfleet.particle.selection``."""
 
 FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
     "filters": {
@@ -42,15 +42,21 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
         },
     }
 }
-"""The option that says which of them; documented by the fragment ``meshfleet.particle.selection.filters``."""
+"""The option that filters devices; documented by the fragment ``meshfleet.particle.selection.filters``."""
 
 _MOST_LISTS = 10
-"""Up to so many values a filter is the cloud's, one short list each; above it one long list is read and sifted."""
+"""The maximum number of values of a filter that the cloud applies, with one request for each value. For a filter with
+more values the whole list is read and filtered here."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where devices are looked for: products by id or slug, all products of an organisation, the account itself."""
+    """The sources of devices.
+
+    :param products: products by id or slug.
+    :param organization: an organisation, all products of which are read.
+    :param account: whether to read the devices of the account.
+    """
 
     products: tuple[str, ...]
     organization: str | None
@@ -58,11 +64,11 @@ class Sources:
 
     @property
     def are_none(self) -> bool:
-        """Whether nothing of the Particle cloud is to be read."""
+        """Return whether no source in the Particle cloud is selected."""
         return not (self.products or self.organization or self.account)
 
     def in_words(self) -> str:
-        """The sources as they are told to the user."""
+        """Return the sources as words for a message."""
         words = [f"product {product}" for product in self.products]
         words += [f"organisation {self.organization}"] if self.organization is not None else []
         words += ["the account"] if self.account else []
@@ -72,8 +78,8 @@ class Sources:
 def sources_from(options: Mapping[str, Any], *, elsewhere: bool = False) -> Sources:
     """Read the options of :data:`SOURCE_SPEC`.
 
-    :param elsewhere: whether there are devices to list that the Particle cloud does not know.
-    :raises ParticleError: ``invalid_option`` when they select nothing.
+    :param elsewhere: whether a mesh backend can list devices that the Particle cloud does not know.
+    :raises ParticleError: ``invalid_option`` when the options select no source or ``products`` has an empty entry.
     """
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
     if not all(products):
@@ -89,7 +95,7 @@ def sources_from(options: Mapping[str, Any], *, elsewhere: bool = False) -> Sour
 
 @dataclass(frozen=True)
 class Filters:
-    """What a device must be to count; ``None`` where nothing is asked."""
+    """The filters that a device must match; ``None`` means that there is no such filter."""
 
     ids: frozenset[str] | None = None
     name: str | None = None
@@ -104,9 +110,10 @@ class Filters:
     _like: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
 
     def queries(self) -> list[dict[str, str]]:
-        """The filters of the cloud's own list that may be read instead of the whole list: one or more, taken together.
+        """Return the query parameters for the product list, one mapping per request; the results must be combined.
 
-        They never leave out what counts, but may show more: ids, names and serial numbers match in part there.
+        The results contain every device that matches, and maybe others, because the cloud also matches parts of ids,
+        names and serial numbers.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")
@@ -126,7 +133,7 @@ class Filters:
         return [common]
 
     def match(self, facts: Mapping[str, Any]) -> bool:
-        """Whether a device counts."""
+        """Return whether a device matches all filters."""
         mesh = facts.get("mesh") or {}
         return (
             _among(facts.get("id"), self.ids)
@@ -147,7 +154,10 @@ def _among(value: Any, wanted: frozenset[Any] | None) -> bool:
 
 
 def filters_from(options: Mapping[str, Any]) -> Filters:
-    """Read the option of :data:`FILTER_SPEC`. :raises ParticleError: ``invalid_option``, naming every mistake."""
+    """Read the option of :data:`FILTER_SPEC`.
+
+    :raises ParticleError: ``invalid_option`` when a filter is not valid; the message names every mistake.
+    """
     given: Mapping[str, Any] = options.get("filters") or {}
     mistakes: list[str] = []
     for name, value in given.items():

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One look at a fleet for all hosts of a run. Private to this collection.
+"""Share one read of a fleet's facts among all hosts of a run. Private to this collection.
 
-Each host wants the facts of its own device, and the cloud gives them by the hundred. So whoever looks first does it
-under a lock and leaves what it saw, or why it saw nothing, for the others. The file holds facts and no secrets; its
-first line says where in it each device stands, so that nobody has to read ten thousand devices to know one.
+Each host needs the facts of one device, but the cloud lists a hundred devices per request. The first process reads
+the fleet under a lock and stores the facts, or the error, in a file for the other processes. The file holds no
+secrets. Its first line holds the offset of each device, so that a reader does not have to parse the whole file.
 """
 
 from __future__ import annotations
@@ -23,19 +23,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 REFUSAL_SECONDS = 30
-"""How long a failure is everybody's: long enough for those who wait, short enough for a person who corrects it."""
+"""How long a failed read is shared: long enough for the processes that wait for it, and short enough for a user who
+corrects the cause and runs again."""
 
 INCOMPLETE_SECONDS = 3
-"""How long a look that may have missed a device is the answer to who asks for one that it has not seen: long enough
-for all hosts of a run, so that they do not each look anew."""
+"""How long an incomplete read answers for a device that it did not find. It is long enough for all hosts of a run, so
+that they do not read the fleet again one by one."""
 
-_SLOTS = 64  # lock files, which are never removed: a look has one of them, and shares it by chance
-_KEPT_SECONDS = 3600  # until somebody else sweeps away what nobody has asked for since
+_SLOTS = 64  # number of lock files; they are never removed, so all fleets share this fixed set
+_KEPT_SECONDS = 3600  # the next read of any fleet deletes files that are older
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look says of one device. ``facts`` is ``None`` when it was not there; ``age`` of the look in seconds."""
+    """The result of a read for one device.
+
+    :param facts: the facts of the device; ``None`` when the read did not find it.
+    :param complete: whether no list changed during the read, which can hide devices.
+    :param age: the age of the read in seconds.
+    """
 
     facts: dict[str, Any] | None
     complete: bool
@@ -43,11 +49,11 @@ class Seen:
 
 
 class Snapshot:
-    """The last look at one fleet.
+    """The stored result of the last read of one fleet.
 
-    :param folder: of this user alone.
-    :param fleet: all that tells this fleet from others; of what it holds only a hash leaves this process.
-    :param now: seconds since 1970.
+    :param folder: a folder that only this user can read.
+    :param fleet: the values that identify the fleet; only their hash is stored.
+    :param now: returns the seconds since 1970.
     """
 
     def __init__(self, folder: Path, fleet: Sequence[str], now: Callable[[], float]) -> None:
@@ -57,15 +63,17 @@ class Snapshot:
         self._now = now
 
     def see(self, device: str, max_age: float, look: Callable[[], Gathered]) -> Seen:
-        """What is known of ``device``, from a look that is at most ``max_age`` seconds old.
+        """Return the facts of ``device`` from a stored read, or read the fleet if that is older than ``max_age``.
 
-        :raises ParticleError: as ``look`` does, now or for whoever looked just before.
+        :param max_age: the maximum age of a stored read in seconds.
+        :param look: reads the fleet.
+        :raises ParticleError: when ``look`` fails, now or in another process in the last :data:`REFUSAL_SECONDS`.
         """
         seen = self._recall(device, max_age)
         if seen is not None:
             return seen
         with private_file.held(self._lock, "a look at the fleet"):
-            seen = self._recall(device, max_age)  # somebody may just have looked
+            seen = self._recall(device, max_age)  # another process may have read the fleet meanwhile
             if seen is not None:
                 return seen
             self._sweep()
@@ -89,8 +97,8 @@ class Snapshot:
         return self._seen(facts, head["complete"], head["skew"], age)
 
     def _read(self, device: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """The first line of the file, empty when there is none, and the facts of one device, if it was there."""
-        # What is not as it was written is as good as nothing: it is looked at anew.
+        """Return the first line of the file, which is empty without a file, and the facts of one device, if found."""
+        # A damaged file counts as missing, so the fleet is read again.
         with contextlib.suppress(ParticleError, ValueError, LookupError, TypeError):
             file = private_file.opened(self._path)
             if file is not None:
@@ -120,7 +128,7 @@ class Snapshot:
         private_file.replace(self._path, b"".join((first, b"\n", *lines)))
 
     def _sweep(self) -> None:
-        """Facts of a fleet are nothing to leave lying about."""
+        """Delete the files of all fleets whose last read is older than :data:`_KEPT_SECONDS`."""
         for path in self._path.parent.glob("facts-*.json"):
             with contextlib.suppress(OSError):
                 if self._now() - path.stat().st_mtime > _KEPT_SECONDS:
@@ -128,7 +136,10 @@ class Snapshot:
 
 
 def _again(error: Mapping[str, Any], left: float) -> ParticleError:
-    """The failure of a look that was taken just now, for whoever comes after it."""
+    """Return the error of a failed read for a process that shares it.
+
+    :param left: the seconds until the fleet is read again.
+    """
     return ParticleError(
         error["code"],
         error["message"],
