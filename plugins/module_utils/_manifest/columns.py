@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read a table (CSV) as the devices of a manifest. Private to this collection.
 
-A table has one row for each device. An empty cell declares nothing, and a network that a row names is declared by it.
+A table has one row for each device. An empty cell declares nothing. A row that names a network also declares it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     list_fields,
 )
 
-# Columns of parameters for one member, for example a key that is printed beside its serial number.
+# Prefix of the columns for parameters of one member, such as a key that is printed beside its serial number.
 _PARAMETER = "mesh.parameters."
 _MESH = "mesh."
 _LISTS = ("groups",)
 
 
 def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
-    """Return ``devices`` and the ``networks`` that they name, and a function that names their places to the user.
+    """Return the data of a manifest, and a function that returns the file, line and column of a place in the data.
 
-    :param name: of the file, for messages.
-    :raises ParticleError: ``invalid_manifest`` with every line that is not a row of the table.
+    The data holds ``devices`` and the ``networks`` that they name.
+
+    :param text: the text of the table.
+    :param name: the name of the file, for messages.
+    :raises ParticleError: ``invalid_manifest`` when lines are not rows of the table; the message names each line.
     """
     table = parse_table(text, name, _find_mistake)
     kinds = {"claimed": FLAG, **{field.name: field.kind for field in list_fields()}}

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the facts of a fleet to the manifest that declares it as it is: a pure function. Private to this collection.
+"""Export the facts of a fleet as a manifest that declares its current state. Private to this collection.
 
-What is as it would be anyway is left out, and so is what a manifest cannot say; join keys never leave the cloud.
+The manifest leaves out default values and everything that a manifest cannot declare. Join keys are never exported.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ Facts = Mapping[str, Any]
 def manifest_of(
     product: str | None, devices: Mapping[str, Facts], adopted: Collection[str], warn: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The manifest of the devices ``adopted`` out of all ``devices`` of a product, or of the account.
+    """Return the manifest that declares the current state of some devices of a product or of the account.
 
-    :param devices: facts by id; the gateways of a network are found here, also those that are not adopted.
-    :returns: what ``read_manifest`` takes, and what a run of it finds nothing to write for.
+    :param product: the id or slug of the product; ``None`` for the devices of the account.
+    :param devices: the facts of all devices by id. They also show the gateways that are not exported themselves.
+    :param adopted: the ids of the devices to export.
+    :param warn: receives a warning for each kind of item that was left out.
+    :returns: a manifest that ``read_manifest`` accepts and for which a run writes nothing.
     """
     waiting = {device for device in adopted if devices[device].get("quarantined") or devices[device].get("denied")}
     odd = {device for device in adopted if not _can_declare(device, devices[device])}
@@ -66,7 +69,7 @@ def manifest_of(
 
 
 def _can_declare(device: str, facts: Facts) -> bool:
-    """Return whether a manifest can hold what identifies a device."""
+    """Return whether the identifier of a device is valid in a manifest."""
     own = identity_of(facts)
     if own is None:
         return DEVICE_ID.match(device) is not None
@@ -76,7 +79,7 @@ def _can_declare(device: str, facts: Facts) -> bool:
 
 
 def _membership(product: str | None, facts: Facts) -> tuple[Rules, Membership] | None:
-    """Return the membership of a device, when its backend lets a manifest declare it."""
+    """Return the membership of a device with the rules of its backend, or ``None`` if no manifest can declare it."""
     found = membership_in(facts)
     if found is None or not found[0].is_exported(facts) or (product is None and found[0].needs_product):
         return None
@@ -88,7 +91,7 @@ def _groups(facts: Facts) -> list[str]:
 
 
 def _networks(product: str | None, devices: Mapping[str, Facts], taken: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the networks of the devices taken, each with those of its gateways that are not among them."""
+    """Return the networks of the exported devices. Each names the gateways that are not exported themselves."""
     inside = frozenset(taken)
     used: dict[str, Rules] = {}
     for device in taken:
@@ -119,7 +122,7 @@ def _can_name(rules: Rules, name: str) -> bool:
 def _record(
     device: str, facts: Facts, product: str | None, networks: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the record that declares a device as it is."""
+    """Return the record that declares the current state of a device."""
     found = _membership(product, facts)
     mesh: dict[str, Any] = {}
     if found is not None and networks.get(found[1].network, {}).get("backend") == found[0].name:

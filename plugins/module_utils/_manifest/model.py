@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is declared, as types. Private to this collection."""
+"""Define the types of a manifest that was read. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 @dataclass(frozen=True)
 class Identifier:
-    """Another way to name a device than by its id.
+    """A value other than the id that identifies a device.
 
-    :param kind: ``serial_number``, ``iccid``, ``imei``, or the key of an identity that a mesh backend brings.
+    :param kind: ``serial_number``, ``iccid``, ``imei``, or a key by which a mesh backend identifies its members.
     """
 
     kind: str
@@ -30,16 +30,18 @@ class Identifier:
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """What is declared of one device; what is not declared is left alone.
+    """The declaration of one device. A run does not change what is not declared.
 
-    :param id: the device id; of a device that is declared by something else, that, until the cloud has told its id.
-    :param fields: see :mod:`fields`, those that are declared.
-    :param groups: ``None`` when not declared.
-    :param claimed: whether it is to be the account's own; ``None`` when not declared.
-    :param mesh: where it belongs; ``None`` when it is to leave its mesh or nothing is declared.
-    :param declared_by: what it is declared by, when that is not its id.
-    :param identities: what identifies it to mesh backends, by the keys that these bring.
-    :param cloudless: whether the Particle cloud does not know it: one of ``identities`` is its ``id``.
+    :param id: the device id. For a device that is declared by another identifier, it holds the value of that
+        identifier until the cloud has returned the id.
+    :param fields: the declared fields by name, see :mod:`device_fields`.
+    :param groups: the declared device groups; ``None`` when they are not declared.
+    :param claimed: whether the account must claim the device or give up its claim; ``None`` when not declared.
+    :param mesh: the declared membership; ``None`` when the device must leave its mesh or no mesh is declared.
+    :param leaves_mesh: whether the device must leave its mesh.
+    :param declared_by: the identifier that declares the device, if that is not its id.
+    :param identities: the values that identify the device to mesh backends, by the keys of the backends.
+    :param cloudless: whether the Particle cloud does not know the device; one of ``identities`` is then its ``id``.
     """
 
     id: str
@@ -54,25 +56,30 @@ class DeviceRecord:
 
     @property
     def speaks_of_mesh(self) -> bool:
+        """Return whether the device is declared in or out of a mesh."""
         return self.leaves_mesh or self.mesh is not None
 
     @property
     def key(self) -> str:
-        """What the manifest calls the device, before and after its id is known."""
+        """Return the identifier that the manifest uses for the device. It stays the same when the id becomes known."""
         return self.declared_by.value if self.declared_by else self.id
 
     @property
     def identified(self) -> bool:
-        """Whether ``id`` is the device's id in the Particle cloud."""
+        """Return whether ``id`` holds the device id of the Particle cloud."""
         return self.declared_by is None or self.id != self.declared_by.value
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The declared state of a fleet. ``product`` is an id or slug; ``None``: the account's own devices.
+    """The declared state of a fleet.
 
-    :param absent: whether the devices are to be taken out again.
-    :param needs_login: whether anything in it needs the Particle cloud.
+    :param product: the id or slug of a product; ``None`` for the devices of the account.
+    :param exact_groups: whether devices lose the device groups that are not declared.
+    :param networks: the declared networks by name.
+    :param devices: the declared devices in the order of the manifest.
+    :param absent: whether the devices must be removed from the fleet.
+    :param needs_login: whether a device or network needs the Particle cloud.
     """
 
     product: str | None
@@ -84,6 +91,6 @@ class Manifest:
 
     @property
     def in_cloud(self) -> Manifest:
-        """The manifest without the devices that the Particle cloud does not know."""
+        """Return the manifest without the devices that the Particle cloud does not know."""
         devices = tuple(record for record in self.devices if not record.cloudless)
         return self if len(devices) == len(self.devices) else replace(self, devices=devices)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names made from a template: ``{network}-{role}-{index:3}``. Private to this collection.
+"""Make device names from a template such as ``{network}-{role}-{index:3}``. Private to this collection.
 
-A number after a colon is a width for ``index``, which is filled with zeros, and for all others how many of their
-last characters to take. ``{{`` and ``}}`` stand for braces.
+A number after a colon is a width: ``index`` is padded with zeros to it, and every other value is cut to that many of
+its last characters. ``{{`` and ``}}`` are literal braces.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ IDENTIFIERS = ("id", "serial_number", "iccid", "imei")
 PLACEHOLDERS = ("index", *IDENTIFIERS, "network", "role")
 
 _DIGITS = 2
-"""Of a width: no name is a hundred characters long."""
+"""The maximum number of digits in a width."""
 
 Part: TypeAlias = "tuple[str, str, int | None]"
-"""Text, then what is put after it, empty at the end, and its width."""
+"""Literal text, the placeholder after it (empty if none follows), and the width of the placeholder."""
 
 
 def read_template(text: str) -> tuple[Part, ...]:
-    """The parts of a template. :raises ValueError: with a sentence about what is wrong with it."""
+    """Return the parts of a template.
+
+    :raises ValueError: when the template is not valid; the text is a phrase about the mistake for a message.
+    """
     try:
         found = list(string.Formatter().parse(text))
     except ValueError as error:
@@ -49,7 +52,11 @@ def read_template(text: str) -> tuple[Part, ...]:
 
 
 def name_from(template: tuple[Part, ...], values: Mapping[str, str | int]) -> str:
-    """The name of the device with ``values``. :raises KeyError: with the placeholder that it has nothing for."""
+    """Return the name that ``template`` gives a device.
+
+    :param values: the values of the device by placeholder.
+    :raises KeyError: when the device has no value for a placeholder; its argument is the placeholder.
+    """
     return "".join(literal + (_filled(values[name], width) if name else "") for literal, name, width in template)
 
 

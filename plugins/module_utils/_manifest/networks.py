@@ -20,7 +20,12 @@ _NETWORK = ("backend", "state", "parameters", "gateways")
 
 
 def read_networks(reader: PartReader, value: Any) -> dict[str, Network]:
-    """Read the networks by name. Gateways among the devices are added later."""
+    """Return the declared networks by name, and report mistakes to ``reader``.
+
+    The gateways are those that the networks name; devices with the role gateway are added later.
+
+    :param value: the value of the manifest key ``networks``.
+    """
     networks: dict[str, Network] = {}
     if value is None:
         return networks

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the data of a manifest to a :class:`Manifest`, or to all of its mistakes at once. Private to this collection.
+"""Read the data of a manifest into a :class:`Manifest`, or report all of its mistakes. Private to this collection.
 
-Nothing in here asks anybody: a manifest is right or wrong before the first request.
+This module sends no requests, so that a manifest is fully checked before the first request.
 """
 
 from __future__ import annotations
@@ -74,18 +74,18 @@ def list_device_keys() -> tuple[str, ...]:
 
 
 def _list_product_keys() -> tuple[str, ...]:
-    """Return the keys that only devices of a product may have, apart from ``mesh``, for which its network decides."""
+    """Return the keys that only devices of a product may have, without ``mesh``, which depends on the network."""
     return ("groups", *(field.name for field in list_fields(product_only=True)))
 
 
 def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False, ordered: bool = True) -> Manifest:
-    """Validate ``data`` and give it its types.
+    """Validate the data of a manifest and return it as a :class:`Manifest`.
 
-    :param where: names a place of the data to the user.
-    :param absent: whether the devices are to be taken out again.
-    :param ordered: whether the place of a device among the others is its own, today and tomorrow.
-    :raises ParticleError: ``invalid_manifest`` naming every mistake with its place; ``unsupported`` for what
-        needs a product when none is declared.
+    :param where: returns the name of a place in the data, such as file and line, for messages.
+    :param absent: whether the devices must be removed from the fleet.
+    :param ordered: whether the position of a device in the list is the same in every run, as ``{index}`` requires.
+    :raises ParticleError: ``invalid_manifest`` when there are mistakes, naming each with its place; ``unsupported``
+        when no product is declared and a device or network needs one.
     """
     reader = _Reader(where, absent=absent, ordered=ordered)
     manifest = reader.manifest(data)
@@ -115,19 +115,19 @@ def _refusal(code: str, one: str, many: str, places: list[str]) -> ParticleError
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Return ``a, b or c``."""
+    """Return words as an enumeration such as ``a, b or c``."""
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord]) -> bool:
-    """Return whether any device or network needs the Particle cloud; an empty manifest is taken to need it."""
+    """Return whether a device or network needs the Particle cloud. An empty manifest counts as needing it."""
     if not all(record.cloudless for record in records):
         return True
     return not networks or any(rules_of(network.backend).needs_login for network in networks.values())
 
 
 def _rules_of_network(mesh: Any, networks: Mapping[str, Network]) -> list[Rules]:
-    """Return the rules of the backend that a ``mesh`` mapping names a network of, or of all where it names none."""
+    """Return the rules of the backend whose network ``mesh`` names, or the rules of all if that is not declared."""
     network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
     return list(every_rules()) if network is None else [rules_of(network.backend)]
 
@@ -136,6 +136,11 @@ Devices = list[tuple[Place, DeviceRecord]]
 
 
 class _Reader(PartReader):
+    """A reader that validates one manifest and collects its mistakes.
+
+    :ivar product_only: the places of declarations that only devices of a product can have.
+    """
+
     def __init__(self, where: Where, *, absent: bool, ordered: bool) -> None:
         super().__init__(where)
         self._absent = absent
@@ -145,6 +150,7 @@ class _Reader(PartReader):
         self.product_only: list[str] = []
 
     def manifest(self, data: Any) -> Manifest:
+        """Return the manifest. It is valid only if no mistakes were collected."""
         top = self.mapping(data, (), TOP)
         product = self._product(top["product"]) if "product" in top else None
         mode = self.choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
@@ -203,14 +209,14 @@ class _Reader(PartReader):
             return None
         identifier, declared_by = identity
         if len(self.mistakes) > before:
-            # Kept for the search of twins: its identifier and name can be relied on.
+            # Its identifier and name are valid, so the search for duplicates can use them.
             return place, DeviceRecord(identifier, fields, mesh=mesh, declared_by=declared_by, cloudless=cloudless)
         return place, DeviceRecord(
             identifier, fields, groups, claimed, mesh, leaves, declared_by, identities, cloudless
         )
 
     def _identities(self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]) -> dict[str, str]:
-        """Read what identifies a device to mesh backends, by key; empty texts for what is not valid."""
+        """Return the values that identify a device to mesh backends, by key. A value that is not valid is empty."""
         found = {}
         for rules in every_rules():
             for key in (key for key in rules.identities if key in device):
@@ -222,7 +228,7 @@ class _Reader(PartReader):
         return found
 
     def _refuse_other_backend(self, rules: Rules, mesh: Any, place: Place, networks: Mapping[str, Network]) -> None:
-        """Refuse a device that only one backend knows in a network of another."""
+        """Report a mistake if a device that only one backend knows is declared in a network of another backend."""
         network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
         if network is not None and network.backend != rules.name:
             self.wrong(place, f"identifies members of networks of backend {rules.name}; declare one of these in mesh")
@@ -230,7 +236,7 @@ class _Reader(PartReader):
     def _own_identity(
         self, identities: Mapping[str, str], device: Mapping[str, Any], place: Place
     ) -> tuple[str, Identifier] | None:
-        """Return what identifies a device that the Particle cloud does not know."""
+        """Return the identifier of a device that the Particle cloud does not know, as a value and with its key."""
         key, value = next(iter(identities.items()))
         for name in device:
             if name in self._device_keys and name not in ("name", "mesh", *identities):
@@ -239,7 +245,7 @@ class _Reader(PartReader):
         return (value, Identifier(key, value)) if value else None
 
     def _identity(self, device: Mapping[str, Any], place: Place) -> tuple[str, Identifier | None] | None:
-        """What the device is called, and when that is not its id, what it is declared by."""
+        """Return the value that identifies a device, and its :class:`Identifier` if that value is not the id."""
         given = [kind for kind in IDENTIFIERS if kind in device]
         if not given:
             self.wrong(place, f"has no id (or {_listed((*IDENTIFIERS[1:], *identity_keys()))})")
@@ -299,7 +305,7 @@ class _Reader(PartReader):
         return Membership(str(name), role, self._parameters(mesh, place), extra), False
 
     def _parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """What this member alone is told. Its values may be join keys: no mistake repeats them."""
+        """Return the parameters of one member. Their values may be join keys, so messages never repeat them."""
         parameters = mesh.get("parameters", {})
         self.json(parameters, (*place, "parameters"))
         if isinstance(parameters, Mapping):
@@ -307,7 +313,7 @@ class _Reader(PartReader):
         self.wrong((*place, "parameters"), f"must be a mapping, not {kind_of(parameters)}")
         return {}
 
-    # --- what only shows when all is read ---
+    # --- checks that need all devices ---
 
     def _refuse_twins(self, devices: Devices) -> None:
         for kind in (*IDENTIFIERS, *identity_keys()):
@@ -315,7 +321,7 @@ class _Reader(PartReader):
             self.twins([(place, record.id) for place, record in alike], kind)
 
     def _named(self, devices: Devices, template: Any, product: str | None) -> Devices:
-        """The devices with a name for each that declares none, and may have one."""
+        """Return the devices, with a name from ``template`` for each that declares no name and can have one."""
         try:
             parts = read_template(self.text(template, ("name_template",)))
         except ValueError as error:
@@ -349,7 +355,7 @@ class _Reader(PartReader):
         )
 
     def _judge_claims(self, devices: Devices) -> None:
-        """What makes no sense for the account's own devices, which are its own because it has claimed them."""
+        """Report contradictions between ``claimed`` and the other declarations of devices of the account."""
         for place, record in devices:
             if record.cloudless:
                 continue
@@ -361,7 +367,10 @@ class _Reader(PartReader):
                 self.wrong((*place, "claimed"), said)
 
     def _with_gateways(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:
-        """The networks with all their gateways: those named and those among the devices."""
+        """Return the networks with all their gateways and sizes, and report networks that lack a gateway.
+
+        The gateways are the ones that a network names and the devices that declare the role gateway.
+        """
         among: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
         every: dict[str, set[str]] = {name: set(network.gateways) for name, network in networks.items()}
         used: set[str] = set()
@@ -386,7 +395,7 @@ class _Reader(PartReader):
         }
 
     def _refuse_two_networks(self, networks: Mapping[str, Network], devices: Devices) -> None:
-        """A device is in one network: a gateway that is named by one belongs to no other."""
+        """Report devices that are declared in two networks, or out of the network that names them as a gateway."""
         serves: dict[str, str] = {}
         for name, network in networks.items():
             for index, gateway in enumerate(network.gateways):
