@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is left of somebody's Particle Mesh, what would break it, and the way out. Private to this collection.
+"""Audit a Particle Mesh: its remaining members, its risks, and manifests to migrate it. Private to this collection.
 
-From facts to words and manifests: nothing in here asks anybody.
+The audit works on facts that were already read and sends no requests.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOCKED, _TARGETED = "desired_firmware_version", "targeted_firmware_release_vers
 
 @dataclass(frozen=True)
 class _Member:
-    """A device with the radio of Particle Mesh, or in one of its networks."""
+    """A device that has the radio of Particle Mesh or is in one of its networks."""
 
     id: str
     facts: Mapping[str, Any]
@@ -51,20 +51,22 @@ class _Member:
 
     @property
     def platform(self) -> int | None:
+        """Return the platform id, or ``None`` if it is unknown."""
         platform = self.facts.get("platform_id")
         return platform if isinstance(platform, int) else None
 
     @property
     def device_os(self) -> str | None:
+        """Return the version of Device OS, or ``None`` if it is unknown."""
         version = self.facts.get("system_firmware_version")
         return version if isinstance(version, str) else None
 
 
 def audit(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Judge a stranded mesh.
+    """Return the audit of a Particle Mesh.
 
-    :param devices: facts, as ``device_info`` tells them.
-    :param networks: what ``network_info`` tells; ``None`` where the cloud has no registry any more.
+    :param devices: the facts of devices, as ``device_info`` returns them.
+    :param networks: the networks, as ``network_info`` returns them; ``None`` if the cloud no longer has the registry.
     :returns: ``registry``, ``networks``, ``devices``, ``risks``, ``left_behind`` and ``manifests``, see the filter
         ``mesh_audit``.
     """
@@ -87,7 +89,10 @@ def audit(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[str, 
 
 
 def _members(devices: Sequence[Mapping[str, Any]], networks: Iterable[Mapping[str, Any]]) -> list[_Member]:
-    """Whoever could be in a mesh, by the registry's own list of members and by its note at each device."""
+    """Return the devices that are or could be in a mesh.
+
+    The sources are the registry's list of members, the network in the facts of each device, and its platform.
+    """
     listed = {
         str(row.get("id")): (str(network.get("name")), str(row.get("role") or NODE), row)
         for network in networks
@@ -141,7 +146,11 @@ def _described(member: _Member, ending: Mapping[int, str], *, planned: bool) -> 
 
 
 def _risks_of(member: _Member, ending: Mapping[int, str], *, planned: bool) -> list[str]:
-    """What would take, or has taken, one device out of its mesh, and what keeps it from the one that is planned."""
+    """Return the risks of one device: causes for leaving its mesh, and obstacles to joining its planned network.
+
+    :param ending: firmware versions without Particle Mesh, each with the Device OS versions that it runs on.
+    :param planned: whether a manifest of the audit declares the device.
+    """
     risks = []
     if member.network is not None and outlives_mesh(member.device_os):
         risks.append(
@@ -161,7 +170,10 @@ def _risks_of(member: _Member, ending: Mapping[int, str], *, planned: bool) -> l
 
 
 def _firmware_for(member: _Member) -> list[tuple[str, int]]:
-    """The version that a device in a mesh is to have, and why: for its own lock, else for a release."""
+    """Return the firmware version that a device will get and the reason, as words: its lock, else a release.
+
+    A device whose Device OS has no Particle Mesh gives an empty list, because it has no mesh to leave.
+    """
     if outlives_mesh(member.device_os):
         return []
     locked, targeted = (member.facts.get(key) for key in (_LOCKED, _TARGETED))
@@ -171,7 +183,7 @@ def _firmware_for(member: _Member) -> list[tuple[str, int]]:
 
 
 def _risks(members: Sequence[_Member], ending: Mapping[int, str]) -> list[str]:
-    """What concerns more than one device, one sentence each."""
+    """Return the risks that concern more than one device, one sentence each."""
     wanted = Counter(one for member in members for one in _firmware_for(member) if one[1] in ending)
     risks = [
         f"firmware {version} would end the mesh of {_devices(count)} {words} it"
@@ -197,11 +209,11 @@ def _devices(count: int) -> str:
     return "1 device" if count == 1 else f"{count} devices"
 
 
-# --- the way out ---
+# --- the migration to backend ledger ---
 
 
 def _parted(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, Any]]]:
-    """Those who can be in a network of backend ledger, and those who cannot, each with the reason."""
+    """Return the members that can move to backend ledger, and those that cannot, each with the reason."""
     moving, left_behind = [], []
     for member in members:
         if member.network is None:
@@ -216,7 +228,7 @@ def _parted(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, A
 
 
 def _ledger_names(names: Iterable[str]) -> dict[str, str]:
-    """A name for each network that backend ledger takes, and no two alike."""
+    """Return for each network a unique name that is valid in backend ledger."""
     plain = {name: _plain(name)[:_LONGEST_NAME] or "mesh" for name in names}
     return _distinct({name: f"{text}-mesh" if text in ROLES else text for name, text in plain.items()}, _LONGEST_NAME)
 
@@ -226,7 +238,10 @@ def _plain(text: str) -> str:
 
 
 def _distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
-    """The same texts, with numbers where two are alike."""
+    """Return the texts by key, and make equal texts unique by a number at the end.
+
+    :param longest: the maximum length of a text with its number.
+    """
     taken: set[str] = set()
     found = {}
     for key, text in texts.items():
@@ -240,7 +255,10 @@ def _distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
 
 
 def _manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A manifest for each product and platform that members are in, for a product has devices of one platform."""
+    """Return a manifest for each product and platform of the members.
+
+    Members without a product are grouped by platform, because a product has devices of one platform.
+    """
     gateways = _gateways(moving)
     shares: dict[tuple[str, str], list[_Member]] = {}
     for member in moving:
@@ -272,7 +290,10 @@ def _needs_product(platform: str, count: int) -> str:
 
 
 def _gateways(moving: Sequence[_Member]) -> dict[str, list[str]]:
-    """By network who can be its gateway: those that are, else the first that has an uplink."""
+    """Return for each network the members to declare as gateways.
+
+    These are its gateways that backend ledger supports, else the first member that can be a gateway, else none.
+    """
     found: dict[str, list[str]] = {str(member.network): [] for member in moving}
     able: dict[str, list[str]] = {name: [] for name in found}
     for member in moving:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """List the mesh backends, one row each. Private to this collection.
 
-Only this file knows all of them by name. The manifest reader stands on it, so a backend's half that sends requests is
-imported when the row is opened and not before.
+No other file names all backends. The manifest reader imports this file, so the half of a backend that sends requests
+is imported only when a task opens the backend.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass(frozen=True)
 class Row:
-    """A backend: what it computes, and how the half that sends requests is made from the options of a task."""
+    """One mesh backend.
+
+    :param rules: the half that sends no requests.
+    :param open: creates the half that sends requests from the options of a task.
+    """
 
     rules: Rules
     open: Callable[[Mapping[str, Any]], Backend]
@@ -46,14 +50,14 @@ BACKENDS: dict[str, Row] = {
     LEDGER.name: Row(LEDGER, _open_ledger),
     REGISTRY.name: Row(REGISTRY, _open_registry),
 }
-"""All backends, by the name that a network has under ``backend``."""
+"""All backends by name, which a network declares as ``backend``."""
 
 DEFAULT_BACKEND = LEDGER.name
-"""The backend of a network that names none."""
+"""The backend of a network that does not declare ``backend``."""
 
 
 def rules_of(backend: str) -> Rules:
-    """Return the rules of a backend, or those of the default for a name that no backend has."""
+    """Return the rules of a backend, or those of the default backend if the name is unknown."""
     return (BACKENDS.get(backend) or BACKENDS[DEFAULT_BACKEND]).rules
 
 
@@ -63,7 +67,10 @@ def every_rules() -> Iterator[Rules]:
 
 
 def options_for(*purposes: str) -> dict[str, Mapping[str, Any]]:
-    """Return the argument spec of what backends can be told for any of ``purposes``."""
+    """Return the argument spec of all backend options that serve any of ``purposes``.
+
+    :param purposes: one or more of ``RECONCILE``, ``STATES`` and ``LISTING``.
+    """
     return {
         name: option.spec
         for rules in every_rules()
@@ -73,12 +80,12 @@ def options_for(*purposes: str) -> dict[str, Mapping[str, Any]]:
 
 
 def secret_options() -> tuple[str, ...]:
-    """Return the names of the options of backends whose values must never be shown."""
+    """Return the names of the backend options that hold secrets."""
     return tuple(name for rules in every_rules() for name, one in rules.options.items() if one.spec.get("no_log"))
 
 
 def secrets_declared(networks: Mapping[str, Network], members: Iterable[Membership]) -> list[str]:
-    """Return what the declared networks and members must never show."""
+    """Return the secrets that the declared networks and memberships hold, which must never be shown."""
     belonging: dict[str, list[Membership]] = {}
     for member in members:
         belonging.setdefault(member.network, []).append(member)
@@ -90,22 +97,25 @@ def secrets_declared(networks: Mapping[str, Network], members: Iterable[Membersh
 
 
 def identity_keys() -> tuple[str, ...]:
-    """Return the keys of a record that identify members of any backend."""
+    """Return the keys by which any backend identifies its members in a manifest and in facts."""
     return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.identities))
 
 
 def identity_of(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return key and value of what identifies a member that the Particle cloud does not know."""
+    """Return the key and value that identify a member that the Particle cloud does not know.
+
+    :returns: ``None`` for a device that the Particle cloud knows.
+    """
     return None if row.get("id") else next(((key, str(row[key])) for key in identity_keys() if row.get(key)), None)
 
 
 def row_keys() -> tuple[str, ...]:
-    """Return the keys of a device in the cloud's lists that any backend looks at."""
+    """Return the keys of a device in the cloud's lists that any backend reads."""
     return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.row_keys))
 
 
 def membership_in(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
-    """Return the membership that a row shows, with the rules of the first backend that sees it there."""
+    """Return the membership that a row shows with the rules of its backend, or ``None`` if it shows none."""
     for rules in every_rules():
         membership = rules.membership_in(row)
         if membership is not None:
@@ -114,5 +124,5 @@ def membership_in(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
 
 
 def can_list_members(options: Mapping[str, Any]) -> bool:
-    """Return whether ``options`` say where to list members that the Particle cloud does not know."""
+    """Return whether ``options`` name a source that lists members that the Particle cloud does not know."""
     return any(rules.can_list(options) for rules in every_rules())

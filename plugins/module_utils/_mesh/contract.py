@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define what the fleet and a mesh backend exchange. Private to this collection.
+"""Define the interface between the fleet and a mesh backend. Private to this collection.
 
-A backend has two halves: :class:`Rules` only compute, so that the manifest reader can use them, and :class:`Backend`
-sends requests. A row of :mod:`backends` joins them.
+A backend has two halves. :class:`Rules` sends no requests, so that the manifest reader can use it; :class:`Backend`
+sends requests. A row of :mod:`backends` joins the two.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
-if TYPE_CHECKING:  # what is pure stands on these types and must not bring in what talks to a cloud
+if TYPE_CHECKING:  # code without requests imports these types and must not import the HTTP client
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 
 RESERVED_GROUPS = "mesh-"
-"""Device groups that start so belong to the mesh; nobody declares them."""
+"""The prefix of device groups that a mesh backend manages; a manifest cannot declare them."""
 
 GATEWAY = "gateway"
 NODE = "node"
@@ -29,19 +29,20 @@ JOINED = "joined"
 PENDING = "pending"
 LOST = "lost"
 WRONG_NETWORK = "wrong_network"
-"""What has become of a member: the cloud says that it is in, that it is not yet, no more, or in another network."""
+"""The states of a member: in its network, not yet in it, no longer in it, or in another network."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A declared network. ``gateways`` are the ids of all its gateways, ``parameters`` may hold join keys.
+    """A declared network.
 
-    ``parameters`` that are ``None`` are not declared: its members keep theirs, and a new one gets those of the others.
-
+    :param gateways: the ids of all its gateways.
+    :param parameters: the declared parameters, which may hold join keys; ``None`` when they are not declared. Members
+        then keep their parameters, and a new member gets those of the other members.
     :param backend: the name of its backend.
-    :param absent: it is to be dissolved.
-    :param size: how many devices are declared to be in it, gateways included.
-    :param extra: what the backend's own keys declare; may hold secrets.
+    :param absent: whether the network must be dissolved.
+    :param size: the number of devices that are declared as its members, gateways included.
+    :param extra: the values of the keys that only its backend knows; may hold secrets.
     """
 
     name: str
@@ -53,16 +54,19 @@ class Network:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def without(self, devices: Set[str]) -> Network:
-        """The network with none of ``devices`` among its gateways."""
+        """Return the network without ``devices`` among its gateways."""
         return replace(self, gateways=tuple(gateway for gateway in self.gateways if gateway not in devices))
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Where a device belongs: the network's name and ``gateway`` or ``node``. Two are the same when these are.
+    """The membership of a device in a network. Two memberships are equal if network and role are equal.
 
-    :param parameters: those that this member alone is told, over its network's, key by key; may hold join keys.
-    :param extra: what the backend's own keys declare of this member; may hold secrets.
+    :param network: the name of the network.
+    :param role: ``gateway`` or ``node``.
+    :param parameters: parameters of this member only, which override those of its network key by key; may hold join
+        keys.
+    :param extra: the values of the keys that only the backend knows; may hold secrets.
     """
 
     network: str
@@ -71,16 +75,18 @@ class Membership:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_result(self) -> dict[str, str]:
+        """Return network and role as a module result shows them, without secrets."""
         return {"network": self.network, "role": self.role}
 
 
 @dataclass(frozen=True)
 class Board:
-    """What the cloud's lists tell of a device that matters to a mesh; ``None`` for what they do not tell.
+    """The facts of a device that mesh backends need, such as its hardware; ``None`` means that a fact is unknown.
 
-    :param platform: ``platform_id``; ``device_os``: the version of Device OS.
-    :param row: what the list shows under the keys that backends ask for, see :attr:`Rules.row_keys`.
-    :param identities: what is declared to identify the device to backends, see :attr:`Rules.identities`.
+    :param platform: the platform id.
+    :param device_os: the version of Device OS.
+    :param row: the keys of the device's row that backends read, see :attr:`Rules.row_keys`.
+    :param identities: the declared values that identify the device to backends, see :attr:`Rules.identities`.
     :param cloudless: whether the Particle cloud does not know the device.
     """
 
@@ -93,13 +99,15 @@ class Board:
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """What one device needs to get where it belongs.
+    """The plan that brings one device into its declared membership, or out of any.
 
-    :param writes: for ``apply``, in their order.
-    :param changes: ``{field: (before, after)}`` as shown to the user, free of secrets.
-    :param before: where it was seen, ``None`` for nowhere.
-    :param stage: comes after all devices of a lower one.
-    :param needs: sets of devices; of each at least one must have got where it belongs before this one goes.
+    :param add_groups: the device groups to add.
+    :param remove_groups: the device groups to remove.
+    :param writes: the writes for ``apply``, in order.
+    :param changes: ``{field: (before, after)}`` as shown to the user, without secrets.
+    :param before: the observed membership; ``None`` when the device is in no network.
+    :param stage: the stage in which the device is changed. Lower stages come first.
+    :param needs: sets of devices. At least one device of each set must have been changed before this one.
     """
 
     add_groups: frozenset[str] = frozenset()
@@ -113,7 +121,11 @@ class MemberPlan:
 
 @dataclass(frozen=True)
 class Shared:
-    """A write that is not about one device, and the ``members`` that fail when it does."""
+    """A write that concerns several devices.
+
+    :param write: the write, for ``apply``.
+    :param members: the devices that fail when the write fails.
+    """
 
     write: Any
     members: frozenset[str]
@@ -121,15 +133,19 @@ class Shared:
 
 @dataclass(frozen=True)
 class MeshPlan:
-    """Writes that come first, the plan of each device that is declared in or out of a mesh, and what comes last.
+    """The plan for all networks and members.
 
-    :param teardown: is done when each of its members is where it belongs.
-    :param creates: the names of what is made besides, by kind, as shown to the user; ``removes`` likewise.
-    :param refusals: why this cannot be, one sentence each; then nothing of it must be written.
-    :param warnings: what is written although it will not work yet, one sentence each.
-    :param staying: by network the number of gateways that are there and not among the members.
-    :param one_gateway: networks that can have one gateway only.
-    :param room: by network the number of devices more that it can have now; one that is not named has no limit.
+    :param members: the plan of each device that is declared in or out of a mesh.
+    :param setup: writes that come before those of the members.
+    :param teardown: writes that come last. Each waits until all of its members have been changed.
+    :param creates: names of other objects that are created, by kind, as shown to the user.
+    :param removes: names of other objects that are removed, by kind, as shown to the user.
+    :param refusals: reasons why the declaration is impossible, one sentence each. If there is one, nothing may be
+        written.
+    :param warnings: planned changes that will not work yet, one sentence each.
+    :param staying: by network, the number of existing gateways that are not in ``members``.
+    :param one_gateway: networks that can have only one gateway.
+    :param room: by network, the number of devices that can still be added; networks that are not named have no limit.
     """
 
     members: Mapping[str, MemberPlan] = field(default_factory=dict)
@@ -145,22 +161,23 @@ class MeshPlan:
 
 
 class Writer(Protocol):
-    """What carries out the writes of a plan."""
+    """An object that carries out the writes of a plan."""
 
     def apply(self, target: Target, write: Any) -> None:
         """Carry out one write of a plan."""
 
 
 class Backend(Writer, Protocol):
-    """The half of a backend that sends requests. One is opened for each task that may need it.
+    """The half of a backend that sends requests. Each task that may need it opens its own.
 
-    What it shows in a plan, a warning or an error must be free of secrets.
+    Plans, warnings and errors of a backend must not hold secrets.
     """
 
     def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Any:
-        """Read what exists of ``networks`` and of the devices in ``boards``.
+        """Read the current state of ``networks`` and of the devices in ``boards``.
 
-        :raises ParticleError: ``unsupported``, before any write, where such networks cannot exist.
+        :returns: the observed state, which only :meth:`plan` of the same backend interprets.
+        :raises ParticleError: ``unsupported`` when the cloud cannot have networks of this backend.
         """
 
     def plan(
@@ -170,11 +187,12 @@ class Backend(Writer, Protocol):
         groups_of: Mapping[str, frozenset[str]],
         observed: Any,
     ) -> MeshPlan:
-        """Compute the writes that lead from ``observed`` to what is declared; send nothing.
+        """Compute the writes that lead from the observed to the declared state, without sending a request.
 
-        :param networks: those of this backend.
-        :param wanted: for each declared device where it belongs, ``None`` for no network of this backend.
-        :param groups_of: the device groups each of them has.
+        :param networks: the declared networks of this backend.
+        :param wanted: the declared membership of each device; ``None`` for no network of this backend.
+        :param groups_of: the device groups of each device.
+        :param observed: the result of :meth:`observe`.
         """
 
     def verify(
@@ -188,28 +206,29 @@ class Backend(Writer, Protocol):
     def find_members(
         self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
     ) -> Mapping[str, str | None]:
-        """Find the devices that must leave ``networks``, which are to be dissolved, before these are.
+        """Find the devices that must leave ``networks`` before these networks are dissolved.
 
-        :returns: for each the key of its own identity, ``None`` for a device of the Particle cloud.
+        :returns: for each device the key that identifies it to its backend; ``None`` for a device that the Particle
+            cloud knows.
         """
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """List the members that the Particle cloud does not know, as rows like those of its lists."""
+        """List the members that the Particle cloud does not know, as rows with the keys of the cloud's lists."""
 
     def close(self) -> None:
-        """Close what the backend has opened, such as an HTTP session of its own."""
+        """Close the resources that the backend has opened, such as its own HTTP session."""
 
 
 RECONCILE, STATES, LISTING = "reconcile", "states", "listing"
-"""What an option of a backend is for: bringing a fleet to its state, showing states of members, listing members."""
+"""The purposes of a backend's options: reconcile a fleet, show the states of members, list members."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option that a backend brings.
+    """An option that a backend adds to modules.
 
-    :param spec: as in an argument spec; ``no_log`` marks a secret.
-    :param purposes: those of ``RECONCILE``, ``STATES`` and ``LISTING`` that it is for.
+    :param spec: its argument spec, in which ``no_log`` marks a secret.
+    :param purposes: one or more of ``RECONCILE``, ``STATES`` and ``LISTING``; modules for these have the option.
     """
 
     spec: Mapping[str, Any]
@@ -217,17 +236,20 @@ class Option:
 
 
 class Rules:
-    """The half of a backend that only computes. A backend overrides what differs from here.
+    """The half of a backend that sends no requests. A backend overrides the attributes and methods that differ.
 
-    :cvar needs_product: whether its members are devices of a product.
+    :cvar name: the value of ``backend`` in the declaration of a network.
+    :cvar needs_product: whether its members must be devices of a product.
     :cvar needs_login: whether it needs a login to the Particle cloud.
     :cvar needs_gateway: whether a network with nodes must have a gateway.
-    :cvar options: what a task can set, by name.
-    :cvar identities: keys of a record that identify a member. Alone, they stand for a device that the Particle cloud
-        does not know. They reach the backend in ``Board.identities``, and in ``Membership.extra`` of a device that
-        joins; a device that has one may have to leave a network of the backend.
-    :cvar network_keys: keys of a network that only this backend knows; ``member_keys`` likewise of ``mesh``.
-    :cvar row_keys: keys of a device in the cloud's lists that show its membership.
+    :cvar options: the options that it adds to modules, by name.
+    :cvar identities: the keys of a device's declaration that identify a member. If a declaration has no other
+        identifier, it declares a device that the Particle cloud does not know. The values reach the backend in
+        ``Board.identities``, and in ``Membership.extra`` of a device that joins; a device that has one may have to
+        leave a network of the backend.
+    :cvar network_keys: the keys in the declaration of a network that only this backend knows.
+    :cvar member_keys: the keys in the ``mesh`` of a device that only this backend knows.
+    :cvar row_keys: the keys of a device in the cloud's lists that show its membership.
     :cvar hides_members: whether a device of a product can be a member although no list shows it.
     """
 
@@ -242,59 +264,65 @@ class Rules:
     row_keys: ClassVar[tuple[str, ...]] = ()
     hides_members: ClassVar[bool] = False
 
-    # --- the manifest: each method notes mistakes at the reader and never repeats a secret ---
+    # --- the manifest: each method reports mistakes to the reader and never repeats a secret ---
 
     def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
-        """Check the name of a network."""
+        """Report a mistake if the name of a network is not valid."""
         reader.text(name, place)
 
     def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
-        """Check the ``parameters`` of a network."""
+        """Report mistakes in the ``parameters`` of a network."""
 
     def read_network(self, reader: PartReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Read what ``network_keys`` declare, also of a network that is to be dissolved."""
+        """Return the declared values of ``network_keys``, also for a network that must be dissolved."""
         return {key: network[key] for key in self.network_keys if key in network}
 
     def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Read what ``member_keys`` declare."""
+        """Return the declared values of ``member_keys``."""
         return {key: mesh[key] for key in self.member_keys if key in mesh}
 
     def read_identity(self, reader: PartReader, key: str, value: Any, place: Place) -> str | None:
-        """Read what identifies a member; ``None`` when it is not valid."""
+        """Return the value that identifies a member, or report a mistake and return ``None`` if it is not valid.
+
+        :param key: one of ``identities``.
+        """
         return reader.text(value, place).strip() or None
 
     def read_gateway(self, reader: PartReader, value: Any, place: Place) -> str | None:
-        """Read one of the ``gateways`` of a network; ``None`` when it is not valid."""
+        """Return one of the ``gateways`` of a network, or report a mistake and return ``None`` if it is not valid."""
         return reader.device_id(value, place)
 
     def secrets_of(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
-        """Return what is declared and must never be shown, whatever an error or a warning quotes."""
+        """Return the declared secrets of a network and its members, which errors and warnings must never show."""
         return ()
 
     # --- facts: `row` is a device as a list shows it, or its facts ---
 
     def shows(self, groups: frozenset[str], board: Board) -> bool:
-        """Return whether the lists show that a device may be in a network of this backend."""
+        """Return whether the cloud's lists show that a device may be in a network of this backend."""
         return False
 
     def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
-        """Return the membership that a row shows."""
+        """Return the membership that a row shows, or ``None`` if it shows none of this backend."""
         return None
 
     def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
-        """Return the state of a member that a row shows; ``None`` where ``Backend.verify`` must be asked."""
+        """Return the state of a member that a row shows, or ``None`` if only ``Backend.verify`` can read it."""
         return None
 
     def can_list(self, options: Mapping[str, Any]) -> bool:
-        """Return whether ``options`` say where to list members that the Particle cloud does not know."""
+        """Return whether ``options`` name a source that lists members that the Particle cloud does not know."""
         return False
 
-    # --- export: what `device_info` writes into a manifest ---
+    # --- export: the manifest that `device_info` returns ---
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
         """Return whether a manifest can declare the membership that a row shows."""
         return False
 
     def export_network(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Return what a manifest declares of a network under ``network_keys``, without secrets."""
+        """Return the values of ``network_keys`` that an export declares for a network, without secrets.
+
+        :param rows: the facts of the members of the network.
+        """
         return {}

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Treat all backends as one: a fleet has networks of several, and devices that change. Private to this collection."""
+"""Combine all mesh backends into one. Private to this collection.
+
+A fleet can have networks of several backends, and a device can move from one backend to another.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +33,21 @@ _NOT_OURS = ("unsupported", "missing_scope", "forbidden", "conflict")
 
 @dataclass(frozen=True)
 class Routed:
-    """A write of a plan. ``kind`` is the name of the backend that carries it out."""
+    """A write of a plan with its backend.
+
+    :param kind: the name of the backend that carries out the write.
+    :param write: the write of that backend.
+    """
 
     kind: str
     write: Any
 
 
 class Mesh:
-    """The backends of one task, opened with its options, for ``with``.
+    """The mesh backends of one task, as a context manager that closes them.
 
-    :param options: those of the task; options of backends that are missing have their defaults.
-    :raises ParticleError: for options that a backend cannot accept.
+    :param options: the options of the task; missing options of backends have their defaults.
+    :raises ParticleError: ``invalid_option`` when an option of a backend is not valid.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -60,10 +67,12 @@ class Mesh:
     def find_members(
         self, target: Target, declared: Mapping[str, Network], boards: Mapping[str, Board]
     ) -> dict[str, str | None]:
-        """Find the devices that must leave networks which are to be dissolved, whether they are declared or not.
+        """Find the devices, declared or not, that must leave networks before these are dissolved.
 
-        :param boards: of the declared devices.
-        :returns: for each the key of its own identity, ``None`` for a device of the Particle cloud.
+        :param declared: the declared networks by name.
+        :param boards: the hardware of the declared devices.
+        :returns: for each device the key that identifies it to its backend; ``None`` for a device that the Particle
+            cloud knows.
         """
         found: dict[str, str | None] = {}
         for name, backend in self._backends.items():
@@ -80,11 +89,13 @@ class Mesh:
         groups_of: Mapping[str, frozenset[str]],
         boards: Mapping[str, Board],
     ) -> MeshPlan:
-        """Observe what exists, and plan what differs from what is declared.
+        """Read the current state of all networks and plan the changes that lead to the declared state.
 
-        :param wanted: for each device that is declared in or out of a mesh where it belongs.
-        :param groups_of: the device groups that each of them has; ``boards`` what else is known of it.
-        :raises ParticleError: ``unsupported`` where the cloud lacks what a declared network is made of.
+        :param declared: the declared networks by name.
+        :param wanted: the declared membership of each device that is declared in or out of a mesh; ``None`` for out.
+        :param groups_of: the device groups of each of these devices.
+        :param boards: the hardware of each of these devices.
+        :raises ParticleError: ``unsupported`` when the cloud cannot have a declared network.
         """
         plans: dict[str, MeshPlan] = {}
         for name, backend in self._backends.items():
@@ -102,8 +113,9 @@ class Mesh:
                 shown = [d for d in mine if rules.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
                 if looked_at or error.code not in _NOT_OURS:
                     raise
-                # What does not exist, or may not be seen, need not be left; what is shown must be left, unless it is
-                # but a note of something that is gone, at a device that goes elsewhere.
+                # A device need not leave networks that do not exist or that the account may not see. A device that
+                # the lists show in a network must leave it. The exception is a device that joins another network
+                # while this cloud no longer supports the backend: what the lists show of it is then outdated.
                 if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
                     raise
                 if shown:
@@ -122,7 +134,7 @@ class Mesh:
     def verify(
         self, target: Target, declared: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> dict[str, str]:
-        """Return the state of each member in ``wanted``."""
+        """Return the state of each member in ``wanted``: ``joined``, ``pending``, ``lost`` or ``wrong_network``."""
         states: dict[str, str] = {}
         for name, backend in self._backends.items():
             own = {network.name: network for network in declared.values() if network.backend == name}
@@ -132,11 +144,15 @@ class Mesh:
         return states
 
     def verify_shown(self, target: Target, rules: Rules, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
-        """Return the state of members that lists show in networks of one backend; no network is declared."""
+        """Return the state of members that the cloud's lists show in networks of one backend.
+
+        :param rules: the rules of that backend.
+        :param wanted: the memberships that the lists show. The networks need no declaration.
+        """
         return self._backends[rules.name].verify(target, {}, wanted)
 
     def list_members(self) -> list[Mapping[str, Any]]:
-        """List the members that the Particle cloud does not know, as rows like those of its lists."""
+        """List the members that the Particle cloud does not know, as rows with the keys of the cloud's lists."""
         return [row for backend in self._backends.values() for row in backend.list_members()]
 
 
@@ -148,7 +164,10 @@ def _share(
     groups_of: Mapping[str, frozenset[str]],
     boards: Mapping[str, Board],
 ) -> Iterator[tuple[str, Membership | None]]:
-    """The devices that one backend has to do with: those that join its networks, and those that may have to leave."""
+    """Return the devices that one backend must plan, each with its declared membership.
+
+    These are the devices that belong in a network of the backend, and those that may have to leave one (``None``).
+    """
     for device, to in wanted.items():
         board = boards.get(device, Board())
         if to is not None and to.network in own:
@@ -163,12 +182,18 @@ def _share(
 
 
 def _marked(kind: str, seat: Membership) -> Membership:
-    """A seat whose network is told from one of that name in another backend."""
+    """Return a membership whose network name starts with the backend, so that it is unique among all backends."""
     return Membership(f"{kind} {seat.network}", seat.role)
 
 
 def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """One plan of all, whose seats are marked and whose writes know whose they are."""
+    """Combine the plans of all backends into one.
+
+    The observed memberships are marked with their backend (see :func:`_marked`), and each write names its backend.
+
+    :param plans: the plans by backend.
+    :param to: the declared membership of each device, marked with its backend.
+    """
     members: dict[str, MemberPlan] = {}
     for name, part in plans.items():
         for device, member in part.members.items():
@@ -196,7 +221,7 @@ def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]
 
 
 def _changing(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
-    """The plan of a device that leaves a network of one backend before it joins one of another."""
+    """Return the plan of a device that leaves a network of one backend and then joins a network of another."""
     changes = dict(joins.changes)
     if "mesh" in leaves.changes:
         after = changes.get("mesh", (None, None))[1]
@@ -219,7 +244,7 @@ def _names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[s
 
 
 def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """The plan with the turn of each member, and a refusal where none can be first."""
+    """Return the plan with the stage of each member, and with a refusal if gateways wait for each other."""
     moves = {device: (member.before, to[device]) for device, member in whole.members.items()}
     staying = {
         f"{name} {network}": count for name, part in plans.items() for network, count in part.staying.items() if count
@@ -246,7 +271,10 @@ def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, M
 
 
 def refuse_what_cannot_be(plan: MeshPlan) -> None:
-    """:raises ParticleError: ``conflict``, naming all that stands against the declared networks."""
+    """Raise the refusals of a plan as an error.
+
+    :raises ParticleError: ``conflict`` when there are refusals; the message lists them.
+    """
     if not plan.refusals:
         return
     shown = list(plan.refusals[:_MOST_REFUSALS])

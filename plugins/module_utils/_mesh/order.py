@@ -1,11 +1,17 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In which order members move, so that no network is left with nodes and no gateway. Private to this collection.
+"""Order the moves of members so that no network has nodes but no gateway. Private to this collection.
 
-A gateway goes after all nodes that stay have been told of others: they may know of no other. More is not asked of a
-network that keeps a gateway. In one whose gateways all come or change, gateways arrive before nodes do, before its
-nodes are told of them, and before other gateways go; where none is to be left, gateways go after the nodes. Newcomers
-also wait for whoever makes room for them. These last two are courtesies, and yield where they stand against the others.
+Rules that always hold:
+
+* A gateway leaves after the nodes that stay have been told of the new gateways, because they may know no other.
+* If no gateway stays in a network, new gateways join before nodes join, before the nodes that stay are told of the
+  gateways, and before the old gateways leave.
+
+Rules that give way when they contradict the others:
+
+* If no gateway stays in a network, its gateways leave after the nodes that leave.
+* In a network without enough room, devices join after other devices have left.
 """
 
 from __future__ import annotations
@@ -16,16 +22,18 @@ from typing import Optional
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Membership
 
-Seat = Optional[Membership]  # noqa: UP045 - pylint takes the other spelling for a sum, and a text for no use
+# Pylint misreads `Membership | None` as an operation, and takes the import for unused if the alias is a string.
+Seat = Optional[Membership]  # noqa: UP045
 
 
 @dataclass(frozen=True)
 class Order:
-    """Who goes when.
+    """The order in which devices move.
 
-    :param stages: the turn of each device, counted from 0; those of one turn may go side by side.
-    :param needs: for each device sets of others; of each set at least one must have gone before it does.
-    :param deadlocked: gateways that can never go, because each is the only one of a network that waits for another.
+    :param stages: the stage of each device, counted from 0. Devices of the same stage can move at the same time.
+    :param needs: for each device, sets of other devices. At least one device of each set must have moved before it.
+    :param deadlocked: gateways that can never move, because each is the only gateway of a network that must first get
+        another of these gateways.
     """
 
     stages: Mapping[str, int]
@@ -35,9 +43,12 @@ class Order:
 
 @dataclass
 class _Traffic:
-    """For one network, who stays, comes and goes. A gateway that becomes a node goes, and comes as a node.
+    """The devices that stay in, join and leave one network.
 
-    ``staying`` are gateways; ``told`` are nodes that stay, and learn which gateways there are.
+    A gateway that becomes a node counts as a gateway that leaves and as a node that joins.
+
+    :ivar staying: the number of gateways that stay.
+    :ivar told: the nodes that stay and are told the new list of gateways.
     """
 
     staying: int = 0
@@ -50,7 +61,12 @@ class _Traffic:
 
 @dataclass
 class _Waiting:
-    """What one device waits for: events that must have happened, and events that should have."""
+    """The conditions under which one device can move.
+
+    :ivar must: events that must have happened.
+    :ivar should: events to wait for, unless no device could move then.
+    :ivar needs: see :class:`Order`.
+    """
 
     must: set[tuple[str, str]] = field(default_factory=set)
     should: set[tuple[str, str]] = field(default_factory=set)
@@ -65,17 +81,18 @@ def order_of(
     room: Mapping[str, int] | None = None,
     told: Set[str] = frozenset(),
 ) -> Order:
-    """The order of ``moves``, which say of each device where it is and where it belongs; both may be the same.
+    """Compute the order in which devices move.
 
-    :param staying: by network the number of its gateways that are not among ``moves``.
-    :param one_gateway: networks that can have one gateway only. There the old one goes before the new one comes, and
-        in between there is none.
-    :param room: how many devices more a network can have now; one that is not named has no limit.
-    :param told: those of ``moves`` that stay where they are and are told anew which gateways there are.
+    :param moves: for each device the observed and the declared membership, which may be the same.
+    :param staying: by network, the number of gateways that are not in ``moves``.
+    :param one_gateway: networks that can have only one gateway. There the old gateway leaves before the new one
+        joins, so that the network has no gateway for a moment.
+    :param room: by network, the number of devices that can still be added; networks that are not named have no limit.
+    :param told: the devices in ``moves`` that stay in their network and are told the new list of gateways.
     """
     waiting = {device: _Waiting() for device in moves}
     events: dict[tuple[str, str], set[str]] = {}
-    """Each happens when the last of its devices has gone."""
+    """The devices of each event; it happens when the last of them has moved."""
     for network, traffic in _traffic(moves, staying, told).items():
         if len(traffic.gateways_in) + len(traffic.nodes_in) > (room or {}).get(network, len(moves)):
             left = ("left", network)
@@ -136,7 +153,10 @@ def _in_turns(
     events: Mapping[tuple[str, str], set[str]],
     moves: Mapping[str, tuple[Seat, Seat]],
 ) -> Order:
-    """Turn after turn those go who wait for nothing any more; when nobody is left who does, courtesy yields."""
+    """Put each device into the first stage in which it no longer waits for an event.
+
+    If every device still waits for an event, the ``should`` events are ignored for one stage.
+    """
     stages: dict[str, int] = {}
     left = set(waiting)
     outstanding = {event: set(devices) for event, devices in events.items()}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backend ``ledger``: networks on the Particle cloud of today. Private to this collection.
+"""Read and write the networks of backend ``ledger``, on the current Particle cloud. Private to this collection.
 
-Membership is two device groups, ``mesh-<network>`` and ``mesh-gateway`` or ``mesh-node``. What a member needs to
-join stands in its instance of the cloud-to-device ledger ``mesh``; what it reports in that of the device-to-cloud
-ledger ``mesh-status``. Both may be called otherwise.
+A member has two device groups: ``mesh-<network>``, and ``mesh-gateway`` or ``mesh-node``. Its instance of the
+cloud-to-device ledger ``mesh`` holds the instructions to join; its instance of the device-to-cloud ledger
+``mesh-status`` holds its reports. Options of a task can change the names of both ledgers.
 """
 
 from __future__ import annotations
@@ -59,7 +59,15 @@ def observe(
     boards: Mapping[str, Board],
     ledgers: Ledgers = DEFAULT_LEDGERS,
 ) -> Observed:
-    """Read the ledgers and, where they exist, the instances. Instances of other products' devices are ignored."""
+    """Read the existing ledgers and the instructions of the devices in ``boards`` and of the gateways.
+
+    Instances of other devices are ignored, because devices of other products can share the ledger.
+
+    :param networks: the declared networks by name, which name the gateways.
+    :param ledgers: the names of the two ledgers.
+    :raises ParticleError: ``unsupported`` when the cloud has no ledgers; ``conflict`` when a ledger of that name has
+        another scope or direction.
+    """
     try:
         definitions = list_ledgers(target.http, target.in_product.org).rows
     except ParticleError as error:
@@ -72,16 +80,20 @@ def observe(
         _refuse_other_kind(wanted, present.get(wanted["name"]))
     if ledgers.orders not in present:
         return Observed(frozenset(present), {}, boards, ledgers)
-    # Gateways that are declared elsewhere know the parameters of their network.
+    # Gateways that another manifest declares have the parameters of their network too.
     known = boards.keys() | {gateway for network in networks.values() for gateway in network.gateways}
     orders = _read_instances(target, ledgers.orders, known)
     return Observed(frozenset(present), orders, boards, ledgers)
 
 
 def members_of(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
-    """All devices of the product that are in one of ``networks``, by their groups or by what ``ledger`` orders them.
+    """Return all devices of the product that are in one of ``networks`` by their groups or by their instructions.
 
-    A run that was killed may have left one without the other. One request for each hundred devices and instances.
+    An interrupted run can leave a device with only one of the two. Sends one request per hundred devices and one per
+    hundred instances.
+
+    :param networks: the names of the networks.
+    :param ledger: the name of the ledger with the instructions.
     """
     groups_of = {
         str(row.get("id")): frozenset(texts_of(row.get("groups")))
@@ -92,7 +104,7 @@ def members_of(target: Target, networks: Set[str], ledger: str) -> frozenset[str
     try:
         orders = _read_instances(target, ledger, groups_of.keys())
     except ParticleError as error:
-        if error.status != 404:  # without the ledger nobody was ordered anything
+        if error.status != 404:  # without the ledger no device has instructions
             raise
         orders = {}
     ordered = {device for device, data in orders.items() if any(data.get("network") == name for name in networks)}
@@ -100,7 +112,10 @@ def members_of(target: Target, networks: Set[str], ledger: str) -> frozenset[str
 
 
 def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str, Mapping[str, Any]]:
-    """The data of the ``devices`` that have an instance."""
+    """Return the data of each of ``devices`` that has an instance of ``ledger``.
+
+    If the list of instances holds no data, the instances are read one by one, with a warning.
+    """
     http, org = target.http, target.in_product.org
     rows = {_device_of(row): row for row in list_instances(http, org, ledger).rows}
     mine = {device: row for device, row in rows.items() if device in devices}
@@ -113,7 +128,12 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
 
 
 def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
-    """A ledger of that name with another meaning is somebody else's: never write into it."""
+    """Refuse to use an existing ledger whose scope or direction differs, because it serves another purpose.
+
+    :param wanted: the definition of the ledger.
+    :param found: the existing ledger of that name; ``None`` if there is none.
+    :raises ParticleError: ``conflict`` when the two differ.
+    """
     if found is None:
         return
     differing = [
@@ -133,13 +153,13 @@ def _device_of(row: Mapping[str, Any]) -> str:
 
 
 def apply(target: Target, write: Write) -> None:
-    """Carry out one write."""
+    """Carry out one write of a plan."""
     http, org = target.http, target.in_product.org
     if isinstance(write, CreateLedger):
         _create_ledger(target, write.definition)
     elif isinstance(write, SetOrders):
         set_instance(http, org, write.ledger, write.device, write.data)
-    elif isinstance(write, RemoveOrders):  # that it is gone already, the fleet learns by another look
+    elif isinstance(write, RemoveOrders):  # if it does not exist, the fleet finds that out by reading again
         delete_instance(http, org, write.ledger, write.device)
     else:
         _delete_group(target, write.name)
@@ -150,7 +170,8 @@ def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
     try:
         create_ledger(http, org, definition)
     except ParticleError as error:
-        # Another run beside this one may have been faster; what a cloud says of a second one is not established.
+        # Another run may have created the ledger meanwhile. The cloud's answer to a duplicate is not documented, so
+        # the list decides.
         if error.status not in (400, 409):
             raise
         if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, org).rows}:
@@ -161,7 +182,7 @@ def _delete_group(target: Target, name: str) -> None:
     try:
         delete_group(target.http, target.in_product.id, name)
     except ParticleError as error:
-        # Sent twice, because the first answer was lost, it meets what it did itself.
+        # A retry after a lost response finds that the first request has already deleted the group.
         if error.code != "not_found":
             raise
 
@@ -171,13 +192,19 @@ def verify(
     wanted: Mapping[str, Membership],
     reports: str = DEFAULT_LEDGERS.reports,
 ) -> Mapping[str, str]:
-    """One sweep over what the members report in the ledger of that name."""
+    """Return the state of each member in ``wanted`` from one read of all reports.
+
+    :param wanted: the declared membership of each member.
+    :param reports: the name of the ledger with the reports.
+    """
     reported = _read_instances(target, reports, wanted.keys())
     return {device: _state(reported.get(device), membership) for device, membership in wanted.items()}
 
 
 def _state(report: Mapping[str, Any] | None, membership: Membership) -> str:
-    """A report of another role, or of another network that it is not in either, is one of the past: pending."""
+    """Return the state of a member from its report; ``None`` means that it has not reported."""
+    # A report is outdated, so the member is pending, if it is about another role, or about another network without
+    # saying that the member is in it.
     if report is None:
         return PENDING
     state = report.get("state")
@@ -187,7 +214,11 @@ def _state(report: Mapping[str, Any] | None, membership: Membership) -> str:
 
 
 class LedgerBackend:
-    """The functions of this file as a :class:`Backend`, with the names of the ledgers that a task has chosen."""
+    """The :class:`Backend` ``ledger``, with the names of the ledgers from the options of a task.
+
+    :param ledgers: the names of the ledgers for reconciling a fleet.
+    :param reports: the name of the ledger with the reports.
+    """
 
     def __init__(self, ledgers: Ledgers, reports: str) -> None:
         self._ledgers = ledgers
@@ -195,14 +226,17 @@ class LedgerBackend:
 
     @classmethod
     def open(cls, options: Mapping[str, Any]) -> LedgerBackend:
-        """Read the names of the ledgers. :raises ParticleError: ``invalid_option`` for names that they cannot have."""
+        """Create the backend with the ledger names in the options of a task.
+
+        :raises ParticleError: ``invalid_option`` when a ledger name is not valid or both are the same.
+        """
         reports = options.get("mesh_status_ledger", DEFAULT_LEDGERS.reports)
-        if "mesh_ledger" not in options:  # a task that only reads what members report
+        if "mesh_ledger" not in options:  # a task that only reads reports does not have this option
             return cls(DEFAULT_LEDGERS, ledger_name(reports))
         return cls(Ledgers(options["mesh_ledger"], reports), reports)
 
     def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Observed:
-        """Read the ledgers and their instances."""
+        """Read the existing ledgers and the instructions of devices; see :func:`observe`."""
         return observe(target, networks, boards, self._ledgers)
 
     def plan(
@@ -212,30 +246,30 @@ class LedgerBackend:
         groups_of: Mapping[str, frozenset[str]],
         observed: Observed,
     ) -> MeshPlan:
-        """Plan groups and instances that differ."""
+        """Plan the device groups and instructions that differ from the declaration, without sending a request."""
         return plan(networks, wanted, groups_of, observed)
 
     def apply(self, target: Target, write: Write) -> None:
-        """Carry out one write."""
+        """Carry out one write of a plan."""
         apply(target, write)
 
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
-        """Read what the members report."""
+        """Return the state of each member in ``wanted`` from its report; ``networks`` is not used."""
         return verify(target, wanted, self._reports)
 
     def find_members(
         self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
     ) -> Mapping[str, str | None]:
-        """Find all devices of the product in ``networks``, whether they are declared or not."""
+        """Find all devices of the product in ``networks``, declared or not; ``boards`` is not used."""
         if target.product is None:
             return {}
         return dict.fromkeys(members_of(target, networks.keys(), self._ledgers.orders))
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """Return nothing: every member is a device of the Particle cloud."""
+        """Return nothing, because the Particle cloud knows every member."""
         return ()
 
     def close(self) -> None:
-        """Do nothing: the connection is the task's."""
+        """Do nothing, because the backend uses the HTTP session of the task."""

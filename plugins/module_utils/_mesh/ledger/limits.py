@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say what networks of backend ``ledger`` cannot be, before anything is written. Private to this collection.
+"""Check declared networks of backend ``ledger`` against their limits before a write. Private to this collection.
 
-Each rule gives sentences that begin with the network's name. What the cloud does not tell counts for the device.
+Each check yields sentences that begin with the name of the network. An unknown fact never causes a refusal.
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
 )
 
 _BEFORE_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
-"""Platforms whose last Device OS is older than ledgers are: the first ones, a beta that was retired, third parties'."""
+"""Platforms whose last version of Device OS does not support ledgers: the first generations, the Xenon, the retired
+beta for the Raspberry Pi, and boards of other manufacturers."""
 
 FIRST_LEDGER_OS = (6, 1)
-"""Ledgers came with Device OS 6.1."""
+"""The first version of Device OS that supports ledgers."""
 LEDGERS_SINCE = ".".join(map(str, FIRST_LEDGER_OS))
 
 LEDGER_BYTES = 16_384
-"""What an instance of a ledger holds that devices read."""
+"""The maximum size of an instance of a ledger that devices read, in bytes."""
 
 
 def precedes_ledgers(device_os: str | None) -> bool:
-    """Whether a version of Device OS is one that knows no ledgers yet; not when it cannot be read."""
+    """Return whether a version of Device OS is too old for ledgers. An unknown version counts as new enough."""
     version = read_version(device_os)
     return version is not None and version < FIRST_LEDGER_OS
 
 
 def unfit_for_ledger(device: str, membership: Membership, board: Board) -> Iterable[str]:
-    """Why a device cannot be what it is declared to be in such a network."""
+    """Yield a sentence for each reason why the platform of a device rules out its declared membership."""
     platform = board.platform
     if platform is None:
         return
@@ -59,7 +60,12 @@ def unfit_for_ledger(device: str, membership: Membership, board: Board) -> Itera
 
 
 def too_much_to_order(name: str, whose: str, data: Mapping[str, Any]) -> Iterable[str]:
-    """Why the orders of members of a network do not fit into a ledger. ``whose``: words before "told"."""
+    """Yield a sentence if the instructions of members do not fit into an instance of a ledger.
+
+    :param name: the name of the network.
+    :param whose: the words before "told" in the sentence, such as "its members are".
+    :param data: the instructions.
+    """
     size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
     if size > LEDGER_BYTES:
         yield (

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which parameters a member of a network is told: its network's, and over them its own. Private to this collection.
+"""Compute the parameters in the instructions of a member. Private to this collection.
 
-They may be join keys, so nothing in here shows a value. What members have been told until now stands in ``orders``, by
-device: their instances of the ledger, which anybody may have written.
+A member gets the parameters of its network, overridden key by key by its own. Parameters may hold join keys, so this
+module never shows a value. ``orders`` are the current instructions by device: the data of their instances of the
+ledger, which other programs may have written.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ Orders = Mapping[str, Any]
 
 
 def with_parameters(network: Network, wanted: Mapping[str, Membership | None], orders: Mapping[str, Orders]) -> Network:
-    """A network whose parameters are not declared has those of its members, as far as these agree.
+    """Return the network with parameters taken from its members, if it declares none and all members have the same.
 
-    Who is declared to have some of its own has no say in what is everybody's.
+    Members that are declared with parameters of their own do not count.
+
+    :param wanted: the declared membership of each device.
+    :param orders: the current instructions by device.
     """
     if network.parameters is not None:
         return network
@@ -31,10 +35,11 @@ def with_parameters(network: Network, wanted: Mapping[str, Membership | None], o
 
 
 def parameters_of(membership: Membership, network: Network, before: Orders | None) -> dict[str, Any]:
-    """What a member is told, key by key its own over its network's.
+    """Return the parameters of a member: those of its network, overridden key by key by its own.
 
-    :param network: completed by :func:`with_parameters`; where its members differ, a member keeps what it has there.
-    :param before: what the member was told until now.
+    :param network: the network, as :func:`with_parameters` returns it. If it has no parameters, the member keeps those
+        that it has now in that network.
+    :param before: the current instructions of the member; ``None`` if it has none.
     """
     of_all = network.parameters
     if of_all is None:
@@ -44,14 +49,19 @@ def parameters_of(membership: Membership, network: Network, before: Orders | Non
 
 
 def nobody_knows(network: Network, before: Orders | None, orders: Mapping[str, Orders]) -> bool:
-    """Whether who is new in a network cannot be told its parameters: none are declared, and its members differ."""
+    """Return whether the parameters of a new member are unknown, as none are declared and the members differ.
+
+    :param before: the current instructions of the device; ``None`` if it has none.
+    :param orders: the current instructions by device.
+    """
     if network.parameters is not None or (before is not None and _is_in(network, before)):
         return False
     return any(told.get("parameters") for told in orders.values() if _is_in(network, told))
 
 
 def differing_keys(before: Any, after: Mapping[str, Any]) -> list[str]:
-    """The keys whose values differ; whatever somebody else wrote ``before`` need not even have keys."""
+    """Return the sorted keys whose values differ between two sets of parameters."""
+    # Another program may have written a value that is not a mapping.
     if not isinstance(before, dict):
         return sorted(after)
     return sorted(

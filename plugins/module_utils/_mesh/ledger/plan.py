@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute the groups and ledger instances that differ from what is declared. Private to this collection."""
+"""Plan the device groups and ledger instances that differ from the declaration. Private to this collection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.ru
 
 
 def definitions_of(ledgers: Ledgers) -> tuple[Mapping[str, str], ...]:
-    """What the two ledgers are, as the cloud creates them."""
+    """Return the definitions of the two ledgers, as requests that create them send them."""
     scope = {"scope": "Device"}
     orders = {"direction": "Downstream", "description": "What a device needs to join its network"}
     reports = {"direction": "Upstream", "description": "What a device reports of its network"}
@@ -49,9 +49,12 @@ def definitions_of(ledgers: Ledgers) -> tuple[Mapping[str, str], ...]:
 
 @dataclass(frozen=True)
 class Observed:
-    """The ledgers that exist, what the declared devices are told in one of them, and what the devices are.
+    """The observed state of the ledgers and devices.
 
-    :param named: what the two are called.
+    :param ledgers: the names of the ledgers that exist.
+    :param orders: the current instructions by device; devices without an instance are not in it.
+    :param boards: the hardware of the declared devices.
+    :param named: the names of the two ledgers of the backend.
     """
 
     ledgers: frozenset[str]
@@ -62,14 +65,19 @@ class Observed:
 
 @dataclass(frozen=True)
 class CreateLedger:
-    """Write: a ledger that is missing."""
+    """A write that creates a missing ledger."""
 
     definition: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class SetOrders:
-    """Write: the whole instance of one device; holds join keys."""
+    """A write that replaces the instructions of one device.
+
+    :param device: the id of the device.
+    :param data: the instructions, which may hold join keys.
+    :param ledger: the name of the ledger.
+    """
 
     device: str
     data: Mapping[str, Any] = field(repr=False)
@@ -78,7 +86,7 @@ class SetOrders:
 
 @dataclass(frozen=True)
 class RemoveOrders:
-    """Write: no instance any more for one device."""
+    """A write that deletes the instructions of one device."""
 
     device: str
     ledger: str = DEFAULT_LEDGERS.orders
@@ -86,7 +94,7 @@ class RemoveOrders:
 
 @dataclass(frozen=True)
 class RemoveGroup:
-    """Write: the device group of a network that is dissolved, which takes every device out of it."""
+    """A write that deletes the device group of a dissolved network. Every device in the group loses it."""
 
     name: str
 
@@ -100,7 +108,13 @@ def plan(
     groups_of: Mapping[str, frozenset[str]],
     observed: Observed,
 ) -> MeshPlan:
-    """Groups and instances that differ from what is declared."""
+    """Plan the changes that lead from the observed to the declared state.
+
+    :param networks: the declared networks by name.
+    :param wanted: the declared membership of each device; ``None`` for no network of this backend.
+    :param groups_of: the device groups of each device.
+    :param observed: the state that the backend has read.
+    """
     completed = {name: with_parameters(network, wanted, observed.orders) for name, network in networks.items()}
     absent = frozenset(RESERVED_GROUPS + name for name, network in networks.items() if network.absent)
     members = {
@@ -151,7 +165,10 @@ def _refusals(
     members: Mapping[str, MemberPlan],
     observed: Observed,
 ) -> Iterator[str]:
-    """Why what changes cannot be; what is so already is let be."""
+    """Yield a sentence for each reason why planned changes are impossible.
+
+    Members that need no change are never refused.
+    """
     too_large = {
         network.name: list(too_much_to_order(network.name, "its members are", _orders(network, _LONGEST_SEAT, None)))
         for network in networks.values()
@@ -180,7 +197,8 @@ def _refusals(
 
 
 def _warnings(members: Set[str], boards: Mapping[str, Board]) -> Iterator[str]:
-    """What members cannot do yet; who is updated does it by itself, so nothing is refused."""
+    """Yield a warning if members run a Device OS that is too old for ledgers."""
+    # This is not a refusal, because a member reads its instructions by itself after an update.
     found = {device: boards[device].device_os for device in sorted(members & boards.keys())}
     outdated = [f"{device} ({version})" for device, version in found.items() if precedes_ledgers(version)]
     if outdated:
@@ -194,11 +212,14 @@ _SHOWN = 10
 
 
 _LONGEST_SEAT = Membership("", GATEWAY)
-"""Whose orders are the longest, of all that are told nothing but what their network says."""
+"""The membership with the longest instructions among members without parameters of their own."""
 
 
 def _orders(network: Network, membership: Membership, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a member of ``network`` needs to join it; ``before`` is what it had until now."""
+    """Return the instructions that a member of ``network`` needs to join it.
+
+    :param before: the current instructions of the device; ``None`` if it has none.
+    """
     return {
         "network": network.name,
         "role": membership.role,
@@ -221,7 +242,7 @@ def _plan_member(
     if membership is None or network is None:
         left = (RemoveOrders(device, ledger),) if orders is not None else ()
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_shown(has, orders), None)} if has or left else {}
-        # The group of a network that is dissolved goes as a whole.
+        # The group of a dissolved network is deleted as a whole, so the device need not lose it first.
         return MemberPlan(frozenset(), has - absent, left, gone, before)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
     data = _orders(network, membership, orders)
@@ -230,7 +251,7 @@ def _plan_member(
         changes["mesh"] = (_shown(has, orders), membership.as_result())
     elif orders.get("gateways") != data["gateways"]:
         changes["mesh.gateways"] = (orders.get("gateways"), data["gateways"])
-    # Parameters may hold join keys: which differ is told, what they are is not.
+    # Parameters may hold join keys, so the change shows only the names of those that differ.
     if orders is not None and orders.get("parameters") != data["parameters"]:
         differing = differing_keys(orders.get("parameters"), data["parameters"])
         changes["mesh.parameters"] = (None, f"{', '.join(differing) or 'none'} (values are not shown)")
@@ -242,14 +263,18 @@ def _plan_member(
 
 
 def _seen(orders: Mapping[str, Any] | None) -> Membership | None:
-    """Where a member is: where it was ordered to be. Groups alone make nobody a member that others can rely on."""
+    """Return the membership in the instructions of a device, or ``None`` if they hold none."""
+    # Device groups do not count here: without instructions a device cannot serve other members.
     if orders is not None and isinstance(network := orders.get("network"), str) and orders.get("role") in ROLES:
         return Membership(network, orders["role"])
     return None
 
 
 def _shown(groups: frozenset[str], orders: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The membership that is observed, ``None`` when there is no trace of one."""
+    """Return the observed membership as a result shows it: that of the groups, else that of the instructions.
+
+    The result is ``None`` when neither shows a membership.
+    """
     membership = membership_of(groups)
     if membership:
         return membership.as_result()

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define what backend ``ledger`` adds to options, manifests and facts; computes only. Private to this collection."""
+"""Define the options, manifest checks and facts of backend ``ledger``. Private to this collection.
+
+This module sends no requests.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,9 @@ _NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 
 
 def ledger_name(name: str) -> str:
-    """Return ``name`` if a ledger can have it (endpoints.yml: ledgers).
+    """Return ``name`` if it is a valid ledger name (endpoints.yml: ledgers).
 
-    :raises ParticleError: ``invalid_option`` otherwise.
+    :raises ParticleError: ``invalid_option`` when it is not.
     """
     if not _LEDGER_NAME.match(name):
         message = f"{name!r} is not a valid ledger name: use 1 to 32 of a-z, 0-9 and -."
@@ -41,9 +44,11 @@ def ledger_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Ledgers:
-    """The names of two ledgers: one tells members what they need to join, the other holds what they report.
+    """The names of the two ledgers of the backend.
 
-    :raises ParticleError: ``invalid_option`` for names that no ledgers can have.
+    :param orders: the cloud-to-device ledger, which holds the instructions of members.
+    :param reports: the device-to-cloud ledger, which holds the reports of members.
+    :raises ParticleError: ``invalid_option`` when a name is not valid or both names are the same.
     """
 
     orders: str = "mesh"
@@ -59,7 +64,7 @@ DEFAULT_LEDGERS = Ledgers()
 
 
 def membership_of(groups: frozenset[str]) -> Membership | None:
-    """Return network and role as the device groups tell them; ``None`` when they are not one each."""
+    """Return the membership that device groups show, or ``None`` if they do not name one network and one role."""
     names = {group.removeprefix(RESERVED_GROUPS) for group in groups if group.startswith(RESERVED_GROUPS)}
     roles = names & set(ROLES)
     networks = names - set(ROLES)
@@ -69,7 +74,7 @@ def membership_of(groups: frozenset[str]) -> Membership | None:
 
 
 class LedgerRules(Rules):
-    """Networks of devices of a product, whose membership is two device groups."""
+    """The rules of backend ``ledger``: members are devices of a product, and two device groups show a membership."""
 
     name = "ledger"
     options: ClassVar[Mapping[str, Option]] = {
@@ -81,7 +86,8 @@ class LedgerRules(Rules):
     hides_members = True
 
     def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
-        """Check the name of a network, which becomes that of a device group beside those of the roles."""
+        """Report a mistake if the name of a network is not valid."""
+        # The name becomes part of the name of a device group, as the names of the roles do.
         text = reader.text(name, place)
         if isinstance(name, str) and not _NETWORK_NAME.match(text):
             reader.wrong(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
@@ -89,15 +95,15 @@ class LedgerRules(Rules):
             reader.wrong(place, "a network cannot be called like a role")
 
     def shows(self, groups: frozenset[str], board: Board) -> bool:
-        """Return whether a device has any group of a mesh."""
+        """Return whether a device has a device group of a mesh."""
         return any(group.startswith(RESERVED_GROUPS) for group in groups)
 
     def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
-        """Return the membership that the device groups of a row tell."""
+        """Return the membership that the device groups of a row show, or ``None`` if they show none."""
         return membership_of(frozenset(texts_of(row.get("groups"))))
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
-        """Return true: parameters are not declared, so members keep theirs."""
+        """Return true, because a manifest without parameters lets members keep theirs."""
         return True
 
 

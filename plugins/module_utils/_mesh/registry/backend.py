@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backend ``networks``: the registry of Particle Mesh, where a cloud still has it. Private to this collection.
+"""Read and write the networks of backend ``networks``, the registry of Particle Mesh. Private to this collection.
 
-Membership stands in the cloud's registry, which belongs to the account; whether a board really joins is settled
-between the boards. A network comes into being with its first gateway and is confirmed when a gateway is online.
+The registry belongs to the account and exists only in some clouds. It records the members of each network; whether a
+device really joins depends on the devices. The first gateway creates a network, and the registry confirms the network
+when a gateway is online.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 )
 
 _RETIRED = (400, 403, 404, 410)
-"""How a cloud that has the registry no more may answer; the real one has never been seen doing so."""
+"""HTTP statuses that mean that a cloud no longer has the registry. They are assumptions; none was ever observed."""
 _ABOUT_THE_TOKEN = frozenset({"token_invalid", "token_expired", "missing_scope"})
 
 
@@ -64,14 +65,18 @@ def observe(
     networks: Mapping[str, Network],
     boards: Mapping[str, Board],
 ) -> Observed:
-    """Read the networks, and the members of those that are declared.
+    """Read the networks of the account and the members of the declared networks.
 
-    One request for each hundred networks, one or two for each declared one, one more for each hundred of its members.
+    Sends one request per hundred networks, one or two per declared network, and one more per hundred of its members.
+
+    :param networks: the declared networks by name.
+    :param boards: the hardware of the declared devices.
+    :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     http = target.http
     rows = {str(row.get("name")): row for row in listed(http, networks)}
     unlisted = [name for name in networks if name not in rows]
-    # The list may leave out what waits for its gateway.
+    # The list can omit networks that no gateway has confirmed yet.
     found = in_parallel(lambda name: find_network(http, name), unlisted, http.workers)
     rows |= {name: row for name, row in zip(unlisted, found, strict=True) if row}
     present = [name for name in networks if name in rows]
@@ -92,10 +97,10 @@ def observe(
 
 
 def listed(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
-    """The networks that the cloud lists: those that a gateway has confirmed.
+    """Return the networks that the cloud lists. Networks that no gateway has confirmed can be missing.
 
-    :param declared: the names of networks that need the registry, for the refusal where there is none.
-    :raises ParticleError: ``unsupported`` where the cloud has no registry.
+    :param declared: the names of the declared networks, which the message of the error names.
+    :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     try:
         return list_networks(http)
@@ -106,7 +111,13 @@ def listed(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
 
 
 def listed_by_name(http: Http, name: str, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, Any] | None:
-    """One network, also one that waits for its gateway and is not in the list, whose ``rows`` may be known already."""
+    """Return the network named ``name``, or ``None`` if it does not exist.
+
+    A network that the list omits, because no gateway has confirmed it, is found too.
+
+    :param rows: the list of networks, if it was already read.
+    :raises ParticleError: ``unsupported`` when the cloud has no registry.
+    """
     rows = listed(http, [name]) if rows is None else rows
     return next((row for row in rows if row.get("name") == name), None) or find_network(http, name)
 
@@ -133,7 +144,10 @@ def _roles(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def apply(target: Target, write: Write) -> None:
-    """Carry out one write."""
+    """Carry out one write of a plan.
+
+    :raises ParticleError: ``conflict`` when a device joins a network that no gateway has created.
+    """
     http = target.http
     if isinstance(write, Dissolve):
         _dissolve(http, write)
@@ -152,7 +166,7 @@ def _dissolve(http: Http, write: Dissolve) -> None:
     try:
         delete_network(http, write.id, write.name)
     except ParticleError as error:
-        # Sent twice, because the first answer was lost, it meets what it did itself.
+        # A retry after a lost response finds that the first request has already deleted the network.
         if error.status != 404:
             raise
 
@@ -171,16 +185,19 @@ def _id_of(handle: Handle, device: str) -> str:
 
 
 def _found(http: Http, write: Join) -> bool:
-    """Whether this gateway founded its network. Of several that would, the first does."""
+    """Create the network of a gateway if it does not exist, and return whether this call has created it.
+
+    If several gateways of a new network join at the same time, only the first creates it.
+    """
     handle = write.handle
     if write.role != GATEWAY:
         return False
     with handle.lock:
         if handle.id is not None:
             return False
-        there = find_network(http, handle.name)  # perhaps made by another gateway, whose answer was lost
+        there = find_network(http, handle.name)  # another gateway may have created it although the response was lost
         if there is None:
-            # Whether it is cellular, and then by which SIM, is what the cloud wants to know of the founder.
+            # The type depends on whether the gateway is cellular. If it is, the request also names its SIM card.
             gateway = get_device(http, write.device)
             cellular = gateway.get("cellular") is True
             kind = handle.kind or ("micro_cellular" if cellular else "micro_wifi")
@@ -194,7 +211,7 @@ def _found(http: Http, write: Join) -> bool:
 
 
 def verify(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
-    """One sweep over the list of devices, each of which comes with the registry's note of its network."""
+    """Return the state of each member in ``wanted`` from one read of the list of devices."""
     http, product = target.http, target.product
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)
     rows = {str(row.get("id")): row for row in listing.rows}
@@ -202,10 +219,10 @@ def verify(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str
 
 
 class RegistryBackend:
-    """The functions of this file as a :class:`Backend`."""
+    """The :class:`Backend` ``networks``, made of the functions of this file."""
 
     def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Observed:
-        """Read the networks and their members."""
+        """Read the networks and their members; see :func:`observe`."""
         return observe(target, networks, boards)
 
     def plan(
@@ -215,29 +232,30 @@ class RegistryBackend:
         groups_of: Mapping[str, frozenset[str]],
         observed: Observed,
     ) -> MeshPlan:
-        """Plan what differs."""
+        """Plan the networks and members that differ from the declaration, without sending a request."""
         return plan(networks, wanted, groups_of, observed)
 
     def apply(self, target: Target, write: Write) -> None:
-        """Carry out one write."""
+        """Carry out one write of a plan."""
         apply(target, write)
 
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
-        """Read the state of each member from the list of devices."""
+        """Return the state of each member in ``wanted`` from the list of devices; ``networks`` is not used."""
         return verify(target, wanted)
 
     def find_members(
         self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
     ) -> Mapping[str, str | None]:
-        """Find the declared devices in ``networks``. Others need no write: they are free with their network."""
+        """Find the declared devices that the lists show in ``networks``."""
+        # Other members need no write, because deleting a network removes all of them from it.
         seats = {device: seat_of(board.row.get("network")) for device, board in boards.items()}
         return {device: None for device, seat in seats.items() if seat and seat.membership.network in networks}
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """Return nothing: every member is a device of the Particle cloud."""
+        """Return nothing, because the Particle cloud knows every member."""
         return ()
 
     def close(self) -> None:
-        """Do nothing: the connection is the task's."""
+        """Do nothing, because the backend uses the HTTP session of the task."""

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell which firmware versions take a device out of Particle Mesh. Private to this collection."""
+"""Find the firmware versions that take a device out of Particle Mesh. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT = "firmware_version", "system_firm
 def find_versions_without_mesh(
     versions: Iterable[int], rows: Iterable[Mapping[str, Any]]
 ) -> tuple[dict[int, str], set[int]]:
-    """Find the versions that run on Device OS without Particle Mesh only.
+    """Find the firmware versions that run only on versions of Device OS without Particle Mesh.
 
+    The source is the Device OS of the devices that run these firmware versions.
+
+    :param versions: the firmware versions to look for.
     :param rows: devices as the cloud lists them.
-    :returns: those versions, each with the versions of Device OS in words; and the versions that no device runs.
+    :returns: the versions found, each with its versions of Device OS in words; and the versions that no device runs,
+        about which nothing is known.
     """
     seen: dict[int, set[str]] = {version: set() for version in versions}
     for row in rows:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Say what networks of Particle Mesh cannot be, before anything is written. Private to this collection.
+"""Check declared networks of Particle Mesh against their limits before a write. Private to this collection.
 
-Each rule gives sentences that begin with the network's name. What the cloud does not tell counts for the device.
+Each check yields sentences that begin with the name of the network. An unknown fact never causes a refusal.
 """
 
 from __future__ import annotations
@@ -25,20 +25,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
 )
 
 PARTICLE_MESH = frozenset({ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM})
-"""Platforms with the radio of Particle Mesh."""
+"""Platforms that have the radio of Particle Mesh."""
 
 LAST_MESH_OS = (1, 5)
-"""Particle Mesh ended with Device OS 1.5.x: the next one, 2.0, has none of it."""
+"""The last release line of Device OS with Particle Mesh; the next one, 2.0, does not support it."""
 
 LARGE = "large_site"
 TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE)
 DEFAULT_LIMIT = 100
-"""Devices in a network that is not small: a number that was spoken of, and an option because nobody wrote it down."""
+"""The default maximum number of devices in a network that is not small. Particle has never documented the number, so
+the parameter ``limit`` of a network can change it."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How many devices a network has or may have, and how many of them are gateways."""
+    """The size of a network, or its maximum size.
+
+    :param members: the number of devices, gateways included.
+    :param gateways: the number of gateways.
+    """
 
     members: int
     gateways: int
@@ -48,23 +53,26 @@ MICRO = Size(10, 1)
 
 
 def is_micro(kind: str | None) -> bool:
-    """Whether a network of this type is one of the small ones."""
+    """Return whether ``kind`` is the type of a small network."""
     return kind is not None and kind.startswith("micro_")
 
 
 def most_of(kind: str, limit: int) -> Size:
-    """What a network of a type can have at most. ``limit``: of one that is not small."""
+    """Return the maximum size of a network of type ``kind``.
+
+    :param limit: the maximum number of devices in a network that is not small.
+    """
     return MICRO if is_micro(kind) else Size(limit, limit)
 
 
 def outlives_mesh(device_os: str | None) -> bool:
-    """Whether a version of Device OS is one that has no Particle Mesh any more; not when it cannot be read."""
+    """Return whether a version of Device OS is too new for Particle Mesh. An unknown version counts as old enough."""
     version = read_version(device_os)
     return version is not None and version > LAST_MESH_OS
 
 
 def unfit_for_particle_mesh(device: str, membership: Membership, board: Board) -> Iterable[str]:
-    """Why a device cannot be what it is declared to be in a network of Particle Mesh."""
+    """Yield a sentence for each reason why a device cannot have its declared role in a network of Particle Mesh."""
     start = f"{membership.network}: device {device}"
     platform = board.platform
     if platform is not None and platform not in PARTICLE_MESH:
@@ -76,7 +84,14 @@ def unfit_for_particle_mesh(device: str, membership: Membership, board: Board) -
 
 
 def too_large(name: str, kind: str, limit: int, size: Size, *, there: bool) -> Iterable[str]:
-    """Why a network of Particle Mesh cannot have as many devices as are declared. ``there``: it exists already."""
+    """Yield a sentence for each maximum, of devices or of gateways, that the declared size of a network exceeds.
+
+    :param name: the name of the network.
+    :param kind: its type.
+    :param limit: the maximum number of devices in a network that is not small.
+    :param size: the declared size.
+    :param there: whether the network exists, so that its type cannot change.
+    """
     most = most_of(kind, limit)
     said = f"{name}: has type {kind}"
     for what, has, may in (("devices", size.members, most.members), ("gateways", size.gateways, most.gateways)):

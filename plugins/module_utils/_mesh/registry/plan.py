@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute the registry's networks and members that differ from what is declared. Private to this collection."""
+"""Plan the networks and members of the registry that differ from the declaration. Private to this collection."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass
 class Handle:
-    """A network as its members' writes know it: its ``id`` is there once the network is.
+    """A network that the writes of its members share.
 
-    :param kind: its type; ``None`` for a small one whose first gateway decides.
+    :param name: the name of the network.
+    :param kind: its type; ``None`` for a small network, whose type follows from its first gateway.
+    :param id: its id; ``None`` until the network exists.
+    :param lock: held while a gateway creates the network, so that only one does.
     """
 
     name: str
@@ -48,7 +51,12 @@ class Handle:
 
 @dataclass(frozen=True)
 class Registered:
-    """A network that is there: its type, and the role of each of its devices."""
+    """A network that exists in the registry.
+
+    :param id: the id of the network.
+    :param kind: its type; ``None`` if the registry does not show it.
+    :param roles: the role of each of its devices.
+    """
 
     id: str
     kind: str | None
@@ -57,7 +65,12 @@ class Registered:
 
 @dataclass(frozen=True)
 class Observed:
-    """The declared networks that exist, by name, where devices are, and what they are."""
+    """The observed state of the registry.
+
+    :param networks: the declared networks that exist, by name.
+    :param seats: the membership of each device that is in a network.
+    :param boards: the hardware of the declared devices.
+    """
 
     networks: Mapping[str, Registered]
     seats: Mapping[str, Seat]
@@ -66,7 +79,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Dissolve:
-    """Write: a network goes, and its devices are free."""
+    """A write that deletes a network. Its devices are then in no network."""
 
     id: str
     name: str
@@ -74,14 +87,14 @@ class Dissolve:
 
 @dataclass(frozen=True)
 class Leave:
-    """Write: a device leaves whatever network it is in."""
+    """A write that removes a device from its current network."""
 
     device: str
 
 
 @dataclass(frozen=True)
 class Join:
-    """Write: a device enters a network, as a gateway founding it where it is not there."""
+    """A write that adds a device to a network. A gateway creates the network if it does not exist."""
 
     device: str
     handle: Handle
@@ -90,7 +103,7 @@ class Join:
 
 @dataclass(frozen=True)
 class SetRole:
-    """Write: a member becomes gateway or node."""
+    """A write that changes the role of a member."""
 
     device: str
     handle: Handle
@@ -106,7 +119,13 @@ def plan(
     groups_of: Mapping[str, frozenset[str]],
     observed: Observed,
 ) -> MeshPlan:
-    """What differs from what is declared: networks that are missing or must go, and who enters, leaves or changes."""
+    """Plan the changes that lead from the observed to the declared state.
+
+    :param networks: the declared networks by name.
+    :param wanted: the declared membership of each device; ``None`` for no network of this backend.
+    :param groups_of: not used, because membership does not depend on device groups here.
+    :param observed: the state that the backend has read.
+    """
     there = observed.networks
     handles = {
         name: Handle(name, kind_of(network), there[name].id if name in there else None)
@@ -150,7 +169,10 @@ def _refusals(
     members: Mapping[str, MemberPlan],
     observed: Observed,
 ) -> Iterator[str]:
-    """Why what changes cannot be; what is so already is let be."""
+    """Yield a sentence for each reason why planned changes are impossible.
+
+    Members and networks that need no change are never refused.
+    """
     growing = set()
     for device, membership in wanted.items():
         if membership is not None and members[device].changes:
@@ -166,15 +188,16 @@ def _refusals(
 
 
 def _limit_of(network: Network) -> int:
-    """How many devices a network may have that is not small."""
+    """Return the maximum number of devices in a network that is not small."""
     return int((network.parameters or {}).get("limit", DEFAULT_LIMIT))
 
 
 def kind_of(network: Network) -> str | None:
-    """The declared type of a network, else what its size asks for; ``None`` for small, which its gateway decides.
+    """Return the declared type of a network, else the type that its declared size needs.
 
-    Sizes are those of the whole declaration, so that a network that grows is not founded too small.
+    The result is ``None`` for a small network, whose type follows from its first gateway.
     """
+    # The declared size, not the current one, decides, so that a growing network is not created too small.
     declared = (network.parameters or {}).get("type")
     if declared is not None:
         return str(declared)
@@ -193,7 +216,7 @@ def _plan_member(
     handle = handles[membership.network]
     if seat is None or seat.id != handle.id:
         changes = {"mesh": (before.as_result() if before else None, membership.as_result())}
-        # Out of the old one first: a device is in one network at a time.
+        # The device leaves its old network first, because it can be in only one network at a time.
         return MemberPlan(writes=(*leave, Join(device, handle, membership.role)), changes=changes, before=before)
     if before == membership:
         return MemberPlan(before=before)

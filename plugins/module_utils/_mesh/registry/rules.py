@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define what backend ``networks`` adds to manifests and facts; computes only. Private to this collection."""
+"""Define the manifest checks and facts of backend ``networks``. Private to this collection.
+
+This module sends no requests.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +34,21 @@ _MAX_NAME_BYTES = 16
 
 @dataclass(frozen=True)
 class Seat:
-    """Where the cloud sees a device. Only the network's id tells it from another network of that name."""
+    """The membership of a device in the registry.
+
+    :param id: the id of the network. Another network can have the same name.
+    :param membership: the network's name and the role of the device.
+    """
 
     id: str
     membership: Membership
 
 
 def seat_of(network: Any) -> Seat | None:
-    """Return where a device is by the registry's note in its row; ``None`` when it is nowhere."""
+    """Return the membership that the key ``network`` of a device's row shows, or ``None`` if it shows none.
+
+    :param network: the value of the key.
+    """
     if not isinstance(network, dict) or not network.get("id"):
         return None
     role = network.get("role")
@@ -48,9 +58,9 @@ def seat_of(network: Any) -> Seat | None:
 
 
 def state_of(row: Mapping[str, Any], membership: Membership) -> str:
-    """Return the state of a member by its row.
+    """Return the state of a member from its row in the cloud's lists.
 
-    A role is confirmed when its device has connected with it; a device that is not online now is lost again.
+    The registry confirms a role when the device has connected with it. A confirmed member that is offline is lost.
     """
     network = row.get("network")
     seat = seat_of(network)
@@ -66,14 +76,15 @@ def state_of(row: Mapping[str, Any], membership: Membership) -> str:
 
 
 class RegistryRules(Rules):
-    """Networks of Particle Mesh, whose membership stands in a note in the row of each device."""
+    """The rules of backend ``networks``: the registry of Particle Mesh shows the membership in the row of a device."""
 
     name = "networks"
     needs_product = False
     row_keys = ("network",)
 
     def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
-        """Check the name of a network. The registry takes any short one, and people have chosen many."""
+        """Report a mistake if the name of a network is not valid."""
+        # The registry accepts any short name, and existing networks use that freedom, so the check is permissive.
         text = reader.text(name, place)
         if isinstance(name, str) and not 1 <= len(text.encode(errors="replace")) <= _MAX_NAME_BYTES:
             reader.wrong(place, f"the name of a network of backend {self.name} has 1 to {_MAX_NAME_BYTES} bytes")
@@ -81,7 +92,7 @@ class RegistryRules(Rules):
             reader.wrong(place, "is no name that the registry can be asked for")
 
     def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
-        """Check type and limit, and refuse a password, which only the boards may know."""
+        """Report mistakes in the type and limit of a network, and a password, which only the devices may know."""
         if "password" in parameters:
             reader.wrong((*place, "password"), "never goes to the cloud: it is given to the boards when they join")
         for key in parameters:
@@ -94,23 +105,23 @@ class RegistryRules(Rules):
             reader.wrong((*place, "limit"), f"must be a number of devices, at least 1, not {kind_of(limit)}")
 
     def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Refuse parameters of a member."""
+        """Report a mistake if a member has parameters, because the registry sends nothing to devices."""
         if "parameters" in mesh:
             said = f"a member of a network of backend {self.name} has none of its own: a registry tells boards nothing"
             reader.wrong((*place, "parameters"), said)
         return {}
 
     def shows(self, groups: frozenset[str], board: Board) -> bool:
-        """Return whether the registry notes a network at the device."""
+        """Return whether the row of a device shows a network."""
         return seat_of(board.row.get("network")) is not None
 
     def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
-        """Return the membership that the registry's note tells."""
+        """Return the membership that a row shows, or ``None`` if it shows none."""
         seat = seat_of(row.get("network"))
         return None if seat is None else seat.membership
 
     def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
-        """Return the state that the registry's note and the device's connection tell."""
+        """Return the state of a member from the network and the connection that its row shows."""
         return state_of(row, membership)
 
 
