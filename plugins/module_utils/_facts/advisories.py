@@ -58,7 +58,7 @@ Test: TypeAlias = "Callable[[str], bool | None]"
 
 @dataclass(frozen=True)
 class Rule:
-    """Conditions on the facts of a device, of which a device must meet all.
+    """A set of conditions on facts. A device matches the rule if it meets all of them.
 
     :param conditions: one test for each fact, by the name of the fact.
     """
@@ -66,9 +66,9 @@ class Rule:
     conditions: Mapping[str, Test]
 
     def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Return whether a device meets all conditions, and the names of the facts that are missing to decide it.
+        """Return whether a device matches the rule, and the names of the facts that are missing.
 
-        The first value is ``None`` when facts are missing and no known fact fails its condition.
+        The first value is ``None`` when it depends on the missing facts; otherwise the second value is empty.
         """
         untold = []
         for name, test in self.conditions.items():
@@ -91,7 +91,7 @@ class Advisory:
     rules: tuple[Rule, ...]
 
     def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Return whether the advisory affects a device, and which facts are missing; see :meth:`Rule.verdict`."""
+        """Return whether the advisory affects a device, and the names of missing facts; see :meth:`Rule.verdict`."""
         untold: dict[str, None] = {}
         for rule in self.rules:
             fits, missing = rule.verdict(facts)

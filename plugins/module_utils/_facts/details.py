@@ -100,7 +100,7 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
 
 
 def _questions(facts: Mapping[str, Any], wanted: Wanted) -> list[Question]:
-    """Return the questions for one device."""
+    """Return the names of the variables to read from one device, after ``None`` if its vitals are wanted."""
     names = dict.fromkeys(wanted.variables)
     if wanted.mac_variable is not None and facts["mac"] is None:
         names[wanted.mac_variable] = None

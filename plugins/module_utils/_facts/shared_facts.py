@@ -97,7 +97,10 @@ class Snapshot:
         return self._seen(facts, head["complete"], head["skew"], age)
 
     def _read(self, device: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the first line of the file, which is empty without a file, and the facts of one device, if found."""
+        """Return the first line of the file and the facts of one device.
+
+        The line is empty if there is no valid file, and the facts are ``None`` if the device is not in it.
+        """
         # A damaged file counts as missing, so the fleet is read again.
         with contextlib.suppress(ParticleError, ValueError, LookupError, TypeError):
             file = private_file.opened(self._path)

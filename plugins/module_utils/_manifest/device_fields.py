@@ -78,7 +78,7 @@ class Text(ValueKind):
         return None if shown is None else str(shown)
 
     def is_exported(self, value: Value | None) -> bool:
-        """Return whether the text is not empty and a manifest can declare it."""
+        """Return whether the device has a text that a manifest can declare."""
         return bool(value) and not self._is_missing(str(value))
 
     def _is_missing(self, text: str) -> bool:
@@ -201,7 +201,7 @@ def observe_fields(row: Mapping[str, object]) -> dict[str, Value | None]:
 
 def is_different(declared: Value, observed: Value | None) -> bool:
     """Return whether the observed value of a field differs from the declared one, so that it must be written."""
-    # The cloud shows an empty text as no value.
+    # The cloud does not distinguish an empty text from a missing value.
     return declared != ("" if observed is None else observed)
 
 
