@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out a plan: batches first, then the devices side by side. Private to this collection.
+"""Carry out a plan: batches first, then the writes of single devices in parallel. Private to this collection.
 
-The failure of one device does not concern the others. Only a failure that every further request would meet as well ends
-the run, and then the devices that were not reached are told from those that failed.
+The failure of one device does not affect the others. Only an error that every further request would meet as well ends
+the run. Devices that were not reached by then have no state, and do not count as failed.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def apply_plan(
     max_failures: int | None = None,
     report: Report = no_report,
 ) -> RunState:
-    """Carry out every write of a plan. Failures stand in the state that is returned, and nothing is raised.
+    """Carry out every write of a plan. Failures are recorded in the returned state and not raised.
 
-    :param mesh: carries out the writes of networks.
-    :param max_failures: how many devices may fail before nothing more is begun; ``None``: all of them.
+    :param mesh: sends the writes of networks.
+    :param max_failures: how many devices may fail before nothing more is sent; ``None`` means no limit.
     :param report: called at the start, and whenever a device is done or fails.
     """
     writes = _Writes(target, mesh, max_failures, report)
@@ -70,7 +70,7 @@ def apply_plan(
 
 
 class _Writes:
-    """The writes of one plan, in their order, and what became of them."""
+    """The writes of one plan, in their order, and the resulting state of each device."""
 
     def __init__(self, target: Target, mesh: Writer, max_failures: int | None, report: Report) -> None:
         self._target = target
@@ -80,15 +80,15 @@ class _Writes:
         self._total = 0
         self._lock = threading.Lock()
         self._left: set[str] = set()
-        """Devices that no further write is sent for."""
+        """Devices for which no further write is sent."""
         self.state = RunState()
         self._failures = Failures(self.state, max_failures)
         self._batches = Batches(self._fail, lambda: self.state.stopped is not None, self._note_write)
 
     def set_up(self, plan: Plan) -> list[DevicePlan]:
-        """Make what members of networks need. If that fails, every member that needs it fails too.
+        """Create the resources that members of networks need. If one fails, every member that needs it fails too.
 
-        :returns: the devices that change, with what can still be written for them.
+        :returns: the devices that change, with the writes that are still possible for them.
         """
         changing = [device for device in plan.devices if device.changed]
         self._total = len(changing)
@@ -97,7 +97,7 @@ class _Writes:
         return [_outside_mesh(device) if device.id in without else device for device in changing]
 
     def _set_up_mesh(self, plan: Plan) -> set[str]:
-        """Make what members need, and return the members of what could not be made: all of them fail."""
+        """Create the resources that members need, and return the members that failed because a resource did."""
         without, refused = set[str](), set[str]()
         for shared in plan.setup:
             if self.state.stopped is not None or (shared.members and shared.members <= refused):
@@ -107,20 +107,20 @@ class _Writes:
                 self.state.wrote = True
             except ParticleError as error:
                 without |= shared.members
-                if not shared.members:  # unless it ends the run, no device would show it
+                if not shared.members:  # unless it ends the run, no device would report it
                     self.state.besides.append(error)
-                # The other writes of these members are sent all the same.
+                # The other writes of these members are still sent.
                 self._note_failure(shared.members, error)
-                if error.code != "ambiguous_write":  # what is in doubt may be there, and the next one is needed too
+                if error.code != "ambiguous_write":  # a resource in doubt may exist, so the next one is needed
                     refused |= shared.members
         return without
 
     def tear_down(self, plan: Plan) -> None:
-        """Remove what is left of dissolved networks, once all their members are out."""
+        """Remove the resources of absent networks, once all their members have left."""
         for shared in plan.teardown:
             out = {member for member in shared.members if self.state.has(member, WriteState.DONE)}
             if out < shared.members:
-                # The members that are out wait for the others: their group goes with the last of them.
+                # The members that have left wait for the others, because their group is removed with the last one.
                 self.state.mark_all(out, WriteState.HELD)
                 continue
             write = functools.partial(self._mesh.apply, self._target, shared.write)
@@ -128,14 +128,14 @@ class _Writes:
                 self.state.forget_all(member for member in shared.members if self.state.has(member, WriteState.DONE))
 
     def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
-        """Import devices. A device that is in the product already and is to be claimed is imported for the claim."""
+        """Import devices. A device that is already in the product is imported again when it must be claimed."""
         if self._target.product is None:
             return
         keys_of = {device.id: device.key for device in devices}
         called = {key.lower(): device for device, key in keys_of.items()}
 
         def send(chunk: Sequence[str]) -> bool:
-            # An import needs no id: it accepts what stands on a label.
+            # An import accepts the identifier on a label in place of an id.
             keys = [keys_of[device] for device in chunk]
             left_out = import_devices(self._http, self._target.in_product.id, keys, claim_user)
             for key, fate in left_out.items():
@@ -161,7 +161,7 @@ class _Writes:
         try:
             create_group(self._http, self._target.in_product.id, group)
         except ParticleError as error:
-            # Another run beside this one may have been faster (endpoints.yml: group_create, errors).
+            # A concurrent run may have created the group already (endpoints.yml: group_create, errors).
             if error.status not in (400, 409) or group not in list_groups(self._http, self._target.in_product.id):
                 raise
 
@@ -207,7 +207,7 @@ class _Writes:
         return {device for device in devices if is_lost(plans[device])}
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
-        """Send the writes of single devices, side by side within a stage."""
+        """Send the writes of single devices, in parallel within a stage."""
         stages: dict[int, list[DevicePlan]] = {}
         for device in self._alive(devices):
             stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
@@ -225,7 +225,7 @@ class _Writes:
                 self._tell()
 
     def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
-        """Yield the writes of a device in their order; each one needs the one before it."""
+        """Yield the writes of a device in their order. Each write requires that the previous one succeeded."""
         at_home = self._target.product is None
         if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
@@ -247,7 +247,7 @@ class _Writes:
         return [device for device in devices if device.id not in self._left]
 
     def _try(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
-        """Carry out a write and return whether it succeeded; when it fails, the devices fail with it."""
+        """Send a write and return whether it succeeded; if it fails, mark its devices as failed."""
         if self.state.stopped is not None:
             return False
         try:
@@ -262,12 +262,12 @@ class _Writes:
         self.state.wrote = True
 
     def _fail(self, devices: Sequence[str], error: ParticleError) -> None:
-        """Note that devices have failed, and send nothing more for them."""
+        """Mark devices as failed, and send nothing more for them."""
         if self._note_failure(devices, error):
             self._left.update(devices)
 
     def _note_failure(self, devices: Iterable[str], error: ParticleError) -> bool:
-        """Note that devices have failed; return whether their failure does not end the run."""
+        """Mark devices as failed unless the error ends the run, and return whether they were marked."""
         with self._lock:
             noted = self._failures.note(devices, error)
             if noted:
@@ -279,7 +279,7 @@ class _Writes:
 
 
 def _outside_mesh(device: DevicePlan) -> DevicePlan:
-    """Return what can be written for a device whose network cannot be made."""
+    """Return the plan of a device without the writes of its network."""
     return replace(
         device,
         mesh=None,

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send one request for many items, and find those at fault where it is refused. Private to this collection."""
+"""Send one request for many items, and find the invalid items when it is refused. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Batches:
-    """How requests for many items report what became of them.
+    """A sender of requests for many items, with the callbacks to which it reports.
 
-    :param fail: notes that items have failed with an error.
-    :param is_stopped: tells whether nothing more is to be sent.
-    :param note_write: notes that something was written.
+    :param fail: called with items that have failed, and their error.
+    :param is_stopped: returns whether nothing more may be sent.
+    :param note_write: called when something was written.
     """
 
     fail: Callable[[Sequence[str], ParticleError], None]
@@ -34,13 +34,13 @@ class Batches:
         items: Sequence[str],
         select: Callable[[Sequence[str]], Sequence[str]] = list,
     ) -> None:
-        """Send a request for all items; when it is refused, send it for each half, down to the items at fault.
+        """Send a request for all items; if it is refused, send it for each half, down to the invalid items.
 
-        While no part at all is accepted, the fault may not be that of an item. The way down to one item and on to its
-        neighbours is about log2 refusals long; after twice as many all items fail.
+        Halving reaches a single item after about ``log2(len(items))`` refusals. If no part has been accepted after
+        twice as many, the cause is not a single item, and all items fail.
 
-        :param request: sends for some items and returns whether it has changed anything: an accepted request may come
-            back with each item left out.
+        :param request: sends for some items and returns whether it has changed anything: an accepted request may still
+            reject each of its items.
         :param select: returns the items of a part that can still be sent; earlier parts may have ruled some out.
         """
         waiting, refusals, accepted = [items], list[ParticleError](), False

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judge what a failed write means for a device and for the run. Private to this collection."""
+"""Classify failed writes by what they mean for a device and for the run. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ ENDS_THE_RUN = REFUSED_LOGIN | {
     "token_expired",
     "rate_limited",
 }
-"""Codes of failures that every further request would meet as well. A login is made when a token expires."""
+"""Codes of errors that every further request would meet as well. A run logs in again when its token expires."""
 
 _TOO_LARGE = 413
 _TOO_LARGE_OR_MIXED = (400, 404)
-"""Statuses of a refused batch that may be due to its size or to one of its items: halving tells."""
+"""Statuses of a batch that is too large or has an invalid item. Sending each half shows which."""
 
 
 def is_in_doubt(error: ParticleError) -> bool:
-    """Return whether the write may have taken effect, so that only another look can tell."""
+    """Return whether a failed write may have taken effect, so that the device must be read again."""
     return is_likely_done(error) or was_repeated_in_vain(error)
 
 
 def was_repeated_in_vain(error: ParticleError) -> bool:
-    """Return whether every attempt at a write was answered by a success that cannot be read."""
+    """Return whether every retry of a write returned a success status with an unreadable body."""
     repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
     return repeated and error.code == "bad_response"
 
 
 def is_likely_done(error: ParticleError) -> bool:
-    """Return whether a write counts as done until another look shows otherwise.
+    """Return whether a failed write counts as done until the device is read again.
 
-    A repeated DELETE may return 403 or 404, because the first one has taken effect.
+    A repeated DELETE returns 403 or 404 if the first one has taken effect.
     """
     gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
     return gone or error.code == "ambiguous_write"
 
 
 def too_many(count: int, first: ParticleError) -> ParticleError:
-    """Return the error that ends a run in which ``count`` devices have failed, with the first reason."""
+    """Return the error that ends a run after ``count`` devices have failed, with the first reason."""
     devices = "A device has" if count == 1 else f"{count} devices have"
     message = f"{devices} failed, which is more than this run was to bear. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
@@ -59,13 +59,13 @@ def too_many(count: int, first: ParticleError) -> ParticleError:
 
 def ends_the_run(error: ParticleError) -> bool:
     """Return whether every further request would fail in the same way."""
-    # A login that failed for another reason than a refusal would be repeated for each device.
+    # A login that failed without being refused would be repeated for each device.
     return error.code in ENDS_THE_RUN or error.route == TOKEN_ROUTE
 
 
 def may_concern_some_items(error: ParticleError) -> bool:
     """Return whether a batch may be refused for its size or for some of its items, so that a part may be accepted."""
-    if error.status == _TOO_LARGE:  # a proxy answers so too, with a page that is not from a cloud
+    if error.status == _TOO_LARGE:  # a proxy may return it too, with a page that is not from the cloud
         return True
     return (
         error.status in _TOO_LARGE_OR_MIXED
@@ -75,7 +75,7 @@ def may_concern_some_items(error: ParticleError) -> bool:
 
 
 def import_error(device: str, fate: str, product: Product) -> ParticleError:
-    """Return the error for a device that an import left out, from the name of the list in which it came back."""
+    """Return the error for a device that an import rejected. ``fate``: the key of the list that names it."""
     reasons = {
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to somebody else"),
         "invalidDeviceIds": (
@@ -90,16 +90,16 @@ def import_error(device: str, fate: str, product: Product) -> ParticleError:
 
 
 def stop_at_too_many(run: Run) -> None:
-    """End a run when more devices have failed before any write than may fail."""
+    """End a run if more devices have failed than its limit allows."""
     left, errors = run.failures_left(), run.state.errors()
     if left is not None and left < 0 and run.state.stopped is None:
         run.state.stopped = too_many(len(errors), next(iter(errors.values())))
 
 
 class Failures:
-    """Notes failures in the state of a run, and stops the run when they are too many. Safe to share between threads.
+    """A counter of failed items that stops a run at its limit. Safe to share between threads.
 
-    :param most: how many items may fail before nothing more is begun; ``None``: all of them.
+    :param most: how many items may fail before the run is stopped; ``None`` means no limit.
     """
 
     def __init__(self, state: RunState, most: int | None) -> None:
@@ -107,10 +107,10 @@ class Failures:
         self._most = most
         self._lock = threading.Lock()
         self.count = 0
-        """How many items have failed, without those that count as done until another look."""
+        """Number of failed items, without those that count as done until they are read again."""
 
     def note(self, items: Iterable[str], error: ParticleError) -> bool:
-        """Mark items as failed, unless the error ends the run: then they count as not reached.
+        """Mark items as failed, unless the error ends the run: in that case they count as not reached.
 
         :returns: whether they were marked.
         """

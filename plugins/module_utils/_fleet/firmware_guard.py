@@ -1,10 +1,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps members of Particle Mesh from firmware that takes them out of it. Private to this collection.
+"""Refuse firmware locks that may take members out of Particle Mesh. Private to this collection.
 
-Firmware says in itself which Device OS it needs at least, and a device that gets it is brought up to that. The cloud
-tells nothing of it; what it tells is which devices run a version, and on which Device OS. A version that runs on 1.5.x
-anywhere needs no more. One that runs on newer ones only, or that nobody runs, may need them.
+Each firmware version requires a minimum Device OS, to which a device is upgraded when it gets the version. The cloud
+does not show this minimum, but it shows which devices run a version, and on which Device OS. If one of them runs
+Device OS 1.5.x, the version needs no newer one. If all of them run a newer one, or no device runs the version yet, it
+may need a Device OS without Particle Mesh.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _SHOWN = 100
 
 
 def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
-    """The devices that are in a network of Particle Mesh, or are to be, and would be locked to a version."""
+    """Return the firmware versions to which current or declared members of Particle Mesh are locked, by device key."""
     registered = {
         record.id
         for record in manifest.devices
@@ -51,16 +52,16 @@ def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) ->
 
 
 def refuse_to_leave_a_mesh(target: Target, locks: Mapping[str, int]) -> None:
-    """Look on which Device OS the versions run, by the list of the product's devices.
+    """Refuse locks of mesh members to versions that no device of the product runs on a Device OS with Particle Mesh.
 
-    :param locks: versions by what the devices are called that are in a mesh.
-    :raises ParticleError: ``conflict``, naming the devices that would leave their mesh, or of which nobody can tell.
+    :param locks: firmware versions by device key.
+    :raises ParticleError: ``conflict`` when devices would leave their mesh, or when no device runs their version yet.
     """
     product = target.in_product
     rows = rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
     own = [
         row for row in rows if str(row.get(FIRMWARE_PRODUCT) or product.id) == product.id
-    ]  # numbers of others mean other things
+    ]  # the version numbers of other products are unrelated
     ending, unknown = find_versions_without_mesh(set(locks.values()), own)
     reasons = [f"version {version} runs on {ending[version]} only" for version in sorted(ending)]
     reasons += [f"nobody runs version {version} yet, so nothing tells what it needs" for version in sorted(unknown)]

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learn the ids of devices that are declared by what stands on their label. Private to this collection.
+"""Learn the ids of devices that are declared by an identifier on their label. Private to this collection.
 
-A list may show the label; an import accepts it, and the list shows the id afterwards; a serial number can be looked up.
+The list of a product may show the identifier beside the id. If it does not, an import accepts the identifier, and the
+list shows the id afterwards. A serial number can also be looked up.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 
 def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[Identifier, str]:
-    """The ids that a list tells of those ``records`` that are declared by something else.
+    """Return the ids that a list shows for ``records`` that are declared by another identifier.
 
-    :raises ParticleError: ``conflict`` when a label stands on several devices, as that of a SIM that has moved.
+    :raises ParticleError: ``conflict`` when several devices have one identifier, as after a SIM has been moved.
     """
     wanted = {record.declared_by for record in records if record.declared_by}
     kinds = {identifier.kind for identifier in wanted}
@@ -52,7 +53,7 @@ def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -
 
 
 def resolve_ids(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
-    """The manifest with all ``ids`` that are known, also as gateways of its networks.
+    """Return the manifest with the known ``ids`` filled in, including the gateways of its networks.
 
     :raises ParticleError: ``invalid_manifest`` when two records turn out to be one device.
     """
@@ -95,8 +96,11 @@ def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
 
 @dataclass
 class LookedUp:
-    """What the cloud told of serial numbers. ``errors`` and ``waiting`` are by the record's id: those that it refused
-    to tell, and those that it allows to be asked for later."""
+    """The result of looking up serial numbers.
+
+    :param errors: why look-ups failed, by the id of the record.
+    :param waiting: why look-ups were postponed by the rate limit, by the id of the record.
+    """
 
     ids: dict[Identifier, str] = field(default_factory=dict)
     errors: dict[str, ParticleError] = field(default_factory=dict)
@@ -104,9 +108,9 @@ class LookedUp:
 
 
 def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
-    """Ask for the id of each serial number, as long as the few requests that an hour allows last.
+    """Look up the id of each serial number until the hourly rate limit is used up.
 
-    :raises ParticleError: what would be the same for all of them.
+    :raises ParticleError: for a failure that every further look-up would meet as well.
     """
     looked_up = LookedUp()
     late: ParticleError | None = None
@@ -140,8 +144,8 @@ def _too_late(moment: float) -> ParticleError:
 def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
     """Learn the ids that the writes of a plan need, and return the plan with them.
 
-    In a product the devices are imported by their labels; of the account's own devices serial numbers are looked up.
-    A device whose id stays unknown fails or waits.
+    Devices of a product are imported by their labels. For the account's own devices, serial numbers are looked up.
+    A device whose id stays unknown fails, or waits for the rate limit.
 
     :param plan_fleet: observes and plans all devices.
     """
@@ -172,18 +176,18 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
 
 
 def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan | None:
-    """Import devices by their labels and plan all anew; return ``None`` when the run ended meanwhile."""
+    """Import devices by their labels and plan the fleet again; return ``None`` if the run has ended early."""
     imports = tuple(only_imported(device) for device in plan.devices if device.imports)
     only_imports = replace(plan, create_groups=(), setup=(), teardown=(), devices=imports)
     imported = apply_plan(run.target, only_imports, run.mesh, run.failures_left())
-    imported.forget_all(imported.devices(WriteState.DONE))  # there may be more to write
+    imported.forget_all(imported.devices(WriteState.DONE))  # more writes may follow
     run.state.add(imported)
     if run.state.stopped is not None:
         return None
     found = plan_fleet(run)
     keys, asked = {device.key for device in plan.devices}, {device.key for device in imports}
     for device in found.devices:
-        # A device that is listed now was imported, whatever the import answered, and may need no more than that.
+        # A device that the list shows now was imported, whatever the import returned, and may need no other write.
         if device.key in keys & asked and not device.imports:
             run.state.wrote = True
             run.state.forget(device.key)
@@ -193,7 +197,7 @@ def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -
 
 
 def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
-    """Look up the serial numbers of devices that are to be claimed, and plan all anew."""
+    """Look up the serial numbers of devices to be claimed, and plan the fleet again."""
     unknown = {device.id for device in plan.devices if not device.identified and device.claims}
     found = look_up(run.target.http, [record for record in run.manifest.devices if record.id in unknown])
     for device, error in found.errors.items():
@@ -201,7 +205,7 @@ def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Pl
     for device, error in found.waiting.items():
         run.state.mark(device, WriteState.WAITING, error)
     run.manifest = resolve_ids(run.manifest, found.ids)
-    # The list may have shown some of them all the time, without the label.
+    # Some of these devices may already be in the list, which did not show their labels.
     return plan_fleet(run)
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words of the fleet as types: declared, observed, planned. Private to this collection."""
+"""Define the data of a run: observed devices, changes and plans. Private to this collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 @dataclass(frozen=True)
 class ObservedDevice:
-    """What the cloud says of one device: of its fields those that it told, and who has claimed it, if anybody."""
+    """One device as the cloud shows it.
+
+    :param fields: the fields that the cloud shows; a field that it omits is missing.
+    :param owner: username of the account that has claimed the device; ``None`` if it is unclaimed.
+    :param board: the properties of the device that matter to a mesh.
+    """
 
     id: str
     fields: Mapping[str, Value | None]
@@ -32,10 +37,10 @@ class ObservedDevice:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is there: the declared devices among those of the product or account, and the product's groups.
+    """The declared devices that are in the product or account, and the groups of the product.
 
-    :param ids: of devices that are declared by something else, as far as the cloud told them.
-    :param account: the user name of who asks, when a claim is declared.
+    :param ids: the ids that the cloud shows for devices that are declared by another identifier.
+    :param account: username of the account; read only when a claim is declared.
     """
 
     devices: Mapping[str, ObservedDevice]
@@ -45,15 +50,16 @@ class Observed:
 
 
 Change = tuple[Any, Any]
-"""Before and after, as shown to the user."""
+"""The value before and after a write, as shown to the user."""
 
 
 @dataclass(frozen=True)
 class DevicePlan:
     """The writes that one device needs.
 
-    :param id: as in the record it is made from, like ``declared_by``.
-    :param removes: whether it leaves the product.
+    :param id: the id of its record; the declared identifier as long as the id is unknown.
+    :param removes: whether the device leaves the product.
+    :param declared_by: the identifier of its record, if that is not the id.
     """
 
     id: str
@@ -70,27 +76,30 @@ class DevicePlan:
 
     @property
     def key(self) -> str:
-        """What the manifest calls the device."""
+        """The identifier by which the manifest declares the device."""
         return self.declared_by.value if self.declared_by else self.id
 
     @property
     def identified(self) -> bool:
-        """Whether ``id`` is the device's id."""
+        """Whether the id of the device is known."""
         return self.declared_by is None or self.id != self.declared_by.value
 
     @property
     def changed(self) -> bool:
+        """Whether the device needs any write."""
         return bool(self.changes)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The writes that lead from observed to declared: ``setup``, imports, ``create_groups``, then the rest.
+    """The writes that lead from the observed to the declared state.
 
-    :param refused: devices that no write can bring where they are declared, with the reason in words.
-    :param creates: the names of what is made besides, by kind, as shown to the user; ``removes`` likewise.
-    :param claim_user: who claims the devices of a product that are to be claimed.
-    :param teardown: what comes last.
+    They are sent in this order: ``setup``, imports, ``create_groups``, the other writes of ``devices``, ``teardown``.
+
+    :param refused: devices that no write can bring to their declared state, with the reason in words.
+    :param creates: names of the resources that ``setup`` creates, by kind, as shown to the user.
+    :param claim_user: username of the account that claims devices of a product.
+    :param removes: names of the resources that ``teardown`` removes, by kind, as shown to the user.
     """
 
     create_groups: tuple[str, ...]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is there: lists, and single devices only where a list is silent. Private to this collection."""
+"""Observe devices by lists, and one by one only where a list lacks fields. Private to this collection."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _list_row_keys() -> frozenset[str]:
 
 
 def observe(target: Target, manifest: Manifest) -> Observed:
-    """Observe the declared devices, in the product or among the account's own."""
+    """Observe the declared devices in the product or, without one, among the account's own devices."""
     if not manifest.needs_login:
         return Observed({})
     in_cloud = manifest.in_cloud
@@ -52,7 +52,7 @@ def observe(target: Target, manifest: Manifest) -> Observed:
 
 
 def observe_account(target: Target, manifest: Manifest) -> Observed:
-    """The declared devices among those that the account has claimed; one request."""
+    """Observe the declared devices that the account has claimed, with one request."""
     rows = list_account_devices(target.http).rows
     ids = ids_in(rows, manifest.devices)
     return Observed(_declared(rows, manifest.devices, ids), ids=ids)
@@ -61,12 +61,12 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
 def observe_product(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices that are in the product.
 
-    That takes one request for each hundred devices of the product, or one if a single device is declared.
+    This takes one request for each hundred devices of the product, or one request if one device is declared.
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
     rows = rows_by_id(target, _filter_for(manifest.devices), keep=_list_row_keys())
-    # A quarantined device is not in the product yet; to import it is to approve it.
+    # A quarantined device is not in the product yet; importing it approves it.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
     ids = _ids(target, members, manifest.devices)
     declared = {
@@ -92,10 +92,10 @@ def _ids(
     rows: Mapping[str, dict[str, Any]],
     records: Sequence[DeviceRecord],
 ) -> dict[Identifier, str]:
-    """The ids of devices that are declared by something else, as far as they are in the product."""
+    """Return the ids of the devices in the product that are declared by another identifier."""
     ids = ids_in(rows.values(), records)
     missing = {record.declared_by.kind for record in records if record.declared_by and record.declared_by not in ids}
-    # Only the serial number is sure to be in each row of the list (endpoints.yml: product_devices_list).
+    # Only the serial number is certain to be in each row of the list (endpoints.yml: product_devices_list).
     missing -= {"serial_number"}
     bare = [
         device
@@ -110,25 +110,28 @@ def _read_singly(
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """Read ``devices`` one by one, and complete their ``rows`` of the list by that."""
+    """Read ``devices`` one by one, and return their ``rows`` of the list completed by the responses."""
     if not devices:
         return {}
     http, product = target.http, target.in_product
     target.warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
     single = in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
-    # A single answer may hold nothing, so the row of the list stays underneath.
+    # The response for one device may be empty, so its keys are merged into those of the list.
     # If both omit a field that only devices of a product have, the device has no value for it.
     unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_fields(product_only=True))
     return {device: unset | rows[device] | read for device, read in zip(devices, single, strict=True)}
 
 
 def _account(http: Http) -> str:
-    """Who asks. :raises ParticleError: for a user of the API only, who can claim nothing."""
+    """Return the username of the account. :raises ParticleError: for an API user, which cannot claim devices."""
     return str(get_user(http).get("username") or "")
 
 
 def _filter_for(records: Sequence[DeviceRecord]) -> dict[str, str]:
-    """For one device alone the list can be asked for it: one request instead of one for each hundred."""
+    """Return the filters that make the list of a product show a single declared device; none for several devices.
+
+    Filtered, the list takes one request instead of one for each hundred devices.
+    """
     if len(records) != 1:
         return {}
     (record,) = records
@@ -143,12 +146,12 @@ def rows_by_id(
     *,
     keep: Set[str],
 ) -> dict[str, dict[str, Any]]:
-    """What the list of a product says of each device, by id.
+    """Return the rows of a product's list by device id.
 
-    When devices come or go, pages shift, and one may fall between two of them: then the list is read once more.
+    The list is read a second time if it changes while its pages are read, because a device may then be on none of them.
 
-    :param only: filters of the list by their names there.
-    :param keep: the keys of a row that are wanted, ``id`` among them.
+    :param only: filters of the list, by the names of their query parameters.
+    :param keep: the keys of a row to return, including ``id``.
     """
     http, product = target.http, target.in_product
     listing = list_product_devices(http, product.id, only, closely=True, keep=keep)
@@ -165,7 +168,7 @@ def rows_by_id(
 
 
 def _list_required_keys(record: DeviceRecord) -> set[str]:
-    """Return the keys of a row without which no change of the device can be planned."""
+    """Return the keys that a row must have to plan the changes of the device."""
     fields = {field.cloud_name for field in list_fields() if field.name in record.fields}
     return {*fields, "groups"} if _uses_groups(record) else fields
 
@@ -202,7 +205,7 @@ def _declared(
 
 
 def board_of(row: Mapping[str, Any]) -> Board:
-    """What a row of a list tells of a device that matters to a mesh."""
+    """Return the properties of a device that matter to a mesh, from its row of a list."""
     platform, device_os = (row.get(key) for key in _OF_THE_BOARD)
     return Board(
         platform if isinstance(platform, int) else None,

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of each device, and of the fleet. Private to this collection."""
+"""Compute the outcome of each device and the result of a run. Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ STATUSES = (OK, CHANGED, FAILED, PENDING)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one device. ``pending``: not there yet, and nothing wrong with it; run again.
+    """The outcome of a run for one device.
 
-    :param id: ``None`` as long as the cloud has not told the id of a device that is declared by something else.
-    :param identifier: what the manifest calls it.
-    :param mesh: what has become of it in its network, when that was asked.
+    :param id: ``None`` as long as the id of a device that is declared by another identifier is unknown.
+    :param identifier: the identifier by which the manifest declares the device.
+    :param status: one of :data:`STATUSES`; a ``pending`` device has not failed, and another run may finish it.
+    :param mesh: the state of the device in its network, when that was read.
     """
 
     id: str | None
@@ -48,7 +49,7 @@ class Outcome:
         error: ParticleError | None,
         mesh: str | None,
     ) -> Outcome:
-        """The outcome of a declared device."""
+        """Return the outcome of a declared device."""
         name = record.fields.get("name")
         return cls(
             record.id if record.identified else None,
@@ -61,6 +62,7 @@ class Outcome:
         )
 
     def as_result(self) -> dict[str, Any]:
+        """Return the outcome as the documented result shows it."""
         return {
             "id": self.id,
             "identifier": self.identifier,
@@ -76,7 +78,7 @@ def result_of(run: Run, plan: Plan, states: Mapping[str, str] | None, *, check_m
     """Return the documented result of ``fleet``.
 
     :param plan: the first plan of the run.
-    :param states: the verdicts about members; ``None`` when they were not asked.
+    :param states: the mesh states of members; ``None`` when they were not read.
     """
     shown = with_more_changes(plan, run.found, run.unneeded)
     outcomes = _outcomes_of(run, shown, states or {}, check_mode=check_mode)
@@ -115,15 +117,15 @@ def _outcomes_of(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode:
 
 
 def summary_of(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """How many devices there are, how many of each status, and how far the networks have formed, where any are."""
+    """Count the devices, in total and by status, and include the counts of ``networks`` if there are any."""
     statuses = [outcome.status for outcome in outcomes]
     counts = {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
-    # A copy of its own: what stands twice in a result would become an alias wherever it is written as YAML.
+    # Copy the mappings: an object that occurs twice in a result becomes an alias when it is written as YAML.
     return {**counts, "networks": {name: dict(of) for name, of in networks.items()}} if networks else counts
 
 
 def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:
-    """Size of each network as declared and, when ``states`` are known, how far it has formed."""
+    """Count the declared members of each network and, if ``states`` are known, those that have joined or are lost."""
     members: dict[str, list[DeviceRecord]] = {name: [] for name in manifest.networks}
     for record in manifest.devices:
         if record.mesh:
@@ -140,7 +142,10 @@ def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[st
 
 
 def first_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
-    """Why the task fails, if it does: what ended the run, else the first device's reason with a count."""
+    """Return the error with which the task fails; ``None`` if it succeeds.
+
+    It is the error that ended the run, else that of the first failed device with the number of failures.
+    """
     pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:
         message = f"The run ended early, {_devices(pending)} pending. {stopped.message}"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From declared and observed to the writes between them: pure functions. Private to this collection."""
+"""Compute, without I/O, the writes that lead from the observed to the declared state. Private to this collection."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 
 
 def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) -> Plan:
-    """The writes that lead from ``observed`` to ``manifest``.
+    """Return the writes that lead from ``observed`` to ``manifest``.
 
-    :param mesh: the backend's part, made from the same two.
+    :param mesh: the plan of the mesh backends for the same manifest and observation.
     """
     refused: dict[str, str] = {}
     plans: list[DevicePlan] = []
@@ -61,7 +61,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
 def _reason_against(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
 ) -> str | None:
-    """Why no write can bring a device where it is declared."""
+    """Return why no write can bring a device to its declared state; ``None`` if writes can."""
     if manifest.product is not None:
         concerned = record.claimed is False or (record.claimed and not manifest.absent)
         foreign = device is not None and device.owner not in (None, observed.account)
@@ -77,7 +77,7 @@ def _reason_against(
 
 
 def _in_order(manifest: Manifest) -> list[DeviceRecord]:
-    """A node can join as soon as its gateway is there, so gateways come before what they serve, and leave after it."""
+    """Return the records in the order of their writes: gateways join before nodes, and leave after them."""
     return sorted(
         manifest.devices,
         key=lambda record: (record.mesh is None or record.mesh.role != GATEWAY) is not manifest.absent,
@@ -122,7 +122,7 @@ def _plan_device(
 
 
 def _plan_cloudless(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
-    """Plan a device that the Particle cloud does not know: nothing is declared of it but its mesh."""
+    """Plan a device that the Particle cloud does not know. Only its mesh can be declared."""
     changes = dict(member.changes) if member is not None else {}
     return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
 
@@ -130,7 +130,10 @@ def _plan_cloudless(record: DeviceRecord, member: MemberPlan | None) -> DevicePl
 def _plan_removal(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, member: MemberPlan | None
 ) -> DevicePlan:
-    """Out of its mesh, its groups and the product; the claim is given up only where that is declared."""
+    """Plan the removal of a device from its mesh, its groups and the product.
+
+    It is unclaimed only if the manifest declares that.
+    """
     in_product = manifest.product is not None
     changes: dict[str, Change] = {}
     unclaims = device is not None and record.claimed is False and (device.owner is not None or not in_product)
@@ -156,9 +159,10 @@ def _plan_removal(
 
 
 def with_more_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
-    """The plan with what later looks have found beside it, by what the manifest calls a device.
+    """Return a plan with the changes that later observations have found.
 
-    :param unneeded: devices that turned out to be as declared, once all labels were known that ever will be.
+    :param found: these changes, by the key of the device.
+    :param unneeded: keys of devices that turned out to be as declared once their ids were known.
     """
 
     def corrected(device: DevicePlan) -> DevicePlan:
@@ -171,22 +175,22 @@ def with_more_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
 
 
 def only_imported(device: DevicePlan) -> DevicePlan:
-    """What comes first for a device whose id only the product's list will tell."""
+    """Return the part of a plan that imports a device, whose id the list of the product shows only afterwards."""
     return DevicePlan(
         device.id, device.changes, imports=device.imports, claims=device.claims, declared_by=device.declared_by
     )
 
 
 def removals(plan: Plan) -> tuple[str, ...]:
-    """What the devices are called that leave the product or give up their claim."""
+    """Return the keys of the devices that leave the product or are unclaimed."""
     return tuple(device.key for device in plan.devices if device.removes or device.unclaims)
 
 
 def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
-    """The group changes as few calls: ``(change, group, devices)`` with at most ``size`` devices each.
+    """Combine group changes into calls ``(change, group, devices)`` with at most ``size`` devices each.
 
-    What is added comes before what is removed: a device on its way between networks is never in none. Devices come in
-    their turn, so that gateways are added before and removed after their nodes.
+    Groups are added before others are removed, so that a device that moves between networks is always in one. The
+    devices of a call are in the order of their mesh stages.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for plan in sorted(plans, key=lambda plan: plan.mesh.stage if plan.mesh else 0):
@@ -201,14 +205,18 @@ def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tupl
 
 
 def turn_of(change: str, group: str) -> int:
-    """When a group change has its turn: a network's devices are gateways before and nodes after they are its own."""
+    """Return the stage of a group change; a lower stage comes first.
+
+    The group of gateways is added before those of networks and removed after them; the group of nodes the other way
+    round.
+    """
     if change == "add":
         return {_GATEWAYS: 0, _NODES: 2}.get(group, 1)
     return {_NODES: 3, _GATEWAYS: 5}.get(group, 4)
 
 
 def difference(plan: Plan) -> dict[str, Mapping[str, object]]:
-    """Ansible's ``diff``: what is made and unmade, and of each device the fields that change, before and after."""
+    """Return Ansible's ``diff``: created and removed resources, and each changed field before and after."""
     before: dict[str, object] = {kind: list(names) for kind, names in plan.removes.items()}
     created = {"groups": plan.create_groups, **plan.creates}
     after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}

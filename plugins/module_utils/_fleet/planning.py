@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observe the fleet and plan it: :mod:`plan` with all that it is computed from. Private to this collection."""
+"""Observe a fleet and plan its writes. Private to this collection."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _SHOWN = 10
 
 
 def plan_fleet(run: Run) -> Plan:
-    """Observe all devices and plan them, with the ids that the cloud has told.
+    """Observe and plan all devices, with the ids that the cloud shows.
 
-    :raises ParticleError: for what cannot be, or must be confirmed first.
+    :raises ParticleError: when the declared state is impossible, or the plan must be confirmed first.
     """
     run.observed = observe(run.target, run.manifest)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
@@ -48,12 +48,11 @@ def plan_fleet(run: Run) -> Plan:
 
 
 def plan_again(run: Run, devices: Set[str]) -> Plan:
-    """Observe and plan some devices again, and nothing else.
+    """Observe some devices again, and plan only these.
 
-    When and with what a device joins a network depends on all members, so where networks are declared all devices are
-    looked at.
+    If networks are declared, all devices are observed, because the plan of a member depends on the other members.
 
-    :raises ParticleError: ``too_many_removals``.
+    :raises ParticleError: ``too_many_removals`` when more devices would be removed than the run allows.
     """
     records = tuple(record for record in run.manifest.devices if record.id in devices)
     manifest = replace(run.manifest, devices=records)
@@ -65,7 +64,7 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
 
 
 def _add_members_of_absent_networks(run: Run) -> None:
-    """Let every member of a network that is to be dissolved leave it, also a device that is not declared."""
+    """Make every member of a network that is to be removed leave it, including undeclared devices."""
     networks = run.manifest.networks
     if not any(network.absent for network in networks.values()):
         return
@@ -83,7 +82,10 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 
 def _leaving(device: str, identity: str | None) -> DeviceRecord:
-    """Return the record of a device that leaves its mesh. ``identity``: the key of one that its backend brings."""
+    """Return a record that makes a device leave its mesh.
+
+    :param identity: the kind of its identifier at a mesh backend, for a device that the Particle cloud does not know.
+    """
     if identity is None:
         return DeviceRecord(device, leaves_mesh=True)
     declared_by = Identifier(identity, device)

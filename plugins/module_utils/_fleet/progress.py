@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a run is, in one line of numbers and fixed words. Private to this collection.
+"""Show the progress of a run in one line of numbers and fixed words. Private to this collection.
 
-What to say and when is computed in :class:`Progress`; where it is shown is a :class:`Screen`, of which there is one
-that rewrites its line and one that prints lines below each other.
+:class:`Progress` computes the line and when to show it. A :class:`Screen` shows it: :class:`LiveLine` rewrites one
+line, :class:`Lines` prints each line below the previous one.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from datetime import timedelta
 from typing import Protocol
 
 Report = Callable[[int, int, int], None]
-"""Takes how many devices are done, how many have failed, and how many there are to change."""
+"""Called with the number of devices that are done, that have failed, and that are to change in total."""
 
 Write = Callable[[str], None]
-"""Puts a text where the user sees it, as it is: without a line break of its own."""
+"""Prints a text for the user and adds no line break."""
 
 _LOOK_SECONDS = 0.25
 
 _SHORTEST_SECONDS = 0.001
-"""No rate is told of less than this."""
+"""Shortest time for which a rate is computed."""
 
 
 def no_report(done: int, failed: int, total: int) -> None:
-    """The report of who does not want to know."""
+    """Ignore progress."""
 
 
 class Progress:
-    """What there is to say of a run, and whether it is time to. Safe to share between threads.
+    """The progress of a run, and when to show it. Safe to share between threads.
 
-    :param every: seconds between two lines; the first comes as long after the first report.
-    :param clock: seconds, monotonic.
-    :param budget_used: the part of the cloud's budget that is used up, from 0 to 1, or ``None`` when not known.
+    :param every: seconds between two lines, and between the first report and the first line.
+    :param clock: returns a monotonic time in seconds.
+    :param budget_used: returns the used part of the request budget, from 0 to 1; ``None`` when unknown.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class Progress:
         self._counts: tuple[int, int, int] | None = None
 
     def report(self, done: int, failed: int, total: int) -> None:
-        """Note the state of the run: a :data:`Report`."""
+        """Record the progress of the run (a :data:`Report`)."""
         if self._counts is None:
             self._began = self._clock()
             self._next = self._began + self._every
         self._counts = (done, failed, total)
 
     def due(self) -> str | None:
-        """The line to be shown now; ``None`` while it is not time.
+        """Return the line to show now; ``None`` if no line is due.
 
-        Who has said anything says how it ended, at once and once; what ends before is not worth a line.
+        The end of a run is shown once and at once, but only if a line was shown before: a short run shows nothing.
         """
         now = self._clock()
         if self._counts is None or self._next is None:
@@ -82,10 +82,10 @@ class Progress:
 
 
 def line_of(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
-    """``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
+    """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
-    :param seconds: since the first write. The rate is the average since then: under a budget that bursts and refills,
-        what happens in a few seconds tells nothing about the rest.
+    :param seconds: time since the first write. The rate is the average over this time: a budget that bursts and refills
+        makes the rate of a few seconds meaningless.
     """
     ended = done + failed
     rate = ended / seconds if seconds > _SHORTEST_SECONDS else 0.0
@@ -101,19 +101,21 @@ def line_of(done: int, failed: int, total: int, seconds: float, budget_used: flo
 
 
 class Screen(Protocol):
-    """Where lines are shown."""
+    """An output for progress lines."""
 
     def show(self, line: str) -> None:
-        """Show ``line``, in the place of or below the one before."""
+        """Show ``line`` in place of the previous one, or below it."""
 
     def clear(self) -> None:
-        """Make room for what others print."""
+        """Clear the line, so that other output can be printed."""
 
 
 class LiveLine:
-    """One line that is rewritten in place. ``columns`` is the width of the terminal.
+    """A screen that rewrites one line in place.
 
-    It is overwritten with blanks and not by the terminal's own commands, which not every terminal knows.
+    The line is cleared with spaces, because not every terminal supports escape sequences.
+
+    :param columns: the width of the terminal.
     """
 
     def __init__(self, write: Write, columns: int) -> None:
@@ -122,31 +124,34 @@ class LiveLine:
         self._shown = 0
 
     def show(self, line: str) -> None:
-        line = line[: self._columns - 1]  # what reaches the last column may start another line
+        """Show ``line`` in place of the previous one, cut to the width of the terminal."""
+        line = line[: self._columns - 1]  # a character in the last column may wrap the line
         self._write(f"\r{line:<{self._shown}}")
         self._shown = len(line)
 
     def clear(self) -> None:
+        """Overwrite the line with spaces."""
         if self._shown:
             self._write(f"\r{'':<{self._shown}}\r")
             self._shown = 0
 
 
 class Lines:
-    """One line below the other."""
+    """A screen that prints each line below the previous one."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
 
     def show(self, line: str) -> None:
+        """Print ``line`` and a line break."""
         self._write(f"{line}\n")
 
     def clear(self) -> None:
-        """Nothing stands in anybody's way."""
+        """Do nothing: complete lines do not disturb other output."""
 
 
 class Shown:
-    """Shows a progress on a screen, from a thread of its own, while others may have something to say."""
+    """A thread that shows the progress of a run on a screen, while other output may be printed."""
 
     def __init__(self, progress: Progress, screen: Screen) -> None:
         self._progress = progress
@@ -155,7 +160,7 @@ class Shown:
         self._over = threading.Event()
 
     def aside(self, say: Callable[[str], None]) -> Callable[[str], None]:
-        """``say``, that does not run into our line."""
+        """Wrap ``say`` so that it clears the progress line before it prints."""
 
         def say_on_a_line_of_its_own(text: str) -> None:
             with self._lock:
@@ -166,7 +171,7 @@ class Shown:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Show what is due while the body runs, and leave the screen clean."""
+        """Show due lines while the body runs, and clear the screen at the end."""
         thread = threading.Thread(target=self._show_what_is_due, daemon=True)
         thread.start()
         try:
@@ -178,7 +183,7 @@ class Shown:
                 self._screen.clear()
 
     def _show_what_is_due(self) -> None:
-        # Without anybody left to see it (the controlling process is gone) it ends, and leaves the run to itself.
+        # When the output is closed, because the controlling process is gone, the thread ends and the run continues.
         with contextlib.suppress(OSError):
             while not self._over.wait(_LOOK_SECONDS):
                 if (line := self._progress.due()) is not None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run from a manifest to outcomes: observe, plan, learn ids, apply, settle, verify. Private to this collection."""
+"""Reconcile a fleet with its manifest: observe, plan, learn ids, apply, settle, verify. Private to this collection."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def reconcile(
     mesh: Mesh | None = None,
     report: Report = no_report,
 ) -> dict[str, Any]:
-    """Bring a fleet to what its manifest declares; in check mode tell what that would take.
+    """Bring a fleet to its declared state; in check mode, only report the changes that this takes.
 
     :param lock: keeps other runs out; takes the id of the product, or ``None`` for the account's own devices.
-    :param mesh: the mesh backends as the task has opened them; ``None``: with their defaults.
-    :param report: takes the progress of the writes.
+    :param mesh: the mesh backends that the task has opened; ``None`` means backends with default options.
+    :param report: called with the progress of the writes.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
-    :raises ParticleError: before the first write, for what concerns the whole run.
+    :raises ParticleError: only before the first write, for an error that concerns the whole run.
     """
     product = get_product(http, manifest.product) if manifest.product is not None else None
     run = Run(Target(http, product, warn), manifest, bounds, mesh or Mesh())
@@ -63,7 +63,7 @@ def reconcile(
 
 
 def carry_out(run: Run, plan: Plan, report: Report = no_report) -> None:
-    """Learn the ids that the writes of a plan need, and write, unless too many devices have failed already."""
+    """Learn the ids that a plan needs and send its writes, unless too many devices have failed already."""
     stop_at_too_many(run)
     if run.state.stopped is None:
         plan = learn_ids(run, plan, plan_fleet)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry of Particle Mesh by itself: one network as declared, and all networks as they are.
+"""Manage one network of the Particle Mesh registry, and list all of them, without a manifest of a fleet.
 
-Private to this collection. Unlike a fleet, a network may have devices that nobody has claimed yet.
+Unlike a fleet, a network may have unclaimed devices. Private to this collection.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass(frozen=True)
 class Declared:
-    """One network of the registry and its members. ``exact``: nobody else is to be in it."""
+    """One declared network and its members. ``exact``: whether all other devices must leave it."""
 
     network: Network
     members: Mapping[str, Membership]
@@ -58,9 +58,9 @@ class Declared:
 def declared(
     name: str, gateways: Sequence[str], members: Sequence[str], parameters: Mapping[str, Any], *, exact: bool
 ) -> Declared:
-    """A network that is to be there.
+    """Return the declaration of a network that must exist.
 
-    :raises ParticleError: ``invalid_manifest`` naming every mistake.
+    :raises ParticleError: ``invalid_manifest`` when options are invalid, naming every mistake.
     """
     roles = [(gateway, GATEWAY) for gateway in gateways] + [(member, NODE) for member in members]
     manifest = read_manifest(
@@ -74,16 +74,19 @@ def declared(
 
 
 def undeclared(name: str) -> Declared:
-    """A network that is to be no more. :raises ParticleError: ``invalid_manifest`` for a name that none can have."""
+    """Return the declaration of a network that must not exist.
+
+    :raises ParticleError: ``invalid_manifest`` when the name is invalid.
+    """
     manifest = read_manifest({"networks": {name: {"backend": REGISTRY.name, "state": "absent"}}, "devices": []})
     return Declared(manifest.networks[name], {}, exact=False)
 
 
 def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
-    """Bring one network to what is declared; in check mode say what that would take.
+    """Bring one network to its declared state; in check mode, only report the changes that this takes.
 
     :returns: the documented result of ``network``, failed when a device failed or the network could not be read.
-    :raises ParticleError: before the first write; ``unsupported`` where the cloud has no registry.
+    :raises ParticleError: only before the first write, such as ``unsupported`` when the cloud has no registry.
     """
     target = Target(http, None, warn)
     plan = _plan(target, wanted)
@@ -100,7 +103,7 @@ def keep_network(http: Http, wanted: Declared, *, check_mode: bool, warn: Callab
         try:
             found = find_network(http, wanted.network.name)
         except ParticleError as failure:
-            unread = failure  # what was written is told all the same
+            unread = failure  # the writes are reported all the same
     error = first_failure(outcomes, state.stopped) or next(iter(state.besides), unread)
     return {
         "changed": plan.changed if check_mode else state.wrote,
@@ -129,7 +132,10 @@ def _plan(target: Target, wanted: Declared) -> Plan:
 
 
 def _boards(http: Http, devices: Mapping[str, object]) -> dict[str, Board]:
-    """What is known of devices: one list tells of those that the account has claimed, the others are read singly."""
+    """Return the properties of devices that matter to a mesh.
+
+    One list shows all devices that the account has claimed; the others are read one by one.
+    """
     rows = {str(row.get("id")): row for row in list_account_devices(http).rows}
 
     def read(device: str) -> dict[str, Any]:
@@ -138,7 +144,7 @@ def _boards(http: Http, devices: Mapping[str, object]) -> dict[str, Board]:
         except ParticleError as error:
             if error.status not in (403, 404):
                 raise
-            return {}  # a joiner need not be claimed, and then nobody sees it
+            return {}  # a new member may be unclaimed, and cannot be read then
 
     unseen = [device for device in devices if device not in rows]
     rows |= dict(zip(unseen, in_parallel(read, unseen, http.workers), strict=True))
@@ -146,7 +152,7 @@ def _boards(http: Http, devices: Mapping[str, object]) -> dict[str, Board]:
 
 
 def _settle(target: Target, wanted: Declared, doubtful: set[str], state: RunState) -> None:
-    """Whether a write took effect is observed, not guessed; what did not is written once more."""
+    """Observe the network again, and repeat the writes that have not taken effect."""
     state.forget_all(doubtful)
     try:
         again = _plan(target, wanted)
@@ -170,10 +176,11 @@ def _outcome(device: DevicePlan, state: RunState, *, check_mode: bool) -> Outcom
 
 
 def look_at_networks(http: Http, name: str | None, *, members: bool) -> dict[str, Any]:
-    """All networks of the account, or the one called ``name``, with their devices.
+    """Return all networks of the account, or the one called ``name``.
 
+    :param members: whether to return the devices of each network too.
     :returns: the documented result of ``network_info``.
-    :raises ParticleError: ``unsupported`` where the cloud has no registry.
+    :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     rows = registry.listed(http)
     if name is not None:

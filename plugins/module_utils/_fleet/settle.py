@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settle by another look what is in doubt after the writes. Private to this collection.
+"""Observe devices again when it is uncertain whether a write took effect. Private to this collection.
 
-Whether a write took effect is observed and not guessed: a write whose answer was lost may have been carried out, and an
-imported device may have come with what it is declared to be without.
+A write whose response was lost may have been carried out, and an imported device may still have notes or a claim that
+the manifest removes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 
 
 def settle(run: Run, plan: Plan) -> Plan | None:
-    """Look at the devices in doubt again.
+    """Observe the devices in doubt again, and plan the writes that they still need.
 
     :param plan: the plan that was carried out.
-    :returns: the plan of what they still need; ``None`` when nothing was in doubt, or the run ended early.
+    :returns: the plan of these writes; ``None`` when no device was in doubt, or the run ended early.
     """
     state = run.state
     doubts = {device: error for device, error in state.errors().items() if is_in_doubt(error)}
     unsettled = doubts.keys() | (_newcomers_with_leftovers(run, plan) & state.devices(WriteState.DONE))
-    state.forget_all(unsettled)  # they count as not reached
+    state.forget_all(unsettled)  # so they count as not reached
     if not unsettled or state.stopped is not None:
         return None
     try:
@@ -44,7 +44,7 @@ def settle(run: Run, plan: Plan) -> Plan | None:
     unmoved = {device.id for device in second.devices if device.changes == planned.get(device.key)}
     state.wrote |= bool(settled) or not doubts.keys() <= unmoved
     run.note_refusals(second)
-    # A write that was repeated and has changed nothing is not sent once more.
+    # A write that was retried and has changed nothing is not sent again.
     vain = {device for device in unmoved & doubts.keys() if was_repeated_in_vain(doubts[device])}
     for device in vain:
         state.mark(device, WriteState.FAILED, doubts[device])
@@ -52,13 +52,13 @@ def settle(run: Run, plan: Plan) -> Plan | None:
 
 
 def _newcomers_with_leftovers(run: Run, plan: Plan) -> set[str]:
-    """Return the imported or claimed devices that may still have notes or a claim that they are to be without.
+    """Return the newly imported or claimed devices that may still have notes or a claim to remove.
 
-    Nothing tells of these before the device is in the product.
+    The cloud shows neither before the device is in the product.
     """
     without = {
         record.id for record in run.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
     }
-    # By what the manifest calls them: some ids were learnt only after the devices were planned.
+    # Compare keys and not ids: some ids became known only after planning.
     newcomers = {device.key for device in plan.devices if device.imports or (device.claims and not run.target.product)}
     return {record.id for record in run.manifest.devices if record.key in newcomers} & without

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run knows: what it works on, and what became of each device. Private to this collection."""
+"""Hold the state of a run: its manifest, its observations and the state of each device. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh impo
 
 
 class WriteState(enum.Enum):
-    """How far the writes of a device have come: the device is ..."""
+    """The state of the writes of a device. The value completes the sentence "The device is …"."""
 
     DONE = "done"
     FAILED = "failed"
     HELD = "held back"
-    """Written, but not in its network because a device that must be there first is not, or not wholly out of one."""
+    """Written, but unfinished in its network: a device that it needs has not joined, or another member has not left."""
     WAITING = "waiting"
-    """Not written, because the cloud allows no request for it yet."""
+    """Not written yet, because the rate limit of the cloud allows no request for it."""
 
 
 class RunState:
-    """What became of the devices of a run, each in one state. A device without a state was not reached.
+    """The states of the devices of a run. A device without a state was not reached.
 
-    :ivar besides: failures that do not concern a device.
-    :ivar wrote: whether anything was written, also for a device that failed later.
-    :ivar stopped: what ended the run early, if anything did.
+    :ivar besides: failures that concern no single device.
+    :ivar wrote: whether anything was written, including writes for a device that failed later.
+    :ivar stopped: the error that ended the run early, if any.
     """
 
     def __init__(self) -> None:
@@ -47,25 +47,25 @@ class RunState:
         return iter(self._states)
 
     def mark(self, device: str, state: WriteState, error: ParticleError | None = None) -> None:
-        """Put a device into a state, with the reason where it failed or waits."""
+        """Set the state of a device, with the reason when it failed or waits."""
         self.forget(device)
         self._states[device] = (state, error)
         self._counts[state] += 1
 
     def mark_all(self, devices: Iterable[str], state: WriteState) -> None:
-        """Put devices into a state."""
+        """Set the state of several devices."""
         for device in list(devices):
             self.mark(device, state)
 
     def forget(self, device: str) -> ParticleError | None:
-        """Count a device as not reached, and return the reason for the state that it had."""
+        """Remove the state of a device, so that it counts as not reached, and return the reason for that state."""
         state, error = self._states.pop(device, (None, None))
         if state is not None:
             self._counts[state] -= 1
         return error
 
     def forget_all(self, devices: Iterable[str]) -> None:
-        """Count devices as not reached."""
+        """Remove the states of devices, so that they count as not reached."""
         for device in list(devices):
             self.forget(device)
 
@@ -82,11 +82,11 @@ class RunState:
         return {device for device, (known, _unused) in self._states.items() if known is state}
 
     def errors(self, state: WriteState = WriteState.FAILED) -> dict[str, ParticleError]:
-        """Return the devices that failed, or are in another state that has a reason, with the reason."""
+        """Return the reason for each device that is in a state and has one."""
         return {device: error for device, (known, error) in self._states.items() if known is state and error}
 
     def add(self, later: RunState) -> None:
-        """Take over what became of another plan, for other devices or for what was left of these."""
+        """Add the states of a later plan. They replace the earlier states of the same devices."""
         for device in later:
             self.mark(device, *later._states[device])
         self.besides += later.besides
@@ -96,11 +96,12 @@ class RunState:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far a run may go.
+    """The limits of a run.
 
-    :param max_failures: how many devices may fail before nothing more is begun; ``None``: all of them.
-    :param max_removals: how many devices may leave without ``confirm``; ``None``: 1, or one in ten when that is more.
-    :param confirm: whether removals, and locks that end a mesh, are confirmed.
+    :param max_failures: how many devices may fail before the run sends nothing more; ``None`` means no limit.
+    :param max_removals: how many devices may be removed or unclaimed without ``confirm``; ``None`` means a tenth of the
+        devices, but at least 1.
+    :param confirm: whether the user confirms all removals, and firmware locks that may end a mesh.
     """
 
     max_failures: int | None = None
@@ -112,13 +113,13 @@ class Bounds:
 class Run:
     """One run over a fleet.
 
-    :param manifest: what is declared; ids replace labels as the cloud tells them.
-    :param mesh: the mesh backends as the task has opened them.
-    :ivar observed: the devices as they were last looked at.
-    :ivar labels_known: whether the cloud has told all that it ever will of devices that are declared by their label.
-    :ivar mesh_warnings: warnings about the networks as they were last looked at.
-    :ivar found: changes that only a later look has shown, by what the manifest calls the device.
-    :ivar unneeded: devices that a later look has shown to be as declared, by what the manifest calls them.
+    :param manifest: the declared fleet; ids replace labels once the cloud shows them.
+    :param mesh: the mesh backends that the task has opened.
+    :ivar observed: the devices as last observed.
+    :ivar labels_known: whether the run has learnt all ids that the cloud shows for devices declared by their label.
+    :ivar mesh_warnings: warnings of the last plan for the networks.
+    :ivar found: changes that only a later observation has shown, by the key of the device (:attr:`DevicePlan.key`).
+    :ivar unneeded: keys of devices that a later observation has shown to be as declared.
     """
 
     target: Target
@@ -133,23 +134,23 @@ class Run:
     unneeded: set[str] = field(default_factory=set)
 
     def note_changes(self, plan: Plan) -> None:
-        """Note the changes of a later plan, which saw what the first one could not see."""
+        """Record the changes of a later plan that the first plan could not show."""
         for device in plan.devices:
             self.found.setdefault(device.key, {}).update(device.changes)
 
     def failures_left(self) -> int | None:
-        """Return how many more devices may fail, below zero when too many have; ``None`` without a limit."""
+        """Return how many more devices may fail: negative if too many have failed, ``None`` without a limit."""
         most = self.bounds.max_failures
         return None if most is None else most - self.state.count(WriteState.FAILED)
 
     def refusals_of(self, plan: Plan) -> dict[str, ParticleError]:
-        """Return why no write can bring some devices where they are declared."""
+        """Return an error for each device of a plan that no write can bring to its declared state."""
         return {
             device: ParticleError("device_not_yours", f"Device {device} {reason}.")
             for device, reason in plan.refused.items()
         }
 
     def note_refusals(self, plan: Plan) -> None:
-        """Note the devices as failed that no write can bring where they are declared."""
+        """Mark as failed each device of a plan that no write can bring to its declared state."""
         for device, error in self.refusals_of(plan).items():
             self.state.mark(device, WriteState.FAILED, error)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verify what a run has done: read it back, and wait until members have joined. Private to this collection."""
+"""Verify a run: observe the written devices again, and wait until members have joined. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _POLL_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Verification:
-    """How a run shows that it worked.
+    """The settings of the verification that follows the writes.
 
-    :param verify: ``none``, ``read`` (what was written is there) or ``online`` (and members have joined).
+    :param verify: ``none``, ``read`` (observe the written devices again) or ``online`` (and wait until members join).
     :param timeout: how long to wait for members to join, in seconds.
-    :param strict: whether a member that has not joined by then has failed.
-    :param clock: seconds, monotonic.
+    :param strict: whether a member that has not joined by then counts as failed.
+    :param clock: returns a monotonic time in seconds.
+    :param sleep: waits for a number of seconds.
     """
 
     verify: str = "read"
@@ -38,9 +39,9 @@ class Verification:
 def verify(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
     """Verify a run, unless it ended early.
 
-    In check mode nothing was written, so members are asked only when there is nothing to write, and are not waited for.
+    In check mode, the states of members are read only if the plan has no changes, and without waiting.
 
-    :returns: the verdict about each member; ``None`` when they are not to be asked.
+    :returns: the mesh state of each member; ``None`` when the states are not read.
     """
     asks_members = verification.verify == "online" and not (check_mode and plan.changed)
     timeout = 0.0 if check_mode else verification.timeout
@@ -59,7 +60,7 @@ def verify(run: Run, plan: Plan, verification: Verification, *, check_mode: bool
 
 
 def read_back(run: Run) -> None:
-    """Look again: a device whose plan is not empty now has failed, whatever the cloud answered."""
+    """Observe the written devices again, and mark each one as failed that still differs from the manifest."""
     done = run.state.devices(WriteState.DONE)
     if not done:
         return
@@ -73,7 +74,7 @@ def read_back(run: Run) -> None:
 def wait_until_joined(
     run: Run, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> dict[str, str]:
-    """Poll the lists that tell of members until all have joined, or the time is over."""
+    """Poll the mesh states of members until all have joined or the timeout has passed, and return the states."""
     left_out = run.state.devices(WriteState.FAILED) | run.state.devices(WriteState.HELD)
     wanted = {
         record.id: record.mesh
@@ -92,7 +93,7 @@ def wait_until_joined(
 
 
 def _not_joined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
-    """Return what is wrong with each member that should have joined by now."""
+    """Return an error for each member that should have joined by now."""
     errors = {}
     for record in manifest.devices:
         state = states.get(record.id, JOINED)
