@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Describe a kind of resource of a product as data. Private to this collection.
 
-A kind is a file in ``kinds/`` that says what a resource is called, what can be declared of it and how the cloud is
-asked. Everything else, from the comparison to the settling of lost answers, is the same for all kinds.
+A kind is a file in ``kinds/`` that defines the name of a resource, its settings and its requests. Everything else, from
+the comparison to the handling of lost responses, is the same for all kinds.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Field:
 
     :param name: the option of the module, and the key in a definition.
     :param cloud: the key in the bodies of the cloud.
-    :param spec: the option's spec. It has no default, because an option that is not given is left alone. The values of
-        an option with ``no_log`` are masked wherever they occur.
-    :param default: what the cloud assumes for a body without the setting.
-    :param secret: whether values may hold secrets, so that only names and variables in braces are shown of them.
-    :param required: whether the cloud creates no resource without it.
-    :param normalise: brings all spellings of a value to one form, which is what is compared.
-    :param show: makes the normalised value of a field that is not secret fit to be shown.
+    :param spec: the argument spec of the option. It has no default, because a setting without a value is not changed.
+        The values of an option with ``no_log`` are masked wherever they occur.
+    :param default: the value that the cloud assumes for a body without the setting.
+    :param secret: whether values may hold secrets: only their names and variables in braces are shown.
+    :param required: whether the cloud refuses to create a resource without it.
+    :param normalise: converts all spellings of a value to one form, which is compared.
+    :param show: converts the normalised value of a field that is not secret to a form that may be shown.
     """
 
     name: str
@@ -57,20 +57,20 @@ class Kind:
     """One kind of resource.
 
     :param name: the key of the kind in the definition of a product.
-    :param module: the module that keeps one resource of the kind.
-    :param noun: one of them, as messages call it.
+    :param module: the module that manages one resource of the kind.
+    :param noun: the word for one resource in messages.
     :param key: the field that identifies a resource in its product.
     :param fields: all other fields that can be declared.
-    :param list_rows: reads all resources of a product, maybe without some of their fields.
-    :param read_row: reads one resource of the list with all its fields; ``None`` where the list has them.
-    :param create_row: creates a resource. It is never repeated without another look at the list.
+    :param list_rows: reads all resources of a product; rows may lack some fields.
+    :param read_row: reads one resource of the list with all its fields; ``None`` if the list has them.
+    :param create_row: creates a resource. It is never retried without reading the list again.
     :param update_row: changes the resource of a row.
     :param delete_row: removes the resource of a row.
-    :param replaces: whether an update replaces the whole resource, so that everything has to be sent again.
-    :param constants: what every body of the kind holds.
+    :param replaces: whether an update replaces the whole resource, so that all fields must be sent again.
+    :param constants: the keys and values that every body of the kind contains.
     :param read_only: keys of a row that are never sent back.
-    :param exclusive: names of fields of which a resource has at most one.
-    :param id_key: the key of a row by which the cloud knows the resource.
+    :param exclusive: names of fields that cannot be combined in one resource.
+    :param id_key: the key of a row that holds the id of the resource.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Kind:
     id_key: str = "id"
 
     def option_specs(self) -> dict[str, dict[str, Any]]:
-        """Return the module's options for what can be declared of one resource."""
+        """Return the argument spec of the module for the settings of one resource."""
         specs = {each.name: dict(each.spec) for each in self.fields}
         return {self.key.name: {**self.key.spec, "required": True}, **specs}
 
@@ -100,7 +100,7 @@ class Declared:
     """The declaration of one resource.
 
     :param key: the value of the kind's key.
-    :param values: the declared settings by the names of their fields; what is not declared is not in it.
+    :param values: the declared settings by the names of their fields, without undeclared ones.
     :param absent: whether the resource is to be removed.
     """
 
@@ -110,10 +110,10 @@ class Declared:
 
     @classmethod
     def from_options(cls, kind: Kind, options: Mapping[str, Any]) -> Declared:
-        """Read the options of a module."""
+        """Return the resource that the options of a module declare."""
         values = {each.name: options[each.name] for each in kind.fields if options[each.name] is not None}
         for each in kind.fields:
-            if each.name in values and "options" in each.spec:  # Ansible fills in what is not given
+            if each.name in values and "options" in each.spec:  # Ansible sets suboptions that are not given to None
                 given = values[each.name].items()
                 values[each.name] = {name: value for name, value in given if value is not None}
         return cls(options[kind.key.name], values, options["state"] == "absent")

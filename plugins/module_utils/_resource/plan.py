@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute what leads from observed to declared resources. Private to this collection.
+"""Compute the changes that lead from observed to declared resources. Private to this collection.
 
-This file only computes. Secrets are compared here, in memory; what a :class:`Change` shows of them are names.
+This file makes no request. It compares secrets in memory; a :class:`Change` shows only their names.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind 
 ON_CREATE = "on_create"
 ALWAYS = "always"
 UPDATE_SECRETS = (ON_CREATE, ALWAYS)
-"""When secrets are written that cannot be compared, because the cloud does not show them."""
+"""When to write secrets that cannot be compared because the cloud does not show them."""
 
 MIN_PASSWORD = 4
-"""Shorter values of an option that holds one secret are not masked in other texts: that would hide every digit."""
+"""Minimum length of the value of a secret option to be masked in other texts. Shorter ones would hide every digit."""
 MIN_VALUE = 8
-"""The same for values in a secret mapping, which has ordinary words too."""
+"""The same minimum for values in a secret mapping, which also contains ordinary words."""
 MIN_LITERAL = 12
-"""The same for everything else that may hold a secret: a token is longer than the words around it."""
+"""The same minimum for all other texts that may hold a secret, because a token is longer than the words around it."""
 
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
-"""What clouds show in the place of a secret, maybe behind a scheme and between the ends of the secret."""
+"""Matches the mask that a cloud shows in place of a secret, with an optional scheme and the ends of the secret."""
 _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
@@ -49,8 +49,9 @@ class Change:
 
     :param row: the resource as it was observed.
     :param body: what to send.
-    :param before: and ``after``: the fields that change, fit to be shown.
-    :param not_compared: secrets that the cloud does not show, such as ``headers.authorization``.
+    :param before: the changing fields before the change, without secrets.
+    :param after: the changing fields after the change, without secrets.
+    :param not_compared: paths of secrets that the cloud does not show, such as ``headers.authorization``.
     """
 
     declared: Declared
@@ -68,7 +69,10 @@ class Change:
 
 
 def check_declared(kind: Kind, declared: Declared) -> None:
-    """Refuse what no resource of the kind can be. :raises ParticleError: ``invalid_option``."""
+    """Check that a declaration combines no exclusive fields.
+
+    :raises ParticleError: ``invalid_option`` when it does.
+    """
     given = [name for name in kind.exclusive if not _is_empty(declared.values.get(name))]
     if len(given) > 1:
         message = f"{' and '.join(given)} of {kind.noun} {declared.key} cannot be combined."
@@ -78,8 +82,7 @@ def check_declared(kind: Kind, declared: Declared) -> None:
 def match_rows(kind: Kind, rows: Sequence[Row], keys: Collection[str]) -> dict[str, Row]:
     """Find the declared resources in a list by their key.
 
-    :raises ParticleError: ``conflict`` when two resources have the same key, because only their owner can say which
-        one is meant.
+    :raises ParticleError: ``conflict`` when two resources have the same key.
     """
     found: dict[str, Row] = {}
     for row in rows:
@@ -106,9 +109,10 @@ def plan_changes(
 
     :param observed: resources by their key, with all their fields.
     :param update_secrets: when to write secrets that cannot be compared: one of :data:`UPDATE_SECRETS`.
-    :param written: keys of resources that were just written. Of these, a secret that the cloud does not show is not
-        missing but hidden.
-    :raises ParticleError: for a change that the cloud or its masks do not allow.
+    :param written: keys of resources that were just written. A secret that the cloud does not show for them counts as
+        hidden, not as missing.
+    :raises ParticleError: ``conflict`` when a resource to create lacks a required field, or when an update would write
+        a mask over a secret.
     """
     return tuple(
         _plan_change(kind, observed.get(each.key), each, update_secrets, just_written=each.key in written)
@@ -165,7 +169,7 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
 
 
 def _wanted_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
-    """Return the declared fields, and as empty those that cannot be beside one of them."""
+    """Return the declared fields, and empty values for fields that cannot be combined with them."""
     wanted = dict(declared.values)
     if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
         wanted |= {name: None for name in kind.exclusive if name not in wanted}
@@ -173,9 +177,9 @@ def _wanted_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
 
 
 def _whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the whole resource: what is declared, and what a read shows of everything else.
+    """Return the body that replaces a resource: the declared fields and, for all others, the observed values.
 
-    :raises ParticleError: ``conflict`` when that would write a mask over a secret that is not declared.
+    :raises ParticleError: ``conflict`` when it would write a mask over a secret that is not declared.
     """
     kept = {f.cloud: f for f in kind.fields if f.name not in wanted}
     masked = [path for cloud, f in kept.items() for path in _masked_paths(_normalise(f, row.get(cloud)), f.name)]
@@ -192,11 +196,11 @@ def _whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, A
     return {**rest, **kind.constants, kind.key.cloud: declared.key, **sent}
 
 
-# --- comparing ---
+# --- comparison ---
 
 
 def _is_empty(value: Any) -> bool:
-    """Whether a value stands for the default of the cloud: none, an empty text, list or mapping."""
+    """Return whether a value means the default of the cloud: ``None``, an empty text, list or mapping."""
     return value is None or (isinstance(value, (str, Mapping, list)) and not value)
 
 
@@ -205,7 +209,7 @@ def _normalise(each: Field, value: Any) -> Any:
 
 
 def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tuple[bool, list[str]]:
-    """Return whether two values differ, and the parts that cannot be compared."""
+    """Return whether two values differ, and the paths of the parts that cannot be compared."""
     left, right = _normalise(each, wanted), _normalise(each, found)
     if not each.secret:
         return left != right, []
@@ -221,7 +225,7 @@ def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tup
 
 
 def _leaf_pairs(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Pair the values of two structures, and name the place of each; what one of them lacks is ``None`` there."""
+    """Yield the path and both values of each leaf of two structures; a missing value is ``None``."""
     if isinstance(left, Mapping) and (isinstance(right, Mapping) or right is None):
         for name in [*left, *(name for name in right or () if name not in left)]:
             yield from _leaf_pairs(left.get(name), (right or {}).get(name), f"{path}.{name}")
@@ -230,7 +234,7 @@ def _leaf_pairs(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, An
 
 
 def _is_mask(value: Any) -> bool:
-    """Whether the cloud shows something in the place of a value."""
+    """Return whether the cloud shows a mask in place of a value."""
     return isinstance(value, str) and _MASKED.fullmatch(value) is not None
 
 
@@ -238,16 +242,16 @@ def _masked_paths(value: Any, path: str) -> list[str]:
     return [place for place, _unused, leaf in _leaf_pairs(value, value, path) if _is_mask(leaf)]
 
 
-# --- showing ---
+# --- display ---
 
 
 def show_resource(kind: Kind, row: Row) -> dict[str, Any]:
-    """Return all fields of a resource by their names, fit to be shown; ``None`` for one that is not set."""
+    """Return all fields of a resource by name, with secrets masked; ``None`` for a field that is not set."""
     return {each.name: _show(each, row.get(each.cloud)) for each in kind.fields}
 
 
 def hide_values(value: Any) -> Any:
-    """Mask all values of a structure but switches and variables in braces, which say where a secret would be."""
+    """Mask all values of a structure except booleans and variables in braces, which only name a secret."""
     if isinstance(value, Mapping):
         return {name: hide_values(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -265,7 +269,7 @@ def _show(each: Field, value: Any) -> Any:
 
 
 def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
-    """Return a field before and after a change; where both look alike, say in words that they differ."""
+    """Return a field before and after a change, with a note if both look the same once masked."""
     before, after = _show(each, found), _show(each, wanted)
     if not each.secret:
         return before, f"{after} (changed)" if before == after else after
@@ -284,9 +288,9 @@ def _mark_changes(found: Any, wanted: Any) -> Any:
 
 
 def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
-    """Find what must be masked in every text that leaves: secrets, and the words of which they consist.
+    """Find the texts that must be masked in all output: secrets, and the long words that they contain.
 
-    :param values: fields by the keys of the cloud.
+    :param values: the fields of a resource by the keys of the cloud.
     """
     for each in kind.fields:
         value = _normalise(each, values.get(each.cloud))
@@ -302,7 +306,7 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shortest_secret(each: Field, path: str) -> int:
-    """Return how long a value has to be to count as a secret in other texts."""
+    """Return the minimum length of a value to be masked in other texts."""
     suboptions = each.spec.get("options") or {}
     spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
     if not spec.get("no_log"):
@@ -311,7 +315,7 @@ def _shortest_secret(each: Field, path: str) -> int:
 
 
 def _texts_in(leaf: Any) -> Iterator[str]:
-    """Find the texts of a leaf, which may be a list; variables in braces are no secrets, nor are masks."""
+    """Find the texts of a leaf, which may be a list, except variables in braces and masks."""
     if isinstance(leaf, list):
         for item in leaf:
             yield from (text for _unused, inner, _same in _leaf_pairs(item, item, "") for text in _texts_in(inner))

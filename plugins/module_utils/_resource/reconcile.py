@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring resources of one kind to what is declared: read, plan, write, settle, prove. Private to this collection."""
+"""Bring resources of one kind to their declared state: read, plan, write, settle, prove. Private to this collection."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan 
 class Outcome:
     """The outcome of a run for all declared resources.
 
-    :param changes: one for each, as first planned.
-    :param rows: the resources by their key, as last observed.
-    :param written: keys of resources that were written, be it in part.
-    :param errors: why resources failed, by their key.
-    :param stopped: what ended the run before all resources were written and proved.
+    :param changes: the first plan, with one change for each resource.
+    :param rows: the last observed resources, by key.
+    :param written: keys of resources that were written, completely or partly.
+    :param errors: the errors of failed resources, by key.
+    :param stopped: the error that ended the run before all resources were written and read again.
     """
 
     changes: tuple[Change, ...]
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def error(self) -> ParticleError | None:
-        """The failure to report: what ended the run, else that of the first resource that failed."""
+        """The error to report: the one that ended the run, else that of the first failed resource."""
         failed = (self.errors[change.key] for change in self.changes if change.key in self.errors)
         return self.stopped or next(failed, None)
 
@@ -71,9 +71,9 @@ def reconcile_resources(
     check_mode: bool,
     update_secrets: str = ON_CREATE,
 ) -> Outcome:
-    """Bring resources to what is declared of them; in check mode read the same, and write nothing.
+    """Bring resources to their declared state; in check mode, only observe and plan.
 
-    :raises ParticleError: for what concerns all of them, before the first write.
+    :raises ParticleError: only before the first write, for an error that concerns all resources.
     """
     run = _Run(target, kind, {each.key: each for each in declared}, update_secrets)
     outcome = run.plan()
@@ -83,7 +83,7 @@ def reconcile_resources(
         run.apply(outcome.changes, outcome)
         run.settle(outcome)
         run.prove(outcome)
-    except ParticleError as error:  # another look failed; what was written is reported all the same
+    except ParticleError as error:  # reading again failed; the writes are reported all the same
         outcome.stopped = outcome.error or error
     return outcome
 
@@ -105,12 +105,12 @@ class _Run:
         return Outcome(plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets), rows)
 
     def _observe(self, keys: Collection[str]) -> dict[str, Row]:
-        """Read the list, and of the resources with these keys all that the list does not tell."""
+        """Read the resources with these keys from the list, and one by one if the list lacks fields."""
         rows = match_rows(self._kind, self._kind.list_rows(self._target), keys)
         if self._kind.read_row is not None:
             read = self._kind.read_row
             whole = in_parallel(lambda row: read(self._target, row), rows.values(), self._target.http.workers)
-            # What the list tells and a single read leaves out still counts.
+            # Keep the fields of the list that a single read omits.
             rows = {key: {**row, **more} for (key, row), more in zip(rows.items(), whole, strict=True)}
         for row in rows.values():
             self._mask(row)
@@ -120,14 +120,14 @@ class _Run:
         self._target.http.redact.learn_all(find_secrets(self._kind, values))
 
     def _plan_again(self, keys: Collection[str], outcome: Outcome, written: Collection[str]) -> tuple[Change, ...]:
-        """Observe these resources again and compute what is left to do."""
+        """Observe these resources again and compute the changes that they still need."""
         rows = self._observe(keys)
         outcome.rows = {key: row for key, row in outcome.rows.items() if key not in keys} | rows
         declared = [self._declared[key] for key in self._declared if key in keys]
         return plan_changes(self._kind, rows, declared, update_secrets=self._update_secrets, written=frozenset(written))
 
     def apply(self, changes: Sequence[Change], outcome: Outcome) -> None:
-        """Write all changes side by side. A failure is that of its resource, unless all others would fail too."""
+        """Send all changes in parallel. An error fails its resource only, unless it ends the run."""
 
         def write(change: Change) -> None:
             if outcome.stopped is not None:
@@ -152,12 +152,12 @@ class _Run:
             self._kind.update_row(self._target, change.row, change.body)
 
     def settle(self, outcome: Outcome) -> None:
-        """Look again at each resource whose write is in doubt, and write once more only what has not taken effect."""
+        """Observe the resources whose write is in doubt, and repeat only the writes that have not taken effect."""
         doubts = {key: error for key, error in outcome.errors.items() if is_in_doubt(error)}
         if not doubts or outcome.stopped is not None:
             return
         first = {change.key: change for change in outcome.changes}
-        # A resource that is there now was created whole, its secrets included.
+        # A resource that exists now was created completely, including its secrets.
         created = {key for key in doubts if first[key].action is Action.CREATE}
         again = []
         for change in self._plan_again(doubts, outcome, created):
@@ -170,7 +170,7 @@ class _Run:
         self.apply(again, outcome)
 
     def prove(self, outcome: Outcome) -> None:
-        """Look again at what was written: a resource that still differs has failed, whatever the cloud answered."""
+        """Observe the written resources again, and mark each one as failed that still differs from its declaration."""
         keys = outcome.written - outcome.errors.keys()
         if not keys or outcome.stopped is not None:
             return
@@ -199,10 +199,10 @@ def _still_differs(kind: Kind, change: Change) -> ParticleError:
 def keep_resource(
     target: Target, kind: Kind, declared: Declared, *, check_mode: bool, update_secrets: str = ON_CREATE
 ) -> dict[str, Any]:
-    """Bring one resource to what is declared of it, as the module of its kind does.
+    """Bring one resource to its declared state, as the module of its kind does.
 
     :returns: the documented result of the module, failed when the resource failed.
-    :raises ParticleError: before the first write.
+    :raises ParticleError: only before the first write.
     """
     outcome = reconcile_resources(target, kind, [declared], check_mode=check_mode, update_secrets=update_secrets)
     (change,) = outcome.changes
@@ -219,7 +219,7 @@ def keep_resource(
 
 
 def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> dict[str, Any] | None:
-    """Return the resource as it is or, where that is predicted, as it will be; ``None`` without one."""
+    """Return the resource as observed or, with ``predict``, as it will be; ``None`` if it is absent."""
     if predict and change.action is Action.DELETE:
         return None
     if predict:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kinds of resources, by the name that the definition of a product calls them. Private to this collection."""
+"""Register the kinds of resources by their key in the definition of a product. Private to this collection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Webhooks of a product (endpoints.yml: webhook_create, integration_edit). Private to this collection."""
+"""Define the webhooks of a product (endpoints.yml: webhook_create, integration_edit). Private to this collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPE = "Webhook"
 
 
 def _list_webhooks(target: Target) -> list[dict[str, Any]]:
-    """List the integrations that are webhooks. Rows of 2018 do not tell their type, for there was no other."""
+    """List the integrations that are webhooks. Rows from 2018 have no type, because no other type existed."""
     rows = list_integrations(target.http, target.in_product.id)
     return [row for row in rows if "id" in row and row.get("integration_type", _TYPE) == _TYPE]
 
@@ -34,7 +34,7 @@ def _read_webhook(target: Target, row: Row) -> dict[str, Any]:
 
 
 def _parse_template(value: Any) -> Any:
-    """Return the object that a template stands for; the text of one that is not JSON before it is filled in."""
+    """Parse a template as JSON; return the text of one that is JSON only after its variables are filled in."""
     if not isinstance(value, str):
         return value
     try:
@@ -44,7 +44,7 @@ def _parse_template(value: Any) -> Any:
 
 
 def _to_texts(value: Any) -> Any:
-    """Write the values of a mapping as the cloud sends them: forms, queries and headers hold texts only."""
+    """Convert the values of a mapping to the texts that the cloud sends in forms, queries and headers."""
     if not isinstance(value, Mapping):
         return value
     return {
@@ -53,36 +53,36 @@ def _to_texts(value: Any) -> Any:
 
 
 def _normalise_headers(value: Any) -> Any:
-    """Write the names in lower case, for they are compared without regard to it."""
+    """Convert header names to lower case, because they are case-insensitive."""
     texts = _to_texts(value)
     return {name.lower(): text for name, text in texts.items()} if isinstance(texts, Mapping) else texts
 
 
 def _normalise_auth(value: Any) -> Any:
-    """Fill in what a cloud leaves out that hides passwords: there is no login without one."""
+    """Replace a missing username or password by a mask, because some clouds omit them to hide secrets."""
     parts = ("username", "password")
     return {part: value.get(part) or MASK for part in parts} if isinstance(value, Mapping) else value
 
 
 def _split_url(value: str) -> tuple[urllib.parse.SplitResult, str, str]:
-    """Return the parts of an address, and of these the login, with its ``@``, and the host."""
+    """Split a URL into its parts, and its network location into the login with its ``@`` and the host."""
     parts = urllib.parse.urlsplit(value)
     login, at, host = parts.netloc.rpartition("@")
     return parts, login + at, host
 
 
 def _normalise_url(value: str) -> str:
-    """Write scheme and host in lower case, and an empty path as ``/``."""
+    """Convert the scheme and host of a URL to lower case, and an empty path to ``/``."""
     try:
         parts, login, host = _split_url(value)
-    except ValueError:  # brackets that enclose no address; the cloud will say what it thinks of it
+    except ValueError:  # brackets without an IPv6 address; the cloud will refuse it
         return value
-    host = host if "{" in host else host.lower()  # in lower case a variable is another one
+    host = host if "{" in host else host.lower()  # the names of variables are case-sensitive
     return parts._replace(netloc=login + host, path=parts.path or "/").geturl() if host else value
 
 
 def _show_url(value: str) -> str:
-    """Mask the login of an address and the values of its query."""
+    """Mask the login of a URL and the values of its query."""
     try:
         parts, login, host = _split_url(value)
     except ValueError:
@@ -93,7 +93,7 @@ def _show_url(value: str) -> str:
 
 
 def _to_switch(value: Any) -> Any:
-    """Read a switch that was set by a form, where all values are texts."""
+    """Convert a boolean that was set by a form, in which all values are texts."""
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
@@ -141,7 +141,7 @@ WEBHOOKS = Kind(
     delete_row=lambda target, row: delete_integration(target.http, target.in_product.id, row["id"]),
     replaces=True,
     constants={"integration_type": _TYPE},
-    # Whatever else the cloud shows is sent back, also what it has learnt to do since this was written.
+    # All other keys are sent back, including those that the cloud may add in the future.
     read_only=frozenset({"id", "created_at", "updated_at", "hookUrl", "ok", "logs", "errors", "counters"}),
     exclusive=("json", "form", "body"),
 )
