@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Obtain, keep, rotate and revoke access tokens: the module of the same name, on the controller."""
+"""Obtain, keep, rotate and revoke access tokens, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 
 
 class ActionModule(ParticleAction):
-    """``present`` and ``rotated`` log in, ``absent`` revokes."""
+    """The action plugin of module ``access_token``."""
 
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
+        """Log in for state ``present`` or ``rotated``, or revoke tokens for state ``absent``."""
         if task.options["state"] == "absent":
             return _absent(task)
-        # The other ways to a token need no account, nor mind half of one.
+        # The other grants need no username and password, and accept one without the other.
         needs_account = task.options["grant"] in ("password", "session")
         settings = task.settings(ACCOUNT if needs_account else ())
         login = _login(task, settings)
@@ -54,7 +55,7 @@ class ActionModule(ParticleAction):
             days = task.options["renew_before"]
             renew_before = None if days is None else days * DAY
             result = tokens.present(login, label, wish, renew_before, check_mode=task.check_mode)
-        # Hides the result from every display; what is registered stays whole.
+        # Hide the result from all output; the registered variable stays complete.
         return {**result, "_ansible_no_log": True}
 
 
@@ -64,7 +65,10 @@ def _tokens(task: Task, settings: Settings) -> Tokens:
 
 
 def _login(task: Task, settings: Settings) -> Login:
-    """The way to a token that ``grant`` names. :raises ParticleError: for all that can be seen to be wrong with it."""
+    """Return the login that option ``grant`` names.
+
+    :raises ParticleError: when the credentials for it are missing or invalid.
+    """
     options = task.options
     login: Login
     if options["grant"] == "password":
@@ -99,7 +103,10 @@ def _needed(options: Mapping[str, Any], name: str) -> str:
 
 
 def _wish(options: Mapping[str, Any]) -> dict[str, str]:
-    """How long the token shall live, as fields of the request; nothing for the cloud's own default."""
+    """Return the requested lifetime of the token as fields of the request; no field means the default of the cloud.
+
+    :raises ParticleError: ``invalid_option`` when the options are invalid or cannot be combined.
+    """
     given = [name for name in ("expires_in", "expires_at", "never_expires") if options[name]]
     if given and options["grant"] in ("refresh_token", "session"):
         message = f"{' and '.join(given)} cannot be combined with grant {options['grant']}: the cloud alone decides."
@@ -124,7 +131,7 @@ def _absent(task: Task) -> dict[str, Any]:
     hint = "Give access_token, or say by which: current that the one in use is meant."
     nothing = ParticleError("token_invalid", "No access token is given to revoke.", hint=hint)
     if which == "given" and task.options["access_token"] is None:
-        # A token from elsewhere, such as a person's own login, must not end because a variable was not set.
+        # Do not revoke a token from another source, such as a person's login, because a variable was not set.
         raise nothing
     settings = task.settings()
     if settings.login is None and not settings.problems:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at the token in use and at others: the module of the same name, on the controller."""
+"""Show the token in use and other tokens, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 
 
 class ActionModule(ModuleAction):
-    """The work of the module, without a process of its own."""
+    """The action plugin of module ``access_token_info``."""
 
     SPEC = SPEC
     MODULE = access_token_info

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Examine a login step by step: the module of the same name, on the controller."""
+"""Examine a login step by step, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 
 
 class ActionModule(ModuleAction):
-    """The work of the module, without a process of its own."""
+    """The action plugin of module ``auth_doctor``."""
 
     SPEC = SPEC
     MODULE = auth_doctor

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring one device to its declared state: the module of the same name, on the controller."""
+"""Bring one device to its declared state, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ _OF_THE_FLEET = ("product", "groups_mode", "networks")
 
 
 class ActionModule(ParticleAction):
-    """A manifest of one record, through the same engine."""
+    """The action plugin of module ``device``, which runs the fleet engine for one device."""
 
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
+        """Build a manifest of one device from the options and reconcile it."""
         given = {name: value for name, value in task.options.items() if value is not None}
         record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
         data = {**{name: given[name] for name in _OF_THE_FLEET if name in given}, "devices": [record]}
         manifest = read_manifest(data, _option, absent=given["state"] == "absent")
         result = reconcile_for(task, manifest, bounds=Bounds(confirm=given["confirm"]))
-        outcome, *_unused = result.pop("devices")  # the rest are members of networks that are removed
+        outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
         done = {"changed": result["changed"], "device": outcome, "diff": diff}
@@ -43,7 +44,7 @@ class ActionModule(ParticleAction):
 
 
 def _option(place: Place) -> str:
-    """Names a place of the manifest by the option that it comes from."""
+    """Return the option from which a place of the manifest comes, for messages."""
     if place[:2] != ("devices", 0):
         return dotted(place)
     return dotted(place[2:]) if len(place) > 2 else "the device"

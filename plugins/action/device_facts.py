@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather the facts of a host's own device: the module of the same name, on the controller."""
+"""Gather the facts of the device of a host, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 
 
 class ActionModule(ModuleAction):
-    """The work of the module, without a process of its own."""
+    """The action plugin of module ``device_facts``."""
 
     SPEC = SPEC
     MODULE = device_facts

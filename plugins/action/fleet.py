@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a fleet to its declared state: the module of the same name, on the controller."""
+"""Bring a fleet to its declared state, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ _HOST_VARIABLE = "particle_device"
 
 
 class ActionModule(ParticleAction):
-    """Reads the manifest, which needs no cloud, and reconciles."""
+    """The action plugin of module ``fleet``."""
 
     SPEC = SPEC
 
-    # One run for all hosts of the play, whose outcomes come back in `hosts`. With `run_once` alone, strategy free
+    # Run once for all hosts of the play and return their outcomes in `hosts`. With `run_once` alone, strategy free
     # would run the whole fleet once for each host.
     BYPASS_HOST_LOOP = True
 
     def work(self, task: Task) -> dict[str, Any]:
+        """Read the manifest, which makes no API request, and reconcile the fleet with it."""
         options = task.options
         self._refuse_many_hosts()
         for bound in ("max_removals", "max_failures"):
@@ -68,7 +69,7 @@ class ActionModule(ParticleAction):
             )
         if options["from_inventory"]:
             result["hosts"] = _outcomes_of(list(hosts), result)
-        # Without hosts nobody else would tell what is not the failure of a device.
+        # A failure that concerns no device can be ignored only with hosts, whose outcomes report it.
         if not options["fail"] and (options["from_inventory"] or _only_devices_failed(result, result["devices"])):
             result["failed"] = False
         if options["result"] != "all":
@@ -76,13 +77,19 @@ class ActionModule(ParticleAction):
         return result
 
     def _progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
-        """Shows how far the run is; a dry run has no way to go, and who wants no log wants none of it."""
+        """Show the progress of the run, unless check mode, ``no_log`` or ``progress: false`` disables it."""
         if not task.options["progress"] or task.check_mode or self._task.no_log:
             return contextlib.nullcontext(no_report)
         return shown_progress(task)
 
     def _refuse_many_hosts(self) -> None:
-        """Whoever expects a run for each host, with a manifest of its own, must not get that of the first for all."""
+        """Refuse a play with several hosts unless the task sets ``run_once``.
+
+        The task runs once for all hosts. A user who expects one run for each host, with a manifest of its own, would
+        get a single run with the manifest of the first host.
+
+        :raises ParticleError: ``invalid_option`` when the play has several hosts.
+        """
         batch = self._task_vars.get("ansible_play_batch") or []
         if len(batch) > 1 and not self._task.run_once:
             message = f"This task runs once for all {len(batch)} hosts of the play, so it must set run_once."
@@ -90,14 +97,14 @@ class ActionModule(ParticleAction):
             raise ParticleError("invalid_option", message, hint=hint)
 
     def _lock(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
-        """The lock of this cloud and product; a dry run writes nothing and needs none."""
+        """Return the lock of this cloud and product; check mode needs none, because it writes nothing."""
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
         folder = own_folder(task.environment, "Locks of runs", "set lock to none")
         return one_run(folder, http.connection.api_url, product)
 
     def _declared(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
-        """The data of the manifest, and how to name its places to the user."""
+        """Return the data of the manifest, and a function that names its places in messages."""
         data: Any = {name: task.options[name] for name in TOP if task.options[name] is not None}
         where: Where = dotted
         manifest = task.options["manifest"]
@@ -115,7 +122,7 @@ class ActionModule(ParticleAction):
         return {**data, "devices": list(hosts.values())}, _named_by_host(list(hosts), where)
 
     def _devices_of_hosts(self) -> dict[str, Any]:
-        """What the hosts of this batch declare; a host that declares nothing is none of ours."""
+        """Return the declared devices by the hosts of this batch. Hosts without a declaration are ignored."""
         variables = self._task_vars
         every = variables["hostvars"]
         declared = {host: every[host].get(_HOST_VARIABLE) for host in variables["ansible_play_batch"]}
@@ -123,13 +130,13 @@ class ActionModule(ParticleAction):
 
     def _read_file(self, path: str) -> tuple[Any, Where]:
         try:
-            # Decrypts in memory: a file that a killed run leaves behind could hold join keys.
+            # Decrypt in memory: a temporary file that a killed run leaves behind could contain join keys.
             text = self._loader.get_text_file_contents(self._find_needle("files", path))
             text.encode()
         except AnsibleError as error:
             message = f"The manifest {path} cannot be read: {error}"
             raise ParticleError("invalid_manifest", message, hint="Check the path, and the vault password.") from None
-        except UnicodeEncodeError:  # what is no UTF-8 comes back as surrogates
+        except UnicodeEncodeError:  # bytes that are not UTF-8 are returned as surrogates
             message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
             raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
         parse = parse_device_table if _is_table(path) else parse_yaml
@@ -137,13 +144,13 @@ class ActionModule(ParticleAction):
 
 
 def _outcomes_of(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
-    """The outcome of each host, with ``run_error`` when it is the run that has failed it and not its device."""
-    # Behind those of the hosts are devices that leave a network which is dissolved.
+    """Return the outcome of each host, with ``run_error`` if the host fails because of the run and not its device."""
+    # The devices after those of the hosts are undeclared members of networks that are removed.
     outcomes = dict(zip(hosts, result["devices"], strict=False))
     if not result.get("failed") or _only_devices_failed(result, outcomes.values()):
         return {host: {**outcome, "run_error": None} for host, outcome in outcomes.items()}
     left = {host for host, outcome in outcomes.items() if outcome["status"] == "pending" and outcome["error"] is None}
-    # When it ended, all may have been written and nothing proved.
+    # If no device is left, all were written, but the run ended before their verification.
     concerned = left if result["ended_early"] and left else set(hosts)
     return {
         host: {**outcome, "run_error": result["error"] if host in concerned else None}
@@ -152,7 +159,7 @@ def _outcomes_of(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _only_devices_failed(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether what failed is told by ``outcomes``: nothing ended the run early, or went wrong beside them."""
+    """Return whether the run failed only because of devices: it did not end early, and an outcome is ``failed``."""
     return not result["ended_early"] and any(outcome["status"] == "failed" for outcome in outcomes)
 
 
@@ -161,7 +168,10 @@ def _is_table(manifest: Any) -> bool:
 
 
 def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
-    """A manifest and what the task's options add to it. :raises ParticleError: for what both of them say."""
+    """Return a manifest together with the task's options.
+
+    :raises ParticleError: ``invalid_manifest`` when both declare the same key.
+    """
     if not isinstance(manifest, Mapping):
         return manifest
     twice = [name for name in TOP if name in manifest and name in options]
@@ -172,7 +182,7 @@ def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _named_by_host(hosts: list[str], where: Where) -> Where:
-    """Names a place below ``devices`` by the host whose variable it stands in."""
+    """Return a function that names a place below ``devices`` by the host whose variable declares it."""
 
     def named(place: Place) -> str:
         if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):

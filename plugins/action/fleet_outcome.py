@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fail exactly the hosts whose device failed: the module of the same name, on the controller."""
+"""Fail exactly the hosts whose device failed, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 
 
 class ActionModule(ParticleAction):
-    """Looks the host up in the result of the run."""
+    """The action plugin of module ``fleet_outcome``."""
 
     SPEC = SPEC
 
     def work(self, task: Task) -> dict[str, Any]:
+        """Return the outcome of this host from the result of a run, failed if its device or the run failed."""
         fleet = task.options["fleet"]
         if "hosts" not in fleet:
             error = fleet.get("error") or {}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep an integration of a product: the module of the same name, on the controller."""
+"""Manage an integration of a product, as the module of the same name, on the controller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import 
 
 
 class ActionModule(ModuleAction):
-    """The work of the module, without a process of its own."""
+    """The action plugin of module ``integration``."""
 
     SPEC = SPEC
     MODULE = integration

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which devices a notice of a maker or a carrier hits."""
+"""Find the devices that an advisory of a manufacturer or a carrier affects."""
 
 from __future__ import annotations
 
@@ -88,10 +88,15 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import 
 
 
 def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
-    """Judge devices. :raises AnsibleFilterError: with all mistakes of the files, each with its file and line."""
+    """Return which devices each advisory affects.
+
+    :param devices: facts of devices, as ``device_info`` returns them.
+    :param files: the texts of advisory files by their names.
+    :raises AnsibleFilterError: when a file has mistakes; the error names each one with its file and line.
+    """
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
         raise AnsibleFilterError("advisories: the files must be a dictionary of texts by the names of the files.")
-    # Plain texts: YAML's reader refuses those that Ansible has marked.
+    # Convert to plain strings, because the YAML parser refuses strings that Ansible has tagged.
     texts = {str(name): str(text) for name, text in files.items()}
     try:
         return judged(read_advisories(texts), facts_in(devices))
@@ -100,7 +105,8 @@ def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
 
 
 class FilterModule:
-    """The filter of this file."""
+    """The filter of this file, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
         return {"advisories": advisories}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is left of a Particle Mesh, what would break it, and the way out."""
+"""Audit the remains of a Particle Mesh: its networks, its risks and the manifests to migrate it."""
 
 from __future__ import annotations
 
@@ -90,7 +90,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit imp
 
 
 def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
-    """Judge what was gathered. :raises AnsibleFilterError: for what is no list of dictionaries."""
+    """Return the networks, the risks and the migration manifests of gathered devices.
+
+    :raises AnsibleFilterError: when an argument is not a list of dictionaries.
+    """
     for what, given in (("devices", devices), ("networks", networks or ())):
         if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
             raise AnsibleFilterError(f"mesh_audit: the {what} must be a list of dictionaries.")
@@ -100,7 +103,8 @@ def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
 
 
 class FilterModule:
-    """The filter of this file."""
+    """The filter of this file, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
         return {"mesh_audit": mesh_audit}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role ``report`` is written with."""
+"""Define the filters with which the role ``report`` writes its files."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils import _report
 
 
 def report_csv(devices: Any, advisories: Any = None) -> str:
-    """A line of CSV for each device."""
+    """Return the devices as CSV with a header line."""
     return _report.csv_of(_report.rows_of(_report.facts_in(devices), advisories))
 
 
 def report_json(devices: Any, about: Mapping[str, Any]) -> str:
-    """A flat JSON object for each device, and what is said about all of them."""
+    """Return the devices as flat JSON objects, with the facts about the whole fleet."""
     return _report.json_of(about, _report.rows_of(_report.facts_in(devices), about.get("advisories")))
 
 
 def report_data(devices: Any, about: Mapping[str, Any]) -> str:
-    """The same for the inside of a page."""
+    """Return the devices and the facts about the whole fleet as JSON that can be embedded in HTML."""
     return _report.page_data_of(about, _report.rows_of(_report.facts_in(devices), about.get("advisories")))
 
 
 class FilterModule:
-    """The filters by their names."""
+    """The filters of this file, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by their names."""
         return {
             "report_csv": report_csv,
             "report_data": report_data,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices as the hosts of an inventory."""
+"""List devices as the hosts of an inventory."""
 
 from __future__ import annotations
 
@@ -177,24 +177,28 @@ SPEC = argument_spec(
     **options_for(LISTING),
 )
 
-# Ours alone: whatever comes from the cloud is never trusted so.
+# Only this constant is trusted as a template; texts from the cloud never are.
 _INTERPRETER = trust_as_template("{{ ansible_playbook_python }}")
 
 Devices = dict[str, dict[str, Any]]
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """Asks the lists of the cloud, and nothing else, for the hosts of one file."""
+    """An inventory plugin that reads the hosts of one file from the lists of the cloud."""
 
     NAME = "meshfleet.particle.devices"
 
     def verify_file(self, path: str) -> bool:
-        """Whether the file is called as ours are."""
+        """Return whether the name of the file ends as this plugin requires."""
         name = f".{os.path.basename(path)}"
         return bool(super().verify_file(path)) and name.endswith((".particle.yml", ".particle.yaml"))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Fill the inventory. :raises AnsibleParserError: in the words of the failure, free of secrets."""
+        """Add the devices to the inventory.
+
+        :raises AnsibleParserError: when the options are invalid or the cloud cannot be read; the message contains no
+            secrets.
+        """
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR is not None:
             raise AnsibleParserError(missing_library())
@@ -208,7 +212,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._populate(devices, options)
 
     def _refuse_unknown(self, config: dict[str, Any]) -> None:
-        """:raises AnsibleParserError: for options that there are none of, which Ansible would pass over."""
+        """Refuse unknown options, which Ansible would ignore.
+
+        :raises AnsibleParserError: when there are any, with suggestions.
+        """
         definitions = constants.config.get_configuration_definitions("inventory", self._load_name)
         known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
         unknown = sorted(str(name) for name in config if name not in known)
@@ -217,7 +224,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(f"{'; '.join(said)}.")
 
     def _validated(self) -> dict[str, Any]:
-        """Our own options, with their templates evaluated; those of the constructed features are left to them."""
+        """Return the validated options of this plugin, with their templates evaluated.
+
+        The constructed features evaluate their own options.
+
+        :raises AnsibleParserError: when an option is invalid.
+        """
         self.templar.available_variables = self._vars
         given = {name: self.get_option(name) for name in SPEC}
         evaluated = self.templar.template({name: value for name, value in given.items() if value is not None})
@@ -230,7 +242,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return dict(validation.validated_parameters)
 
     def _gathered(self, options: dict[str, Any], filters: Filters, path: str, cache: bool) -> list[Gathered]:
-        """What each account shows, from the cache where it may be: then nobody needs a cloud or a token."""
+        """Return the devices of each account, from the cache if allowed.
+
+        A cached result needs neither the cloud nor a token.
+
+        :raises AnsibleParserError: when an option is invalid or an account cannot be read.
+        """
         if not self.get_option("cache"):
             return _look(options, filters)
         try:
@@ -257,8 +274,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for device, facts in devices.items():
             name = names[device]
             inventory.add_host(name)
-            # Not by way of the inventory, which would walk through every value to tag it with the file that it comes
-            # from: that takes five times as long as all the rest. Ours come from no file, and untagged is untrusted.
+            # Set variables on the host, not through the inventory, which would tag every value with its source file.
+            # That takes five times as long as everything else. These values have no file, and untagged is untrusted.
             host = inventory.hosts[name]
             host.set_variable("particle", facts)
             host.set_variable("ansible_connection", "local")
@@ -281,13 +298,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _key_of(facts: dict[str, Any]) -> str | None:
-    """Return the id of a device, or what identifies it to a mesh backend."""
+    """Return the id of a device, or its identifier at a mesh backend."""
     own = identity_of(facts)
     return facts.get("id") if own is None else own[1]
 
 
 def _checked(options: dict[str, Any]) -> Filters:
-    """The filters. :raises AnsibleParserError: for options that make no sense, before anybody is asked."""
+    """Return the filters, and check the options before any request.
+
+    :raises AnsibleParserError: when an option is invalid.
+    """
     try:
         if options["page_size"] < 1:
             message = f"page_size must be 1 or more, got {options['page_size']}."
@@ -300,7 +320,10 @@ def _checked(options: dict[str, Any]) -> Filters:
 
 
 def _accounts(options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The options of each account, the first of the file itself unless only those below ``accounts`` are meant."""
+    """Return the options of each account.
+
+    The file itself is the first account, unless it only declares others under ``accounts``.
+    """
     meant = any(options[name] for name in SOURCE_SPEC)
     if options["account_devices"] is None:
         meant = meant or any(options[name] is not None for name in CREDENTIALS)
@@ -313,7 +336,7 @@ def _accounts(options: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
-    """Ask the cloud. :raises AnsibleParserError: for the first account that cannot be read."""
+    """Read the devices of each account. :raises AnsibleParserError: for the first account that cannot be read."""
     gathered: list[Gathered] = []
     for part in _accounts(options):
         sources = sources_from(part, elsewhere=can_list_members(options))
@@ -349,7 +372,7 @@ def _list_members(options: dict[str, Any]) -> Gathered:
 
 
 def _done(task: Task, work: Work) -> dict[str, Any]:
-    """Carry out ``work``. :raises AnsibleParserError: in the words of its failure."""
+    """Carry out ``work`` and return its result. :raises AnsibleParserError: with the message of its failure."""
     result = carry_out(task, work)
     if result.get("failed"):
         raise AnsibleParserError(result["msg"])
@@ -357,9 +380,9 @@ def _done(task: Task, work: Work) -> dict[str, Any]:
 
 
 def _recipe(options: dict[str, Any], path: str) -> str:
-    """What makes one cached inventory another: all that is asked for, and of whom; no secret.
+    """Return a hash of everything that a cached inventory depends on: its file, clouds and options without secrets.
 
-    :raises ParticleError: for an address that is none.
+    :raises ParticleError: when the address of a cloud is invalid.
     """
     clouds = [cloud_meant(part, os.environ, now=time.time()) for part in _accounts(options)]
     left_out = (*SECRETS, *secret_options(), "hostnames", "group_by")
@@ -375,18 +398,21 @@ def _hash(value: Any) -> str:
 
 
 def _whose() -> dict[str, str]:
-    """Whom the environment names, in hashes. It may have forgotten them when the cache is warm."""
+    """Return the hashes of the non-secret options set in the environment.
+
+    Only set options are compared with those of a cached inventory: it may be used without credentials.
+    """
     return {name: _hash(value) for name, value in named_by(os.environ).items()}
 
 
 def _packed(gathered: list[Gathered], recipe: str) -> dict[str, Any]:
-    # As one text: a cache gives keys like __ansible_type a meaning, and keys are what somebody typed into a cloud.
+    # Store one JSON text: caches interpret keys like __ansible_type, and users of the cloud choose some of these keys.
     content = [{"skew": part.skew, "pages": part.pages, "devices": dict(part.devices)} for part in gathered]
     return {"recipe": recipe, "whose": _whose(), "content": json.dumps(content)}
 
 
 def _unpacked(kept: Any, recipe: str) -> list[Gathered] | None:
-    """What is in the cache; ``None`` when it is nothing of ours, or was asked for otherwise."""
+    """Return the cached devices; ``None`` if the cache holds no such inventory, or one for other options."""
     if not isinstance(kept, dict) or kept.get("recipe") != recipe:
         return None
     if any(kept["whose"].get(name) != value for name, value in _whose().items()):

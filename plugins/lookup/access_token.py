@@ -1,7 +1,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A token where a task wants one."""
+"""Return an access token to a task."""
 
 from __future__ import annotations
 
@@ -139,16 +139,19 @@ display = Display()
 
 
 class LookupModule(LookupBase):
-    """One token, however often it is asked for."""
+    """A lookup that returns the same token for repeated calls with the same options."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """The token as the only element. :raises AnsibleLookupError: in the words of the failure, free of secrets."""
+        """Return a list with the access token as its only element.
+
+        :raises AnsibleLookupError: when the options are invalid or the login fails; the message contains no secrets.
+        """
         if terms:
             raise AnsibleLookupError("The lookup access_token takes options by name, and nothing else.")
         if REQUESTS_IMPORT_ERROR is not None:
             raise AnsibleLookupError(missing_library())
         self.set_options(var_options=variables, direct=kwargs)
-        # What comes from the environment is left there: sources of credentials are compared whole.
+        # Pass only given options. The task reads the environment itself, because it uses a source of credentials whole.
         options = {name: kwargs.get(name) for name in shared_argument_spec()}
         task = Task(options, False, display.warning, display.v, environment=os.environ)
         try:

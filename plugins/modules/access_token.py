@@ -263,7 +263,7 @@ error:
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 
-# Carried out by the action plugin of the same name, on the controller.
+# The action plugin of the same name carries out this module on the controller.
 SPEC = argument_spec(
     state={"type": "str", "choices": ["present", "rotated", "absent"], "default": "present"},
     grant={
@@ -286,6 +286,7 @@ SPEC = argument_spec(
 
 
 def main() -> None:
+    """Fail with a hint, because the action plugin does the work of this module."""
     run_by_action(SPEC)
 
 

@@ -202,7 +202,7 @@ SPEC = argument_spec(list={"type": "bool", "default": False})
 
 
 def access_token_info(task: Task) -> dict[str, Any]:
-    """Look at the token in use, the kept ones and, where asked for, those that the cloud lists."""
+    """Show the token in use, the kept tokens and, with option ``list``, the tokens that the cloud lists."""
     settings = task.settings()
     if settings.login is not None:
         raise_all(settings.problems)
@@ -218,6 +218,7 @@ def access_token_info(task: Task) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, access_token_info)
 
 

@@ -184,7 +184,7 @@ SPEC = argument_spec(
 
 
 def auth_doctor(task: Task) -> dict[str, Any]:
-    """Examine what is given; a finding is a result, and a failure only when that is wanted."""
+    """Examine the given credentials. A finding is a normal result, and a failure only with option ``fail``."""
     try:
         settings = task.settings()
         account = task.account()
@@ -206,6 +206,7 @@ def auth_doctor(task: Task) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, auth_doctor)
 
 

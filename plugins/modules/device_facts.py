@@ -266,7 +266,7 @@ SPEC = argument_spec(
 
 
 def device_facts(task: Task) -> dict[str, Any]:
-    """Log in, look at the fleet or at what another host saw of it, and pick out one device."""
+    """Return the facts of one device, from the lists of the cloud or a recent snapshot that all hosts share."""
     device, sources = task.options["id"].strip().lower(), sources_from(task.options)
     if not device:
         raise ParticleError("invalid_option", "id is empty.", hint="Give the host the id of its device.")
@@ -286,7 +286,7 @@ def device_facts(task: Task) -> dict[str, Any]:
 
 
 def _advice(seen: Seen) -> str:
-    """What to do about a device that was not seen."""
+    """Return a hint for a device that was not found."""
     if not seen.complete:
         moment = f"Run again in {INCOMPLETE_SECONDS} seconds"
         return f"{moment}: the list changed while it was read, and it may have passed this one over."
@@ -294,6 +294,7 @@ def _advice(seen: Seen) -> str:
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, device_facts)
 
 

@@ -365,14 +365,14 @@ SPEC = argument_spec(
 
 
 def device_info(task: Task) -> dict[str, Any]:
-    """Log in, gather, and ask for what else is wanted."""
+    """Return the devices of the sources that match the filters, with the requested details."""
     options = task.options
     sources = sources_from(options, elsewhere=can_list_members(options))
     filters, wanted = filters_from(options), _wanted(options)
     if options["as_manifest"]:
         _refuse_several(sources)
     with Mesh(options) as mesh, task.conversation(needs_login=not sources.are_none) as http:
-        # The gateways of a network are needed even when they are none of the devices that count.
+        # A manifest names the gateways of networks, also those that do not match the filters, so gather all.
         gathered = gather(http, sources, [{}] if options["as_manifest"] else filters.queries())
         gathered = with_members(gathered, mesh.list_members())
         devices = chosen(gathered, filters, time.time())
@@ -396,7 +396,10 @@ def device_info(task: Task) -> dict[str, Any]:
 
 
 def _wanted(options: Mapping[str, Any]) -> Wanted | None:
-    """What devices shall be asked one by one. :raises ParticleError: for half of what that takes."""
+    """Return the details to read from each device; ``None`` if there are none.
+
+    :raises ParticleError: ``invalid_option`` when variables are included but not named, or named but not included.
+    """
     include, variables = options["include"], tuple(options["variables"])
     if ("variables" in include) != bool(variables):
         message = "variables in include and the option variables belong together, and only one of them is given."
@@ -413,6 +416,7 @@ def _refuse_several(sources: Sources) -> None:
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, device_info)
 
 

@@ -117,11 +117,12 @@ error:
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
 
-# Carried out by the action plugin of the same name, on the controller.
+# The action plugin of the same name carries out this module on the controller.
 SPEC = argument_spec(fleet={"type": "dict", "required": True})
 
 
 def main() -> None:
+    """Fail with a hint, because the action plugin does the work of this module."""
     run_by_action(SPEC)
 
 

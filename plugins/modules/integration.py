@@ -345,7 +345,7 @@ SPEC = argument_spec(
 
 
 def integration(task: Task) -> dict[str, Any]:
-    """Keep one webhook as the options declare it."""
+    """Bring one webhook to the state that the options declare."""
     declared = Declared.from_options(WEBHOOKS, task.options)
     with task.session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
@@ -354,6 +354,7 @@ def integration(task: Task) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, integration)
 
 

@@ -235,7 +235,7 @@ SPEC = argument_spec(
 
 
 def network(task: Task) -> dict[str, Any]:
-    """Judge what is declared, which needs no cloud, then log in and see to it."""
+    """Check the declared network, which makes no API request, then log in and bring it to its declared state."""
     options = task.options
     if options["state"] == "absent":
         wanted = undeclared(options["name"])
@@ -250,6 +250,7 @@ def network(task: Task) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, network)
 
 

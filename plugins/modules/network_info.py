@@ -211,12 +211,13 @@ SPEC = argument_spec(name={"type": "str"}, members={"type": "bool", "default": T
 
 
 def network_info(task: Task) -> dict[str, Any]:
-    """Log in and look."""
+    """Return the networks of the account, or the one that option ``name`` names."""
     with task.session() as http:
         return look_at_networks(http, task.options["name"], members=task.options["members"])
 
 
 def main() -> None:
+    """Run the module."""
     run_module(SPEC, network_info)
 
 

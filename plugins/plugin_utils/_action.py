@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every action plugin of this collection is made of. Private to this collection.
+"""Define the base classes of all action plugins. Private to this collection.
 
-An action is the module of the same name, carried out on the controller: same options, same work, same result.
+An action plugin does the work of the module of the same name on the controller, with the same options and result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ display = Display()
 
 
 class ParticleAction(ActionBase):
-    """An action with a spec and one call: a subclass says ``SPEC`` and does its work in :meth:`work`."""
+    """An action plugin whose subclass sets the argument spec ``SPEC`` and implements :meth:`work`."""
 
     SPEC: ClassVar[Mapping[str, Any]]
 
@@ -41,17 +41,20 @@ class ParticleAction(ActionBase):
 
     @abstractmethod
     def work(self, task: Task) -> dict[str, Any]:
-        """From what is asked to the result. :raises ParticleError: becomes the documented failure."""
+        """Carry out the task and return its result.
+
+        :raises ParticleError: for a failure; it becomes the documented result of a failed task.
+        """
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Validate the options and carry out the work."""
+        """Validate the options, carry out the work and return its result."""
         self._task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         if REQUESTS_IMPORT_ERROR is not None:
             return {**result, "failed": True, "msg": missing_library(), "exception": REQUESTS_IMPORT_ERROR}
         validation = ArgumentSpecValidator(dict(self.SPEC)).validate(dict(self._task.args))
         if validation.error_messages:
-            # Ansible's own way to report this would quote the lines of the play, secrets included.
+            # Ansible's own error would quote the lines of the play, including secrets.
             message = told(validation.error_messages, self._task.args, self.SPEC)
             return {**result, "failed": True, "msg": self._redactor()(message)}
         task = Task(
@@ -71,7 +74,7 @@ class ParticleAction(ActionBase):
         return redact
 
     def _environment(self) -> Mapping[str, str]:
-        """The environment as a module would see it: the process's own, below the ``environment`` of the play."""
+        """Return the environment that a module would see: that of the process, updated by ``environment`` of a task."""
         merged = dict(os.environ)
         for layer in self._task.environment or []:
             given = self._templar.template(layer)
@@ -80,11 +83,10 @@ class ParticleAction(ActionBase):
 
 
 class ModuleAction(ParticleAction):
-    """A module that the controller carries out itself: no interpreter is looked for, and none is started.
+    """An action plugin that does the work of its module on the controller, without starting an interpreter.
 
-    A subclass sets ``SPEC`` and ``MODULE``, the work of the module. Where the task is delegated to a host that is
-    reached by a connection, as to one that alone reaches the cloud, and where it is to go on in the background, it runs
-    there as a module.
+    A subclass sets ``SPEC`` and ``MODULE``, the work of the module. A task still runs as a module if it is ``async`` or
+    delegated to a host whose connection is not local, such as one that alone can reach the cloud.
     """
 
     MODULE: ClassVar[Work]
@@ -92,7 +94,7 @@ class ModuleAction(ParticleAction):
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Carry the module out here, or hand it to the host that is to run it."""
+        """Carry out the module on the controller, or run it on another host or in the background."""
         if not self._runs_elsewhere():
             return super().run(tmp, task_vars)
         elsewhere: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet engine as the actions run it. Private to this collection."""
+"""Run the fleet engine for action plugins. Private to this collection."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def reconcile_for(
     lock: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
     **more: Any,
 ) -> dict[str, Any]:
-    """Bring the devices to what a manifest declares, as long as the controlling process lives.
+    """Bring the devices of a manifest to their declared state, and stop if the controlling process ends.
 
-    The run logs in first where the manifest needs the Particle cloud.
+    The run logs in only if the manifest needs the Particle cloud.
 
     :param lock: keeps other runs out; takes the client and the id of the product.
     :param more: further arguments of :func:`reconcile`.
@@ -48,15 +48,15 @@ def reconcile_for(
             mesh=mesh,
             **more,
         )
-    # A failure is cleaned by whoever reports it. These secrets have to stay out of a success, too.
+    # Failures are cleaned when they are reported. Remove these secrets from a successful result as well.
     cleaned: dict[str, Any] = task.redact.clean(result) if secrets else result
     return cleaned
 
 
 def _stop_without(parent: int) -> Callable[[], None]:
-    """Ends the work when the process that asked for it is gone: it would write for nobody to see.
+    """Return a function that ends this process once its parent has ended, since no result could be reported.
 
-    Ansible's workers are in a session of their own and survive a kill of their parent.
+    Ansible's workers have a session of their own, so they survive a kill of their parent.
     """
 
     def check() -> None:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the facts of devices to what a report shows of them. Private to this collection.
+"""Convert the facts of devices to the rows of a report. Private to this collection.
 
-All text in here was typed into a cloud by somebody. It leaves as data: as JSON that cannot end the element it stands
-in, and as CSV that no spreadsheet takes for a formula.
+The texts in the facts were entered by users and are not trusted. They are written as JSON that cannot end the HTML
+element around it, and as CSV that no spreadsheet evaluates as a formula.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _mesh(name: str) -> Callable[[Facts], Any]:
 
 
 def _identity(facts: Facts) -> Any:
-    """Return the id, or what identifies a member of a network that the Particle cloud does not know."""
+    """Return the id of a device, or the identifier of a mesh member that the Particle cloud does not know."""
     own = identity_of(facts)
     return facts.get("id") if own is None else own[1]
 
@@ -68,17 +68,17 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 _ADVICE: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
-"""The notices that hit a device, and those of which nobody can tell; each with its key in what was found."""
+"""Columns with the advisories that affect a device or may affect it, with their key in the result of the filter."""
 
-# A spreadsheet would calculate what begins so, wherever the file comes from. Where it separates cells by semicolons or
-# tabs, quotes in the midst of one of ours protect nothing, and each part of it is the beginning of a cell or a line.
+# A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
+# inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
 _CALCULATED = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 COLUMNS = (*_COLUMNS, *_ADVICE)
 
 
 def facts_in(devices: Any) -> list[Facts]:
-    """What a filter was given. :raises AnsibleFilterError: when that is no list of devices."""
+    """Return the input of a filter as a list. :raises AnsibleFilterError: when it is not a list of devices."""
     if isinstance(devices, (str, Mapping)) or not isinstance(devices, Iterable):
         raise AnsibleFilterError("A list of devices is wanted, such as device_info returns.")
     found = list(devices)
@@ -88,10 +88,9 @@ def facts_in(devices: Any) -> list[Facts]:
 
 
 def rows_of(devices: Iterable[Facts], advisories: Sequence[Facts] | None = None) -> list[Row]:
-    """A flat row for each device, of all :data:`COLUMNS` in that order; ``None`` is what nobody has told.
+    """Return a flat row for each device, with all :data:`COLUMNS` in that order; an unknown value is ``None``.
 
-    :param advisories: which devices each notice hits, as the filter ``advisories`` finds it; ``None`` or none at all
-        when nobody has asked for that.
+    :param advisories: the result of the filter ``advisories``; without it, the columns of advisories are unknown.
     """
     advice = {column: _by_device(advisories, key) for column, key in _ADVICE.items()} if advisories else {}
     return [
@@ -112,7 +111,7 @@ def _by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[str]]:
 
 
 def _told(value: Any) -> Any:
-    """A number, a list of texts, or a text that can be written to a file; an empty text tells nothing."""
+    """Return a value as a number, a list of texts or a text that UTF-8 can encode; ``None`` for an empty text."""
     if value is None or value == "" or isinstance(value, (bool, int, float)):
         return None if value == "" else value
     if isinstance(value, list):
@@ -121,7 +120,7 @@ def _told(value: Any) -> Any:
 
 
 def csv_of(rows: Sequence[Row]) -> str:
-    """The rows as CSV (RFC 4180) with a line of heads; lists are joined by semicolons."""
+    """Return the rows as CSV (RFC 4180) with a header line; lists are joined by semicolons."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -137,7 +136,10 @@ def _cell(value: Any) -> str:
 
 
 def _counted(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said about all devices, with numbers of devices for the lists of them, which the rows have already."""
+    """Return the facts about the whole fleet, with the lists of devices in advisories replaced by their lengths.
+
+    The rows contain these lists already.
+    """
     advisories = [
         {**found, **{key: len(found[key]) for key in _ADVICE.values()}} for found in about.get("advisories", ())
     ]
@@ -145,14 +147,14 @@ def _counted(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def json_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """The rows as JSON below ``devices``, beside what is to be said about all of them."""
+    """Return the rows as JSON under ``devices``, beside the facts about the whole fleet."""
     return json.dumps({**_counted(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
 def page_data_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """The same for the inside of a page: JSON that means nothing to the HTML around it.
+    """Return the rows and the facts about the whole fleet as JSON that can be embedded in HTML.
 
-    Each column is named once, which of ten thousand rows is the half.
+    The columns are named once and not in each row, which halves the size of ten thousand rows.
     """
     table = {"columns": list(COLUMNS), "rows": [list(row.values()) for row in rows]}
     text = json.dumps({**_counted(about), **table}, ensure_ascii=False, separators=(",", ":"))
@@ -162,5 +164,5 @@ def page_data_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def source_hash(text: str) -> str:
-    """How a Content Security Policy names a script or a style that may run."""
+    """Return the hash by which a Content Security Policy allows a script or style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

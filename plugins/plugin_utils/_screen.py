@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where an action plugin can show something while it works. Private to this collection.
+"""Show the progress of an action plugin while it works. Private to this collection.
 
-A worker of Ansible has no terminal: it is in a session of its own, and its standard streams lead nowhere. What it
-displays is carried to the controlling process, which prints it at once. So it is the controlling process that has to
-see what its standard error is; it does when it loads the action plugin, before it makes the worker.
+A worker of Ansible has no terminal: it has a session of its own, and its standard streams lead nowhere. The controlling
+process prints the texts that a worker displays. Whether standard error is a terminal is therefore checked when this
+module is imported: the controlling process loads the action plugin before it starts the worker.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _PLAIN_SECONDS = 5.0
 _USUAL_COLUMNS = 80
 
 _FOR_PROGRAMS = frozenset({"awx_display", "json", "jsonl", "null"})
-"""Callback plugins, by the last part of their name, whose output programs read. The first one is ansible-runner's,
-which takes both streams for the output of the play."""
+"""Callback plugins whose output is read by programs, by the last part of their name. The first one is that of
+ansible-runner, which treats both streams as the output of the play."""
 
 
 def _columns() -> int | None:
-    """The width of the terminal that standard error is, ``None`` when it is none."""
+    """Return the width of the terminal; ``None`` if standard error is not a terminal."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
-    except (AttributeError, OSError, ValueError):  # a stream that is closed, or was replaced by one in memory
+    except (AttributeError, OSError, ValueError):  # a closed stream, or one in memory
         return None
 
 
@@ -51,13 +51,13 @@ _COLUMNS = _columns()
 
 
 def _write(text: str) -> None:
-    # Standard output belongs to the callback plugin. Nothing of this is worth a line in a log.
+    # Standard output belongs to the callback plugin. Progress is not written to the log.
     display.display(text, stderr=True, screen_only=True, newline=False)
 
 
 @contextlib.contextmanager
 def shown_progress(task: Task) -> Iterator[Report]:
-    """Show what is reported while the body runs; what ``task`` warns of meanwhile stands on lines of its own."""
+    """Show the reported progress while the body runs, with warnings of ``task`` on lines of their own."""
     if constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _FOR_PROGRAMS:
         yield no_report
         return
