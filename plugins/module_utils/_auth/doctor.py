@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a login or a token does not work: one thing after the other, in words. Private to this collection.
+"""Find out why a login or a token does not work, and explain it in words. Private to this collection.
 
-At most one login is made, because ten refused token requests in a row lock the address out.
+At most one login is made, because the cloud locks the address out after ten refused token requests in a row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 
 CHECKS = ("credentials", "host", "tls", "clock", "login", "token", "scopes", "listing")
-"""All checks, in their order. What follows a failure is skipped."""
+"""All checks in their order. The checks after a failed one are skipped."""
 
 _AFTER_FAILURE = "Not looked at, because of the failure before it."
 _SKEW_TOLERATED = 30.0
@@ -46,13 +46,13 @@ _PROBE_SECONDS = "300"
 
 @dataclass(frozen=True)
 class Patient:
-    """What there is to examine.
+    """Holds the credentials to examine.
 
-    :param login: the way to a token, ``None`` when no credentials are given at all.
-    :param account: username and password as given, also beside a ready token.
-    :param client: the OAuth client as given.
-    :param product: id or slug of a product whose devices the token should reach.
-    :param lists_tokens: whether the listing of tokens is to be tried.
+    :param login: the way to obtain a token; ``None`` if no credentials are given.
+    :param account: the given username and password; they may be given together with a token.
+    :param client: the given OAuth client.
+    :param product: id or slug of a product whose devices the token should be able to list.
+    :param lists_tokens: whether to check that the cloud lists the tokens of the account.
     """
 
     login: Login | None
@@ -63,7 +63,7 @@ class Patient:
 
 
 class _Finding(Exception):
-    """The end of a check that is no plain success."""
+    """An exception that ends a check with another status than success."""
 
     def __init__(self, status: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ class _Finding(Exception):
 
 
 def examine(http: Http, patient: Patient, store: SessionStore) -> dict[str, Any]:
-    """Walk through all checks.
+    """Run all checks and return the diagnosis.
 
     :returns: ``checks``, each with name, status, message and hint; ``diagnosis``, one sentence; and the ``code`` of
         the first failure, else of the first warning, else ``None``.
@@ -82,7 +82,7 @@ def examine(http: Http, patient: Patient, store: SessionStore) -> dict[str, Any]
 
 
 def undiagnosed(error: ParticleError) -> dict[str, Any]:
-    """The result when the options themselves make no sense, so that there is nobody to examine."""
+    """Return the result for invalid options, with which no check after the first one can run."""
     check = {"name": "credentials", "status": FAIL, "message": error.message, "hint": error.hint}
     skipped = [{"name": name, "status": SKIPPED, "message": _AFTER_FAILURE, "hint": ""} for name in CHECKS[1:]]
     diagnosis = f"{error.message} {error.hint}"
@@ -132,7 +132,7 @@ class _Examination:
         except _Finding as finding:
             self._note(name, finding.status, finding.message, finding.hint)
         except ParticleError as error:
-            # A certificate that is not trusted was met by the first request, and is no fault of the host.
+            # The first request reports an untrusted certificate. That is a failure of check "tls", not of "host".
             if name == "host" and error.code == "tls_untrusted":
                 self._note("host", OK, f"{self._host} answers.")
                 name = "tls"
@@ -144,7 +144,7 @@ class _Examination:
             self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
 
     def _warned(self, error: ParticleError) -> _Finding:
-        """What ends a check with a warning. The first one is the diagnosis when nothing fails."""
+        """Return the exception that ends a check with a warning. Without a failure, the first one is the diagnosis."""
         self._warning = self._warning or error
         return _Finding(WARN, error.message, error.hint)
 
@@ -152,7 +152,7 @@ class _Examination:
     def _host(self) -> str:
         return urllib.parse.urlsplit(self._http.connection.api_url).netloc
 
-    # --- the checks: each gives a sentence, or raises what it found ---
+    # --- the checks: each returns a sentence or raises an exception ---
 
     def _check_credentials(self) -> str:
         login = self._patient.login
@@ -170,7 +170,7 @@ class _Examination:
             raise ParticleError("not_a_token", "What is given as access_token is the secret of the OAuth client.")
 
     def _check_host(self) -> str:
-        """Ask without a token: a cloud of this family refuses that in its own words."""
+        """Send a request without a token, and recognise a Particle cloud by its refusal."""
         try:
             look_at_current(self._http)
         except ParticleError as error:
@@ -236,7 +236,10 @@ class _Examination:
         return f"{self._whose()}; {_end_in_words(facts, self._http.now())}."
 
     def _refuse_secret_of_client(self, token: str) -> None:
-        """Whether an unknown token opens the door as the secret of the client that is given."""
+        """Raise an error if the token is not a token but the secret of the given OAuth client.
+
+        :raises ParticleError: ``not_a_token`` when the cloud accepts the token as the secret.
+        """
         client = self._patient.client
         if client is None or self._obtained is not None:
             return

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A logged-in conversation with a cloud. Private to this collection."""
+"""Log in to a cloud, and log in again when the token expires. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 class Session:
-    """Use as ``with Session(...) as http``.
+    """A logged-in session with a cloud, for use as ``with Session(...) as http``.
 
-    Logs in at the start, with the token that others share where there is one. When the cloud no longer takes that
-    token, one new login is made and the request repeated. A shared token ends by itself after an hour.
+    It uses the token that other processes share, and logs in if there is none. When the cloud no longer accepts that
+    token, it logs in once more and repeats the request. A shared token is not revoked: it expires after an hour.
     """
 
     def __init__(
@@ -34,7 +34,10 @@ class Session:
         self._warn = warn
 
     def __enter__(self) -> Http:
-        """Log in, unless there is a ready token. :raises ParticleError: the refusal; it is not tried again."""
+        """Log in, unless the user gave an access token, and return the client.
+
+        :raises ParticleError: when the cloud refuses the login. It must not be tried again.
+        """
         if isinstance(self._login, ReadyToken):
             self._http.authorize(self._login.access_token)
             return self._http

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logins that all processes of a user share. Private to this collection.
+"""Share logins between all processes of a user. Private to this collection.
 
-Ansible's workers share no memory. Fifty hosts with one account would make fifty logins, and with one wrong password
-ten refusals in a row, after which the cloud locks the address out for half an hour. So whoever logs in does it under
-a lock of this login and leaves the outcome, good or bad, for the others: a token for an hour, a refusal for ten
-minutes, a cloud that cannot be reached for half a minute. The file of all logins is only locked to write it.
+Ansible's workers share no memory. Without this module fifty hosts with one account would log in fifty times, and a
+wrong password would cause ten refusals in a row, after which the cloud locks the address out for half an hour. So a
+process logs in while it holds a lock of this login, and stores the outcome for the other processes: a token for an
+hour, a refusal for ten minutes, an unreachable cloud for half a minute. The file of all logins is locked only to
+write it.
 """
 
 from __future__ import annotations
@@ -28,42 +29,45 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 SESSION_SECONDS = 3600
-"""How long a shared token lives."""
+"""Lifetime of a shared token in seconds."""
 
 REFUSAL_SECONDS = 600
-"""How long a refusal is remembered: long enough for a play, short enough for a person who corrects a password."""
+"""Seconds for which a refusal is remembered: long enough for a play, short enough for correcting a password."""
 
 OUTAGE_SECONDS = 30
-"""How long a cloud is taken to be out of reach: long enough for those who wait, so that each need not try itself."""
+"""Seconds for which an unreachable cloud is remembered, so that waiting processes need not all try it again."""
 
-_LOGIN_SECONDS = 900.0  # for whoever comes second: a login may wait for the budget, and as long as the cloud asks for
+_LOGIN_SECONDS = 900.0  # wait for another process, whose login may wait for the budget and on request of the cloud
 _MARGIN = 60
-_SLOTS = 64  # lock files, which are never removed: a login has one of them, and shares it by chance
-_LONGEST_LIFE = 90 * 86400  # of a token of check mode, on a cloud that ignores the wished life
+_SLOTS = 64  # lock files, which are never removed; two logins may share one by chance
+_LONGEST_LIFE = 90 * 86400  # of a check mode token, on a cloud that ignores the requested lifetime
 Identity = tuple[str, ...]
 _T = TypeVar("_T")
 
 
 def session_file(environment: Mapping[str, str]) -> Path:
-    """Find the file of shared logins. :raises ParticleError: ``unsafe_file`` without a folder of this user's own."""
+    """Return the path of the file of shared logins, and create its folder if it is missing.
+
+    :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can write to.
+    """
     folder = private_file.own_folder(environment, "Logins", "give a ready access token", of_login=True)
     return folder / "sessions.json"
 
 
 def identity_of(connection: Connection, login: Login) -> Identity:
-    """What tells this login from all others: the cloud, and all that the login is made of."""
+    """Return the values that identify a login: the cloud and the credentials."""
     return (connection.api_url, *login.identity())
 
 
 Obtain = Callable[[Memory], Grant]
-"""Makes the one request that leads to a grant; may read and change the memory of the login."""
+"""Requests a grant once. It may read and change the memory of the login."""
 
 
 class SessionStore:
-    """The logins of one user on this machine.
+    """The logins that the processes of one user share on this machine.
 
-    :param place: the file, or how to find it once it is needed; not every task needs it.
-    :param clock: seconds since 1970.
+    :param place: the file, or a function that returns it; the function is called only when the file is needed.
+    :param clock: returns the seconds since 1970.
     """
 
     def __init__(self, place: Path | Callable[[], Path], clock: Callable[[], float] = time.time) -> None:
@@ -75,18 +79,18 @@ class SessionStore:
         return self._place if isinstance(self._place, Path) else self._place()
 
     def token(self, identity: Identity, obtain: Obtain, *, dead: str | None = None) -> str:
-        """The token of this login: the one that is there, else a new one.
+        """Return the shared token of a login, and obtain one if there is none.
 
-        :param identity: all that makes this login this login: cloud, account, client and their secrets.
-        :param obtain: asks for a grant of :data:`SESSION_SECONDS`.
-        :param dead: a token that the cloud no longer takes, and that must not be handed out again.
-        :raises ParticleError: the refusal, be it fresh or remembered.
+        :param identity: the values that identify the login: cloud, account, client and their secrets.
+        :param obtain: requests a grant of :data:`SESSION_SECONDS`.
+        :param dead: a token that the cloud no longer accepts, and that must not be returned again.
+        :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
         """
         known = self._known(self._recall(self._key(identity)), dead)
         if known is not None:
             return known
         with self._memory(identity) as memory:
-            known = self._known(memory, dead)  # somebody may just have obtained it
+            known = self._known(memory, dead)  # another process may have obtained it meanwhile
             if known is not None:
                 return known
             grant = self._ask(memory, obtain)
@@ -95,22 +99,27 @@ class SessionStore:
             return grant.access_token
 
     def guard(self, identity: Identity, obtain: Obtain) -> Grant:
-        """A grant of one's own, which nobody else gets; but a refusal is everybody's."""
+        """Obtain a grant that is not shared. A refusal is shared with the other processes.
+
+        :param identity: the values that identify the login.
+        :param obtain: requests the grant.
+        :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
+        """
         with self._memory(identity) as memory:
             return self._ask(memory, obtain)
 
     def consult(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
-        """Let ``use`` read and change what a login remembers, without asking for a grant."""
+        """Return the result of ``use``, which may read and change the memory of a login. No grant is requested."""
         with self._memory(identity) as memory:
             return use(memory)
 
     def shared(self, identity: Identity) -> str | None:
-        """The token that others share already, ``None`` when there is none."""
+        """Return the shared token of a login, or ``None`` if there is none. No grant is requested."""
         token = self._recall(self._key(identity)).get("token")
         return None if token is None else str(token)
 
     def forget(self, token: str) -> None:
-        """Hand out ``token`` no more: it is revoked."""
+        """Remove a revoked ``token``, so that it is not returned again."""
         if not self._is_there():
             return
         with private_file.locked(self._path) as file:
@@ -121,7 +130,7 @@ class SessionStore:
             file.save()
 
     def note_check_mode(self, token: str) -> None:
-        """Remember that check mode obtained ``token``, so that check mode may revoke it for real."""
+        """Record that check mode obtained ``token``, so that check mode may revoke it."""
         with private_file.locked(self._path) as file:
             notes = file.data.setdefault("check_mode", {})
             file.data["check_mode"] = {name: end for name, end in notes.items() if end > self._clock()}
@@ -129,28 +138,31 @@ class SessionStore:
             file.save()
 
     def is_of_check_mode(self, token: str) -> bool:
-        """Whether check mode obtained ``token``."""
+        """Return whether check mode obtained ``token``."""
         if not self._is_there():
             return False
         notes: dict[str, float] = private_file.read(self._path).get("check_mode", {})
         return _hashed(token) in notes
 
     def _is_there(self) -> bool:
-        """Whether there are logins to look at. Who has a ready token needs no place for them."""
+        """Return whether the file of logins exists. A missing folder is not an error here."""
         try:
             return self._path.exists()
         except ParticleError:
             return False
 
     def _known(self, memory: Memory, dead: str | None) -> str | None:
-        """The token of a login, when it may be handed out."""
+        """Return the token in the memory of a login, or ``None`` if it is missing, refused or about to expire."""
         token = memory.get("token")
         if token is None or token == dead or memory["ends"] <= self._clock() + _MARGIN:
             return None
         return str(token)
 
     def _ask(self, memory: Memory, obtain: Obtain) -> Grant:
-        """Ask for a grant, unless the same was refused just now."""
+        """Request a grant.
+
+        :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
+        """
         refusal = memory.get("refusal")
         if refusal is not None and refusal["until"] > self._clock():
             raise self._again(refusal)
@@ -164,7 +176,7 @@ class SessionStore:
             raise
 
     def _again(self, refusal: Memory) -> ParticleError:
-        """The error of a login that was made just now, for whoever comes after it."""
+        """Return the error for a login that is not tried because the same login has just failed."""
         left = refusal["until"] - self._clock()
         if refusal["code"] == "unreachable":
             why = f"That was found just now, and is not tried again for {max(1, round(left))} seconds"
@@ -181,9 +193,9 @@ class SessionStore:
 
     @contextlib.contextmanager
     def _memory(self, identity: Identity) -> Iterator[Memory]:
-        """The memory of a login, for one at a time; written back at the end, also after a failure.
+        """Lock a login and yield its memory, which is written back at the end, also after a failure.
 
-        A login waits for the network. So its lock is not that of the file, which all logins need.
+        A login waits for the network, so it has a lock of its own: the lock of the file is needed by all logins.
         """
         key = self._key(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
@@ -197,7 +209,7 @@ class SessionStore:
                     self._write_back(key, before, memory)
 
     def _key(self, identity: Identity) -> str:
-        """The name of a login in the file: it shows no password, and is of no use in another file."""
+        """Return the key of a login in the file: a salted hash that reveals no secret."""
         salt = private_file.read(self._path).get("salt")
         if salt is None:
             with private_file.locked(self._path) as file:
@@ -207,12 +219,13 @@ class SessionStore:
         return hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
 
     def _recall(self, key: str) -> Memory:
-        """What is remembered of a login and not over yet. The file is always whole, so looking needs no lock."""
+        """Return the memory of a login, or an empty one if it has expired."""
+        # The file is replaced in one step and so is always complete: reading it needs no lock.
         memory: Memory = private_file.read(self._path).get("logins", {}).get(key, {})
         return {} if self._is_over(memory) else memory
 
     def _write_back(self, key: str, before: Memory, memory: Memory) -> None:
-        """Write what has changed, and that alone: somebody may have forgotten the token in the meantime."""
+        """Write only the changes to the memory of a login: another process may have removed its token meanwhile."""
         with private_file.locked(self._path) as file:
             logins: dict[str, Memory] = file.data.setdefault("logins", {})
             for old in [name for name, login in logins.items() if self._is_over(login)]:

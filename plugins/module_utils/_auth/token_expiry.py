@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a token after its grant: fingerprint, proof that it works, end. Private to this collection."""
+"""Check whether a token works, tell when it expires, and revoke it. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEAD_TOKEN, Http
 
-# What self-hosted clouds answer on `/v1/access_tokens/current`, which they do not know.
+# Statuses that self-hosted clouds answer for `/v1/access_tokens/current`, a route that they do not have.
 _NO_SUCH_ROUTE = (400, 404)
 
 
 def fingerprint(token: str) -> str:
-    """The first 8 hex digits of the token's SHA-256: enough to tell tokens apart, useless to anybody else."""
+    """Return the first 8 hex digits of the token's SHA-256. They tell tokens apart, but cannot be used to log in."""
     return hashlib.sha256(token.encode()).hexdigest()[:8]
 
 
 def expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
-    """The moment in which a grant of ``expires_in`` seconds ends, as ISO 8601; ``None``: never or unknown."""
+    """Return when a grant of ``expires_in`` seconds expires, as ISO 8601; ``None`` if never or unknown."""
     if not expires_in:
         return None
     end = (now + datetime.timedelta(seconds=expires_in)).astimezone(datetime.UTC)
@@ -36,7 +36,7 @@ def expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
 
 
 def seconds_until(moment: Any, now: float) -> float | None:
-    """From ``now`` (seconds since 1970) to an ISO 8601 ``moment``; ``None`` when it is none."""
+    """Return the seconds from ``now`` (seconds since 1970) to ``moment``, or ``None`` if it is not ISO 8601."""
     try:
         end = datetime.datetime.fromisoformat(moment)
     except (TypeError, ValueError):
@@ -45,10 +45,12 @@ def seconds_until(moment: Any, now: float) -> float | None:
 
 
 def end_of(facts: Mapping[str, Any], now: float) -> str | None:
-    """The end of a token from what the cloud says of it; ``None``: never or unknown.
+    """Return when a token expires according to the cloud's ``facts``; ``None`` if never or unknown.
 
-    The documentation names ``expires_in``, its example and the clients ``expires_at`` (endpoints.yml:
+    The documentation says ``expires_in``; its example and the clients say ``expires_at`` (endpoints.yml:
     token_introspect_current).
+
+    :param now: seconds since 1970.
     """
     if facts.get("expires_at") is not None or "expires_in" not in facts:
         return facts.get("expires_at")
@@ -60,7 +62,7 @@ def end_of(facts: Mapping[str, Any], now: float) -> str | None:
 
 
 def is_alive(http: Http) -> bool:
-    """Whether the cloud still takes the token in use."""
+    """Return whether the cloud still accepts the token in use."""
     try:
         try:
             look_at_current(http)
@@ -76,10 +78,11 @@ def is_alive(http: Http) -> bool:
 
 
 def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
-    """End ``token``. Whether it was alive until now.
+    """Revoke ``token``, and return whether the cloud accepted it until now.
 
-    :param account: username and password, which self-hosted clouds want for this.
-    :raises ParticleError: ``unsupported`` when the cloud wants the account and none is given.
+    :param account: username and password, which self-hosted clouds need to revoke a token.
+    :raises ParticleError: ``unsupported`` when the cloud needs ``account`` and it is ``None``; ``cloud_error`` when the
+        token still works afterwards.
     """
     http.authorize(token)
     try:

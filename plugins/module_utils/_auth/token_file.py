@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens that are kept: the file behind ``token_file``. Private to this collection.
+"""Store tokens in the file named by ``token_file``. Private to this collection.
 
-An entry always holds a token that works. A rotation first adds the new token as ``next``, proves it, makes it the
-token, and only then revokes the old one, which stands among ``previous`` until it is gone. Whoever is killed in
-between leaves an entry that says where to go on.
+An entry always holds a token that works. A rotation first adds the new token as ``next``, verifies it, makes it the
+current token, and only then revokes the old one, which stays in ``previous`` until it is revoked. If a run is killed
+in between, the entry shows the next run where to continue.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SHOWN = ("fingerprint", "purpose", "account", "api_url", "client", "obtained_at
 
 @dataclass(frozen=True)
 class Label:
-    """What tells the tokens of a file apart."""
+    """Values that identify a token in a file."""
 
     api_url: str
     account: str
@@ -41,29 +41,34 @@ class Label:
     purpose: str
 
     def matches(self, entry: Entry) -> bool:
+        """Return whether ``entry`` is the one with this label."""
         return all(entry.get(name) == getattr(self, name) for name in _LABELS)
 
 
 @dataclass
 class Kept:
-    """A token that is being kept, while its file is locked."""
+    """The entry of one token, while its file is locked."""
 
     _file: private_file.PrivateFile
     entry: Entry
 
     @property
     def token(self) -> str | None:
+        """Return the current access token, or ``None`` if the entry is new."""
         return self.entry.get("access_token")
 
     def drop_next(self) -> None:
-        """Give up a new token that does not work. The refresh token that came with it is the only one left."""
+        """Discard a new token that does not work, but keep its refresh token.
+
+        The grant has used up the earlier refresh token, so this is the only one that is left.
+        """
         dropped = self.entry.pop("next")
         if "refresh_token" in dropped:
             self.entry["refresh_token"] = dropped["refresh_token"]
         self.save()
 
     def save(self) -> None:
-        """Write the file with the entry as it is now."""
+        """Write the current state of the entry to the file."""
         entries = self._file.data.setdefault("tokens", [])
         if self.entry not in entries:
             entries.append(self.entry)
@@ -71,23 +76,27 @@ class Kept:
 
 
 class TokenStore:
-    """The tokens in one file."""
+    """The tokens that are stored in one file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextlib.contextmanager
     def open(self, label: Label) -> Iterator[Kept]:
-        """The entry of ``label``, a new one when there is none; nobody else uses the file meanwhile.
+        """Lock the file and yield the entry of ``label``, or a new entry if there is none.
 
-        :raises ParticleError: ``unsafe_file`` when the file is open to others, damaged, or cannot be written.
+        :raises ParticleError: ``unsafe_file`` when other users can read the file, or it is damaged or not writable.
         """
         with private_file.locked(self._path) as file:
             found = next((entry for entry in self._entries(file.data) if label.matches(entry)), None)
             yield Kept(file, found if found is not None else {name: getattr(label, name) for name in _LABELS})
 
     def usable(self, api_url: str, username: str | None, now: float) -> str | None:
-        """A token for a cloud that has not ended, that of the latest end first; ``None`` when there is none."""
+        """Return the token for a cloud that expires last, or ``None`` if no valid token is stored.
+
+        :param username: the account of the token; ``None`` for any account.
+        :param now: seconds since 1970.
+        """
         candidates = [
             entry
             for entry in self._entries(private_file.read(self._path))
@@ -100,7 +109,7 @@ class TokenStore:
         return None if best is None else str(best["access_token"])
 
     def shown(self, now: float) -> list[dict[str, Any]]:
-        """All entries without their tokens, with the ``days_left`` of each (``None``: no end is known)."""
+        """Return all entries without their tokens, each with ``days_left`` (``None`` if no expiry is known)."""
         rows = []
         for entry in self._entries(private_file.read(self._path)):
             if entry.get("access_token"):
@@ -110,7 +119,7 @@ class TokenStore:
         return rows
 
     def forget(self, gone: Callable[[Entry], bool]) -> list[Entry]:
-        """Drop all entries for which ``gone`` says so, and give them back; no file is made for it."""
+        """Remove all entries for which ``gone`` returns true, and return them. A missing file is not created."""
         if not self._path.exists():
             return []
         with private_file.locked(self._path) as file:
@@ -122,7 +131,10 @@ class TokenStore:
             return dropped
 
     def _entries(self, data: dict[str, Any]) -> list[Entry]:
-        """Return the entries in the content of a file. :raises ParticleError: ``unsafe_file`` when it is damaged."""
+        """Return the entries in the content of a file.
+
+        :raises ParticleError: ``unsafe_file`` when the file is damaged.
+        """
         entries = data.get("tokens", [])
         if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
             message = f"{self._path} is damaged: it holds no tokens in the form in which they are kept."
@@ -137,7 +149,7 @@ def _is_entry(entry: Any) -> bool:
 
 
 def record(grant: Grant, now: float) -> Entry:
-    """The part of an entry that belongs to one token."""
+    """Return the fields of an entry that describe one token."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     refresh = {} if grant.refresh_token is None else {"refresh_token": grant.refresh_token}
     return {
@@ -152,6 +164,6 @@ def record(grant: Grant, now: float) -> Entry:
 
 
 def seconds_left(entry: Entry, now: float) -> float:
-    """How long a token still lives; infinite when it has no end or none is known."""
+    """Return for how many seconds a token is still valid; infinite if it never expires or its expiry is not known."""
     left = seconds_until(entry.get("expires_at"), now)
     return float("inf") if left is None else left

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The states of an access token that a user can declare: present, rotated, absent. Private to this collection."""
+"""Bring an access token into the declared state: present, rotated or absent. Private to this collection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 CHECK_MODE_SECONDS = 15 * 60
-"""The longest life of a token that check mode obtains."""
+"""The maximum lifetime of a token that check mode obtains."""
 
 DAY = 86400.0
 _RENEW_BEFORE = 7 * DAY
@@ -38,11 +38,12 @@ _RENEW_SHARE = 0.10
 
 @dataclass
 class Tokens:
-    """What the states work with.
+    """Holds the cloud and the stores with which tokens are obtained, rotated and revoked.
 
     :param sessions: shared logins and remembered refusals.
-    :param kept: the file of ``token_file``, ``None`` when nothing is to be kept.
-    :param step: told each step of a rotation as it is done.
+    :param kept: the file named by ``token_file``, or ``None`` if tokens are not stored.
+    :param warn: shows a sentence to the user.
+    :param step: called with the name of each step of a rotation after it.
     """
 
     http: Http
@@ -56,11 +57,11 @@ class Tokens:
     def present(
         self, login: Login, label: Label, wish: Mapping[str, str], renew_before: float | None, *, check_mode: bool
     ) -> dict[str, Any]:
-        """The token that is kept while it has life enough, else a new one.
+        """Return the stored token if it is valid for long enough, else a new one.
 
-        :param wish: how long a new token shall live, as fields of the request.
-        :param renew_before: seconds of life under which a kept token is replaced; by default 7 days, or a tenth of
-            its life where that is less.
+        :param wish: the requested lifetime of a new token, as fields of the request.
+        :param renew_before: a stored token is replaced if it expires within this many seconds; by default 7 days, or a
+            tenth of its lifetime if that is less.
         :returns: the documented result of ``access_token``, which holds the token.
         """
         if self.kept is None:
@@ -75,7 +76,12 @@ class Tokens:
             return self._replace(kept, login, wish)
 
     def rotated(self, login: Login, label: Label, wish: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
-        """A new token in the place of the kept one, which is revoked once the new one has been proved."""
+        """Replace the stored token with a new one, and revoke the old one after the new one has been verified.
+
+        :param wish: the requested lifetime of the new token, as fields of the request.
+        :returns: the documented result of ``access_token``, which holds the token.
+        :raises ParticleError: ``invalid_option`` when tokens are not stored.
+        """
         if self.kept is None:
             message = "A token can only be rotated where it is kept."
             raise ParticleError("invalid_option", message, hint="Name the file of the token as token_file.")
@@ -89,7 +95,10 @@ class Tokens:
             return self._unkept(login, wish, check_mode=True)
 
     def _complete(self, login: Login, entry: Entry) -> Login:
-        """The login with the refresh token that is kept, where it comes without one."""
+        """Return the login, with the stored refresh token if the login needs one and has none.
+
+        :raises ParticleError: ``invalid_credentials`` when no refresh token is stored.
+        """
         if not isinstance(login, RefreshToken) or login.refresh_token is not None:
             return login
         kept = {**entry, **entry.get("next", {})}.get("refresh_token")
@@ -102,7 +111,7 @@ class Tokens:
 
     def _unkept(self, login: Login, wish: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
         if check_mode and isinstance(login, RefreshToken):
-            return _result({}, changed=True, reused=False)  # or the real run would find its refresh token used up
+            return _result({}, changed=True, reused=False)  # a grant would use up the refresh token of the real run
         if check_mode:
             wished = int(wish.get("expires_in", 0)) or CHECK_MODE_SECONDS
             wish = {"expires_in": str(min(wished, CHECK_MODE_SECONDS))}
@@ -114,11 +123,11 @@ class Tokens:
     def _grant(self, login: Login, wish: Mapping[str, str]) -> Grant:
         identity = identity_of(self.http.connection, login)
         grant = self.sessions.guard(identity, lambda memory: login.obtain(self.http, wish, memory))
-        # Clouds give one with every grant. Who did not ask to live on them shall not have one lie about.
+        # Clouds send a refresh token with every grant. Store it only for logins that use it.
         return grant if isinstance(login, RefreshToken) else replace(grant, refresh_token=None)
 
     def _is_good(self, entry: Entry, renew_before: float | None) -> bool:
-        """Whether a kept token has life enough, and the cloud still takes it."""
+        """Return whether a stored token is valid for long enough and the cloud still accepts it."""
         token = entry.get("access_token")
         if token is None:
             return False
@@ -131,9 +140,9 @@ class Tokens:
         return is_alive(self.http)
 
     def _replace(self, kept: Kept, login: Login, wish: Mapping[str, str]) -> dict[str, Any]:
-        """Obtain, prove, store, revoke; the entry says at every moment how far it has come."""
+        """Obtain a token, verify it, store it and revoke the old one. The entry records the steps done so far."""
         kept.entry["next"] = record(self._grant(login, wish), self.http.now())
-        kept.entry.pop("refresh_token", None)  # used up
+        kept.entry.pop("refresh_token", None)  # the grant has used it up
         kept.save()
         self.step("obtained")
         self.http.authorize(kept.entry["next"]["access_token"])
@@ -154,14 +163,14 @@ class Tokens:
 
     def _end_previous(self, kept: Kept, login: Login) -> None:
         for previous in list(kept.entry.get("previous", [])):
-            # What cannot be ended stands in the entry still, so the next run tries again.
+            # A token that cannot be revoked stays in the entry, so the next run tries again.
             if self._end(previous, login.account):
                 self.step("revoked")
                 kept.entry["previous"].remove(previous)
                 kept.save()
 
     def _end(self, token: str, account: tuple[str, str] | None) -> bool:
-        """Revoke an old token; whether it is gone."""
+        """Revoke an old token, and return whether it is revoked. A failure is only a warning."""
         try:
             revoke(self.http, token, account)
         except ParticleError as error:
@@ -170,7 +179,10 @@ class Tokens:
         return True
 
     def _settle(self, kept: Kept, login: Login, *, check_mode: bool) -> bool:
-        """Finish what a run that was killed has left; whether there was, or in check mode is, anything to finish."""
+        """Finish the rotation of an earlier run that was killed.
+
+        :returns: whether anything was finished, or in check mode whether there is anything to finish.
+        """
         begun, left = "next" in kept.entry, len(kept.entry.get("previous", []))
         if check_mode:
             return begun or left > 0
@@ -186,15 +198,16 @@ class Tokens:
     # --- absent ---
 
     def log_in(self, login: Login) -> str:
-        """The shared token of a login, a new one when there is none."""
+        """Return the shared token of a login, and log in first if there is none."""
         wish = {"expires_in": str(SESSION_SECONDS)}
         identity = identity_of(self.http.connection, login)
         return self.sessions.token(identity, lambda memory: login.obtain(self.http, wish, memory))
 
     def revoke_one(self, token: str, account: tuple[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
-        """Revoke ``token``; in check mode only one that check mode itself has obtained.
+        """Revoke ``token``. Check mode revokes only a token that check mode has obtained.
 
-        :param account: username and password, for clouds that want them.
+        :param account: username and password, which self-hosted clouds need to revoke a token.
+        :returns: the documented result of ``access_token``.
         """
         if check_mode and not self.sessions.is_of_check_mode(token):
             self.http.authorize(token)
@@ -203,14 +216,18 @@ class Tokens:
         self.sessions.forget(token)
         if self.kept is not None:
             for entry in self.kept.forget(lambda entry: entry.get("access_token") == token):
-                # Also what a rotation has left behind, for now nobody else knows of it.
+                # Revoke also what a rotation has left in the entry: it is stored nowhere else.
                 begun = [entry["next"]["access_token"]] if "next" in entry else []
                 for old in (*entry.get("previous", []), *begun):
                     self._end(old, account)
         return {"changed": changed, "fingerprint": fingerprint(token)}
 
     def revoke_every(self, token: str, account: str | None, *, check_mode: bool) -> dict[str, Any]:
-        """Revoke all tokens of the account that ``token`` belongs to, itself included."""
+        """Revoke all tokens of the account that ``token`` belongs to, including ``token``.
+
+        :param account: the username, whose stored tokens are removed from the file; ``None`` if it is not known.
+        :returns: the documented result of ``access_token``.
+        """
         self.http.authorize(token)
         alive = is_alive(self.http)
         if alive and not check_mode:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of tokens: of the one in use, the kept ones, and those that a cloud still lists. Private."""
+"""Report on tokens: the current one, the stored ones, and the ones that a cloud lists. Private."""
 
 from __future__ import annotations
 
@@ -34,11 +34,16 @@ def look_up(
     lists: bool,
     listed_for: PasswordLogin | None,
 ) -> dict[str, Any]:
-    """Gather all of it; makes no login.
+    """Report on the current token, the stored tokens and, if asked for, the tokens that the cloud lists.
 
-    :param lists: whether the listing is asked for, and ``listed_for`` the account for it.
+    No login is made: with a username and password, the current token is the one that other processes share.
+
+    :param sessions: returns the shared logins.
+    :param token_file: the file of stored tokens, if any.
+    :param lists: whether to list the tokens of the account.
+    :param listed_for: the account whose tokens are listed.
     :returns: the documented result of ``access_token_info``.
-    :raises ParticleError: before any request, for what cannot be a login.
+    :raises ParticleError: before any request when the credentials are not valid.
     """
     token: str | None = None
     for problem in login.problems() if login is not None else []:
@@ -60,16 +65,17 @@ def look_up(
 def tokens_of_account(
     http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
 ) -> list[dict[str, Any]]:
-    """The tokens that a cloud lists for username and password, and the one-time code where one can be given.
+    """Return the tokens that a cloud lists for an account, with a one-time code if the account has one.
 
-    :raises ParticleError: also without an account.
+    :raises ParticleError: ``listing_refused`` when ``account`` is ``None`` or the cloud refuses;
+        ``listing_retired`` when the cloud no longer lists tokens.
     """
     if account is None:
         message = "Tokens are listed for username and password only, never for a token."
         raise ParticleError("listing_refused", message)
     code = account.otp
     if account.otp_secret is not None:
-        # The login knows which codes it has used up.
+        # The memory of the login records which codes it has used.
         identity = identity_of(http.connection, account)
         code = sessions().consult(identity, lambda memory: account.code(http, memory))
     return list_by_account(http, *account.account, otp=code)
@@ -92,7 +98,7 @@ def _current(http: Http, token: str) -> dict[str, Any]:
         "alive": alive,
         "expires_at": end,
         "days_left": None if left is None else int(left // DAY),
-        # Documentation and client spell it differently (endpoints.yml: token_introspect_current).
+        # The documentation and the client spell this key differently (endpoints.yml: token_introspect_current).
         "client": facts.get("client") or facts.get("client_id"),
         "scopes": facts.get("scopes") or [],
         "orgs": facts.get("orgs") or [],

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all ways to a token have in common. Private to this collection."""
+"""Define what every login, that is every way to obtain an access token, offers. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,35 +15,41 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 Memory = dict[str, Any]
-"""What is remembered of one login between its uses."""
+"""Data that one login keeps between its uses."""
 
 
 class Login(Protocol):
-    """A way to a token."""
+    """A way to obtain an access token."""
 
     @property
     def account(self) -> tuple[str, str] | None:
-        """Username and password, for clouds that revoke only for the account; ``None`` when they are not known."""
+        """Return username and password, or ``None`` if the login does not use them.
+
+        Self-hosted clouds revoke a token only with the username and password of its account.
+        """
 
     @property
     def names(self) -> tuple[str, str]:
-        """Account and OAuth client as they may be shown, empty where there is none."""
+        """Return the username and the id of the OAuth client for display; each is empty if there is none."""
 
     def identity(self) -> tuple[str, ...]:
-        """All that makes this login this login, secrets included."""
+        """Return all values that identify this login, including its secrets."""
 
     def problems(self) -> list[ParticleError]:
-        """All mistakes that can be seen without asking the cloud: each saves one of ten refusals."""
+        """Return all mistakes that can be found without a request.
+
+        Each mistake found here saves one of the ten refused logins after which the cloud locks the address out.
+        """
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know what must never be shown."""
+        """Make ``redact`` mask the secrets of this login."""
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
-        """Ask for a grant, once.
+        """Request a grant once, without retries.
 
-        :param wish: how long the token shall live, as fields of the request.
-        :param memory: what this login remembers between its uses.
-        :raises ParticleError: the refusal, which must end the run.
+        :param wish: the requested lifetime of the token, as fields of the request.
+        :param memory: the data that this login keeps between its uses; it may be changed.
+        :raises ParticleError: when the cloud refuses the login. This must end the run.
         """
 
 
@@ -56,23 +62,23 @@ class Client:
 
     @property
     def pair(self) -> tuple[str, str]:
-        """As HTTP Basic wants it."""
+        """Return the id and the secret as HTTP Basic credentials."""
         return self.id, self.secret
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know the secret, unless everybody knows it."""
+        """Make ``redact`` mask the secret, unless it is the public secret of the default client."""
         if self.secret != CUSTOMARY_CLIENT.secret:
             redact.learn(self.secret, username=self.id)
 
 
 CUSTOMARY_CLIENT = Client("particle", "particle")
-"""Any client works for one's own account (endpoints.yml: client_basic); this one is public."""
+"""The default OAuth client, which is public. Any client works for the user's account (endpoints.yml: client_basic)."""
 
 _CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}\Z", re.IGNORECASE)
 
 
 def client_problems(client: Client) -> list[ParticleError]:
-    """Mistakes of a client that can be seen without asking the cloud."""
+    """Return the mistakes in an OAuth client that can be found without a request."""
     found = []
     if not _CLIENT_ID.match(client.id):
         message = f"client_id {client.id!r} is none: 3 to 40 letters, digits, hyphens and underscores."
@@ -84,12 +90,12 @@ def client_problems(client: Client) -> list[ParticleError]:
 
 
 def account_problems(username: str, password: str) -> list[ParticleError]:
-    """Mistakes of username and password that can be seen without asking the cloud."""
+    """Return the mistakes in a username and password that can be found without a request."""
     found = []
     if not username:
         found.append(ParticleError("malformed_username", "The username is empty."))
     elif not username.isprintable() or any(c.isspace() for c in username):
-        # repr() shows where the stray character is; a username is no secret.
+        # repr() shows where the invalid character is. A username is not a secret.
         message = f"The username {username!r} holds spaces, line breaks or control characters."
         found.append(ParticleError("malformed_username", message))
     if not password:

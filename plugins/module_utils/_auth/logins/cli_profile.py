@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The login that the official command line tool left behind. Private to this collection."""
+"""Read the login that the official command line tool has stored. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 CUSTOMARY_PROFILE = "particle"
-"""The tool's own name for the profile that it uses when none is chosen."""
+"""The profile that the tool uses by default."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A login of the tool. ``api_url`` is ``None`` for the Particle cloud itself."""
+    """A login that the command line tool has stored.
+
+    :param api_url: ``None`` for the Particle cloud.
+    """
 
     access_token: str = field(repr=False)
     username: str | None
@@ -27,9 +30,9 @@ class Profile:
 
 
 def read_profile(name: str, home: Path) -> Profile | None:
-    """The login in ``~/.particle/<name>.config.json``; ``None`` when the tool is logged out or was never here.
+    """Return the login in ``~/.particle/<name>.config.json``, or ``None`` if the file or its token is missing.
 
-    :raises ParticleError: for a name that cannot be one, or a file that cannot be read.
+    :raises ParticleError: ``invalid_option`` when ``name`` is not valid; ``unsafe_file`` when the file cannot be read.
     """
     if not _NAME.match(name):
         raise ParticleError("invalid_option", f"{name!r} is not a valid profile name.", hint="Correct profile.")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From an OAuth client's own id and secret to a token. Private to this collection."""
+"""Log in with the id and secret of an OAuth client. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class ClientCredentials:
-    """A client that acts for itself: for its product, its account or, by ``scope``, one of its customers."""
+    """A login of an OAuth client for itself, without a user.
+
+    :param scope: limits the token, for example to one customer; ``None`` for the product or account of the client.
+    """
 
     client: Client
     scope: str | None = field(default=None)
@@ -29,23 +32,26 @@ class ClientCredentials:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Account and OAuth client as they may be shown."""
+        """Return an empty text because there is no username, and the id of the OAuth client for display."""
         return "", self.client.id
 
     def identity(self) -> tuple[str, ...]:
-        """All that makes this login this login."""
+        """Return all values that identify this login, including its secrets."""
         return ("client_credentials", self.client.id, self.client.secret, self.scope or "")
 
     def problems(self) -> list[ParticleError]:
-        """All mistakes that can be seen without asking the cloud."""
+        """Return all mistakes that can be found without a request."""
         return client_problems(self.client)
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know what must never be shown."""
+        """Make ``redact`` mask the secret of the client."""
         self.client.teach(redact)
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
-        """One grant, one request (endpoints.yml: token_client_credentials)."""
+        """Request a grant once, without retries (endpoints.yml: token_client_credentials).
+
+        :raises ParticleError: ``unknown_client`` when the cloud does not accept the id or the secret.
+        """
         form = {"grant_type": "client_credentials", **wish}
         if self.scope is not None:
             form["scope"] = self.scope
@@ -53,7 +59,7 @@ class ClientCredentials:
         try:
             return ask_for_grant(http, form, self.client.pair, doing)
         except ParticleError as error:
-            # The word of a wrong password, but here there is only the client that can be wrong.
+            # The cloud answers as for a wrong password, but in this grant only the client can be wrong.
             if error.code != "invalid_credentials":
                 raise
             message = f"Could not {doing}: the cloud does not accept its id or secret; it answered {error.status}."

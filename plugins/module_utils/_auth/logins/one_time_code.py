@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One-time codes from a shared secret (RFC 6238, as authenticator apps compute them). Private to this collection."""
+"""Compute one-time codes from a shared secret as authenticator apps do (RFC 6238). Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import hmac
 import struct
 
 PERIOD = 30
-"""Seconds for which a code is good."""
+"""Seconds for which a code is valid."""
 
 DIGITS = 6
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes of a base32 secret as people copy it: in groups, in either case, without padding.
+    """Decode a base32 secret, which may contain spaces and hyphens, be in either case and lack padding.
 
-    :raises ValueError: when it is no base32.
+    :raises ValueError: when the secret is empty or is not base32.
     """
     text = "".join(secret.split()).replace("-", "").upper().rstrip("=")
     if not text:
@@ -31,12 +31,15 @@ def key_of(secret: str) -> bytes:
 
 
 def period_at(now: float) -> int:
-    """The number of the period in which ``now`` (seconds since 1970) lies."""
+    """Return the number of the period that contains ``now`` (seconds since 1970)."""
     return int(now // PERIOD)
 
 
 def code_for(secret: str, period: int) -> str:
-    """The code of a period, six digits with leading zeros. :raises ValueError: as :func:`key_of`."""
+    """Return the code of a period as six digits with leading zeros.
+
+    :raises ValueError: when the secret is empty or is not base32.
+    """
     digest = hmac.new(key_of(secret), struct.pack(">Q", period), hashlib.sha1).digest()
     offset = digest[-1] & 0x0F
     (number,) = struct.unpack(">I", digest[offset : offset + 4])

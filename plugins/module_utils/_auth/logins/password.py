@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From e-mail and password to a token, with a one-time code where the account wants one. Private to this collection."""
+"""Log in with username and password, and a one-time code if the account needs one. Private to this collection."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class PasswordLogin:
-    """Username and password of an account, with the OAuth client that asks for them.
+    """A login with the username and password of an account, through an OAuth client.
 
-    :param otp: a one-time code, good once and for half a minute.
-    :param otp_secret: the base32 secret behind the codes, for unattended use.
+    :param otp: a one-time code, which is valid once and for 30 seconds.
+    :param otp_secret: the base32 secret from which codes are computed, for unattended use.
     """
 
     username: str
@@ -43,21 +43,21 @@ class PasswordLogin:
 
     @property
     def account(self) -> tuple[str, str]:
-        """Username and password, which some clouds want for a revocation."""
+        """Return username and password, which self-hosted clouds need to revoke a token."""
         return self.username, self.password
 
     @property
     def names(self) -> tuple[str, str]:
-        """Account and OAuth client as they may be shown."""
+        """Return the username and the id of the OAuth client for display."""
         return self.username, self.client.id
 
     def identity(self) -> tuple[str, ...]:
-        """All that makes this login this login."""
+        """Return all values that identify this login, including its secrets."""
         secrets = (self.client.secret, self.password, self.otp or "", self.otp_secret or "")
         return ("password", self.username, self.client.id, *secrets)
 
     def problems(self) -> list[ParticleError]:
-        """All mistakes that can be seen without asking the cloud: each saves one of ten refusals."""
+        """Return all mistakes that can be found without a request."""
         found = account_problems(self.username, self.password) + client_problems(self.client)
         if self.otp is not None and not (self.otp.isascii() and self.otp.isdigit() and len(self.otp) == DIGITS):
             hint = "Give it in quotes, or leading zeros are lost."
@@ -71,15 +71,16 @@ class PasswordLogin:
         return found
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know what must never be shown."""
+        """Make ``redact`` mask the secrets of this login."""
         redact.learn(self.password, username=self.username)
         redact.learn(self.otp_secret)
         self.client.teach(redact)
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
-        """One grant: one request, or two when the account wants a one-time code (endpoints.yml: token_mfa_otp).
+        """Request a grant once, with a second request if a one-time code is needed (endpoints.yml: token_mfa_otp).
 
-        :raises ParticleError: the refusal, which must end the run.
+        :raises ParticleError: ``mfa_required`` when a one-time code is needed and none is given; ``otp_refused`` when
+            the cloud does not accept the code; the refusal of the cloud otherwise. This must end the run.
         """
         doing = f"obtain an access token for {self.username}"
         form = {"grant_type": "password", "username": self.username, "password": self.password, **wish}
@@ -96,19 +97,22 @@ class PasswordLogin:
         try:
             return ask_for_grant(http, form, self.client.pair, doing)
         except ParticleError as error:
-            # Which of the two words and statuses stands for a wrong code is not established; take either.
+            # It is not known which of these statuses the cloud sends for a wrong code, so accept both.
             if error.status not in (400, 401):
                 raise
             message = f"Could not {doing}: the cloud does not accept the one-time code; it answered {error.status}."
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
     def code(self, http: Http, memory: Memory) -> str:
-        """The code to send. One that this login has used already is no good: then wait for the next."""
+        """Return the one-time code to send, and wait for the next code if this login has already used the current one.
+
+        The cloud accepts each code only once.
+        """
         if self.otp_secret is None:
             return self.otp or ""
         period = period_at(http.now())
         used = memory.get("otp_period", -1)
-        if period <= used <= period + 1:  # one from further on is of a clock that was set back
+        if period <= used <= period + 1:  # an even later ``used`` means that the clock was set back
             period = used + 1
             http.sleep(max(0.0, period * PERIOD - http.now()))
         memory["otp_period"] = period

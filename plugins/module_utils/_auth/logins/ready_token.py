@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shortest way to a token: the user has one. Private to this collection."""
+"""Use an access token that the user already has. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class ReadyToken:
-    """A token that somebody else obtained and somebody else will revoke."""
+    """A login with an access token that was obtained elsewhere. It is not revoked here."""
 
     access_token: str = field(repr=False)
 
@@ -24,15 +24,15 @@ class ReadyToken:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Account and OAuth client as they may be shown."""
+        """Return two empty texts, because the account and the OAuth client of the token are not known."""
         return "", ""
 
     def identity(self) -> tuple[str, ...]:
-        """All that makes this login this login."""
+        """Return all values that identify this login, including its secrets."""
         return ("access_token", self.access_token)
 
     def problems(self) -> list[ParticleError]:
-        """Mistakes that can be seen without asking the cloud."""
+        """Return all mistakes that can be found without a request."""
         token = self.access_token
         if not token:
             return [ParticleError("token_invalid", "The access token is empty.")]
@@ -43,9 +43,9 @@ class ReadyToken:
         return [ParticleError("token_invalid", message, hint=hint)]
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know what must never be shown."""
+        """Make ``redact`` mask the token."""
         redact.learn(self.access_token)
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
-        """The token itself; no request."""
+        """Return the token as a grant without a request."""
         return Grant(self.access_token, "bearer", None)

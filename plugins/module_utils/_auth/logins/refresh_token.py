@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a refresh token to the next access token. Private to this collection."""
+"""Log in with a refresh token. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """A refresh token, good for one grant, with the client that it was made for.
+    """A login with a refresh token, which is valid for one grant, and the OAuth client that it was issued to.
 
-    :param refresh_token: ``None`` for the one that is kept beside the access token.
+    :param refresh_token: ``None`` to use the one that is stored with the access token.
     """
 
     refresh_token: str | None = field(repr=False)
@@ -32,15 +32,15 @@ class RefreshToken:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Account and OAuth client as they may be shown."""
+        """Return an empty text because the username is not known, and the id of the OAuth client for display."""
         return "", self.client.id
 
     def identity(self) -> tuple[str, ...]:
-        """All that makes this login this login."""
+        """Return all values that identify this login, including its secrets."""
         return ("refresh_token", self.client.id, self.client.secret, self.refresh_token or "")
 
     def problems(self) -> list[ParticleError]:
-        """All mistakes that can be seen without asking the cloud."""
+        """Return all mistakes that can be found without a request."""
         found = client_problems(self.client)
         value = self.refresh_token
         if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
@@ -49,12 +49,15 @@ class RefreshToken:
         return found
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know what must never be shown."""
+        """Make ``redact`` mask the refresh token and the secret of the client."""
         redact.learn(self.refresh_token)
         self.client.teach(redact)
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
-        """One grant, one request (endpoints.yml: token_refresh). The refresh token is used up by it."""
+        """Request a grant once, without retries (endpoints.yml: token_refresh). This uses up the refresh token.
+
+        :raises ParticleError: ``invalid_credentials`` when the cloud does not accept the refresh token.
+        """
         form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token or ""}
         doing = "obtain an access token from the refresh token"
         try:

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two-step session flow of older clouds: e-mail and password, session, access token. Private to this collection.
+"""Log in with the two-step session flow of older clouds. Private to this collection.
 
-The cloud of 2014 had it before its OAuth endpoint was public (errors-and-limits.md, section 6); self-hosted ones may
-have it still. Its two addresses are nowhere documented, so the user names them.
+The first request exchanges username and password for a session, the second one the session for an access token. The
+Particle cloud used this flow in 2014, before its OAuth endpoint was public (errors-and-limits.md, section 6), and
+self-hosted clouds may still use it. The two URLs are not documented, so the user gives them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 
 @dataclass(frozen=True)
 class TwoStepLogin:
-    """An account, and where its session and its token come from: addresses, or paths below ``api_url``."""
+    """A login with an account through the two-step session flow.
+
+    :param login_url: the URL, or path below ``api_url``, that returns a session.
+    :param token_url: the URL, or path below ``api_url``, that returns an access token for a session.
+    """
 
     username: str
     password: str = field(repr=False)
@@ -33,20 +38,20 @@ class TwoStepLogin:
 
     @property
     def account(self) -> tuple[str, str]:
-        """Username and password, which some clouds want for a revocation."""
+        """Return username and password, which self-hosted clouds need to revoke a token."""
         return self.username, self.password
 
     @property
     def names(self) -> tuple[str, str]:
-        """Account and OAuth client as they may be shown."""
+        """Return the username for display, and an empty text because there is no OAuth client."""
         return self.username, ""
 
     def identity(self) -> tuple[str, ...]:
-        """All that makes this login this login."""
+        """Return all values that identify this login, including its secrets."""
         return ("session", self.username, self.password, self.login_url, self.token_url)
 
     def problems(self) -> list[ParticleError]:
-        """All mistakes that can be seen without asking the cloud."""
+        """Return all mistakes that can be found without a request."""
         found = account_problems(self.username, self.password)
         for name, url in (("session_login_url", self.login_url), ("session_token_url", self.token_url)):
             if not _is_place(url):
@@ -55,11 +60,15 @@ class TwoStepLogin:
         return found
 
     def teach(self, redact: Redactor) -> None:
-        """Let ``redact`` know what must never be shown."""
+        """Make ``redact`` mask the password."""
         redact.learn(self.password, username=self.username)
 
     def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
-        """Both steps, each sent once. The cloud alone decides how long the token lives."""
+        """Send both requests, each once, and return the grant. This flow cannot request a lifetime of the token.
+
+        :raises ParticleError: ``invalid_credentials`` when the cloud refuses the first request; ``bad_response`` when
+            an answer holds no session or no access token.
+        """
         first = self._ask(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
         session = first.get("auth_token")
         token = session.get("token") if isinstance(session, dict) else None
@@ -84,7 +93,8 @@ class TwoStepLogin:
             doing = f"obtain an access token for {self.username}"
             data = step.call(f"{method} {path}", doing=doing, json=json, retry=Retry.NEVER, writes=False).data
         except ParticleError as error:
-            # Refusals of this flow are not documented: that the first step says no is all there is to know.
+            # The refusals of this flow are not documented, so every refusal of the first request is taken as
+            # wrong credentials.
             if error.status in (400, 401, 403) and bearer is None:
                 message = f"{error.message} That is how this flow refuses a username or a password."
                 raise ParticleError("invalid_credentials", message, status=error.status, route=error.route) from None
@@ -96,10 +106,10 @@ class TwoStepLogin:
 
 
 def _is_place(url: str) -> bool:
-    """Whether ``url`` is an address of the web or a path, and nothing that would hide a password or another host."""
+    """Return whether ``url`` is an http or https URL or an absolute path, without a password or a hidden host."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _unused = parts.port  # raises for a port that is none
+        _unused = parts.port  # raises ValueError for an invalid port
     except ValueError:
         return False
     if "@" in url or any(c.isspace() for c in url):
