@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The requests that a cloud allows in a time, shared by all who send from one address.
+"""Keep requests within the rate limits of a cloud.
 
-Private to this collection. The Particle cloud counts per public address (errors-and-limits.md, section 3), so whoever
-sends from here uses the same budget. It is kept before sending: who waits for a 429 wastes the request that earned it.
+Private to this collection. The Particle cloud counts requests per public address (errors-and-limits.md, section 3), so
+all processes that send from one address share a budget. The budget is checked before sending, because a request that
+is refused with 429 is wasted.
 """
 
 from __future__ import annotations
@@ -26,15 +27,21 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 
 class Budget:
-    """Sliding windows over the moments of sending: one for all routes, and one for each route with its own limit.
+    """Sliding windows over the times at which requests are sent.
 
-    It bursts while a window has room, and goes on as places come free. Safe to share between threads and across forks.
+    There is one window for all routes, and one for each route with a limit of its own. Requests are sent without a
+    pause while the windows have places, and afterwards as places become free. Safe to share between threads and across
+    forks.
 
-    :param folder: where processes share the windows of ``cloud``, an address; ``None`` for this process alone. So it
-        also ends up where the folder cannot be used, or when somebody sits on a file: it never fails, and never hangs.
-    :param store: URL of a Redis where machines share them, instead of the folder.
-    :param clock: in seconds, the same for all when they share; when not given, that of the machine, or of the Redis.
-    :raises ParticleError: when the Redis cannot be used; so do the methods that hold requests up.
+    :param limits: the limits by route.
+    :param share: the part of each limit that may be used.
+    :param folder: where the processes of a user share the windows; ``None`` to share them with no other process. The
+        same happens when the folder cannot be used or a file stays locked: a folder never causes an error or a hang.
+    :param store: URL of a Redis through which several machines share the windows, used instead of ``folder``.
+    :param cloud: the URL of the cloud to which the limits apply.
+    :param clock: returns seconds, from the same clock for all that share the windows; by default the clock of the
+        machine, or of the Redis.
+    :raises ParticleError: when the Redis cannot be used. ``take`` and ``seconds_until_free`` raise it too.
     """
 
     def __init__(
@@ -53,21 +60,25 @@ class Budget:
     def take(self, route: str, waited: float = 0.0) -> float:
         """Take a place for one request to ``route`` (method and path template), if there is one.
 
-        :param waited: seconds that this request has waited so far.
-        :returns: 0.0 when it may be sent now, else in how many seconds to ask again.
+        :param waited: for how many seconds the request has waited so far.
+        :returns: 0.0 if the request may be sent now, else the seconds after which to ask again.
+        :raises ParticleError: when the Redis cannot be used.
         """
         windows = [self._windows[key] for key in (EVERY_ROUTE, route) if key in self._windows]
         return self._record.take(windows, waited) if windows else 0.0
 
     def seconds_until_free(self, route: str) -> float:
-        """How long the limit that ``route`` has of its own would hold up a request now; takes nothing."""
+        """Return for how many seconds the own limit of ``route`` would delay a request now. No place is taken.
+
+        :raises ParticleError: when the Redis cannot be used.
+        """
         window = self._windows.get(route)
         return 0.0 if window is None else self._record.delay(window)
 
     def used(self) -> float | None:
-        """The part of what may be used that is used now: at 1.0 the next one waits. ``None`` when it is not known.
+        """Return the used part of the budget, where 1.0 means that the next request has to wait.
 
-        That is so without a limit, and when a store does not answer: who only looks has no need to fail.
+        :returns: ``None`` if there is no limit, or if the Redis does not answer: a report is no reason to fail.
         """
         window = self._windows.get(EVERY_ROUTE)
         try:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Budgets in files: one for all processes of a user on this machine. Private to this collection."""
+"""Keep the budget in files that all processes of a user on this machine share. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from pathlib import Path
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Window
 
-_LOCK_SECONDS = 5.0  # held for some microseconds, unless its holder was stopped just then
+_LOCK_SECONDS = 5.0  # a lock is held for microseconds, unless its process is stopped meanwhile
 _POLL_SECONDS = 0.0005
-_KEPT_SECONDS = 2 * 3600  # longer than any window, so that nothing counts in a file that is older
+_KEPT_SECONDS = 2 * 3600  # longer than any window, so no request in an older file counts
 _MOMENT = 8
 
 
 class InFiles:
-    """A ring of moments for each window, in a file below ``folder``, or in memory.
+    """A store with one ring buffer of times for each window, in a file of ``folder`` or in memory.
 
-    :param folder: ``None`` for memory; so it also ends up where a file cannot be used, or when somebody sits on it.
-    :param clock: in seconds.
+    :param folder: ``None`` to keep the rings in memory. A ring also moves to memory when its file cannot be used or
+        stays locked.
+    :param clock: returns seconds, from the same clock for all processes.
     """
 
     def __init__(self, folder: Path | None, clock: Callable[[], float]) -> None:
@@ -37,6 +38,8 @@ class InFiles:
         self._process, self._lock = os.getpid(), threading.Lock()
 
     def take(self, windows: Sequence[Window], waited: float) -> float:
+        """Take a place in all ``windows`` if each has one; return 0.0, or the seconds after which to ask again."""
+
         def try_it(rings: Sequence[_Ring], now: float) -> float:
             delay = max(ring.delay(now, waited) for ring in rings)
             if delay <= 0:
@@ -47,14 +50,16 @@ class InFiles:
         return self._alone_with(windows, try_it)
 
     def delay(self, window: Window) -> float:
+        """Return the seconds until ``window`` has a place, 0.0 if it has one now."""
         return self._alone_with([window], lambda rings, now: max(rings[0].delay(now), 0.0))
 
     def used(self, window: Window) -> float:
+        """Return the used part of the allowed requests, from 0.0 to 1.0."""
         return self._alone_with([window], lambda rings, now: rings[0].used(now))
 
     def _alone_with(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
-        """What ``use`` makes of the rings and the time while nobody else touches them."""
-        if self._process != os.getpid():  # a lock that was held in the moment of a fork stays so in the child
+        """Lock the rings of ``windows``, and return the result of ``use``, called with the rings and the time."""
+        if self._process != os.getpid():  # a lock that was held during a fork is never released in the child
             self._process, self._lock = os.getpid(), threading.Lock()
         with self._lock:
             rings = [self._ring(window) for window in windows]
@@ -76,14 +81,16 @@ class InFiles:
 
 
 class _Ring:
-    """A window, and the moments of the last requests that count in it: in a file for all, or in memory.
+    """A ring buffer with the times of the last requests in a window, in a file or in memory.
 
-    First the place of the next moment, then the moments, eight bytes each, the oldest overwritten first. There is one
-    more than the limit counts, so that nobody looks at the next place: who was killed there left it half done.
-    Everybody looks back from the same place, whatever share each may use. In a ``with`` nobody else has the file. It
-    is opened each time: that cannot be inherited by a child, and follows when somebody removes the file.
+    The content is the index of the next slot, then the slots with the times, eight bytes each; the oldest time is
+    overwritten first. There is one slot more than the limit, so the next slot is never read: a process that was killed
+    may have written half of it. All processes count back from the same slot, whatever share each may use.
 
-    :raises OSError: by each of the methods, when the file cannot be used.
+    In a ``with`` block the file is locked. It is opened anew each time, so a child process cannot inherit it, and a
+    removed file is created again.
+
+    :raises OSError: from each of the methods when the file cannot be used.
     """
 
     def __init__(self, window: Window, path: Path | None) -> None:
@@ -95,7 +102,7 @@ class _Ring:
             self.keep_to_myself()
 
     def keep_to_myself(self) -> None:
-        """Begin anew in memory, unless it is kept there already."""
+        """Start an empty ring in memory, unless the ring is in memory already."""
         if not self._memory:
             self._path, self._next, self._memory = None, 0, bytearray(self._blank())
 
@@ -105,8 +112,8 @@ class _Ring:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _wait_for(self._file)
-            if os.lseek(self._file, 0, os.SEEK_END) != _MOMENT * (1 + self._places):  # new, truncated, or none of ours
-                os.fchmod(self._file, 0o600)  # whatever the umask takes away
+            if os.lseek(self._file, 0, os.SEEK_END) != _MOMENT * (1 + self._places):  # new, truncated or foreign
+                os.fchmod(self._file, 0o600)  # whatever the umask is
                 os.ftruncate(self._file, 0)
                 self._write(0, self._blank())
                 _prune(self._path.parent)
@@ -118,13 +125,13 @@ class _Ring:
     def __exit__(self, *error: object) -> None:
         if self._path is not None:
             try:
-                # Closing would not do where another thread has forked just now: the child has it open still.
+                # Closing the file is not enough: if another thread has just forked, the child still has it open.
                 fcntl.flock(self._file, fcntl.LOCK_UN)
             finally:
                 os.close(self._file)
 
     def delay(self, now: float, waited: float = 0.0) -> float:
-        """Seconds until there is room for one more; 0 or less when there is."""
+        """Return the seconds until there is a place; 0 or less if there is one now."""
         moment = self._last(self._window.room(waited))
         if not moment <= now:  # the clock was set back, or the file is damaged
             moments = array("d", self._read(1, self._places))
@@ -133,20 +140,20 @@ class _Ring:
         return moment + self._window.seconds - now
 
     def add(self, moment: float) -> None:
-        """One more request."""
-        # In this order: who is killed in between has not sent it either.
+        """Add the time of a request."""
+        # The index is written last: a process that is killed in between has not sent its request either.
         self._write(1 + self._next, array("d", [moment]).tobytes())
         self._next = (self._next + 1) % self._places
         self._write(0, self._next.to_bytes(_MOMENT, "little"))
 
     def used(self, now: float) -> float:
-        """The part of the allowed requests that count now."""
+        """Return the used part of the allowed requests, from 0.0 to 1.0."""
         begin, allowed = now - self._window.seconds, self._window.allowed
         numbers = range(1, allowed + 1)
         return bisect.bisect_left(numbers, True, key=lambda number: self._last(number) <= begin) / allowed
 
     def _last(self, number: int) -> float:
-        """The moment of the ``number``-th last request; minus infinity when there were not so many."""
+        """Return the time of the ``number``-th last request, or minus infinity if there were fewer requests."""
         return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 
     def _blank(self) -> bytes:
@@ -168,7 +175,10 @@ class _Ring:
 
 
 def _wait_for(file: int) -> None:
-    """Lock an open file. :raises TimeoutError: when somebody does not give it back."""
+    """Lock an open file.
+
+    :raises TimeoutError: when another process holds the lock for too long.
+    """
     end = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
@@ -180,7 +190,7 @@ def _wait_for(file: int) -> None:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the files of clouds that nobody has asked for long."""
+    """Remove files that have not been used for longer than any window."""
     for path in folder.glob("budget-*.ring"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - _KEPT_SECONDS:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Budgets in a Redis: one for all machines that send from one address. Private to this collection."""
+"""Keep the budget in a Redis that all machines behind one address share. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 _PREFIX = "meshfleet.particle:budget:"
 _ANSWER_SECONDS = 3.0
-_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)  # between attempts: time enough for a Redis that is started anew
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)  # between attempts: long enough for a restart of Redis
 
-# Everything happens inside Redis: nobody comes in between, and all go by one clock, whatever their own ones say.
+# The whole script runs inside Redis, so it is atomic and uses one clock for all machines.
 #
-# KEYS: a ring for each window; ARGV: what to do, the time ("" for that of Redis), then size, room and seconds of each.
-# A ring is a number, how many moments it was given, and after it a place for each of the last of them: all of them
-# doubles. A key vanishes when the last moment in it counts no more.
+# KEYS: a ring buffer for each window. ARGV: the operation, the time ("" for the clock of Redis), then size, room and
+# seconds of each window. A ring holds the number of times that were ever added, then one slot for each of the last
+# times. All are doubles. A key expires when its last time no longer counts.
 _SCRIPT = """
 local now = tonumber(ARGV[2])
 if not now then
@@ -84,20 +84,20 @@ return string.format('%.17g', delay)
 
 
 class InRedis:
-    """A ring of moments for each window, in a Redis.
+    """A store with one ring buffer of times for each window, in a Redis.
 
-    Unlike a file, a Redis was named by somebody who has more than this machine to keep together. So who cannot use it
-    fails, and does not pace itself alone.
+    Unlike a folder that cannot be used, a Redis that cannot be used is an error: the user gave it because several
+    machines share the limit, which a budget for one process would exceed.
 
-    :param url: ``redis://``, ``rediss://`` or ``unix://``, as the library reads it. It may hold a password.
-    :param clock: in seconds; that of Redis when not given.
-    :raises ParticleError: by each of the methods too: ``unreachable`` when it does not answer for some seconds,
-        ``invalid_option`` when it refuses, ``unsupported`` without the library.
+    :param url: a ``redis://``, ``rediss://`` or ``unix://`` URL of the redis library. It may hold a password.
+    :param clock: returns seconds; by default the clock of Redis.
+    :raises ParticleError: also from each of the methods: ``unreachable`` when Redis does not answer for some seconds,
+        ``invalid_option`` when it refuses, ``unsupported`` when the library is missing.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] | None) -> None:
         try:
-            # Not at the top: it takes as long to import as all the rest, and most runs have no use for it.
+            # Not at the top: this import takes as long as all others together, and most runs do not need it.
             import redis
             from redis.backoff import NoBackoff
             from redis.retry import Retry
@@ -110,20 +110,23 @@ class InRedis:
         self._where = parts.netloc.rpartition("@")[2] or parts.path
         self._clock = clock
         try:
-            # Which failures the library repeats, and after which pauses, depends on its version.
+            # The retries of the library depend on its version, so they are turned off.
             client = redis.Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
         except (redis.RedisError, ValueError, TypeError) as error:
             raise self._unusable(error) from None
         self._script = client.register_script(_SCRIPT)
-        self._patiently(client.ping)  # before anything is asked of a cloud
+        self._patiently(client.ping)  # fail before the first request to a cloud
 
     def take(self, windows: Sequence[Window], waited: float) -> float:
+        """Take a place in all ``windows`` if each has one; return 0.0, or the seconds after which to ask again."""
         return self._ask("take", [(window, window.room(waited)) for window in windows])
 
     def delay(self, window: Window) -> float:
+        """Return the seconds until ``window`` has a place, 0.0 if it has one now."""
         return self._ask("look", [(window, window.allowed)])
 
     def used(self, window: Window) -> float:
+        """Return the used part of the allowed requests, from 0.0 to 1.0."""
         return self._ask("used", [(window, window.allowed)])
 
     def _ask(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
@@ -134,7 +137,7 @@ class InRedis:
         return float(self._patiently(lambda: self._script(keys=keys, args=arguments)))
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
-        """The answer of Redis, which may just be started anew."""
+        """Return the answer of Redis, with retries for a Redis that is restarting."""
         pauses = iter(_PAUSES)
         while True:
             try:
@@ -150,7 +153,8 @@ class InRedis:
         return isinstance(error, passing) and not isinstance(error, self._redis.AuthenticationError)
 
     def _unusable(self, error: Exception) -> ParticleError:
-        """Why, in our own words: those of the library and of Redis may hold what is in the URL."""
+        """Return the error for a Redis that cannot be used."""
+        # The messages of the library and of Redis are not quoted: they may contain the password of the URL.
         if self._is_passing(error):
             why, code = "it does not answer", "unreachable"
             hint = "Check that it runs and can be reached from here, and run again: nothing is lost."

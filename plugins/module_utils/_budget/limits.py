@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a cloud allows in a time, and the part of it that a run keeps to. Private to this collection."""
+"""Define the rate limits of a cloud and the share of them that a run may use. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import MappingProxyType
 from typing import Protocol
 
 SHARE = 0.95
-"""The part of each limit that a run may use; the rest is for everybody else behind the same address."""
+"""The part of each limit that a run may use. The rest is for other clients behind the same address."""
 
 EVERY_ROUTE = "every route"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """At most ``requests`` in any ``seconds``."""
+    """A rate limit: at most ``requests`` in any period of ``seconds``."""
 
     requests: int
     seconds: float
@@ -30,20 +30,21 @@ DOCUMENTED: Mapping[str, Limit] = MappingProxyType(
         "POST /oauth/token": Limit(100, 300),
         "GET /v1/access_tokens": Limit(100, 300),
         "DELETE /v1/access_tokens/:token": Limit(100, 300),
-        "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # of each account; here of all accounts together
+        "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # per account; here for all accounts together
     }
 )
 
 UNDERWAY_SECONDS = 3.0
-"""How much longer than another a request may take to the cloud, which counts when it arrives and not when it leaves."""
+"""How much the travel times of two requests may differ. The cloud counts arrivals, the budget counts departures."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A limit as a run keeps it.
+    """A rate limit as a run keeps it.
 
-    :param name: tells it from those of other clouds, routes and limits, and tells nobody which they are.
-    :param size: the requests that the cloud allows; ``allowed``: those of them that the run may use.
+    :param name: a hash of cloud, route and limit, which identifies the window without revealing them.
+    :param size: the number of requests that the cloud allows.
+    :param allowed: the number of requests that the run may use.
     :param seconds: for how long a request counts.
     """
 
@@ -54,25 +55,30 @@ class Window:
 
     @classmethod
     def of(cls, cloud: str, route: str, limit: Limit, share: float) -> Window:
-        """The window of a limit. Who knows another limit has another one: in a common one it would starve."""
+        """Return the window of a limit."""
+        # The limit is part of the name: in a common window, the run with the lower limit would never get a place.
         what = "\0".join((cloud, route, str(limit.requests), str(limit.seconds)))
         name = hashlib.sha256(what.encode(errors="surrogatepass")).hexdigest()[:32]
         return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + UNDERWAY_SECONDS)
 
     def room(self, waited: float) -> int:
-        """How many requests may count, that of somebody included who has waited for so many seconds."""
-        # Who has waited for so long is kept out by others with a larger share, and may use what they leave.
+        """Return how many requests may count in the window, for a request that has waited for ``waited`` seconds."""
+        # After such a wait, other runs with a larger share keep this request out, so it may use the whole limit.
         return self.allowed if waited < 2 * self.seconds else self.size
 
 
 class Record(Protocol):
-    """Where the moments of sending are written down. Safe to share between threads and across forks."""
+    """A store of the times at which requests were sent. Safe to share between threads and across forks."""
 
     def take(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place in all of ``windows`` at once, or in none: then in how many seconds to ask again, else 0.0."""
+        """Take a place in all ``windows`` if each has one, else in none of them.
+
+        :param waited: for how many seconds the request has waited so far.
+        :returns: 0.0 if the places were taken, else the seconds after which to ask again.
+        """
 
     def delay(self, window: Window) -> float:
-        """Seconds until there is room for one more, 0.0 when there is; takes nothing."""
+        """Return the seconds until ``window`` has a place, 0.0 if it has one now. No place is taken."""
 
     def used(self, window: Window) -> float:
-        """The part of the allowed requests that count now."""
+        """Return the used part of the allowed requests, from 0.0 to 1.0."""
