@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files for one user only, such as those that hold secrets: one writer at a time, always whole. Private."""
+"""Read and write files that only one user may access, such as those that hold secrets. Private.
+
+A file has one writer at a time and is always complete.
+"""
 
 from __future__ import annotations
 
@@ -21,30 +24,30 @@ _POLL_SECONDS = 0.02
 
 
 class PrivateFile:
-    """The open content of a file: a JSON object in ``data``, written back by :meth:`save`."""
+    """Holds the content of a locked file: a JSON object in ``data``, which :meth:`save` writes back."""
 
     def __init__(self, path: Path, data: dict[str, Any]) -> None:
         self._path = path
         self.data = data
 
     def save(self) -> None:
-        """Replace the file in one step: whoever is killed at any moment leaves the old content or the new."""
+        """Replace the file in one step: if the process is killed, the file has either the old or the new content."""
         replace(self._path, json.dumps(self.data, indent=1).encode())
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put ``content`` into the place of a file in one step, while holding its lock.
+    """Replace a file with ``content`` in one step. The caller must hold the lock of the file.
 
-    :raises ParticleError: ``unsafe_file`` when it cannot be written.
+    :raises ParticleError: ``unsafe_file`` when the file cannot be written.
     """
-    # Only the holder of the lock writes, so one name will do, and what a killed one has begun is swept away.
+    # Only the holder of the lock writes, so a fixed name is safe, and what a killed process has left is removed.
     new = path.with_name(f".{path.name}.new")
     try:
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), 0o600)  # whatever the umask takes away
+                os.fchmod(file.fileno(), 0o600)  # whatever the umask is
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -58,12 +61,13 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_login: bool = False) -> Path:
-    """The folder of this collection for what the processes of one user share, in the cache folder.
+    """Return the folder of this collection in the user's cache folder, and create it if it is missing.
 
-    :param what: is shared there, and what to do ``otherwise``, for whoever has no such folder.
-    :param of_login: rather in the runtime folder where there is one: it goes when the user logs out. Processes that
-        the system starts, as by cron, have none, and share nothing that lies in it.
-    :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can use.
+    :param what: the things that are shared in the folder, for the error message.
+    :param otherwise: the alternative to such a folder, for the hint of the error.
+    :param of_login: whether to prefer the runtime folder, which the system removes when the user logs out. Processes
+        that are started by the system, for example by cron, have none, and do not see the files in it.
+    :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can write to.
     """
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
     folder = Path(environment.get(variable) or "~/.cache") / "meshfleet.particle"
@@ -85,10 +89,10 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[PrivateFile]:
-    """The content of ``path``, empty when there is no such file yet, for one process or thread at a time.
+    """Lock a file and yield its content, which is empty if the file does not exist yet.
 
-    :raises ParticleError: ``unsafe_file`` when others can read the file, when it is damaged or cannot be written;
-        ``run_in_progress`` when somebody holds it for minutes.
+    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when it is damaged or not writable;
+        ``run_in_progress`` when another process holds the lock for minutes.
     """
     with held(path.with_name(path.name + ".lock"), str(path)):
         yield PrivateFile(path, read(path))
@@ -96,12 +100,14 @@ def locked(path: Path) -> Iterator[PrivateFile]:
 
 @contextlib.contextmanager
 def held(lock_file: Path, what: str, seconds: float | None = None) -> Iterator[None]:
-    """A lock for one process or thread at a time, which ends with its holder.
+    """Hold a lock while the body runs. One thread of one process holds it at a time.
 
-    :param what: it guards, for whoever waits in vain.
-    :param seconds: how long to wait for it; as for a file when not given.
-    :raises ParticleError: ``unsafe_file`` when the lock file cannot be used; ``run_in_progress`` when somebody holds it
-        for minutes.
+    The kernel releases the lock when the process ends, even if it is killed.
+
+    :param what: the thing that the lock protects, for the error message.
+    :param seconds: how long to wait for the lock; by default as long as for a file.
+    :raises ParticleError: ``unsafe_file`` when the lock file cannot be used; ``run_in_progress`` when another process
+        holds the lock for longer than ``seconds``.
     """
     try:
         lock = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -111,11 +117,14 @@ def held(lock_file: Path, what: str, seconds: float | None = None) -> Iterator[N
         _wait_for(lock, what, _LOCK_SECONDS if seconds is None else seconds)
         yield
     finally:
-        os.close(lock)  # gives the lock back
+        os.close(lock)  # releases the lock
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content without a lock, for those who only look. :raises ParticleError: as :func:`locked`."""
+    """Return the content of a file without locking it, for callers that do not write.
+
+    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when it is damaged.
+    """
     file = opened(path)
     if file is None:
         return {}
@@ -135,7 +144,7 @@ def opened(path: Path) -> BinaryIO | None:
     :raises ParticleError: ``unsafe_file`` when others can read it, or when it cannot be used.
     """
     try:
-        # Without waiting: a pipe would wait for its other end.
+        # Non-blocking, because opening a pipe would wait for its other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
@@ -155,8 +164,8 @@ def opened(path: Path) -> BinaryIO | None:
 
 
 def _settle(folder: Path) -> None:
-    """Bring the new name of a file to the disk too, before a loss of power can bring the old one back."""
-    # Not every file system can do this for a folder, and the content is whole either way.
+    """Write the entries of a folder to disk, so that a power failure cannot restore the replaced file."""
+    # Some file systems cannot do this for a folder. The content is complete in either case.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

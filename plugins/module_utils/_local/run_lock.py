@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run at a time for each cloud and product. Private to this collection."""
+"""Allow one run at a time for each cloud and product. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 @contextlib.contextmanager
 def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
-    """Hold the lock of a cloud and product (``None``: the account's own devices) while the body runs.
+    """Hold the lock of a cloud and product while the body runs.
 
-    The kernel gives the lock back when the process ends, however it ends.
+    The kernel releases the lock when the process ends, even if it is killed.
 
-    :raises ParticleError: ``run_in_progress``, naming the holder; ``unsafe_file`` when the lock file cannot be used.
+    :param product: ``None`` for the account's own devices.
+    :raises ParticleError: ``run_in_progress`` when another process holds the lock; ``unsafe_file`` when the lock file
+        cannot be used.
     """
     name = hashlib.sha256(f"{api_url.lower()}\0{product or ''}".encode()).hexdigest()[:32]
     path = folder / f"run-{name}.lock"
