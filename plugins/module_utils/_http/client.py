@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One connection pool to one cloud: keep-alive, retries by method safety, budget, redaction.
+"""Send requests to a cloud, with a connection pool, retries, a budget and redaction of secrets.
 
-Private to this collection. Everything that reaches a cloud passes :meth:`Http.call`.
+Private to this collection. Every request to a cloud is sent by :meth:`Http.call`.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ try:
     import requests.auth
     import urllib3
     import urllib3.exceptions
-except ImportError:  # reported by _module, where there is a way to say it
+except ImportError:  # reported by _module, which can fail the task
     REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
 else:
     REQUESTS_IMPORT_ERROR = None
 
 WORKERS = 16
-"""Requests in flight at once: with 8 to 16 threads `requests` is fastest, more are slower (measured)."""
+"""Default number of parallel requests. `requests` was measured to be fastest with 8 to 16 threads."""
 
 MOST_WORKERS = 256
-"""What is above this is a slip of the pen, and would cost a thread and a connection each."""
+"""Maximum number of parallel requests. Each costs a thread and a connection, so a larger number is taken for a typo."""
 
 
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
@@ -65,7 +65,10 @@ _PASSING = (408, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Answer:
-    """A success. ``data`` is the parsed body, ``None`` when the body was empty."""
+    """A successful answer.
+
+    :param data: the parsed body; ``None`` if the body was empty.
+    """
 
     status: int
     data: Any
@@ -73,7 +76,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Request:
-    """A request on its way: ``arguments`` are those of :meth:`requests.Session.request`, the rest as in ``call``."""
+    """A request to send.
+
+    :param arguments: the arguments of :meth:`requests.Session.request`. All other fields are as in :meth:`Http.call`.
+    """
 
     route: str
     doing: str
@@ -84,11 +90,14 @@ class _Request:
 
 
 class Http:
-    """A conversation with one cloud.
+    """A client for one cloud. Safe to share between threads.
 
-    Safe to share between threads. ``clock`` (seconds, monotonic), ``now`` (seconds since 1970) and ``sleep`` can be
-    turned by tests. With ``renew`` a token that the cloud no longer takes is replaced, once for each request: it is
-    given the dead token and gives back another one.
+    :param workers: the number of parallel requests.
+    :param sleep: waits for some seconds; tests replace it, as they do ``clock`` and ``now``.
+    :param clock: returns seconds of a monotonic clock.
+    :param now: returns the seconds since 1970.
+    :ivar renew: returns a new token for one that the cloud no longer accepts. It is called at most once for each
+        request; ``None`` to let the request fail.
     """
 
     def __init__(
@@ -110,9 +119,9 @@ class Http:
         self.now = now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
-        """Called before each request is sent, and while it waits to be; what it raises ends the work."""
+        """Called before each request and while a request waits to be sent. It ends the work by raising an error."""
         self.dated: tuple[str, float] | None = None
-        """The Date header of the last answer, and the time of this machine when it came."""
+        """The Date header of the last answer, and the time of this machine when the answer came."""
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock)
         self._lock = threading.Lock()
@@ -120,33 +129,33 @@ class Http:
         self._throttled = Stopwatch(self.usage, "throttled_seconds", clock)
         self._renewing = threading.Lock()
         self._session = requests.Session()
-        # The environment is read here, once, and for proxies only. Left to `requests` it would be read at every
-        # request, would let REQUESTS_CA_BUNDLE beat ca_path, and ~/.netrc replace our Authorization header.
+        # The environment is read here, once, and for proxies only. `requests` would read it for every request, let
+        # REQUESTS_CA_BUNDLE override ca_path, and replace our Authorization header by an entry of ~/.netrc.
         self._session.trust_env = False
         environment = os.environ if connection.environment is None else connection.environment
         self._session.proxies = proxies_for(connection.api_url, environment)
         adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
         self._session.mount(connection.api_url, adapter)
-        if not connection.validate_certs:  # the user has been warned, once and in words that name the cloud
+        if not connection.validate_certs:  # the user has been warned already, with the name of the cloud
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session.headers.update({"User-Agent": "meshfleet.particle", "Accept": "application/json"})
 
     def authorize(self, token: str | None) -> None:
-        """Send ``token`` as Bearer from now on."""
+        """Send ``token`` as Bearer token from now on; ``None`` sends no token."""
         self.redact.learn(token)
         self._token = token
 
     @property
     def token(self) -> str:
-        """The token in use, empty when there is none."""
+        """Return the token in use, or an empty text if there is none."""
         return self._token or ""
 
     def seconds_until_allowed(self, route: str) -> float:
-        """How long a request to ``route`` would wait now for the budget."""
+        """Return for how many seconds the own limit of ``route`` would delay a request now."""
         return self.budget.seconds_until_free(route)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self._session.close()
 
     def call(
@@ -164,18 +173,22 @@ class Http:
         writes: bool | None = None,
         private: bool = False,
     ) -> Answer:
-        """Send one request and give back its success.
+        """Send a request, with retries where they are safe, and return the successful answer.
 
         :param route: method and path template as in docs/facts/endpoints.yml: ``PUT /v1/devices/:id``.
-        :param doing: what this attempts, to follow "Could not": ``rename device e00f…``.
-        :param at: values for the template's ``:names``.
+        :param doing: the attempted action, which follows "Could not" in messages: ``rename device e00f…``.
+        :param at: values for the ``:names`` of the path template.
+        :param query: parameters of the query string.
+        :param json: the body, which is sent as JSON.
+        :param form: the body, which is sent as a form.
         :param file: content of a multipart part named ``file``.
-        :param basic: username and password (or client id and secret) instead of the Bearer token.
-        :param retry: other than what the method implies.
-        :param writes: whether this may change the fleet; what is no GET does, unless said otherwise.
-        :param private: what is sent or asked for holds secrets that a refusal may echo, so its words are not passed on.
-        :raises ParticleError: for everything that is not a success; ``ambiguous_write`` when a write that must
-            not be repeated blindly may or may not have taken effect.
+        :param basic: username and password (or client id and secret) to send instead of the Bearer token.
+        :param retry: when the request may be repeated; by default GET, PUT and DELETE are safe to repeat, and POST
+            is repeated only if it was not carried out.
+        :param writes: whether the request may change the fleet; by default every method but GET does.
+        :param private: whether the data holds secrets that a refusal may quote, so that its text is not shown.
+        :raises ParticleError: when the request fails; ``ambiguous_write`` when it is not known whether a write took
+            effect and it is not safe to repeat it.
         """
         method, template = route.split(" ", 1)
         request = _Request(
@@ -199,25 +212,25 @@ class Http:
             return self._send_with_retries(request, policy)
         return self._send_with_live_token(request, policy)
 
-    # The ladder: each rung has one worry, and calls the next.
+    # Each of the next four methods has one task and calls the following one.
 
     def _send_with_live_token(self, request: _Request, policy: RetryPolicy) -> Answer:
-        """Send with the token in use; when the cloud refuses that, send once more with another one."""
+        """Send with the token in use. If the cloud no longer accepts it, renew it and send once more."""
         token = self._token
         request.arguments["auth"] = _Bearer(token) if token else None
         try:
             return self._send_with_retries(request, policy)
         except ParticleError as error:
-            # Refused before it was looked at, so sending it again is safe for every method.
+            # The cloud refuses the token before it reads the request, so a repetition is safe for every method.
             if error.code not in DEAD_TOKEN or not self._replace(token):
                 raise
         request.arguments["auth"] = _Bearer(self.token)
         return self._send_with_retries(request, policy)
 
     def _send_with_retries(self, request: _Request, policy: RetryPolicy) -> Answer:
-        """Send again after a failure that another attempt may not meet, where that is safe.
+        """Send, and repeat the request after a temporary failure if that is safe.
 
-        :raises ParticleError: ``ambiguous_write`` when a write may have taken effect and must not be repeated.
+        :raises ParticleError: ``ambiguous_write`` when a write may have taken effect and it is not safe to repeat it.
         """
         while True:
             try:
@@ -231,7 +244,7 @@ class Http:
                 self._wait_before_retry(failure, policy.pause_after(failure))
 
     def _send_within_budget(self, request: _Request) -> Answer:
-        """Send as soon as the budget has a place, and count the request."""
+        """Wait until the budget allows the request, count it and send it."""
         self.before_request()
         self._wait_for_budget(request.route)
         with self._lock:
@@ -240,22 +253,23 @@ class Http:
         return self._send_once(request)
 
     def _send_once(self, request: _Request) -> Answer:
-        """Send one HTTP request and read its answer.
+        """Send one HTTP request and return its answer.
 
         :raises Retryable: when another attempt may succeed.
+        :raises ParticleError: when it cannot.
         """
         connection, route, doing = self.connection, request.route, request.doing
         try:
             response = self._session.request(
                 **request.arguments,
                 timeout=connection.timeout,
-                # Verified by what is said here alone, see trust_env above.
+                # trust_env is off (see above), so nothing in the environment can override this.
                 verify=(connection.ca_path or True) if connection.validate_certs else False,
                 allow_redirects=False,  # a redirect could carry the token to another host
             )
         except requests.RequestException as error:
             raise network_failure(error, connection, route, doing) from None
-        except OSError:  # `requests` raises it, before it sends anything, for a ca_path that cannot be read
+        except OSError:  # raised by `requests` before it sends anything if ca_path cannot be read
             message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None
         if "Date" in response.headers:
@@ -265,7 +279,7 @@ class Http:
         return self._read(response.status_code, response.content, request)
 
     def _refusal(self, response: requests.Response, request: _Request) -> Exception:
-        """Return the error for a refused request, as one that may be retried where that may help."""
+        """Return the error for a refused request: a :class:`Retryable` if another attempt may succeed."""
         status = response.status_code
         redact = withhold_text if request.private else self.redact
         refusal = refused(status, response.content, route=request.route, doing=request.doing, redact=redact)
@@ -278,7 +292,7 @@ class Http:
         return refusal
 
     def _wait_for_budget(self, route: str) -> None:
-        """Take a place in the budget, and wait until there is one, in naps: the work may have been ended meanwhile."""
+        """Wait until the budget has a place for the request, and take it."""
         delay, waited = self.budget.take(route), 0.0
         if delay == 0:
             return
@@ -288,7 +302,10 @@ class Http:
                 delay = self.budget.take(route, waited)
 
     def _replace(self, dead: str | None) -> bool:
-        """Replace a token that the cloud refuses, unless another thread has done so; return whether there is one."""
+        """Renew a token that the cloud no longer accepts, unless another thread has already done so.
+
+        :returns: whether there is a new token.
+        """
         if self.renew is None or dead is None:
             return False
         with self._renewing:
@@ -297,12 +314,16 @@ class Http:
         return True
 
     def _read(self, status: int, body: bytes, request: _Request) -> Answer:
-        """Read the body of a success, which may yet say that it is none."""
+        """Parse the body of an answer with a success status.
+
+        :raises Retryable: when the body is not complete JSON.
+        :raises ParticleError: when the body reports a failure, or is a web page.
+        """
         route, doing = request.route, request.doing
         if not body.strip() and not (status == _FOUND and route.startswith("GET ")):
             return Answer(status, None)
         try:
-            data = jsonlib.loads(body)  # nothing at all is no answer to a question either
+            data = jsonlib.loads(body)  # fails for an empty body too, which a GET must not have
         except (ValueError, RecursionError):
             if read_refusal(body).form == "html":
                 raise refused(status, body, route=route, doing=doing, redact=self.redact) from None
@@ -319,6 +340,7 @@ class Http:
         return Answer(status, data)
 
     def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
+        """Wait for ``wait`` seconds, and count the retry. A wait that the cloud asks for counts as throttling."""
         with self._lock:
             self.usage.retries += 1
         with self._throttled if failure.too_fast or failure.wait is not None else contextlib.nullcontext():
@@ -326,7 +348,8 @@ class Http:
                 wait -= self._nap(wait)
 
     def _nap(self, wait: float) -> float:
-        """Sleep for a part of ``wait``, which is given back: the work may be ended meanwhile."""
+        """Sleep for a part of ``wait``, and return the seconds slept."""
+        # Long waits are split, because before_request may end the work during a wait.
         self.before_request()
         nap = min(wait, _NAP)
         self.sleep(nap)
@@ -335,12 +358,12 @@ class Http:
 
 def _basic(username: str, password: str) -> Any:
     """Return HTTP Basic authentication."""
-    # As bytes: given text, `requests` encodes it as Latin-1 and fails on other scripts.
+    # As bytes, because `requests` encodes text as Latin-1 and fails for other characters.
     return requests.auth.HTTPBasicAuth(username.encode(), password.encode())
 
 
 class _Bearer:
-    """Puts the token into the Authorization header, and nowhere else."""
+    """Authentication for `requests` that sends a Bearer token in the Authorization header."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -351,9 +374,10 @@ class _Bearer:
 
 
 def _fill(template: str, values: Mapping[str, object]) -> str:
-    """``/v1/devices/:id`` with its values, each encoded so that it stays one segment of the path.
+    """Replace the ``:names`` of a path template with values, each encoded as one segment of the path.
 
-    :raises ParticleError: for a value that would lead to another path, for no encoding hides it from a server.
+    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. Servers resolve these even if they are
+        encoded, so the request would reach another path.
     """
     parts = []
     for part in template.split("/"):

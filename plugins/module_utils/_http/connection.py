@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How to reach a cloud: address, certificates, proxies and limits of time. Private to this collection."""
+"""Hold the settings of a connection: URL, certificates, proxies and timeouts. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a cloud. ``timeout`` and ``max_wait`` in seconds; ``api_url`` without a slash at its end.
+    """The settings of a connection to a cloud.
 
-    :param environment: names the proxies, as that of a process does; ``None``: that of this process.
+    :param api_url: the URL of the cloud, without a slash at its end.
+    :param timeout: how long to wait for an answer, in seconds.
+    :param max_wait: how long one request may wait when the cloud asks for it, in seconds.
+    :param environment: the variables that set the proxies; ``None`` for the environment of this process.
     """
 
     api_url: str

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell why a request has no answer, and what that means for it. Private to this collection."""
+"""Turn failures of the network into errors. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 try:
     import requests
     import urllib3.exceptions
-except ImportError:  # reported by _module, where there is a way to say it
+except ImportError:  # reported by _module, which can fail the task
     pass
 
 
 def network_failure(error: requests.RequestException, connection: Connection, route: str, doing: str) -> Exception:
-    """Return the error for a request without an answer, as one that may be retried where that may help."""
+    """Return the error for a request without an answer: a :class:`Retryable` if another attempt may succeed."""
     host = urllib.parse.urlsplit(connection.api_url).netloc
     if isinstance(error, requests.exceptions.SSLError):
         cause = f"{host} speaks no TLS that we know"
-        words = str(error).lower()  # nothing else tells why a handshake failed
+        words = str(error).lower()  # only the text tells why a handshake failed
         if "certificate verify failed" in words:
             cause = f"the certificate of {host} is not trusted"
         elif "no certificate or crl found" in words:
@@ -32,7 +32,7 @@ def network_failure(error: requests.RequestException, connection: Connection, ro
         return ParticleError("not_a_cloud", f"Could not {doing}: {host} is no valid address.", route=route)
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
     if isinstance(error, requests.exceptions.ProxyError):
-        # Said only of the way to the proxy and of its refusal to go on from there.
+        # `requests` raises this only if the proxy cannot be reached or refuses to connect to the host.
         unsent, cause = True, f"the proxy gives no connection to {host}"
     elif unsent:
         cause = f"no connection to {host}"
@@ -44,13 +44,13 @@ def network_failure(error: requests.RequestException, connection: Connection, ro
 
 
 def _never_connected(error: requests.RequestException) -> bool:
-    """Return whether the failure came before a connection stood, so that nothing can have been sent."""
+    """Return whether there was no connection, so that nothing can have been sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def withhold_text(text: str) -> str:
-    """Replace the words of a cloud that may hold a secret: used in place of the redactor."""
+    """Return a note in place of an answer that may hold a secret. Used instead of a redactor."""
     return "its words are kept back, they may hold a secret"
 
 

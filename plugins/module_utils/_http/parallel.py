@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
-    """``[function(item) for item in items]``, with up to ``workers`` at once.
+    """Return ``[function(item) for item in items]``, computed with up to ``workers`` threads.
 
-    The first error is raised, and what has not begun by then is not begun any more. Items wait in ``items`` alone: a
-    pool would hold an object with a lock of its own for each of a hundred thousand.
+    The first error is raised, after the calls that have begun; no further calls are begun.
     """
+    # Each thread takes its items from the list. A pool would create an object with a lock for each of 100 000 items.
     waiting = list(items)
     numbers = itertools.count()
     results: list[Any] = [None] * len(waiting)
@@ -37,7 +37,7 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], worke
         futures = [pool.submit(work) for _unused in range(min(workers, len(waiting)))]
         try:
             wait(futures)
-        except BaseException as error:  # an interrupt reaches this thread and none of the others
+        except BaseException as error:  # an interrupt reaches only this thread
             failures.insert(0, error)
     if failures:
         raise failures[0]

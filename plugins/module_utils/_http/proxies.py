@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The proxies that an environment names. Private to this collection."""
+"""Find the proxies that an environment sets. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 
 def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The proxies on the way to ``url``, by scheme, as ``environment`` names them in its ``…_proxy`` variables.
+    """Return the proxies for ``url`` by scheme, as the ``…_proxy`` variables of ``environment`` set them.
 
-    The names in small letters win, and when empty take back those in capitals, as everywhere. `requests` and
-    `urllib` would read the environment of the process, which is not that of the play.
+    As is customary, a lower-case variable overrides the upper-case one, even if it is empty.
     """
+    # `requests` and `urllib` would read the environment of the process, which is not that of the play.
     named: dict[str, str] = {}
-    for name in sorted(environment):  # capitals first
+    for name in sorted(environment):  # upper case sorts first
         if name.lower().endswith("_proxy"):
             named[name.lower().removesuffix("_proxy")] = environment[name].strip()
     exceptions = named.pop("no", "").lower().split(",")
@@ -28,7 +28,7 @@ def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _excepts(name: str, host: str, host_and_port: str) -> bool:
-    """Whether ``name``, one of ``no_proxy``, means this host: ``*``, a host, a domain, or a network as 10.0.0.0/8."""
+    """Return whether an item of ``no_proxy`` (``*``, a host, a domain or a network as 10.0.0.0/8) matches a host."""
     if "/" in name:
         try:
             return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)

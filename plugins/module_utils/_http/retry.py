@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide whether a failed request is sent again, and after what pause. Private to this collection."""
+"""Decide whether a failed request is sent again, and how long to wait before that. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_PAUSE = 30.0
 
 
 class Retry(enum.Enum):
-    """When a request may be sent again without asking first what became of it."""
+    """When a request may be sent again without checking first whether it took effect: the request is repeated ..."""
 
     SAFE = "after any failure that may not come again: sending it twice is the same as sending it once"
     UNSENT = "only when the cloud has surely done nothing: no connection, or a refusal for being too fast"
@@ -23,11 +23,11 @@ class Retry(enum.Enum):
 
 
 class Retryable(Exception):
-    """An attempt has failed, and another one may succeed.
+    """A failure of one attempt, after which another one may succeed.
 
-    :param error: the failure, when there is no other attempt.
-    :param unsent: whether the cloud has surely done nothing.
-    :param wait: how long the cloud asked to wait, in seconds.
+    :param error: the error to raise if the request is not sent again.
+    :param unsent: whether it is certain that the request had no effect.
+    :param wait: how long the cloud asks to wait, in seconds; ``None`` if it does not say.
     :param too_fast: whether the cloud refused because of too many requests.
     """
 
@@ -42,10 +42,10 @@ class Retryable(Exception):
 
 
 class RetryPolicy:
-    """Decides how long to wait before a request is sent again, and when to give up.
+    """The state of one request that decides how long to wait before the next attempt, and when to give up.
 
-    :param doing: what the request attempts, to follow "Could not".
-    :param max_wait: the longest pause, and the longest wait in all while the cloud is too busy, in seconds.
+    :param doing: the attempted action, which follows "Could not" in messages.
+    :param max_wait: maximum of each pause, and of all pauses together while the cloud is too busy, in seconds.
     """
 
     def __init__(self, doing: str, max_wait: float) -> None:
@@ -54,12 +54,13 @@ class RetryPolicy:
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
-        """How long the cloud was too busy, in seconds."""
+        """Seconds waited so far while the cloud was too busy."""
 
     def pause_after(self, failure: Retryable) -> float:
         """Return the seconds to wait before the next attempt.
 
-        :raises ParticleError: when there is to be none.
+        :raises ParticleError: ``rate_limited`` when the cloud asks for a longer wait than allowed; the error of
+            ``failure`` when there were too many attempts.
         """
         if failure.wait is not None and failure.wait > self._max_wait:
             raise _too_long(failure.error, self._doing, failure.wait, self._max_wait) from None
@@ -71,7 +72,10 @@ class RetryPolicy:
         return min(_pause(self._failures), self._max_wait) if failure.wait is None else failure.wait
 
     def _pause_while_busy(self, failure: Retryable) -> float:
-        """Return the pause while the cloud is too busy. Waiting on request does not use up retries."""
+        """Return the pause while the cloud is too busy. Waiting on request does not use up retries.
+
+        :raises ParticleError: ``rate_limited`` when all pauses together would last longer than allowed.
+        """
         left = self._max_wait - self._waited
         self._refusals += 1
         pause = min(_pause(self._refusals), left) if failure.wait is None else failure.wait
@@ -82,7 +86,11 @@ class RetryPolicy:
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Seconds of a Retry-After header, in either of its two forms; ``now`` in seconds since 1970."""
+    """Return the seconds of a Retry-After header, or ``None`` if it is missing or invalid.
+
+    :param header: a number of seconds, or a date.
+    :param now: seconds since 1970.
+    """
     if not header:
         return None
     if header.strip().isdecimal():
@@ -94,11 +102,12 @@ def retry_after(header: str | None, now: float) -> float | None:
 
 
 def _pause(number: int) -> float:
-    """Seconds that are ours to choose: about twice as many each time, and never the same."""
+    """Return a random pause in seconds, which about doubles with each attempt up to a maximum."""
     return min(2.0 ** min(number, 10), 2 * _LONGEST_PAUSE) * random.uniform(0.25, 0.5)
 
 
 def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) -> ParticleError:
+    """Return the error for a requested wait that is longer than allowed."""
     return ParticleError(
         "rate_limited",
         f"Could not {doing}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
@@ -108,6 +117,7 @@ def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) ->
 
 
 def _busy(error: ParticleError, doing: str, waited: float, max_wait: float) -> ParticleError:
+    """Return the error for a cloud that was too busy for longer than allowed."""
     return ParticleError(
         "rate_limited",
         f"Could not {doing}: the cloud is too busy, and still was after {waited:.0f} seconds of waiting. "

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Count what a run costs the cloud: requests, writes, retries and waits. Private to this collection."""
+"""Count the requests, writes, retries and waits of a task. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass
 class Usage:
-    """What a task cost: the documented return value ``cloud``. Times in seconds, as they pass on a clock."""
+    """Holds the counters of the documented return value ``cloud``. Times are in seconds of elapsed time."""
 
     requests: int = 0
     writes: int = 0
@@ -21,16 +21,20 @@ class Usage:
     budget_wait_seconds: float = 0.0
 
     def add(self, other: Usage) -> None:
-        """Count what another conversation of the same task has cost."""
+        """Add the counters of another client of the same task."""
         for name, value in asdict(other).items():
             setattr(self, name, getattr(self, name) + value)
 
     def as_result(self) -> dict[str, Any]:
+        """Return the documented return value ``cloud``."""
         return {key: round(value, 3) for key, value in asdict(self).items()}
 
 
 class Stopwatch:
-    """For how long anybody waits: what many threads wait at the same time counts once. For ``with``."""
+    """A timer for waits, for use in ``with``. Time during which several threads wait counts once.
+
+    :param name: the counter of ``usage`` to which the seconds are added.
+    """
 
     def __init__(self, usage: Usage, name: str, clock: Callable[[], float]) -> None:
         self._usage = usage
