@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The closed list of error codes, each with the next step for the user. Private to this collection."""
+"""List all error codes, each with a remedy for the user. Private to this collection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ HINTS: Mapping[str, str] = {
     "unsafe_file": "Make the file or folder yours alone, or name another one, and run again.",
     "internal": "This is a mistake in the collection: please report it with the text above.",
 }
-"""The closed list of error codes, each with the next step for the user."""
+"""All error codes, each with a remedy for the user. No other codes are used."""
 
 
 REFUSED_LOGIN = frozenset(
@@ -60,4 +60,4 @@ REFUSED_LOGIN = frozenset(
         "locked_out",
     ]
 )
-"""A login that was refused so is refused again when nothing is corrected; it must not be tried in a loop."""
+"""Codes of a refused login. Without a correction it is refused again, so it must not be tried in a loop."""

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one error of this collection, which a user can act on. Private to this collection."""
+"""Define the error that all failures of this collection are reported with. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes i
 
 
 class ParticleError(Exception):
-    """A failure that a user can act on.
+    """A failure that is reported to the user with its cause and a remedy.
 
     :param code: one of the keys of :data:`HINTS`.
-    :param message: one sentence about what failed, on what, and why; free of secrets.
-    :param hint: one sentence about what to do; the one of the code when not given.
-    :param status: the HTTP status behind it, if any.
-    :param route: method and path template (never a URL with values), if a request was behind it.
-    :param answer: what the cloud said, for the code to go on from; it may hold secrets and is never shown.
+    :param message: one sentence that names the failed action, its object and the cause, without secrets.
+    :param hint: one sentence with the remedy; by default the hint of the code.
+    :param status: the HTTP status that caused the failure, if any.
+    :param route: method and path template (never a URL with values) of the request that failed, if any.
+    :param answer: the answer of the cloud for use by callers. It may hold secrets and is never shown.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ParticleError(Exception):
         self.answer: Mapping[str, Any] = answer or {}
 
     def as_result(self) -> dict[str, Any]:
-        """The documented return value ``error``."""
+        """Return the documented return value ``error``."""
         return {
             "code": self.code,
             "status": self.status,
@@ -50,5 +50,5 @@ class ParticleError(Exception):
         }
 
     def as_failure(self) -> dict[str, Any]:
-        """The documented result of a task that fails with this."""
+        """Return the documented result of a task that fails with this error."""
         return {"failed": True, "msg": f"{self.message} {self.hint}".strip(), "error": self.as_result()}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take secrets out of any text. Private to this collection."""
+"""Mask secrets in texts. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ _TOKEN_LIKE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
 _TOKEN_IN_QUERY = re.compile(r"(access_token=)[^&\s\"']+")
 
 
-_ANY_TEXT = "surrogatepass"  # the environment may hold bytes that are no UTF-8
+_ANY_TEXT = "surrogatepass"  # the environment may hold bytes that are not UTF-8
 
 
 def _json_escaped(text: str) -> set[str]:
-    """As Python writes it, and as most others do, who leave letters of other scripts as they are."""
+    """Return a text as JSON escapes it: with and without escapes for characters that are not ASCII."""
     return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
 
 
 def _percent_encoded(text: str) -> set[str]:
-    """As in paths and forms, with what JavaScript leaves alone, and with either case of the digits."""
+    """Return all percent-encoded forms of a text.
+
+    Forms differ for paths and form bodies, in the characters that JavaScript does not encode, and in the case of the
+    hexadecimal digits.
+    """
     forms = {
         quote(text, safe=safe, errors=_ANY_TEXT)
         for quote in (urllib.parse.quote, urllib.parse.quote_plus)
@@ -39,40 +43,44 @@ def _percent_encoded(text: str) -> set[str]:
 
 
 class Redactor:
-    """Takes known secrets, and what looks like an access token, out of any text before it leaves."""
+    """A function that masks known secrets, and everything that looks like an access token, in a text."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Everything that is hidden, in all its forms."""
+        """Return all masked secrets in all their encoded forms."""
         return frozenset(self._forms)
 
     def learn_all(self, secrets: Iterable[str]) -> None:
-        """From now on hide each of ``secrets``."""
+        """Mask each of ``secrets`` from now on."""
         for secret in secrets:
             self.learn(secret)
 
     def learn(self, secret: str | None, *, username: str | None = None) -> None:
-        """From now on hide ``secret``, also percent-encoded, JSON-escaped, and as the pair of a Basic header."""
+        """Mask ``secret`` from now on, also percent-encoded, JSON-escaped and in an HTTP Basic header.
+
+        :param username: the username that is sent with the secret in a Basic header, if any.
+        """
         if not secret:
             return
         forms = {secret, *_percent_encoded(secret), *_json_escaped(secret)}
-        for escaped in _json_escaped(secret):  # JSON inside of JSON
+        for escaped in _json_escaped(secret):  # JSON inside a JSON text
             forms |= _json_escaped(escaped)
         if username is not None:
             forms.add(base64.b64encode(f"{username}:{secret}".encode(errors=_ANY_TEXT)).decode())
         self._forms |= forms
 
     def __call__(self, text: str) -> str:
-        # The longest first: a secret may be part of another one's encoded form.
+        """Return ``text`` with all secrets masked."""
+        # Longest first, because a secret may be part of the encoded form of another one.
         for form in sorted(self._forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         return _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
 
     def clean(self, value: Any) -> Any:
-        """The same for every text inside lists and mappings, keys included."""
+        """Return ``value`` with the secrets masked in all its texts, including those in lists, mappings and keys."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the body of a refused answer to a code of the closed list. Private to this collection.
+"""Turn a refused answer into an error with a code. Private to this collection.
 
-A cloud of this family has no single error envelope: fourteen shapes of bodies are known, from OAuth objects to HTML
-pages of a proxy (errors-and-limits.md, section 1). They are read here, and nowhere else.
+A Particle cloud has no uniform error format: fourteen shapes of bodies are known, from OAuth objects to HTML pages of
+a proxy (errors-and-limits.md, section 1). This is the only file that reads them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the body of a refused answer says, whatever its shape.
+    """Holds the content of the body of a refused answer, independent of its shape.
 
-    ``word`` is the machine word (``invalid_grant``), empty when there is none; ``text`` the words for people,
-    possibly empty, whole and with any secret they hold; ``form`` tells JSON from the bodies that proxies and
-    unknown routes send.
+    :param word: the error word for programs (``invalid_grant``), empty if there is none.
+    :param text: the complete text for people, which may be empty and may hold secrets.
+    :param form: the kind of the body; proxies and unknown routes do not send JSON.
+    :param data: the parsed body, if it is a JSON object.
     """
 
     word: str
@@ -43,7 +44,7 @@ _PAGE_LIMIT = 10_000
 
 
 def read_refusal(body: bytes) -> Refusal:
-    """Read any of the known error bodies (errors-and-limits.md, section 1, E1 to E14)."""
+    """Read an error body of any of the known shapes (errors-and-limits.md, section 1, E1 to E14)."""
     text = body.decode("utf-8", errors="replace")
     if not text.strip():
         return Refusal("", "", "empty")
@@ -63,14 +64,14 @@ def read_refusal(body: bytes) -> Refusal:
 
 
 def _sentences(data: Mapping[str, Any]) -> list[str]:
-    """The words of a body, from the first key of the known order that has any."""
+    """Return the sentences of a body, from the first key in the order below that has any."""
     if data.get("message") and data.get("description"):  # E11: a JSON Schema refused the input
         violations = [json.dumps(one) for one in _as_list(data.get("violations") or [])]
         return [str(data["message"]), str(data["description"]), *violations]
-    if data.get("error") and data.get("info"):  # E3: only the second says that it is about a device
+    if data.get("error") and data.get("info"):  # E3: only ``info`` says that the error is about a device
         return [str(data["error"]), str(data["info"])]
     for key in ("error_description", "error", "errors", "info", "description", "message"):
-        if key == "error" and data.get("description"):  # E10: the word says less than the description
+        if key == "error" and data.get("description"):  # E10: ``error`` says less than ``description``
             continue
         found = [text for text in map(_words_of, _as_list(data.get(key))) if text]
         if found:
@@ -83,7 +84,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _words_of(item: Any) -> str:
-    """One element of ``errors``: a text, an object with ``error``, or a pair of text and number."""
+    """Return the text of one element of ``errors``: a text, an object with ``error``, or a pair of text and number."""
     if isinstance(item, list):
         return _words_of(item[0]) if item else ""
     if isinstance(item, dict):
@@ -101,10 +102,11 @@ TOKEN_ROUTE = "POST /oauth/token"
 
 
 def classify(status: int, refusal: Refusal, route: str) -> str:
-    """The code of the closed list for a refused answer. The words of the body say more than the status."""
+    """Return the error code for a refused answer. The text of the body is more precise than the status."""
     text = refusal.text.lower()
     if refusal.form == "html" and status < 500 and status not in (408, 429):
-        # Express names the unknown route in a page of its own; any other page is not from a cloud.
+        # The web framework Express answers an unknown route with a page that names the route. Any other page is not
+        # from a cloud.
         return "unsupported" if status == 404 and "cannot " in text and route != TOKEN_ROUTE else "not_a_cloud"
     if 300 <= status < 400:
         return "not_a_cloud"
@@ -113,7 +115,7 @@ def classify(status: int, refusal: Refusal, route: str) -> str:
     if status in (429, 529):
         return "rate_limited"
     if refusal.form == "html":
-        return "cloud_error"  # the page of a gateway, whose words are about the gateway
+        return "cloud_error"  # the page of an HTTP gateway, whose text is about the gateway
     if refusal.word in ("unauthorized", "invalid_scope", "insufficient_scope"):
         return "missing_scope"
     about_token = refusal.word in ("invalid_token", "expired_token") or "access token" in text
@@ -125,7 +127,7 @@ def classify(status: int, refusal: Refusal, route: str) -> str:
     if status == 401:
         return "token_invalid"
     if status == 404 and refusal.form == "text":
-        return "unsupported"  # an unknown route of a self-hosted cloud answers plain text
+        return "unsupported"  # self-hosted clouds answer unknown routes with plain text
     return {403: "forbidden", 404: "not_found", 408: "device_offline", 409: "conflict", 412: "conflict"}.get(
         status, "cloud_error"
     )
@@ -148,7 +150,7 @@ _BY_WORDS = (
 
 
 def _classify_grant(status: int, refusal: Refusal) -> str:
-    """Codes of the token endpoint, where one wrong guess costs the address one of ten refusals."""
+    """Return the error code for a refusal of the token endpoint, where ten refusals in a row lock the address out."""
     text = refusal.text.lower()
     if status in (429, 529):
         return "locked_out"
@@ -160,7 +162,7 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
         return "missing_scope"
     if refusal.word in ("invalid_client", "unauthorized_client"):
         return "invalid_client_secret" if "client_secret" in text else "unknown_client"
-    # A self-hosted server answers 503 with these words: a refusal, not an outage.
+    # A self-hosted server sends these words with status 503. This is a refusal, not an outage.
     if refusal.word == "invalid_grant" or "wrong password" in text or "credentials are invalid" in text:
         return "invalid_credentials"
     if status == 404:
@@ -169,14 +171,14 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
 
 
 def refused(status: int, body: bytes, *, route: str, doing: str, redact: Callable[[str], str]) -> ParticleError:
-    """The error for a refused answer.
+    """Return the error for a refused answer.
 
-    :param doing: what was attempted, to follow "Could not": ``rename device e00f…``.
-    :param redact: takes the secrets out of the cloud's words.
+    :param doing: the attempted action, which follows "Could not" in the message: ``rename device e00f…``.
+    :param redact: masks the secrets in the text of the cloud.
     """
     refusal = read_refusal(body)
     code = classify(status, refusal, route)
-    # Redacted while it is whole: a secret that is cut or respaced is no longer recognised.
+    # Redact the complete text, because a secret that is cut or has other spaces is no longer recognised.
     words = "" if refusal.form == "html" else _one_line(redact(refusal.text))
     said = f" ({words})" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " without a word"}.get(refusal.form, "")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words that several messages need. Private to this collection."""
+"""Build parts of sentences for messages. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 
 
 def some_of(names: Sequence[str], at_most: int) -> str:
-    """The first of many names as words of a sentence, and how many more there are."""
+    """Return the first names of a list and the number of the others, as part of a sentence."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 def perhaps(word: Any, known: Iterable[str]) -> str:
-    """What to put behind a refusal of ``word``: the one of ``known`` that it looks like, or nothing."""
+    """Return a suggestion of the word of ``known`` that is most similar to ``word``, or an empty text.
+
+    It is appended to a message that refuses ``word``.
+    """
     near = difflib.get_close_matches(str(word).lower(), list(map(str, known)), n=1)
     return f"; perhaps {near[0]} is meant" if near else ""
