@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What devices report about their health (endpoints.yml: diagnostics_and_fleet_health). Private to this collection."""
+"""Read the health reports of devices (endpoints.yml: diagnostics_and_fleet_health). Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 def last_vitals(http: Http, product: str | None, device: str) -> dict[str, Any]:
-    """The last record that the cloud keeps: ``updated_at`` and ``payload`` (endpoints.yml: vitals_last).
+    """Return the last vitals record of a device: ``updated_at`` and ``payload`` (endpoints.yml: vitals_last).
 
-    :param product: id or slug, ``None`` for the account's own route.
-    :raises ParticleError: ``not_found`` when there is none.
+    :param product: id or slug; ``None`` for the route of the account.
+    :raises ParticleError: ``not_found`` when the cloud has no record.
     """
     doing = f"read the vitals of device {device}"
     route, at = "GET /v1/diagnostics/:deviceId/last", {"deviceId": device}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Device groups of a product (endpoints.yml: device_groups). Private to this collection."""
+"""List, create and delete the device groups of a product (endpoints.yml: device_groups). Private to this collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 def list_groups(http: Http, product: str) -> frozenset[str]:
-    """The names of all groups (endpoints.yml: groups_list)."""
+    """Return the names of all groups of a product (endpoints.yml: groups_list)."""
     route, doing = "GET /v1/products/:p/groups", f"list the device groups of product {product}"
     data = http.call(route, doing=doing, at={"p": product}).data
     return frozenset(str(row.get("name")) for row in rows_of(data, ("groups",), route=route, doing=doing))
@@ -22,6 +22,6 @@ def create_group(http: Http, product: str, name: str) -> None:
 
 
 def delete_group(http: Http, product: str, name: str) -> None:
-    """Remove a group; its devices stay and lose it (endpoints.yml: group_delete)."""
+    """Delete a group, but not the devices in it (endpoints.yml: group_delete)."""
     doing = f"remove device group {name}"
     http.call("DELETE /v1/products/:p/groups/:name", doing=doing, at={"p": product, "name": name})

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Integrations of a product (endpoints.yml: integrations). Private to this collection."""
+"""Read and change the integrations of a product (endpoints.yml: integrations). Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
-    """List all integrations, without their secrets and templates (endpoints.yml: integrations_list)."""
+    """Return all integrations without their secrets and templates (endpoints.yml: integrations_list)."""
     route, doing = "GET /v1/products/:p/integrations", f"list the integrations of product {product}"
     data = http.call(route, doing=doing, at={"p": product}).data
     return rows_of(data, ("integrations", "webhooks"), route=route, doing=doing)
 
 
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:
-    """Read one integration with all its settings (endpoints.yml: integration_get)."""
+    """Return one integration with all its settings (endpoints.yml: integration_get).
+
+    :raises ParticleError: ``bad_response`` when the answer holds no integration.
+    """
     route, doing = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
-    # A refusal may echo secrets that are not known here and so cannot be masked: its words are not passed on.
+    # A refusal may quote secrets that are not known here and so cannot be masked. Its text is not shown.
     data = http.call(route, doing=doing, at={"p": product, "id": integration}, private=True).data
     found = data.get("integration", data.get("webhook")) if isinstance(data, dict) else None
     if not isinstance(found, dict):
@@ -32,19 +35,19 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
 
 
 def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> None:
-    """Create an integration (endpoints.yml: webhook_create). Sent twice, it makes two of the same name."""
+    """Create an integration (endpoints.yml: webhook_create). A repeated request creates a second one of that name."""
     doing = f"create integration {body.get('name')}"
     http.call("POST /v1/products/:p/integrations", doing=doing, at={"p": product}, json=dict(body))
 
 
 def edit_integration(http: Http, product: str, integration: str, body: Mapping[str, Any]) -> None:
-    """Replace all settings of an integration by those of the body (endpoints.yml: integration_edit)."""
+    """Replace all settings of an integration with those in ``body`` (endpoints.yml: integration_edit)."""
     doing = f"change integration {body.get('name')} ({integration})"
     at = {"p": product, "id": integration}
     http.call("PUT /v1/products/:p/integrations/:id", doing=doing, at=at, json=dict(body))
 
 
 def delete_integration(http: Http, product: str, integration: str) -> None:
-    """Remove an integration with its log and counters (endpoints.yml: integration_delete)."""
+    """Delete an integration with its log and counters (endpoints.yml: integration_delete)."""
     at = {"p": product, "id": integration}
     http.call("DELETE /v1/products/:p/integrations/:id", doing=f"remove integration {integration}", at=at)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry of Particle Mesh (endpoints.yml: mesh_networks_legacy). Private to this collection.
+"""Read and change the registry of Particle Mesh (endpoints.yml: mesh_networks_legacy). Private to this collection.
 
-It only ever knew which networks there are and who is in them; to form one took the boards themselves.
+The registry only records networks and their members. The boards themselves form a network, not the cloud.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _DOING = {
 
 
 def list_networks(http: Http) -> list[dict[str, Any]]:
-    """The account's networks, of which the cloud lists those that a gateway has confirmed (mesh_list)."""
+    """Return the account's networks that a gateway has confirmed; the cloud lists no others (mesh_list)."""
     return _read_pages(http, "GET /v1/networks", {}, "list the mesh networks")
 
 
 def find_network(http: Http, name: str) -> dict[str, Any] | None:
-    """One network by its name, also one that waits for its gateway; ``None`` when there is none (mesh_get)."""
+    """Return a network by its name, even if no gateway has confirmed it yet; ``None`` if there is none (mesh_get)."""
     route = f"GET {_NETWORK}"
     try:
         data = http.call(route, doing=f"read mesh network {name}", at={"idOrName": name}).data
@@ -45,7 +45,11 @@ def find_network(http: Http, name: str) -> dict[str, Any] | None:
 
 
 def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
-    """The devices of a network, each with its role in it (mesh_devices). ``name`` is for messages."""
+    """Return the devices of a network, each with its role in it (mesh_devices).
+
+    :param network: the id of the network.
+    :param name: the name of the network for messages.
+    """
     doing = f"list the devices of mesh network {name}"
     return _read_pages(http, f"GET {_NETWORK}/devices", {"idOrName": network}, doing)
 
@@ -53,8 +57,10 @@ def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
 def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any]:
     """Register a network with its first gateway (mesh_create).
 
-    :param iccid: of a cellular gateway.
-    :returns: what the cloud says of it, possibly nothing.
+    :param gateway: the id of the gateway.
+    :param kind: the type of the network.
+    :param iccid: the ICCID of a cellular gateway.
+    :returns: the network as the cloud describes it, which may be empty.
     """
     body = {"name": name, "type": kind, **_device(gateway), **({"iccid": iccid} if iccid else {})}
     doing = f"create mesh network {name} with gateway {gateway}"
@@ -64,35 +70,44 @@ def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | 
 
 
 def delete_network(http: Http, network: str, name: str) -> None:
-    """Remove a network; its devices are free then (mesh_delete). ``name`` is for messages."""
+    """Remove a network, after which its devices belong to no network (mesh_delete).
+
+    :param network: the id of the network.
+    :param name: the name of the network for messages.
+    """
     http.call(f"DELETE {_NETWORK}", doing=f"remove mesh network {name}", at={"idOrName": network})
 
 
 def change_member(http: Http, network: str, name: str, action: str, device: str) -> None:
-    """Do something to a device in a network (mesh_update). It is a command: repeated, it may be refused.
+    """Add a device to a network, or change its role in it (mesh_update).
 
-    :param action: :data:`ADD`, :data:`MAKE_GATEWAY` or :data:`MAKE_NODE`. ``name`` is for messages.
+    :param network: the id of the network.
+    :param name: the name of the network for messages.
+    :param action: :data:`ADD`, :data:`MAKE_GATEWAY` or :data:`MAKE_NODE`.
+    :param device: the id of the device.
     """
+    # The cloud may refuse a repeated action, so the request is only repeated if it was not carried out.
     doing = _DOING[action].format(device, name)
     body = {"action": action, **_device(device)}
     http.call(f"PUT {_NETWORK}", doing=doing, at={"idOrName": network}, json=body, retry=Retry.UNSENT)
 
 
 def leave_network(http: Http, device: str) -> None:
-    """Take a device out of whatever network it is in (mesh_device_leave_any)."""
+    """Remove a device from the network that it is in (mesh_device_leave_any)."""
     route = "DELETE /v1/devices/:id/network"
     http.call(route, doing=f"take device {device} out of its mesh network", at={"id": device})
 
 
 def _device(device: str) -> dict[str, str]:
-    """The first is what Particle's JavaScript client wrote, the second what its mobile apps did."""
+    """Return the fields of a body that name a device, in both known spellings."""
+    # Particle's JavaScript client sent the first, its mobile apps sent the second.
     return {"device_id": device, "deviceID": device}
 
 
 def _read_pages(http: Http, route: str, at: dict[str, object], doing: str) -> list[dict[str, Any]]:
-    """Plain arrays, which do not say how many pages there are: read until one is not full or brings nothing new.
+    """Read all pages of a list. Rows without an id are skipped, because no request can refer to them.
 
-    What has no id, nothing can be done with: it is passed over.
+    The answers are arrays without a number of pages, so this reads until a page is not full or has no new row.
     """
     rows: dict[str, dict[str, Any]] = {}
     for page in range(1, MOST_PAGES + 1):

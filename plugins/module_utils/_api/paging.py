@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists that come in pages, read to their end. Private to this collection."""
+"""Read all pages of a list. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel 
 
 PAGE_SIZE = 100
 MOST_PAGES = 100_000
-"""More than any account can have: who announces more would have us read for ever."""
+"""Maximum number of pages, more than any account has. A cloud that announces more would keep the run busy forever."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All rows of a list. ``complete`` is false when the list was seen to change while it was read."""
+    """All rows of a list.
+
+    :param pages: the number of pages that were read.
+    :param complete: false if the list was found to change while it was read.
+    """
 
     rows: tuple[dict[str, Any], ...]
     pages: int
@@ -41,22 +45,22 @@ def read_pages(
     keep: Set[str] | None = None,
     private: bool = False,
 ) -> Listing:
-    """Read every page: the first, then the rest at once.
+    """Return the rows of all pages of a list. The first page is read first, the others in parallel.
 
-    :param keys: under which the rows may stand; spellings differ between documentation and client.
-    :param ordered_by: the key by which ``query`` makes the cloud sort the rows, for a list that shall notice when
-        rows come or go in the midst of it. It costs one more request: a row that comes or goes shifts the last
-        page, unless another one makes up for it, so that page is read before all others and after them.
-    :param closely: for such a list, notice also what comes or goes before the last page is read, by one request more:
-        the first page, which has told how many there are, is read once more.
-    :param keep: the keys of a row that are wanted; ``None``: all. Most of a row is of no use to most, and a hundred
-        thousand whole ones are 250 MB.
-    :param private: rows hold secrets that a refusal may echo, so its words are not passed on.
-    :raises ParticleError: ``bad_response`` when an answer has no rows at all, or announces more than it can have.
+    :param keys: the keys that may hold the rows; the documentation and the client use different ones.
+    :param doing: the attempted action, which follows "Could not" in messages.
+    :param ordered_by: the key by which ``query`` makes the cloud sort the rows. If it is given, rows that are added or
+        removed during the reading are detected, with one more request: such a row shifts the last page, unless another
+        change makes up for it, so the last page is read before and after the others.
+    :param closely: whether to detect such changes also before the last page is read, with one more request: the first
+        page, which gives the number of pages, is read again. Needs ``ordered_by``.
+    :param keep: the keys to keep of each row; ``None`` for all. A hundred thousand complete rows take 250 MB.
+    :param private: whether rows hold secrets that a refusal may quote, so that its text is not shown.
+    :raises ParticleError: ``bad_response`` when an answer holds no list, or announces too many pages.
     """
 
     def read(page: int) -> tuple[list[dict[str, Any]], int]:
-        # Documented is perPage, the official client sends per_page (endpoints.yml: paging_styles).
+        # The documentation says perPage, the official client sends per_page (endpoints.yml: paging_styles).
         size = str(page_size)
         sizes = {"page": str(page), "perPage": size, "per_page": size}
         data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}, private=private).data

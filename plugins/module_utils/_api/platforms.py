@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platforms of devices, by number and by name: pure data. Private to this collection."""
+"""List the platforms of devices with their numbers and names. Private to this collection."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ PLATFORMS: Mapping[int, str] = {
 
 
 def platform_of(number: Any) -> str | None:
-    """The name that facts have for ``platform_id``; ``None`` where the cloud tells none.
+    """Return the name of a ``platform_id`` as device facts show it, or ``None`` if the cloud does not know it.
 
-    A self-hosted cloud says -1 of a device that it has never met.
+    A self-hosted cloud sends -1 for a device that has never connected.
     """
     if number is None or (isinstance(number, int) and number < 0):
         return None
@@ -50,9 +50,9 @@ def platform_of(number: Any) -> str | None:
 
 
 def platform_named(value: str) -> str | None:
-    """The name that facts have for a platform, from its name or its number as a user writes it.
+    """Return the name of a platform as device facts show it, from the name or number that a user wrote.
 
-    ``None`` when there is no such name; a number that nobody knows yet may be one tomorrow.
+    An unknown name yields ``None``. An unknown number is accepted, because it may be a newer platform.
     """
     text = value.strip().lower()
     if text.isdecimal():

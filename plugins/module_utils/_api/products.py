@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Products and their devices (endpoints.yml: products, devices). Private to this collection."""
+"""Read products, and read and change their devices (endpoints.yml: products, devices). Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class Product:
-    """A product as the routes need it. ``org`` is the organisation that owns it, ``None`` for the account's own."""
+    """Holds the facts about a product that other requests need.
+
+    :param platform_id: the number of the platform; ``None`` if the cloud does not say.
+    :param org: the organisation that owns the product; ``None`` if it belongs to an account.
+    """
 
     id: str
     slug: str
@@ -25,9 +29,10 @@ class Product:
 
 
 def get_product(http: Http, product: str) -> Product:
-    """Look up by id or slug (endpoints.yml: product_get).
+    """Return a product by its id or slug (endpoints.yml: product_get).
 
-    :raises ParticleError: ``not_found`` also where the cloud says "Permission denied": to this account it is one.
+    :raises ParticleError: ``not_found`` when the product does not exist, or the cloud says "Permission denied", which
+        does not tell whether it exists.
     """
     route, doing = "GET /v1/products/:p", f"read product {product}"
     try:
@@ -47,7 +52,7 @@ def get_product(http: Http, product: str) -> Product:
 
 
 def list_products_of(http: Http, org: str) -> tuple[Product, ...]:
-    """All products of an organisation, by its id or slug (endpoints.yml: products_list, org_path)."""
+    """Return all products of an organisation, given by its id or slug (endpoints.yml: products_list, org_path)."""
     route, doing = "GET /v1/orgs/:org/products", f"list the products of organisation {org}"
     data = http.call(route, doing=doing, at={"org": org}).data
     rows = rows_of(data, ("products",), route=route, doing=doing)
@@ -74,12 +79,15 @@ def list_product_devices(
     closely: bool = False,
     keep: Set[str] | None = None,
 ) -> Listing:
-    """All devices, in an order that holds still while they reconnect (endpoints.yml: product_devices_list).
+    """Return all devices of a product, sorted by id (endpoints.yml: product_devices_list).
 
-    :param only: filters of that route by their names there; it compares ids, names and serial numbers in part.
-    :param watched: notice also, at the price of one more request, when devices come or go between two pages.
-    :param closely: and, by one more, between the first two requests: for whoever writes by what it has read.
-    :param keep: the keys of a row that are wanted; ``None``: all.
+    The default order of the cloud changes while devices reconnect, so that pages could overlap.
+
+    :param only: filters of the route by their names. Ids, names and serial numbers match in part.
+    :param watched: whether to detect that devices were added or removed between two pages, with one more request.
+    :param closely: whether to detect that also between the first two requests, with another request. Use this if
+        writes depend on the list.
+    :param keep: the keys to keep of each row; ``None`` for all.
     """
     return read_pages(
         http,
@@ -96,26 +104,30 @@ def list_product_devices(
 
 
 def probe_product_devices(http: Http, product: str) -> None:
-    """Whether the token in use may list the devices of a product. :raises ParticleError: the refusal."""
+    """Check that the token in use may list the devices of a product.
+
+    :raises ParticleError: when the cloud refuses.
+    """
     doing = f"list the devices of product {product}"
     http.call("GET /v1/products/:p/devices", doing=doing, at={"p": product}, query={"page": "1", "perPage": "1"})
 
 
 def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
-    """One device with all its attributes (endpoints.yml: device_get)."""
+    """Return one device of a product with all its attributes (endpoints.yml: device_get)."""
     doing = f"read device {device}"
     data = http.call("GET /v1/products/:p/devices/:id", doing=doing, at={"p": product, "id": device}).data
     return data if isinstance(data, dict) else {}
 
 
 def import_devices(http: Http, product: str, devices: Sequence[str], claim_user: str | None = None) -> dict[str, str]:
-    """Import by file, one identifier a line (endpoints.yml: product_device_import).
+    """Import devices into a product with a file, one identifier per line (endpoints.yml: product_device_import).
 
-    Success is partial by design: the answer has a list for each fate, with the identifiers as they were sent.
+    The cloud may import only some of the devices. It answers with a list for each reason of a refusal.
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
-    :param claim_user: the member of the product's team who claims them all.
-    :returns: for each device that was *not* taken the name of its list.
+    :param claim_user: the member of the product's team for whom all devices are claimed.
+    :returns: each device that was *not* imported, as it was sent, with the name of the list that holds it.
+    :raises ParticleError: ``ambiguous_write`` when the answer is empty.
     """
     doing = f"import {len(devices)} devices into product {product}"
     content = "".join(f"{device}\n" for device in devices).encode()
@@ -130,7 +142,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
 
 
 def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:
-    """Set several fields in one call (endpoints.yml: device_update, product_path)."""
+    """Set several fields of a device in one request (endpoints.yml: device_update, product_path)."""
     names = " and ".join(fields)
     http.call(
         "PUT /v1/products/:p/devices/:id",
@@ -141,19 +153,19 @@ def update_product_device(http: Http, product: str, device: str, fields: Mapping
 
 
 def unclaim_product_device(http: Http, product: str, device: str) -> None:
-    """Take a device from who has claimed it; it stays in the product (endpoints.yml: device_unclaim_product)."""
+    """Remove the claim to a device, which stays in the product (endpoints.yml: device_unclaim_product)."""
     at = {"p": product, "id": device}
     http.call("DELETE /v1/products/:p/devices/:id/owner", doing=f"unclaim device {device}", at=at)
 
 
 def remove_product_device(http: Http, product: str, device: str) -> None:
-    """Take a device out of the product (endpoints.yml: product_device_remove)."""
+    """Remove a device from a product (endpoints.yml: product_device_remove)."""
     doing = f"remove device {device} from product {product}"
     http.call("DELETE /v1/products/:p/devices/:id", doing=doing, at={"p": product, "id": device})
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
-    """Put many devices into a group, or take them out (endpoints.yml: product_devices_batch_groups).
+    """Add many devices to a group, or remove them from it (endpoints.yml: product_devices_batch_groups).
 
     :param change: ``add`` or ``remove``.
     """

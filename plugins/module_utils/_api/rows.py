@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read lists in the answers of a cloud, whatever stands in them. Private to this collection."""
+"""Extract lists from the answers of a cloud. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 
 def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:
-    """The rows of one answer, which are the answer itself or stand under one of ``keys``."""
+    """Return the rows of an answer, which is either the list itself or has the list under one of ``keys``.
+
+    :raises ParticleError: ``bad_response`` when there is no list, or an item of it is not a mapping.
+    """
     found: Any = data
     if isinstance(data, dict):
         found = next((data[key] for key in keys if key in data), None)
@@ -21,5 +24,5 @@ def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list
 
 
 def texts_of(value: Any) -> list[str]:
-    """What a list says, in texts; a value that is no list says nothing."""
+    """Return the items of a list as texts, or an empty list if ``value`` is not a list."""
     return [str(item) for item in value] if isinstance(value, list) else []

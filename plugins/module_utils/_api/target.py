@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a run reads and writes. Private to this collection."""
+"""Define the product or account that a run works on. Private to this collection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class Target:
-    """One cloud and one product of it, or the account's own devices.
+    """The devices that a run works on: those of one product, or the account's own.
 
     :param product: ``None`` for the account's own devices.
     :param warn: shows a sentence to the user.
@@ -26,7 +26,10 @@ class Target:
 
     @property
     def in_product(self) -> Product:
-        """The product. :raises ParticleError: ``internal`` when there is none."""
+        """Return the product.
+
+        :raises ParticleError: ``internal`` when the target is the account's own devices.
+        """
         if self.product is None:
             raise ParticleError("internal", "Something that needs a product was planned without one.")
         return self.product

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access tokens: grant, look at, revoke (endpoints.yml: authentication_and_tokens). Private to this collection."""
+"""Obtain, inspect and revoke access tokens (endpoints.yml: authentication_and_tokens). Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark",
 
 @dataclass(frozen=True)
 class Grant:
-    """A fresh token. ``expires_in`` in seconds: 0 never expires, ``None`` when the cloud does not say."""
+    """A new access token.
+
+    :param expires_in: its lifetime in seconds; 0 if it never expires, ``None`` if the cloud does not say.
+    """
 
     access_token: str = field(repr=False)
     token_type: str
@@ -29,17 +32,18 @@ class Grant:
 
 
 def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], doing: str) -> Grant:
-    """Obtain a token (endpoints.yml: authentication_and_tokens). Sent once, whatever happens.
+    """Request a token once, without retries (endpoints.yml: authentication_and_tokens).
 
-    :param form: ``grant_type`` and what belongs to it.
+    :param form: ``grant_type`` and the fields that this type of grant needs.
     :param client: id and secret of the OAuth client.
+    :raises ParticleError: when the cloud refuses; ``bad_response`` when the answer holds no token.
     """
     try:
         data = http.call(TOKEN_ROUTE, doing=doing, form=form, basic=client, retry=Retry.NEVER, writes=False).data
     except ParticleError as error:
         if error.code != "unknown_client" or client[0] not in PUBLIC_CLIENTS:
             raise
-        # The cloud says the same of an unknown client and of a wrong secret; but these clients it knows.
+        # The cloud sends the same refusal for an unknown client and for a wrong secret. It knows these clients.
         message = f"Could not {doing}: the cloud does not accept the secret of OAuth client {client[0]}."
         code, status = "invalid_client_secret", error.status
         raise ParticleError(code, message, status=status, route=TOKEN_ROUTE, answer=error.answer) from None
@@ -59,7 +63,7 @@ def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
 
 
 def _whole_number(value: Any) -> int | None:
-    """``expires_in``, which is documented as a text and recorded as a number."""
+    """Convert ``expires_in``, which is documented as a text and was observed as a number."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -67,7 +71,7 @@ def _whole_number(value: Any) -> int | None:
 
 
 def look_at_current(http: Http) -> dict[str, Any]:
-    """Expiry, client, scopes and orgs of the token in use (endpoints.yml: token_introspect_current)."""
+    """Return expiry, client, scopes and orgs of the token in use (endpoints.yml: token_introspect_current)."""
     data = http.call("GET /v1/access_tokens/current", doing="look at the access token").data
     return data if isinstance(data, dict) else {}
 
@@ -78,17 +82,18 @@ def revoke_current(http: Http) -> None:
 
 
 def revoke_all(http: Http) -> None:
-    """Revoke every token of the account, the one in use included (endpoints.yml: token_revoke_all)."""
+    """Revoke every token of the account, including the one in use (endpoints.yml: token_revoke_all)."""
     http.call("DELETE /v1/access_tokens", doing="revoke all tokens of the account", writes=False)
 
 
 def list_by_account(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
-    """All tokens of the account, where a cloud still lists them (endpoints.yml: token_list_legacy).
+    """Return all tokens of the account from a cloud that still lists them (endpoints.yml: token_list_legacy).
 
-    The two families of clouds spell the fields differently; given back are those of the documented one.
+    The Particle cloud and self-hosted clouds spell the fields differently; the documented names are returned.
 
     :returns: ``[{token, expires_at, client}]``.
-    :raises ParticleError: ``listing_retired`` or ``listing_refused``, with the likeliest reason.
+    :raises ParticleError: ``listing_retired`` when the cloud no longer lists tokens; ``listing_refused``, with the most
+        likely reason, when it refuses.
     """
     route, doing = "GET /v1/access_tokens", "list the tokens of the account"
     try:
@@ -110,11 +115,12 @@ def list_by_account(http: Http, username: str, password: str, otp: str | None = 
 
 
 def _either(row: Mapping[str, Any], *names: str) -> Any:
+    """Return the first value that a row has under one of ``names``, or ``None``."""
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 
 def _why_no_listing(error: ParticleError, username: str) -> ParticleError:
-    """errors-and-limits.md, section 5: why this route answers 401 today, most likely cause first."""
+    """Return the error for a refused listing, with the most likely cause (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
         message = "This cloud does not list tokens any more; Particle's own clients gave the call up in October 2024."
         return ParticleError("listing_retired", message, status=error.status, route=error.route)
@@ -130,9 +136,9 @@ def _why_no_listing(error: ParticleError, username: str) -> ParticleError:
 
 
 def revoke_by_value(http: Http, token: str, username: str, password: str) -> None:
-    """Revoke with the token in the path and the account as Basic (endpoints.yml: token_revoke_one).
+    """Revoke a token with username and password instead of a Bearer token (endpoints.yml: token_revoke_one).
 
-    The one place where a token is part of a URL: self-hosted clouds know no other way.
+    This is the only request with a token in its URL: self-hosted clouds offer no other way.
     """
     http.call(
         "DELETE /v1/access_tokens/:token",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The person behind a token (endpoints.yml: user_account). Private to this collection."""
+"""Read the account that a token belongs to (endpoints.yml: user_account). Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 def get_user(http: Http) -> dict[str, Any]:
-    """Username and settings of the account (endpoints.yml: user_get). API users are refused."""
+    """Return username and settings of the account (endpoints.yml: user_get). The cloud refuses API users."""
     data = http.call("GET /v1/user", doing="read the account").data
     return data if isinstance(data, dict) else {}
