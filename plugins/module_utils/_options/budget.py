@@ -24,15 +24,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
 )
 
 MOST_REQUESTS = 1_000_000
-"""In five minutes; whoever is allowed more than this is as good as not limited."""
+"""Upper bound of the requests in five minutes. Larger values are refused; 0 turns the limit off."""
 
 
 def budget_from(
     options: Mapping[str, Any], environment: Mapping[str, str]
 ) -> tuple[Mapping[str, Limit], float, str | None]:
-    """What the cloud allows, the part of it that may be used, and the URL of the Redis where it is kept, if any.
+    """Return the rate limits by route, the share of them that may be used, and the URL of the Redis for them, if any.
 
-    :raises ParticleError: for what cannot be meant, all of it at once.
+    :raises ParticleError: ``invalid_option`` when options of the budget are not valid, with all of them in one message.
     """
     problems = []
     share, requests = (
@@ -54,7 +54,7 @@ def budget_from(
         problems.append(mistake("budget_requests", requests, what))
     store = option_value(options, environment, "budget_store")
     if store is not None and not _is_store(str(store)):
-        # Not shown: it may hold a password.
+        # The URL is not shown because it may hold a password.
         message = "budget_store is not a valid Redis URL, such as redis://host:6379/0 or unix:///run/redis/redis.sock."
         problems.append(ParticleError("invalid_option", message, hint="Correct budget_store."))
     raise_all(problems)
@@ -63,10 +63,10 @@ def budget_from(
 
 
 def _is_store(url: str) -> bool:
-    """Whether this is the address of a Redis."""
+    """Return whether ``url`` is a valid URL of a Redis."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _unused = parts.port  # raises for a port that is none
+        _unused = parts.port  # raises ValueError for an invalid port
     except ValueError:
         return False
     if parts.scheme == "unix":

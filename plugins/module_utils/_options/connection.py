@@ -17,16 +17,23 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def variable_of(name: str) -> str:
+    """Return the name of the environment variable for an option."""
     return f"PARTICLE_{name.upper()}"
 
 
 def option_value(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
-    """One option by itself: from the task, else from the environment."""
+    """Return the value of an option from the task, else from the environment, else ``None``."""
     given = options.get(name)
     return given if given is not None else environment.get(variable_of(name)) or None
 
 
 def connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Connection, tuple[str, ...]]:
+    """Return the connection that the options describe, and warnings for the user.
+
+    :raises ParticleError: ``not_a_cloud`` when ``api_url`` is not a valid URL or holds credentials; ``invalid_option``
+        when another option is not valid.
+    """
+
     def value(name: str, default: Any) -> Any:
         given = option_value(options, environment, name)
         return default if given is None else given
@@ -54,7 +61,7 @@ def connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) 
 
 
 def unencrypted(*urls: str) -> list[str]:
-    """Warnings about those of ``urls`` that lead over a network without encryption. What is but a path is none."""
+    """Return a warning for each http URL, unless its host is this machine. Paths without a host are ignored."""
     warnings = []
     for parts in map(urllib.parse.urlsplit, urls):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -64,10 +71,10 @@ def unencrypted(*urls: str) -> list[str]:
 
 
 def _address(url: str) -> urllib.parse.SplitResult | None:
-    """The parts of an address to which a path can be added; ``None`` when it is none."""
+    """Split an http or https URL to which a path can be appended; return ``None`` if it is not such a URL."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _unused = parts.port  # raises for a port that is none
+        _unused = parts.port  # raises ValueError for an invalid port
     except ValueError:
         return None
     odd = any(character in "?#\\" or character.isspace() or not character.isprintable() for character in url)
@@ -75,6 +82,10 @@ def _address(url: str) -> urllib.parse.SplitResult | None:
 
 
 def _seconds(name: str, value: Any) -> float:
+    """Convert an option to seconds.
+
+    :raises ParticleError: ``invalid_option`` when the value is not a positive number.
+    """
     try:
         seconds = float(value)
     except ValueError:
@@ -85,6 +96,10 @@ def _seconds(name: str, value: Any) -> float:
 
 
 def _truth(name: str, value: Any) -> bool:
+    """Convert an option to true or false.
+
+    :raises ParticleError: ``invalid_option`` when the value is neither.
+    """
     word = str(value).lower()
     if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
         raise mistake(name, value, "true or false")
@@ -92,4 +107,8 @@ def _truth(name: str, value: Any) -> bool:
 
 
 def mistake(name: str, value: Any, what: str) -> ParticleError:
+    """Return the error for an option with an invalid value.
+
+    :param what: a description of valid values, which follows "must be".
+    """
     return ParticleError("invalid_option", f"{name} must be {what}, got {value!r}.", hint=f"Correct {name}.")

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connection and credential options: one adapter for everything that talks to a cloud. Private to this collection.
+"""Read the connection and credential options from all their sources. Private to this collection.
 
-Sources of credentials are compared whole: the task's options beat the environment, that beats ``token_file``, and
-that the official tool's profile; nothing is completed from another source. Inside one source an access token beats
-username and password. A username alone beside ``token_file`` chooses among the kept tokens. Other options fall back one
-by one.
+Credentials are taken from one source only: the options of the task, else the environment, else ``token_file``, else
+the profile of the official command line tool. They are never combined from several sources. Within one source an
+access token takes precedence over username and password. If a username is given with ``token_file`` and without a
+password, it chooses among the stored tokens. All other options are looked up one by one, in the task and then in the
+environment.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _NAMES = ("username", "token_file", "profile")
 
 TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
-"""Where credentials may come from, in words; besides the path of a file."""
+"""Sources of credentials, as messages call them. A file is called by its path."""
 
 
 _BESIDE_ACCOUNT = ("client_id", "client_secret", "otp", "otp_secret")
@@ -52,12 +53,13 @@ _BESIDE_ACCOUNT = ("client_id", "client_secret", "otp", "otp_secret")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options say.
+    """Holds the connection and the login that the options describe.
 
-    :param source: where the credentials come from, in words.
-    :param token_file: where tokens are kept, if anywhere.
-    :param warnings: for the user.
-    :param problems: why no login may be made with what is given.
+    :param login: the way to obtain a token; ``None`` if no credentials are given.
+    :param source: the source of the credentials, as messages call it.
+    :param token_file: the file of stored tokens, if any.
+    :param warnings: sentences for the user.
+    :param problems: mistakes because of which the login must not be made.
     """
 
     connection: Connection
@@ -68,7 +70,10 @@ class Settings:
     problems: tuple[ParticleError, ...] = ()
 
     def require_login(self) -> Login:
-        """The way to a token. :raises ParticleError: when there is none, or when it cannot work."""
+        """Return the login.
+
+        :raises ParticleError: when no credentials are given, or they are not valid.
+        """
         raise_all(self.problems)
         if self.login is None:
             message = "Neither an access token nor username and password are given."
@@ -79,7 +84,10 @@ class Settings:
 
 
 def raise_all(problems: Iterable[ParticleError]) -> None:
-    """Raise one error that names every problem; nothing when there is none."""
+    """Raise one error that names all problems, unless there are none.
+
+    :raises ParticleError: with the code of the first problem.
+    """
     problems = list(problems)
     if problems:
         first = problems[0]
@@ -95,12 +103,13 @@ def settings_from(
     credentials: tuple[str, ...] = CREDENTIALS,
     now: float,
 ) -> Settings:
-    """Settle the shared options.
+    """Return the settings that the options and the environment describe.
 
-    :param options: from the task, with ``None`` for what is not given.
-    :param credentials: the credential options to look at.
+    :param options: the options of the task, ``None`` for each that is not given.
+    :param credentials: the names of the credential options to read.
     :param now: seconds since 1970.
-    :raises ParticleError: for an address that is none, or numbers that cannot be meant.
+    :raises ParticleError: when the URL of the cloud or another option is not valid, when only a part of the credentials
+        is given, or when a file of credentials cannot be read.
     """
     connection, warnings = connection_from(options, environment)
     token_file = _path(option_value(options, environment, "token_file"), environment)
@@ -134,9 +143,9 @@ def settings_from(
 
 
 def cloud_meant(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
-    """The address of the cloud that would be asked; known also where nothing is left to log in with.
+    """Return the URL of the cloud that the options mean, even if their credentials cannot be used.
 
-    :raises ParticleError: for an address that is none, or numbers that cannot be meant.
+    :raises ParticleError: when the URL of the cloud or another option of the connection is not valid.
     """
     try:
         return settings_from(options, environment, now=now).connection.api_url
@@ -145,14 +154,15 @@ def cloud_meant(options: Mapping[str, Any], environment: Mapping[str, str], *, n
 
 
 def named_by(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the environment says of whose the fleet is: of the options that are no secrets, those that it gives."""
+    """Return the non-secret credential options that are set in the environment, by name."""
     return {name: environment[variable_of(name)] for name in _NAMES if environment.get(variable_of(name))}
 
 
 def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> PasswordLogin | None:
-    """Username and password of the task, else of the environment, also beside a token; ``None`` without both.
+    """Return username and password of the task, else of the environment, even if a token is given too.
 
-    :raises ParticleError: for half a pair, and for half a client.
+    :returns: ``None`` if neither username nor password is given, or if a username only chooses a stored token.
+    :raises ParticleError: when only one of username and password is given, or of client id and secret.
     """
     kept = option_value(options, environment, "token_file")
     for source, values in _sources(options, environment, ACCOUNT).items():
@@ -165,7 +175,7 @@ def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
-    """Where the first of the sources is that gives any of the options ``names``."""
+    """Return the first source that sets any of the options ``names``, as messages call it."""
     for source, values in _sources(options, environment, names).items():
         if any(value is not None for value in values.values()):
             return source
@@ -175,7 +185,7 @@ def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names:
 def _sources(
     options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
-    """The options ``names`` as each source gives them, the one that counts most first."""
+    """Return the values of the options ``names`` by source, in the order of precedence."""
     names = list(names)
     return {
         TASK: {name: options.get(name) for name in names},
@@ -184,13 +194,13 @@ def _sources(
 
 
 def _is_choice(values: Mapping[str, Any]) -> bool:
-    """Whether a source names an account and nothing to log in with."""
+    """Return whether a source gives a username without a password or token, and so only chooses a stored token."""
     given = values.get("username") is not None
     return given and values.get("password") is None and values.get("access_token") is None
 
 
 def _strays(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ...]:
-    """What the task gives for a login, when the account comes from the environment."""
+    """Return an error if the task gives login options but the account comes from the environment, else nothing."""
     stray = [name for name in _BESIDE_ACCOUNT if options.get(name) is not None]
     if isinstance(login, ReadyToken) or not stray:
         return ()
@@ -200,6 +210,10 @@ def _strays(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ..
 
 
 def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
+    """Convert an option to a path with an expanded home folder; return ``None`` if it is not given.
+
+    :raises ParticleError: ``invalid_option`` when the home folder is not known.
+    """
     if not value:
         return None
     text = str(value)
@@ -211,7 +225,10 @@ def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
 
 
 def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection) -> Profile | None:
-    """The tool's login, when it is one for this cloud; where no cloud is named, the profile's own is meant."""
+    """Return the login of the command line tool, or ``None`` if there is none for this cloud.
+
+    If no cloud is given, the cloud of the profile is used.
+    """
     chosen = option_value(options, environment, "profile")
     try:
         home = _path("~/", environment) or Path()
@@ -226,11 +243,15 @@ def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connect
             raise ParticleError("invalid_credentials", message, hint="Log in with the tool, or correct profile.")
         return None
     own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
-    # A token must never travel to a cloud that it was not made for.
+    # A token must never be sent to a cloud that did not issue it.
     return profile if option_value(options, environment, "api_url") is None or own == connection.api_url else None
 
 
 def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
+    """Return the login that one source gives, or ``None`` if it gives no credentials.
+
+    :raises ParticleError: when only one of username and password is given, or of client id and secret.
+    """
     if values.get("access_token") is not None:
         return ReadyToken(str(values["access_token"]))
     username, password = values.get("username"), values.get("password")
@@ -247,7 +268,10 @@ def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
 
 
 def client_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> Client | None:
-    """The OAuth client of the task, else of the environment, if any. :raises ParticleError: for half a client."""
+    """Return the OAuth client of the task, else of the environment, else ``None``.
+
+    :raises ParticleError: ``invalid_client_secret`` when only one of client id and secret is given.
+    """
     for values in _sources(options, environment, ("client_id", "client_secret")).values():
         if any(value is not None for value in values.values()):
             return client_from(values)
@@ -255,7 +279,10 @@ def client_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> 
 
 
 def client_from(values: Mapping[str, str | None]) -> Client:
-    """The OAuth client, which is the customary one where none is given. :raises ParticleError: for half a client."""
+    """Return the OAuth client that ``values`` give, or the default client if they give none.
+
+    :raises ParticleError: ``invalid_client_secret`` when only one of client id and secret is given.
+    """
     name, secret = values.get("client_id"), values.get("client_secret")
     if name is None and secret is None:
         return CUSTOMARY_CLIENT

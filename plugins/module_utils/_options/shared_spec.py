@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that every module, lookup and inventory shares. Private to this collection."""
+"""Define the options that all modules, lookups and inventories share. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ DEFAULT_API_URL = "https://api.particle.io"
 
 
 ACCOUNT = ("username", "password", "otp", "otp_secret", "client_id", "client_secret")
+"""The options with which an account logs in."""
 
 
 CREDENTIALS = ("access_token", "token_file", *ACCOUNT, "profile")
+"""All options that credentials can come from."""
 
 
 SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret", "budget_store")
+"""The options whose values must be masked."""
 
 
 def shared_argument_spec() -> dict[str, dict[str, Any]]:
-    """The options that every module has; documented by the fragment ``meshfleet.particle.connection``.
-
-    No defaults and no ``fallback``: the environment is read by :func:`settings_from`, source by source. A default
-    for ``client_secret`` would besides make Ansible mask the word "particle" in every output.
-    """
+    """Return the argument spec of the shared options, which ``meshfleet.particle.connection`` documents."""
+    # There are no defaults and no fallbacks, because settings_from reads the environment, source by source. Besides, a
+    # default for client_secret would make Ansible mask the word "particle" in all output.
     return {
         "api_url": {"type": "str"},
         "access_token": {"type": "str", "no_log": True},
@@ -50,16 +51,19 @@ def shared_argument_spec() -> dict[str, dict[str, Any]]:
 
 
 def secrets_in(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> list[str]:
-    """What must not be shown of the options ``names``. The secret of the customary client is none: it is a word."""
+    """Return the secrets in the options ``names``, which must be masked.
+
+    The public secret of the default client is left out, because it is the word "particle".
+    """
     found = [(name, str(options[name])) for name in names if options.get(name)]
     secrets = [value for name, value in found if (name, value) != ("client_secret", CUSTOMARY_CLIENT.secret)]
     return secrets + [part for name, value in found if name == "budget_store" for part in secrets_of_store(value)]
 
 
 def secrets_of_store(url: str) -> list[str]:
-    """The password in the URL of a Redis, as it is written there and as it is meant."""
+    """Return the password in the URL of a Redis, both as it is written and percent-decoded."""
     try:
         password = urllib.parse.urlsplit(url).password or ""
-    except ValueError:  # no address at all, and refused as such
+    except ValueError:  # not a URL, which budget_from refuses
         return []
     return [part for part in dict.fromkeys((password, urllib.parse.unquote(password))) if part]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of options that Ansible refuses. Private to this collection."""
+"""Add suggestions to the messages about options that Ansible refuses. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
 
 _SUPPORTED = ". Supported parameters include: "
-"""How Ansible says it of unknown options: their names before this, those that it knows and a full stop behind."""
+"""The middle of Ansible's message about unknown options: their names come before it, the known ones after it."""
 
 
 def told(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
-    """Ansible's own words, with the names and choices that were probably meant.
+    """Return Ansible's messages about invalid options, with suggestions of similar names and choices.
 
-    :param messages: of the validation of ``given`` by ``spec``; they may hold secrets, as they quote what was given.
+    :param messages: the messages of the validation. They quote values and so may hold secrets.
+    :param given: the options of the task.
+    :param spec: the argument spec with which they were validated.
     """
     hints = []
     for name, option in spec.items():
@@ -30,7 +32,7 @@ def told(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, M
 
 
 def _unknown(message: str, spec: Mapping[str, Any]) -> str:
-    """Ansible's list of names as a sentence for each, and one for those that there are."""
+    """Return Ansible's message about unknown options as one sentence per option, and one with the known options."""
     names, _between, supported = message.partition(_SUPPORTED)
     known = [*spec, *supported.rstrip(".").split(", ")]
     said = [f"Unsupported option: {name}{perhaps(name.rpartition('.')[2], known)}. " for name in names.split(", ")]
