@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the parts that any declared document is made of, and collects what is wrong. Private to this collection."""
+"""Check the values in a document, and collect all mistakes. Private to this collection."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 
 
 class PartReader:
-    """Collects mistakes while it reads; what it gives back counts only when there are none.
+    """A reader of values in a document that collects mistakes instead of raising errors.
 
-    :param where: names a place of the data to the user.
+    Its results may be used only if there are no mistakes.
+
+    :param where: describes a place in the document to the user.
+    :ivar mistakes: one sentence for each mistake.
     """
 
     def __init__(self, where: Where) -> None:
@@ -24,11 +27,11 @@ class PartReader:
         self.mistakes: list[str] = []
 
     def wrong(self, place: Place, what: str) -> None:
-        """Note a mistake, one sentence that begins with its place."""
+        """Add a mistake, which is described by ``what``, at a place of the document."""
         self.mistakes.append(f"{self._where(place)}: {what}")
 
     def mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
-        """A mapping that has none but ``keys``."""
+        """Return a mapping that may have only ``keys``; an empty one if ``value`` is not a mapping."""
         if not isinstance(value, Mapping):
             self.wrong(place, f"must be a mapping with {', '.join(keys)}, not {kind_of(value)}")
             return {}
@@ -38,14 +41,14 @@ class PartReader:
         return value
 
     def sequence(self, value: Any, place: Place) -> list[Any]:
-        """A list of anything."""
+        """Return a list with any items; an empty one if ``value`` is not a list."""
         if isinstance(value, (list, tuple)):
             return list(value)
         self.wrong(place, f"must be a list, not {kind_of(value)}")
         return []
 
     def text(self, value: Any, place: Place) -> str:
-        """A text; what YAML reads as something else wants quotes."""
+        """Return a text; an empty one if ``value`` is not a text, for example because it lacks quotes."""
         if isinstance(value, str):
             return str(value)
         advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
@@ -53,19 +56,19 @@ class PartReader:
         return ""
 
     def truth(self, value: Any, place: Place) -> bool:
-        """True or false."""
+        """Return true or false; false if ``value`` is neither."""
         if not isinstance(value, bool):
             self.wrong(place, f"must be true or false, not {kind_of(value)}")
         return value is True
 
     def choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
-        """One of ``choices``."""
+        """Return one of ``choices``. Another value is a mistake."""
         if value not in choices:
             self.wrong(place, f"{value!r} is none of {', '.join(choices)}{perhaps(value, choices)}")
         return str(value)
 
     def device_id(self, value: Any, place: Place) -> str | None:
-        """A device id in small letters; ``None`` when it is none."""
+        """Return a device id in lower case; ``None`` if ``value`` is not a device id."""
         if isinstance(value, int) and not isinstance(value, bool):
             self.wrong(place, f"{value} is read as a number: put the device id in quotes")
             return None
@@ -76,7 +79,7 @@ class PartReader:
         return str(text)
 
     def json(self, value: Any, place: Place) -> None:
-        """Refuse what cannot reach a device, or would come back from the cloud as something else."""
+        """Add a mistake for each value that JSON cannot represent, or would change on the way through the cloud."""
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.text(key, (*place, str(key)))
@@ -90,7 +93,11 @@ class PartReader:
             self.wrong(place, f"is {kind_of(value)}, which JSON has not; put it in quotes")
 
     def twins(self, found: list[tuple[Place, str]], key: str) -> None:
-        """Refuse a value that stands at two places; ``key`` is where it stands below each of them."""
+        """Add a mistake for each duplicate value.
+
+        :param found: the places and their values.
+        :param key: the key below each place that holds the value.
+        """
         first: dict[str, Place] = {}
         for place, value in found:
             if value in first:
@@ -100,7 +107,7 @@ class PartReader:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in the words of YAML."""
+    """Return the kind of a value as messages about YAML call it."""
     if value is None:
         return "nothing"
     for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text")):

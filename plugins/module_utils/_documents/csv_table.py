@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the text of a table (CSV) into rows, and remember the line of every row. Private to this collection."""
+"""Parse CSV tables, and record the line of every row. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _DELIMITERS = ",;\t"
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table.
+    """The rows of a CSV table.
 
-    :param rows: the stripped cells of each row by column; empty cells are left out.
+    :param rows: the cells of each row by column, without surrounding spaces; empty cells are left out.
     :param lines: the line on which each row begins.
     """
 
@@ -27,11 +27,11 @@ class Table:
 
 
 def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] = lambda column: None) -> Table:
-    """Read a table. Its delimiter is the comma, semicolon or tab that occurs most often in its first line.
+    """Parse a table. Its delimiter is the comma, semicolon or tab that occurs most often in the first line.
 
-    :param name: of the file, for messages.
-    :param find_mistake: returns what is wrong with the name of a column, or ``None``.
-    :raises ParticleError: ``invalid_manifest`` with every line that is not a row of the table.
+    :param name: the name of the file, for messages.
+    :param find_mistake: returns the mistake in the name of a column, or ``None`` if the name is valid.
+    :raises ParticleError: ``invalid_manifest`` with all invalid lines when the table is not valid.
     """
     text = text.removeprefix("\ufeff")
     head = text.partition("\n")[0]
@@ -59,7 +59,7 @@ def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] 
 
 
 def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[str], str | None]) -> list[str]:
-    """Return what is wrong with the first line, one sentence for each mistake."""
+    """Return the mistakes in the first line, one sentence for each."""
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
     mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})

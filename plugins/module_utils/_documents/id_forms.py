@@ -1,18 +1,18 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The forms of ids, group names and labels. Private to this collection."""
+"""Define the valid forms of ids, group names and labels. Private to this collection."""
 
 from __future__ import annotations
 
 import re
 
 DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
-"""A device id, in lower case (endpoints.yml: device_id)."""
+"""Form of a device id in lower case (endpoints.yml: device_id)."""
 
 GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
-"""The name of a device group (endpoints.yml: group_create)."""
+"""Form of the name of a device group (endpoints.yml: group_create)."""
 
-# A device's label has no check digit that every maker fills in, so only the form is checked.
+# Not all manufacturers fill in check digits on the labels of devices, so only the form is checked.
 SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{4,40}\Z")
 ICCID = re.compile(r"[0-9]{18,22}\Z")
 IMEI = re.compile(r"[0-9]{14,16}\Z")

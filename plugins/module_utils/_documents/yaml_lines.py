@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the text of a declared file to its data, remembering the line of every part. Private to this collection."""
+"""Parse YAML and JSON files, and record the line of every value. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
-# ansible-core brings it to the controller, where files are read. A module that runs elsewhere passes by and needs none.
+# Files are read on the controller, which has PyYAML through ansible-core. A module that runs on another host imports
+# this file too, but does not need PyYAML.
 with contextlib.suppress(ImportError):
     import yaml
 
 Place: TypeAlias = "tuple[str | int, ...]"
-"""The way to a part of a document: ``("devices", 3, "id")``."""
+"""The path of a value in a document: ``("devices", 3, "id")``."""
 
 Where = Callable[[Place], str]
-"""Names a place to the user: ``fleet.yml:12 devices[3].id``."""
+"""Function that describes a place to the user: ``fleet.yml:12 devices[3].id``."""
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
@@ -35,24 +36,25 @@ _INSTEAD = {
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
 }
-"""What is said for what PyYAML says with the text itself, which may be a password that lacks its quotes."""
+"""Replacements for messages of PyYAML that quote the text, which may be a password without quotes."""
 
 
 def dotted(place: Place) -> str:
-    """``devices[3].mesh.network``."""
+    """Return a place as a dotted path: ``devices[3].mesh.network``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".") or "the manifest"
 
 
 def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where]:
-    """Read YAML (and so JSON).
+    """Return the data of a YAML or JSON text, and a function that describes a place in it to the user.
 
-    :param name: of the file, for messages; ``kind``: what it is.
-    :raises ParticleError: ``invalid_manifest`` with the line, for text that is no YAML or says a thing twice.
+    :param name: the name of the file, for messages.
+    :param kind: the kind of the document, for messages.
+    :raises ParticleError: ``invalid_manifest`` with the line when the text is not valid YAML or has a duplicate key.
     """
     loader: Any = None
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # one looks at the text at once
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # may raise an error already
         node = loader.get_single_node()
         reader = _Reader(loader, json=_is_json(text))
         if node is not None:
@@ -80,6 +82,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
 
 
 def _told(problem: str) -> str:
+    """Return the message for a problem that PyYAML reports."""
     return next((words for start, words in _INSTEAD.items() if problem.startswith(start)), problem)
 
 
@@ -88,14 +91,22 @@ def _is_json(text: str) -> bool:
 
 
 def _join_escapes(text: str) -> str:
-    """JSON may write one character as two escapes, a surrogate pair, and only in this YAML does not read it."""
+    """Replace surrogate pairs in a JSON text by the character.
+
+    JSON may write one character as two escapes. This is the only part of JSON that a YAML parser does not read.
+    """
     if not _is_json(text):
         return text
     return _TWO_ESCAPES.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
 
 
 def _check_nodes(root: yaml.Node) -> None:
-    """Refuse keys that are no texts or stand twice, before merging, which makes twins by intent, and foreign tags."""
+    """Raise an error for keys that are not texts or are duplicates, and for unknown tags.
+
+    This is done before ``<<`` is resolved, because a merge may repeat a key on purpose.
+
+    :raises yaml.MarkedYAMLError: with the line of the mistake.
+    """
     waiting, known = [root], set[int]()
     while waiting:
         node = waiting.pop()
@@ -118,11 +129,11 @@ def _check_nodes(root: yaml.Node) -> None:
 
 
 _Pairs: TypeAlias = "dict[tuple[str, str], tuple[yaml.ScalarNode, yaml.Node]]"
-"""The keys and values of a mapping, by tag and text of the key."""
+"""The nodes of the keys and values of a mapping, by tag and text of the key."""
 
 
 class _Reader:
-    """Builds plain data from nodes and keeps the line, counted from 1, of each."""
+    """A converter from YAML nodes to plain data that records the line of each node, counted from 1."""
 
     def __init__(self, loader: Any, *, json: bool) -> None:
         self._loader = loader
@@ -147,10 +158,10 @@ class _Reader:
 
     def _read_scalar(self, node: yaml.ScalarNode) -> Any:
         if self._json and not node.style and _FLOAT_OF_JSON.fullmatch(node.value):
-            return float(node.value)  # of which YAML 1.1 takes some for texts
+            return float(node.value)  # YAML 1.1 would read some of these as text
         try:
             return self._loader.construct_object(node)
-        except (ArithmeticError, AttributeError, LookupError, ValueError):  # the 99th of May, `!!bool maybe`
+        except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. the 99th of May, `!!bool maybe`
             kind = node.tag.rpartition(":")[2]
             problem = f"this is no {kind}; put it in quotes if it is a text"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
@@ -163,17 +174,18 @@ class _Reader:
         return data
 
     def _pairs(self, node: yaml.Node) -> _Pairs:
-        """The keys and values of a mapping; what ``<<: *alias`` names is taken in, and the mapping's own keys count.
+        """Return the keys and values of a mapping, with the mappings that ``<<: *alias`` merges into it.
 
-        Not by PyYAML's ``flatten_mapping``: that of 6.0.4 loses what a merged mapping has overridden itself.
+        The mapping's own keys override merged ones.
         """
+        # PyYAML's ``flatten_mapping`` is not used: in 6.0.4 it loses keys that a merged mapping overrides itself.
         known = self._merged.get(id(node))
         if known is not None:
             return known
         own = {(key.tag, key.value): (key, value) for key, value in node.value if key.tag != _MERGE}
         if len(own) == len(node.value):
             return own
-        self._merged[id(node)] = own  # all that a mapping brings into itself
+        self._merged[id(node)] = own  # used if the mapping merges itself
         merged: _Pairs = {}
         for key, value in node.value:
             if key.tag == _MERGE:
@@ -184,7 +196,7 @@ class _Reader:
 
 
 def _mappings_of(node: yaml.Node) -> list[yaml.Node]:
-    """What is to be merged: one mapping or a list of them, of which the first counts."""
+    """Return the mappings that ``<<`` merges: one mapping, or a list in which the first takes precedence."""
     sources: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
     for source in sources:
         if not isinstance(source, yaml.MappingNode):
