@@ -1,10 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module gets: spec, settings, session, result, failure. Private to this collection.
+"""Run the modules of this collection: options, session, result and failure. Private to this collection.
 
-The work of a module is one function from a :class:`Task` to its result. Whether Ansible runs it as a module or
-inside an action plugin makes no difference to it: :func:`carry_out` is the one place where results are finished
-and where an error becomes the documented failure.
+The work of a module is one function from a :class:`Task` to its result. It is the same for a module and for an action
+plugin: :func:`carry_out` completes the result and turns an error into the documented failure.
 """
 
 from __future__ import annotations
@@ -53,16 +52,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.sugges
 
 
 def argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared options and a module's own."""
+    """Return the argument spec with the shared options and a module's own options."""
     return {**shared_argument_spec(), **own}
 
 
 @dataclass
 class Task:
-    """What Ansible asks for, and the conversation that answers it.
+    """One task of Ansible, with its options and its connection to a cloud.
 
-    :param options: validated, with ``None`` for what is not given.
-    :param warn: shows a sentence to the user; ``say`` only with ``-v``.
+    :param options: the validated options, ``None`` for each that is not given.
+    :param warn: shows a sentence to the user.
+    :param say: shows a sentence to the user if Ansible runs with ``-v``.
+    :param redact: masks the secrets of the task.
+    :param http: the client for the cloud; ``None`` until the task connects.
     """
 
     options: Mapping[str, Any] = field(repr=False)
@@ -73,10 +75,13 @@ class Task:
     redact: Redactor = field(default_factory=Redactor, repr=False)
     http: Http | None = field(default=None, repr=False)
     credentials_source: str | None = None
-    """Where the credentials come from, in words; ``None`` as long as nobody has looked for them."""
+    """Source of the credentials, as messages call it; ``None`` until the credentials are read."""
 
     def settings(self, credentials: tuple[str, ...] = CREDENTIALS) -> Settings:
-        """Connection and login as options and environment say. :raises ParticleError: when they make no sense."""
+        """Return the connection and the login that the options and the environment describe.
+
+        :raises ParticleError: when options are not valid, or credentials are incomplete.
+        """
         settings = settings_from(self.options, self.environment, credentials=credentials, now=time.time())
         if settings.login is not None:
             settings.login.teach(self.redact)
@@ -86,26 +91,30 @@ class Task:
         return settings
 
     def settle_source(self, source: str) -> None:
-        """Let the user know where the credentials come from, with ``-v`` and in the result."""
+        """Record the source of the credentials for the result, and show it to the user with ``-v``."""
         self.credentials_source = source
         if source != NOWHERE:
             self.say(f"Credentials come from {source}.")
 
     def account(self) -> PasswordLogin | None:
-        """Username and password, also beside a token. :raises ParticleError: for half of them."""
+        """Return username and password, even if a token is given too; ``None`` if they are not given.
+
+        :raises ParticleError: when only one of username and password is given.
+        """
         account = account_given(self.options, self.environment)
         if account is not None:
             account.teach(self.redact)
         return account
 
     def sessions(self) -> SessionStore:
-        """The logins that all processes of this user share. Their place is looked for once it is needed."""
+        """Return the logins that all processes of this user share. Their file is located when it is first used."""
         return SessionStore(lambda: session_file(self.environment))
 
     def connect(self, settings: Settings) -> Http:
-        """A conversation that is not logged in; its cost becomes the result's ``cloud``.
+        """Return a client that is not logged in. Its usage becomes ``cloud`` in the result.
 
-        :raises ParticleError: for a number of workers or a budget that cannot be meant, or that cannot be kept.
+        :raises ParticleError: when ``workers`` or an option of the budget is not valid, or the Redis of the budget
+            cannot be used.
         """
         given = self.options.get("workers")
         workers = WORKERS if given is None else given
@@ -117,25 +126,28 @@ class Task:
         return self.http
 
     def _budget(self, api_url: str) -> Budget:
-        """The requests that this cloud allows, as all processes of this user share them, or all with one store."""
+        """Return the budget for a cloud, shared by all processes of this user, or by all machines with one Redis."""
         limits, share, store = budget_from(self.options, self.environment)
         if store is not None:
             self.redact.learn_all(secrets_of_store(store))
             return Budget(limits, share=share, store=store, cloud=api_url.lower())
         try:
             folder = own_folder(self.environment, "Budgets", "let each task pace itself")
-        except ParticleError:  # then it does: that is no reason to do nothing
+        except ParticleError:  # not worth a failure: this task keeps a budget of its own
             folder = None
         return Budget(limits, share=share, folder=folder, cloud=api_url.lower())
 
     def session(self) -> Session:
-        """A logged-in conversation, for ``with``. :raises ParticleError: before any request, for bad credentials."""
+        """Return a session, which logs in when it is entered with ``with``.
+
+        :raises ParticleError: before any request when the credentials are missing or not valid.
+        """
         settings = self.settings()
         login = settings.require_login()
         return Session(self.connect(settings), login, self.sessions, self.warn)
 
     def conversation(self, *, needs_login: bool) -> AbstractContextManager[Http]:
-        """A logged-in conversation, or one for work that sends nothing to the Particle cloud; for ``with``."""
+        """Return a client for use in ``with``: logged in, or without credentials for work that needs no login."""
         return self.session() if needs_login else nullcontext(self.connect(self.settings(credentials=())))
 
 
@@ -143,7 +155,10 @@ Work = Callable[[Task], dict[str, Any]]
 
 
 def carry_out(task: Task, work: Work) -> dict[str, Any]:
-    """Do the work; whatever happens, give back a result of the documented form, free of secrets in a failure."""
+    """Do the work of a module and return the documented result.
+
+    Every error, also an unexpected one, becomes a failed result, in which secrets are masked.
+    """
     task.redact.learn_all(secrets_in(task.options, (*SECRETS, *secret_options())))
     try:
         result = work(task)
@@ -166,19 +181,20 @@ def carry_out(task: Task, work: Work) -> dict[str, Any]:
 
 
 def missing_library() -> str:
-    """What to say where `REQUESTS_IMPORT_ERROR` is set: a module and a plugin may run in Pythons of their own."""
+    """Return the message for a missing requests library, with the Python interpreter that needs it."""
+    # Modules and plugins may run with different interpreters.
     return f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
 
 
 class _Module(AnsibleModule):
-    """A module that says of a refused option which one was probably meant, as its action would."""
+    """An Ansible module that suggests similar names for a refused option, as action plugins of the collection do."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         super().__init__(argument_spec=dict(spec), supports_check_mode=True)
 
     def fail_json(self, msg: str, **result: Any) -> None:
-        """Ansible's own way out, which its validation of the options takes too."""
-        # What fails before the validation has none.
+        """Fail, with suggestions if Ansible's validation of the options has failed."""
+        # A failure before the validation has no validation_result.
         validation = getattr(self, "validation_result", None)
         if validation is not None and validation.error_messages:
             msg = told(validation.error_messages, self.params, self.argument_spec)
@@ -186,14 +202,14 @@ class _Module(AnsibleModule):
 
 
 def run_module(spec: Mapping[str, Any], work: Work) -> None:
-    """The main of a module that runs where Ansible puts it."""
+    """Run a module on the host where Ansible starts it, and exit with the result of its work."""
     module = _Module(spec)
     if REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_library(), exception=REQUESTS_IMPORT_ERROR)
     task = Task(module.params, module.check_mode, module.warn, module.debug)
     result = carry_out(task, work)
-    # Ansible masks the values of no_log options by itself, but not what came from the environment or the cloud.
-    # A word that everybody knows, see secrets_in; a real secret of the same letters is added again below.
+    # Ansible masks the values of no_log options itself, but not secrets from the environment or the cloud. The public
+    # secret of the default client must not be masked, see secrets_in. If it is a real secret too, it is added again.
     module.no_log_values.discard(CUSTOMARY_CLIENT.secret)
     module.no_log_values |= task.redact.secrets
     if result.pop("failed", False):
@@ -202,7 +218,7 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
 
 
 def run_by_action(spec: Mapping[str, Any]) -> None:
-    """The main of a module that its action plugin carries out: it is reached only where Ansible does not find that."""
+    """Fail a module that only its action plugin can carry out. Ansible runs it if it does not find the plugin."""
     module = _Module(spec)
     module.fail_json(
         msg="The action plugin that carries out this module was not found. Install the whole collection, and call the "
