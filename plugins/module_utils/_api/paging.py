@@ -14,6 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
 
 PAGE_SIZE = 100
+"""Default number of rows in a page."""
 MOST_PAGES = 100_000
 """Maximum number of pages, more than any account has. A cloud that announces more would keep the run busy forever."""
 

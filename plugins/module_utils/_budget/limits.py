@@ -14,6 +14,7 @@ SHARE = 0.95
 """The part of each limit that a run may use. The rest is for other clients behind the same address."""
 
 EVERY_ROUTE = "every route"
+"""The key of the limit that applies to all routes together."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ DOCUMENTED: Mapping[str, Limit] = MappingProxyType(
         "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # per account; here for all accounts together
     }
 )
+"""The documented rate limits by route."""
 
 UNDERWAY_SECONDS = 3.0
 """How much the travel times of two requests may differ. The cloud counts arrivals, the budget counts departures."""

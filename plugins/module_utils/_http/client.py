@@ -58,6 +58,7 @@ MOST_WORKERS = 256
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
 _NAP = 1.0
 DEAD_TOKEN = ("token_invalid", "token_expired")
+"""Error codes of a token that the cloud does not accept, or no longer accepts."""
 _FOUND = 200
 _TOO_FAST = (429, 529)
 _PASSING = (408, 500, 502, 503, 504)
