@@ -75,7 +75,7 @@ class Task:
     redact: Redactor = field(default_factory=Redactor, repr=False)
     http: Http | None = field(default=None, repr=False)
     credentials_source: str | None = None
-    """Source of the credentials, as messages call it; ``None`` until the credentials are read."""
+    """Name of the source of the credentials; ``None`` until the credentials are read."""
 
     def settings(self, credentials: tuple[str, ...] = CREDENTIALS) -> Settings:
         """Return the connection and the login that the options and the environment describe.

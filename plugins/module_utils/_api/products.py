@@ -43,7 +43,7 @@ def get_product(http: Http, product: str) -> Product:
         message = f"Could not {doing}: this account sees no such product."
         raise ParticleError("not_found", message, status=error.status, route=route) from None
     found = data.get("product") if isinstance(data, dict) else None
-    if isinstance(found, list) and found:  # one early capture wraps it in a list
+    if isinstance(found, list) and found:  # in one early recording the product is in a list
         found = found[0]
     if not isinstance(found, dict) or "id" not in found:
         message = f"Could not {doing}: the answer holds no product."

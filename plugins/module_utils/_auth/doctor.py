@@ -63,7 +63,7 @@ class Patient:
 
 
 class _Finding(Exception):
-    """An exception that ends a check with another status than success."""
+    """An exception that ends a check with a status other than success."""
 
     def __init__(self, status: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -82,7 +82,7 @@ def examine(http: Http, patient: Patient, store: SessionStore) -> dict[str, Any]
 
 
 def undiagnosed(error: ParticleError) -> dict[str, Any]:
-    """Return the result for invalid options, with which no check after the first one can run."""
+    """Return the result for options that are not valid: the first check fails, and all others are skipped."""
     check = {"name": "credentials", "status": FAIL, "message": error.message, "hint": error.hint}
     skipped = [{"name": name, "status": SKIPPED, "message": _AFTER_FAILURE, "hint": ""} for name in CHECKS[1:]]
     diagnosis = f"{error.message} {error.hint}"

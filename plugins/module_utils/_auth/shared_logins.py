@@ -37,7 +37,7 @@ REFUSAL_SECONDS = 600
 OUTAGE_SECONDS = 30
 """Seconds for which an unreachable cloud is remembered, so that waiting processes need not all try it again."""
 
-_LOGIN_SECONDS = 900.0  # wait for another process, whose login may wait for the budget and on request of the cloud
+_LOGIN_SECONDS = 900.0  # maximum wait for another process, whose login may wait for the budget or the cloud
 _MARGIN = 60
 _SLOTS = 64  # lock files, which are never removed; two logins may share one by chance
 _LONGEST_LIFE = 90 * 86400  # of a check mode token, on a cloud that ignores the requested lifetime
@@ -60,7 +60,7 @@ def identity_of(connection: Connection, login: Login) -> Identity:
 
 
 Obtain = Callable[[Memory], Grant]
-"""Requests a grant once. It may read and change the memory of the login."""
+"""Function that requests a grant once. It may read and change the memory of the login."""
 
 
 class SessionStore:

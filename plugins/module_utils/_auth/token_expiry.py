@@ -78,7 +78,7 @@ def is_alive(http: Http) -> bool:
 
 
 def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
-    """Revoke ``token``, and return whether the cloud accepted it until now.
+    """Revoke ``token``, and return whether it was valid until now.
 
     :param account: username and password, which self-hosted clouds need to revoke a token.
     :raises ParticleError: ``unsupported`` when the cloud needs ``account`` and it is ``None``; ``cloud_error`` when the

@@ -92,8 +92,9 @@ class TokenStore:
             yield Kept(file, found if found is not None else {name: getattr(label, name) for name in _LABELS})
 
     def usable(self, api_url: str, username: str | None, now: float) -> str | None:
-        """Return the token for a cloud that expires last, or ``None`` if no valid token is stored.
+        """Return a valid token for a cloud, the one that expires last if there are several; ``None`` if there is none.
 
+        :param api_url: the URL of the cloud.
         :param username: the account of the token; ``None`` for any account.
         :param now: seconds since 1970.
         """

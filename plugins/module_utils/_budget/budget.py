@@ -29,9 +29,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 class Budget:
     """Sliding windows over the times at which requests are sent.
 
-    There is one window for all routes, and one for each route with a limit of its own. Requests are sent without a
-    pause while the windows have places, and afterwards as places become free. Safe to share between threads and across
-    forks.
+    There is one window for all routes together, and one for each route that has a separate limit. Requests are sent
+    without a pause while the windows have places, and afterwards as places become free. Safe to share between threads
+    and across forks.
 
     :param limits: the limits by route.
     :param share: the part of each limit that may be used.
@@ -68,7 +68,7 @@ class Budget:
         return self._record.take(windows, waited) if windows else 0.0
 
     def seconds_until_free(self, route: str) -> float:
-        """Return for how many seconds the own limit of ``route`` would delay a request now. No place is taken.
+        """Return for how many seconds the limit for ``route`` alone would delay a request now. No place is taken.
 
         :raises ParticleError: when the Redis cannot be used.
         """

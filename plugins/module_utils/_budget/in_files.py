@@ -113,7 +113,7 @@ class _Ring:
         try:
             _wait_for(self._file)
             if os.lseek(self._file, 0, os.SEEK_END) != _MOMENT * (1 + self._places):  # new, truncated or foreign
-                os.fchmod(self._file, 0o600)  # whatever the umask is
+                os.fchmod(self._file, 0o600)  # regardless of the umask
                 os.ftruncate(self._file, 0)
                 self._write(0, self._blank())
                 _prune(self._path.parent)

@@ -107,7 +107,7 @@ class PartReader:
 
 
 def kind_of(value: Any) -> str:
-    """Return the kind of a value as messages about YAML call it."""
+    """Return the type of a value as messages name it, such as ``a number``; for true and false, the value itself."""
     if value is None:
         return "nothing"
     for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text")):

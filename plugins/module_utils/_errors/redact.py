@@ -31,8 +31,8 @@ def _json_escaped(text: str) -> set[str]:
 def _percent_encoded(text: str) -> set[str]:
     """Return all percent-encoded forms of a text.
 
-    Forms differ for paths and form bodies, in the characters that JavaScript does not encode, and in the case of the
-    hexadecimal digits.
+    The forms differ between paths and form bodies, between Python and JavaScript, and in the case of the hexadecimal
+    digits.
     """
     forms = {
         quote(text, safe=safe, errors=_ANY_TEXT)

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def some_of(names: Sequence[str], at_most: int) -> str:
-    """Return the first names of a list and the number of the others, as part of a sentence."""
+    """Return up to ``at_most`` of the names, and the number of the others, as a part of a sentence."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 

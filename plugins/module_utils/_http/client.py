@@ -152,7 +152,7 @@ class Http:
         return self._token or ""
 
     def seconds_until_allowed(self, route: str) -> float:
-        """Return for how many seconds the own limit of ``route`` would delay a request now."""
+        """Return for how many seconds the limit for ``route`` alone would delay a request now."""
         return self.budget.seconds_until_free(route)
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ def replace(path: Path, content: bytes) -> None:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), 0o600)  # whatever the umask is
+                os.fchmod(file.fileno(), 0o600)  # regardless of the umask
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -45,7 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _NAMES = ("username", "token_file", "profile")
 
 TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
-"""Sources of credentials, as messages call them. A file is called by its path."""
+"""Names of the sources of credentials in messages. The name of a file is its path."""
 
 
 _BESIDE_ACCOUNT = ("client_id", "client_secret", "otp", "otp_secret")
@@ -56,10 +56,10 @@ class Settings:
     """Holds the connection and the login that the options describe.
 
     :param login: the way to obtain a token; ``None`` if no credentials are given.
-    :param source: the source of the credentials, as messages call it.
+    :param source: the name of the source of the credentials.
     :param token_file: the file of stored tokens, if any.
     :param warnings: sentences for the user.
-    :param problems: mistakes because of which the login must not be made.
+    :param problems: mistakes with which no login may be made.
     """
 
     connection: Connection
@@ -143,7 +143,7 @@ def settings_from(
 
 
 def cloud_meant(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
-    """Return the URL of the cloud that the options mean, even if their credentials cannot be used.
+    """Return the URL of the cloud that the options select, even if their credentials cannot be used.
 
     :raises ParticleError: when the URL of the cloud or another option of the connection is not valid.
     """
@@ -175,7 +175,7 @@ def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return the first source that sets any of the options ``names``, as messages call it."""
+    """Return the name of the first source that sets one of the options ``names``."""
     for source, values in _sources(options, environment, names).items():
         if any(value is not None for value in values.values()):
             return source

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define what every login, that is every way to obtain an access token, offers. Private to this collection."""
+"""Define the interface of a login, which is a way to obtain an access token. Private to this collection."""
 
 from __future__ import annotations
 
