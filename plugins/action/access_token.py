@@ -128,7 +128,7 @@ def _wish(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _absent(task: Task) -> dict[str, Any]:
     which = task.options["which"]
-    hint = "Give access_token, or say by which: current that the one in use is meant."
+    hint = "Give access_token, or set which: current to revoke the token in use."
     nothing = ParticleError("token_invalid", "No access token is given to revoke.", hint=hint)
     if which == "given" and task.options["access_token"] is None:
         # Do not revoke a token from another source, such as a person's login, because a variable was not set.
@@ -147,7 +147,7 @@ def _absent(task: Task) -> dict[str, Any]:
     if which == "all":
         if not task.options["confirm"]:
             message = "All tokens of the account would be revoked, of every person, device and service that uses it."
-            raise ParticleError("invalid_option", message, hint="Set confirm: true if all of them are meant.")
+            raise ParticleError("invalid_option", message, hint="Set confirm: true to revoke all of them.")
         if token is None:
             token = tokens.log_in(login)
         return tokens.revoke_every(token, pair[0] if pair else None, check_mode=task.check_mode)

@@ -117,8 +117,8 @@ class ActionModule(ParticleAction):
         if not task.options["from_inventory"]:
             return data, where
         if not isinstance(data, Mapping) or data.get("devices"):
-            message = "The devices are to come from the inventory, and others are declared as well."
-            raise ParticleError("invalid_manifest", message, hint="Leave devices out, or from_inventory.")
+            message = "from_inventory cannot be combined with devices."
+            raise ParticleError("invalid_manifest", message, hint="Leave one of them out.")
         return {**data, "devices": list(hosts.values())}, _named_by_host(list(hosts), where)
 
     def _devices_of_hosts(self) -> dict[str, Any]:
@@ -176,8 +176,8 @@ def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
         return manifest
     twice = [name for name in TOP if name in manifest and name in options]
     if twice:
-        message = f"The manifest and the task both say {' and '.join(twice)}."
-        raise ParticleError("invalid_manifest", message, hint="Say each of them in one place.")
+        message = f"The manifest and the task both set {' and '.join(twice)}."
+        raise ParticleError("invalid_manifest", message, hint="Give each of them in one place only.")
     return {**manifest, **options}
 
 

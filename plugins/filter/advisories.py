@@ -11,9 +11,9 @@ version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - Evaluates notices, written down as rules, over the facts of devices. Asks nobody.
-  - A rule is sure only of what was told. A device of which nobody has told what the rule looks at is neither hit nor
-    spared, and is named apart.
+  - Evaluates notices, written as rules, for the facts of devices. Makes no API request.
+  - A rule applies only to known facts. A device without the facts that a rule needs is listed separately, neither as
+    affected nor as unaffected.
   - The role C(meshfleet.particle.report) shows what is found on its page. The guide to the report describes the files.
 options:
   _input:
@@ -66,7 +66,7 @@ _value:
       elements: str
       sample: [e00fce68aabbccddeeff0022]
     cannot_tell:
-      description: Ids of the devices of which nobody has told what its rules look at.
+      description: Ids of the devices without the facts that its rules need.
       type: list
       elements: str
       sample: []

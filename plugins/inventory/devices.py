@@ -220,7 +220,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
         unknown = sorted(str(name) for name in config if name not in known)
         if unknown:
-            said = (f"{name} is no option of this file{perhaps(name, sorted(known))}" for name in unknown)
+            said = (f"{name} is not an option of this file{perhaps(name, sorted(known))}" for name in unknown)
             raise AnsibleParserError(f"{'; '.join(said)}.")
 
     def _validated(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ options:
     choices: [given, current, all]
     default: given
   confirm:
-    description: Must be V(true) for O(which=all), which ends everybody's access to the account.
+    description: Must be V(true) for O(which=all), which revokes all tokens of the account, also those of other users.
     type: bool
     default: false
 notes:

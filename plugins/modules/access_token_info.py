@@ -34,7 +34,7 @@ options:
     description:
       - List all tokens of the account, where the cloud still does. Needs O(username) and O(password), also beside an
         O(access_token), and where the account has two-factor login O(otp) or O(otp_secret). A refusal is explained in
-        RV(listing_error) and is no failure.
+        RV(listing_error) and does not fail the module.
     type: bool
     default: false
 seealso:

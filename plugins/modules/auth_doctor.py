@@ -86,7 +86,7 @@ checks:
       description: What to do.
       type: str
       returned: always
-      sample: Give the one-time code as otp, or for unattended use the secret behind it as otp_secret.
+      sample: Give the one-time code as otp, or, for unattended runs, its secret as otp_secret.
 diagnosis:
   description: The finding that matters, in one or two sentences.
   returned: success

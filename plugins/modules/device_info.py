@@ -97,7 +97,7 @@ EXAMPLES = r"""
 - name: Gather the account's own devices, with PARTICLE_ACCESS_TOKEN in the environment
   meshfleet.particle.device_info:
 
-- name: Look at a fleet that somebody set up by hand
+- name: Show a fleet that was set up by hand
   meshfleet.particle.device_info:
     product: field-logger
     as_manifest: true
@@ -402,7 +402,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted | None:
     """
     include, variables = options["include"], tuple(options["variables"])
     if ("variables" in include) != bool(variables):
-        message = "variables in include and the option variables belong together, and only one of them is given."
+        message = "variables in include and the option variables must be given together, got only one of them."
         raise ParticleError("invalid_option", message, hint="Give both, or leave both out.")
     if "vitals" not in include and not variables and options["mac_variable"] is None:
         return None
@@ -411,7 +411,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted | None:
 
 def _refuse_several(sources: Sources) -> None:
     if len(sources.products) + sources.account > 1 or sources.organization is not None:
-        message = "as_manifest needs one product or the account's own devices, and something else is meant."
+        message = "as_manifest requires one product or the account's own devices."
         raise ParticleError("invalid_option", message, hint="Name one product, and write one manifest for each.")
 
 

@@ -39,9 +39,9 @@ options:
         O(devices). Each of them may stand in the task instead; none may stand in both.
       - A table (CSV) has a row for each device, with columns named like the keys of a device, C(mesh.network),
         C(mesh.role) and, as texts, C(mesh.parameters.) with a name behind it, and groups as in C(north;beta). An empty
-        cell declares nothing. Networks are those that the rows name; their O(networks) may stand in the task, as
-        everything else that is no device.
-      - A file is data and no template.
+        cell declares nothing. The networks are those that the rows name. Give their O(networks) and all other
+        settings in the task.
+      - Files are not templated.
     type: raw
   product:
     description:
@@ -121,7 +121,7 @@ options:
   budget_share:
     description:
       - The part of what the cloud allows this address that may be used, above V(0) and at most V(1). The rest is for
-        everybody else behind the same address. A task with a larger share goes before one with a smaller.
+        other users of the same address. A task with a larger share goes before one with a smaller.
       - When not given, the environment variable E(PARTICLE_BUDGET_SHARE) is used, and without that V(0.95).
     type: float
   budget_requests:

@@ -15,8 +15,7 @@ description:
   - When the run ended early, the hosts fail whose devices it has not reached, with what ended it. When something failed
     that is the device of no host, or the run could not prove what it wrote, all hosts with a device fail.
   - Is V(changed) where the run has changed the device.
-  - Asks nobody and costs no request; the connection options are there for C(module_defaults) alone. Runs on the
-    controller.
+  - Makes no API request; the connection options exist for C(module_defaults) only. Runs on the controller.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:

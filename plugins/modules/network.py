@@ -14,7 +14,7 @@ description:
     still have it; on others the task fails with error code V(unsupported) before anything is written, and
     M(meshfleet.particle.fleet) forms networks of backend C(ledger) instead.
   - The registry says which devices are in which network. To form a network also takes the boards themselves and its
-    password, over USB or Bluetooth, and that is no matter of the cloud.
+    password, over USB or Bluetooth, and not through the cloud.
   - A device is in one network, so who is in another one leaves it first. Gateways come before nodes, and a gateway goes
     after the one in its place has come.
   - For a whole fleet M(meshfleet.particle.fleet) does the same, with backend C(networks).
@@ -83,7 +83,7 @@ EXAMPLES = r"""
       - e00fce68aabbccddeeff0023
       - e00fce68aabbccddeeff0024
 
-- name: Replace a dead gateway, and let nobody else be in the network
+- name: Replace a failed gateway and remove all other members from the network
   meshfleet.particle.network:
     name: barn
     gateway: e00fce68aabbccddeeff0025
@@ -241,7 +241,11 @@ def network(task: Task) -> dict[str, Any]:
         wanted = undeclared(options["name"])
     elif not options["gateways"]:
         message = f"Network {options['name']} is declared without a gateway."
-        raise ParticleError("invalid_manifest", message, hint="Name its gateways: a network begins with one.")
+        raise ParticleError(
+            "invalid_manifest",
+            message,
+            hint="Declare at least one gateway: a network is created with its first gateway.",
+        )
     else:
         parameters = {key: options[key] for key in ("type", "limit") if options[key] is not None}
         wanted = declared(options["name"], options["gateways"], options["members"], parameters, exact=options["exact"])

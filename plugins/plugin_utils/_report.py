@@ -80,10 +80,10 @@ COLUMNS = (*_COLUMNS, *_ADVICE)
 def facts_in(devices: Any) -> list[Facts]:
     """Return the input of a filter as a list. :raises AnsibleFilterError: when it is not a list of devices."""
     if isinstance(devices, (str, Mapping)) or not isinstance(devices, Iterable):
-        raise AnsibleFilterError("A list of devices is wanted, such as device_info returns.")
+        raise AnsibleFilterError("The input must be a list of devices, such as device_info returns.")
     found = list(devices)
     if not all(isinstance(device, Mapping) for device in found):
-        raise AnsibleFilterError("A list of devices is wanted, and one of them is no dictionary.")
+        raise AnsibleFilterError("The input must be a list of dictionaries, and at least one item is not a dictionary.")
     return found
 
 

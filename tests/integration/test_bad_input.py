@@ -154,7 +154,7 @@ def test_the_proxy_of_a_plays_environment_is_used_by_actions_and_modules(
         return
     error = failure(run)["error"]
     assert error["code"] == "unreachable"
-    assert "the proxy gives no connection" in error["message"]
+    assert "the proxy does not connect" in error["message"]
     assert simulator.stats()["requests"] == 0
 
 

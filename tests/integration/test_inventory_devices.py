@@ -210,14 +210,17 @@ class TestSources:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"products": ["no-such"]}, "this account sees no such product"),
+            ({"products": ["no-such"]}, "this account cannot see such a product"),
             ({"filters": {"platforms": ["borom"]}}, "borom"),
             ({"filters": {"colour": "red"}}, "filters.colour"),
             ({"account_devices": False, "products": []}, "No devices are selected"),
             ({"page_size": 0}, "page_size must be 1 or more, got 0"),
             ({"accounts": [{"usrname": "x"}]}, "usrname"),
-            ({"filter": {"online": True}}, "filter is no option of this file; perhaps filters is meant"),
-            ({"groupby": ["online"], "color": 1}, "color is no option of this file; groupby is no option of this file"),
+            ({"filter": {"online": True}}, "filter is not an option of this file; perhaps filters is meant"),
+            (
+                {"groupby": ["online"], "color": 1},
+                "color is not an option of this file; groupby is not an option",
+            ),
             ({"api_url": "ftp://x"}, "api_url"),
         ],
     )

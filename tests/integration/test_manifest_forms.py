@@ -108,7 +108,7 @@ def test_what_stands_in_the_manifest_and_in_the_task_is_refused(simulator: Simul
     manifest = {"product": PRODUCT_SLUG, "groups_mode": "exact", "devices": []}
     result = run_task("fleet", {"manifest": manifest, **option}, cloud_environment(simulator.url)).result(TASK)
     assert result["error"]["code"] == "invalid_manifest"
-    assert f"The manifest and the task both say {next(iter(option))}." in result["msg"]
+    assert f"The manifest and the task both set {next(iter(option))}." in result["msg"]
     assert simulator.stats()["requests"] == 0
 
 
@@ -118,7 +118,7 @@ def test_a_bad_table_is_told_line_by_line_and_costs_no_request(simulator: Simula
     result = run_task(
         "fleet", {"manifest": str(table), "product": PRODUCT_SLUG}, cloud_environment(simulator.url)
     ).result(TASK)
-    assert "fleet.csv:2 id: 'nope' is no device id" in result["msg"]
+    assert "fleet.csv:2 id: 'nope' is not a device id" in result["msg"]
     assert "fleet.csv:2 firmware_version: must be the number of a version" in result["msg"]
     assert simulator.stats()["requests"] == 0
 

@@ -336,9 +336,9 @@ class TestAdvisories:
         run = write(
             simulator, tmp_path / "out", report_advisories=[str(tmp_path / name) for name in ("a.yml", "b.yml")]
         )
-        said = run.result("Read the advisories before anybody is asked")["msg"]
+        said = run.result("Read the advisories before any request is made")["msg"]
         assert "a.yml:2 advisories[0]: has no title" in said
-        assert "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is the name or number of no platform" in said
+        assert "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is not the name or number of a platform" in said
         assert "b.yml:1 advisories[0].affects[0]: says nothing" in said
         assert simulator.stats()["requests"] == 0
 

@@ -28,14 +28,14 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
 
     The cloud allows 50 of these requests per account and hour.
 
-    :raises ParticleError: ``bad_response`` when the answer holds no id.
+    :raises ParticleError: ``bad_response`` when the answer contains no id.
     """
     doing = f"look up serial number {serial_number}"
     data = http.call(LOOK_UP, doing=doing, at={"serial": serial_number}).data
     # The documentation and the client spell this key differently.
     found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
     if not isinstance(found, str):
-        raise ParticleError("bad_response", f"Could not {doing}: the answer holds no id.", status=200, route=LOOK_UP)
+        raise ParticleError("bad_response", f"Could not {doing}: the answer contains no id.", status=200, route=LOOK_UP)
     return found.lower()
 
 

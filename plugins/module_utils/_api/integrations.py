@@ -22,14 +22,14 @@ def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:
     """Return one integration with all its settings (endpoints.yml: integration_get).
 
-    :raises ParticleError: ``bad_response`` when the answer holds no integration.
+    :raises ParticleError: ``bad_response`` when the answer contains no integration.
     """
     route, doing = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
     # A refusal may quote secrets that are not known here and so cannot be masked. Its text is not shown.
     data = http.call(route, doing=doing, at={"p": product, "id": integration}, private=True).data
     found = data.get("integration", data.get("webhook")) if isinstance(data, dict) else None
     if not isinstance(found, dict):
-        message = f"Could not {doing}: the answer holds no integration."
+        message = f"Could not {doing}: the answer contains no integration."
         raise ParticleError("bad_response", message, status=200, route=route)
     return found
 

@@ -40,13 +40,13 @@ def get_product(http: Http, product: str) -> Product:
     except ParticleError as error:
         if error.status not in (403, 404) or error.code not in ("forbidden", "not_found"):
             raise
-        message = f"Could not {doing}: this account sees no such product."
+        message = f"Could not {doing}: this account cannot see such a product."
         raise ParticleError("not_found", message, status=error.status, route=route) from None
     found = data.get("product") if isinstance(data, dict) else None
     if isinstance(found, list) and found:  # in one early recording the product is in a list
         found = found[0]
     if not isinstance(found, dict) or "id" not in found:
-        message = f"Could not {doing}: the answer holds no product."
+        message = f"Could not {doing}: the answer contains no product."
         raise ParticleError("bad_response", message, status=200, route=route)
     return _product(found)
 

@@ -19,7 +19,7 @@ def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list
         found = next((data[key] for key in keys if key in data), None)
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
         return found
-    message = f"Could not {doing}: the answer holds no list."
+    message = f"Could not {doing}: the answer contains no list."
     raise ParticleError("bad_response", message, status=200, route=route)
 
 

@@ -31,5 +31,5 @@ class Target:
         :raises ParticleError: ``internal`` when the target is the account's own devices.
         """
         if self.product is None:
-            raise ParticleError("internal", "Something that needs a product was planned without one.")
+            raise ParticleError("internal", "A call that requires a product was planned without a product.")
         return self.product

@@ -49,7 +49,7 @@ def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
         raise ParticleError(code, message, status=status, route=TOKEN_ROUTE, answer=error.answer) from None
     token = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
-        message = f"Could not {doing}: the answer holds no access token."
+        message = f"Could not {doing}: the answer contains no access token."
         raise ParticleError("bad_response", message, status=200, route=TOKEN_ROUTE)
     refresh = data.get("refresh_token")
     http.redact.learn(token)
@@ -122,15 +122,17 @@ def _either(row: Mapping[str, Any], *names: str) -> Any:
 def _why_no_listing(error: ParticleError, username: str) -> ParticleError:
     """Return the error for a refused listing, with the most likely cause (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
-        message = "This cloud does not list tokens any more; Particle's own clients gave the call up in October 2024."
+        message = (
+            "This cloud does not list tokens any more; Particle's own clients stopped using the list in October 2024."
+        )
         return ParticleError("listing_retired", message, status=error.status, route=error.route)
     if error.status not in (400, 401, 403):
         return error
-    reason = "the cloud does not accept this username and password for it"
+    reason = "the cloud does not accept this username and password for that list"
     if "@" not in username:
-        reason = f"{username!r} looks like an OAuth client, and the listing wants the account's username and password"
+        reason = f"{username!r} looks like an OAuth client, but the list requires the account's username and password"
     elif error.code == "mfa_required":
-        reason = "the account has two-factor login, and the listing wants a one-time code too"
+        reason = "the account has two-factor login, and the list requires a one-time code too"
     message = f"Could not list the tokens of the account: {reason}."
     return ParticleError("listing_refused", message, status=error.status, route=error.route)
 

@@ -38,7 +38,7 @@ OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 CHECKS = ("credentials", "host", "tls", "clock", "login", "token", "scopes", "listing")
 """All checks in their order. The checks after a failed one are skipped."""
 
-_AFTER_FAILURE = "Not looked at, because of the failure before it."
+_AFTER_FAILURE = "Not checked, because a previous check failed."
 _SKEW_TOLERATED = 30.0
 _SKEW_HARMFUL = 300.0
 _PROBE_SECONDS = "300"
@@ -157,17 +157,17 @@ class _Examination:
     def _check_credentials(self) -> str:
         login = self._patient.login
         if login is None:
-            raise _Finding(SKIPPED, "No credentials are given: only the cloud is looked at.")
+            raise _Finding(SKIPPED, "No credentials are given, so only the cloud is checked.")
         problems = login.problems()
         if problems:
             raise problems[0]
         self._refuse_secret_as_token()
-        return "They have the right shape."
+        return "The credentials have the right form."
 
     def _refuse_secret_as_token(self) -> None:
         login, client = self._patient.login, self._patient.client
         if isinstance(login, ReadyToken) and client is not None and login.access_token == client.secret:
-            raise ParticleError("not_a_token", "What is given as access_token is the secret of the OAuth client.")
+            raise ParticleError("not_a_token", "The value of access_token is the secret of the OAuth client.")
 
     def _check_host(self) -> str:
         """Send a request without a token, and recognise a Particle cloud by its refusal."""
@@ -192,11 +192,11 @@ class _Examination:
 
     def _check_clock(self) -> str:
         if self._http.dated is None:
-            raise _Finding(SKIPPED, "The cloud does not say what time it is.")
+            raise _Finding(SKIPPED, "The cloud does not send its time.")
         header, here = self._http.dated
         parsed = email.utils.parsedate_tz(header)
         if parsed is None:
-            raise _Finding(SKIPPED, "The cloud does not say what time it is.")
+            raise _Finding(SKIPPED, "The cloud does not send its time.")
         ahead = here - email.utils.mktime_tz(parsed)
         if abs(ahead) <= _SKEW_TOLERATED:
             return f"This machine and the cloud differ by {abs(ahead):.0f} seconds."
@@ -216,7 +216,7 @@ class _Examination:
         wish = {"expires_in": _PROBE_SECONDS}
         grant = self._store.guard(identity, lambda memory: login.obtain(self._http, wish, memory))
         self._obtained = grant.access_token
-        return "The cloud accepts them."
+        return "The cloud accepts the credentials."
 
     def _check_token(self) -> str:
         login = self._patient.login
@@ -231,7 +231,7 @@ class _Examination:
                 self._refuse_secret_of_client(token)
                 raise
             if error.status in (400, 404) and error.code != "token_expired" and is_alive(self._http):
-                return "The cloud takes the token; it does not say more about it."
+                return "The cloud accepts the token, but shows no details of it."
             raise
         return f"{self._whose()}; {_end_in_words(facts, self._http.now())}."
 
@@ -251,7 +251,7 @@ class _Examination:
         except ParticleError:
             return
         self._obtained = grant.access_token
-        raise ParticleError("not_a_token", f"What is given as access_token is the secret of client {client.id}.")
+        raise ParticleError("not_a_token", f"The value of access_token is the secret of client {client.id}.")
 
     def _whose(self) -> str:
         try:
@@ -272,7 +272,7 @@ class _Examination:
 
     def _check_listing(self) -> str:
         if not self._patient.lists_tokens:
-            raise _Finding(SKIPPED, "Not asked for.")
+            raise _Finding(SKIPPED, "Not requested.")
         rows = tokens_of_account(self._http, self._patient.account, lambda: self._store)
         return f"The account has {len(rows)} tokens."
 
@@ -283,7 +283,7 @@ class _Examination:
         try:
             revoke(self._http, self._obtained, login.account if login else None)
         except ParticleError as error:
-            hint = "It ends by itself within five minutes, if the cloud agrees."
+            hint = "It expires within five minutes if the cloud accepted the requested lifetime."
             finding = self._warned(ParticleError(error.code, f"A token was obtained. {error.message}", hint=hint))
             (check,) = [check for check in self._checks if check["name"] == "login"]
             check.update(status=finding.status, message=finding.message, hint=finding.hint)
@@ -292,5 +292,5 @@ class _Examination:
 def _end_in_words(facts: dict[str, Any], now: float) -> str:
     left = seconds_until(end_of(facts, now), now)
     if left is None:
-        return "it has no end" if "expires_at" in facts or "expires_in" in facts else "its end is not known"
-    return f"it ends in {left / 86400:.0f} days" if left > 2 * 86400 else f"it ends in {left / 3600:.1f} hours"
+        return "it does not expire" if "expires_at" in facts or "expires_in" in facts else "its expiry is unknown"
+    return f"it expires in {left / 86400:.0f} days" if left > 2 * 86400 else f"it expires in {left / 3600:.1f} hours"

@@ -60,5 +60,5 @@ class Session:
         return self._store().token(identity_of(self._http.connection, self._login), obtain, dead=dead)
 
     def _renew(self, dead: str) -> str:
-        self._warn("The cloud no longer takes the token of this session; logged in again.")
+        self._warn("The cloud no longer accepts the token of this session; logged in again.")
         return self._token(dead)

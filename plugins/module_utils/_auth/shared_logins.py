@@ -179,10 +179,10 @@ class SessionStore:
         """Return the error for a login that is not tried because the same login has just failed."""
         left = refusal["until"] - self._clock()
         if refusal["code"] == "unreachable":
-            why = f"That was found just now, and is not tried again for {max(1, round(left))} seconds"
+            why = f"This failed a moment ago, and is not tried again for {max(1, round(left))} seconds"
         else:
             minutes = max(1, round(left / 60))
-            why = f"This login was refused just now; the same one is not tried again for {minutes} minutes"
+            why = f"This login was refused a moment ago, and is not tried again for {minutes} minutes"
         return ParticleError(
             refusal["code"],
             refusal["message"],

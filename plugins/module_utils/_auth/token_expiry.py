@@ -99,12 +99,12 @@ def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
     if account is None:
         raise ParticleError(
             "unsupported",
-            "Could not revoke the access token: this cloud lets no token revoke itself.",
-            hint="Give username and password of the account beside access_token.",
+            "Could not revoke the access token: this cloud does not let a token revoke itself.",
+            hint="Give username and password of the account in addition to access_token.",
             route=route,
         )
     revoke_by_value(http, token, *account)
     if is_alive(http):
-        message = "Could not revoke the access token: the cloud said so, and yet the token still works."
+        message = "Could not revoke the access token: the cloud confirmed it, but the token still works."
         raise ParticleError("cloud_error", message, route="DELETE /v1/access_tokens/:token")
     return True

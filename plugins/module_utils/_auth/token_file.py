@@ -138,7 +138,7 @@ class TokenStore:
         """
         entries = data.get("tokens", [])
         if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
-            message = f"{self._path} is damaged: it holds no tokens in the form in which they are kept."
+            message = f"{self._path} is damaged: it is not a token file."
             raise ParticleError("unsafe_file", message, hint="Restore or remove it.")
         return entries
 

@@ -83,7 +83,7 @@ class Tokens:
         :raises ParticleError: ``invalid_option`` when tokens are not stored.
         """
         if self.kept is None:
-            message = "A token can only be rotated where it is kept."
+            message = "A token can only be rotated in a token file."
             raise ParticleError("invalid_option", message, hint="Name the file of the token as token_file.")
         with self.kept.open(label) as kept:
             self._settle(kept, login, check_mode=check_mode)
@@ -103,7 +103,7 @@ class Tokens:
             return login
         kept = {**entry, **entry.get("next", {})}.get("refresh_token")
         if kept is None:
-            message = "refresh_token is missing, which grant refresh_token needs, and none is kept."
+            message = "grant refresh_token requires refresh_token, and none is stored."
             raise ParticleError("invalid_credentials", message, hint="Give refresh_token.")
         login = replace(login, refresh_token=str(kept))
         login.teach(self.http.redact)
@@ -148,7 +148,7 @@ class Tokens:
         self.http.authorize(kept.entry["next"]["access_token"])
         if not is_alive(self.http):
             kept.drop_next()
-            raise ParticleError("cloud_error", "The cloud does not take the token that it has just given.")
+            raise ParticleError("cloud_error", "The cloud does not accept the token that it has just issued.")
         self.step("proved")
         self._promote(kept)
         self.step("stored")

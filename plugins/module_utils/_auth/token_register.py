@@ -71,7 +71,7 @@ def tokens_of_account(
         ``listing_retired`` when the cloud no longer lists tokens.
     """
     if account is None:
-        message = "Tokens are listed for username and password only, never for a token."
+        message = "Listing tokens requires username and password, not a token."
         raise ParticleError("listing_refused", message)
     code = account.otp
     if account.otp_secret is not None:

@@ -102,7 +102,7 @@ class InRedis:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError:
-            message = "The budget is to be kept in a Redis, and the Python library 'redis' is missing."
+            message = "budget_store requires the Python library 'redis', which is missing."
             hint = f"Install redis for {sys.executable}, or leave budget_store out."
             raise ParticleError("unsupported", message, hint=hint) from None
         self._redis = redis
@@ -157,11 +157,11 @@ class InRedis:
         # The messages of the library and of Redis are not quoted: they may contain the password of the URL.
         if self._is_passing(error):
             why, code = "it does not answer", "unreachable"
-            hint = "Check that it runs and can be reached from here, and run again: nothing is lost."
+            hint = "Check that it runs and can be reached from here, and run again; writes already made are kept."
         elif isinstance(error, self._redis.RedisError):
-            why, code = "it refuses what a budget needs, or the login", "invalid_option"
+            why, code = "it refuses the login, or a command that the budget requires", "invalid_option"
             hint = "Check the user, the password and the number of the database in budget_store, and their rights."
         else:
             why, code, hint = "budget_store is not a valid Redis URL", "invalid_option", "Correct budget_store."
-        message = f"The budget is to be kept in the Redis at {self._where}, which cannot be used: {why}."
+        message = f"Cannot keep the budget in the Redis at {self._where}: {why}."
         return ParticleError(code, message, hint=hint)

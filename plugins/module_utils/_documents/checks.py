@@ -33,7 +33,7 @@ class PartReader:
     def mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
         """Return a mapping that may have only ``keys``; an empty one if ``value`` is not a mapping."""
         if not isinstance(value, Mapping):
-            self.wrong(place, f"must be a mapping with {', '.join(keys)}, not {kind_of(value)}")
+            self.wrong(place, f"must be a mapping with {', '.join(keys)}, got {kind_of(value)}")
             return {}
         for key in value:
             if key not in keys:
@@ -44,7 +44,7 @@ class PartReader:
         """Return a list with any items; an empty one if ``value`` is not a list."""
         if isinstance(value, (list, tuple)):
             return list(value)
-        self.wrong(place, f"must be a list, not {kind_of(value)}")
+        self.wrong(place, f"must be a list, got {kind_of(value)}")
         return []
 
     def text(self, value: Any, place: Place) -> str:
@@ -52,19 +52,19 @@ class PartReader:
         if isinstance(value, str):
             return str(value)
         advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
-        self.wrong(place, f"must be a text, not {kind_of(value)}{advice}")
+        self.wrong(place, f"must be a text, got {kind_of(value)}{advice}")
         return ""
 
     def truth(self, value: Any, place: Place) -> bool:
         """Return true or false; false if ``value`` is neither."""
         if not isinstance(value, bool):
-            self.wrong(place, f"must be true or false, not {kind_of(value)}")
+            self.wrong(place, f"must be true or false, got {kind_of(value)}")
         return value is True
 
     def choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
         """Return one of ``choices``. Another value is a mistake."""
         if value not in choices:
-            self.wrong(place, f"{value!r} is none of {', '.join(choices)}{perhaps(value, choices)}")
+            self.wrong(place, f"{value!r} is not one of {', '.join(choices)}{perhaps(value, choices)}")
         return str(value)
 
     def device_id(self, value: Any, place: Place) -> str | None:
@@ -74,7 +74,7 @@ class PartReader:
             return None
         text = value.strip().lower() if isinstance(value, str) else ""
         if not DEVICE_ID.match(text):
-            self.wrong(place, f"{value!r} is no device id: 24 hexadecimal digits")
+            self.wrong(place, f"{value!r} is not a device id (24 hexadecimal digits)")
             return None
         return str(text)
 
@@ -88,9 +88,9 @@ class PartReader:
             for index, item in enumerate(value):
                 self.json(item, (*place, index))
         elif isinstance(value, float) and not math.isfinite(value):
-            self.wrong(place, f"{value} is no number that JSON has")
+            self.wrong(place, f"{value} is not a number in JSON")
         elif value is not None and not isinstance(value, (str, int, float)):
-            self.wrong(place, f"is {kind_of(value)}, which JSON has not; put it in quotes")
+            self.wrong(place, f"is {kind_of(value)}, which does not exist in JSON; put it in quotes")
 
     def twins(self, found: list[tuple[Place, str]], key: str) -> None:
         """Add a mistake for each duplicate value.
@@ -101,7 +101,7 @@ class PartReader:
         first: dict[str, Place] = {}
         for place, value in found:
             if value in first:
-                self.wrong((*place, key), f"{value!r} stands already at {self._where((*first[value], key))}")
+                self.wrong((*place, key), f"{value!r} is already used at {self._where((*first[value], key))}")
             else:
                 first[value] = place
 

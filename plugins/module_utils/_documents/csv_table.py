@@ -63,4 +63,4 @@ def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[st
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
     mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})
-    return mistakes + [f"{name}:1 column {column} stands twice" for column in twice]
+    return mistakes + [f"{name}:1 column {column} is used twice" for column in twice]

@@ -30,7 +30,7 @@ _TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F
 
 
 _FOREIGN_TAG = "tags are not known here; a value that begins with ! must be in quotes"
-_NO_ANCHOR = "no anchor has the name of this alias; a value that begins with * must be in quotes"
+_NO_ANCHOR = "this alias has no anchor; put a value that begins with * in quotes"
 _INSTEAD = {
     "could not determine a constructor": _FOREIGN_TAG,
     "found undefined tag handle": _FOREIGN_TAG,
@@ -123,7 +123,7 @@ def _check_nodes(root: yaml.Node) -> None:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{key.value} is used twice", problem_mark=key.start_mark)
             seen.add(key.value)
         waiting += [value for _unused, value in reversed(node.value)]
 
@@ -163,7 +163,7 @@ class _Reader:
             return self._loader.construct_object(node)
         except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. the 99th of May, `!!bool maybe`
             kind = node.tag.rpartition(":")[2]
-            problem = f"this is no {kind}; put it in quotes if it is a text"
+            problem = f"this is not a valid {kind}; put it in quotes if it is a text"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def _read_mapping(self, node: yaml.Node, place: Place) -> dict[Hashable, Any]:

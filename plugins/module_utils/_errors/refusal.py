@@ -181,13 +181,13 @@ def refused(status: int, body: bytes, *, route: str, doing: str, redact: Callabl
     # Redact the complete text, because a secret that is cut or has other spaces is no longer recognised.
     words = "" if refusal.form == "html" else _one_line(redact(refusal.text))
     said = f" ({words})" if words else ""
-    kind = {"html": " with a web page instead of data", "empty": " without a word"}.get(refusal.form, "")
+    kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")
     cause = _CAUSES.get(code, _REFUSED)
     hint = None
     if code == "unsupported":
         hint = "This cloud does not have that route. " + HINTS[code]
     elif code == "cloud_error" and 400 <= status < 500:
-        cause, hint = _REFUSED, "Correct what the cloud names; when it names nothing, ask whoever runs it."
+        cause, hint = _REFUSED, "Correct what the cloud names; if it names nothing, ask the operator of the cloud."
     message = f"Could not {doing}: {cause}; it answered {status}{kind}{said}."
     return ParticleError(code, message, hint=hint, status=status, route=route, answer=refusal.data)
 
@@ -196,21 +196,21 @@ _REFUSED = "the cloud refused"
 
 
 _CAUSES: Mapping[str, str] = {
-    "not_a_cloud": "what answered is not a Particle cloud",
+    "not_a_cloud": "the server that answered is not a Particle cloud",
     "invalid_credentials": "the cloud does not accept this username and password",
     "unknown_client": "the cloud does not accept this OAuth client",
     "invalid_client_secret": "the cloud does not accept the secret of this OAuth client",
     "mfa_required": "the account has two-factor login and needs a one-time code",
     "sso_account": "the account uses single sign-on and may not log in by password",
-    "locked_out": "the cloud takes no more logins from this address for now",
+    "locked_out": "the cloud accepts no more logins from this address for now",
     "token_invalid": "the cloud does not know this access token",
     "token_expired": "the access token has expired",
     "missing_scope": "the token may not make this call",
     "forbidden": "this account may not do that",
-    "not_found": "the cloud does not know it",
+    "not_found": "it was not found in the cloud",
     "device_offline": "the device is offline or did not answer",
-    "device_not_yours": "the device is unknown or belongs to somebody else",
-    "conflict": "it stands against what is there",
+    "device_not_yours": "the device is unknown or belongs to another account",
+    "conflict": "it conflicts with the state in the cloud",
     "unsupported": "this cloud cannot do that",
     "rate_limited": "the cloud asks for fewer requests",
     "cloud_error": "the cloud failed",

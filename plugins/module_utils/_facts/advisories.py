@@ -151,7 +151,7 @@ def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
         for place, advisory in reader.advisories(data):
             advisories.append(advisory)
             if advisory.id in first:
-                reader.wrong((*place, "id"), f"{advisory.id!r} stands already at {first[advisory.id]}")
+                reader.wrong((*place, "id"), f"{advisory.id!r} is already used at {first[advisory.id]}")
             elif advisory.id:
                 first[advisory.id] = where((*place, "id"))
         mistakes += reader.mistakes
@@ -194,13 +194,16 @@ class _Reader(PartReader):
                 self.wrong(place, f"has no {key}")
         name = self.text(given["id"], (*place, "id")) if "id" in given else ""
         if name and not _ID.match(name):
-            self.wrong((*place, "id"), f"{name!r} is no id: 1 to 40 letters, digits, dots, hyphens and underscores")
+            self.wrong(
+                (*place, "id"),
+                f"{name!r} is not a valid id: use 1 to 40 letters, digits, dots, hyphens or underscores",
+            )
         title = self.text(given["title"], (*place, "title")).strip() if "title" in given else ""
         if "title" in given and isinstance(given["title"], str) and not title:
             self.wrong((*place, "title"), "is empty")
         url = self.text(given["url"], (*place, "url")) if "url" in given else None
         if url and not _URL.match(url):
-            self.wrong((*place, "url"), f"{url!r} is no address that begins with https:// or http://")
+            self.wrong((*place, "url"), f"{url!r} must be a URL that begins with https:// or http://")
         rules = self._some(given["affects"], (*place, "affects")) if "affects" in given else []
         return Advisory(
             name, title, url, tuple(self._rule(item, (*place, "affects", index)) for index, item in enumerate(rules))
@@ -209,7 +212,7 @@ class _Reader(PartReader):
     def _rule(self, value: Any, place: Place) -> Rule:
         given = self.mapping(value, place, tuple(self._conditions))
         if isinstance(value, Mapping) and not value:
-            self.wrong(place, f"says nothing; a rule has one or more of {', '.join(self._conditions)}")
+            self.wrong(place, f"has no condition; a rule has one or more of {', '.join(self._conditions)}")
         conditions = {}
         for key, item in given.items():
             if key in self._conditions:
@@ -229,7 +232,7 @@ class _Reader(PartReader):
             usable = isinstance(item, (str, int)) and not isinstance(item, bool)
             platform = platform_named(str(item)) if usable else None
             if platform is None:
-                self.wrong((*place, index), f"{item!r} is the name or number of no platform")
+                self.wrong((*place, index), f"{item!r} is not the name or number of a platform")
             wanted.add(platform)
         return lambda told: told in wanted
 
@@ -270,7 +273,7 @@ class _Reader(PartReader):
             text = str(item) if isinstance(item, (str, int)) and not isinstance(item, bool) else ""
             if not _COUNTRY.match(text):
                 said = repr(item) if text else kind_of(item)
-                self.wrong((*place, index), f"{said} is no mobile country code: three digits, such as 310")
+                self.wrong((*place, index), f"{said} is not a mobile country code (three digits, such as 310)")
             codes.add(text)
         # A code that arrives as a number has lost its leading zeros.
         return lambda told: told.zfill(3) in codes if _DIGITS.match(told) else None

@@ -64,6 +64,8 @@ def range_from(text: str) -> Range:
         order = None if sign is None else order_of(part.strip().removeprefix(sign))
         if sign is None or order is None:
             known = ", ".join(_OPERATORS)
-            raise ValueError(f"{part.strip()!r} is no bound: one of {known}, and a version such as 3.1.0")
+            raise ValueError(
+                f"{part.strip()!r} is not a valid bound: write one of {known}, then a version such as 3.1.0"
+            )
         bounds.append((sign, order))
     return Range(tuple(bounds))

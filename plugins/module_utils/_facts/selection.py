@@ -173,7 +173,7 @@ def filters_from(options: Mapping[str, Any]) -> Filters:
         mistakes.append(f"platforms names {', '.join(unknown)}; known are {', '.join(known)}, and numbers{near}")
     if mistakes:
         message = f"filters is not valid: {'; '.join(mistakes)}."
-        raise ParticleError("invalid_option", message, hint="Correct filters, or leave out what shall not count.")
+        raise ParticleError("invalid_option", message, hint="Correct filters, or leave these filters out.")
     pattern = given.get("name")
     return Filters(
         ids=_lowered(given.get("ids")),

@@ -146,7 +146,7 @@ def _again(error: Mapping[str, Any], left: float) -> ParticleError:
     return ParticleError(
         error["code"],
         error["message"],
-        hint=f"{error['hint']} That was found just now, and is not tried again for {max(1, round(left))} seconds.",
+        hint=f"{error['hint']} This failed a moment ago, and is not tried again for {max(1, round(left))} seconds.",
         status=error["status"],
         route=error["route"],
     )

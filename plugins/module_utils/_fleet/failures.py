@@ -53,7 +53,7 @@ def is_likely_done(error: ParticleError) -> bool:
 def too_many(count: int, first: ParticleError) -> ParticleError:
     """Return the error that ends a run after ``count`` devices have failed, with the first reason."""
     devices = "A device has" if count == 1 else f"{count} devices have"
-    message = f"{devices} failed, which is more than this run was to bear. {first.message}"
+    message = f"{devices} failed, more than max_failures allows. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
@@ -77,7 +77,7 @@ def may_concern_some_items(error: ParticleError) -> bool:
 def import_error(device: str, fate: str, product: Product) -> ParticleError:
     """Return the error for a device that an import rejected. ``fate``: the key of the list that names it."""
     reasons = {
-        "nonmemberDeviceIds": ("device_not_yours", "it belongs to somebody else"),
+        "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
         "invalidDeviceIds": (
             "device_not_yours",
             "the cloud calls it invalid, so it does not exist, has another platform or is in another product",

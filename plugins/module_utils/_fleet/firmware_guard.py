@@ -64,16 +64,19 @@ def refuse_to_leave_a_mesh(target: Target, locks: Mapping[str, int]) -> None:
     ]  # the version numbers of other products are unrelated
     ending, unknown = find_versions_without_mesh(set(locks.values()), own)
     reasons = [f"version {version} runs on {ending[version]} only" for version in sorted(ending)]
-    reasons += [f"nobody runs version {version} yet, so nothing tells what it needs" for version in sorted(unknown)]
+    reasons += [
+        f"no device runs version {version} yet, so the Device OS that it requires is unknown"
+        for version in sorted(unknown)
+    ]
     leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
     if not leaving:
         return
     shown = some_of(leaving, _SHOWN)
     devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
     why = "; ".join(reasons)
-    message = f"{devices} might leave their mesh, for Particle Mesh ended with Device OS 1.5.x: {why}: {shown}."
+    message = f"{devices} might leave their mesh, because Particle Mesh ended with Device OS 1.5.x: {why}: {shown}."
     hint = (
-        "Let one device outside of any mesh run the version first, declare another firmware_version, or set confirm to "
-        "true when that is meant."
+        "Let one device outside of any mesh run the version first, declare another firmware_version, or set confirm "
+        "to true if they may leave it."
     )
     raise ParticleError("conflict", message, hint=hint)

@@ -47,7 +47,7 @@ def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -
     found = {identifier: sorted(told[identifier]) for identifier in wanted & told.keys()}
     several = [f"{identifier}: {' and '.join(ids)}" for identifier, ids in found.items() if len(ids) > 1]
     if several:
-        message = "The cloud shows several devices with what one is declared by:\n  " + "\n  ".join(several)
+        message = "The cloud shows several devices for one declared identifier:\n  " + "\n  ".join(several)
         raise ParticleError("conflict", message, hint="Declare these devices by their ids, then run again.")
     return {identifier: ids[0] for identifier, ids in found.items()}
 
@@ -81,7 +81,7 @@ def _refuse_nodes_that_are_gateways(records: Iterable[DeviceRecord], networks: M
         if record.id in networks[record.mesh.network].gateways
     ]
     if wrong:
-        raise ParticleError("invalid_manifest", "The manifest contradicts itself:\n  " + "\n  ".join(wrong))
+        raise ParticleError("invalid_manifest", "The manifest contains contradictions:\n  " + "\n  ".join(wrong))
 
 
 def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
@@ -137,8 +137,8 @@ def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
 
 def _too_late(moment: float) -> ParticleError:
     clock = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
-    message = "The cloud tells the ids of 50 serial numbers in an hour, and what may be asked for of them is used up."
-    return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}: what is done stays done.")
+    message = "The cloud looks up at most 50 serial numbers an hour, and this quota is used up."
+    return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}; writes already made are kept.")
 
 
 def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
@@ -210,5 +210,5 @@ def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Pl
 
 
 def _not_listed(device: DevicePlan) -> ParticleError:
-    message = f"The cloud took {device.declared_by} and yet lists no device with it."
+    message = f"The cloud accepted {device.declared_by}, but lists no device with it."
     return ParticleError("conflict", message, hint="Declare the device by its id instead.")

@@ -183,7 +183,7 @@ def _groups(target: Target) -> frozenset[str]:
     except ParticleError as error:
         if error.status != 404:
             raise
-        message = "Groups and networks are declared, and this cloud has no device groups."
+        message = "Groups or networks are declared, but this cloud has no device groups."
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
 
 

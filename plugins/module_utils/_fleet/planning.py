@@ -122,5 +122,5 @@ def _refuse_many_removals(run: Run, plan: Plan) -> None:
         return
     shown = some_of(leaving, _SHOWN)
     message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
-    hint = "Set confirm to true when that is meant, or raise max_removals; else correct what is declared."
+    hint = "Set confirm to true or raise max_removals to allow this, or correct your declaration."
     raise ParticleError("too_many_removals", message, hint=hint)

@@ -100,12 +100,13 @@ def _not_joined(states: Mapping[str, str], manifest: Manifest) -> dict[str, Part
         if state == JOINED or record.mesh is None:
             continue
         where = "is in another network" if state == WRONG_NETWORK else f"is {state}"
-        message = f"Device {record.key} should have joined network {record.mesh.network} by now, and {where}."
+        message = f"Device {record.key} should have joined network {record.mesh.network} by now, but {where}."
         errors[record.id] = ParticleError("conflict" if state == WRONG_NETWORK else "device_offline", message)
     return errors
 
 
 def _not_written(device: DevicePlan) -> ParticleError:
     fields = ", ".join(device.changes)
-    message = f"The cloud took the writes for device {device.key}, and yet differs still: {fields}."
-    return ParticleError("conflict", message, hint="See whether somebody else writes this device, then run again.")
+    message = f"The cloud accepted the writes for device {device.key}, but the device still differs: {fields}."
+    hint = "Check whether another run or person changes this device, then run again."
+    return ParticleError("conflict", message, hint=hint)

@@ -387,6 +387,6 @@ def _fill(template: str, values: Mapping[str, object]) -> str:
             continue
         value = str(values[part[1:]])
         if value in ("", ".", ".."):
-            raise ParticleError("not_found", f"{value!r} cannot stand for {part} in {template}; nothing was sent.")
+            raise ParticleError("not_found", f"{value!r} is not a valid {part} for {template}; no request was sent.")
         parts.append(urllib.parse.quote(value, safe=""))
     return "/".join(parts)

@@ -21,25 +21,25 @@ def network_failure(error: requests.RequestException, connection: Connection, ro
     """Return the error for a request without an answer: a :class:`Retryable` if another attempt may succeed."""
     host = urllib.parse.urlsplit(connection.api_url).netloc
     if isinstance(error, requests.exceptions.SSLError):
-        cause = f"{host} speaks no TLS that we know"
+        cause = f"{host} and this machine have no TLS version in common"
         words = str(error).lower()  # only the text tells why a handshake failed
         if "certificate verify failed" in words:
             cause = f"the certificate of {host} is not trusted"
         elif "no certificate or crl found" in words:
-            cause = f"ca_path {connection.ca_path} holds no certificate"
+            cause = f"ca_path {connection.ca_path} contains no certificate"
         return ParticleError("tls_untrusted", f"Could not {doing}: {cause}.", route=route)
     if isinstance(error, requests.exceptions.InvalidURL):
-        return ParticleError("not_a_cloud", f"Could not {doing}: {host} is no valid address.", route=route)
+        return ParticleError("not_a_cloud", f"Could not {doing}: {host} is not a valid address.", route=route)
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
     if isinstance(error, requests.exceptions.ProxyError):
         # `requests` raises this only if the proxy cannot be reached or refuses to connect to the host.
-        unsent, cause = True, f"the proxy gives no connection to {host}"
+        unsent, cause = True, f"the proxy does not connect to {host}"
     elif unsent:
         cause = f"no connection to {host}"
     elif isinstance(error, requests.exceptions.Timeout):
         cause = f"{host} did not answer within {connection.timeout:g} seconds"
     else:
-        cause = f"{host} broke the connection before it had answered"
+        cause = f"{host} closed the connection before it answered"
     return Retryable(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
 
 
@@ -51,7 +51,7 @@ def _never_connected(error: requests.RequestException) -> bool:
 
 def withhold_text(text: str) -> str:
     """Return a note in place of an answer that may hold a secret. Used instead of a redactor."""
-    return "its words are kept back, they may hold a secret"
+    return "the text of its answer is not shown because it may contain a secret"
 
 
 def ambiguous_write(error: ParticleError, doing: str) -> ParticleError:

@@ -120,7 +120,7 @@ def _busy(error: ParticleError, doing: str, waited: float, max_wait: float) -> P
     """Return the error for a cloud that was too busy for longer than allowed."""
     return ParticleError(
         "rate_limited",
-        f"Could not {doing}: the cloud is too busy, and still was after {waited:.0f} seconds of waiting. "
+        f"Could not {doing}: the cloud is too busy, and was still too busy after {waited:.0f} seconds. "
         f"All waits for one request may last max_wait ({max_wait:g}).",
         status=error.status,
         route=error.route,

@@ -76,11 +76,11 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()
         usable = facts.st_uid == os.geteuid() and not facts.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
-        reason = "it is not yours alone to write to"
+        reason = "other users can write to it"
     except OSError as error:
         usable, reason = False, str(error.strerror)
     except RuntimeError:
-        usable, reason = False, "HOME is not set, and the system knows no home of this user"
+        usable, reason = False, "HOME is not set, and this user has no home folder"
     if not usable:
         message = f"{what} are shared through {folder}, which cannot be used: {reason}."
         raise ParticleError("unsafe_file", message, hint=f"Name a folder of your own by {variable}, or {otherwise}.")
@@ -134,7 +134,8 @@ def read(path: Path) -> dict[str, Any]:
         except (ValueError, RecursionError):
             data = None
     if not isinstance(data, dict):
-        raise ParticleError("unsafe_file", f"{path} is damaged: it holds no JSON object.", hint="Restore or remove it.")
+        message = f"{path} is damaged: it does not contain a JSON object."
+        raise ParticleError("unsafe_file", message, hint="Restore or remove it.")
     return data
 
 
@@ -159,7 +160,7 @@ def opened(path: Path) -> BinaryIO | None:
     raise ParticleError(
         "unsafe_file",
         f"{path} holds secrets and is open to others (mode {stat.S_IMODE(facts.st_mode):04o}).",
-        hint="Make it yours alone with 'chmod 600', and replace the tokens in it: they may have been read.",
+        hint="Run 'chmod 600' on it and replace its tokens, because others may have read them.",
     )
 
 

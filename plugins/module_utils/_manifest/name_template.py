@@ -32,7 +32,7 @@ def read_template(text: str) -> tuple[Part, ...]:
     try:
         found = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise ValueError(f"is no template: {error}") from None
+        raise ValueError(f"is not a valid template: {error}") from None
     parts: list[Part] = []
     for literal, name, width, conversion in found:
         if name is None:

@@ -30,7 +30,7 @@ def read_networks(reader: PartReader, value: Any) -> dict[str, Network]:
     if value is None:
         return networks
     if not isinstance(value, Mapping):
-        reader.wrong(("networks",), f"must be a mapping from names to networks, not {kind_of(value)}")
+        reader.wrong(("networks",), f"must be a mapping from names to networks, got {kind_of(value)}")
         return networks
     for name, item in value.items():
         networks[str(name)] = _read_network(reader, name, item, ("networks", str(name)))
@@ -47,12 +47,12 @@ def _read_network(reader: PartReader, name: Any, item: Any, place: Place) -> Net
     if state == "absent":
         for key in ("parameters", "gateways"):
             if key in network:
-                reader.wrong((*place, key), "goes not together with state absent, which dissolves the network")
+                reader.wrong((*place, key), "cannot be combined with state absent, which dissolves the network")
         extra = rules.read_network(reader, network, place)
         return Network(str(name), (), None, backend, absent=True, extra=extra)
     parameters = network.get("parameters")
     if "parameters" in network and not isinstance(parameters, Mapping):
-        reader.wrong((*place, "parameters"), f"must be a mapping, not {kind_of(parameters)}")
+        reader.wrong((*place, "parameters"), f"must be a mapping, got {kind_of(parameters)}")
         parameters = None
     reader.json(parameters, (*place, "parameters"))
     if parameters:

@@ -182,7 +182,7 @@ class _Reader(PartReader):
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value.strip():
-            self.wrong(("product",), f"must be the id or slug of a product, not {kind_of(value)}")
+            self.wrong(("product",), f"must be the id or slug of a product, got {kind_of(value)}")
             return None
         return value.strip()
 
@@ -251,7 +251,7 @@ class _Reader(PartReader):
             self.wrong(place, f"has no id (or {_listed((*IDENTIFIERS[1:], *identity_keys()))})")
             return None
         for extra in given[1:]:
-            self.wrong((*place, extra), f"goes not together with {given[0]}: declare a device by one of them")
+            self.wrong((*place, extra), f"cannot be combined with {given[0]}: identify a device by one of them")
         kind = given[0]
         if kind == "id":
             identifier = self.device_id(device["id"], (*place, "id"))
@@ -260,7 +260,7 @@ class _Reader(PartReader):
         shape, words = _LABELS[kind]
         if not shape.match(label):
             if isinstance(device[kind], str):
-                self.wrong((*place, kind), f"{device[kind]!r} is no {words}")
+                self.wrong((*place, kind), f"{device[kind]!r} is not a valid {words}")
             return None
         return label, Identifier(kind, label)
 
@@ -269,7 +269,7 @@ class _Reader(PartReader):
         for index, group in enumerate(groups):
             name = self.text(group, (*place, index))
             if isinstance(group, str) and not GROUP_NAME.match(name):
-                self.wrong((*place, index), f"{group!r} is no group name: one or more of a-z, 0-9, _ and -")
+                self.wrong((*place, index), f"{group!r} is not a valid group name: use only a-z, 0-9, _ and -")
             elif name.startswith(RESERVED_GROUPS):
                 self.wrong((*place, index), f"{group} is reserved: declare the device's mesh instead")
         return frozenset(str(group) for group in groups)
@@ -283,7 +283,7 @@ class _Reader(PartReader):
         if state == "absent":
             for key in ("network", "role", "parameters"):
                 if key in mesh:
-                    self.wrong((*place, key), "goes not together with state absent, which leaves any mesh")
+                    self.wrong((*place, key), "cannot be combined with state absent, which leaves every mesh")
             return None, True
         role = self.choice(mesh.get("role", NODE), (*place, "role"), ROLES)
         if "network" not in mesh:
@@ -310,7 +310,7 @@ class _Reader(PartReader):
         self.json(parameters, (*place, "parameters"))
         if isinstance(parameters, Mapping):
             return parameters
-        self.wrong((*place, "parameters"), f"must be a mapping, not {kind_of(parameters)}")
+        self.wrong((*place, "parameters"), f"must be a mapping, got {kind_of(parameters)}")
         return {}
 
     # --- checks that need all devices ---
@@ -329,7 +329,7 @@ class _Reader(PartReader):
                 self.wrong(("name_template",), str(error))
             return devices
         if not self._ordered and any(part[1] == "index" for part in parts):
-            said = "{index} would count the hosts of one batch, which are others with the next limit; use an identifier"
+            said = "{index} depends on the hosts of this batch, and changes with the next limit; use an identifier"
             self.wrong(("name_template",), said)
         nobodys = product is None
         return [
@@ -363,7 +363,7 @@ class _Reader(PartReader):
                 said = "the account's own devices leave it only by giving up the claim; declare claimed: false"
                 self.wrong(place, said)
             elif record.claimed is False and record.fields and not self._absent:
-                said = f"is false, and a device of nobody has no {' and no '.join(record.fields)}"
+                said = f"is false, but an unclaimed device cannot have {' or '.join(record.fields)}"
                 self.wrong((*place, "claimed"), said)
 
     def _with_gateways(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:

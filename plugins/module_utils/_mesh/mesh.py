@@ -280,5 +280,5 @@ def refuse_what_cannot_be(plan: MeshPlan) -> None:
     shown = list(plan.refusals[:_MOST_REFUSALS])
     if len(plan.refusals) > len(shown):
         shown.append(f"and {len(plan.refusals) - len(shown)} more")
-    message = "The networks cannot be as declared:\n  " + "\n  ".join(shown)
-    raise ParticleError("conflict", message, hint="Correct what is named and run again; nothing was written.")
+    message = "The networks cannot be formed as declared:\n  " + "\n  ".join(shown)
+    raise ParticleError("conflict", message, hint="Correct these and run again; no writes were made.")

@@ -41,15 +41,15 @@ def connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) 
     url = str(value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
     parts = _address(url)
     if parts is None:
-        raise ParticleError("not_a_cloud", "api_url is no http or https address of a cloud.")
+        raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
     if "@" in parts.netloc:
-        hint = "Give credentials by their own options: an address ends up in logs."
+        hint = "Give credentials in their own options, because URLs are written to logs."
         raise ParticleError("not_a_cloud", "api_url holds a user name or a password.", hint=hint)
     validate_certs = _truth("validate_certs", value("validate_certs", True))
     warnings = []
     warnings += unencrypted(url)
     if parts.scheme == "https" and not validate_certs:
-        warnings.append(f"The certificate of {parts.netloc} is not checked: anybody may pose as this cloud.")
+        warnings.append(f"The certificate of {parts.netloc} is not checked: any server can pretend to be this cloud.")
     connection = Connection(
         api_url=url,
         timeout=_seconds("timeout", value("timeout", 30)),
@@ -66,7 +66,7 @@ def unencrypted(*urls: str) -> list[str]:
     for parts in map(urllib.parse.urlsplit, urls):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             url = f"{parts.scheme}://{parts.netloc}{parts.path}"
-            warnings.append(f"{url} is not encrypted: everybody on the way can read credentials and token.")
+            warnings.append(f"{url} is not encrypted: the credentials and the token can be read on their way.")
     return warnings
 
 

@@ -127,7 +127,7 @@ def settings_from(
         if token is not None:
             return Settings(connection, ReadyToken(token), str(token_file), token_file, warnings)
     if chosen is not None:
-        message = f"No password is given, and {token_file} keeps no living token of {chosen} for this cloud."
+        message = f"No password is given, and {token_file} contains no unexpired token of {chosen} for this cloud."
         hint = "Obtain one by meshfleet.particle.access_token, or give the password beside the username."
         missing = ParticleError("malformed_password", message, hint=hint)
         return Settings(connection, None, NOWHERE, token_file, warnings, (missing,))
@@ -205,7 +205,7 @@ def _strays(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ..
     if isinstance(login, ReadyToken) or not stray:
         return ()
     message = f"{' and '.join(stray)} come from {TASK}, but username and password from {ENVIRONMENT}."
-    hint = "Give all of them in one place: sources are not mixed, so that no login is made by accident."
+    hint = "Give all of them in one place: credentials from several sources are not combined."
     return (ParticleError("malformed_username", message, hint=hint),)
 
 
@@ -220,7 +220,7 @@ def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
     try:
         return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
     except RuntimeError:
-        message = f"The home folder that {text} begins with is not known."
+        message = f"The home folder in {text} does not exist on this machine."
         raise ParticleError("invalid_option", message, hint="Set HOME, or name the whole path.") from None
 
 
@@ -239,7 +239,7 @@ def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connect
     profile = read_profile(str(chosen or CUSTOMARY_PROFILE), home)
     if profile is None:
         if chosen:
-            message = f"The profile {chosen} holds no login of the official command line tool."
+            message = f"The profile {chosen} contains no login of the official command line tool."
             raise ParticleError("invalid_credentials", message, hint="Log in with the tool, or correct profile.")
         return None
     own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
@@ -262,7 +262,7 @@ def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
         raise ParticleError(
             f"malformed_{missing}",
             f"Only one of username and password comes from {source}.",
-            hint=f"Give {missing} there too: sources are not mixed, so that no login is made by accident.",
+            hint=f"Give {missing} there too: credentials from several sources are not combined.",
         )
     return PasswordLogin(username, password, client_from(values), values.get("otp"), values.get("otp_secret"))
 
@@ -287,6 +287,6 @@ def client_from(values: Mapping[str, str | None]) -> Client:
     if name is None and secret is None:
         return CUSTOMARY_CLIENT
     if name is None or secret is None:
-        message = "client_id and client_secret belong together, and only one of them is given."
+        message = "client_id and client_secret must be given together, got only one of them."
         raise ParticleError("invalid_client_secret", message)
     return Client(name, secret)

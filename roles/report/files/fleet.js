@@ -15,7 +15,7 @@
   const DIGITS = ["id", "serial_number", "mac", "iccid", "imei"];
   const PRESENCE = ["confirmed", "probable", "stale", "offline"];
   const STATES = { joined: "joined", pending: "pending", lost: "lost", wrong_network: "in another network" };
-  const NOBODY = "–";
+  const UNKNOWN = "–";
   const PAGE = 50;
   const MOST_CHOICES = 200;
 
@@ -23,7 +23,7 @@
   const at = Object.fromEntries(data.columns.map((name, index) => [name, index]));
   const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const id = (name) => document.getElementById(name);
-  // Nobody has to read that no advisory was given.
+  // Without advisories, their columns are not shown.
   const columns = data.columns.filter((name) => data.advisories.length || !name.startsWith("advisories"));
 
   // Text only ever becomes text: nothing in this file parses a string as HTML.
@@ -61,8 +61,8 @@
 
   const values = (row, name) => {
     const value = row.cells[at[name]];
-    if (Array.isArray(value)) return value.length ? value.map(String) : [NOBODY];
-    return [value === null ? NOBODY : String(value)];
+    if (Array.isArray(value)) return value.length ? value.map(String) : [UNKNOWN];
+    return [value === null ? UNKNOWN : String(value)];
   };
 
   const rows = data.rows.map((cells) => ({
@@ -85,7 +85,7 @@
   function compare(left, right) {
     const [a, b] = [left.cells[at[view.sort]], right.cells[at[view.sort]]];
     const [none, other] = [a === null || a.length === 0, b === null || b.length === 0];
-    if (none || other) return none - other; // what nobody has told comes last, whichever way
+    if (none || other) return none - other; // unknown values come last in both directions
     const up = typeof a === "number" && typeof b === "number" ? a - b : order.compare(String(a), String(b));
     return view.down ? -up : up;
   }
@@ -127,7 +127,7 @@
       if (text === null) {
         const why = row.cells[at[name]] === null ? "not reported" : "none";
         // A dash says nothing to those who do not see it.
-        cell.append(element("span", { class: "none", title: why, "aria-hidden": "true" }, NOBODY), element("span", { class: "unseen" }, why));
+        cell.append(element("span", { class: "none", title: why, "aria-hidden": "true" }, UNKNOWN), element("span", { class: "unseen" }, why));
       } else {
         cell.textContent = text;
         if ((name === "presence" && PRESENCE.includes(text)) || (name === "state" && Object.hasOwn(STATES, text))) cell.className = text;

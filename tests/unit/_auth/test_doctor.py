@@ -148,13 +148,13 @@ def test_each_check_says_in_a_sentence_what_it_has_seen(
     host = turned.connection.api_url.removeprefix("http://")
     result = examined(turned, store, LOGIN)
     assert messages(result) == {
-        "credentials": "They have the right shape.",
+        "credentials": "The credentials have the right form.",
         "host": f"{host} answers as a Particle cloud does.",
         "tls": "The connection is not encrypted.",
-        "login": "The cloud accepts them.",
-        "token": f"A token of {USERNAME}; it has no end.",
+        "login": "The cloud accepts the credentials.",
+        "token": f"A token of {USERNAME}; it does not expire.",
         "scopes": "Name a product to see whether the token reaches its devices.",
-        "listing": "Not asked for.",
+        "listing": "Not requested.",
     }
     assert {check["hint"] for check in result["checks"]} == {""}
 
@@ -180,14 +180,14 @@ def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"expires_at": None}, "it has no end"),
-        ({"expires_in": None}, "it has no end"),
-        ({}, "its end is not known"),
-        ({"expires_in": 864000}, "it ends in 10 days"),
-        ({"expires_in_days": 10}, "it ends in 10 days"),
-        ({"expires_in_days": 2.6}, "it ends in 3 days"),
-        ({"expires_in_days": 1.9}, "it ends in 45.6 hours"),
-        ({"expires_in_days": 0.5}, "it ends in 12.0 hours"),
+        ({"expires_at": None}, "it does not expire"),
+        ({"expires_in": None}, "it does not expire"),
+        ({}, "its expiry is unknown"),
+        ({"expires_in": 864000}, "it expires in 10 days"),
+        ({"expires_in_days": 10}, "it expires in 10 days"),
+        ({"expires_in_days": 2.6}, "it expires in 3 days"),
+        ({"expires_in_days": 1.9}, "it expires in 45.6 hours"),
+        ({"expires_in_days": 0.5}, "it expires in 12.0 hours"),
     ],
 )
 def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
@@ -206,7 +206,7 @@ def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
 def test_an_account_may_have_no_name(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
     cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", json={})
     result = examined(turned, store, READY)
-    assert messages(result)["token"] == "A token of an unnamed account; its end is not known."
+    assert messages(result)["token"] == "A token of an unnamed account; its expiry is unknown."
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_token_that_may_not_say_whose_it_is_is_no_failure(
 ) -> None:
     cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", status, json=said)
     result = examined(turned, store, READY)
-    assert (result["code"], messages(result)["token"]) == (None, f"A token of {words}; its end is not known.")
+    assert (result["code"], messages(result)["token"]) == (None, f"A token of {words}; its expiry is unknown.")
 
 
 def test_without_credentials_only_the_cloud_is_looked_at(
@@ -233,7 +233,7 @@ def test_without_credentials_only_the_cloud_is_looked_at(
     assert result["code"] is None
     found = statuses(result)
     assert (found.pop("host"), found.pop("clock"), set(found.values())) == ("ok", "ok", {"skipped"})
-    assert messages(result)["credentials"] == "No credentials are given: only the cloud is looked at."
+    assert messages(result)["credentials"] == "No credentials are given, so only the cloud is checked."
     assert messages(result)["login"] == messages(result)["token"] == "No credentials are given."
     assert trail(cloud) == [f"GET {CURRENT}"]
 
@@ -252,7 +252,7 @@ def test_what_can_be_seen_offline_is_told_before_any_request(
 def test_a_client_secret_in_the_place_of_a_token_is_recognised_at_once(turned: Http, store: SessionStore) -> None:
     result = examined(turned, store, ReadyToken(CLIENT.secret), client=CLIENT)
     check = failed_at(result, "credentials", "not_a_token")
-    assert check["message"] == "What is given as access_token is the secret of the OAuth client."
+    assert check["message"] == "The value of access_token is the secret of the OAuth client."
     assert turned.usage.requests == 0
 
 
@@ -367,7 +367,7 @@ def test_on_a_cloud_that_says_little_a_token_that_works_is_enough(
     scripted_cloud.answer("GET", CURRENT, 404, body="Not Found", repeat=True).answer("GET", DEVICES, json=[])
     result = examined(turned, store, READY)
     assert (statuses(result)["host"], statuses(result)["token"], result["code"]) == ("ok", "ok", None)
-    assert messages(result)["token"] == "The cloud takes the token; it does not say more about it."
+    assert messages(result)["token"] == "The cloud accepts the token, but shows no details of it."
 
 
 def test_a_token_that_is_forbidden_to_look_at_itself_is_told_so_and_tried_nowhere_else(
@@ -432,7 +432,7 @@ def test_a_token_that_cannot_be_ended_is_a_warning_of_the_login(
     check = result["checks"][CHECKS.index("login")]
     assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
     assert check["message"].startswith("A token was obtained. Could not ")
-    assert check["hint"] == "It ends by itself within five minutes, if the cloud agrees."
+    assert check["hint"] == "It expires within five minutes if the cloud accepted the requested lifetime."
 
 
 def test_without_a_place_for_logins_there_is_none_and_the_rest_is_looked_at(turned: Http, cloud: ScriptedCloud) -> None:
@@ -467,7 +467,7 @@ def test_a_certificate_that_is_trusted_is_told_so_and_so_is_a_cloud_without_a_cl
     result = examined(http, store, None)
     assert (statuses(result)["tls"], messages(result)["tls"]) == ("ok", "The certificate is trusted.")
     found = result["checks"][CHECKS.index("clock")]
-    assert (found["status"], found["message"]) == ("skipped", "The cloud does not say what time it is.")
+    assert (found["status"], found["message"]) == ("skipped", "The cloud does not send its time.")
 
 
 def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_host(
@@ -482,7 +482,7 @@ def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_host(
     check = failed_at(result, "tls", "tls_untrusted")
     assert (check["message"], check["hint"]) == ("The certificate is self-signed.", "Give ca_path.")
     assert (statuses(result)["host"], messages(result)["host"]) == ("ok", "cloud.example.com answers.")
-    assert messages(result)["login"] == "Not looked at, because of the failure before it."
+    assert messages(result)["login"] == "Not checked, because a previous check failed."
 
 
 @pytest.mark.parametrize("login", [LOGIN, ClientCredentials(CLIENT), READY])
@@ -504,7 +504,7 @@ def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
     assert result["code"] == "malformed_password"
     assert result["diagnosis"] == "Only a username is given. Give both."
     assert result["changed"] is False
-    after = "Not looked at, because of the failure before it."
+    after = "Not checked, because a previous check failed."
     assert [tuple(check.values()) for check in result["checks"]] == [
         ("credentials", "fail", "Only a username is given.", "Give both."),
         *((name, "skipped", after, "") for name in CHECKS[1:]),

@@ -38,7 +38,7 @@ from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
 READY = ReadyToken("ready-token")
-LOGGED_IN_AGAIN = "The cloud no longer takes the token of this session; logged in again."
+LOGGED_IN_AGAIN = "The cloud no longer accepts the token of this session; logged in again."
 
 
 @pytest.fixture

@@ -363,7 +363,7 @@ def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (error.code, error.message) == (
         "unsafe_file",
         "Logins are shared through ~/.cache/meshfleet.particle, which cannot be used: "
-        "HOME is not set, and the system knows no home of this user.",
+        "HOME is not set, and this user has no home folder.",
     )
     assert error.hint == "Name a folder of your own by XDG_CACHE_HOME, or give a ready access token."
 
@@ -529,8 +529,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytes
     stranger = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: stranger)
     assert error_of(lambda: session_file({"XDG_CACHE_HOME": str(tmp_path)})).message == (
-        f"Logins are shared through {tmp_path}/meshfleet.particle, which cannot be used: "
-        "it is not yours alone to write to."
+        f"Logins are shared through {tmp_path}/meshfleet.particle, which cannot be used: other users can write to it."
     )
 
 

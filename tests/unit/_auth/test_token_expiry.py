@@ -221,8 +221,8 @@ def test_where_no_token_revokes_itself_the_account_is_asked_for(http: Http, scri
     with pytest.raises(ParticleError) as caught:
         revoke(http, TOKEN, None)
     assert (caught.value.code, caught.value.route) == ("unsupported", "DELETE /v1/access_tokens/current")
-    assert caught.value.message == "Could not revoke the access token: this cloud lets no token revoke itself."
-    assert caught.value.hint == "Give username and password of the account beside access_token."
+    assert caught.value.message == "Could not revoke the access token: this cloud does not let a token revoke itself."
+    assert caught.value.hint == "Give username and password of the account in addition to access_token."
     assert f"DELETE {BY_VALUE}" not in trail(scripted_cloud)
 
 
@@ -233,7 +233,7 @@ def test_a_revocation_that_did_not_take_effect_is_not_believed(http: Http, scrip
         revoke(http, TOKEN, ACCOUNT)
     assert (caught.value.code, caught.value.route) == ("cloud_error", "DELETE /v1/access_tokens/:token")
     assert caught.value.message == (
-        "Could not revoke the access token: the cloud said so, and yet the token still works."
+        "Could not revoke the access token: the cloud confirmed it, but the token still works."
     )
 
 

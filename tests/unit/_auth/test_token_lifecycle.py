@@ -256,7 +256,7 @@ def test_a_new_token_that_does_not_work_does_not_take_the_place_of_the_old_one(
 ) -> None:
     alive(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=INVALID)
     present(tokens, label)
-    with pytest.raises(ParticleError, match="does not take the token that it has just given"):
+    with pytest.raises(ParticleError, match="does not accept the token that it has just issued"):
         tokens.rotated(LOGIN, label, {}, check_mode=False)
     assert entry(file)["access_token"] == token(1)
     assert "next" not in entry(file)
@@ -281,7 +281,7 @@ def test_a_rotation_obtains_and_proves_before_it_revokes(
 
 
 def test_nothing_is_rotated_where_nothing_is_kept(unkept: Tokens, label: Label) -> None:
-    with pytest.raises(ParticleError, match="only be rotated where it is kept") as caught:
+    with pytest.raises(ParticleError, match="only be rotated in a token file") as caught:
         unkept.rotated(LOGIN, label, {}, check_mode=False)
     assert "token_file" in caught.value.hint
 
@@ -383,7 +383,7 @@ def test_a_new_token_that_does_not_work_still_leaves_its_refresh_token(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     refreshing(scripted_cloud, 1, 2).answer("GET", CURRENT, 401, json=INVALID).answer("GET", CURRENT, json={})
-    with pytest.raises(ParticleError, match="does not take"):
+    with pytest.raises(ParticleError, match="does not accept"):
         tokens.present(FIRST, refresh_label, {}, None, check_mode=False)
     tokens.present(KEPT, refresh_label, {}, None, check_mode=False)
     assert used_up(scripted_cloud) == ["r0", "r1"]
@@ -396,7 +396,7 @@ def test_one_that_is_used_up_and_not_replaced_is_kept_no_more(
     alive(granting(refreshing(scripted_cloud, 1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
     tokens.present(FIRST, refresh_label, {}, None, check_mode=False)
     assert "refresh_token" not in tokens.rotated(KEPT, refresh_label, {}, check_mode=False)
-    with pytest.raises(ParticleError, match="none is kept") as caught:
+    with pytest.raises(ParticleError, match="none is stored") as caught:
         tokens.rotated(KEPT, refresh_label, {}, check_mode=False)
     assert caught.value.code == "invalid_credentials"
     assert "refresh_token" not in entry(file)

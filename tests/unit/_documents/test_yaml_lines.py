@@ -143,14 +143,14 @@ def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
     ("text", "message"),
     [
         ("product: a\ndevices: [\n", "fleet.yml:3 "),
-        ("product: a\nproduct: b\n", "fleet.yml:2 product stands twice"),
-        ("devices:\n  - id: x\n    name: y\n    id: z\n", "fleet.yml:4 id stands twice"),
-        ('{"product": 1,\n "devices": [],\n "product": 2}', "fleet.yml:3 product stands twice"),
+        ("product: a\nproduct: b\n", "fleet.yml:2 product is used twice"),
+        ("devices:\n  - id: x\n    name: y\n    id: z\n", "fleet.yml:4 id is used twice"),
+        ('{"product": 1,\n "devices": [],\n "product": 2}', "fleet.yml:3 product is used twice"),
         ("a: &one\n  - *one\n", "fleet.yml:1 an alias contains itself"),
         ("a:\n  b: &one {c: *one}\n", "fleet.yml:2 an alias contains itself"),
         (
             "a: *nobody\n",
-            "fleet.yml:1 no anchor has the name of this alias; a value that begins with * must be in quotes",
+            "fleet.yml:1 this alias has no anchor; put a value that begins with * in quotes",
         ),
         ("a: {}\nb: {<<: 5}\n", "fleet.yml:2 expected a mapping or list of mappings for merging"),
         ("a: 1\n? [b]\n: 2\n", "fleet.yml:2 a key must be a text"),
@@ -159,11 +159,11 @@ def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
         ("a: 1\ndevices: !include [more.yml]\n", f"fleet.yml:2 {FOREIGN_TAG}"),
         ("a: 1\ndevices: !those {x: 1}\n", f"fleet.yml:2 {FOREIGN_TAG}"),
         ("a: !!set {x, y}\n", f"fleet.yml:1 {FOREIGN_TAG}"),
-        ("a: 1\nnotes: 2024-13-45\n", "fleet.yml:2 this is no timestamp; put it in quotes"),
-        ("a: !!bool maybe\n", "fleet.yml:1 this is no bool"),
-        ("a: !!int ''\n", "fleet.yml:1 this is no int"),
-        (f"a: {'1' * 5000}\n", "fleet.yml:1 this is no int"),
-        ("2024-13-45: a\n", "fleet.yml:1 this is no timestamp"),
+        ("a: 1\nnotes: 2024-13-45\n", "fleet.yml:2 this is not a valid timestamp; put it in quotes"),
+        ("a: !!bool maybe\n", "fleet.yml:1 this is not a valid bool"),
+        ("a: !!int ''\n", "fleet.yml:1 this is not a valid int"),
+        (f"a: {'1' * 5000}\n", "fleet.yml:1 this is not a valid int"),
+        ("2024-13-45: a\n", "fleet.yml:1 this is not a valid timestamp"),
         ("a: \x07\n", "fleet.yml unacceptable character #x0007"),
     ],
 )
@@ -254,7 +254,7 @@ class TestAnchors:
         )
 
     def test_a_key_that_stands_twice_is_found_in_what_is_merged(self) -> None:
-        assert "fleet.yml:1 x stands twice" in refusal("a: {<<: {x: 1, x: 2}}\n")
+        assert "fleet.yml:1 x is used twice" in refusal("a: {<<: {x: 1, x: 2}}\n")
 
     def test_a_mapping_that_merges_itself_ends(self) -> None:
         assert parse_yaml("a: &a {x: 1, <<: *a}\n", "fleet.yml")[0] == {"a": {"x": 1}}

@@ -304,12 +304,12 @@ def test_a_body_of_any_form_is_told_apart_from_the_others(body: bytes, refusal: 
 
 def test_a_refusal_says_what_failed_why_and_what_was_answered() -> None:
     empty, page = error_for(503, b""), error_for(502, "<html>Bad Gateway</html>")
-    assert empty.message.endswith(": the cloud failed; it answered 503 without a word.")
+    assert empty.message.endswith(": the cloud failed; it answered 503 with an empty body.")
     assert page.message.endswith(": the cloud failed; it answered 502 with a web page instead of data.")
     assert error_for(503, {"error": "oops"}).message.endswith(": the cloud failed; it answered 503 (oops).")
     asked = error_for(400, {"error": "name must be shorter"})
     assert asked.message.endswith(": the cloud refused; it answered 400 (name must be shorter).")
-    assert asked.hint == "Correct what the cloud names; when it names nothing, ask whoever runs it."
+    assert asked.hint == "Correct what the cloud names; if it names nothing, ask the operator of the cloud."
 
 
 def test_what_the_cloud_answered_stays_with_the_error() -> None:

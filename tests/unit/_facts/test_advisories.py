@@ -173,36 +173,36 @@ class TestMistakes:
         for line in (
             "a.yml:2 advisories[0]: has no id",
             "a.yml:2 advisories[0].title: is empty",
-            "a.yml:3 advisories[0].url: 'javascript:alert(1)' is no address that begins with https:// or http://",
+            "a.yml:3 advisories[0].url: 'javascript:alert(1)' must be a URL that begins with https:// or http://",
             "a.yml:4 advisories[0].affects: is empty",
             "a.yml:5 advisories[0].severity: unknown key; known are id, title, url, affects",
-            "a.yml:6 advisories[1].id: 'no; id' is no id: 1 to 40 letters, digits, dots, hyphens and underscores",
-            "a.yml:7 advisories[1].title: must be a text, not a number; put it in quotes",
-            "a.yml:9 advisories[1].affects[0].platforms[0]: 'borom' is the name or number of no platform",
-            "a.yml:9 advisories[1].affects[0].platforms[1]: True is the name or number of no platform",
-            "a.yml:10 advisories[1].affects[0].iccid_prefixes[0]: must be a text, not a number; put it in quotes",
+            "a.yml:6 advisories[1].id: 'no; id' is not a valid id: use 1 to 40 letters, digits,",
+            "a.yml:7 advisories[1].title: must be a text, got a number; put it in quotes",
+            "a.yml:9 advisories[1].affects[0].platforms[0]: 'borom' is not the name or number of a platform",
+            "a.yml:9 advisories[1].affects[0].platforms[1]: True is not the name or number of a platform",
+            "a.yml:10 advisories[1].affects[0].iccid_prefixes[0]: must be a text, got a number; put it in quotes",
             "a.yml:10 advisories[1].affects[0].iccid_prefixes[1]: '89 01' is the beginning of no ICCID: digits",
-            "a.yml:11 advisories[1].affects[0].device_os[0]: '>= x' is no bound: one of <=, <, >=, >, ==, and",
-            "a.yml:11 advisories[1].affects[0].device_os[1]: '3.0.0' is no bound",
-            "a.yml:11 advisories[1].affects[0].device_os[2]: must be a text, not a number; put it in quotes",
-            "a.yml:12 advisories[1].affects[0].mobile_country_codes[0]: 'US' is no mobile country code: three digits",
-            "a.yml:12 advisories[1].affects[0].mobile_country_codes[1]: 31 is no mobile country code",
-            "a.yml:12 advisories[1].affects[0].mobile_country_codes[2]: nothing is no mobile country code",
+            "a.yml:11 advisories[1].affects[0].device_os[0]: '>= x' is not a valid bound: write one of <=, <, >=, >",
+            "a.yml:11 advisories[1].affects[0].device_os[1]: '3.0.0' is not a valid bound",
+            "a.yml:11 advisories[1].affects[0].device_os[2]: must be a text, got a number; put it in quotes",
+            "a.yml:12 advisories[1].affects[0].mobile_country_codes[0]: 'US' is not a mobile country code",
+            "a.yml:12 advisories[1].affects[0].mobile_country_codes[1]: 31 is not a mobile country code",
+            "a.yml:12 advisories[1].affects[0].mobile_country_codes[2]: nothing is not a mobile country code",
             "a.yml:13 advisories[1].affects[0].sku: unknown key",
-            "a.yml:14 advisories[1].affects[1]: says nothing; a rule has one or more of platforms,",
-            "a.yml:15 advisories[1].affects[2].serial_number_prefixes: must be a list, not a text",
-            "a.yml:16 advisories[2]: must be a mapping with id, title, url, affects, not a text",
+            "a.yml:14 advisories[1].affects[1]: has no condition; a rule has one or more of platforms,",
+            "a.yml:15 advisories[1].affects[2].serial_number_prefixes: must be a list, got a text",
+            "a.yml:16 advisories[2]: must be a mapping with id, title, url, affects, got a text",
             "The advisories file is not valid YAML:\n  b.yml:",
-            "c.yml:1 the advisories file: must be a mapping with advisories, not a list",
+            "c.yml:1 the advisories file: must be a mapping with advisories, got a list",
             "d.yml:1 the advisories file: has no advisories",
-            "e.yml:1 the advisories file: must be a mapping with advisories, not nothing",
+            "e.yml:1 the advisories file: must be a mapping with advisories, got nothing",
         ):
             assert line in said, line
 
     def test_are_ids_that_stand_twice_in_whatever_file(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_advisories({"a.yml": SIM, "b.yml": SIM})
-        assert "b.yml:2 advisories[0].id: 'sim' stands already at a.yml:2 advisories[0].id" in caught.value.message
+        assert "b.yml:2 advisories[0].id: 'sim' is already used at a.yml:2 advisories[0].id" in caught.value.message
         assert caught.value.message.startswith("The advisories have a mistake:\n")
 
     def test_are_not_shown_without_end(self) -> None:
@@ -213,7 +213,7 @@ class TestMistakes:
 
     def test_are_told_by_the_filter_in_the_same_words(self) -> None:
         advisories = FilterModule().filters()["advisories"]
-        with pytest.raises(AnsibleFilterError, match="no platform"):
+        with pytest.raises(AnsibleFilterError, match="of a platform"):
             advisories([], {"a.yml": rule("platforms: [borom]")})
         for devices, files in (("text", {}), ([ONE], {}), ([], ["a.yml"]), ([], {"a.yml": None})):
             with pytest.raises(AnsibleFilterError):
@@ -247,7 +247,7 @@ class TestVersionsOfDeviceOs:
     @pytest.mark.parametrize("text", ["", "newest", "3.x", "3.0.0-", "3.0.0 or so", "9" * 5000 + ".0", "\u0663.0.0"])
     def test_and_what_is_none_stands_nowhere(self, text: str) -> None:
         assert order_of(text) is None
-        with pytest.raises(ValueError, match="is no bound"):
+        with pytest.raises(ValueError, match="is not a valid bound"):
             range_from(f">={text}")
 
     @given(st.text(max_size=30))

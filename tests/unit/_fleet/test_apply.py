@@ -229,7 +229,7 @@ class TestImport:
     @pytest.mark.parametrize(
         ("fate", "code", "reason"),
         [
-            ("nonmemberDeviceIds", "device_not_yours", "it belongs to somebody else"),
+            ("nonmemberDeviceIds", "device_not_yours", "it belongs to another account"),
             (
                 "invalidDeviceIds",
                 "device_not_yours",

@@ -236,7 +236,7 @@ class TestWhatOnlyTheImportShows:
             "networks": {"barn": {"gateways": [labels[0]["id"]]}},
             "devices": [{"serial_number": labels[0]["serial_number"], "mesh": {"network": "barn"}}],
         }
-        with pytest.raises(ParticleError, match="contradicts itself"):
+        with pytest.raises(ParticleError, match="contains contradictions"):
             run(http, data)
 
 

@@ -834,4 +834,4 @@ class TestTheProof:
         assert sum(clock.slept) == 300
         if strict:
             assert errors(result) == dict.fromkeys(asleep, "device_offline")
-            assert "should have joined network barn by now, and is pending" in result["msg"]
+            assert "should have joined network barn by now, but is pending" in result["msg"]

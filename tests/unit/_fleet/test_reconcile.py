@@ -351,7 +351,7 @@ class TestADeviceThatFails:
         data = {"devices": [{"id": foreign, "name": "theirs"}, {"id": free, "claimed": True}]}
         result = run(http, data, max_failures=0)
         assert statuses(result) == {foreign: "failed", free: "pending"}
-        assert "more than this run was to bear" in result["msg"]
+        assert "more than max_failures allows" in result["msg"]
         assert http.writes == []
         assert statuses(run(http, data, max_failures=1)) == {foreign: "failed", free: "changed"}
 
@@ -388,7 +388,7 @@ class TestADeviceThatFails:
             simulator.set_faults([said])
             result = run(http, named(ids))
             assert errors(result) == {ids[0]: "conflict"}
-            assert result["error"]["message"].endswith(f"device {ids[0]}, and yet differs still: name.")
+            assert result["error"]["message"].endswith(f"device {ids[0]}, but the device still differs: name.")
             assert result["summary"]["changed"] == 19
 
     def test_is_believed_when_nobody_looks_again(self, simulator: Simulator, ids: list[str]) -> None:

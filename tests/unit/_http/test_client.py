@@ -146,7 +146,7 @@ def test_a_proxy_that_is_down_has_sent_nothing_on_either(
     http = talk("http://cloud.invalid")
     error = failure_of(http, "POST")
     assert error.code == "unreachable"
-    assert error.message == "Could not test device x: the proxy gives no connection to cloud.invalid."
+    assert error.message == "Could not test device x: the proxy does not connect to cloud.invalid."
     assert http.usage.requests == ATTEMPTS
 
 
@@ -364,7 +364,7 @@ def test_all_that_one_request_is_made_to_wait_is_bounded_and_told(
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "40"}, repeat=True)
     error = failure_of(http)
     assert (error.code, error.status) == ("rate_limited", 429)
-    assert "still was after 280 seconds of waiting" in error.message
+    assert "still too busy after 280 seconds" in error.message
     assert "max_wait (300)" in error.message
     assert sum(clock.slept) == 280
 
@@ -740,7 +740,7 @@ def test_a_value_stays_one_segment_of_the_path(
 def test_a_value_that_would_lead_to_another_path_is_not_sent(
     http: Http, scripted_cloud: ScriptedCloud, route: str, value: str
 ) -> None:
-    with pytest.raises(ParticleError, match="nothing was sent") as caught:
+    with pytest.raises(ParticleError, match="no request was sent") as caught:
         http.call(route, doing="revoke", at={"id": value})
     assert caught.value.code == "not_found"
     assert scripted_cloud.requests == []

@@ -160,7 +160,7 @@ def test_a_bundle_of_the_environment_neither_widens_nor_narrows_trust(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "cannot be read"), ("", "holds no certificate"), ("no certificate at all\n", "holds no certificate")],
+    [(None, "cannot be read"), ("", "contains no certificate"), ("no certificate at all\n", "contains no certificate")],
 )
 def test_an_authority_that_cannot_be_read_is_told_as_such(
     talk: Callable[..., Http], tls_cloud: TlsCloud, tmp_path: Path, content: str | None, words: str
@@ -178,4 +178,4 @@ def test_a_cloud_that_speaks_plain_http_is_not_accused_of_its_certificate(
 ) -> None:
     error = failure_of(talk(scripted_cloud.url.replace("http:", "https:")))
     assert error.code == "tls_untrusted"
-    assert error.message.endswith("speaks no TLS that we know.")
+    assert error.message.endswith("and this machine have no TLS version in common.")

@@ -182,7 +182,7 @@ def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path,
     path.write_bytes(content)
     error = refusal(path)
     assert (error.code, error.hint) == ("unsafe_file", "Restore or remove it.")
-    assert error.message == f"{path} is damaged: it holds no JSON object."
+    assert error.message == f"{path} is damaged: it does not contain a JSON object."
     assert path.read_bytes() == content
 
 

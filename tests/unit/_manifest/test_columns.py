@@ -64,7 +64,7 @@ def test_what_a_member_alone_is_told_has_a_column_for_each_key_and_stays_text() 
 )
 def test_a_key_that_has_no_name_is_a_mistake_that_does_not_repeat_it(head: str, cells: str) -> None:
     text = f"id,mesh.network,mesh.role,{head}\n{ONE},barn,gateway,{cells}\n"
-    assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, not a text"]
+    assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, got a text"]
 
 
 def test_a_key_without_a_network_is_a_mistake() -> None:
@@ -109,10 +109,10 @@ def test_a_lock_may_be_taken_off() -> None:
 def test_each_mistake_has_its_line_and_column_also_after_a_cell_of_two_lines() -> None:
     text = f'id,notes,development,groups\n{ONE},"two\nlines",,\ne00f,,maybe,North\n{TWO},,,\n{ONE},,,\n'
     assert mistakes(text) == [
-        "fleet.csv:4 id: 'e00f' is no device id: 24 hexadecimal digits",
-        "fleet.csv:4 development: must be true or false, not a text",
-        "fleet.csv:4 groups[0]: 'North' is no group name: one or more of a-z, 0-9, _ and -",
-        f"fleet.csv:6 id: '{ONE}' stands already at fleet.csv:2 id",
+        "fleet.csv:4 id: 'e00f' is not a device id (24 hexadecimal digits)",
+        "fleet.csv:4 development: must be true or false, got a text",
+        "fleet.csv:4 groups[0]: 'North' is not a valid group name: use only a-z, 0-9, _ and -",
+        f"fleet.csv:6 id: '{ONE}' is already used at fleet.csv:2 id",
     ]
 
 
@@ -125,7 +125,7 @@ def test_what_is_no_table_is_told() -> None:
     assert mistakes(f"id,,name,name,mesh.parameters.\n{ONE},a,b,c,d,e\n") == [
         "fleet.csv:1 column 2 has no name",
         "fleet.csv:1 column mesh.parameters. names no parameter",
-        "fleet.csv:1 column name stands twice",
+        "fleet.csv:1 column name is used twice",
         "fleet.csv:2 has 6 cells, and the first line 5",
     ]
     (sentence,) = mistakes(f'id,name\n{ONE},"open\n')

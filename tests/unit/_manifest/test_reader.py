@@ -180,20 +180,20 @@ class TestMistakes:
         [
             (
                 None,
-                "the manifest: must be a mapping with product, groups_mode, unique_names, .*, devices, not nothing",
+                "the manifest: must be a mapping with product, groups_mode, unique_names, .*, devices, got nothing",
             ),
-            ([], "the manifest: must be a mapping with product, .*, not a list"),
-            ("fleet.yml", "the manifest: must be a mapping with product, .*, not a text"),
+            ([], "the manifest: must be a mapping with product, .*, got a list"),
+            ("fleet.yml", "the manifest: must be a mapping with product, .*, got a text"),
             ({}, "the manifest: has no devices"),
             (manifest(prodcut=1), "prodcut: unknown key; known are product, .*, devices; perhaps product is meant"),
-            ({"product": None, "devices": []}, "product: must be the id or slug of a product, not nothing"),
-            ({"product": " ", "devices": []}, "product: must be the id or slug of a product, not a text"),
-            ({"product": True, "devices": []}, "product: must be the id or slug of a product, not true"),
-            (manifest(groups_mode="replace"), "groups_mode: 'replace' is none of add, exact"),
-            (manifest(groups_mode=None), "groups_mode: None is none of add, exact"),
-            (manifest(unique_names="yes"), "unique_names: must be true or false, not a text"),
-            ({"product": "p", "devices": None}, "devices: must be a list, not nothing"),
-            ({"product": "p", "devices": {"id": ONE}}, "devices: must be a list, not a mapping"),
+            ({"product": None, "devices": []}, "product: must be the id or slug of a product, got nothing"),
+            ({"product": " ", "devices": []}, "product: must be the id or slug of a product, got a text"),
+            ({"product": True, "devices": []}, "product: must be the id or slug of a product, got true"),
+            (manifest(groups_mode="replace"), "groups_mode: 'replace' is not one of add, exact"),
+            (manifest(groups_mode=None), "groups_mode: None is not one of add, exact"),
+            (manifest(unique_names="yes"), "unique_names: must be true or false, got a text"),
+            ({"product": "p", "devices": None}, "devices: must be a list, got nothing"),
+            ({"product": "p", "devices": {"id": ONE}}, "devices: must be a list, got a mapping"),
         ],
     )
     def test_of_the_manifest(self, data: Any, mistake: str) -> None:
@@ -203,45 +203,48 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("device", "mistake"),
         [
-            (None, r"devices\[0\]: must be a mapping with id, serial_number, .*, mesh, not nothing"),
-            (ONE, r"devices\[0\]: must be a mapping with .*, not a text"),
+            (None, r"devices\[0\]: must be a mapping with id, serial_number, .*, mesh, got nothing"),
+            (ONE, r"devices\[0\]: must be a mapping with .*, got a text"),
             ({"name": "a"}, r"devices\[0\]: has no id \(or serial_number, iccid or imei\)"),
             ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; known are id, .*, mesh"),
             ({"id": ONE, "nmae": "a"}, r"devices\[0\]\.nmae: unknown key; known are .*, mesh; perhaps name is meant"),
-            ({"id": None}, r"devices\[0\]\.id: None is no device id: 24 hexadecimal digits"),
-            ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is no device id: 24 hexadecimal digits"),
-            ({"id": f"{ONE}\n0"}, r"devices\[0\]\.id: .* is no device id: .*"),
-            ({"id": ONE[:-1] + "g"}, r"devices\[0\]\.id: .* is no device id: .*"),
+            ({"id": None}, r"devices\[0\]\.id: None is not a device id \(24 hexadecimal digits\)"),
+            ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is not a device id \(24 hexadecimal digits\)"),
+            ({"id": f"{ONE}\n0"}, r"devices\[0\]\.id: .* is not a device id .*"),
+            ({"id": ONE[:-1] + "g"}, r"devices\[0\]\.id: .* is not a device id .*"),
             ({"id": 10**23}, r"devices\[0\]\.id: 1(0){23} is read as a number: put the device id in quotes"),
-            ({"id": True}, r"devices\[0\]\.id: True is no device id: .*"),
-            ({"id": ONE, "name": 7}, r"devices\[0\]\.name: must be a text, not a number; put it in quotes"),
-            ({"id": ONE, "name": None}, r"devices\[0\]\.name: must be a text, not nothing"),
-            ({"id": ONE, "name": False}, r"devices\[0\]\.name: must be a text, not false; put it in quotes"),
-            ({"id": ONE, "name": ["a"]}, r"devices\[0\]\.name: must be a text, not a list"),
+            ({"id": True}, r"devices\[0\]\.id: True is not a device id .*"),
+            ({"id": ONE, "name": 7}, r"devices\[0\]\.name: must be a text, got a number; put it in quotes"),
+            ({"id": ONE, "name": None}, r"devices\[0\]\.name: must be a text, got nothing"),
+            ({"id": ONE, "name": False}, r"devices\[0\]\.name: must be a text, got false; put it in quotes"),
+            ({"id": ONE, "name": ["a"]}, r"devices\[0\]\.name: must be a text, got a list"),
             ({"id": ONE, "name": " "}, r"devices\[0\]\.name: is empty"),
-            ({"id": ONE, "notes": 1.5}, r"devices\[0\]\.notes: must be a text, not a number; put it in quotes"),
-            ({"id": ONE, "notes": date(2026, 1, 1)}, r"devices\[0\]\.notes: must be a text, not a date; .*"),
-            ({"id": ONE, "groups": "north"}, r"devices\[0\]\.groups: must be a list, not a text"),
+            ({"id": ONE, "notes": 1.5}, r"devices\[0\]\.notes: must be a text, got a number; put it in quotes"),
+            ({"id": ONE, "notes": date(2026, 1, 1)}, r"devices\[0\]\.notes: must be a text, got a date; .*"),
+            ({"id": ONE, "groups": "north"}, r"devices\[0\]\.groups: must be a list, got a text"),
             (
                 {"id": ONE, "groups": [2026]},
-                r"devices\[0\]\.groups\[0\]: must be a text, not a number; put it in quotes",
+                r"devices\[0\]\.groups\[0\]: must be a text, got a number; put it in quotes",
             ),
-            ({"id": ONE, "groups": ["a", "B"]}, r"devices\[0\]\.groups\[1\]: 'B' is no group name: .*"),
-            ({"id": ONE, "groups": [""]}, r"devices\[0\]\.groups\[0\]: '' is no group name: .*"),
+            ({"id": ONE, "groups": ["a", "B"]}, r"devices\[0\]\.groups\[1\]: 'B' is not a valid group name: .*"),
+            ({"id": ONE, "groups": [""]}, r"devices\[0\]\.groups\[0\]: '' is not a valid group name: .*"),
             (
                 {"id": ONE, "groups": ["mesh-barn"]},
                 r"devices\[0\]\.groups\[0\]: mesh-barn is reserved: declare .* mesh .*",
             ),
-            ({"id": ONE, "claimed": "yes"}, r"devices\[0\]\.claimed: must be true or false, not a text"),
-            ({"id": ONE, "development": 1}, r"devices\[0\]\.development: must be true or false, not a number"),
-            ({"id": ONE, "firmware_version": True}, r"devices\[0\]\.firmware_version: must be the number .*, not True"),
-            ({"id": ONE, "firmware_version": -1}, r"devices\[0\]\.firmware_version: must be the number .*, not -1"),
-            ({"id": ONE, "firmware_version": "42"}, r"devices\[0\]\.firmware_version: .* or unlocked, not '42'"),
-            ({"id": ONE, "imei": "352753000000001"}, r"devices\[0\]\.imei: goes not together with id: .*"),
-            ({"serial_number": 123456}, r"devices\[0\]\.serial_number: must be a text, not a number; .*"),
-            ({"serial_number": "a b c d"}, r"devices\[0\]\.serial_number: 'a b c d' is no serial number: .*"),
-            ({"iccid": "8901"}, r"devices\[0\]\.iccid: '8901' is no ICCID: 18 to 22 digits"),
-            ({"imei": "35275300000000X"}, r"devices\[0\]\.imei: '35275300000000X' is no IMEI: 14 to 16 digits"),
+            ({"id": ONE, "claimed": "yes"}, r"devices\[0\]\.claimed: must be true or false, got a text"),
+            ({"id": ONE, "development": 1}, r"devices\[0\]\.development: must be true or false, got a number"),
+            ({"id": ONE, "firmware_version": True}, r"devices\[0\]\.firmware_version: must be the number .*, got True"),
+            ({"id": ONE, "firmware_version": -1}, r"devices\[0\]\.firmware_version: must be the number .*, got -1"),
+            ({"id": ONE, "firmware_version": "42"}, r"devices\[0\]\.firmware_version: .* or unlocked, got '42'"),
+            ({"id": ONE, "imei": "352753000000001"}, r"devices\[0\]\.imei: cannot be combined with id: .*"),
+            ({"serial_number": 123456}, r"devices\[0\]\.serial_number: must be a text, got a number; .*"),
+            ({"serial_number": "a b c d"}, r"devices\[0\]\.serial_number: 'a b c d' is not a valid serial number: .*"),
+            ({"iccid": "8901"}, r"devices\[0\]\.iccid: '8901' is not a valid ICCID: 18 to 22 digits"),
+            (
+                {"imei": "35275300000000X"},
+                r"devices\[0\]\.imei: '35275300000000X' is not a valid IMEI: 14 to .*",
+            ),
         ],
     )
     def test_of_a_device(self, device: Any, mistake: str) -> None:
@@ -251,8 +254,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("mesh", "mistake"),
         [
-            (None, "must be a mapping with network, role, parameters, state, not nothing"),
-            ("barn", "must be a mapping with network, role, parameters, state, not a text"),
+            (None, "must be a mapping with network, role, parameters, state, got nothing"),
+            ("barn", "must be a mapping with network, role, parameters, state, got a text"),
             ({}, "has no network"),
             ({"role": "node"}, "has no network"),
             ({"network": "shed"}, "network: 'shed' is not declared under networks; declared are barn"),
@@ -264,28 +267,31 @@ class TestMistakes:
                 {"network": "bran"},
                 "network: 'bran' is not declared under networks; declared are barn; perhaps barn is meant",
             ),
-            ({"network": "barn", "role": "router"}, "role: 'router' is none of gateway, node"),
+            ({"network": "barn", "role": "router"}, "role: 'router' is not one of gateway, node"),
             (
                 {"network": "barn", "role": "Gatway"},
-                "role: 'Gatway' is none of gateway, node; perhaps gateway is meant",
+                "role: 'Gatway' is not one of gateway, node; perhaps gateway is meant",
             ),
-            ({"network": "barn", "role": {}}, "role: {} is none of gateway, node"),
-            ({"network": "barn", "state": "gone"}, "state: 'gone' is none of present, absent"),
+            ({"network": "barn", "role": {}}, "role: {} is not one of gateway, node"),
+            ({"network": "barn", "state": "gone"}, "state: 'gone' is not one of present, absent"),
             ({"network": "barn", "channel": 1}, "channel: unknown key; known are network, role, parameters, state"),
             (
                 {"network": "barn", "state": "absent"},
-                "network: goes not together with state absent, which leaves any mesh",
+                "network: cannot be combined with state absent, which leaves every mesh",
             ),
-            ({"role": "node", "state": "absent"}, "role: goes not together with state absent, which leaves any mesh"),
+            (
+                {"role": "node", "state": "absent"},
+                "role: cannot be combined with state absent, which leaves every mesh",
+            ),
             (
                 {"parameters": {"key": "hush"}, "state": "absent"},
-                "parameters: goes not together with state absent, which leaves any mesh",
+                "parameters: cannot be combined with state absent, which leaves every mesh",
             ),
-            ({"network": "barn", "parameters": None}, "parameters: must be a mapping, not nothing"),
-            ({"network": "barn", "parameters": "hush"}, "parameters: must be a mapping, not a text"),
+            ({"network": "barn", "parameters": None}, "parameters: must be a mapping, got nothing"),
+            ({"network": "barn", "parameters": "hush"}, "parameters: must be a mapping, got a text"),
             (
                 {"network": "barn", "parameters": {"keys": [{"at": date(2026, 1, 1)}]}},
-                "parameters.keys[0].at: is a date, which JSON has not; put it in quotes",
+                "parameters.keys[0].at: is a date, which does not exist in JSON; put it in quotes",
             ),
         ],
     )
@@ -301,23 +307,23 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("network", "mistake"),
         [
-            ("ledger", "networks.barn: must be a mapping with backend, state, parameters, gateways, not a text"),
+            ("ledger", "networks.barn: must be a mapping with backend, state, parameters, gateways, got a text"),
             ({"chanel": 1}, "networks.barn.chanel: unknown key; known are backend, state, parameters, gateways"),
-            ({"backend": "thread"}, "networks.barn.backend: 'thread' is none of ledger, networks"),
-            ({"parameters": [15]}, "networks.barn.parameters: must be a mapping, not a list"),
-            ({"parameters": {15: 1}}, "networks.barn.parameters.15: must be a text, not a number; put it in quotes"),
+            ({"backend": "thread"}, "networks.barn.backend: 'thread' is not one of ledger, networks"),
+            ({"parameters": [15]}, "networks.barn.parameters: must be a mapping, got a list"),
+            ({"parameters": {15: 1}}, "networks.barn.parameters.15: must be a text, got a number; put it in quotes"),
             (
                 {"parameters": {"since": [date(2026, 1, 1)]}},
-                "networks.barn.parameters.since[0]: is a date, which JSON has not; put it in quotes",
+                "networks.barn.parameters.since[0]: is a date, which does not exist in JSON; put it in quotes",
             ),
             (
                 {"parameters": {"x": {"y": b""}}},
-                "networks.barn.parameters.x.y: is a bytes, which JSON has not; put it in quotes",
+                "networks.barn.parameters.x.y: is a bytes, which does not exist in JSON; put it in quotes",
             ),
-            ({"parameters": {"x": float("inf")}}, "networks.barn.parameters.x: inf is no number that JSON has"),
-            ({"gateways": ONE}, "networks.barn.gateways: must be a list, not a text"),
+            ({"parameters": {"x": float("inf")}}, "networks.barn.parameters.x: inf is not a number in JSON"),
+            ({"gateways": ONE}, "networks.barn.gateways: must be a list, got a text"),
             ({"gateways": [ONE, 5]}, "networks.barn.gateways[1]: 5 is read as a number: put the device id in quotes"),
-            ({"gateways": ["x"]}, "networks.barn.gateways[0]: 'x' is no device id: 24 hexadecimal digits"),
+            ({"gateways": ["x"]}, "networks.barn.gateways[0]: 'x' is not a device id (24 hexadecimal digits)"),
         ],
     )
     def test_of_a_network(self, network: Any, mistake: str) -> None:
@@ -326,7 +332,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("network", "mistake"),
         [
-            ({"parameters": {"type": "tiny"}}, "networks.barn.parameters.type: 'tiny' is none of micro_wifi, "),
+            ({"parameters": {"type": "tiny"}}, "networks.barn.parameters.type: 'tiny' is not one of micro_wifi, "),
             ({"parameters": {"limit": 0}}, "networks.barn.parameters.limit: must be a number of devices, at least 1"),
             ({"parameters": {"limit": True}}, "networks.barn.parameters.limit: must be a number of devices"),
             ({"parameters": {"limit": "9"}}, "networks.barn.parameters.limit: must be a number of devices"),
@@ -343,7 +349,9 @@ class TestMistakes:
         data = in_mesh({"network": "barn", "parameters": {"key": "hush"}})
         data["networks"] = {"barn": {"backend": "networks"}}
         (sentence,) = mistakes(data)
-        assert sentence.startswith("devices[1].mesh.parameters: a member of a network of backend networks has none")
+        assert sentence.startswith(
+            "devices[1].mesh.parameters: a member of a network of backend networks cannot have its own"
+        )
         assert "hush" not in sentence
 
     @pytest.mark.parametrize("name", ["", "x" * 17, "ä" * 9, "..", " barn", "ba\nrn"])
@@ -355,7 +363,7 @@ class TestMistakes:
     def test_of_a_network_that_is_dissolved_and_described(self, key: str) -> None:
         value: Any = {} if key == "parameters" else []
         (sentence,) = mistakes(manifest(networks={"barn": {"state": "absent", key: value}}))
-        assert sentence == f"networks.barn.{key}: goes not together with state absent, which dissolves the network"
+        assert sentence == f"networks.barn.{key}: cannot be combined with state absent, which dissolves the network"
 
     def test_of_a_member_of_a_network_that_is_dissolved(self) -> None:
         device = {"id": ONE, "mesh": {"network": "barn"}}
@@ -380,8 +388,8 @@ class TestMistakes:
             ("Barn", "networks.Barn: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
             ("", "networks.: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
             ("b" * 33, f"networks.{'b' * 33}: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
-            (15, "networks.15: must be a text, not a number; put it in quotes"),
-            ("gateway", "networks.gateway: a network cannot be called like a role"),
+            (15, "networks.15: must be a text, got a number; put it in quotes"),
+            ("gateway", "networks.gateway: a network cannot have the name of a role"),
         ],
     )
     def test_of_the_name_of_a_network(self, name: Any, mistake: str) -> None:
@@ -389,7 +397,7 @@ class TestMistakes:
 
     def test_of_networks_that_are_a_list(self) -> None:
         (sentence,) = mistakes(manifest(networks=["barn"]))
-        assert sentence == "networks: must be a mapping from names to networks, not a list"
+        assert sentence == "networks: must be a mapping from names to networks, got a list"
 
     def test_of_a_network_that_nobody_opens(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
@@ -409,11 +417,11 @@ class TestMistakes:
 
     def test_of_an_id_that_stands_twice(self) -> None:
         (sentence,) = mistakes(manifest({"id": ONE}, {"id": TWO}, {"id": ONE.upper()}))
-        assert sentence == f"devices[2].id: '{ONE}' stands already at devices[0].id"
+        assert sentence == f"devices[2].id: '{ONE}' is already used at devices[0].id"
 
     def test_of_a_name_that_stands_twice(self) -> None:
         (sentence,) = mistakes(manifest({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"}))
-        assert sentence == "devices[1].name: 'a' stands already at devices[0].name"
+        assert sentence == "devices[1].name: 'a' is already used at devices[0].name"
 
     def test_five_mistakes_are_told_in_one_error(self) -> None:
         data = manifest(
@@ -431,7 +439,7 @@ class TestMistakes:
             "devices[2].id",
             "devices[1].id",
         ]
-        assert error.hint == "Correct the places named and run again; no request was sent."
+        assert error.hint == "Correct these places and run again; no request was sent."
 
     def test_a_thousand_mistakes_are_counted_and_a_hundred_shown(self) -> None:
         found = mistakes(manifest(*[{"id": "x"}] * 1000))
@@ -443,7 +451,7 @@ class TestClaims:
 
     def test_a_device_of_nobody_cannot_be_named(self) -> None:
         (sentence,) = mistakes({"devices": [{"id": ONE, "claimed": False, "name": "a"}]})
-        assert sentence == "devices[0].claimed: is false, and a device of nobody has no name"
+        assert sentence == "devices[0].claimed: is false, but an unclaimed device cannot have name"
 
     def test_a_device_of_a_product_can(self) -> None:
         assert read_manifest(manifest({"id": ONE, "claimed": False, "name": "a"})).devices
@@ -502,11 +510,11 @@ class TestNamesFromATemplate:
             ("{index:0}", r"name_template: \{index:0\} has no width: .*"),
             ("{index:100}", r"name_template: \{index:100\} has no width: it must be a number above 0, and at most 99"),
             ("{index:99999999999}", r"name_template: \{index:99999999999\} has no width: .*"),
-            ("{index", r"name_template: is no template: .*"),
+            ("{index", r"name_template: is not a valid template: .*"),
             ("{}", r"name_template: \{\} is not known; .*"),
             ("unit", r"name_template: gives all devices the same name; use one of index, id, .*"),
             ("{network}", r"name_template: gives all devices the same name; use one of index, id, .*"),
-            (7, r"name_template: must be a text, not a number; put it in quotes"),
+            (7, r"name_template: must be a text, got a number; put it in quotes"),
             ("{imei}", r"devices\[0\]: has no imei, which name_template makes its name from"),
             ("{index}-{role}", r"devices\[0\]: has no role, which name_template makes its name from"),
         ],
@@ -523,13 +531,13 @@ class TestNamesFromATemplate:
     def test_devices_without_a_place_of_their_own_cannot_be_counted(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_manifest(manifest({"id": ONE}, name_template="{index}"), ordered=False)
-        assert "would count the hosts of one batch" in caught.value.message
+        assert "depends on the hosts of this batch" in caught.value.message
         assert read_manifest(manifest({"id": ONE}, name_template="{id:6}"), ordered=False).devices
 
     def test_two_devices_that_would_get_one_name_are_told(self) -> None:
         twins = [{"id": "0" * 20 + "aaaa"}, {"id": "1" * 20 + "aaaa"}]
         (sentence,) = mistakes(manifest(*twins, name_template="unit-{id:4}"))
-        assert sentence == "devices[1].name: 'unit-aaaa' stands already at devices[0].name"
+        assert sentence == "devices[1].name: 'unit-aaaa' is already used at devices[0].name"
 
 
 class TestAFile:
@@ -558,18 +566,18 @@ devices:
             "notes, groups, development, firmware_version, claimed, mesh",
             "fleet.yml:4 devices[1]: has no id (or serial_number, iccid or imei)",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes",
-            "fleet.yml:9 devices[2].groups[1]: 'South' is no group name: one or more of a-z, 0-9, _ and -",
+            "fleet.yml:9 devices[2].groups[1]: 'South' is not a valid group name: use only a-z, 0-9, _ and -",
         ]
 
     def test_an_empty_file_is_one_mistake(self) -> None:
         (sentence,) = self.mistakes("")
         assert sentence.startswith("fleet.yml:1 the manifest: must be a mapping")
-        assert sentence.endswith("not nothing")
+        assert sentence.endswith("got nothing")
 
     def test_twins_name_each_other(self) -> None:
         text = f"product: p\ndevices:\n- id: {ONE}\n- id: {ONE}\n"
         assert self.mistakes(text) == [
-            f"fleet.yml:4 devices[1].id: '{ONE}' stands already at fleet.yml:3 devices[0].id"
+            f"fleet.yml:4 devices[1].id: '{ONE}' is already used at fleet.yml:3 devices[0].id"
         ]
 
     def test_digits_in_quotes_are_an_id(self) -> None:

@@ -386,8 +386,8 @@ class TestParametersOfOneMember:
         seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), orders)
         (refusal,) = ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen).refusals
         assert refusal == (
-            "barn: its members are told different parameters, and none are declared, so nobody knows which are meant "
-            f"for who is new in it: {THREE}; declare the network's parameters"
+            "barn: its members have different parameters, and none are declared for the network: "
+            f"{THREE}; declare parameters for the network"
         )
         groups = dict.fromkeys((ONE, TWO), NODE_GROUPS)
         assert ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals == ()

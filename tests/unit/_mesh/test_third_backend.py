@@ -101,7 +101,7 @@ class TestWithoutItsRow:
 
     def test_the_manifest_names_the_backends_that_exist(self) -> None:
         found = mistakes({**YARD, "devices": [in_yard(ONE)]})
-        assert "networks.yard.backend: 'hub' is none of ledger, networks" in found
+        assert "networks.yard.backend: 'hub' is not one of ledger, networks" in found
         assert any(sentence.startswith("devices[0].tag: unknown key") for sentence in found)
 
     def test_its_options_are_unknown(self) -> None:
@@ -148,13 +148,13 @@ class TestTheManifest:
 
     def test_a_tag_stands_for_one_device(self) -> None:
         assert mistakes({**YARD, "devices": [in_yard(ONE), in_yard(ONE)]}) == [
-            "devices[1].tag: 'T-0001' stands already at devices[0].tag"
+            "devices[1].tag: 'T-0001' is already used at devices[0].tag"
         ]
 
     def test_keys_of_a_network_are_those_of_its_backend(self) -> None:
         networks = {"yard": {"backend": NAME, "band": "odd"}, "barn": {"band": "low", "backend": "networks"}}
         found = mistakes({"networks": networks, "devices": []})
-        assert found[0].startswith("networks.yard.band: 'odd' is none of low, high")
+        assert found[0].startswith("networks.yard.band: 'odd' is not one of low, high")
         assert found[1].startswith("networks.barn.band: unknown key")
 
     def test_a_device_of_the_cloud_needs_a_login(self) -> None:

@@ -144,7 +144,7 @@ def test_what_belongs_to_an_account_of_the_environment_is_refused_in_the_task_an
     error = caught.value
     assert error.code == "malformed_username"
     assert all(word in error.message for word in (name, TASK, ENVIRONMENT))
-    assert "sources are not mixed" in error.hint
+    assert "several sources are not combined" in error.hint
     assert not [value for value in (CLIENT["client_secret"], *OTP.values()) if value in f"{error.as_failure()}"]
 
 
@@ -346,7 +346,7 @@ def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, An
     ],
 )
 def test_an_address_without_encryption_is_told_without_what_it_asks(url: str, warned: bool) -> None:
-    told = ["http://cloud.example.com/login is not encrypted: everybody on the way can read credentials and token."]
+    told = ["http://cloud.example.com/login is not encrypted: the credentials and the token can be read on their way."]
     assert unencrypted(url) == (told if warned else [])
 
 
@@ -487,7 +487,7 @@ def test_half_a_client_is_refused_and_not_completed_from_elsewhere(half: str, so
         ({**TASK_PAIR, **value}, ENV_CLIENT) if source == "options" else ({}, {**ENV_PAIR, **variable})
     )
     for ask in (settled, client_given):
-        with pytest.raises(ParticleError, match="only one of them is given") as caught:
+        with pytest.raises(ParticleError, match="got only one of them") as caught:
             ask(options, environment)
         assert caught.value.code == "invalid_client_secret"
         assert "my-secret" not in f"{caught.value.as_failure()}"
@@ -614,7 +614,7 @@ def test_where_a_task_has_chosen_no_other_account_takes_the_place_of_the_one_it_
     assert chosen.require_login() == ReadyToken("kept-token")
     missing = settled({"username": "other@example.com", "token_file": path}, environment)
     assert (missing.login, missing.source) == (None, "nowhere")
-    with pytest.raises(ParticleError, match=r"no living token of other@example\.com") as caught:
+    with pytest.raises(ParticleError, match=r"no unexpired token of other@example\.com") as caught:
         missing.require_login()
     assert caught.value.code == "malformed_password"
 

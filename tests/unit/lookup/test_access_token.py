@@ -96,7 +96,7 @@ def test_a_refusal_is_told_in_words_once_and_without_the_password(scripted_cloud
         ({"username": USERNAME}, "Only one of username and password"),
         ({"access_token": "s3cret token"}, "The access token holds spaces"),
         ({"username": USERNAME, "password": "s3cret\n"}, "The password ends with a line break."),
-        ({**ACCOUNT, "client_secret": "s3cret"}, "client_id and client_secret belong together"),
+        ({**ACCOUNT, "client_secret": "s3cret"}, "client_id and client_secret must be given together"),
     ],
 )
 def test_what_can_be_seen_offline_is_told_before_any_request(

@@ -38,7 +38,7 @@ def rows(*devices: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class TestRows:
-    """Flat, and honest about what nobody has told."""
+    """The rows are flat and leave unknown values empty."""
 
     def test_have_what_people_want_to_see(self) -> None:
         (row,) = rows(

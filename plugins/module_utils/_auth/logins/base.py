@@ -81,7 +81,7 @@ def client_problems(client: Client) -> list[ParticleError]:
     """Return the mistakes in an OAuth client that can be found without a request."""
     found = []
     if not _CLIENT_ID.match(client.id):
-        message = f"client_id {client.id!r} is none: 3 to 40 letters, digits, hyphens and underscores."
+        message = f"client_id {client.id!r} is not valid: it must be 3 to 40 letters, digits, hyphens and underscores."
         found.append(ParticleError("unknown_client", message))
     if not client.secret or any(c.isspace() or not c.isprintable() for c in client.secret):
         message = "client_secret is empty, or holds spaces or control characters."

@@ -27,7 +27,7 @@ def key_of(secret: str) -> bytes:
     try:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except binascii.Error:
-        raise ValueError("the secret is no base32") from None
+        raise ValueError("the secret is not valid base32") from None
 
 
 def period_at(now: float) -> int:

@@ -61,7 +61,7 @@ class PasswordLogin:
         found = account_problems(self.username, self.password) + client_problems(self.client)
         if self.otp is not None and not (self.otp.isascii() and self.otp.isdigit() and len(self.otp) == DIGITS):
             hint = "Give it in quotes, or leading zeros are lost."
-            found.append(ParticleError("otp_refused", f"otp is no code of {DIGITS} digits.", hint=hint))
+            found.append(ParticleError("otp_refused", f"otp is not a code of {DIGITS} digits.", hint=hint))
         if self.otp_secret is not None:
             try:
                 key_of(self.otp_secret)

@@ -65,6 +65,6 @@ class RefreshToken:
         except ParticleError as error:
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {doing}: the cloud does not accept it; it answered {error.status}."
-            hint = "A refresh token is good once, and ends about 14 days after its access token: log in again."
+            message = f"Could not {doing}: the cloud refused it with status {error.status}."
+            hint = "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
             raise ParticleError(error.code, message, hint=hint, status=error.status, route=error.route) from None

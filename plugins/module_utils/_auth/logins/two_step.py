@@ -55,7 +55,7 @@ class TwoStepLogin:
         found = account_problems(self.username, self.password)
         for name, url in (("session_login_url", self.login_url), ("session_token_url", self.token_url)):
             if not _is_place(url):
-                message = f"{name} is neither an address nor a path that starts with a slash."
+                message = f"{name} must be a URL or a path that starts with a slash."
                 found.append(ParticleError("not_a_cloud", message, hint=f"Correct {name}."))
         return found
 
@@ -96,7 +96,7 @@ class TwoStepLogin:
             # The refusals of this flow are not documented, so every refusal of the first request is taken as
             # wrong credentials.
             if error.status in (400, 401, 403) and bearer is None:
-                message = f"{error.message} That is how this flow refuses a username or a password."
+                message = f"{error.message} In this flow, that answer means that the username or the password is wrong."
                 raise ParticleError("invalid_credentials", message, status=error.status, route=error.route) from None
             raise
         finally:
@@ -120,5 +120,5 @@ def _is_place(url: str) -> bool:
 
 
 def _no_token(username: str, what: str) -> ParticleError:
-    message = f"Could not obtain an access token for {username}: the answer holds no {what}."
+    message = f"Could not obtain an access token for {username}: the answer contains no {what}."
     return ParticleError("bad_response", message, hint="Check session_login_url and session_token_url.")

@@ -73,7 +73,7 @@ def observe(
     except ParticleError as error:
         if error.status != 404:
             raise
-        message = "Networks of backend ledger need ledgers, and this cloud has none."
+        message = "Networks of backend ledger require ledgers, but this cloud has none."
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
     present = {str(row.get("name")): row for row in definitions}
     for wanted in definitions_of(ledgers):

@@ -191,8 +191,8 @@ def _refusals(
     for name, devices in unknown.items():
         shown = some_of(devices, _SHOWN)
         yield (
-            f"{name}: its members are told different parameters, and none are declared, so nobody knows which are "
-            f"meant for who is new in it: {shown}; declare the network's parameters"
+            f"{name}: its members have different parameters, and none are declared for the network: "
+            f"{shown}; declare parameters for the network"
         )
 
 

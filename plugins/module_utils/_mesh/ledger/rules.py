@@ -92,7 +92,7 @@ class LedgerRules(Rules):
         if isinstance(name, str) and not _NETWORK_NAME.match(text):
             reader.wrong(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
         if name in ROLES:
-            reader.wrong(place, "a network cannot be called like a role")
+            reader.wrong(place, "a network cannot have the name of a role")
 
     def shows(self, groups: frozenset[str], board: Board) -> bool:
         """Return whether a device has a device group of a mesh."""

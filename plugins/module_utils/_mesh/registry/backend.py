@@ -179,7 +179,7 @@ def _set_role(http: Http, handle: Handle, device: str, role: str) -> None:
 def _id_of(handle: Handle, device: str) -> str:
     if handle.id is None:
         message = f"Could not add device {device} to mesh network {handle.name}, which is not there yet."
-        hint = "A network comes into being with its first gateway: run first what declares that one."
+        hint = "A network is created with its first gateway: run the task that declares the gateway first."
         raise ParticleError("conflict", message, hint=hint)
     return handle.id
 

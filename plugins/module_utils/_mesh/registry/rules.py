@@ -89,7 +89,7 @@ class RegistryRules(Rules):
         if isinstance(name, str) and not 1 <= len(text.encode(errors="replace")) <= _MAX_NAME_BYTES:
             reader.wrong(place, f"the name of a network of backend {self.name} has 1 to {_MAX_NAME_BYTES} bytes")
         elif isinstance(name, str) and (not text.isprintable() or text != text.strip() or text in (".", "..")):
-            reader.wrong(place, "is no name that the registry can be asked for")
+            reader.wrong(place, "is not a name that the registry can look up")
 
     def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
         """Report mistakes in the type and limit of a network, and a password, which only the devices may know."""
@@ -102,12 +102,15 @@ class RegistryRules(Rules):
             reader.choice(parameters["type"], (*place, "type"), TYPES)
         limit = parameters.get("limit", 1)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            reader.wrong((*place, "limit"), f"must be a number of devices, at least 1, not {kind_of(limit)}")
+            reader.wrong((*place, "limit"), f"must be a number of devices, at least 1, got {kind_of(limit)}")
 
     def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Report a mistake if a member has parameters, because the registry sends nothing to devices."""
         if "parameters" in mesh:
-            said = f"a member of a network of backend {self.name} has none of its own: a registry tells boards nothing"
+            said = (
+                f"a member of a network of backend {self.name} cannot have its own parameters: a registry sends "
+                "nothing to devices"
+            )
             reader.wrong((*place, "parameters"), said)
         return {}
 

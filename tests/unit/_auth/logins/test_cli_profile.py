@@ -177,7 +177,7 @@ def test_a_chosen_profile_is_used(tmp_path: Path) -> None:
 
 def test_a_chosen_profile_without_a_login_is_a_mistake_and_not_replaced_by_another(tmp_path: Path) -> None:
     log_in(tmp_path)
-    with pytest.raises(ParticleError, match="The profile staging holds no login"):
+    with pytest.raises(ParticleError, match="The profile staging contains no login"):
         settled(tmp_path, profile="staging")
 
 

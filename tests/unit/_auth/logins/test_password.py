@@ -137,10 +137,10 @@ def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None
     assert [problem.message for problem in empty] == [
         "The username is empty.",
         "The password is empty.",
-        "client_id 'x' is none: 3 to 40 letters, digits, hyphens and underscores.",
+        "client_id 'x' is not valid: it must be 3 to 40 letters, digits, hyphens and underscores.",
         "client_secret is empty, or holds spaces or control characters.",
-        "otp is no code of 6 digits.",
-        "otp_secret cannot be used: the secret is no base32.",
+        "otp is not a code of 6 digits.",
+        "otp_secret cannot be used: the secret is not valid base32.",
     ]
     assert [problem.hint for problem in empty[-2:]] == [
         "Give it in quotes, or leading zeros are lost.",

@@ -45,9 +45,11 @@ def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_pass
     error = caught.value
     assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
     assert error.message == (
-        "Could not obtain an access token from the refresh token: the cloud does not accept it; it answered 400."
+        "Could not obtain an access token from the refresh token: the cloud refused it with status 400."
     )
-    assert error.hint == ("A refresh token is good once, and ends about 14 days after its access token: log in again.")
+    assert error.hint == (
+        "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
+    )
     assert "password" not in f"{error.as_failure()}"
     assert len(scripted_cloud.requests) == 1
 

@@ -104,7 +104,7 @@ def test_a_no_of_the_first_step_is_a_refused_login_and_comes_once(
     error = refusal(http)
     assert (error.code, error.status, error.route) == ("invalid_credentials", status, "POST /session")
     assert error.message.startswith(f"Could not obtain an access token for {USERNAME}: ")
-    assert error.message.endswith("That is how this flow refuses a username or a password.")
+    assert error.message.endswith("In this flow, that answer means that the username or the password is wrong.")
     assert len(scripted_cloud.requests) == 1
     assert http.usage.requests == 1
 
@@ -139,7 +139,7 @@ def test_an_answer_without_a_session_points_at_the_addresses(
     error = refusal(http)
     assert (error.code, error.message) == (
         "bad_response",
-        f"Could not obtain an access token for {USERNAME}: the answer holds no session.",
+        f"Could not obtain an access token for {USERNAME}: the answer contains no session.",
     )
     assert error.hint == "Check session_login_url and session_token_url."
 
@@ -153,7 +153,7 @@ def test_an_answer_without_a_token_points_at_the_addresses(
     error = refusal(http)
     assert (error.code, error.message) == (
         "bad_response",
-        f"Could not obtain an access token for {USERNAME}: the answer holds no access token.",
+        f"Could not obtain an access token for {USERNAME}: the answer contains no access token.",
     )
 
 
@@ -184,7 +184,7 @@ def test_a_password_does_not_follow_a_redirect(http: Http, scripted_cloud: Scrip
 def test_what_is_no_address_is_refused_before_any_request_and_not_repeated(name: str, url: str) -> None:
     (problem,) = replace(LOGIN, **{name: url}).problems()
     assert problem.code == "not_a_cloud"
-    assert problem.message == f"session_{name} is neither an address nor a path that starts with a slash."
+    assert problem.message == f"session_{name} must be a URL or a path that starts with a slash."
     assert problem.hint == f"Correct session_{name}."
     assert "s3cret" not in f"{problem.as_failure()}"
 
