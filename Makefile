@@ -75,8 +75,13 @@ lint: setup ## style and documentation
 	yamllint --strict .
 	antsibull-changelog lint
 	ansible-lint
+	python tests/tools/language.py plugins roles playbooks simulator tests/support
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+
+.PHONY: messages
+messages: setup ## every error message of the plugins with its place, code and hint, for reading
+	python tests/tools/messages.py plugins
 
 .PHONY: types
 types: setup ## static types

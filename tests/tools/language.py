@@ -1,0 +1,97 @@
+#!/usr/bin/env python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Check the wording of docstrings, comments and messages, for `make lint`: print each fault with its line.
+
+language.py FOLDER...
+
+The rules are few because only faults that a program recognises reliably are checked. CONTRIBUTING.md lists the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = {".py", ".yml", ".j2", ".js", ".md"}
+
+_OPENING = re.compile(r"(Who|Whoever|Those|Of|What)\b")
+_PERSON = re.compile(r"\b(somebody|nobody|anybody|everybody|whoever)\b", re.IGNORECASE)
+# "there is no …" and "is no longer" are plain English.
+_ELLIPSIS = re.compile(
+    r"(?<!there )\bis no (?!longer\b)|(?<!there )\bis none\b|\bgo(es)? not\b|\bmakes? no sense\b|\bstands? twice\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """A fault of wording, with its file and line."""
+
+    path: Path
+    line: int
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.rule}"
+
+
+def main(folders: list[str]) -> int:
+    """Print all faults in the files of the folders; the exit status is 1 if there are any, or no files."""
+    files = sorted(path for folder in folders for path in Path(folder).rglob("*") if path.suffix in SUFFIXES)
+    faults = sorted(fault for path in files for fault in find_faults(path))
+    print(*faults, sep="\n") if faults else None
+    print(f"{len(files)} files were checked for plain wording, and {len(faults)} faults were found.")
+    return 1 if faults or not files else 0
+
+
+def find_faults(path: Path) -> Iterator[Fault]:
+    """Yield the faults of a file. In Python files, docstrings, comment blocks and messages are checked as well."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if word := _PERSON.search(line):
+            yield Fault(path, number, f"name the person or the program instead of {word[0]!r}")
+    if path.suffix == ".py":
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node) for node in _docstrings(tree)}
+        for number, text in [*_first_sentences(tree), *_first_comment_lines(path)]:
+            if word := _OPENING.match(text):
+                yield Fault(path, number, f"do not begin with {word[0]!r}; use the imperative mood or a noun")
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+                continue
+            # Documentation is a text of several lines; it also quotes answers of the cloud.
+            if "\n" not in node.value and (phrase := _ELLIPSIS.search(node.value)):
+                yield Fault(path, node.lineno, f"write a message in plain English instead of {phrase[0].strip()!r}")
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Yield docstrings, also those of constants, which stand below them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value
+
+
+def _first_sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in _docstrings(tree):
+        yield node.lineno, str(node.value).lstrip()
+
+
+def _first_comment_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the first line of each comment block; the lines below it continue its sentence."""
+    previous = -1
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                line = token.start[0]
+                if line != previous + 1:
+                    yield line, token.string.lstrip("#").lstrip()
+                previous = line
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

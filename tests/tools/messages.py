@@ -1,0 +1,119 @@
+#!/usr/bin/env python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Print every message of the plugins with its place, error code and hint, for `make messages`.
+
+messages.py FOLDER
+
+The list is for reading: all messages side by side show where their wording differs. Names in braces are filled in when
+the message is shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ERRORS = {"ParticleError", "AnsibleError", "AnsibleActionFail", "AnsibleFilterError", "AnsibleParserError", "_Finding"}
+"""Classes of errors and findings that users see."""
+
+CODED = {"ParticleError", "_Finding"}
+"""The classes whose first argument is a code or a status."""
+
+MISTAKES = "wrong"
+"""Name of the method that adds a mistake of a manifest."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it is written in the code.
+
+    :ivar texts: the alternatives, if a variable or a condition chooses between them.
+    :ivar hint: an empty text if the hint is the one of the error code.
+    """
+
+    place: str
+    code: str
+    texts: tuple[str, ...]
+    hint: str
+
+    def __str__(self) -> str:
+        lines = [f"{self.place}  {self.code}", *(f"    {text}" for text in self.texts)]
+        return "\n".join([*lines, f"    -> {self.hint}"] if self.hint else lines)
+
+
+def main(folder: str) -> int:
+    """Print the messages of all Python files of a folder."""
+    messages = [message for path in sorted(Path(folder).rglob("*.py")) for message in find_messages(path)]
+    print(*messages, sep="\n")
+    print(f"{len(messages)} messages")
+    return 0 if messages else 1
+
+
+def find_messages(path: Path) -> Iterator[Message]:
+    """Yield the messages of a file in the order of their lines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for scope in scopes:
+        assigned = _assigned_texts(scope)
+        for call in ast.walk(scope):
+            if isinstance(call, ast.Call) and (message := _read_call(call, assigned, f"{path}:{call.lineno}")):
+                yield message
+
+
+def _read_call(call: ast.Call, assigned: dict[str, list[ast.expr]], place: str) -> Message | None:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    arguments = list(call.args)
+    if name == MISTAKES and len(arguments) == 2:
+        return Message(place, "invalid_manifest", tuple(_texts(arguments[1], assigned)), "")
+    if name not in ERRORS or not arguments:
+        return None
+    code = "/".join(_texts(arguments.pop(0), assigned)) if name in CODED else name
+    hint = next((" / ".join(_texts(word.value, assigned)) for word in call.keywords if word.arg == "hint"), "")
+    return Message(place, code, tuple(_texts(arguments[0], assigned)) if arguments else (), hint)
+
+
+def _assigned_texts(scope: ast.FunctionDef) -> dict[str, list[ast.expr]]:
+    """Return the values that a function assigns to each of its variables."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                _pair(target, node.value, found)
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)) and node.value is not None:
+            _pair(node.target, node.value, found)
+    return found
+
+
+def _pair(target: ast.expr, value: ast.expr, found: dict[str, list[ast.expr]]) -> None:
+    if isinstance(target, ast.Name):
+        found.setdefault(target.id, []).append(value)
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for part, part_value in zip(target.elts, value.elts, strict=True):
+            _pair(part, part_value, found)
+
+
+def _texts(value: ast.expr, assigned: dict[str, list[ast.expr]]) -> list[str]:
+    """Return the texts that an expression may have; code that is not a text is shown in braces."""
+    if isinstance(value, ast.Constant):
+        return [str(value.value)]
+    if isinstance(value, ast.JoinedStr):
+        parts = [
+            str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
+            for part in value.values
+            if isinstance(part, (ast.Constant, ast.FormattedValue))
+        ]
+        return ["".join(parts)]
+    if isinstance(value, ast.IfExp):
+        return [*_texts(value.body, assigned), *_texts(value.orelse, assigned)]
+    if isinstance(value, ast.Name) and value.id in assigned:
+        without = {name: values for name, values in assigned.items() if name != value.id}  # a variable may use itself
+        return [text for each in assigned[value.id] for text in _texts(each, without)]
+    return [f"{{{ast.unparse(value)}}}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
