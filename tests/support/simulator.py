@@ -23,7 +23,7 @@ PASSWORD = "demo-password"
 PRODUCT_ID = 31337
 PRODUCT_SLUG = "field-logger"
 
-ADMIN_TIMEOUT = 30.0
+ADMIN_TIMEOUT = 120.0
 
 COMMAND = (sys.executable, "-m", "particle_simulator")
 

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 
 COMMAND = (sys.executable, "-m", "particle_simulator")
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 DEMO = ("demo@example.com", "demo-password")
 OTHER = ("other@example.com", "other-password")
