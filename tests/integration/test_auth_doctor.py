@@ -160,7 +160,7 @@ SITUATIONS = [
         "listing",
         ("OAuth client",),
     ),
-    Situation("listing with a token", "listing_refused", beside_a_good_token, "listing", "listing", ("for a token",)),
+    Situation("listing with a token", "listing_refused", beside_a_good_token, "listing", "listing", ("not a token",)),
     Situation("listing retired", "listing_retired", lambda cloud: beside_a_good_token(cloud, **ACCOUNT), "listing"),
     Situation(
         "listing where there is one", None, lambda cloud: beside_a_good_token(cloud, **ACCOUNT), "listing", "listing"

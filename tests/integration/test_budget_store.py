@@ -161,7 +161,7 @@ def test_a_store_that_cannot_be_used_fails_everything_before_its_first_request_a
     assert codes == {"invalid_option"}
     assert "budget_store is not a valid Redis URL" in run.result("option")["msg"]
     listed = read_inventory(write_inventory(tmp_path), env, "--list", "-vvvv", home=tmp_path)
-    assert "which cannot be used: it refuses the login, or a command that the budget requires." in listed.stderr
+    assert ": it refuses the login, or a command that the budget requires." in listed.stderr
     shown = run.output.replace(f"http://:{CANARY}@host", "") + listed.stdout + listed.stderr
     assert CANARY not in shown
     assert simulator.stats()["requests"] == 0

@@ -339,7 +339,7 @@ class TestAdvisories:
         said = run.result("Read the advisories before any request is made")["msg"]
         assert "a.yml:2 advisories[0]: has no title" in said
         assert "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is not the name or number of a platform" in said
-        assert "b.yml:1 advisories[0].affects[0]: says nothing" in said
+        assert "b.yml:1 advisories[0].affects[0]: has no condition" in said
         assert simulator.stats()["requests"] == 0
 
 
