@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 240.0  # on a busy machine, Python alone takes a minute to start; a child that ends is noticed at once
+START_SECONDS = 240.0  # beside a load of 85, a simulator took more than 60 s; a child that ends is noticed at once
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
 
