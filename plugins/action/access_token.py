@@ -14,18 +14,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import identify_login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY, Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import unencrypted
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import build_encryption_warnings
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
-    client_given,
-    raise_all,
-    source_of,
+    find_source,
+    raise_problems,
+    read_client,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import ACCOUNT
 from ansible_collections.meshfleet.particle.plugins.modules.access_token import SPEC
@@ -40,31 +40,31 @@ class ActionModule(ParticleAction):
     def work(self, task: Task) -> dict[str, Any]:
         """Log in for state ``present`` or ``rotated``, or revoke tokens for state ``absent``."""
         if task.options["state"] == "absent":
-            return _absent(task)
+            return _revoke_tokens(task)
         # The other grants need no username and password, and accept one without the other.
         needs_account = task.options["grant"] in ("password", "session")
-        settings = task.settings(ACCOUNT if needs_account else ())
-        login = _login(task, settings)
-        account, client = login.names
+        settings = task.read_settings(ACCOUNT if needs_account else ())
+        login = _choose_login(task, settings)
+        account, client = login.display_names
         label = Label(settings.connection.api_url, account, client, task.options["purpose"])
-        wish = _wish(task.options)
-        tokens = _tokens(task, settings)
+        wish = _read_lifetime(task.options)
+        tokens = _open_tokens(task, settings)
         if task.options["state"] == "rotated":
-            result = tokens.rotated(login, label, wish, check_mode=task.check_mode)
+            result = tokens.rotate(login, label, wish, check_mode=task.check_mode)
         else:
             days = task.options["renew_before"]
             renew_before = None if days is None else days * DAY
-            result = tokens.present(login, label, wish, renew_before, check_mode=task.check_mode)
+            result = tokens.ensure_present(login, label, wish, renew_before, check_mode=task.check_mode)
         # Hide the result from all output; the registered variable stays complete.
         return {**result, "_ansible_no_log": True}
 
 
-def _tokens(task: Task, settings: Settings) -> Tokens:
+def _open_tokens(task: Task, settings: Settings) -> Tokens:
     kept = TokenStore(settings.token_file) if settings.token_file else None
-    return Tokens(task.connect(settings), task.sessions(), kept, task.warn)
+    return Tokens(task.connect(settings), task.open_sessions(), kept, task.warn)
 
 
-def _login(task: Task, settings: Settings) -> Login:
+def _choose_login(task: Task, settings: Settings) -> Login:
     """Return the login that option ``grant`` names.
 
     :raises ParticleError: when the credentials for it are missing or invalid.
@@ -75,34 +75,36 @@ def _login(task: Task, settings: Settings) -> Login:
         login = settings.require_login()
     elif options["grant"] == "session":
         account = settings.require_login().account or ("", "")
-        login = TwoStepLogin(*account, _needed(options, "session_login_url"), _needed(options, "session_token_url"))
+        login = TwoStepLogin(
+            *account, _require_option(options, "session_login_url"), _require_option(options, "session_token_url")
+        )
     else:
-        task.settle_source(source_of(options, task.environment, ("client_id", "client_secret")))
-        client = client_given(options, task.environment)
+        task.note_source(find_source(options, task.environment, ("client_id", "client_secret")))
+        client = read_client(options, task.environment)
         if client is None:
             message = f"Grant {options['grant']} needs an OAuth client, and none is given."
             raise ParticleError("unknown_client", message, hint="Give client_id and client_secret.")
         if options["grant"] == "refresh_token":
             kept = options["refresh_token"] is None and settings.token_file is not None
-            login = RefreshToken(None if kept else _needed(options, "refresh_token"), client)
+            login = RefreshToken(None if kept else _require_option(options, "refresh_token"), client)
         else:
             login = ClientCredentials(client, options["scope"])
-    login.teach(task.redact)
-    raise_all(login.problems())
+    login.mask_secrets(task.redact)
+    raise_problems(login.find_problems())
     if isinstance(login, TwoStepLogin):
-        for warning in unencrypted(login.login_url, login.token_url):
+        for warning in build_encryption_warnings(login.login_url, login.token_url):
             task.warn(warning)
     return login
 
 
-def _needed(options: Mapping[str, Any], name: str) -> str:
+def _require_option(options: Mapping[str, Any], name: str) -> str:
     if options[name] is None:
         message = f"{name} is missing, which grant {options['grant']} needs."
         raise ParticleError("invalid_credentials", message, hint=f"Give {name}.")
     return str(options[name])
 
 
-def _wish(options: Mapping[str, Any]) -> dict[str, str]:
+def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
     """Return the requested lifetime of the token as fields of the request; no field means the default of the cloud.
 
     :raises ParticleError: ``invalid_option`` when the options are invalid or cannot be combined.
@@ -118,7 +120,7 @@ def _wish(options: Mapping[str, Any]) -> dict[str, str]:
     if len(given) > 1:
         message = f"{' and '.join(given)} cannot be combined."
         raise ParticleError("invalid_option", message, hint="Give only one of them.")
-    if options["expires_at"] is not None and seconds_until(options["expires_at"], 0) is None:
+    if options["expires_at"] is not None and compute_seconds_until(options["expires_at"], 0) is None:
         hint = "Give a time like 2026-12-31T12:00:00Z."
         raise ParticleError("invalid_option", f"{options['expires_at']!r} is not a valid expires_at.", hint=hint)
     if options["never_expires"]:
@@ -126,23 +128,23 @@ def _wish(options: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(options[name]) for name in given}
 
 
-def _absent(task: Task) -> dict[str, Any]:
+def _revoke_tokens(task: Task) -> dict[str, Any]:
     which = task.options["which"]
     hint = "Give access_token, or set which: current to revoke the token in use."
     nothing = ParticleError("token_invalid", "No access token is given to revoke.", hint=hint)
     if which == "given" and task.options["access_token"] is None:
         # Do not revoke a token from another source, such as a person's login, because a variable was not set.
         raise nothing
-    settings = task.settings()
+    settings = task.read_settings()
     if settings.login is None and not settings.problems:
         raise nothing
-    account = task.account()
+    account = task.read_account()
     login = settings.require_login()
-    tokens = _tokens(task, settings)
+    tokens = _open_tokens(task, settings)
     if isinstance(login, ReadyToken):
         token: str | None = login.access_token
     else:
-        token = tokens.sessions.shared(identity_of(settings.connection, login))
+        token = tokens.sessions.find_token(identify_login(settings.connection, login))
     pair = account.account if account else None
     if which == "all":
         if not task.options["confirm"]:
@@ -150,7 +152,7 @@ def _absent(task: Task) -> dict[str, Any]:
             raise ParticleError("invalid_option", message, hint="Set confirm: true to revoke all of them.")
         if token is None:
             token = tokens.log_in(login)
-        return tokens.revoke_every(token, pair[0] if pair else None, check_mode=task.check_mode)
+        return tokens.revoke_all_tokens(token, pair[0] if pair else None, check_mode=task.check_mode)
     if token is None:
         return {"changed": False, "fingerprint": None}
     return tokens.revoke_one(token, pair, check_mode=task.check_mode)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import read_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import (
@@ -16,9 +16,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.device import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_for
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
 
-_OF_THE_FLEET = ("product", "groups_mode", "networks")
+_FLEET_OPTIONS = ("product", "groups_mode", "networks")
 
 
 class ActionModule(ParticleAction):
@@ -30,9 +30,9 @@ class ActionModule(ParticleAction):
         """Build a manifest of one device from the options and reconcile it."""
         given = {name: value for name, value in task.options.items() if value is not None}
         record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
-        data = {**{name: given[name] for name in _OF_THE_FLEET if name in given}, "devices": [record]}
-        manifest = read_manifest(data, _option, absent=given["state"] == "absent")
-        result = reconcile_for(task, manifest, bounds=Bounds(confirm=given["confirm"]))
+        data = {**{name: given[name] for name in _FLEET_OPTIONS if name in given}, "devices": [record]}
+        manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")
+        result = reconcile_task(task, manifest, bounds=Bounds(confirm=given["confirm"]))
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}
@@ -43,8 +43,8 @@ class ActionModule(ParticleAction):
         return done
 
 
-def _option(place: Place) -> str:
+def _name_option(place: Place) -> str:
     """Return the option from which a place of the manifest comes, for messages."""
     if place[:2] != ("devices", 0):
-        return dotted(place)
-    return dotted(place[2:]) if len(place) > 2 else "the device"
+        return format_place(place)
+    return format_place(place[2:]) if len(place) > 2 else "the device"

@@ -14,22 +14,22 @@ from ansible.errors import AnsibleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import (
     Place,
     Where,
-    dotted,
+    format_place,
     parse_yaml,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import one_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.run_lock import hold_run_lock
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import TOP, read_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import MANIFEST_KEYS, read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.modules.fleet import SPEC
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._action import ParticleAction
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_for
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import shown_progress
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._screen import show_progress
 
 _HOST_VARIABLE = "particle_device"
 
@@ -51,12 +51,12 @@ class ActionModule(ParticleAction):
             if options[bound] is not None and options[bound] < 0:
                 message = f"{bound} must be 0 or more, got {options[bound]}."
                 raise ParticleError("invalid_option", message, hint=f"Correct {bound}.")
-        hosts = self._devices_of_hosts() if options["from_inventory"] else {}
-        data, where = self._declared(task, hosts)
+        hosts = self._collect_devices() if options["from_inventory"] else {}
+        data, where = self._collect_manifest(task, hosts)
         absent, ordered = options["state"] == "absent", not options["from_inventory"]
         manifest = read_manifest(data, where, absent=absent, ordered=ordered)
-        with self._progress(task) as report:
-            result = reconcile_for(
+        with self._show_progress(task) as report:
+            result = reconcile_task(
                 task,
                 manifest,
                 bounds=Bounds(
@@ -64,23 +64,23 @@ class ActionModule(ParticleAction):
                     options["max_removals"],
                     options["confirm"],
                 ),
-                lock=lambda http, product: self._lock(task, http, product),
+                lock=lambda http, product: self._lock_run(task, http, product),
                 report=report,
             )
         if options["from_inventory"]:
-            result["hosts"] = _outcomes_of(list(hosts), result)
+            result["hosts"] = _find_outcomes(list(hosts), result)
         # A failure that concerns no device can be ignored only with hosts, whose outcomes report it.
-        if not options["fail"] and (options["from_inventory"] or _only_devices_failed(result, result["devices"])):
+        if not options["fail"] and (options["from_inventory"] or _has_only_device_failures(result, result["devices"])):
             result["failed"] = False
         if options["result"] != "all":
             result["devices"] = [device for device in result["devices"] if device["status"] == options["result"]]
         return result
 
-    def _progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
+    def _show_progress(self, task: Task) -> contextlib.AbstractContextManager[Report]:
         """Show the progress of the run, unless check mode, ``no_log`` or ``progress: false`` disables it."""
         if not task.options["progress"] or task.check_mode or self._task.no_log:
-            return contextlib.nullcontext(no_report)
-        return shown_progress(task)
+            return contextlib.nullcontext(ignore_progress)
+        return show_progress(task)
 
     def _refuse_many_hosts(self) -> None:
         """Refuse a play with several hosts unless the task sets ``run_once``.
@@ -96,22 +96,22 @@ class ActionModule(ParticleAction):
             hint = "Set run_once: true, and from_inventory if the hosts are devices; use a loop for several manifests."
             raise ParticleError("invalid_option", message, hint=hint)
 
-    def _lock(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
+    def _lock_run(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
         """Return the lock of this cloud and product; check mode needs none, because it writes nothing."""
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
-        folder = own_folder(task.environment, "Locks of runs", "set lock to none")
-        return one_run(folder, http.connection.api_url, product)
+        folder = ensure_folder(task.environment, "Locks of runs", "set lock to none")
+        return hold_run_lock(folder, http.connection.api_url, product)
 
-    def _declared(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
+    def _collect_manifest(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
         """Return the data of the manifest, and a function that names its places in messages."""
-        data: Any = {name: task.options[name] for name in TOP if task.options[name] is not None}
-        where: Where = dotted
+        data: Any = {name: task.options[name] for name in MANIFEST_KEYS if task.options[name] is not None}
+        where: Where = format_place
         manifest = task.options["manifest"]
         if manifest is not None:
-            content, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, dotted)
+            content, where = self._read_file(manifest) if isinstance(manifest, str) else (manifest, format_place)
             implied = content.pop("networks", {}) if _is_table(manifest) else {}
-            data = _together(content, data)
+            data = _merge_options(content, data)
             if implied:
                 data["networks"] = {**implied, **(data.get("networks") or {})}
         if not task.options["from_inventory"]:
@@ -119,9 +119,9 @@ class ActionModule(ParticleAction):
         if not isinstance(data, Mapping) or data.get("devices"):
             message = "from_inventory cannot be combined with devices."
             raise ParticleError("invalid_manifest", message, hint="Leave one of them out.")
-        return {**data, "devices": list(hosts.values())}, _named_by_host(list(hosts), where)
+        return {**data, "devices": list(hosts.values())}, _name_by_host(list(hosts), where)
 
-    def _devices_of_hosts(self) -> dict[str, Any]:
+    def _collect_devices(self) -> dict[str, Any]:
         """Return the declared devices by the hosts of this batch. Hosts without a declaration are ignored."""
         variables = self._task_vars
         every = variables["hostvars"]
@@ -143,11 +143,11 @@ class ActionModule(ParticleAction):
         return parse(str(text), Path(path).name)
 
 
-def _outcomes_of(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
+def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the outcome of each host, with ``run_error`` if the host fails because of the run and not its device."""
     # The devices after those of the hosts are undeclared members of networks that are removed.
     outcomes = dict(zip(hosts, result["devices"], strict=False))
-    if not result.get("failed") or _only_devices_failed(result, outcomes.values()):
+    if not result.get("failed") or _has_only_device_failures(result, outcomes.values()):
         return {host: {**outcome, "run_error": None} for host, outcome in outcomes.items()}
     left = {host for host, outcome in outcomes.items() if outcome["status"] == "pending" and outcome["error"] is None}
     # If no device is left, all were written, but the run ended before their verification.
@@ -158,7 +158,7 @@ def _outcomes_of(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _only_devices_failed(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
+def _has_only_device_failures(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
     """Return whether the run failed only because of devices: it did not end early, and an outcome is ``failed``."""
     return not result["ended_early"] and any(outcome["status"] == "failed" for outcome in outcomes)
 
@@ -167,26 +167,26 @@ def _is_table(manifest: Any) -> bool:
     return isinstance(manifest, str) and manifest.lower().endswith(".csv")
 
 
-def _together(manifest: Any, options: Mapping[str, Any]) -> Any:
+def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
     """Return a manifest together with the task's options.
 
     :raises ParticleError: ``invalid_manifest`` when both declare the same key.
     """
     if not isinstance(manifest, Mapping):
         return manifest
-    twice = [name for name in TOP if name in manifest and name in options]
+    twice = [name for name in MANIFEST_KEYS if name in manifest and name in options]
     if twice:
         message = f"The manifest and the task both set {' and '.join(twice)}."
         raise ParticleError("invalid_manifest", message, hint="Give each of them in one place only.")
     return {**manifest, **options}
 
 
-def _named_by_host(hosts: list[str], where: Where) -> Where:
+def _name_by_host(hosts: list[str], where: Where) -> Where:
     """Return a function that names a place below ``devices`` by the host whose variable declares it."""
 
-    def named(place: Place) -> str:
+    def name_place(place: Place) -> str:
         if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
             return where(place)
-        return f"host {hosts[place[1]]}: {dotted((_HOST_VARIABLE, *place[2:]))}"
+        return f"host {hosts[place[1]]}: {format_place((_HOST_VARIABLE, *place[2:]))}"
 
-    return named
+    return name_place

@@ -83,8 +83,11 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.advisories import judged, read_advisories
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import facts_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.advisories import (
+    find_affected_devices,
+    read_advisories,
+)
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import check_devices
 
 
 def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
@@ -99,7 +102,7 @@ def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
     # Convert to plain strings, because the YAML parser refuses strings that Ansible has tagged.
     texts = {str(name): str(text) for name, text in files.items()}
     try:
-        return judged(read_advisories(texts), facts_in(devices))
+        return find_affected_devices(read_advisories(texts), check_devices(devices))
     except ParticleError as error:
         raise AnsibleFilterError(error.message) from None
 

@@ -86,7 +86,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit import audit
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.audit import audit_mesh
 
 
 def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
             raise AnsibleFilterError(f"mesh_audit: the {what} must be a list of dictionaries.")
         if not all(isinstance(item, Mapping) for item in given):
             raise AnsibleFilterError(f"mesh_audit: the {what} must be a list of dictionaries.")
-    return audit(devices, networks)
+    return audit_mesh(devices, networks)
 
 
 class FilterModule:

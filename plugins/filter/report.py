@@ -12,17 +12,17 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils import _report
 
 def report_csv(devices: Any, advisories: Any = None) -> str:
     """Return the devices as CSV with a header line."""
-    return _report.csv_of(_report.rows_of(_report.facts_in(devices), advisories))
+    return _report.format_csv(_report.build_rows(_report.check_devices(devices), advisories))
 
 
 def report_json(devices: Any, about: Mapping[str, Any]) -> str:
     """Return the devices as flat JSON objects, with the facts about the whole fleet."""
-    return _report.json_of(about, _report.rows_of(_report.facts_in(devices), about.get("advisories")))
+    return _report.format_json(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
 
 
 def report_data(devices: Any, about: Mapping[str, Any]) -> str:
     """Return the devices and the facts about the whole fleet as JSON that can be embedded in HTML."""
-    return _report.page_data_of(about, _report.rows_of(_report.facts_in(devices), about.get("advisories")))
+    return _report.format_page_data(about, _report.build_rows(_report.check_devices(devices), about.get("advisories")))
 
 
 class FilterModule:
@@ -34,5 +34,5 @@ class FilterModule:
             "report_csv": report_csv,
             "report_data": report_data,
             "report_json": report_json,
-            "source_hash": _report.source_hash,
+            "source_hash": _report.hash_source,
         }

@@ -116,65 +116,65 @@ from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import (
-    Gathered,
-    chosen,
-    gather,
-    with_members,
+    GatheredFacts,
+    add_members,
+    gather_facts,
+    select_devices,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
     HOSTNAMES,
-    host_groups,
-    host_names,
+    build_host_groups,
+    build_host_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
     Filters,
-    filters_from,
-    sources_from,
+    read_filters,
+    read_sources,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     can_list_members,
-    identity_of,
-    options_for,
-    secret_options,
+    find_identity,
+    list_options,
+    list_secret_options,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     Work,
-    argument_spec,
-    carry_out,
-    missing_library,
+    build_argument_spec,
+    carry_out_work,
+    describe_missing_library,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
-    cloud_meant,
-    named_by,
+    find_api_url,
+    read_non_secret_options,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     CREDENTIALS,
     SECRETS,
-    secrets_in,
-    shared_argument_spec,
+    build_shared_spec,
+    find_secrets,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 
 display = Display()
 
-_ACCOUNT_SPEC = argument_spec(**SOURCE_SPEC)
-SPEC = argument_spec(
+_ACCOUNT_SPEC = build_argument_spec(**SOURCE_SPEC)
+SPEC = build_argument_spec(
     **SOURCE_SPEC,
     **FILTER_SPEC,
     accounts={"type": "list", "elements": "dict", "default": [], "options": _ACCOUNT_SPEC},
     hostnames={"type": "list", "elements": "str", "choices": list(HOSTNAMES), "default": ["name", "id"]},
     group_by={"type": "list", "elements": "str", "choices": list(GROUP_KEYS), "default": []},
     page_size={"type": "int", "default": 100},
-    **options_for(LISTING),
+    **list_options(LISTING),
 )
 
 # Only this constant is trusted as a template; texts from the cloud never are.
@@ -201,15 +201,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """
         super().parse(inventory, loader, path, cache)
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleParserError(missing_library())
+            raise AnsibleParserError(describe_missing_library())
         self._refuse_unknown(self._read_config_data(path))
-        options = self._validated()
-        filters = _checked(options)
+        options = self._validate_options()
+        filters = _check_options(options)
         devices: Devices = {}
-        for gathered in self._gathered(options, filters, path, cache):
-            for device, facts in chosen(gathered, filters, time.time()).items():
+        for gathered in self._load_devices(options, filters, path, cache):
+            for device, facts in select_devices(gathered, filters, time.time()).items():
                 devices.setdefault(device, facts)
-        self._populate(devices, options)
+        self._add_hosts(devices, options)
 
     def _refuse_unknown(self, config: dict[str, Any]) -> None:
         """Refuse unknown options, which Ansible would ignore.
@@ -220,10 +220,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
         unknown = sorted(str(name) for name in config if name not in known)
         if unknown:
-            said = (f"{name} is not an option of this file{perhaps(name, sorted(known))}" for name in unknown)
+            said = (f"{name} is not an option of this file{suggest_similar(name, sorted(known))}" for name in unknown)
             raise AnsibleParserError(f"{'; '.join(said)}.")
 
-    def _validated(self) -> dict[str, Any]:
+    def _validate_options(self) -> dict[str, Any]:
         """Return the validated options of this plugin, with their templates evaluated.
 
         The constructed features evaluate their own options.
@@ -237,11 +237,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if validation.error_messages:
             redact = Redactor()
             for part in [evaluated, *(evaluated.get("accounts") or [])]:
-                redact.learn_all(secrets_in(part, (*SECRETS, *secret_options())) if isinstance(part, dict) else [])
-            raise AnsibleParserError(redact(told(validation.error_messages, evaluated, SPEC)))
+                redact.add_secrets(
+                    find_secrets(part, (*SECRETS, *list_secret_options())) if isinstance(part, dict) else []
+                )
+            raise AnsibleParserError(redact(add_suggestions(validation.error_messages, evaluated, SPEC)))
         return dict(validation.validated_parameters)
 
-    def _gathered(self, options: dict[str, Any], filters: Filters, path: str, cache: bool) -> list[Gathered]:
+    def _load_devices(self, options: dict[str, Any], filters: Filters, path: str, cache: bool) -> list[GatheredFacts]:
         """Return the devices of each account, from the cache if allowed.
 
         A cached result needs neither the cloud nor a token.
@@ -249,28 +251,28 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         :raises AnsibleParserError: when an option is invalid or an account cannot be read.
         """
         if not self.get_option("cache"):
-            return _look(options, filters)
+            return _read_accounts(options, filters)
         try:
-            key, recipe = self.get_cache_key(path), _recipe(options, path)
+            key, recipe = self.get_cache_key(path), _hash_settings(options, path)
         except ParticleError as error:
             raise AnsibleParserError(f"{error.message} {error.hint}") from None
         if cache:
-            kept = _unpacked(self._cache.get(key), recipe)
+            kept = _unpack_cache(self._cache.get(key), recipe)
             if kept is not None:
                 return kept
-        gathered = _look(options, filters)
+        gathered = _read_accounts(options, filters)
         if all(part.complete for part in gathered):
-            self._cache[key] = _packed(gathered, recipe)
+            self._cache[key] = _pack_cache(gathered, recipe)
         return gathered
 
-    def _populate(self, devices: Devices, options: dict[str, Any]) -> None:
+    def _add_hosts(self, devices: Devices, options: dict[str, Any]) -> None:
         inventory = self.inventory
-        groups = host_groups(devices, options["group_by"])
+        groups = build_host_groups(devices, options["group_by"])
         taken: dict[str, str | None] = dict.fromkeys([*inventory.groups, *groups])
         for name, host in inventory.hosts.items():
             known = host.vars.get("particle")
-            taken[name] = _key_of(known) if isinstance(known, dict) else None
-        names = host_names(devices, options["hostnames"], taken)
+            taken[name] = _get_key(known) if isinstance(known, dict) else None
+        names = build_host_names(devices, options["hostnames"], taken)
         for device, facts in devices.items():
             name = names[device]
             inventory.add_host(name)
@@ -297,13 +299,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add_host_to_keyed_groups(keyed, of_host, name, strict=strict)
 
 
-def _key_of(facts: dict[str, Any]) -> str | None:
+def _get_key(facts: dict[str, Any]) -> str | None:
     """Return the id of a device, or its identifier at a mesh backend."""
-    own = identity_of(facts)
+    own = find_identity(facts)
     return facts.get("id") if own is None else own[1]
 
 
-def _checked(options: dict[str, Any]) -> Filters:
+def _check_options(options: dict[str, Any]) -> Filters:
     """Return the filters, and check the options before any request.
 
     :raises AnsibleParserError: when an option is invalid.
@@ -312,14 +314,14 @@ def _checked(options: dict[str, Any]) -> Filters:
         if options["page_size"] < 1:
             message = f"page_size must be 1 or more, got {options['page_size']}."
             raise ParticleError("invalid_option", message, hint="Correct page_size.")
-        for part in _accounts(options):
-            sources_from(part, elsewhere=can_list_members(options))
-        return filters_from(options)
+        for part in _list_account_options(options):
+            read_sources(part, has_other_source=can_list_members(options))
+        return read_filters(options)
     except ParticleError as error:
         raise AnsibleParserError(f"{error.message} {error.hint}") from None
 
 
-def _accounts(options: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_account_options(options: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the options of each account.
 
     The file itself is the first account, unless it only declares others under ``accounts``.
@@ -330,27 +332,27 @@ def _accounts(options: dict[str, Any]) -> list[dict[str, Any]]:
     every = [{name: options[name] for name in _ACCOUNT_SPEC}] if meant or not options["accounts"] else []
     for account in options["accounts"]:
         has_own = any(account[name] is not None for name in CREDENTIALS)
-        shared = {name: options[name] for name in shared_argument_spec() if not (has_own and name in CREDENTIALS)}
+        shared = {name: options[name] for name in build_shared_spec() if not (has_own and name in CREDENTIALS)}
         every.append({**shared, **{name: value for name, value in account.items() if value is not None}})
     return every
 
 
-def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
+def _read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFacts]:
     """Read the devices of each account. :raises AnsibleParserError: for the first account that cannot be read."""
-    gathered: list[Gathered] = []
-    for part in _accounts(options):
-        sources = sources_from(part, elsewhere=can_list_members(options))
-        if sources.are_none:
+    gathered: list[GatheredFacts] = []
+    for part in _list_account_options(options):
+        sources = read_sources(part, has_other_source=can_list_members(options))
+        if sources.is_empty:
             continue
         task = Task(part, False, display.warning, display.v)
 
         def work(task: Task) -> dict[str, Any]:
-            with task.session() as http:
-                sources = sources_from(task.options)
-                return {"gathered": gather(http, sources, filters.queries(), options["page_size"])}
+            with task.open_session() as http:
+                sources = read_sources(task.options)
+                return {"gathered": gather_facts(http, sources, filters.build_queries(), options["page_size"])}
 
-        result = _done(task, work)
-        display.v(f"The devices of {sources.in_words()} took {result['cloud']['requests']} requests.")
+        result = _run_task(task, work)
+        display.v(f"The devices of {sources.describe()} took {result['cloud']['requests']} requests.")
         gathered.append(result["gathered"])
     if can_list_members(options):
         gathered.append(_list_members(options))
@@ -359,64 +361,65 @@ def _look(options: dict[str, Any], filters: Filters) -> list[Gathered]:
     return gathered
 
 
-def _list_members(options: dict[str, Any]) -> Gathered:
+def _list_members(options: dict[str, Any]) -> GatheredFacts:
     """Return the members of networks that the Particle cloud does not know."""
 
     def work(task: Task) -> dict[str, Any]:
         with Mesh(task.options) as mesh:
-            rows = task.redact.clean(mesh.list_members())
-        return {"gathered": with_members(Gathered({}, (), {}, 0, True, 0.0), rows)}
+            rows = task.redact.mask_values(mesh.list_members())
+        return {"gathered": add_members(GatheredFacts({}, (), {}, 0, True, 0.0), rows)}
 
-    gathered: Gathered = _done(Task(options, False, display.warning, display.v), work)["gathered"]
+    gathered: GatheredFacts = _run_task(Task(options, False, display.warning, display.v), work)["gathered"]
     return gathered
 
 
-def _done(task: Task, work: Work) -> dict[str, Any]:
+def _run_task(task: Task, work: Work) -> dict[str, Any]:
     """Carry out ``work`` and return its result. :raises AnsibleParserError: with the message of its failure."""
-    result = carry_out(task, work)
+    result = carry_out_work(task, work)
     if result.get("failed"):
         raise AnsibleParserError(result["msg"])
     return result
 
 
-def _recipe(options: dict[str, Any], path: str) -> str:
+def _hash_settings(options: dict[str, Any], path: str) -> str:
     """Return a hash of everything that a cached inventory depends on: its file, clouds and options without secrets.
 
     :raises ParticleError: when the address of a cloud is invalid.
     """
-    clouds = [cloud_meant(part, os.environ, now=time.time()) for part in _accounts(options)]
-    left_out = (*SECRETS, *secret_options(), "hostnames", "group_by")
+    clouds = [find_api_url(part, os.environ, now=time.time()) for part in _list_account_options(options)]
+    left_out = (*SECRETS, *list_secret_options(), "hostnames", "group_by")
     asked = {name: value for name, value in options.items() if name not in left_out}
     asked["accounts"] = [
         {name: value for name, value in account.items() if name not in SECRETS} for account in options["accounts"]
     ]
-    return _hash([path, clouds, asked])
+    return _hash_value([path, clouds, asked])
 
 
-def _hash(value: Any) -> str:
+def _hash_value(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _whose() -> dict[str, str]:
+def _hash_environment() -> dict[str, str]:
     """Return the hashes of the non-secret options set in the environment.
 
     Only set options are compared with those of a cached inventory: it may be used without credentials.
     """
-    return {name: _hash(value) for name, value in named_by(os.environ).items()}
+    return {name: _hash_value(value) for name, value in read_non_secret_options(os.environ).items()}
 
 
-def _packed(gathered: list[Gathered], recipe: str) -> dict[str, Any]:
+def _pack_cache(gathered: list[GatheredFacts], recipe: str) -> dict[str, Any]:
     # Store one JSON text: caches interpret keys like __ansible_type, and users of the cloud choose some of these keys.
     content = [{"skew": part.skew, "pages": part.pages, "devices": dict(part.devices)} for part in gathered]
-    return {"recipe": recipe, "whose": _whose(), "content": json.dumps(content)}
+    return {"recipe": recipe, "whose": _hash_environment(), "content": json.dumps(content)}
 
 
-def _unpacked(kept: Any, recipe: str) -> list[Gathered] | None:
+def _unpack_cache(kept: Any, recipe: str) -> list[GatheredFacts] | None:
     """Return the cached devices; ``None`` if the cache holds no such inventory, or one for other options."""
     if not isinstance(kept, dict) or kept.get("recipe") != recipe:
         return None
-    if any(kept["whose"].get(name) != value for name, value in _whose().items()):
+    if any(kept["whose"].get(name) != value for name, value in _hash_environment().items()):
         return None
     return [
-        Gathered(part["devices"], (), {}, part["pages"], True, part["skew"]) for part in json.loads(kept["content"])
+        GatheredFacts(part["devices"], (), {}, part["pages"], True, part["skew"])
+        for part in json.loads(kept["content"])
     ]

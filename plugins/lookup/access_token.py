@@ -132,8 +132,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REQUESTS_IMPORT_ERROR
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, missing_library
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import shared_argument_spec
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, describe_missing_library
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import build_shared_spec
 
 display = Display()
 
@@ -149,13 +149,13 @@ class LookupModule(LookupBase):
         if terms:
             raise AnsibleLookupError("The lookup access_token takes options by name, and nothing else.")
         if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleLookupError(missing_library())
+            raise AnsibleLookupError(describe_missing_library())
         self.set_options(var_options=variables, direct=kwargs)
         # Pass only given options. The task reads the environment itself, because it uses a source of credentials whole.
-        options = {name: kwargs.get(name) for name in shared_argument_spec()}
+        options = {name: kwargs.get(name) for name in build_shared_spec()}
         task = Task(options, False, display.warning, display.v, environment=os.environ)
         try:
-            with task.session() as http:
+            with task.open_session() as http:
                 return [http.token]
         except ParticleError as error:
             text = f"{error.message} {error.hint}"

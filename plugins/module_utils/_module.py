@@ -3,7 +3,7 @@
 """Run the modules of this collection: options, session, result and failure. Private to this collection.
 
 The work of a module is one function from a :class:`Task` to its result. It is the same for a module and for an action
-plugin: :func:`carry_out` completes the result and turns an error into the documented failure.
+plugin: :func:`carry_out_work` completes the result and turns an error into the documented failure.
 """
 
 from __future__ import annotations
@@ -19,41 +19,44 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import CUSTOMARY_CLIENT
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import DEFAULT_CLIENT
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, session_file
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
+    SessionStore,
+    locate_session_file,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import (
-    MOST_WORKERS,
+    DEFAULT_WORKERS,
+    MAX_WORKERS,
     REQUESTS_IMPORT_ERROR,
-    WORKERS,
     Http,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import secret_options
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_secret_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
-    NOWHERE,
+    NO_SOURCE,
     Settings,
-    account_given,
-    settings_from,
+    read_account,
+    read_settings,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     CREDENTIALS,
     SECRETS,
-    secrets_in,
-    secrets_of_store,
-    shared_argument_spec,
+    build_shared_spec,
+    find_secrets,
+    find_url_secrets,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 
 
-def argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
+def build_argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the argument spec with the shared options and a module's own options."""
-    return {**shared_argument_spec(), **own}
+    return {**build_shared_spec(), **own}
 
 
 @dataclass
@@ -77,38 +80,38 @@ class Task:
     credentials_source: str | None = None
     """Name of the source of the credentials; ``None`` until the credentials are read."""
 
-    def settings(self, credentials: tuple[str, ...] = CREDENTIALS) -> Settings:
+    def read_settings(self, credentials: tuple[str, ...] = CREDENTIALS) -> Settings:
         """Return the connection and the login that the options and the environment describe.
 
         :raises ParticleError: when options are not valid, or credentials are incomplete.
         """
-        settings = settings_from(self.options, self.environment, credentials=credentials, now=time.time())
+        settings = read_settings(self.options, self.environment, credentials=credentials, now=time.time())
         if settings.login is not None:
-            settings.login.teach(self.redact)
-        self.settle_source(settings.source)
+            settings.login.mask_secrets(self.redact)
+        self.note_source(settings.source)
         for warning in settings.warnings:
             self.warn(warning)
         return settings
 
-    def settle_source(self, source: str) -> None:
+    def note_source(self, source: str) -> None:
         """Record the source of the credentials for the result, and show it to the user with ``-v``."""
         self.credentials_source = source
-        if source != NOWHERE:
+        if source != NO_SOURCE:
             self.say(f"Credentials come from {source}.")
 
-    def account(self) -> PasswordLogin | None:
+    def read_account(self) -> PasswordLogin | None:
         """Return username and password, even if a token is given too; ``None`` if they are not given.
 
         :raises ParticleError: when only one of username and password is given.
         """
-        account = account_given(self.options, self.environment)
+        account = read_account(self.options, self.environment)
         if account is not None:
-            account.teach(self.redact)
+            account.mask_secrets(self.redact)
         return account
 
-    def sessions(self) -> SessionStore:
+    def open_sessions(self) -> SessionStore:
         """Return the logins that all processes of this user share. Their file is located when it is first used."""
-        return SessionStore(lambda: session_file(self.environment))
+        return SessionStore(lambda: locate_session_file(self.environment))
 
     def connect(self, settings: Settings) -> Http:
         """Return a client that is not logged in. Its usage becomes ``cloud`` in the result.
@@ -117,49 +120,49 @@ class Task:
             cannot be used.
         """
         given = self.options.get("workers")
-        workers = WORKERS if given is None else given
-        if not 1 <= workers <= MOST_WORKERS:
-            message = f"workers must be a number from 1 to {MOST_WORKERS}, got {workers}."
+        workers = DEFAULT_WORKERS if given is None else given
+        if not 1 <= workers <= MAX_WORKERS:
+            message = f"workers must be a number from 1 to {MAX_WORKERS}, got {workers}."
             raise ParticleError("invalid_option", message, hint="Correct workers.")
         connection = replace(settings.connection, environment=self.environment)
-        self.http = Http(connection, redact=self.redact, budget=self._budget(connection.api_url), workers=workers)
+        self.http = Http(connection, redact=self.redact, budget=self._open_budget(connection.api_url), workers=workers)
         return self.http
 
-    def _budget(self, api_url: str) -> Budget:
+    def _open_budget(self, api_url: str) -> Budget:
         """Return the budget for a cloud, shared by all processes of this user, or by all machines with one Redis."""
         limits, share, store = budget_from(self.options, self.environment)
         if store is not None:
-            self.redact.learn_all(secrets_of_store(store))
+            self.redact.add_secrets(find_url_secrets(store))
             return Budget(limits, share=share, store=store, cloud=api_url.lower())
         try:
-            folder = own_folder(self.environment, "Budgets", "let each task pace itself")
+            folder = ensure_folder(self.environment, "Budgets", "let each task pace itself")
         except ParticleError:  # not worth a failure: this task keeps a budget of its own
             folder = None
         return Budget(limits, share=share, folder=folder, cloud=api_url.lower())
 
-    def session(self) -> Session:
+    def open_session(self) -> Session:
         """Return a session, which logs in when it is entered with ``with``.
 
         :raises ParticleError: before any request when the credentials are missing or not valid.
         """
-        settings = self.settings()
+        settings = self.read_settings()
         login = settings.require_login()
-        return Session(self.connect(settings), login, self.sessions, self.warn)
+        return Session(self.connect(settings), login, self.open_sessions, self.warn)
 
-    def conversation(self, *, needs_login: bool) -> AbstractContextManager[Http]:
+    def open_client(self, *, needs_login: bool) -> AbstractContextManager[Http]:
         """Return a client for use in ``with``: logged in, or without credentials for work that needs no login."""
-        return self.session() if needs_login else nullcontext(self.connect(self.settings(credentials=())))
+        return self.open_session() if needs_login else nullcontext(self.connect(self.read_settings(credentials=())))
 
 
 Work = Callable[[Task], dict[str, Any]]
 
 
-def carry_out(task: Task, work: Work) -> dict[str, Any]:
+def carry_out_work(task: Task, work: Work) -> dict[str, Any]:
     """Do the work of a module and return the documented result.
 
     Every error, also an unexpected one, becomes a failed result, in which secrets are masked.
     """
-    task.redact.learn_all(secrets_in(task.options, (*SECRETS, *secret_options())))
+    task.redact.add_secrets(find_secrets(task.options, (*SECRETS, *list_secret_options())))
     try:
         result = work(task)
     except ParticleError as error:
@@ -175,12 +178,12 @@ def carry_out(task: Task, work: Work) -> dict[str, Any]:
     if task.http is not None:
         result["cloud"] = task.http.usage.as_result()
     if result.get("failed"):
-        cleaned: dict[str, Any] = task.redact.clean(result)
+        cleaned: dict[str, Any] = task.redact.mask_values(result)
         return cleaned
     return result
 
 
-def missing_library() -> str:
+def describe_missing_library() -> str:
     """Return the message for a missing requests library, with the Python interpreter that needs it."""
     # Modules and plugins may run with different interpreters.
     return f"The Python library requests is missing. Install it with: {sys.executable} -m pip install requests"
@@ -197,7 +200,7 @@ class _Module(AnsibleModule):
         # A failure before the validation has no validation_result.
         validation = getattr(self, "validation_result", None)
         if validation is not None and validation.error_messages:
-            msg = told(validation.error_messages, self.params, self.argument_spec)
+            msg = add_suggestions(validation.error_messages, self.params, self.argument_spec)
         super().fail_json(msg, **result)
 
 
@@ -205,12 +208,12 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
     """Run a module on the host where Ansible starts it, and exit with the result of its work."""
     module = _Module(spec)
     if REQUESTS_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_library(), exception=REQUESTS_IMPORT_ERROR)
+        module.fail_json(msg=describe_missing_library(), exception=REQUESTS_IMPORT_ERROR)
     task = Task(module.params, module.check_mode, module.warn, module.debug)
-    result = carry_out(task, work)
+    result = carry_out_work(task, work)
     # Ansible masks the values of no_log options itself, but not secrets from the environment or the cloud. The public
     # secret of the default client must not be masked, see secrets_in. If it is a real secret too, it is added again.
-    module.no_log_values.discard(CUSTOMARY_CLIENT.secret)
+    module.no_log_values.discard(DEFAULT_CLIENT.secret)
     module.no_log_values |= task.redact.secrets
     if result.pop("failed", False):
         module.fail_json(**result)

@@ -194,25 +194,25 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import look_up
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import raise_all
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import report_tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import raise_problems
 
-SPEC = argument_spec(list={"type": "bool", "default": False})
+SPEC = build_argument_spec(list={"type": "bool", "default": False})
 
 
 def access_token_info(task: Task) -> dict[str, Any]:
     """Show the token in use, the kept tokens and, with option ``list``, the tokens that the cloud lists."""
-    settings = task.settings()
+    settings = task.read_settings()
     if settings.login is not None:
-        raise_all(settings.problems)
+        raise_problems(settings.problems)
     http = task.connect(settings)
-    return look_up(
+    return report_tokens(
         http,
         settings.login,
-        task.sessions,
+        task.open_sessions,
         settings.token_file,
-        listed_for=task.account() if task.options["list"] else None,
+        listed_for=task.read_account() if task.options["list"] else None,
         lists=task.options["list"],
     )
 

@@ -168,15 +168,19 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import Patient, examine, undiagnosed
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import (
+    Credentials,
+    examine_credentials,
+    report_invalid_options,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
-    client_given,
-    raise_all,
+    raise_problems,
+    read_client,
 )
 
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     product={"type": "str"},
     list={"type": "bool", "default": False},
     fail={"type": "bool", "default": False},
@@ -186,20 +190,20 @@ SPEC = argument_spec(
 def auth_doctor(task: Task) -> dict[str, Any]:
     """Examine the given credentials. A finding is a normal result, and a failure only with option ``fail``."""
     try:
-        settings = task.settings()
-        account = task.account()
-        raise_all(settings.problems)
+        settings = task.read_settings()
+        account = task.read_account()
+        raise_problems(settings.problems)
     except ParticleError as error:
-        result = undiagnosed(error)
+        result = report_invalid_options(error)
     else:
-        patient = Patient(
+        patient = Credentials(
             login=settings.login,
             account=account,
-            client=client_given(task.options, task.environment),
+            client=read_client(task.options, task.environment),
             product=task.options["product"],
             lists_tokens=task.options["list"],
         )
-        result = examine(task.connect(settings), patient, task.sessions())
+        result = examine_credentials(task.connect(settings), patient, task.open_sessions())
     if task.options["fail"] and result["code"] is not None:
         raise ParticleError(result["code"], result["diagnosis"], hint="")
     return result

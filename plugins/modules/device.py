@@ -266,17 +266,17 @@ error:
 """
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_option_specs
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_keys, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_identity_keys, list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
 
 # The action plugin of the same name carries out this module on the controller.
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     id={"type": "str"},
     serial_number={"type": "str"},
     iccid={"type": "str"},
     imei={"type": "str"},
-    **{key: {"type": "str"} for key in identity_keys()},
+    **{key: {"type": "str"} for key in list_identity_keys()},
     product={"type": "str"},
     **build_option_specs(),
     groups={"type": "list", "elements": "str"},
@@ -286,7 +286,7 @@ SPEC = argument_spec(
     networks={"type": "dict"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     confirm={"type": "bool", "default": False},
-    **options_for(RECONCILE),
+    **list_options(RECONCILE),
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

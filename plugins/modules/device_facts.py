@@ -244,21 +244,21 @@ import time
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered, gather
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import SOURCE_SPEC, sources_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts, gather_facts
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import SOURCE_SPEC, read_sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.shared_facts import (
     INCOMPLETE_SECONDS,
-    Seen,
+    DeviceRead,
     Snapshot,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import own_folder
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
-    argument_spec,
+    build_argument_spec,
     run_module,
 )
 
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     **SOURCE_SPEC,
     id={"type": "str", "required": True},
     max_age={"type": "int", "default": 60},
@@ -267,25 +267,25 @@ SPEC = argument_spec(
 
 def device_facts(task: Task) -> dict[str, Any]:
     """Return the facts of one device, from the lists of the cloud or a recent snapshot that all hosts share."""
-    device, sources = task.options["id"].strip().lower(), sources_from(task.options)
+    device, sources = task.options["id"].strip().lower(), read_sources(task.options)
     if not device:
         raise ParticleError("invalid_option", "id is empty.", hint="Give the host the id of its device.")
-    with task.session() as http:
-        folder = own_folder(task.environment, "Facts", "use device_info", of_login=True)
+    with task.open_session() as http:
+        folder = ensure_folder(task.environment, "Facts", "use device_info", of_login=True)
         whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")
         snapshot = Snapshot(folder, (*whose, *sorted(sources.products)), time.time)
 
-        def look() -> Gathered:
-            return gather(http, sources, [{}])
+        def look() -> GatheredFacts:
+            return gather_facts(http, sources, [{}])
 
-        seen = snapshot.see(device, task.options["max_age"], look)
+        seen = snapshot.get_facts(device, task.options["max_age"], look)
     if seen.facts is None:
-        message = f"Device {device} is not among the devices of {sources.in_words()}."
-        raise ParticleError("not_found", message, hint=_advice(seen))
+        message = f"Device {device} is not among the devices of {sources.describe()}."
+        raise ParticleError("not_found", message, hint=_build_hint(seen))
     return {"changed": False, "ansible_facts": {"particle": seen.facts}, "age": round(seen.age, 1)}
 
 
-def _advice(seen: Seen) -> str:
+def _build_hint(seen: DeviceRead) -> str:
     """Return a hint for a device that was not found."""
     if not seen.complete:
         moment = f"Run again in {INCOMPLETE_SECONDS} seconds"

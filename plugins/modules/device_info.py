@@ -330,35 +330,39 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details import (
-    Wanted,
+    WantedDetails,
     add_details,
     add_mesh_states,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather, with_members
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import (
+    add_members,
+    gather_facts,
+    select_devices,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     FILTER_SPEC,
     SOURCE_SPEC,
     Sources,
-    filters_from,
-    sources_from,
+    read_filters,
+    read_sources,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import can_list_members, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import export_manifest
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import can_list_members, list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, STATES
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
-    argument_spec,
+    build_argument_spec,
     run_module,
 )
 
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     **SOURCE_SPEC,
     **FILTER_SPEC,
     include={"type": "list", "elements": "str", "choices": ["vitals", "variables", "mesh"], "default": []},
     variables={"type": "list", "elements": "str", "default": []},
     mac_variable={"type": "str"},
-    **options_for(STATES, LISTING),
+    **list_options(STATES, LISTING),
     include_limit={"type": "int", "default": 100},
     as_manifest={"type": "bool", "default": False},
 )
@@ -367,15 +371,15 @@ SPEC = argument_spec(
 def device_info(task: Task) -> dict[str, Any]:
     """Return the devices of the sources that match the filters, with the requested details."""
     options = task.options
-    sources = sources_from(options, elsewhere=can_list_members(options))
-    filters, wanted = filters_from(options), _wanted(options)
+    sources = read_sources(options, has_other_source=can_list_members(options))
+    filters, wanted = read_filters(options), _read_wanted_details(options)
     if options["as_manifest"]:
-        _refuse_several(sources)
-    with Mesh(options) as mesh, task.conversation(needs_login=not sources.are_none) as http:
+        _refuse_several_sources(sources)
+    with Mesh(options) as mesh, task.open_client(needs_login=not sources.is_empty) as http:
         # A manifest names the gateways of networks, also those that do not match the filters, so gather all.
-        gathered = gather(http, sources, [{}] if options["as_manifest"] else filters.queries())
-        gathered = with_members(gathered, mesh.list_members())
-        devices = chosen(gathered, filters, time.time())
+        gathered = gather_facts(http, sources, [{}] if options["as_manifest"] else filters.build_queries())
+        gathered = add_members(gathered, mesh.list_members())
+        devices = select_devices(gathered, filters, time.time())
         if wanted is not None:
             add_details(http, devices, gathered.products, wanted)
         if "mesh" in options["include"]:
@@ -391,11 +395,11 @@ def device_info(task: Task) -> dict[str, Any]:
     }
     if options["as_manifest"]:
         product = gathered.sources[0].slug if gathered.sources else None
-        result["manifest"] = manifest_of(product, gathered.devices, devices, task.warn)
+        result["manifest"] = export_manifest(product, gathered.devices, devices, task.warn)
     return result
 
 
-def _wanted(options: Mapping[str, Any]) -> Wanted | None:
+def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
     """Return the details to read from each device; ``None`` if there are none.
 
     :raises ParticleError: ``invalid_option`` when variables are included but not named, or named but not included.
@@ -406,10 +410,10 @@ def _wanted(options: Mapping[str, Any]) -> Wanted | None:
         raise ParticleError("invalid_option", message, hint="Give both, or leave both out.")
     if "vitals" not in include and not variables and options["mac_variable"] is None:
         return None
-    return Wanted("vitals" in include, variables, options["mac_variable"], options["include_limit"])
+    return WantedDetails("vitals" in include, variables, options["mac_variable"], options["include_limit"])
 
 
-def _refuse_several(sources: Sources) -> None:
+def _refuse_several_sources(sources: Sources) -> None:
     if len(sources.products) + sources.account > 1 or sources.organization is not None:
         message = "as_manifest requires one product or the account's own devices."
         raise ParticleError("invalid_option", message, hint="Name one product, and write one manifest for each.")

@@ -437,12 +437,12 @@ error:
       sample: GET /v1/devices
 """
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RECONCILE
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
 
 # The action plugin of the same name carries out this module on the controller.
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     manifest={"type": "raw"},
     product={"type": "str"},
     devices={"type": "list", "elements": "raw"},
@@ -456,7 +456,7 @@ SPEC = argument_spec(
     workers={"type": "int", "default": 16},
     budget_share={"type": "float"},
     budget_requests={"type": "int"},
-    **options_for(RECONCILE),
+    **list_options(RECONCILE),
     verify={"type": "str", "choices": ["none", "read", "online"], "default": "read"},
     verify_timeout={"type": "int", "default": 300},
     verify_strict={"type": "bool", "default": False},

@@ -114,10 +114,10 @@ error:
       sample: GET /v1/devices
 """
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import argument_spec, run_by_action
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action
 
 # The action plugin of the same name carries out this module on the controller.
-SPEC = argument_spec(fleet={"type": "dict", "required": True})
+SPEC = build_argument_spec(fleet={"type": "dict", "required": True})
 
 
 def main() -> None:

@@ -329,28 +329,28 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, argument_spec, run_module
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kinds.webhooks import WEBHOOKS
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import UPDATE_SECRETS
-from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import keep_resource
+from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import reconcile_resource
 
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     product={"type": "str", "required": True},
     type={"type": "str", "choices": ["webhook"], "default": "webhook"},
     state={"type": "str", "choices": ["present", "absent"], "default": "present"},
     update_secrets={"type": "str", "choices": list(UPDATE_SECRETS), "default": "on_create", "no_log": False},
-    **WEBHOOKS.option_specs(),
+    **WEBHOOKS.build_option_specs(),
 )
 
 
 def integration(task: Task) -> dict[str, Any]:
     """Bring one webhook to the state that the options declare."""
     declared = Declared.from_options(WEBHOOKS, task.options)
-    with task.session() as http:
+    with task.open_session() as http:
         target = Target(http, get_product(http, task.options["product"]), task.warn)
         update_secrets = task.options["update_secrets"]
-        return keep_resource(target, WEBHOOKS, declared, check_mode=task.check_mode, update_secrets=update_secrets)
+        return reconcile_resource(target, WEBHOOKS, declared, check_mode=task.check_mode, update_secrets=update_secrets)
 
 
 def main() -> None:

@@ -213,17 +213,17 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import (
-    declared,
-    keep_network,
-    undeclared,
+    declare_absent_network,
+    declare_network,
+    reconcile_network,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
-    argument_spec,
+    build_argument_spec,
     run_module,
 )
 
-SPEC = argument_spec(
+SPEC = build_argument_spec(
     name={"type": "str", "required": True},
     gateways={"type": "list", "elements": "str", "aliases": ["gateway"]},
     members={"type": "list", "elements": "str", "default": []},
@@ -238,7 +238,7 @@ def network(task: Task) -> dict[str, Any]:
     """Check the declared network, which makes no API request, then log in and bring it to its declared state."""
     options = task.options
     if options["state"] == "absent":
-        wanted = undeclared(options["name"])
+        wanted = declare_absent_network(options["name"])
     elif not options["gateways"]:
         message = f"Network {options['name']} is declared without a gateway."
         raise ParticleError(
@@ -248,9 +248,11 @@ def network(task: Task) -> dict[str, Any]:
         )
     else:
         parameters = {key: options[key] for key in ("type", "limit") if options[key] is not None}
-        wanted = declared(options["name"], options["gateways"], options["members"], parameters, exact=options["exact"])
-    with task.session() as http:
-        return keep_network(http, wanted, check_mode=task.check_mode, warn=task.warn)
+        wanted = declare_network(
+            options["name"], options["gateways"], options["members"], parameters, exact=options["exact"]
+        )
+    with task.open_session() as http:
+        return reconcile_network(http, wanted, check_mode=task.check_mode, warn=task.warn)
 
 
 def main() -> None:

@@ -200,20 +200,20 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import look_at_networks
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import show_networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
-    argument_spec,
+    build_argument_spec,
     run_module,
 )
 
-SPEC = argument_spec(name={"type": "str"}, members={"type": "bool", "default": True})
+SPEC = build_argument_spec(name={"type": "str"}, members={"type": "bool", "default": True})
 
 
 def network_info(task: Task) -> dict[str, Any]:
     """Return the networks of the account, or the one that option ``name`` names."""
-    with task.session() as http:
-        return look_at_networks(http, task.options["name"], members=task.options["members"])
+    with task.open_session() as http:
+        return show_networks(http, task.options["name"], members=task.options["members"])
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     Work,
-    carry_out,
-    missing_library,
+    carry_out_work,
+    describe_missing_library,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import secrets_in
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 
 display = Display()
 
@@ -51,29 +51,29 @@ class ParticleAction(ActionBase):
         self._task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         if REQUESTS_IMPORT_ERROR is not None:
-            return {**result, "failed": True, "msg": missing_library(), "exception": REQUESTS_IMPORT_ERROR}
+            return {**result, "failed": True, "msg": describe_missing_library(), "exception": REQUESTS_IMPORT_ERROR}
         validation = ArgumentSpecValidator(dict(self.SPEC)).validate(dict(self._task.args))
         if validation.error_messages:
             # Ansible's own error would quote the lines of the play, including secrets.
-            message = told(validation.error_messages, self._task.args, self.SPEC)
-            return {**result, "failed": True, "msg": self._redactor()(message)}
+            message = add_suggestions(validation.error_messages, self._task.args, self.SPEC)
+            return {**result, "failed": True, "msg": self._build_redactor()(message)}
         task = Task(
             validation.validated_parameters,
             bool(self._task.check_mode),
             display.warning,
             display.v,
-            environment=self._environment(),
+            environment=self._build_environment(),
         )
-        return {**result, **carry_out(task, self.work)}
+        return {**result, **carry_out_work(task, self.work)}
 
-    def _redactor(self) -> Redactor:
+    def _build_redactor(self) -> Redactor:
         redact = Redactor()
-        redact.learn_all(
-            secrets_in(self._task.args, [name for name, option in self.SPEC.items() if option.get("no_log")])
+        redact.add_secrets(
+            find_secrets(self._task.args, [name for name, option in self.SPEC.items() if option.get("no_log")])
         )
         return redact
 
-    def _environment(self) -> Mapping[str, str]:
+    def _build_environment(self) -> Mapping[str, str]:
         """Return the environment that a module would see: that of the process, updated by ``environment`` of a task."""
         merged = dict(os.environ)
         for layer in self._task.environment or []:
@@ -95,7 +95,7 @@ class ModuleAction(ParticleAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Carry out the module on the controller, or run it on another host or in the background."""
-        if not self._runs_elsewhere():
+        if not self._is_run_elsewhere():
             return super().run(tmp, task_vars)
         elsewhere: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
         return elsewhere
@@ -105,6 +105,6 @@ class ModuleAction(ParticleAction):
         result: dict[str, Any] = remove_values(type(self).MODULE(task), task.redact.secrets)
         return result
 
-    def _runs_elsewhere(self) -> bool:
+    def _is_run_elsewhere(self) -> bool:
         is_delegated = bool(self._task.delegate_to) and self._connection.transport != "local"
         return is_delegated or bool(self._task.async_val)

@@ -13,13 +13,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import secret_options, secrets_declared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
+    find_declared_secrets,
+    list_secret_options,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import secrets_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
 
 
-def reconcile_for(
+def reconcile_task(
     task: Task,
     manifest: Manifest,
     *,
@@ -34,10 +37,10 @@ def reconcile_for(
     :param more: further arguments of :func:`reconcile`.
     """
     members = [record.mesh for record in manifest.devices if record.mesh is not None]
-    secrets = secrets_declared(manifest.networks, members) + secrets_in(task.options, secret_options())
-    task.redact.learn_all(secrets)
-    with Mesh(task.options) as mesh, task.conversation(needs_login=manifest.needs_login) as http:
-        http.before_request = _stop_without(os.getppid())
+    secrets = find_declared_secrets(manifest.networks, members) + find_secrets(task.options, list_secret_options())
+    task.redact.add_secrets(secrets)
+    with Mesh(task.options) as mesh, task.open_client(needs_login=manifest.needs_login) as http:
+        http.before_request = _build_parent_check(os.getppid())
         result = reconcile(
             http,
             manifest,
@@ -49,18 +52,18 @@ def reconcile_for(
             **more,
         )
     # Failures are cleaned when they are reported. Remove these secrets from a successful result as well.
-    cleaned: dict[str, Any] = task.redact.clean(result) if secrets else result
+    cleaned: dict[str, Any] = task.redact.mask_values(result) if secrets else result
     return cleaned
 
 
-def _stop_without(parent: int) -> Callable[[], None]:
+def _build_parent_check(parent: int) -> Callable[[], None]:
     """Return a function that ends this process once its parent has ended, since no result could be reported.
 
     Ansible's workers have a session of their own, so they survive a kill of their parent.
     """
 
-    def check() -> None:
+    def check_parent() -> None:
         if os.getppid() != parent:
             raise SystemExit("The controlling process is gone.")
 
-    return check
+    return check_parent

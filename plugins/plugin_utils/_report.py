@@ -19,65 +19,65 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
 Facts = Mapping[str, Any]
 Row = dict[str, Any]
 
 
-def _own(name: str) -> Callable[[Facts], Any]:
+def _read_fact(name: str) -> Callable[[Facts], Any]:
     return lambda facts: facts.get(name)
 
 
-def _mesh(name: str) -> Callable[[Facts], Any]:
+def _read_mesh_fact(name: str) -> Callable[[Facts], Any]:
     return lambda facts: (facts.get("mesh") or {}).get(name)
 
 
-def _identity(facts: Facts) -> Any:
+def _read_identity(facts: Facts) -> Any:
     """Return the id of a device, or the identifier of a mesh member that the Particle cloud does not know."""
-    own = identity_of(facts)
+    own = find_identity(facts)
     return facts.get("id") if own is None else own[1]
 
 
-def _groups(facts: Facts) -> list[str]:
-    return sorted(name for name in texts_of(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
+def _list_groups(facts: Facts) -> list[str]:
+    return sorted(name for name in list_texts(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
 
 
 _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
-    "name": _own("name"),
-    "id": _identity,
-    "mac": _own("mac"),
-    "serial_number": _own("serial_number"),
-    "platform": _own("platform"),
-    "product": _own("product"),
-    "groups": _groups,
-    "network": _mesh("network"),
-    "role": _mesh("role"),
-    "state": _mesh("state"),
-    "firmware_version": _own("firmware_version"),
-    "system_firmware_version": _own("system_firmware_version"),
-    "presence": _own("presence"),
-    "last_heard": _own("last_heard"),
-    "last_heard_age": _own("last_heard_age"),
-    "owner": _own("owner"),
-    "iccid": _own("iccid"),
-    "imei": _own("imei"),
-    "notes": _own("notes"),
+    "name": _read_fact("name"),
+    "id": _read_identity,
+    "mac": _read_fact("mac"),
+    "serial_number": _read_fact("serial_number"),
+    "platform": _read_fact("platform"),
+    "product": _read_fact("product"),
+    "groups": _list_groups,
+    "network": _read_mesh_fact("network"),
+    "role": _read_mesh_fact("role"),
+    "state": _read_mesh_fact("state"),
+    "firmware_version": _read_fact("firmware_version"),
+    "system_firmware_version": _read_fact("system_firmware_version"),
+    "presence": _read_fact("presence"),
+    "last_heard": _read_fact("last_heard"),
+    "last_heard_age": _read_fact("last_heard_age"),
+    "owner": _read_fact("owner"),
+    "iccid": _read_fact("iccid"),
+    "imei": _read_fact("imei"),
+    "notes": _read_fact("notes"),
 }
 
-_ADVICE: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
+_ADVISORY_COLUMNS: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
 """Columns with the advisories that affect a device or may affect it, with their key in the result of the filter."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
 # inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
-_CALCULATED = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_FORMULA_START = re.compile(r"(?:\A|[;\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
-COLUMNS = (*_COLUMNS, *_ADVICE)
+COLUMNS = (*_COLUMNS, *_ADVISORY_COLUMNS)
 
 
-def facts_in(devices: Any) -> list[Facts]:
+def check_devices(devices: Any) -> list[Facts]:
     """Return the input of a filter as a list. :raises AnsibleFilterError: when it is not a list of devices."""
     if isinstance(devices, (str, Mapping)) or not isinstance(devices, Iterable):
         raise AnsibleFilterError("The input must be a list of devices, such as device_info returns.")
@@ -87,22 +87,24 @@ def facts_in(devices: Any) -> list[Facts]:
     return found
 
 
-def rows_of(devices: Iterable[Facts], advisories: Sequence[Facts] | None = None) -> list[Row]:
+def build_rows(devices: Iterable[Facts], advisories: Sequence[Facts] | None = None) -> list[Row]:
     """Return a flat row for each device, with all :data:`COLUMNS` in that order; an unknown value is ``None``.
 
     :param advisories: the result of the filter ``advisories``; without it, the columns of advisories are unknown.
     """
-    advice = {column: _by_device(advisories, key) for column, key in _ADVICE.items()} if advisories else {}
+    advice = (
+        {column: _index_by_device(advisories, key) for column, key in _ADVISORY_COLUMNS.items()} if advisories else {}
+    )
     return [
         {
-            **{name: _told(read(facts)) for name, read in _COLUMNS.items()},
-            **{name: advice[name].get(str(facts.get("id")), []) if advice else None for name in _ADVICE},
+            **{name: _clean_value(read(facts)) for name, read in _COLUMNS.items()},
+            **{name: advice[name].get(str(facts.get("id")), []) if advice else None for name in _ADVISORY_COLUMNS},
         }
         for facts in devices
     ]
 
 
-def _by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[str]]:
+def _index_by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for advisory in advisories:
         for device in advisory[key]:
@@ -110,59 +112,60 @@ def _by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[str]]:
     return found
 
 
-def _told(value: Any) -> Any:
+def _clean_value(value: Any) -> Any:
     """Return a value as a number, a list of texts or a text that UTF-8 can encode; ``None`` for an empty text."""
     if value is None or value == "" or isinstance(value, (bool, int, float)):
         return None if value == "" else value
     if isinstance(value, list):
-        return [_told(str(item)) for item in value]
+        return [_clean_value(str(item)) for item in value]
     return str(value).encode(errors="replace").decode()
 
 
-def csv_of(rows: Sequence[Row]) -> str:
+def format_csv(rows: Sequence[Row]) -> str:
     """Return the rows as CSV (RFC 4180) with a header line; lists are joined by semicolons."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows(map(_cell, row.values()) for row in rows)
+    writer.writerows(map(_format_cell, row.values()) for row in rows)
     return out.getvalue()
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if value is None:
         return ""
     text = ";".join(map(str, value)) if isinstance(value, list) else str(value)
-    return _CALCULATED.sub(r"\g<0>'", text) if isinstance(value, (str, list)) else text
+    return _FORMULA_START.sub(r"\g<0>'", text) if isinstance(value, (str, list)) else text
 
 
-def _counted(about: Mapping[str, Any]) -> dict[str, Any]:
+def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts about the whole fleet, with the lists of devices in advisories replaced by their lengths.
 
     The rows contain these lists already.
     """
     advisories = [
-        {**found, **{key: len(found[key]) for key in _ADVICE.values()}} for found in about.get("advisories", ())
+        {**found, **{key: len(found[key]) for key in _ADVISORY_COLUMNS.values()}}
+        for found in about.get("advisories", ())
     ]
     return {**about, "advisories": advisories}
 
 
-def json_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def format_json(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """Return the rows as JSON under ``devices``, beside the facts about the whole fleet."""
-    return json.dumps({**_counted(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps({**_count_devices(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
-def page_data_of(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """Return the rows and the facts about the whole fleet as JSON that can be embedded in HTML.
 
     The columns are named once and not in each row, which halves the size of ten thousand rows.
     """
     table = {"columns": list(COLUMNS), "rows": [list(row.values()) for row in rows]}
-    text = json.dumps({**_counted(about), **table}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({**_count_devices(about), **table}, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
-def source_hash(text: str) -> str:
+def hash_source(text: str) -> str:
     """Return the hash by which a Content Security Policy allows a script or style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

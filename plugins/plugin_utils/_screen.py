@@ -21,10 +21,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress
     Lines,
     LiveLine,
     Progress,
+    ProgressThread,
     Report,
     Screen,
-    Shown,
-    no_report,
+    ignore_progress,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 
@@ -32,41 +32,41 @@ display = Display()
 
 _LIVE_SECONDS = 0.5
 _PLAIN_SECONDS = 5.0
-_USUAL_COLUMNS = 80
+_DEFAULT_COLUMNS = 80
 
-_FOR_PROGRAMS = frozenset({"awx_display", "json", "jsonl", "null"})
+_MACHINE_CALLBACKS = frozenset({"awx_display", "json", "jsonl", "null"})
 """Callback plugins whose output is read by programs, by the last part of their name. The first one is that of
 ansible-runner, which treats both streams as the output of the play."""
 
 
-def _columns() -> int | None:
+def _measure_columns() -> int | None:
     """Return the width of the terminal; ``None`` if standard error is not a terminal."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _DEFAULT_COLUMNS
     except (AttributeError, OSError, ValueError):  # a closed stream, or one in memory
         return None
 
 
-_COLUMNS = _columns()
+_COLUMNS = _measure_columns()
 
 
-def _write(text: str) -> None:
+def _write_text(text: str) -> None:
     # Standard output belongs to the callback plugin. Progress is not written to the log.
     display.display(text, stderr=True, screen_only=True, newline=False)
 
 
 @contextlib.contextmanager
-def shown_progress(task: Task) -> Iterator[Report]:
+def show_progress(task: Task) -> Iterator[Report]:
     """Show the reported progress while the body runs, with warnings of ``task`` on lines of their own."""
-    if constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _FOR_PROGRAMS:
-        yield no_report
+    if constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _MACHINE_CALLBACKS:
+        yield ignore_progress
         return
-    screen: Screen = Lines(_write) if _COLUMNS is None else LiveLine(_write, _COLUMNS)
+    screen: Screen = Lines(_write_text) if _COLUMNS is None else LiveLine(_write_text, _COLUMNS)
     progress = Progress(
         _PLAIN_SECONDS if _COLUMNS is None else _LIVE_SECONDS,
-        budget_used=lambda: task.http.budget.used() if task.http else None,
+        budget_used=lambda: task.http.budget.get_used_share() if task.http else None,
     )
-    shown = Shown(progress, screen)
-    task.warn = shown.aside(task.warn)
-    with shown.running():
+    shown = ProgressThread(progress, screen)
+    task.warn = shown.wrap_output(task.warn)
+    with shown.show_while_running():
         yield progress.report

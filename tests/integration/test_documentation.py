@@ -96,10 +96,10 @@ def test_the_inventory_is_documented_with_the_options_that_it_takes(tmp_path: Pa
 def test_every_module_shares_the_connection_options() -> None:
     from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
         SECRETS,
-        shared_argument_spec,
+        build_shared_spec,
     )
 
-    shared = shared_argument_spec()
+    shared = build_shared_spec()
     for module in MODULES:
         spec = importlib.import_module(f"ansible_collections.meshfleet.particle.plugins.modules.{module}").SPEC
         assert shared.items() <= spec.items()

@@ -16,7 +16,7 @@ import requests
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED_LIMITS, EVERY_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
@@ -26,7 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
 from support.plays import manifest_for
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 
-LIMIT = DOCUMENTED[EVERY_ROUTE]
+LIMIT = DOCUMENTED_LIMITS[EVERY_ROUTE]
 TIMEOUT_SECONDS = 60
 
 
@@ -99,8 +99,8 @@ class RecordingBudget(Budget):
         self._now = clock
         self.moments: list[float] = []
 
-    def take(self, route: str, waited: float = 0.0) -> float:
-        delay = super().take(route, waited)
+    def take_place(self, route: str, waited: float = 0.0) -> float:
+        delay = super().take_place(route, waited)
         if delay == 0:
             self.moments.append(self._now())
         return delay
@@ -141,7 +141,7 @@ def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
         )
         _send_from_other_process(other_budget, simulator, others)
         http = CountedHttp(simulator.url, budget, shared_clock)
-        http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
+        http.use_token(PasswordLogin(USERNAME, PASSWORD).obtain_grant(http, {}, {}).access_token)
         manifest = read_manifest(manifest_for(simulator))
         result = reconcile(
             http,
@@ -157,7 +157,7 @@ def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
 def _send_from_other_process(budget: Budget, simulator: Simulator, number: int) -> None:
     connection = HTTPConnection(simulator.url.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
     for _unused in range(number):
-        assert budget.take("GET /v1/nothing/here") == 0
+        assert budget.take_place("GET /v1/nothing/here") == 0
         connection.request("GET", "/v1/nothing/here")
         assert connection.getresponse().read()
     connection.close()

@@ -20,17 +20,17 @@ from typing import Any, ClassVar
 import requests
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import Row
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BackendRow
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
     LISTING,
     PENDING,
     RECONCILE,
     WRONG_NETWORK,
-    Board,
+    Hardware,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -59,41 +59,41 @@ class HubRules(Rules):
     network_keys = ("band",)
     member_keys = ("pin",)
 
-    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
-        if not reader.text(name, place).isalpha():
-            reader.wrong(place, "must be letters")
+    def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
+        if not reader.read_text(name, place).isalpha():
+            reader.add_mistake(place, "must be letters")
 
-    def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
-        reader.wrong(place, "a hub has no parameters")
+    def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
+        reader.add_mistake(place, "a hub has no parameters")
 
-    def read_network(self, reader: PartReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        return {"band": reader.choice(network.get("band", "low"), (*place, "band"), ("low", "high"))}
+    def read_network(self, reader: ValueReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        return {"band": reader.read_choice(network.get("band", "low"), (*place, "band"), ("low", "high"))}
 
-    def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        if len(reader.text(mesh.get("pin"), (*place, "pin"))) < 6:
-            reader.wrong((*place, "pin"), "must have 6 characters or more")
+    def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+        if len(reader.read_text(mesh.get("pin"), (*place, "pin"))) < 6:
+            reader.add_mistake((*place, "pin"), "must have 6 characters or more")
         return {"pin": mesh.get("pin")}
 
-    def read_identity(self, reader: PartReader, key: str, value: Any, place: Place) -> str | None:
+    def read_identity(self, reader: ValueReader, key: str, value: Any, place: Place) -> str | None:
         if isinstance(value, str) and _TAG.match(value):
             return value
-        reader.wrong(place, f"{value!r} is not a tag (T- and 4 digits)")
+        reader.add_mistake(place, f"{value!r} is not a tag (T- and 4 digits)")
         return None
 
-    def read_gateway(self, reader: PartReader, value: Any, place: Place) -> str | None:
+    def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
         return self.read_identity(reader, "tag", value, place)
 
-    def secrets_of(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
+    def find_secrets(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
         return [member.extra["pin"] for member in members]
 
-    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+    def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
         seen = row.get("hub")
         return Membership(seen["network"], seen["role"]) if seen else None
 
-    def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
+    def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
         return JOINED if row["hub"]["heard"] else PENDING
 
-    def can_list(self, options: Mapping[str, Any]) -> bool:
+    def can_list_members(self, options: Mapping[str, Any]) -> bool:
         return bool(options.get("hub_url"))
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
@@ -144,7 +144,7 @@ class HubBackend:
         return answer.json()
 
     def observe(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Hardware]
     ) -> Mapping[str, _Seen]:
         seen = {row["tag"]: row.get("hub") or {} for row in self._call("GET", "/tags")}
         tags = {device: board.identities["tag"] for device, board in boards.items()}
@@ -170,7 +170,7 @@ class HubBackend:
         body = {**to.as_result(), "band": networks[to.network].extra["band"], "pin": to.extra["pin"]}
         return MemberPlan(writes=(Enrol(tag, body),), changes=changes, before=before)
 
-    def apply(self, target: Target, write: Enrol | Release) -> None:
+    def apply_write(self, target: Target, write: Enrol | Release) -> None:
         body = write.body if isinstance(write, Enrol) else None
         self._call("PUT", f"/tags/{write.tag}", json=body)
 
@@ -186,7 +186,7 @@ class HubBackend:
         return JOINED if seen["network"] == to.network else WRONG_NETWORK
 
     def find_members(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
         rows = self._call("GET", "/tags")
         return {row["tag"]: "tag" for row in rows if (row.get("hub") or {}).get("network") in networks}
@@ -199,7 +199,7 @@ class HubBackend:
             self._session.close()
 
 
-ROW = Row(HubRules(), HubBackend)
+ROW = BackendRow(HubRules(), HubBackend)
 """The row of the backend; register it with ``BACKENDS["hub"] = ROW``."""
 
 

@@ -23,7 +23,7 @@ ERRORS = {"ParticleError", "AnsibleError", "AnsibleActionFail", "AnsibleFilterEr
 CODED = {"ParticleError", "_Finding"}
 """The classes whose first argument is a code or a status."""
 
-MISTAKES = "wrong"
+MISTAKES = "add_mistake"
 """Name of the method that adds a mistake of a manifest."""
 
 

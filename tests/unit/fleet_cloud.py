@@ -92,14 +92,14 @@ def client(url: str, *, workers: int = 16, timeout: float = 10) -> Iterator[Reco
 def user(simulator: Simulator, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
     """The simulator's user, logged in, with an empty record."""
     with client(simulator.url, workers=workers, timeout=timeout) as http:
-        http.authorize(log_in(http))
+        http.use_token(log_in(http))
         http.calls.clear()
         yield http
 
 
 def log_in(http: Http) -> str:
     """A token of the simulator's user."""
-    return PasswordLogin(USERNAME, PASSWORD).obtain(http, {"expires_in": "3600"}, {}).access_token
+    return PasswordLogin(USERNAME, PASSWORD).obtain_grant(http, {"expires_in": "3600"}, {}).access_token
 
 
 def run(
@@ -127,7 +127,7 @@ def run(
 
 def done(state: RunState) -> set[str]:
     """The devices all of whose writes were done."""
-    return state.devices(WriteState.DONE)
+    return state.find_devices(WriteState.DONE)
 
 
 def statuses(result: Mapping[str, Any]) -> dict[str, str]:

@@ -15,17 +15,17 @@ from soak import PASSWORD, PATIENCE, PRODUCT, USERNAME, manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import Tokens
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather_facts, select_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
-    host_groups,
-    host_names,
+    build_host_groups,
+    build_host_names,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, sources_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, read_sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out_work
 from support.declared import expect_state, normalize_state
 
 LOGIN = PasswordLogin(USERNAME, PASSWORD)
@@ -65,8 +65,8 @@ class Jobs:
 
         def work(task: Task) -> dict[str, Any]:
             tokens = self._tokens(task, TokenStore(self._token_file))
-            label = Label(self._url, *LOGIN.names, "soak")
-            return tokens.rotated(LOGIN, label, {"expires_in": str(TOKEN_SECONDS)}, check_mode=False)
+            label = Label(self._url, *LOGIN.display_names, "soak")
+            return tokens.rotate(LOGIN, label, {"expires_in": str(TOKEN_SECONDS)}, check_mode=False)
 
         self._do("rotate", work)
 
@@ -74,11 +74,11 @@ class Jobs:
         """All devices by name and in groups, with the token of the file."""
 
         def work(task: Task) -> dict[str, Any]:
-            with task.session() as http:
-                gathered = gather(http, sources_from({"products": [PRODUCT]}), FILTERS.queries())
-            devices = chosen(gathered, FILTERS, self._clock())
-            groups = host_groups(devices, GROUP_KEYS)
-            names = host_names(devices, ["name", "id"], dict.fromkeys(groups))
+            with task.open_session() as http:
+                gathered = gather_facts(http, read_sources({"products": [PRODUCT]}), FILTERS.build_queries())
+            devices = select_devices(gathered, FILTERS, self._clock())
+            groups = build_host_groups(devices, GROUP_KEYS)
+            names = build_host_names(devices, ["name", "id"], dict.fromkeys(groups))
             return {"failed": len(set(names.values())) != len(self._ids) or not groups}
 
         self._do("inventory", work, token_file=str(self._token_file))
@@ -87,7 +87,7 @@ class Jobs:
         """A task that logs in itself, which the tasks of an hour share."""
 
         def work(task: Task) -> dict[str, Any]:
-            with task.session() as http:
+            with task.open_session() as http:
                 return {"devices": http.call("GET /v1/devices", doing="list the devices").data}
 
         for _unused in range(3):
@@ -100,11 +100,11 @@ class Jobs:
 
         def work(task: Task) -> dict[str, Any]:
             tokens = self._tokens(task, None)
-            label = Label(self._url, *LOGIN.names, "")
+            label = Label(self._url, *LOGIN.display_names, "")
             wish = {"expires_in": "3600"}
-            token = tokens.present(LOGIN, label, wish, None, check_mode=False)["access_token"]
+            token = tokens.ensure_present(LOGIN, label, wish, None, check_mode=False)["access_token"]
             try:
-                tokens.http.authorize(token)
+                tokens.http.use_token(token)
                 first, second = (
                     reconcile(
                         tokens.http,
@@ -127,11 +127,11 @@ class Jobs:
         self._do("provision", work)
 
     def _tokens(self, task: Task, kept: TokenStore | None) -> Tokens:
-        return Tokens(task.connect(task.settings(())), task.sessions(), kept, task.warn)
+        return Tokens(task.connect(task.read_settings(())), task.open_sessions(), kept, task.warn)
 
     def _do(self, name: str, work: Work, **options: Any) -> None:
         task = Task({"api_url": self._url, **options}, False, lambda text: None, lambda text: None, self._environment)
-        result = carry_out(task, work)
+        result = carry_out_work(task, work)
         self._done[name] += 1
         self._retries += int(result["cloud"]["retries"]) if "cloud" in result else 0
         if result.get("failed"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
@@ -17,10 +17,10 @@ def list_account_devices(http: Http) -> Listing:
     """Return all devices that the account has claimed (endpoints.yml: devices_list). The list has no pages."""
     route, doing = "GET /v1/devices", "list the devices of the account"
     data = http.call(route, doing=doing).data
-    return Listing(tuple(rows_of(data, ("devices",), route=route, doing=doing)), 1, True)
+    return Listing(tuple(extract_rows(data, ("devices",), route=route, doing=doing)), 1, True)
 
 
-LOOK_UP = "GET /v1/serial_numbers/:serial"
+SERIAL_NUMBER_ROUTE = "GET /v1/serial_numbers/:serial"
 
 
 def look_up_serial_number(http: Http, serial_number: str) -> str:
@@ -31,11 +31,13 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
     :raises ParticleError: ``bad_response`` when the answer contains no id.
     """
     doing = f"look up serial number {serial_number}"
-    data = http.call(LOOK_UP, doing=doing, at={"serial": serial_number}).data
+    data = http.call(SERIAL_NUMBER_ROUTE, doing=doing, at={"serial": serial_number}).data
     # The documentation and the client spell this key differently.
     found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
     if not isinstance(found, str):
-        raise ParticleError("bad_response", f"Could not {doing}: the answer contains no id.", status=200, route=LOOK_UP)
+        raise ParticleError(
+            "bad_response", f"Could not {doing}: the answer contains no id.", status=200, route=SERIAL_NUMBER_ROUTE
+        )
     return found.lower()
 
 
@@ -62,7 +64,7 @@ def update_account_device(http: Http, device: str, name: str, value: Any) -> Non
     http.call("PUT /v1/devices/:idOrName", doing=doing, at={"idOrName": device}, json={name: value})
 
 
-RESERVED = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
+RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
 """Names of other routes, which cannot be read as variables (endpoints.yml: not_rest_paths)."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
-def last_vitals(http: Http, product: str | None, device: str) -> dict[str, Any]:
+def get_last_vitals(http: Http, product: str | None, device: str) -> dict[str, Any]:
     """Return the last vitals record of a device: ``updated_at`` and ``payload`` (endpoints.yml: vitals_last).
 
     :param product: id or slug; ``None`` for the route of the account.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 
@@ -12,7 +12,7 @@ def list_groups(http: Http, product: str) -> frozenset[str]:
     """Return the names of all groups of a product (endpoints.yml: groups_list)."""
     route, doing = "GET /v1/products/:p/groups", f"list the device groups of product {product}"
     data = http.call(route, doing=doing, at={"p": product}).data
-    return frozenset(str(row.get("name")) for row in rows_of(data, ("groups",), route=route, doing=doing))
+    return frozenset(str(row.get("name")) for row in extract_rows(data, ("groups",), route=route, doing=doing))
 
 
 def create_group(http: Http, product: str, name: str) -> None:

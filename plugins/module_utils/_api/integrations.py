@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
@@ -16,7 +16,7 @@ def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
     """Return all integrations without their secrets and templates (endpoints.yml: integrations_list)."""
     route, doing = "GET /v1/products/:p/integrations", f"list the integrations of product {product}"
     data = http.call(route, doing=doing, at={"p": product}).data
-    return rows_of(data, ("integrations", "webhooks"), route=route, doing=doing)
+    return extract_rows(data, ("integrations", "webhooks"), route=route, doing=doing)
 
 
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:

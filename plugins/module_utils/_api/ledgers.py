@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 def list_ledgers(http: Http, org: str | None) -> Listing:
     """Return all ledger definitions of an owner (endpoints.yml: ledgers_list)."""
-    route, at = _route("GET", "", org)
+    route, at = _build_route("GET", "", org)
     return read_pages(http, route, keys=("ledgers", "ledger_definitions"), doing="list the ledgers", at=at)
 
 
@@ -32,7 +32,7 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
     """Return scope and data of all instances of a ledger, across all products (endpoints.yml: ledger_instances)."""
-    route, at = _route("GET", "/:name/instances", org)
+    route, at = _build_route("GET", "/:name/instances", org)
     at["name"] = ledger
     doing = f"list the instances of ledger {ledger}"
     return read_pages(http, route, keys=("instances",), doing=doing, at=at, keep={"scope", "data"}, private=True)
@@ -65,7 +65,7 @@ def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> No
 _INSTANCE = "/:name/instances/:scopeValue"
 
 
-def _route(method: str, path: str, org: str | None) -> tuple[str, dict[str, object]]:
+def _build_route(method: str, path: str, org: str | None) -> tuple[str, dict[str, object]]:
     """Return the route of the account or of an organisation, and the values of its path template."""
     if org is None:
         return f"{method} /v1/ledgers{path}", {}
@@ -83,5 +83,5 @@ def _call(
     private: bool = False,
     **at: str,
 ) -> Answer:
-    route, base = _route(method, path, org)
+    route, base = _build_route(method, path, org)
     return http.call(route, doing=doing, at={**base, **at}, json=json, private=private)

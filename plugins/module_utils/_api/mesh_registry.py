@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MOST_PAGES, PAGE_SIZE
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MAX_PAGES, PAGE_SIZE
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 _NETWORK = "/v1/networks/:idOrName"
 
-ADD = "add-device"
+ADD_DEVICE = "add-device"
 MAKE_GATEWAY = "gateway-enable"
 MAKE_NODE = "gateway-disable"
-_DOING = {
-    ADD: "add device {} to mesh network {}",
+_CHANGES = {
+    ADD_DEVICE: "add device {} to mesh network {}",
     MAKE_GATEWAY: "make device {} a gateway of mesh network {}",
     MAKE_NODE: "make device {} a node of mesh network {}",
 }
@@ -62,7 +62,7 @@ def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | 
     :param iccid: the ICCID of a cellular gateway.
     :returns: the network as the cloud describes it, which may be empty.
     """
-    body = {"name": name, "type": kind, **_device(gateway), **({"iccid": iccid} if iccid else {})}
+    body = {"name": name, "type": kind, **_build_device_fields(gateway), **({"iccid": iccid} if iccid else {})}
     doing = f"create mesh network {name} with gateway {gateway}"
     data = http.call("POST /v1/networks", doing=doing, json=body).data
     network = data.get("network") if isinstance(data, dict) else None
@@ -78,17 +78,17 @@ def delete_network(http: Http, network: str, name: str) -> None:
     http.call(f"DELETE {_NETWORK}", doing=f"remove mesh network {name}", at={"idOrName": network})
 
 
-def change_member(http: Http, network: str, name: str, action: str, device: str) -> None:
+def change_member(http: Http, network: str, name: str, change: str, device: str) -> None:
     """Add a device to a network, or change its role in it (mesh_update).
 
     :param network: the id of the network.
     :param name: the name of the network for messages.
-    :param action: :data:`ADD`, :data:`MAKE_GATEWAY` or :data:`MAKE_NODE`.
+    :param change: :data:`ADD_DEVICE`, :data:`MAKE_GATEWAY` or :data:`MAKE_NODE`.
     :param device: the id of the device.
     """
     # The cloud may refuse a repeated action, so the request is only repeated if it was not carried out.
-    doing = _DOING[action].format(device, name)
-    body = {"action": action, **_device(device)}
+    doing = _CHANGES[change].format(device, name)
+    body = {"action": change, **_build_device_fields(device)}
     http.call(f"PUT {_NETWORK}", doing=doing, at={"idOrName": network}, json=body, retry=Retry.UNSENT)
 
 
@@ -98,7 +98,7 @@ def leave_network(http: Http, device: str) -> None:
     http.call(route, doing=f"take device {device} out of its mesh network", at={"id": device})
 
 
-def _device(device: str) -> dict[str, str]:
+def _build_device_fields(device: str) -> dict[str, str]:
     """Return the fields of a body that name a device, in both known spellings."""
     # Particle's JavaScript client sent the first, its mobile apps sent the second.
     return {"device_id": device, "deviceID": device}
@@ -110,9 +110,9 @@ def _read_pages(http: Http, route: str, at: dict[str, object], doing: str) -> li
     The answers are arrays without a number of pages, so this reads until a page is not full or has no new row.
     """
     rows: dict[str, dict[str, Any]] = {}
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1):
         query = {"page": str(page), "per_page": str(PAGE_SIZE)}
-        found = rows_of(http.call(route, doing=doing, at=at, query=query).data, (), route=route, doing=doing)
+        found = extract_rows(http.call(route, doing=doing, at=at, query=query).data, (), route=route, doing=doing)
         known = len(rows)
         rows |= {str(row["id"]): row for row in found if row.get("id")}
         if len(found) < PAGE_SIZE or len(rows) == known:

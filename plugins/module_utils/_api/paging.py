@@ -8,14 +8,14 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 
 PAGE_SIZE = 100
 """Default number of rows in a page."""
-MOST_PAGES = 100_000
+MAX_PAGES = 100_000
 """Maximum number of pages, more than any account has. A cloud that announces more would keep the run busy forever."""
 
 
@@ -65,7 +65,7 @@ def read_pages(
         size = str(page_size)
         sizes = {"page": str(page), "perPage": size, "per_page": size}
         data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}, private=private).data
-        rows = rows_of(data, keys, route=route, doing=doing)
+        rows = extract_rows(data, keys, route=route, doing=doing)
         if keep is not None:
             rows = [{key: value for key, value in row.items() if key in keep} for row in rows]
         meta = data.get("meta") if isinstance(data, dict) else None
@@ -73,23 +73,23 @@ def read_pages(
         return rows, total if isinstance(total, int) and total > 0 else 1
 
     rows, total = read(1)
-    if total > MOST_PAGES:
+    if total > MAX_PAGES:
         message = f"Could not {doing}: the answer announces {total} pages."
         raise ParticleError("bad_response", message, status=200, route=route)
     if ordered_by is None or total == 1:
-        answers = [(rows, total), *in_parallel(read, range(2, total + 1), http.workers)]
+        answers = [(rows, total), *map_in_parallel(read, range(2, total + 1), http.workers)]
         still = True
     else:
         last = read(total)
         first = read(1) if closely else (rows, total)
-        answers = [first, *in_parallel(read, range(2, total), http.workers), last]
-        still = _names(read(total)[0], ordered_by) == _names(last[0], ordered_by)
+        answers = [first, *map_in_parallel(read, range(2, total), http.workers), last]
+        still = _list_values(read(total)[0], ordered_by) == _list_values(last[0], ordered_by)
     collected = [row for page, _unused in answers for row in page]
     if ordered_by is not None:
-        names = _names(collected, ordered_by)
+        names = _list_values(collected, ordered_by)
         still = still and len(set(names)) == len(names)
     return Listing(tuple(collected), len(answers), still and all(now == total for _unused, now in answers))
 
 
-def _names(rows: list[dict[str, Any]], key: str) -> list[str]:
+def _list_values(rows: list[dict[str, Any]], key: str) -> list[str]:
     return [str(row.get(key)) for row in rows]

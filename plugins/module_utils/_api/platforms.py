@@ -39,7 +39,7 @@ PLATFORMS: Mapping[int, str] = {
 }
 
 
-def platform_of(number: Any) -> str | None:
+def get_platform_name(number: Any) -> str | None:
     """Return the name of a ``platform_id`` as device facts show it, or ``None`` if the cloud does not know it.
 
     A self-hosted cloud sends -1 for a device that has never connected.
@@ -49,7 +49,7 @@ def platform_of(number: Any) -> str | None:
     return (PLATFORMS.get(number) if isinstance(number, int) else None) or f"unknown ({number})"
 
 
-def platform_named(value: str) -> str | None:
+def parse_platform(value: str) -> str | None:
     """Return the name of a platform as device facts show it, from the name or number that a user wrote.
 
     An unknown name yields ``None``. An unknown number is accepted, because it may be a newer platform.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing, read_pages
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of, texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows, list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
@@ -48,18 +48,18 @@ def get_product(http: Http, product: str) -> Product:
     if not isinstance(found, dict) or "id" not in found:
         message = f"Could not {doing}: the answer contains no product."
         raise ParticleError("bad_response", message, status=200, route=route)
-    return _product(found)
+    return _parse_product(found)
 
 
-def list_products_of(http: Http, org: str) -> tuple[Product, ...]:
+def list_products(http: Http, org: str) -> tuple[Product, ...]:
     """Return all products of an organisation, given by its id or slug (endpoints.yml: products_list, org_path)."""
     route, doing = "GET /v1/orgs/:org/products", f"list the products of organisation {org}"
     data = http.call(route, doing=doing, at={"org": org}).data
-    rows = rows_of(data, ("products",), route=route, doing=doing)
-    return tuple(_product(row) for row in rows if "id" in row)
+    rows = extract_rows(data, ("products",), route=route, doing=doing)
+    return tuple(_parse_product(row) for row in rows if "id" in row)
 
 
-def _product(row: Mapping[str, Any]) -> Product:
+def _parse_product(row: Mapping[str, Any]) -> Product:
     platform = row.get("platform_id")
     return Product(
         id=str(row["id"]),
@@ -72,7 +72,7 @@ def _product(row: Mapping[str, Any]) -> Product:
 def list_product_devices(
     http: Http,
     product: str,
-    only: Mapping[str, str] | None = None,
+    filters: Mapping[str, str] | None = None,
     *,
     page_size: int = PAGE_SIZE,
     watched: bool = False,
@@ -83,7 +83,7 @@ def list_product_devices(
 
     The default order of the cloud changes while devices reconnect, so that pages could overlap.
 
-    :param only: filters of the route by their names. Ids, names and serial numbers match in part.
+    :param filters: filters of the route by their names. Ids, names and serial numbers match in part.
     :param watched: whether to detect that devices were added or removed between two pages, with one more request.
     :param closely: whether to detect that also between the first two requests, with another request. Use this if
         writes depend on the list.
@@ -95,7 +95,7 @@ def list_product_devices(
         keys=("devices",),
         doing=f"list the devices of product {product}",
         at={"p": product},
-        query={"sortAttr": "deviceId", "sortDir": "asc", **(only or {})},
+        query={"sortAttr": "deviceId", "sortDir": "asc", **(filters or {})},
         page_size=page_size,
         ordered_by="id" if watched or closely else None,
         closely=closely,
@@ -138,7 +138,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
         message = f"Could not learn whether the attempt to {doing} took effect: the answer is empty."
         raise ParticleError("ambiguous_write", message, status=200, route=route)
     fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
-    return {device: fate for fate in fates for device in texts_of(data.get(fate))}
+    return {device: fate for fate in fates for device in list_texts(data.get(fate))}
 
 
 def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:

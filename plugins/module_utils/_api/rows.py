@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 
-def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:
+def extract_rows(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:
     """Return the rows of an answer, which is either the list itself or has the list under one of ``keys``.
 
     :raises ParticleError: ``bad_response`` when there is no list, or an item of it is not a mapping.
@@ -23,6 +23,6 @@ def rows_of(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list
     raise ParticleError("bad_response", message, status=200, route=route)
 
 
-def texts_of(value: Any) -> list[str]:
+def list_texts(value: Any) -> list[str]:
     """Return the items of a list as texts, or an empty list if ``value`` is not a list."""
     return [str(item) for item in value] if isinstance(value, list) else []

@@ -25,7 +25,7 @@ class Target:
     warn: Callable[[str], None]
 
     @property
-    def in_product(self) -> Product:
+    def required_product(self) -> Product:
         """Return the product.
 
         :raises ParticleError: ``internal`` when the target is the account's own devices.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -31,7 +31,7 @@ class Grant:
     refresh_token: str | None = field(default=None, repr=False)
 
 
-def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], doing: str) -> Grant:
+def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], doing: str) -> Grant:
     """Request a token once, without retries (endpoints.yml: authentication_and_tokens).
 
     :param form: ``grant_type`` and the fields that this type of grant needs.
@@ -52,17 +52,17 @@ def ask_for_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
         message = f"Could not {doing}: the answer contains no access token."
         raise ParticleError("bad_response", message, status=200, route=TOKEN_ROUTE)
     refresh = data.get("refresh_token")
-    http.redact.learn(token)
-    http.redact.learn(refresh)
+    http.redact.add_secret(token)
+    http.redact.add_secret(refresh)
     return Grant(
         token,
         str(data.get("token_type", "bearer")),
-        _whole_number(data.get("expires_in")),
+        _parse_number(data.get("expires_in")),
         refresh if isinstance(refresh, str) else None,
     )
 
 
-def _whole_number(value: Any) -> int | None:
+def _parse_number(value: Any) -> int | None:
     """Convert ``expires_in``, which is documented as a text and was observed as a number."""
     try:
         return int(value)
@@ -70,7 +70,7 @@ def _whole_number(value: Any) -> int | None:
         return None
 
 
-def look_at_current(http: Http) -> dict[str, Any]:
+def get_current_token(http: Http) -> dict[str, Any]:
     """Return expiry, client, scopes and orgs of the token in use (endpoints.yml: token_introspect_current)."""
     data = http.call("GET /v1/access_tokens/current", doing="look at the access token").data
     return data if isinstance(data, dict) else {}
@@ -86,7 +86,7 @@ def revoke_all(http: Http) -> None:
     http.call("DELETE /v1/access_tokens", doing="revoke all tokens of the account", writes=False)
 
 
-def list_by_account(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
+def list_account_tokens(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
     """Return all tokens of the account from a cloud that still lists them (endpoints.yml: token_list_legacy).
 
     The Particle cloud and self-hosted clouds spell the fields differently; the documented names are returned.
@@ -100,26 +100,26 @@ def list_by_account(http: Http, username: str, password: str, otp: str | None = 
         query = {"otp": otp} if otp else None
         data = http.call(route, doing=doing, basic=(username, password), query=query).data
     except ParticleError as error:
-        raise _why_no_listing(error, username) from None
-    rows = rows_of(data, ("tokens",), route=route, doing=doing)
+        raise _explain_refused_listing(error, username) from None
+    rows = extract_rows(data, ("tokens",), route=route, doing=doing)
     for row in rows:
-        http.redact.learn(_either(row, "token", "accessToken"))
+        http.redact.add_secret(_get_either(row, "token", "accessToken"))
     return [
         {
-            "token": _either(row, "token", "accessToken"),
-            "expires_at": _either(row, "expires_at", "accessTokenExpiresAt"),
+            "token": _get_either(row, "token", "accessToken"),
+            "expires_at": _get_either(row, "expires_at", "accessTokenExpiresAt"),
             "client": row.get("client"),
         }
         for row in rows
     ]
 
 
-def _either(row: Mapping[str, Any], *names: str) -> Any:
+def _get_either(row: Mapping[str, Any], *names: str) -> Any:
     """Return the first value that a row has under one of ``names``, or ``None``."""
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 
-def _why_no_listing(error: ParticleError, username: str) -> ParticleError:
+def _explain_refused_listing(error: ParticleError, username: str) -> ParticleError:
     """Return the error for a refused listing, with the most likely cause (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
         message = (

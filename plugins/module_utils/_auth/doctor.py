@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import probe_product_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import look_at_current
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import get_current_token
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
@@ -22,14 +22,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
-    end_of,
-    is_alive,
-    revoke,
-    seconds_until,
+    compute_seconds_until,
+    is_token_valid,
+    read_expiry,
+    revoke_token,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import tokens_of_account
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import list_tokens_of_account
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
@@ -38,14 +38,14 @@ OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 CHECKS = ("credentials", "host", "tls", "clock", "login", "token", "scopes", "listing")
 """All checks in their order. The checks after a failed one are skipped."""
 
-_AFTER_FAILURE = "Not checked, because a previous check failed."
-_SKEW_TOLERATED = 30.0
-_SKEW_HARMFUL = 300.0
-_PROBE_SECONDS = "300"
+_SKIPPED_MESSAGE = "Not checked, because a previous check failed."
+_WARNING_SKEW = 30.0
+_FAILURE_SKEW = 300.0
+_PROBE_LIFETIME = "300"
 
 
 @dataclass(frozen=True)
-class Patient:
+class Credentials:
     """Holds the credentials to examine.
 
     :param login: the way to obtain a token; ``None`` if no credentials are given.
@@ -72,34 +72,34 @@ class _Finding(Exception):
         self.hint = hint
 
 
-def examine(http: Http, patient: Patient, store: SessionStore) -> dict[str, Any]:
+def examine_credentials(http: Http, credentials: Credentials, store: SessionStore) -> dict[str, Any]:
     """Run all checks and return the diagnosis.
 
     :returns: ``checks``, each with name, status, message and hint; ``diagnosis``, one sentence; and the ``code`` of
         the first failure, else of the first warning, else ``None``.
     """
-    return _Examination(http, patient, store).result()
+    return _Examination(http, credentials, store).run_checks()
 
 
-def undiagnosed(error: ParticleError) -> dict[str, Any]:
+def report_invalid_options(error: ParticleError) -> dict[str, Any]:
     """Return the result for options that are not valid: the first check fails, and all others are skipped."""
     check = {"name": "credentials", "status": FAIL, "message": error.message, "hint": error.hint}
-    skipped = [{"name": name, "status": SKIPPED, "message": _AFTER_FAILURE, "hint": ""} for name in CHECKS[1:]]
+    skipped = [{"name": name, "status": SKIPPED, "message": _SKIPPED_MESSAGE, "hint": ""} for name in CHECKS[1:]]
     diagnosis = f"{error.message} {error.hint}"
     return {"changed": False, "checks": [check, *skipped], "code": error.code, "diagnosis": diagnosis}
 
 
 class _Examination:
-    def __init__(self, http: Http, patient: Patient, store: SessionStore) -> None:
+    def __init__(self, http: Http, credentials: Credentials, store: SessionStore) -> None:
         self._http = http
-        self._patient = patient
+        self._credentials = credentials
         self._store = store
         self._checks: list[dict[str, str]] = []
         self._error: ParticleError | None = None
         self._warning: ParticleError | None = None
         self._obtained: str | None = None
 
-    def result(self) -> dict[str, Any]:
+    def run_checks(self) -> dict[str, Any]:
         steps: dict[str, Callable[[], str]] = {
             "credentials": self._check_credentials,
             "host": self._check_host,
@@ -112,9 +112,9 @@ class _Examination:
         }
         try:
             for name in CHECKS:
-                self._run(name, steps[name])
+                self._run_check(name, steps[name])
         finally:
-            self._clean_up()
+            self._revoke_probe()
         found = self._error or self._warning
         return {
             "changed": False,
@@ -123,27 +123,27 @@ class _Examination:
             "diagnosis": f"{found.message} {found.hint}" if found else "Everything is in order.",
         }
 
-    def _run(self, name: str, step: Callable[[], str]) -> None:
+    def _run_check(self, name: str, step: Callable[[], str]) -> None:
         if self._error is not None:
-            self._note(name, SKIPPED, _AFTER_FAILURE)
+            self._add_check(name, SKIPPED, _SKIPPED_MESSAGE)
             return
         try:
-            self._note(name, OK, step())
+            self._add_check(name, OK, step())
         except _Finding as finding:
-            self._note(name, finding.status, finding.message, finding.hint)
+            self._add_check(name, finding.status, finding.message, finding.hint)
         except ParticleError as error:
             # The first request reports an untrusted certificate. That is a failure of check "tls", not of "host".
             if name == "host" and error.code == "tls_untrusted":
-                self._note("host", OK, f"{self._host} answers.")
+                self._add_check("host", OK, f"{self._host} answers.")
                 name = "tls"
             self._error = error
-            self._note(name, FAIL, error.message, error.hint)
+            self._add_check(name, FAIL, error.message, error.hint)
 
-    def _note(self, name: str, status: str, message: str, hint: str = "") -> None:
+    def _add_check(self, name: str, status: str, message: str, hint: str = "") -> None:
         if all(check["name"] != name for check in self._checks):
             self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
 
-    def _warned(self, error: ParticleError) -> _Finding:
+    def _build_warning(self, error: ParticleError) -> _Finding:
         """Return the exception that ends a check with a warning. Without a failure, the first one is the diagnosis."""
         self._warning = self._warning or error
         return _Finding(WARN, error.message, error.hint)
@@ -155,24 +155,24 @@ class _Examination:
     # --- the checks: each returns a sentence or raises an exception ---
 
     def _check_credentials(self) -> str:
-        login = self._patient.login
+        login = self._credentials.login
         if login is None:
             raise _Finding(SKIPPED, "No credentials are given, so only the cloud is checked.")
-        problems = login.problems()
+        problems = login.find_problems()
         if problems:
             raise problems[0]
         self._refuse_secret_as_token()
         return "The credentials have the right form."
 
     def _refuse_secret_as_token(self) -> None:
-        login, client = self._patient.login, self._patient.client
+        login, client = self._credentials.login, self._credentials.client
         if isinstance(login, ReadyToken) and client is not None and login.access_token == client.secret:
             raise ParticleError("not_a_token", "The value of access_token is the secret of the OAuth client.")
 
     def _check_host(self) -> str:
         """Send a request without a token, and recognise a Particle cloud by its refusal."""
         try:
-            look_at_current(self._http)
+            get_current_token(self._http)
         except ParticleError as error:
             if error.code not in ("token_invalid", "token_expired") and error.status not in (400, 401, 404):
                 raise
@@ -187,73 +187,73 @@ class _Examination:
         if not connection.validate_certs:
             message = f"The certificate of {self._host} is not checked."
             hint = "Set validate_certs to true, and give ca_path where it is needed."
-            raise self._warned(ParticleError("tls_untrusted", message, hint=hint))
+            raise self._build_warning(ParticleError("tls_untrusted", message, hint=hint))
         return "The certificate is trusted."
 
     def _check_clock(self) -> str:
-        if self._http.dated is None:
+        if self._http.last_date is None:
             raise _Finding(SKIPPED, "The cloud does not send its time.")
-        header, here = self._http.dated
+        header, here = self._http.last_date
         parsed = email.utils.parsedate_tz(header)
         if parsed is None:
             raise _Finding(SKIPPED, "The cloud does not send its time.")
         ahead = here - email.utils.mktime_tz(parsed)
-        if abs(ahead) <= _SKEW_TOLERATED:
+        if abs(ahead) <= _WARNING_SKEW:
             return f"This machine and the cloud differ by {abs(ahead):.0f} seconds."
         direction = "ahead of" if ahead > 0 else "behind"
         error = ParticleError(
             "clock_skew", f"The clock of this machine is {abs(ahead):.0f} seconds {direction} the cloud's."
         )
-        if abs(ahead) > _SKEW_HARMFUL:
+        if abs(ahead) > _FAILURE_SKEW:
             raise error
-        raise self._warned(error)
+        raise self._build_warning(error)
 
     def _check_login(self) -> str:
-        login = self._patient.login
+        login = self._credentials.login
         if login is None or isinstance(login, ReadyToken):
             raise _Finding(SKIPPED, "There is a ready token." if login else "No credentials are given.")
-        identity = identity_of(self._http.connection, login)
-        wish = {"expires_in": _PROBE_SECONDS}
-        grant = self._store.guard(identity, lambda memory: login.obtain(self._http, wish, memory))
+        identity = identify_login(self._http.connection, login)
+        wish = {"expires_in": _PROBE_LIFETIME}
+        grant = self._store.obtain_grant(identity, lambda memory: login.obtain_grant(self._http, wish, memory))
         self._obtained = grant.access_token
         return "The cloud accepts the credentials."
 
     def _check_token(self) -> str:
-        login = self._patient.login
+        login = self._credentials.login
         token = login.access_token if isinstance(login, ReadyToken) else self._obtained
         if token is None:
             raise _Finding(SKIPPED, "No credentials are given.")
-        self._http.authorize(token)
+        self._http.use_token(token)
         try:
-            facts = look_at_current(self._http)
+            facts = get_current_token(self._http)
         except ParticleError as error:
             if error.code == "token_invalid":
                 self._refuse_secret_of_client(token)
                 raise
-            if error.status in (400, 404) and error.code != "token_expired" and is_alive(self._http):
+            if error.status in (400, 404) and error.code != "token_expired" and is_token_valid(self._http):
                 return "The cloud accepts the token, but shows no details of it."
             raise
-        return f"{self._whose()}; {_end_in_words(facts, self._http.now())}."
+        return f"{self._describe_owner()}; {_describe_expiry(facts, self._http.now())}."
 
     def _refuse_secret_of_client(self, token: str) -> None:
         """Raise an error if the token is not a token but the secret of the given OAuth client.
 
         :raises ParticleError: ``not_a_token`` when the cloud accepts the token as the secret.
         """
-        client = self._patient.client
+        client = self._credentials.client
         if client is None or self._obtained is not None:
             return
         probe = ClientCredentials(Client(client.id, token))
-        identity = identity_of(self._http.connection, probe)
-        wish = {"expires_in": _PROBE_SECONDS}
+        identity = identify_login(self._http.connection, probe)
+        wish = {"expires_in": _PROBE_LIFETIME}
         try:
-            grant = self._store.guard(identity, lambda memory: probe.obtain(self._http, wish, memory))
+            grant = self._store.obtain_grant(identity, lambda memory: probe.obtain_grant(self._http, wish, memory))
         except ParticleError:
             return
         self._obtained = grant.access_token
         raise ParticleError("not_a_token", f"The value of access_token is the secret of client {client.id}.")
 
-    def _whose(self) -> str:
+    def _describe_owner(self) -> str:
         try:
             return f"A token of {get_user(self._http).get('username', 'an unnamed account')}"
         except ParticleError as error:
@@ -264,33 +264,35 @@ class _Examination:
             raise
 
     def _check_scopes(self) -> str:
-        product = self._patient.product
-        if self._patient.login is None or product is None:
+        product = self._credentials.product
+        if self._credentials.login is None or product is None:
             raise _Finding(SKIPPED, "Name a product to see whether the token reaches its devices.")
         probe_product_devices(self._http, product)
         return f"The token reaches the devices of product {product}."
 
     def _check_listing(self) -> str:
-        if not self._patient.lists_tokens:
+        if not self._credentials.lists_tokens:
             raise _Finding(SKIPPED, "Not requested.")
-        rows = tokens_of_account(self._http, self._patient.account, lambda: self._store)
+        rows = list_tokens_of_account(self._http, self._credentials.account, lambda: self._store)
         return f"The account has {len(rows)} tokens."
 
-    def _clean_up(self) -> None:
+    def _revoke_probe(self) -> None:
         if self._obtained is None:
             return
-        login = self._patient.login
+        login = self._credentials.login
         try:
-            revoke(self._http, self._obtained, login.account if login else None)
+            revoke_token(self._http, self._obtained, login.account if login else None)
         except ParticleError as error:
             hint = "It expires within five minutes if the cloud accepted the requested lifetime."
-            finding = self._warned(ParticleError(error.code, f"A token was obtained. {error.message}", hint=hint))
+            finding = self._build_warning(
+                ParticleError(error.code, f"A token was obtained. {error.message}", hint=hint)
+            )
             (check,) = [check for check in self._checks if check["name"] == "login"]
             check.update(status=finding.status, message=finding.message, hint=finding.hint)
 
 
-def _end_in_words(facts: dict[str, Any], now: float) -> str:
-    left = seconds_until(end_of(facts, now), now)
+def _describe_expiry(facts: dict[str, Any], now: float) -> str:
+    left = compute_seconds_until(read_expiry(facts, now), now)
     if left is None:
         return "it does not expire" if "expires_at" in facts or "expires_in" in facts else "its expiry is unknown"
     return f"it expires in {left / 86400:.0f} days" if left > 2 * 86400 else f"it expires in {left / 3600:.1f} hours"

@@ -13,7 +13,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import (
     SESSION_SECONDS,
     SessionStore,
-    identity_of,
+    identify_login,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
@@ -39,10 +39,10 @@ class Session:
         :raises ParticleError: when the cloud refuses the login. It must not be tried again.
         """
         if isinstance(self._login, ReadyToken):
-            self._http.authorize(self._login.access_token)
+            self._http.use_token(self._login.access_token)
             return self._http
-        self._http.authorize(self._token(None))
-        self._http.renew = self._renew
+        self._http.use_token(self._obtain_token(None))
+        self._http.renew = self._renew_token
         return self._http
 
     def __exit__(
@@ -53,12 +53,14 @@ class Session:
     ) -> None:
         self._http.renew = None
 
-    def _token(self, dead: str | None) -> str:
+    def _obtain_token(self, refused_token: str | None) -> str:
         def obtain(memory: Memory) -> Grant:
-            return self._login.obtain(self._http, {"expires_in": str(SESSION_SECONDS)}, memory)
+            return self._login.obtain_grant(self._http, {"expires_in": str(SESSION_SECONDS)}, memory)
 
-        return self._store().token(identity_of(self._http.connection, self._login), obtain, dead=dead)
+        return self._store().get_token(
+            identify_login(self._http.connection, self._login), obtain, refused_token=refused_token
+        )
 
-    def _renew(self, dead: str) -> str:
+    def _renew_token(self, refused_token: str) -> str:
         self._warn("The cloud no longer accepts the token of this session; logged in again.")
-        return self._token(dead)
+        return self._obtain_token(refused_token)

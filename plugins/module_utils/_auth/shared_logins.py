@@ -37,29 +37,29 @@ REFUSAL_SECONDS = 600
 OUTAGE_SECONDS = 30
 """Seconds for which an unreachable cloud is remembered, so that waiting processes need not all try it again."""
 
-_LOGIN_SECONDS = 900.0  # maximum wait for another process, whose login may wait for the budget or the cloud
-_MARGIN = 60
+_MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process, whose login may wait for the budget or the cloud
+_MARGIN_SECONDS = 60
 _SLOTS = 64  # lock files, which are never removed; two logins may share one by chance
-_LONGEST_LIFE = 90 * 86400  # of a check mode token, on a cloud that ignores the requested lifetime
+_MAX_LIFETIME = 90 * 86400  # of a check mode token, on a cloud that ignores the requested lifetime
 Identity = tuple[str, ...]
 _T = TypeVar("_T")
 
 
-def session_file(environment: Mapping[str, str]) -> Path:
+def locate_session_file(environment: Mapping[str, str]) -> Path:
     """Return the path of the file of shared logins, and create its folder if it is missing.
 
     :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can write to.
     """
-    folder = private_file.own_folder(environment, "Logins", "give a ready access token", of_login=True)
+    folder = private_file.ensure_folder(environment, "Logins", "give a ready access token", of_login=True)
     return folder / "sessions.json"
 
 
-def identity_of(connection: Connection, login: Login) -> Identity:
+def identify_login(connection: Connection, login: Login) -> Identity:
     """Return the values that identify a login: the cloud and the credentials."""
-    return (connection.api_url, *login.identity())
+    return (connection.api_url, *login.get_identity())
 
 
-Obtain = Callable[[Memory], Grant]
+ObtainGrant = Callable[[Memory], Grant]
 """Function that requests a grant once. It may read and change the memory of the login."""
 
 
@@ -78,94 +78,94 @@ class SessionStore:
     def _path(self) -> Path:
         return self._place if isinstance(self._place, Path) else self._place()
 
-    def token(self, identity: Identity, obtain: Obtain, *, dead: str | None = None) -> str:
+    def get_token(self, identity: Identity, obtain: ObtainGrant, *, refused_token: str | None = None) -> str:
         """Return the shared token of a login, and obtain one if there is none.
 
         :param identity: the values that identify the login: cloud, account, client and their secrets.
         :param obtain: requests a grant of :data:`SESSION_SECONDS`.
-        :param dead: a token that the cloud no longer accepts, and that must not be returned again.
+        :param refused_token: a token that the cloud no longer accepts, and that must not be returned again.
         :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
         """
-        known = self._known(self._recall(self._key(identity)), dead)
+        known = self._get_valid_token(self._read_memory(self._hash_identity(identity)), refused_token)
         if known is not None:
             return known
-        with self._memory(identity) as memory:
-            known = self._known(memory, dead)  # another process may have obtained it meanwhile
+        with self._lock_memory(identity) as memory:
+            known = self._get_valid_token(memory, refused_token)  # another process may have obtained it meanwhile
             if known is not None:
                 return known
-            grant = self._ask(memory, obtain)
+            grant = self._request_grant(memory, obtain)
             life = min(grant.expires_in or SESSION_SECONDS, SESSION_SECONDS)
             memory.update(token=grant.access_token, ends=self._clock() + life)
             return grant.access_token
 
-    def guard(self, identity: Identity, obtain: Obtain) -> Grant:
+    def obtain_grant(self, identity: Identity, obtain: ObtainGrant) -> Grant:
         """Obtain a grant that is not shared. A refusal is shared with the other processes.
 
         :param identity: the values that identify the login.
         :param obtain: requests the grant.
         :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
         """
-        with self._memory(identity) as memory:
-            return self._ask(memory, obtain)
+        with self._lock_memory(identity) as memory:
+            return self._request_grant(memory, obtain)
 
-    def consult(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
+    def use_memory(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
         """Return the result of ``use``, which may read and change the memory of a login. No grant is requested."""
-        with self._memory(identity) as memory:
+        with self._lock_memory(identity) as memory:
             return use(memory)
 
-    def shared(self, identity: Identity) -> str | None:
+    def find_token(self, identity: Identity) -> str | None:
         """Return the shared token of a login, or ``None`` if there is none. No grant is requested."""
-        token = self._recall(self._key(identity)).get("token")
+        token = self._read_memory(self._hash_identity(identity)).get("token")
         return None if token is None else str(token)
 
-    def forget(self, token: str) -> None:
+    def forget_token(self, token: str) -> None:
         """Remove a revoked ``token``, so that it is not returned again."""
-        if not self._is_there():
+        if not self._has_file():
             return
-        with private_file.locked(self._path) as file:
+        with private_file.lock_file(self._path) as file:
             for memory in file.data.get("logins", {}).values():
                 if memory.get("token") == token:
                     del memory["token"], memory["ends"]
-            file.data.get("check_mode", {}).pop(_hashed(token), None)
+            file.data.get("check_mode", {}).pop(_hash_token(token), None)
             file.save()
 
     def note_check_mode(self, token: str) -> None:
         """Record that check mode obtained ``token``, so that check mode may revoke it."""
-        with private_file.locked(self._path) as file:
+        with private_file.lock_file(self._path) as file:
             notes = file.data.setdefault("check_mode", {})
             file.data["check_mode"] = {name: end for name, end in notes.items() if end > self._clock()}
-            file.data["check_mode"][_hashed(token)] = self._clock() + _LONGEST_LIFE
+            file.data["check_mode"][_hash_token(token)] = self._clock() + _MAX_LIFETIME
             file.save()
 
     def is_of_check_mode(self, token: str) -> bool:
         """Return whether check mode obtained ``token``."""
-        if not self._is_there():
+        if not self._has_file():
             return False
-        notes: dict[str, float] = private_file.read(self._path).get("check_mode", {})
-        return _hashed(token) in notes
+        notes: dict[str, float] = private_file.read_file(self._path).get("check_mode", {})
+        return _hash_token(token) in notes
 
-    def _is_there(self) -> bool:
+    def _has_file(self) -> bool:
         """Return whether the file of logins exists. A missing folder is not an error here."""
         try:
             return self._path.exists()
         except ParticleError:
             return False
 
-    def _known(self, memory: Memory, dead: str | None) -> str | None:
+    def _get_valid_token(self, memory: Memory, refused_token: str | None) -> str | None:
         """Return the token in the memory of a login, or ``None`` if it is missing, refused or about to expire."""
         token = memory.get("token")
-        if token is None or token == dead or memory["ends"] <= self._clock() + _MARGIN:
+        if token is None or token == refused_token or memory["ends"] <= self._clock() + _MARGIN_SECONDS:
             return None
         return str(token)
 
-    def _ask(self, memory: Memory, obtain: Obtain) -> Grant:
+    def _request_grant(self, memory: Memory, obtain: ObtainGrant) -> Grant:
         """Request a grant.
 
         :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
         """
         refusal = memory.get("refusal")
         if refusal is not None and refusal["until"] > self._clock():
-            raise self._again(refusal)
+            raise self._build_repeated_refusal(refusal)
         memory.pop("refusal", None)
         try:
             return obtain(memory)
@@ -175,7 +175,7 @@ class SessionStore:
                 memory["refusal"] = {**error.as_result(), "until": self._clock() + seconds}
             raise
 
-    def _again(self, refusal: Memory) -> ParticleError:
+    def _build_repeated_refusal(self, refusal: Memory) -> ParticleError:
         """Return the error for a login that is not tried because the same login has just failed."""
         left = refusal["until"] - self._clock()
         if refusal["code"] == "unreachable":
@@ -192,43 +192,43 @@ class SessionStore:
         )
 
     @contextlib.contextmanager
-    def _memory(self, identity: Identity) -> Iterator[Memory]:
+    def _lock_memory(self, identity: Identity) -> Iterator[Memory]:
         """Lock a login and yield its memory, which is written back at the end, also after a failure.
 
         A login waits for the network, so it has a lock of its own: the lock of the file is needed by all logins.
         """
-        key = self._key(identity)
+        key = self._hash_identity(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
-        with private_file.held(slot, f"a login to {identity[0]}", _LOGIN_SECONDS):
-            before = self._recall(key)
+        with private_file.hold_lock(slot, f"a login to {identity[0]}", _MAX_LOGIN_SECONDS):
+            before = self._read_memory(key)
             memory = dict(before)
             try:
                 yield memory
             finally:
                 if memory != before:
-                    self._write_back(key, before, memory)
+                    self._write_memory(key, before, memory)
 
-    def _key(self, identity: Identity) -> str:
+    def _hash_identity(self, identity: Identity) -> str:
         """Return the key of a login in the file: a salted hash that reveals no secret."""
-        salt = private_file.read(self._path).get("salt")
+        salt = private_file.read_file(self._path).get("salt")
         if salt is None:
-            with private_file.locked(self._path) as file:
+            with private_file.lock_file(self._path) as file:
                 salt = file.data.setdefault("salt", secrets.token_hex(16))
                 file.save()
         message = "\0".join(identity).encode(errors="surrogatepass")
         return hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
 
-    def _recall(self, key: str) -> Memory:
+    def _read_memory(self, key: str) -> Memory:
         """Return the memory of a login, or an empty one if it has expired."""
         # The file is replaced in one step and so is always complete: reading it needs no lock.
-        memory: Memory = private_file.read(self._path).get("logins", {}).get(key, {})
-        return {} if self._is_over(memory) else memory
+        memory: Memory = private_file.read_file(self._path).get("logins", {}).get(key, {})
+        return {} if self._has_expired(memory) else memory
 
-    def _write_back(self, key: str, before: Memory, memory: Memory) -> None:
+    def _write_memory(self, key: str, before: Memory, memory: Memory) -> None:
         """Write only the changes to the memory of a login: another process may have removed its token meanwhile."""
-        with private_file.locked(self._path) as file:
+        with private_file.lock_file(self._path) as file:
             logins: dict[str, Memory] = file.data.setdefault("logins", {})
-            for old in [name for name, login in logins.items() if self._is_over(login)]:
+            for old in [name for name, login in logins.items() if self._has_expired(login)]:
                 del logins[old]
             login = logins.setdefault(key, {})
             for name in before.keys() - memory.keys():
@@ -236,10 +236,10 @@ class SessionStore:
             login.update({name: value for name, value in memory.items() if before.get(name) != value})
             file.save()
 
-    def _is_over(self, memory: Memory) -> bool:
+    def _has_expired(self, memory: Memory) -> bool:
         ends = (memory.get("ends", 0), memory.get("refusal", {}).get("until", 0), memory.get("keep_until", 0))
         return bool(max(ends) <= self._clock())
 
 
-def _hashed(token: str) -> str:
+def _hash_token(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

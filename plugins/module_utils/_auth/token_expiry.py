@@ -11,23 +11,23 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import (
-    look_at_current,
+    get_current_token,
     revoke_by_value,
     revoke_current,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEAD_TOKEN, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 
 # Statuses that self-hosted clouds answer for `/v1/access_tokens/current`, a route that they do not have.
-_NO_SUCH_ROUTE = (400, 404)
+_MISSING_ROUTE_STATUSES = (400, 404)
 
 
-def fingerprint(token: str) -> str:
+def compute_fingerprint(token: str) -> str:
     """Return the first 8 hex digits of the token's SHA-256. They tell tokens apart, but cannot be used to log in."""
     return hashlib.sha256(token.encode()).hexdigest()[:8]
 
 
-def expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
+def compute_expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
     """Return when a grant of ``expires_in`` seconds expires, as ISO 8601; ``None`` if never or unknown."""
     if not expires_in:
         return None
@@ -35,7 +35,7 @@ def expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
     return end.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def seconds_until(moment: Any, now: float) -> float | None:
+def compute_seconds_until(moment: Any, now: float) -> float | None:
     """Return the seconds from ``now`` (seconds since 1970) to ``moment``, or ``None`` if it is not ISO 8601."""
     try:
         end = datetime.datetime.fromisoformat(moment)
@@ -44,7 +44,7 @@ def seconds_until(moment: Any, now: float) -> float | None:
     return (end if end.tzinfo else end.replace(tzinfo=datetime.UTC)).timestamp() - now
 
 
-def end_of(facts: Mapping[str, Any], now: float) -> str | None:
+def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:
     """Return when a token expires according to the cloud's ``facts``; ``None`` if never or unknown.
 
     The documentation says ``expires_in``; its example and the clients say ``expires_at`` (endpoints.yml:
@@ -58,43 +58,43 @@ def end_of(facts: Mapping[str, Any], now: float) -> str | None:
         seconds = int(facts["expires_in"])
     except (TypeError, ValueError):
         return None
-    return expiry(seconds, datetime.datetime.fromtimestamp(now, datetime.UTC))
+    return compute_expiry(seconds, datetime.datetime.fromtimestamp(now, datetime.UTC))
 
 
-def is_alive(http: Http) -> bool:
+def is_token_valid(http: Http) -> bool:
     """Return whether the cloud still accepts the token in use."""
     try:
         try:
-            look_at_current(http)
+            get_current_token(http)
         except ParticleError as error:
-            if error.status not in _NO_SUCH_ROUTE or error.code in DEAD_TOKEN:
+            if error.status not in _MISSING_ROUTE_STATUSES or error.code in REFUSED_TOKEN_CODES:
                 raise
             list_account_devices(http)
     except ParticleError as error:
-        if error.code in DEAD_TOKEN:
+        if error.code in REFUSED_TOKEN_CODES:
             return False
         raise
     return True
 
 
-def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
+def revoke_token(http: Http, token: str, account: tuple[str, str] | None) -> bool:
     """Revoke ``token``, and return whether it was valid until now.
 
     :param account: username and password, which self-hosted clouds need to revoke a token.
     :raises ParticleError: ``unsupported`` when the cloud needs ``account`` and it is ``None``; ``cloud_error`` when the
         token still works afterwards.
     """
-    http.authorize(token)
+    http.use_token(token)
     try:
         revoke_current(http)
         return True
     except ParticleError as error:
-        if error.code in DEAD_TOKEN:
+        if error.code in REFUSED_TOKEN_CODES:
             return False
-        if error.status not in _NO_SUCH_ROUTE:
+        if error.status not in _MISSING_ROUTE_STATUSES:
             raise
         route = error.route
-    if not is_alive(http):
+    if not is_token_valid(http):
         return False
     if account is None:
         raise ParticleError(
@@ -104,7 +104,7 @@ def revoke(http: Http, token: str, account: tuple[str, str] | None) -> bool:
             route=route,
         )
     revoke_by_value(http, token, *account)
-    if is_alive(http):
+    if is_token_valid(http):
         message = "Could not revoke the access token: the cloud confirmed it, but the token still works."
         raise ParticleError("cloud_error", message, route="DELETE /v1/access_tokens/:token")
     return True

@@ -18,17 +18,17 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
-    expiry,
-    fingerprint,
-    seconds_until,
+    compute_expiry,
+    compute_fingerprint,
+    compute_seconds_until,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 Entry = dict[str, Any]
 
-_LABELS = ("api_url", "account", "client", "purpose")
-_SHOWN = ("fingerprint", "purpose", "account", "api_url", "client", "obtained_at", "expires_at")
+_LABEL_FIELDS = ("api_url", "account", "client", "purpose")
+_SHOWN_FIELDS = ("fingerprint", "purpose", "account", "api_url", "client", "obtained_at", "expires_at")
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Label:
 
     def matches(self, entry: Entry) -> bool:
         """Return whether ``entry`` is the one with this label."""
-        return all(entry.get(name) == getattr(self, name) for name in _LABELS)
+        return all(entry.get(name) == getattr(self, name) for name in _LABEL_FIELDS)
 
 
 @dataclass
-class Kept:
+class LockedEntry:
     """The entry of one token, while its file is locked."""
 
     _file: private_file.PrivateFile
@@ -82,16 +82,18 @@ class TokenStore:
         self._path = path
 
     @contextlib.contextmanager
-    def open(self, label: Label) -> Iterator[Kept]:
+    def lock_entry(self, label: Label) -> Iterator[LockedEntry]:
         """Lock the file and yield the entry of ``label``, or a new entry if there is none.
 
         :raises ParticleError: ``unsafe_file`` when other users can read the file, or it is damaged or not writable.
         """
-        with private_file.locked(self._path) as file:
-            found = next((entry for entry in self._entries(file.data) if label.matches(entry)), None)
-            yield Kept(file, found if found is not None else {name: getattr(label, name) for name in _LABELS})
+        with private_file.lock_file(self._path) as file:
+            found = next((entry for entry in self._read_entries(file.data) if label.matches(entry)), None)
+            yield LockedEntry(
+                file, found if found is not None else {name: getattr(label, name) for name in _LABEL_FIELDS}
+            )
 
-    def usable(self, api_url: str, username: str | None, now: float) -> str | None:
+    def find_usable_token(self, api_url: str, username: str | None, now: float) -> str | None:
         """Return a valid token for a cloud, the one that expires last if there are several; ``None`` if there is none.
 
         :param api_url: the URL of the cloud.
@@ -100,38 +102,38 @@ class TokenStore:
         """
         candidates = [
             entry
-            for entry in self._entries(private_file.read(self._path))
+            for entry in self._read_entries(private_file.read_file(self._path))
             if entry["api_url"] == api_url
             and username in (None, entry["account"])
             and entry.get("access_token")
-            and seconds_left(entry, now) > 0
+            and compute_seconds_left(entry, now) > 0
         ]
-        best = max(candidates, key=lambda entry: seconds_left(entry, now), default=None)
+        best = max(candidates, key=lambda entry: compute_seconds_left(entry, now), default=None)
         return None if best is None else str(best["access_token"])
 
-    def shown(self, now: float) -> list[dict[str, Any]]:
+    def list_entries(self, now: float) -> list[dict[str, Any]]:
         """Return all entries without their tokens, each with ``days_left`` (``None`` if no expiry is known)."""
         rows = []
-        for entry in self._entries(private_file.read(self._path)):
+        for entry in self._read_entries(private_file.read_file(self._path)):
             if entry.get("access_token"):
-                left = seconds_left(entry, now)
+                left = compute_seconds_left(entry, now)
                 days = None if left == float("inf") else int(left // 86400)
-                rows.append({**{name: entry.get(name) for name in _SHOWN}, "days_left": days})
+                rows.append({**{name: entry.get(name) for name in _SHOWN_FIELDS}, "days_left": days})
         return rows
 
-    def forget(self, gone: Callable[[Entry], bool]) -> list[Entry]:
+    def forget_entries(self, is_gone: Callable[[Entry], bool]) -> list[Entry]:
         """Remove all entries for which ``gone`` returns true, and return them. A missing file is not created."""
         if not self._path.exists():
             return []
-        with private_file.locked(self._path) as file:
-            entries = self._entries(file.data)
-            dropped = [entry for entry in entries if gone(entry)]
+        with private_file.lock_file(self._path) as file:
+            entries = self._read_entries(file.data)
+            dropped = [entry for entry in entries if is_gone(entry)]
             if dropped:
                 file.data["tokens"] = [entry for entry in entries if entry not in dropped]
                 file.save()
             return dropped
 
-    def _entries(self, data: dict[str, Any]) -> list[Entry]:
+    def _read_entries(self, data: dict[str, Any]) -> list[Entry]:
         """Return the entries in the content of a file.
 
         :raises ParticleError: ``unsafe_file`` when the file is damaged.
@@ -144,27 +146,27 @@ class TokenStore:
 
 
 def _is_entry(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in _LABELS):
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in _LABEL_FIELDS):
         return False
-    return entry.get("expires_at") is None or seconds_until(entry["expires_at"], 0.0) is not None
+    return entry.get("expires_at") is None or compute_seconds_until(entry["expires_at"], 0.0) is not None
 
 
-def record(grant: Grant, now: float) -> Entry:
+def build_entry(grant: Grant, now: float) -> Entry:
     """Return the fields of an entry that describe one token."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     refresh = {} if grant.refresh_token is None else {"refresh_token": grant.refresh_token}
     return {
         "access_token": grant.access_token,
         "token_type": grant.token_type,
-        "fingerprint": fingerprint(grant.access_token),
+        "fingerprint": compute_fingerprint(grant.access_token),
         "obtained_at": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "expires_in": grant.expires_in,
-        "expires_at": expiry(grant.expires_in, moment),
+        "expires_at": compute_expiry(grant.expires_in, moment),
         **refresh,
     }
 
 
-def seconds_left(entry: Entry, now: float) -> float:
+def compute_seconds_left(entry: Entry, now: float) -> float:
     """Return for how many seconds a token is still valid; infinite if it never expires or its expiry is not known."""
-    left = seconds_until(entry.get("expires_at"), now)
+    left = compute_seconds_until(entry.get("expires_at"), now)
     return float("inf") if left is None else left

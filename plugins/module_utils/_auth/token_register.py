@@ -8,24 +8,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import list_by_account, look_at_current
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import (
+    get_current_token,
+    list_account_tokens,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
-    end_of,
-    fingerprint,
-    is_alive,
-    seconds_until,
+    compute_fingerprint,
+    compute_seconds_until,
+    is_token_valid,
+    read_expiry,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import DAY
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEAD_TOKEN, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 
 
-def look_up(
+def report_tokens(
     http: Http,
     login: Login | None,
     sessions: Callable[[], SessionStore],
@@ -46,23 +49,23 @@ def look_up(
     :raises ParticleError: before any request when the credentials are not valid.
     """
     token: str | None = None
-    for problem in login.problems() if login is not None else []:
+    for problem in login.find_problems() if login is not None else []:
         raise problem
     if isinstance(login, ReadyToken):
         token = login.access_token
     elif login is not None:
-        token = sessions().shared(identity_of(http.connection, login))
+        token = sessions().find_token(identify_login(http.connection, login))
     result: dict[str, Any] = {
         "changed": False,
-        "current": None if token is None else _current(http, token),
-        "kept": TokenStore(token_file).shown(http.now()) if token_file else [],
+        "current": None if token is None else _describe_current(http, token),
+        "kept": TokenStore(token_file).list_entries(http.now()) if token_file else [],
     }
     if lists:
         result.update(_listed(http, listed_for, sessions))
     return result
 
 
-def tokens_of_account(
+def list_tokens_of_account(
     http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
 ) -> list[dict[str, Any]]:
     """Return the tokens that a cloud lists for an account, with a one-time code if the account has one.
@@ -76,25 +79,25 @@ def tokens_of_account(
     code = account.otp
     if account.otp_secret is not None:
         # The memory of the login records which codes it has used.
-        identity = identity_of(http.connection, account)
-        code = sessions().consult(identity, lambda memory: account.code(http, memory))
-    return list_by_account(http, *account.account, otp=code)
+        identity = identify_login(http.connection, account)
+        code = sessions().use_memory(identity, lambda memory: account.get_code(http, memory))
+    return list_account_tokens(http, *account.account, otp=code)
 
 
-def _current(http: Http, token: str) -> dict[str, Any]:
-    http.authorize(token)
+def _describe_current(http: Http, token: str) -> dict[str, Any]:
+    http.use_token(token)
     facts: dict[str, Any] = {}
     try:
-        facts = look_at_current(http)
+        facts = get_current_token(http)
         alive = True
     except ParticleError as error:
-        if error.code not in DEAD_TOKEN and error.status not in (400, 404):
+        if error.code not in REFUSED_TOKEN_CODES and error.status not in (400, 404):
             raise
-        alive = error.code not in DEAD_TOKEN and is_alive(http)
-    end = end_of(facts, http.now())
-    left = seconds_until(end, http.now())
+        alive = error.code not in REFUSED_TOKEN_CODES and is_token_valid(http)
+    end = read_expiry(facts, http.now())
+    left = compute_seconds_until(end, http.now())
     return {
-        "fingerprint": fingerprint(token),
+        "fingerprint": compute_fingerprint(token),
         "alive": alive,
         "expires_at": end,
         "days_left": None if left is None else int(left // DAY),
@@ -107,12 +110,12 @@ def _current(http: Http, token: str) -> dict[str, Any]:
 
 def _listed(http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]) -> dict[str, Any]:
     try:
-        rows = tokens_of_account(http, account, sessions)
+        rows = list_tokens_of_account(http, account, sessions)
     except ParticleError as error:
         return {"listed": None, "listing_error": error.as_result()}
     shown = [
         {
-            "fingerprint": fingerprint(str(row["token"])),
+            "fingerprint": compute_fingerprint(str(row["token"])),
             "client": row["client"],
             "expires_at": row["expires_at"],
         }

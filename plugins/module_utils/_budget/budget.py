@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_files import InFiles
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_redis import InRedis
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_files import FileLog
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_redis import RedisLog
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
-    DOCUMENTED,
+    DEFAULT_SHARE,
+    DOCUMENTED_LIMITS,
     EVERY_ROUTE,
-    SHARE,
     Limit,
-    Record,
+    RequestLog,
     Window,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -46,18 +46,18 @@ class Budget:
 
     def __init__(
         self,
-        limits: Mapping[str, Limit] = DOCUMENTED,
+        limits: Mapping[str, Limit] = DOCUMENTED_LIMITS,
         *,
-        share: float = SHARE,
+        share: float = DEFAULT_SHARE,
         folder: Path | None = None,
         store: str | None = None,
         cloud: str = "",
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._windows = {route: Window.of(cloud, route, limit, share) for route, limit in limits.items()}
-        self._record: Record = InRedis(store, clock) if store and limits else InFiles(folder, clock or time.time)
+        self._windows = {route: Window.for_limit(cloud, route, limit, share) for route, limit in limits.items()}
+        self._log: RequestLog = RedisLog(store, clock) if store and limits else FileLog(folder, clock or time.time)
 
-    def take(self, route: str, waited: float = 0.0) -> float:
+    def take_place(self, route: str, waited: float = 0.0) -> float:
         """Take a place for one request to ``route`` (method and path template), if there is one.
 
         :param waited: for how many seconds the request has waited so far.
@@ -65,23 +65,23 @@ class Budget:
         :raises ParticleError: when the Redis cannot be used.
         """
         windows = [self._windows[key] for key in (EVERY_ROUTE, route) if key in self._windows]
-        return self._record.take(windows, waited) if windows else 0.0
+        return self._log.take_places(windows, waited) if windows else 0.0
 
-    def seconds_until_free(self, route: str) -> float:
+    def get_delay(self, route: str) -> float:
         """Return for how many seconds the limit for ``route`` alone would delay a request now. No place is taken.
 
         :raises ParticleError: when the Redis cannot be used.
         """
         window = self._windows.get(route)
-        return 0.0 if window is None else self._record.delay(window)
+        return 0.0 if window is None else self._log.get_delay(window)
 
-    def used(self) -> float | None:
+    def get_used_share(self) -> float | None:
         """Return the used part of the budget, where 1.0 means that the next request has to wait.
 
         :returns: ``None`` if there is no limit, or if the Redis does not answer: a report is no reason to fail.
         """
         window = self._windows.get(EVERY_ROUTE)
         try:
-            return None if window is None else self._record.used(window)
+            return None if window is None else self._log.get_used_share(window)
         except ParticleError:
             return None

@@ -20,10 +20,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
 _LOCK_SECONDS = 5.0  # a lock is held for microseconds, unless its process is stopped meanwhile
 _POLL_SECONDS = 0.0005
 _KEPT_SECONDS = 2 * 3600  # longer than any window, so no request in an older file counts
-_MOMENT = 8
+_SLOT_BYTES = 8
 
 
-class InFiles:
+class FileLog:
     """A store with one ring buffer of times for each window, in a file of ``folder`` or in memory.
 
     :param folder: ``None`` to keep the rings in memory. A ring also moves to memory when its file cannot be used or
@@ -37,32 +37,32 @@ class InFiles:
         self._rings: dict[str, _Ring] = {}
         self._process, self._lock = os.getpid(), threading.Lock()
 
-    def take(self, windows: Sequence[Window], waited: float) -> float:
+    def take_places(self, windows: Sequence[Window], waited: float) -> float:
         """Take a place in all ``windows`` if each has one; return 0.0, or the seconds after which to ask again."""
 
-        def try_it(rings: Sequence[_Ring], now: float) -> float:
-            delay = max(ring.delay(now, waited) for ring in rings)
+        def take_if_free(rings: Sequence[_Ring], now: float) -> float:
+            delay = max(ring.get_delay(now, waited) for ring in rings)
             if delay <= 0:
                 for ring in rings:
-                    ring.add(now)
+                    ring.add_time(now)
             return max(delay, 0.0)
 
-        return self._alone_with(windows, try_it)
+        return self._use_locked(windows, take_if_free)
 
-    def delay(self, window: Window) -> float:
+    def get_delay(self, window: Window) -> float:
         """Return the seconds until ``window`` has a place, 0.0 if it has one now."""
-        return self._alone_with([window], lambda rings, now: max(rings[0].delay(now), 0.0))
+        return self._use_locked([window], lambda rings, now: max(rings[0].get_delay(now), 0.0))
 
-    def used(self, window: Window) -> float:
+    def get_used_share(self, window: Window) -> float:
         """Return the used part of the allowed requests, from 0.0 to 1.0."""
-        return self._alone_with([window], lambda rings, now: rings[0].used(now))
+        return self._use_locked([window], lambda rings, now: rings[0].get_used_share(now))
 
-    def _alone_with(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
+    def _use_locked(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
         """Lock the rings of ``windows``, and return the result of ``use``, called with the rings and the time."""
         if self._process != os.getpid():  # a lock that was held during a fork is never released in the child
             self._process, self._lock = os.getpid(), threading.Lock()
         with self._lock:
-            rings = [self._ring(window) for window in windows]
+            rings = [self._open_ring(window) for window in windows]
             try:
                 with contextlib.ExitStack() as held:
                     for ring in rings:
@@ -70,10 +70,10 @@ class InFiles:
                     return use(rings, self._clock())
             except OSError:
                 for ring in rings:
-                    ring.keep_to_myself()
+                    ring.move_to_memory()
                 return use(rings, self._clock())
 
-    def _ring(self, window: Window) -> _Ring:
+    def _open_ring(self, window: Window) -> _Ring:
         if window.name not in self._rings:
             path = self._folder and self._folder / f"budget-{window.name}.ring"
             self._rings[window.name] = _Ring(window, path)
@@ -99,24 +99,24 @@ class _Ring:
         self._path = path
         self._file, self._next, self._memory = -1, 0, bytearray()
         if path is None:
-            self.keep_to_myself()
+            self.move_to_memory()
 
-    def keep_to_myself(self) -> None:
+    def move_to_memory(self) -> None:
         """Start an empty ring in memory, unless the ring is in memory already."""
         if not self._memory:
-            self._path, self._next, self._memory = None, 0, bytearray(self._blank())
+            self._path, self._next, self._memory = None, 0, bytearray(self._build_blank())
 
     def __enter__(self) -> None:
         if self._path is None:
             return
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            _wait_for(self._file)
-            if os.lseek(self._file, 0, os.SEEK_END) != _MOMENT * (1 + self._places):  # new, truncated or foreign
+            _lock_file(self._file)
+            if os.lseek(self._file, 0, os.SEEK_END) != _SLOT_BYTES * (1 + self._places):  # new, truncated or foreign
                 os.fchmod(self._file, 0o600)  # regardless of the umask
                 os.ftruncate(self._file, 0)
-                self._write(0, self._blank())
-                _prune(self._path.parent)
+                self._write(0, self._build_blank())
+                _remove_old_files(self._path.parent)
             self._next = int.from_bytes(self._read(0, 1), "little") % self._places
         except BaseException:
             os.close(self._file)
@@ -130,51 +130,51 @@ class _Ring:
             finally:
                 os.close(self._file)
 
-    def delay(self, now: float, waited: float = 0.0) -> float:
+    def get_delay(self, now: float, waited: float = 0.0) -> float:
         """Return the seconds until there is a place; 0 or less if there is one now."""
-        moment = self._last(self._window.room(waited))
+        moment = self._read_time(self._window.count_allowed(waited))
         if not moment <= now:  # the clock was set back, or the file is damaged
             moments = array("d", self._read(1, self._places))
             self._write(1, array("d", [moment if moment <= now else now for moment in moments]).tobytes())
             moment = now
         return moment + self._window.seconds - now
 
-    def add(self, moment: float) -> None:
+    def add_time(self, moment: float) -> None:
         """Add the time of a request."""
         # The index is written last: a process that is killed in between has not sent its request either.
         self._write(1 + self._next, array("d", [moment]).tobytes())
         self._next = (self._next + 1) % self._places
-        self._write(0, self._next.to_bytes(_MOMENT, "little"))
+        self._write(0, self._next.to_bytes(_SLOT_BYTES, "little"))
 
-    def used(self, now: float) -> float:
+    def get_used_share(self, now: float) -> float:
         """Return the used part of the allowed requests, from 0.0 to 1.0."""
         begin, allowed = now - self._window.seconds, self._window.allowed
         numbers = range(1, allowed + 1)
-        return bisect.bisect_left(numbers, True, key=lambda number: self._last(number) <= begin) / allowed
+        return bisect.bisect_left(numbers, True, key=lambda number: self._read_time(number) <= begin) / allowed
 
-    def _last(self, number: int) -> float:
+    def _read_time(self, number: int) -> float:
         """Return the time of the ``number``-th last request, or minus infinity if there were fewer requests."""
         return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 
-    def _blank(self) -> bytes:
-        return bytes(_MOMENT) + array("d", [-math.inf]).tobytes() * self._places
+    def _build_blank(self) -> bytes:
+        return bytes(_SLOT_BYTES) + array("d", [-math.inf]).tobytes() * self._places
 
     def _read(self, place: int, count: int) -> bytes:
-        begin, length = _MOMENT * place, _MOMENT * count
+        begin, length = _SLOT_BYTES * place, _SLOT_BYTES * count
         content = os.pread(self._file, length, begin) if self._path else bytes(self._memory[begin : begin + length])
         if len(content) != length:
             raise OSError(f"{self._path} was truncated")
         return content
 
     def _write(self, place: int, content: bytes) -> None:
-        begin = _MOMENT * place
+        begin = _SLOT_BYTES * place
         if self._path:
             os.pwrite(self._file, content, begin)
         else:
             self._memory[begin : begin + len(content)] = content
 
 
-def _wait_for(file: int) -> None:
+def _lock_file(file: int) -> None:
     """Lock an open file.
 
     :raises TimeoutError: when another process holds the lock for too long.
@@ -189,7 +189,7 @@ def _wait_for(file: int) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _prune(folder: Path) -> None:
+def _remove_old_files(folder: Path) -> None:
     """Remove files that have not been used for longer than any window."""
     for path in folder.glob("budget-*.ring"):
         with contextlib.suppress(OSError):

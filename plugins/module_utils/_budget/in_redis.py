@@ -83,7 +83,7 @@ return string.format('%.17g', delay)
 """
 
 
-class InRedis:
+class RedisLog:
     """A store with one ring buffer of times for each window, in a Redis.
 
     Unlike a folder that cannot be used, a Redis that cannot be used is an error: the user gave it because several
@@ -113,49 +113,49 @@ class InRedis:
             # The retries of the library depend on its version, so they are turned off.
             client = redis.Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
         except (redis.RedisError, ValueError, TypeError) as error:
-            raise self._unusable(error) from None
+            raise self._build_error(error) from None
         self._script = client.register_script(_SCRIPT)
-        self._patiently(client.ping)  # fail before the first request to a cloud
+        self._call_with_retries(client.ping)  # fail before the first request to a cloud
 
-    def take(self, windows: Sequence[Window], waited: float) -> float:
+    def take_places(self, windows: Sequence[Window], waited: float) -> float:
         """Take a place in all ``windows`` if each has one; return 0.0, or the seconds after which to ask again."""
-        return self._ask("take", [(window, window.room(waited)) for window in windows])
+        return self._run_script("take", [(window, window.count_allowed(waited)) for window in windows])
 
-    def delay(self, window: Window) -> float:
+    def get_delay(self, window: Window) -> float:
         """Return the seconds until ``window`` has a place, 0.0 if it has one now."""
-        return self._ask("look", [(window, window.allowed)])
+        return self._run_script("look", [(window, window.allowed)])
 
-    def used(self, window: Window) -> float:
+    def get_used_share(self, window: Window) -> float:
         """Return the used part of the allowed requests, from 0.0 to 1.0."""
-        return self._ask("used", [(window, window.allowed)])
+        return self._run_script("used", [(window, window.allowed)])
 
-    def _ask(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
+    def _run_script(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
         arguments: list[str | int | float] = [what, "" if self._clock is None else self._clock()]
         for window, room in windows:
             arguments += [window.size, room, window.seconds]
         keys = [_PREFIX + window.name for window, _unused in windows]
-        return float(self._patiently(lambda: self._script(keys=keys, args=arguments)))
+        return float(self._call_with_retries(lambda: self._script(keys=keys, args=arguments)))
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
+    def _call_with_retries(self, ask: Callable[[], Any]) -> Any:
         """Return the answer of Redis, with retries for a Redis that is restarting."""
         pauses = iter(_PAUSES)
         while True:
             try:
                 return ask()
             except (self._redis.RedisError, ValueError, TypeError, OSError) as error:
-                pause = next(pauses, None) if self._is_passing(error) else None
+                pause = next(pauses, None) if self._is_temporary(error) else None
                 if pause is None:
-                    raise self._unusable(error) from None
+                    raise self._build_error(error) from None
             time.sleep(pause)
 
-    def _is_passing(self, error: Exception) -> bool:
+    def _is_temporary(self, error: Exception) -> bool:
         passing = (self._redis.ConnectionError, self._redis.TimeoutError, OSError)
         return isinstance(error, passing) and not isinstance(error, self._redis.AuthenticationError)
 
-    def _unusable(self, error: Exception) -> ParticleError:
+    def _build_error(self, error: Exception) -> ParticleError:
         """Return the error for a Redis that cannot be used."""
         # The messages of the library and of Redis are not quoted: they may contain the password of the URL.
-        if self._is_passing(error):
+        if self._is_temporary(error):
             why, code = "it does not answer", "unreachable"
             hint = "Check that it runs and can be reached from here, and run again; writes already made are kept."
         elif isinstance(error, self._redis.RedisError):

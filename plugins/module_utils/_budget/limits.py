@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-SHARE = 0.95
+DEFAULT_SHARE = 0.95
 """The part of each limit that a run may use. The rest is for other clients behind the same address."""
 
 EVERY_ROUTE = "every route"
@@ -25,7 +25,7 @@ class Limit:
     seconds: float
 
 
-DOCUMENTED: Mapping[str, Limit] = MappingProxyType(
+DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
         EVERY_ROUTE: Limit(10_000, 300),
         "POST /oauth/token": Limit(100, 300),
@@ -36,7 +36,7 @@ DOCUMENTED: Mapping[str, Limit] = MappingProxyType(
 )
 """The documented rate limits by route."""
 
-UNDERWAY_SECONDS = 3.0
+MAX_TRAVEL_SECONDS = 3.0
 """How much the travel times of two requests may differ. The cloud counts arrivals, the budget counts departures."""
 
 
@@ -56,31 +56,31 @@ class Window:
     seconds: float
 
     @classmethod
-    def of(cls, cloud: str, route: str, limit: Limit, share: float) -> Window:
+    def for_limit(cls, cloud: str, route: str, limit: Limit, share: float) -> Window:
         """Return the window of a limit."""
         # The limit is part of the name: in a common window, the run with the lower limit would never get a place.
         what = "\0".join((cloud, route, str(limit.requests), str(limit.seconds)))
         name = hashlib.sha256(what.encode(errors="surrogatepass")).hexdigest()[:32]
-        return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + UNDERWAY_SECONDS)
+        return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + MAX_TRAVEL_SECONDS)
 
-    def room(self, waited: float) -> int:
+    def count_allowed(self, waited: float) -> int:
         """Return how many requests may count in the window, for a request that has waited for ``waited`` seconds."""
         # After such a wait, other runs with a larger share keep this request out, so it may use the whole limit.
         return self.allowed if waited < 2 * self.seconds else self.size
 
 
-class Record(Protocol):
+class RequestLog(Protocol):
     """A store of the times at which requests were sent. Safe to share between threads and across forks."""
 
-    def take(self, windows: Sequence[Window], waited: float) -> float:
+    def take_places(self, windows: Sequence[Window], waited: float) -> float:
         """Take a place in all ``windows`` if each has one, else in none of them.
 
         :param waited: for how many seconds the request has waited so far.
         :returns: 0.0 if the places were taken, else the seconds after which to ask again.
         """
 
-    def delay(self, window: Window) -> float:
+    def get_delay(self, window: Window) -> float:
         """Return the seconds until ``window`` has a place, 0.0 if it has one now. No place is taken."""
 
-    def used(self, window: Window) -> float:
+    def get_used_share(self, window: Window) -> float:
         """Return the used part of the allowed requests, from 0.0 to 1.0."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 
-class PartReader:
+class ValueReader:
     """A reader of values in a document that collects mistakes instead of raising errors.
 
     Its results may be used only if there are no mistakes.
@@ -26,73 +26,75 @@ class PartReader:
         self._where = where
         self.mistakes: list[str] = []
 
-    def wrong(self, place: Place, what: str) -> None:
+    def add_mistake(self, place: Place, text: str) -> None:
         """Add a mistake, which is described by ``what``, at a place of the document."""
-        self.mistakes.append(f"{self._where(place)}: {what}")
+        self.mistakes.append(f"{self._where(place)}: {text}")
 
-    def mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    def read_mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
         """Return a mapping that may have only ``keys``; an empty one if ``value`` is not a mapping."""
         if not isinstance(value, Mapping):
-            self.wrong(place, f"must be a mapping with {', '.join(keys)}, got {kind_of(value)}")
+            self.add_mistake(place, f"must be a mapping with {', '.join(keys)}, got {describe_type(value)}")
             return {}
         for key in value:
             if key not in keys:
-                self.wrong((*place, str(key)), f"unknown key; known are {', '.join(keys)}{perhaps(key, keys)}")
+                self.add_mistake(
+                    (*place, str(key)), f"unknown key; known are {', '.join(keys)}{suggest_similar(key, keys)}"
+                )
         return value
 
-    def sequence(self, value: Any, place: Place) -> list[Any]:
+    def read_list(self, value: Any, place: Place) -> list[Any]:
         """Return a list with any items; an empty one if ``value`` is not a list."""
         if isinstance(value, (list, tuple)):
             return list(value)
-        self.wrong(place, f"must be a list, got {kind_of(value)}")
+        self.add_mistake(place, f"must be a list, got {describe_type(value)}")
         return []
 
-    def text(self, value: Any, place: Place) -> str:
+    def read_text(self, value: Any, place: Place) -> str:
         """Return a text; an empty one if ``value`` is not a text, for example because it lacks quotes."""
         if isinstance(value, str):
             return str(value)
         advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
-        self.wrong(place, f"must be a text, got {kind_of(value)}{advice}")
+        self.add_mistake(place, f"must be a text, got {describe_type(value)}{advice}")
         return ""
 
-    def truth(self, value: Any, place: Place) -> bool:
+    def read_boolean(self, value: Any, place: Place) -> bool:
         """Return true or false; false if ``value`` is neither."""
         if not isinstance(value, bool):
-            self.wrong(place, f"must be true or false, got {kind_of(value)}")
+            self.add_mistake(place, f"must be true or false, got {describe_type(value)}")
         return value is True
 
-    def choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
+    def read_choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
         """Return one of ``choices``. Another value is a mistake."""
         if value not in choices:
-            self.wrong(place, f"{value!r} is not one of {', '.join(choices)}{perhaps(value, choices)}")
+            self.add_mistake(place, f"{value!r} is not one of {', '.join(choices)}{suggest_similar(value, choices)}")
         return str(value)
 
-    def device_id(self, value: Any, place: Place) -> str | None:
+    def read_device_id(self, value: Any, place: Place) -> str | None:
         """Return a device id in lower case; ``None`` if ``value`` is not a device id."""
         if isinstance(value, int) and not isinstance(value, bool):
-            self.wrong(place, f"{value} is read as a number: put the device id in quotes")
+            self.add_mistake(place, f"{value} is read as a number: put the device id in quotes")
             return None
         text = value.strip().lower() if isinstance(value, str) else ""
         if not DEVICE_ID.match(text):
-            self.wrong(place, f"{value!r} is not a device id (24 hexadecimal digits)")
+            self.add_mistake(place, f"{value!r} is not a device id (24 hexadecimal digits)")
             return None
         return str(text)
 
-    def json(self, value: Any, place: Place) -> None:
+    def check_json(self, value: Any, place: Place) -> None:
         """Add a mistake for each value that JSON cannot represent, or would change on the way through the cloud."""
         if isinstance(value, Mapping):
             for key, item in value.items():
-                self.text(key, (*place, str(key)))
-                self.json(item, (*place, str(key)))
+                self.read_text(key, (*place, str(key)))
+                self.check_json(item, (*place, str(key)))
         elif isinstance(value, (list, tuple)):
             for index, item in enumerate(value):
-                self.json(item, (*place, index))
+                self.check_json(item, (*place, index))
         elif isinstance(value, float) and not math.isfinite(value):
-            self.wrong(place, f"{value} is not a number in JSON")
+            self.add_mistake(place, f"{value} is not a number in JSON")
         elif value is not None and not isinstance(value, (str, int, float)):
-            self.wrong(place, f"is {kind_of(value)}, which does not exist in JSON; put it in quotes")
+            self.add_mistake(place, f"is {describe_type(value)}, which does not exist in JSON; put it in quotes")
 
-    def twins(self, found: list[tuple[Place, str]], key: str) -> None:
+    def refuse_duplicates(self, found: list[tuple[Place, str]], key: str) -> None:
         """Add a mistake for each duplicate value.
 
         :param found: the places and their values.
@@ -101,12 +103,12 @@ class PartReader:
         first: dict[str, Place] = {}
         for place, value in found:
             if value in first:
-                self.wrong((*place, key), f"{value!r} is already used at {self._where((*first[value], key))}")
+                self.add_mistake((*place, key), f"{value!r} is already used at {self._where((*first[value], key))}")
             else:
                 first[value] = place
 
 
-def kind_of(value: Any) -> str:
+def describe_type(value: Any) -> str:
     """Return the type of a value as messages name it, such as ``a number``; for true and false, the value itself."""
     if value is None:
         return "nothing"

@@ -26,12 +26,12 @@ Where = Callable[[Place], str]
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
 _FLOAT_OF_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)", re.ASCII)
-_TWO_ESCAPES = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
+_SURROGATE_PAIR = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
 
 _FOREIGN_TAG = "tags are not known here; a value that begins with ! must be in quotes"
 _NO_ANCHOR = "this alias has no anchor; put a value that begins with * in quotes"
-_INSTEAD = {
+_REPLACED_PROBLEMS = {
     "could not determine a constructor": _FOREIGN_TAG,
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
@@ -39,7 +39,7 @@ _INSTEAD = {
 """Replacements for messages of PyYAML that quote the text, which may be a password without quotes."""
 
 
-def dotted(place: Place) -> str:
+def format_place(place: Place) -> str:
     """Return a place as a dotted path: ``devices[3].mesh.network``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".") or "the manifest"
@@ -63,7 +63,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{name}:{mark.line + 1}" if mark else name
-        message = f"The {kind} is not valid YAML:\n  {line} {_told(str(error.problem))}"
+        message = f"The {kind} is not valid YAML:\n  {line} {_translate_problem(str(error.problem))}"
         raise ParticleError("invalid_manifest", message) from None
     except yaml.YAMLError as error:
         raise ParticleError("invalid_manifest", f"The {kind} is not valid YAML:\n  {name} {error}") from None
@@ -76,14 +76,14 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
 
     def where(place: Place) -> str:
         known = next(place[:end] for end in range(len(place), -1, -1) if place[:end] in lines or not end)
-        return f"{name}:{lines.get(known, 1)} {dotted(place) if place else f'the {kind}'}"
+        return f"{name}:{lines.get(known, 1)} {format_place(place) if place else f'the {kind}'}"
 
     return data, where
 
 
-def _told(problem: str) -> str:
+def _translate_problem(problem: str) -> str:
     """Return the message for a problem that PyYAML reports."""
-    return next((words for start, words in _INSTEAD.items() if problem.startswith(start)), problem)
+    return next((words for start, words in _REPLACED_PROBLEMS.items() if problem.startswith(start)), problem)
 
 
 def _is_json(text: str) -> bool:
@@ -97,7 +97,7 @@ def _join_escapes(text: str) -> str:
     """
     if not _is_json(text):
         return text
-    return _TWO_ESCAPES.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
+    return _SURROGATE_PAIR.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), text)
 
 
 def _check_nodes(root: yaml.Node) -> None:
@@ -168,12 +168,12 @@ class _Reader:
 
     def _read_mapping(self, node: yaml.Node, place: Place) -> dict[Hashable, Any]:
         data: dict[Hashable, Any] = {}
-        for key, value in self._pairs(node).values():
+        for key, value in self._collect_pairs(node).values():
             name = key.value if key.tag == _EQUALS_SIGN else self._read_scalar(key)
             data[name] = self.read(value, (*place, name))
         return data
 
-    def _pairs(self, node: yaml.Node) -> _Pairs:
+    def _collect_pairs(self, node: yaml.Node) -> _Pairs:
         """Return the keys and values of a mapping, with the mappings that ``<<: *alias`` merges into it.
 
         The mapping's own keys override merged ones.
@@ -189,13 +189,13 @@ class _Reader:
         merged: _Pairs = {}
         for key, value in node.value:
             if key.tag == _MERGE:
-                for source in reversed(_mappings_of(value)):
-                    merged |= self._pairs(source)
+                for source in reversed(_list_merged(value)):
+                    merged |= self._collect_pairs(source)
         self._merged[id(node)] = merged | own
         return self._merged[id(node)]
 
 
-def _mappings_of(node: yaml.Node) -> list[yaml.Node]:
+def _list_merged(node: yaml.Node) -> list[yaml.Node]:
     """Return the mappings that ``<<`` merges: one mapping, or a list in which the first takes precedence."""
     sources: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
     for source in sources:

@@ -20,22 +20,22 @@ _TOKEN_LIKE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
 _TOKEN_IN_QUERY = re.compile(r"(access_token=)[^&\s\"']+")
 
 
-_ANY_TEXT = "surrogatepass"  # the environment may hold bytes that are not UTF-8
+_ENCODING_ERRORS = "surrogatepass"  # the environment may hold bytes that are not UTF-8
 
 
-def _json_escaped(text: str) -> set[str]:
+def _escape_json(text: str) -> set[str]:
     """Return a text as JSON escapes it: with and without escapes for characters that are not ASCII."""
     return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
 
 
-def _percent_encoded(text: str) -> set[str]:
+def _encode_percent(text: str) -> set[str]:
     """Return all percent-encoded forms of a text.
 
     The forms differ between paths and form bodies, between Python and JavaScript, and in the case of the hexadecimal
     digits.
     """
     forms = {
-        quote(text, safe=safe, errors=_ANY_TEXT)
+        quote(text, safe=safe, errors=_ENCODING_ERRORS)
         for quote in (urllib.parse.quote, urllib.parse.quote_plus)
         for safe in ("", "!'()*")
     }
@@ -53,23 +53,23 @@ class Redactor:
         """Return all masked secrets in all their encoded forms."""
         return frozenset(self._forms)
 
-    def learn_all(self, secrets: Iterable[str]) -> None:
+    def add_secrets(self, secrets: Iterable[str]) -> None:
         """Mask each of ``secrets`` from now on."""
         for secret in secrets:
-            self.learn(secret)
+            self.add_secret(secret)
 
-    def learn(self, secret: str | None, *, username: str | None = None) -> None:
+    def add_secret(self, secret: str | None, *, username: str | None = None) -> None:
         """Mask ``secret`` from now on, also percent-encoded, JSON-escaped and in an HTTP Basic header.
 
         :param username: the username that is sent with the secret in a Basic header, if any.
         """
         if not secret:
             return
-        forms = {secret, *_percent_encoded(secret), *_json_escaped(secret)}
-        for escaped in _json_escaped(secret):  # JSON inside a JSON text
-            forms |= _json_escaped(escaped)
+        forms = {secret, *_encode_percent(secret), *_escape_json(secret)}
+        for escaped in _escape_json(secret):  # JSON inside a JSON text
+            forms |= _escape_json(escaped)
         if username is not None:
-            forms.add(base64.b64encode(f"{username}:{secret}".encode(errors=_ANY_TEXT)).decode())
+            forms.add(base64.b64encode(f"{username}:{secret}".encode(errors=_ENCODING_ERRORS)).decode())
         self._forms |= forms
 
     def __call__(self, text: str) -> str:
@@ -79,12 +79,12 @@ class Redactor:
             text = text.replace(form, MASK)
         return _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
 
-    def clean(self, value: Any) -> Any:
+    def mask_values(self, value: Any) -> Any:
         """Return ``value`` with the secrets masked in all its texts, including those in lists, mappings and keys."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
-            return {self.clean(key): self.clean(item) for key, item in value.items()}
+            return {self.mask_values(key): self.mask_values(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.clean(item) for item in value]
+            return [self.mask_values(item) for item in value]
         return value

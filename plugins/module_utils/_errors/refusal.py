@@ -60,40 +60,40 @@ def read_refusal(body: bytes) -> Refusal:
         return Refusal("", "", "json")
     error = data.get("error")
     word = error if isinstance(error, str) and _WORD.match(error) else ""
-    return Refusal(word, "; ".join(_sentences(data)), "json", data)
+    return Refusal(word, "; ".join(_read_sentences(data)), "json", data)
 
 
-def _sentences(data: Mapping[str, Any]) -> list[str]:
+def _read_sentences(data: Mapping[str, Any]) -> list[str]:
     """Return the sentences of a body, from the first key in the order below that has any."""
     if data.get("message") and data.get("description"):  # E11: a JSON Schema refused the input
-        violations = [json.dumps(one) for one in _as_list(data.get("violations") or [])]
+        violations = [json.dumps(one) for one in _wrap_in_list(data.get("violations") or [])]
         return [str(data["message"]), str(data["description"]), *violations]
     if data.get("error") and data.get("info"):  # E3: only ``info`` says that the error is about a device
         return [str(data["error"]), str(data["info"])]
     for key in ("error_description", "error", "errors", "info", "description", "message"):
         if key == "error" and data.get("description"):  # E10: ``error`` says less than ``description``
             continue
-        found = [text for text in map(_words_of, _as_list(data.get(key))) if text]
+        found = [text for text in map(_read_words, _wrap_in_list(data.get(key))) if text]
         if found:
             return found
     return []
 
 
-def _as_list(value: Any) -> list[Any]:
+def _wrap_in_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _words_of(item: Any) -> str:
+def _read_words(item: Any) -> str:
     """Return the text of one element of ``errors``: a text, an object with ``error``, or a pair of text and number."""
     if isinstance(item, list):
-        return _words_of(item[0]) if item else ""
+        return _read_words(item[0]) if item else ""
     if isinstance(item, dict):
         inner = item.get("error", item.get("message"))
-        return _words_of(inner.get("status")) if isinstance(inner, dict) else _words_of(inner)
+        return _read_words(inner.get("status")) if isinstance(inner, dict) else _read_words(inner)
     return "" if item is None else str(item)
 
 
-def _one_line(text: str) -> str:
+def _join_lines(text: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"
 
@@ -101,7 +101,7 @@ def _one_line(text: str) -> str:
 TOKEN_ROUTE = "POST /oauth/token"
 
 
-def classify(status: int, refusal: Refusal, route: str) -> str:
+def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
     """Return the error code for a refused answer. The text of the body is more precise than the status."""
     text = refusal.text.lower()
     if refusal.form == "html" and status < 500 and status not in (408, 429):
@@ -121,7 +121,7 @@ def classify(status: int, refusal: Refusal, route: str) -> str:
     about_token = refusal.word in ("invalid_token", "expired_token") or "access token" in text
     if about_token and status in (400, 401, 403):
         return "token_expired" if "expired" in text or refusal.word == "expired_token" else "token_invalid"
-    for pattern, code in _BY_WORDS:
+    for pattern, code in _CODES_BY_TEXT:
         if pattern in text:
             return code
     if status == 401:
@@ -133,7 +133,7 @@ def classify(status: int, refusal: Refusal, route: str) -> str:
     )
 
 
-_BY_WORDS = (
+_CODES_BY_TEXT = (
     ("bad password", "invalid_credentials"),
     ("wrong password", "invalid_credentials"),
     ("unknown user", "invalid_credentials"),
@@ -170,29 +170,32 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
     return "invalid_credentials" if status == 401 else "cloud_error"
 
 
-def refused(status: int, body: bytes, *, route: str, doing: str, redact: Callable[[str], str]) -> ParticleError:
+def build_refusal(status: int, body: bytes, *, route: str, doing: str, redact: Callable[[str], str]) -> ParticleError:
     """Return the error for a refused answer.
 
     :param doing: the attempted action, which follows "Could not" in the message: ``rename device e00f…``.
     :param redact: masks the secrets in the text of the cloud.
     """
     refusal = read_refusal(body)
-    code = classify(status, refusal, route)
+    code = classify_refusal(status, refusal, route)
     # Redact the complete text, because a secret that is cut or has other spaces is no longer recognised.
-    words = "" if refusal.form == "html" else _one_line(redact(refusal.text))
+    words = "" if refusal.form == "html" else _join_lines(redact(refusal.text))
     said = f" ({words})" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")
-    cause = _CAUSES.get(code, _REFUSED)
+    cause = _CAUSES.get(code, _DEFAULT_CAUSE)
     hint = None
     if code == "unsupported":
         hint = "This cloud does not have that route. " + HINTS[code]
     elif code == "cloud_error" and 400 <= status < 500:
-        cause, hint = _REFUSED, "Correct what the cloud names; if it names nothing, ask the operator of the cloud."
+        cause, hint = (
+            _DEFAULT_CAUSE,
+            "Correct what the cloud names; if it names nothing, ask the operator of the cloud.",
+        )
     message = f"Could not {doing}: {cause}; it answered {status}{kind}{said}."
     return ParticleError(code, message, hint=hint, status=status, route=route, answer=refusal.data)
 
 
-_REFUSED = "the cloud refused"
+_DEFAULT_CAUSE = "the cloud refused"
 
 
 _CAUSES: Mapping[str, str] = {

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def some_of(names: Sequence[str], at_most: int) -> str:
+def list_names(names: Sequence[str], at_most: int) -> str:
     """Return up to ``at_most`` of the names, and the number of the others, as a part of a sentence."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
-def perhaps(word: Any, known: Iterable[str]) -> str:
+def suggest_similar(word: Any, known: Iterable[str]) -> str:
     """Return a suggestion of the word of ``known`` that is most similar to ``word``, or an empty text.
 
     It is appended to a message that refuses ``word``.

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_named
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import parse_platform
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import order_of, range_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import parse_range, parse_version
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
 
 Facts = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ _DIGITS = re.compile(r"[0-9]{1,22}\Z")
 _COUNTRY = re.compile(r"[0-9]{3}\Z")
 
 
-def _mobile_country_code(facts: Facts) -> Any:
+def _read_country_code(facts: Facts) -> Any:
     """Return the country code in the last vitals of a device (endpoints.yml: vitals_last, vitals_shape)."""
     found: Any = facts.get("vitals")
     for key in ("device", "network", "cellular", "cell_global_identity", "mobile_country_code"):
@@ -40,16 +40,16 @@ def _mobile_country_code(facts: Facts) -> Any:
     return found
 
 
-def _own(name: str) -> Callable[[Facts], Any]:
+def _read_fact(name: str) -> Callable[[Facts], Any]:
     return lambda facts: facts.get(name)
 
 
 _FIELDS: Mapping[str, Callable[[Facts], Any]] = {
-    "platform": _own("platform"),
-    "serial_number": _own("serial_number"),
-    "iccid": _own("iccid"),
-    "system_firmware_version": _own("system_firmware_version"),
-    "mobile_country_code": _mobile_country_code,
+    "platform": _read_fact("platform"),
+    "serial_number": _read_fact("serial_number"),
+    "iccid": _read_fact("iccid"),
+    "system_firmware_version": _read_fact("system_firmware_version"),
+    "mobile_country_code": _read_country_code,
 }
 
 Test: TypeAlias = "Callable[[str], bool | None]"
@@ -65,20 +65,20 @@ class Rule:
 
     conditions: Mapping[str, Test]
 
-    def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
+    def check_device(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
         """Return whether a device matches the rule, and the names of the facts that are missing.
 
         The first value is ``None`` when it depends on the missing facts; otherwise the second value is empty.
         """
-        untold = []
+        unknown = []
         for name, test in self.conditions.items():
-            told = _told(_FIELDS[name](facts))
-            fits = None if told is None else test(told)
+            text = _to_text(_FIELDS[name](facts))
+            fits = None if text is None else test(text)
             if fits is False:
                 return False, ()
             if fits is None:
-                untold.append(name)
-        return (None, tuple(untold)) if untold else (True, ())
+                unknown.append(name)
+        return (None, tuple(unknown)) if unknown else (True, ())
 
 
 @dataclass(frozen=True)
@@ -90,25 +90,25 @@ class Advisory:
     url: str | None
     rules: tuple[Rule, ...]
 
-    def verdict(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
-        """Return whether the advisory affects a device, and the names of missing facts; see :meth:`Rule.verdict`."""
-        untold: dict[str, None] = {}
+    def check_device(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
+        """Return whether the advisory affects a device, and the missing facts; see :meth:`Rule.check_device`."""
+        unknown: dict[str, None] = {}
         for rule in self.rules:
-            fits, missing = rule.verdict(facts)
+            fits, missing = rule.check_device(facts)
             if fits:
                 return True, ()
-            untold.update(dict.fromkeys(missing))
-        return (None, tuple(untold)) if untold else (False, ())
+            unknown.update(dict.fromkeys(missing))
+        return (None, tuple(unknown)) if unknown else (False, ())
 
 
-def _told(value: Any) -> str | None:
+def _to_text(value: Any) -> str | None:
     """Return a text or a number as a text, and ``None`` for an empty text or a value of another type."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value).strip() or None
 
 
-def judged(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dict[str, Any]]:
+def find_affected_devices(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dict[str, Any]]:
     """Return the devices that each advisory affects.
 
     :param devices: the facts of devices, as ``device_info`` returns them.
@@ -119,14 +119,14 @@ def judged(advisories: Iterable[Advisory], devices: Sequence[Facts]) -> list[dic
     for advisory in advisories:
         hit, cannot_tell, missing = [], [], Counter[str]()
         for facts in devices:
-            if identity_of(facts) is not None:
+            if find_identity(facts) is not None:
                 continue  # advisories are about Particle devices, and the Particle cloud does not know this one
-            verdict, untold = advisory.verdict(facts)
+            verdict, unknown = advisory.check_device(facts)
             if verdict:
                 hit.append(str(facts.get("id")))
             elif verdict is None:
                 cannot_tell.append(str(facts.get("id")))
-                missing.update(untold)
+                missing.update(unknown)
         about = {"id": advisory.id, "title": advisory.title, "url": advisory.url}
         found.append({**about, "hit": hit, "cannot_tell": cannot_tell, "missing": dict(missing)})
     return found
@@ -148,10 +148,10 @@ def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
             mistakes.append(error.message)
             continue
         reader = _Reader(where)
-        for place, advisory in reader.advisories(data):
+        for place, advisory in reader.read_file(data):
             advisories.append(advisory)
             if advisory.id in first:
-                reader.wrong((*place, "id"), f"{advisory.id!r} is already used at {first[advisory.id]}")
+                reader.add_mistake((*place, "id"), f"{advisory.id!r} is already used at {first[advisory.id]}")
             elif advisory.id:
                 first[advisory.id] = where((*place, "id"))
         mistakes += reader.mistakes
@@ -164,55 +164,60 @@ def read_advisories(files: Mapping[str, str]) -> tuple[Advisory, ...]:
     return tuple(advisories)
 
 
-class _Reader(PartReader):
+class _Reader(ValueReader):
     """A reader that validates one advisories file and collects its mistakes."""
 
     def __init__(self, where: Where) -> None:
         super().__init__(where)
         self._conditions: Mapping[str, tuple[str, Callable[[Any, Place], Test]]] = {
-            "platforms": ("platform", self._platforms),
-            "serial_number_prefixes": ("serial_number", self._serial_numbers),
-            "iccid_prefixes": ("iccid", self._iccids),
-            "device_os": ("system_firmware_version", self._device_os),
-            "mobile_country_codes": ("mobile_country_code", self._countries),
+            "platforms": ("platform", self._read_platforms),
+            "serial_number_prefixes": ("serial_number", self._read_serial_numbers),
+            "iccid_prefixes": ("iccid", self._read_iccids),
+            "device_os": ("system_firmware_version", self._read_versions),
+            "mobile_country_codes": ("mobile_country_code", self._read_countries),
         }
 
-    def advisories(self, data: Any) -> list[tuple[Place, Advisory]]:
+    def read_file(self, data: Any) -> list[tuple[Place, Advisory]]:
         """Return the advisories of a file, each with its place in the file."""
-        top = self.mapping(data, (), ("advisories",))
+        top = self.read_mapping(data, (), ("advisories",))
         if "advisories" not in top and isinstance(data, Mapping):
-            self.wrong((), "has no advisories")
+            self.add_mistake((), "has no advisories")
         return [
-            (("advisories", index), self._advisory(item, ("advisories", index)))
-            for index, item in enumerate(self._some(top.get("advisories", ()), ("advisories",), allow_none=True))
+            (("advisories", index), self._read_advisory(item, ("advisories", index)))
+            for index, item in enumerate(
+                self._read_filled_list(top.get("advisories", ()), ("advisories",), allow_none=True)
+            )
         ]
 
-    def _advisory(self, value: Any, place: Place) -> Advisory:
-        given = self.mapping(value, place, ("id", "title", "url", "affects"))
+    def _read_advisory(self, value: Any, place: Place) -> Advisory:
+        given = self.read_mapping(value, place, ("id", "title", "url", "affects"))
         for key in ("id", "title", "affects"):
             if isinstance(value, Mapping) and key not in given:
-                self.wrong(place, f"has no {key}")
-        name = self.text(given["id"], (*place, "id")) if "id" in given else ""
+                self.add_mistake(place, f"has no {key}")
+        name = self.read_text(given["id"], (*place, "id")) if "id" in given else ""
         if name and not _ID.match(name):
-            self.wrong(
+            self.add_mistake(
                 (*place, "id"),
                 f"{name!r} is not a valid id: use 1 to 40 letters, digits, dots, hyphens or underscores",
             )
-        title = self.text(given["title"], (*place, "title")).strip() if "title" in given else ""
+        title = self.read_text(given["title"], (*place, "title")).strip() if "title" in given else ""
         if "title" in given and isinstance(given["title"], str) and not title:
-            self.wrong((*place, "title"), "is empty")
-        url = self.text(given["url"], (*place, "url")) if "url" in given else None
+            self.add_mistake((*place, "title"), "is empty")
+        url = self.read_text(given["url"], (*place, "url")) if "url" in given else None
         if url and not _URL.match(url):
-            self.wrong((*place, "url"), f"{url!r} must be a URL that begins with https:// or http://")
-        rules = self._some(given["affects"], (*place, "affects")) if "affects" in given else []
+            self.add_mistake((*place, "url"), f"{url!r} must be a URL that begins with https:// or http://")
+        rules = self._read_filled_list(given["affects"], (*place, "affects")) if "affects" in given else []
         return Advisory(
-            name, title, url, tuple(self._rule(item, (*place, "affects", index)) for index, item in enumerate(rules))
+            name,
+            title,
+            url,
+            tuple(self._read_rule(item, (*place, "affects", index)) for index, item in enumerate(rules)),
         )
 
-    def _rule(self, value: Any, place: Place) -> Rule:
-        given = self.mapping(value, place, tuple(self._conditions))
+    def _read_rule(self, value: Any, place: Place) -> Rule:
+        given = self.read_mapping(value, place, tuple(self._conditions))
         if isinstance(value, Mapping) and not value:
-            self.wrong(place, f"has no condition; a rule has one or more of {', '.join(self._conditions)}")
+            self.add_mistake(place, f"has no condition; a rule has one or more of {', '.join(self._conditions)}")
         conditions = {}
         for key, item in given.items():
             if key in self._conditions:
@@ -220,60 +225,60 @@ class _Reader(PartReader):
                 conditions[field] = read(item, (*place, key))
         return Rule(conditions)
 
-    def _some(self, value: Any, place: Place, *, allow_none: bool = False) -> list[Any]:
-        found = self.sequence(value, place)
+    def _read_filled_list(self, value: Any, place: Place, *, allow_none: bool = False) -> list[Any]:
+        found = self.read_list(value, place)
         if not found and not allow_none and isinstance(value, (list, tuple)):
-            self.wrong(place, "is empty")
+            self.add_mistake(place, "is empty")
         return found
 
-    def _platforms(self, value: Any, place: Place) -> Test:
+    def _read_platforms(self, value: Any, place: Place) -> Test:
         wanted = set()
-        for index, item in enumerate(self._some(value, place)):
+        for index, item in enumerate(self._read_filled_list(value, place)):
             usable = isinstance(item, (str, int)) and not isinstance(item, bool)
-            platform = platform_named(str(item)) if usable else None
+            platform = parse_platform(str(item)) if usable else None
             if platform is None:
-                self.wrong((*place, index), f"{item!r} is not the name or number of a platform")
+                self.add_mistake((*place, index), f"{item!r} is not the name or number of a platform")
             wanted.add(platform)
-        return lambda told: told in wanted
+        return lambda text: text in wanted
 
-    def _serial_numbers(self, value: Any, place: Place) -> Test:
-        return self._prefixes(value, place, _SERIAL_NUMBER, "the beginning of no serial number")
+    def _read_serial_numbers(self, value: Any, place: Place) -> Test:
+        return self._read_prefixes(value, place, _SERIAL_NUMBER, "the beginning of no serial number")
 
-    def _iccids(self, value: Any, place: Place) -> Test:
-        return self._prefixes(value, place, _DIGITS, "the beginning of no ICCID: digits")
+    def _read_iccids(self, value: Any, place: Place) -> Test:
+        return self._read_prefixes(value, place, _DIGITS, "the beginning of no ICCID: digits")
 
-    def _prefixes(self, value: Any, place: Place, shape: re.Pattern[str], what: str) -> Test:
+    def _read_prefixes(self, value: Any, place: Place, shape: re.Pattern[str], what: str) -> Test:
         prefixes = []
-        for index, item in enumerate(self._some(value, place)):
-            text = self.text(item, (*place, index)).strip().upper()
+        for index, item in enumerate(self._read_filled_list(value, place)):
+            text = self.read_text(item, (*place, index)).strip().upper()
             if isinstance(item, str) and not shape.match(text):
-                self.wrong((*place, index), f"{item!r} is {what}")
+                self.add_mistake((*place, index), f"{item!r} is {what}")
             prefixes.append(text)
-        return lambda told: told.upper().startswith(tuple(prefixes))
+        return lambda text: text.upper().startswith(tuple(prefixes))
 
-    def _device_os(self, value: Any, place: Place) -> Test:
+    def _read_versions(self, value: Any, place: Place) -> Test:
         ranges = []
-        for index, item in enumerate(self._some(value, place)):
-            text = self.text(item, (*place, index))
+        for index, item in enumerate(self._read_filled_list(value, place)):
+            text = self.read_text(item, (*place, index))
             try:
-                ranges.append(range_from(text))
+                ranges.append(parse_range(text))
             except ValueError as error:
                 if isinstance(item, str):
-                    self.wrong((*place, index), str(error))
+                    self.add_mistake((*place, index), str(error))
 
-        def test(told: str) -> bool | None:
-            order = order_of(told)
-            return None if order is None else any(found.holds(order) for found in ranges)
+        def is_in_range(text: str) -> bool | None:
+            order = parse_version(text)
+            return None if order is None else any(found.contains(order) for found in ranges)
 
-        return test
+        return is_in_range
 
-    def _countries(self, value: Any, place: Place) -> Test:
+    def _read_countries(self, value: Any, place: Place) -> Test:
         codes = set()
-        for index, item in enumerate(self._some(value, place)):
+        for index, item in enumerate(self._read_filled_list(value, place)):
             text = str(item) if isinstance(item, (str, int)) and not isinstance(item, bool) else ""
             if not _COUNTRY.match(text):
-                said = repr(item) if text else kind_of(item)
-                self.wrong((*place, index), f"{said} is not a mobile country code (three digits, such as 310)")
+                said = repr(item) if text else describe_type(item)
+                self.add_mistake((*place, index), f"{said} is not a mobile country code (three digits, such as 310)")
             codes.add(text)
         # A code that arrives as a number has lost its leading zeros.
-        return lambda told: told.zfill(3) in codes if _DIGITS.match(told) else None
+        return lambda text: text.zfill(3) in codes if _DIGITS.match(text) else None

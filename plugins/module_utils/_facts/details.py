@@ -12,30 +12,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED, read_variable
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import last_vitals
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import RESERVED_VARIABLES, read_variable
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.diagnostics import get_last_vitals
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import membership_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Membership, Rules
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 
 Devices = Mapping[str, dict[str, Any]]
 
 # Errors that concern one device only, so the other devices are still asked.
-_OF_ONE_DEVICE = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
+_DEVICE_ERRORS = ("not_found", "device_offline", "device_not_yours", "cloud_error", "bad_response")
 
-_NOT_ALLOWED = ("forbidden", "missing_scope")
+_PERMISSION_ERRORS = ("forbidden", "missing_scope")
 
 Question: TypeAlias = "str | None"
 """The name of a variable; ``None`` for the vitals."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedDetails:
     """The details to read from each device that is online.
 
     :param vitals: whether to read the last vitals.
@@ -52,7 +52,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         names = {*self.variables, *([self.mac_variable] if self.mac_variable is not None else [])}
-        wrong = sorted(name for name in names if name in RESERVED or not name.strip())
+        wrong = sorted(name for name in names if name in RESERVED_VARIABLES or not name.strip())
         if wrong:
             message = (
                 f"{', '.join(map(repr, wrong))} is not a valid variable name: the cloud uses it for something else."
@@ -60,7 +60,7 @@ class Wanted:
             raise ParticleError("invalid_option", message, hint="Correct variables or mac_variable.")
 
 
-def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: Wanted) -> None:
+def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: WantedDetails) -> None:
     """Read the wanted details and put them into the facts of ``devices``.
 
     The facts get ``unread`` and, if wanted, ``vitals`` and ``variable_values``; ``mac`` is filled in if it is missing.
@@ -75,31 +75,31 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
             facts["variable_values"] = dict.fromkeys(wanted.variables)
         facts["unread"] = {}
     there = {device: facts for device, facts in devices.items() if facts["online"] and facts["id"]}
-    asked = [device for device, facts in there.items() if _questions(facts, wanted)]
+    asked = [device for device, facts in there.items() if _list_questions(facts, wanted)]
     if len(asked) > wanted.limit:
-        number = sum(len(_questions(devices[device], wanted)) for device in asked)
+        number = sum(len(_list_questions(devices[device], wanted)) for device in asked)
         cost = f"{len(asked)} devices would be asked one by one, by {number} requests"
         message = f"{cost}, and include_limit is {wanted.limit}."
         raise ParticleError("conflict", message, hint="Choose fewer devices by filters, or raise include_limit.")
 
-    def ask(task: tuple[str, Question]) -> Any:
+    def ask_device(task: tuple[str, Question]) -> Any:
         device, question = task
         product = products[device].id if device in products else None
         try:
             if question is None:
-                return last_vitals(http, product, device).get("payload")
+                return get_last_vitals(http, product, device).get("payload")
             return read_variable(http, product, device, question)
         except ParticleError as error:
-            if error.code not in _OF_ONE_DEVICE:
+            if error.code not in _DEVICE_ERRORS:
                 raise
             return error
 
-    tasks = [(device, question) for device in asked for question in _questions(devices[device], wanted)]
-    for (device, question), answer in zip(tasks, in_parallel(ask, tasks, http.workers), strict=True):
-        _note(devices[device], question, answer, wanted)
+    tasks = [(device, question) for device in asked for question in _list_questions(devices[device], wanted)]
+    for (device, question), answer in zip(tasks, map_in_parallel(ask_device, tasks, http.workers), strict=True):
+        _store_answer(devices[device], question, answer, wanted)
 
 
-def _questions(facts: Mapping[str, Any], wanted: Wanted) -> list[Question]:
+def _list_questions(facts: Mapping[str, Any], wanted: WantedDetails) -> list[Question]:
     """Return the names of the variables to read from one device, after ``None`` if its vitals are wanted."""
     names = dict.fromkeys(wanted.variables)
     if wanted.mac_variable is not None and facts["mac"] is None:
@@ -107,7 +107,7 @@ def _questions(facts: Mapping[str, Any], wanted: Wanted) -> list[Question]:
     return [*([None] if wanted.vitals else []), *names]
 
 
-def _note(facts: dict[str, Any], question: Question, answer: Any, wanted: Wanted) -> None:
+def _store_answer(facts: dict[str, Any], question: Question, answer: Any, wanted: WantedDetails) -> None:
     if isinstance(answer, ParticleError):
         facts["unread"][question or "vitals"] = answer.code
     elif question is None:
@@ -136,18 +136,18 @@ def add_mesh_states(
     """
     asked: dict[tuple[Rules, Product], dict[str, Membership]] = {}
     for device, facts in devices.items():
-        found = membership_in(facts)
+        found = find_membership(facts)
         if found is None:
             continue
         rules, membership = found
-        facts["mesh"]["state"] = rules.state_in(facts, membership)
+        facts["mesh"]["state"] = rules.read_state(facts, membership)
         if facts["mesh"]["state"] is None and device in products:
             asked.setdefault((rules, products[device]), {})[device] = membership
     for (rules, product), wanted in asked.items():
         try:
-            states = (mesh or Mesh()).verify_shown(Target(http, product, warn), rules, wanted)
+            states = (mesh or Mesh()).read_states(Target(http, product, warn), rules, wanted)
         except ParticleError as error:
-            if error.code in _NOT_ALLOWED:
+            if error.code in _PERMISSION_ERRORS:
                 warn(f"What has become of the members of networks is left open. {error.message} {error.hint}")
             elif error.status != 404:
                 raise

@@ -20,11 +20,11 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 # The lengths are bounded, because a device can report any text as its version.
 _VERSION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?(?:-([0-9A-Za-z.-]{1,64}))?\Z")
 
-Order = tuple[Any, ...]
+VersionKey = tuple[Any, ...]
 """A sort key; keys compare as their versions do."""
 
 
-def order_of(version: str) -> Order | None:
+def parse_version(version: str) -> VersionKey | None:
     """Return the sort key of a version, or ``None`` if the text is not a version.
 
     The order is that of Semantic Versioning: ``3.0.0-rc.2``, then ``3.0.0-rc.10``, then ``3.0.0``.
@@ -40,20 +40,20 @@ def order_of(version: str) -> Order | None:
 
 
 @dataclass(frozen=True)
-class Range:
+class VersionRange:
     """A range of versions, which contains each version that all bounds allow.
 
     :param bounds: comparison operators, each with the sort key of the version that it compares with.
     """
 
-    bounds: tuple[tuple[str, Order], ...]
+    bounds: tuple[tuple[str, VersionKey], ...]
 
-    def holds(self, order: Order) -> bool:
+    def contains(self, order: VersionKey) -> bool:
         """Return whether the range contains the version with the sort key ``order``."""
         return all(_OPERATORS[sign](order, bound) for sign, bound in self.bounds)
 
 
-def range_from(text: str) -> Range:
+def parse_range(text: str) -> VersionRange:
     """Parse a range from bounds that are separated by commas.
 
     :raises ValueError: when a bound is not valid; the text is a sentence that names it.
@@ -61,11 +61,11 @@ def range_from(text: str) -> Range:
     bounds = []
     for part in text.split(","):
         sign = next((sign for sign in _OPERATORS if part.strip().startswith(sign)), None)
-        order = None if sign is None else order_of(part.strip().removeprefix(sign))
+        order = None if sign is None else parse_version(part.strip().removeprefix(sign))
         if sign is None or order is None:
             known = ", ".join(_OPERATORS)
             raise ValueError(
                 f"{part.strip()!r} is not a valid bound: write one of {known}, then a version such as 3.1.0"
             )
         bounds.append((sign, order))
-    return Range(tuple(bounds))
+    return VersionRange(tuple(bounds))

@@ -8,15 +8,15 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import platform_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import membership_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import get_platform_name
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_membership
 
 # Keys of a row that are not facts. With mobile_secret any person nearby could take over the device. The other keys are
 # deprecated copies, which are read only where the current key is missing.
-_LEFT_OUT = ("mobile_secret", "connected", "last_iccid", "current_build_target")
+_OMITTED_KEYS = ("mobile_secret", "connected", "last_iccid", "current_build_target")
 
 # Facts that every device has, so that a play can read them without a check; the value is null when it is unknown.
-_ALWAYS = (
+_DEFAULT_KEYS = (
     "name",
     "owner",
     "serial_number",
@@ -36,50 +36,50 @@ _LAG_SECONDS = 46 * 60
 value is that of cellular devices; it is used for all devices."""
 
 
-def facts_of(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
+def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
     """Return the facts of a device: its attributes under the cloud's names, and derived facts such as ``platform``.
 
     :param row: the device as a list of the cloud shows it.
     :param product: the slug of the product whose list showed the device; ``None`` for the list of the account.
     """
-    facts = dict.fromkeys(_ALWAYS) | {key: value for key, value in row.items() if key not in _LEFT_OUT}
+    facts = dict.fromkeys(_DEFAULT_KEYS) | {key: value for key, value in row.items() if key not in _OMITTED_KEYS}
     online, sim, device_os = row.get("online"), row.get("last_iccid"), row.get("current_build_target")
     if not facts["iccid"]:
         facts["iccid"] = sim if isinstance(sim, str) and sim else None
     if not facts["system_firmware_version"]:
         # In some lists the value is a number that is not a version (errors-and-limits.md, section 7).
         facts["system_firmware_version"] = device_os if isinstance(device_os, str) and "." in device_os else None
-    facts["platform"] = platform_of(row.get("platform_id"))
+    facts["platform"] = get_platform_name(row.get("platform_id"))
     facts["online"] = bool(row.get("connected") if online is None else online)
     facts["mac"] = row.get("mac_wifi") or None
-    facts["mesh"] = _mesh(row)
-    facts["product"] = product or _product(row)
+    facts["mesh"] = _read_mesh(row)
+    facts["product"] = product or _read_product(row)
     return facts
 
 
-def _product(row: Mapping[str, Any]) -> str | None:
+def _read_product(row: Mapping[str, Any]) -> str | None:
     """Return the product id that a row shows, or ``None`` if the device is not in a product."""
     # Without a product, the cloud shows the platform id as the product id.
     number = row.get("product_id")
     return None if number is None or number == row.get("platform_id") else str(number)
 
 
-def _mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def _read_mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the network and role that a row shows, or ``None`` if no mesh backend finds a membership in it."""
-    found = membership_in(row)
+    found = find_membership(row)
     return None if found is None else dict(found[1].as_result())
 
 
-def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
+def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Return ``facts`` with ``presence`` and with ``last_heard_age`` in whole seconds.
 
     ``presence`` rates how certain it is that the device is online now; see :data:`PRESENCE`.
 
     :param now: the time of the cloud, in seconds since 1970.
     """
-    age = _age(facts.get("last_heard"), now)
+    age = _compute_age(facts.get("last_heard"), now)
     if age is None:
-        age = _age(facts.get("last_handshake_at"), now)  # a handshake also shows that the device was online
+        age = _compute_age(facts.get("last_handshake_at"), now)  # a handshake also shows that the device was online
     if not facts["online"]:
         presence = OFFLINE
     elif age is None or age > _LAG_SECONDS:
@@ -89,7 +89,7 @@ def with_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
     return {**facts, "presence": presence, "last_heard_age": age}
 
 
-def _age(moment: Any, now: float) -> int | None:
+def _compute_age(moment: Any, now: float) -> int | None:
     """Return the whole seconds since an ISO 8601 timestamp, or ``None`` if ``moment`` is not such a timestamp."""
     try:
         heard = datetime.datetime.fromisoformat(moment)

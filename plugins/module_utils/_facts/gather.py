@@ -15,16 +15,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     Product,
     get_product,
     list_product_devices,
-    list_products_of,
+    list_products,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import add_presence, build_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, Sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import find_identity
 
 
 @dataclass(frozen=True)
-class Gathered:
+class GatheredFacts:
     """The facts of devices, and how they were read.
 
     :param devices: the facts by device id.
@@ -43,7 +43,9 @@ class Gathered:
     skew: float
 
 
-def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], page_size: int = PAGE_SIZE) -> Gathered:
+def gather_facts(
+    http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], page_size: int = PAGE_SIZE
+) -> GatheredFacts:
     """Read all devices of the sources.
 
     A device that both a product and the account list appears once, with the values of the product's list first.
@@ -54,71 +56,71 @@ def gather(http: Http, sources: Sources, queries: Sequence[Mapping[str, str]], p
     """
     products = [get_product(http, product) for product in sources.products]
     if sources.organization is not None:
-        products += list_products_of(http, sources.organization)
+        products += list_products(http, sources.organization)
     found: dict[str, dict[str, Any]] = {}  # rows of the cloud by device id
     read_through: dict[str, Product] = {}
     listings: list[Listing] = []
     read = {product.id: product for product in products}  # a product may be named twice, by id and by slug
     for product in read.values():
         for query in queries:
-            listing = list_product_devices(http, product.id, only=query, page_size=page_size, watched=True)
+            listing = list_product_devices(http, product.id, filters=query, page_size=page_size, watched=True)
             listings.append(listing)
-            for device, row in _by_id(listing):
+            for device, row in _index_by_id(listing):
                 found[device] = row
                 read_through[device] = product
     if sources.account:
         listing = list_account_devices(http)
         listings.append(listing)
-        for device, row in _by_id(listing):
-            found[device] = _completed(found[device], row) if device in found else row
+        for device, row in _index_by_id(listing):
+            found[device] = _merge_rows(found[device], row) if device in found else row
     slugs = {device: product.slug for device, product in read_through.items()}
-    return Gathered(
-        {device: facts_of(row, slugs.get(device)) for device, row in found.items()},
+    return GatheredFacts(
+        {device: build_facts(row, slugs.get(device)) for device, row in found.items()},
         tuple(read.values()),
         read_through,
         sum(listing.pages for listing in listings),
         all(listing.complete for listing in listings),
-        skew_of(http),
+        compute_skew(http),
     )
 
 
-def with_members(gathered: Gathered, rows: Iterable[Mapping[str, Any]]) -> Gathered:
+def add_members(gathered: GatheredFacts, rows: Iterable[Mapping[str, Any]]) -> GatheredFacts:
     """Return ``gathered`` with the members of networks that the Particle cloud does not know.
 
     The ``id`` in their facts is ``None``, and their key is the value that identifies them to their mesh backend.
 
     :param rows: the members as a mesh backend lists them.
     """
-    members = {own[1]: facts_of({"id": None, **row}) for row in rows if (own := identity_of(row)) is not None}
+    members = {own[1]: build_facts({"id": None, **row}) for row in rows if (own := find_identity(row)) is not None}
     return replace(gathered, devices={**gathered.devices, **members}) if members else gathered
 
 
-def _by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
+def _index_by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((str(row["id"]), row) for row in listing.rows if row.get("id"))
 
 
-def _completed(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_rows(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``row``, with keys that are missing or empty in it taken from ``other``, a row of the same device."""
     return {**other, **{key: value for key, value in row.items() if value not in (None, "") or key not in other}}
 
 
-def skew_of(http: Http) -> float:
+def compute_skew(http: Http) -> float:
     """Return the seconds by which the clock of the cloud is ahead of the clock of this machine.
 
     The source is the Date header of the last response; without a valid one the result is 0.
     """
-    if http.dated is None:
+    if http.last_date is None:
         return 0.0
     try:
-        return email.utils.parsedate_to_datetime(http.dated[0]).timestamp() - http.dated[1]
+        return email.utils.parsedate_to_datetime(http.last_date[0]).timestamp() - http.last_date[1]
     except ValueError:
         return 0.0
 
 
-def chosen(gathered: Gathered, filters: Filters, now: float) -> dict[str, dict[str, Any]]:
+def select_devices(gathered: GatheredFacts, filters: Filters, now: float) -> dict[str, dict[str, Any]]:
     """Return the facts of the devices that match ``filters``, by id and with their presence.
 
     :param now: the time of this machine, in seconds since 1970.
     """
     moment = now + gathered.skew
-    return {device: with_presence(facts, moment) for device, facts in gathered.devices.items() if filters.match(facts)}
+    return {device: add_presence(facts, moment) for device, facts in gathered.devices.items() if filters.matches(facts)}

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
@@ -25,10 +25,10 @@ Facts = Mapping[str, Any]
 HOSTNAMES = ("name", "id", "serial_number")
 
 _RESERVED_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", "all", "ungrouped"])
-_LONGEST = 253
+_MAX_LENGTH = 253
 
 
-def host_names(
+def build_host_names(
     devices: Mapping[str, Facts], preference: Sequence[str], taken: Mapping[str, str | None]
 ) -> dict[str, str]:
     """Return a host name for each device, by device id.
@@ -39,14 +39,14 @@ def host_names(
     :param preference: names of facts, most wanted first.
     :param taken: the names of existing hosts and groups, each with the id of its device, or ``None`` if it has none.
     """
-    last = {device: device if DEVICE_ID.match(device) else f"device-{_hash(device, 24)}" for device in devices}
+    last = {device: device if DEVICE_ID.match(device) else f"device-{_hash_text(device, 24)}" for device in devices}
     kept = _RESERVED_HOSTS | set(last.values())
     names: dict[str, str] = {}
     for attribute in preference:
         if attribute == "id":
             break
         wished = {
-            device: _host_name(str(facts.get(attribute) or ""))
+            device: _build_host_name(str(facts.get(attribute) or ""))
             for device, facts in devices.items()
             if device not in names
         }
@@ -58,39 +58,39 @@ def host_names(
     return {device: names.get(device, last[device]) for device in devices}
 
 
-def _host_name(text: str) -> str:
+def _build_host_name(text: str) -> str:
     """Return ``text`` as a valid host name, or an empty text if no valid name can be made from it."""
     name = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFKC", text).strip()).lstrip("_.-")
-    return name if len(name) <= _LONGEST else ""
+    return name if len(name) <= _MAX_LENGTH else ""
 
 
-def _one(value: Any) -> Iterable[str]:
+def _list_value(value: Any) -> Iterable[str]:
     if value is None or value == "":
         return ()
     return (str(value).lower() if isinstance(value, bool) else str(value),)
 
 
-def _mesh(facts: Facts, key: str) -> Iterable[str]:
-    return _one((facts.get("mesh") or {}).get(key))
+def _list_mesh_value(facts: Facts, key: str) -> Iterable[str]:
+    return _list_value((facts.get("mesh") or {}).get(key))
 
 
-_VALUES: Mapping[str, Callable[[Facts], Iterable[str]]] = {
-    "product": lambda facts: _one(facts.get("product")),
-    "platform": lambda facts: _one(facts.get("platform")),
+_GROUP_VALUES: Mapping[str, Callable[[Facts], Iterable[str]]] = {
+    "product": lambda facts: _list_value(facts.get("product")),
+    "platform": lambda facts: _list_value(facts.get("platform")),
     "device_group": lambda facts: (
-        name for name in texts_of(facts.get("groups")) if not name.startswith(RESERVED_GROUPS)
+        name for name in list_texts(facts.get("groups")) if not name.startswith(RESERVED_GROUPS)
     ),
-    "network": lambda facts: _mesh(facts, "network"),
-    "mesh_role": lambda facts: _mesh(facts, "role"),
-    "online": lambda facts: _one(facts.get("online")),
-    "firmware_version": lambda facts: _one(facts.get("firmware_version")),
-    "development": lambda facts: _one(facts.get("development")),
+    "network": lambda facts: _list_mesh_value(facts, "network"),
+    "mesh_role": lambda facts: _list_mesh_value(facts, "role"),
+    "online": lambda facts: _list_value(facts.get("online")),
+    "firmware_version": lambda facts: _list_value(facts.get("firmware_version")),
+    "development": lambda facts: _list_value(facts.get("development")),
 }
 
-GROUP_KEYS = tuple(_VALUES)
+GROUP_KEYS = tuple(_GROUP_VALUES)
 
 
-def host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, list[str]]:
+def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, list[str]]:
     """Return the ids of the devices in each group; a group is named ``<key>_<value>`` in a-z, 0-9 and ``_``.
 
     If two values would give the same name, each gets digits of its hash, so that no group mixes devices of both. A
@@ -102,25 +102,25 @@ def host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, 
     for key in dict.fromkeys(keys):
         members: dict[str, list[str]] = {}
         for device, facts in devices.items():
-            for value in _VALUES[key](facts):
+            for value in _GROUP_VALUES[key](facts):
                 members.setdefault(value, []).append(device)
-        for value, name in _group_names(key, members.keys()).items():
+        for value, name in _build_group_names(key, members.keys()).items():
             groups[name] = members[value]
     return groups
 
 
-def _group_names(key: str, values: Set[str]) -> dict[str, str]:
+def _build_group_names(key: str, values: Set[str]) -> dict[str, str]:
     plain = {value: f"{key}_{re.sub(r'[^a-z0-9_]', '_', value.lower())}" for value in values}
     often = Counter(plain.values())
     names = {value: name for value, name in plain.items() if often[name] == 1 or name == f"{key}_{value}"}
     used = set(names.values())
     for value in sorted(values - names.keys()):
         # A user can compute the hash and choose it as a name, so further hashes are tried until one is free.
-        tries = (f"{plain[value]}_{_hash(value + '#' * number, 12)}" for number in itertools.count())
+        tries = (f"{plain[value]}_{_hash_text(value + '#' * number, 12)}" for number in itertools.count())
         names[value] = next(name for name in tries if name not in used)
         used.add(names[value])
     return names
 
 
-def _hash(text: str, digits: int) -> str:
+def _hash_text(text: str, digits: int) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:digits]

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import PLATFORMS, platform_named
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.platforms import PLATFORMS, parse_platform
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import RESERVED_GROUPS
 
-_TEXTS: Mapping[str, Any] = {"type": "list", "elements": "str"}
+_TEXT_LIST: Mapping[str, Any] = {"type": "list", "elements": "str"}
 
 SOURCE_SPEC: Mapping[str, Mapping[str, Any]] = {
-    "products": {**_TEXTS, "aliases": ["product"]},
+    "products": {**_TEXT_LIST, "aliases": ["product"]},
     "organization": {"type": "str"},
     "account_devices": {"type": "bool"},
 }
@@ -29,22 +29,22 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
     "filters": {
         "type": "dict",
         "options": {
-            "ids": _TEXTS,
+            "ids": _TEXT_LIST,
             "name": {"type": "str"},
-            "groups": _TEXTS,
-            "networks": _TEXTS,
-            "platforms": _TEXTS,
+            "groups": _TEXT_LIST,
+            "networks": _TEXT_LIST,
+            "platforms": _TEXT_LIST,
             "online": {"type": "bool"},
             "quarantined": {"type": "bool"},
             "firmware_versions": {"type": "list", "elements": "int"},
-            "serial_numbers": _TEXTS,
-            "iccids": _TEXTS,
+            "serial_numbers": _TEXT_LIST,
+            "iccids": _TEXT_LIST,
         },
     }
 }
 """The option that filters devices; documented by the fragment ``meshfleet.particle.selection.filters``."""
 
-_MOST_LISTS = 10
+_MAX_QUERIES = 10
 """The maximum number of values of a filter that the cloud applies, with one request for each value. For a filter with
 more values the whole list is read and filtered here."""
 
@@ -63,11 +63,11 @@ class Sources:
     account: bool
 
     @property
-    def are_none(self) -> bool:
+    def is_empty(self) -> bool:
         """Return whether no source in the Particle cloud is selected."""
         return not (self.products or self.organization or self.account)
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Return the sources as words for a message."""
         words = [f"product {product}" for product in self.products]
         words += [f"organisation {self.organization}"] if self.organization is not None else []
@@ -75,10 +75,10 @@ class Sources:
         return " and ".join(words)
 
 
-def sources_from(options: Mapping[str, Any], *, elsewhere: bool = False) -> Sources:
+def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) -> Sources:
     """Read the options of :data:`SOURCE_SPEC`.
 
-    :param elsewhere: whether a mesh backend can list devices that the Particle cloud does not know.
+    :param has_other_source: whether a mesh backend can list devices that the Particle cloud does not know.
     :raises ParticleError: ``invalid_option`` when the options select no source or ``products`` has an empty entry.
     """
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
@@ -87,7 +87,7 @@ def sources_from(options: Mapping[str, Any], *, elsewhere: bool = False) -> Sour
     organization = options.get("organization") or None
     account = options.get("account_devices")
     sources = Sources(products, organization, not (products or organization) if account is None else account)
-    if sources.are_none and not elsewhere:
+    if sources.is_empty and not has_other_source:
         message = "No devices are selected: account_devices is false, and no product is named."
         raise ParticleError("invalid_option", message, hint="Name products or an organization.")
     return sources
@@ -109,7 +109,7 @@ class Filters:
     iccids: frozenset[str] | None = None
     _like: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
 
-    def queries(self) -> list[dict[str, str]]:
+    def build_queries(self) -> list[dict[str, str]]:
         """Return the query parameters for the product list, one mapping per request; the results must be combined.
 
         The results contain every device that matches, and maybe others, because the cloud also matches parts of ids,
@@ -128,32 +128,32 @@ class Filters:
             ("groups", self.groups),
             ("groups", networks),
         ):
-            if values is not None and len(values) <= _MOST_LISTS:
+            if values is not None and len(values) <= _MAX_QUERIES:
                 return [{**common, key: value} for value in sorted(values)]
         return [common]
 
-    def match(self, facts: Mapping[str, Any]) -> bool:
+    def matches(self, facts: Mapping[str, Any]) -> bool:
         """Return whether a device matches all filters."""
         mesh = facts.get("mesh") or {}
         return (
-            _among(facts.get("id"), self.ids)
+            _is_among(facts.get("id"), self.ids)
             and (self._like is None or self._like.match(str(facts.get("name") or "")) is not None)
-            and (self.groups is None or not self.groups.isdisjoint(texts_of(facts.get("groups"))))
-            and _among(mesh.get("network"), self.networks)
-            and _among(facts.get("platform"), self.platforms)
+            and (self.groups is None or not self.groups.isdisjoint(list_texts(facts.get("groups"))))
+            and _is_among(mesh.get("network"), self.networks)
+            and _is_among(facts.get("platform"), self.platforms)
             and self.online in (None, facts.get("online"))
             and self.quarantined in (None, bool(facts.get("quarantined")))
-            and _among(facts.get("firmware_version"), self.firmware_versions)
-            and _among(str(facts.get("serial_number") or "").upper(), self.serial_numbers)
-            and _among(facts.get("iccid"), self.iccids)
+            and _is_among(facts.get("firmware_version"), self.firmware_versions)
+            and _is_among(str(facts.get("serial_number") or "").upper(), self.serial_numbers)
+            and _is_among(facts.get("iccid"), self.iccids)
         )
 
 
-def _among(value: Any, wanted: frozenset[Any] | None) -> bool:
+def _is_among(value: Any, wanted: frozenset[Any] | None) -> bool:
     return wanted is None or (isinstance(value, (str, int)) and value in wanted)
 
 
-def filters_from(options: Mapping[str, Any]) -> Filters:
+def read_filters(options: Mapping[str, Any]) -> Filters:
     """Read the option of :data:`FILTER_SPEC`.
 
     :raises ParticleError: ``invalid_option`` when a filter is not valid; the message names every mistake.
@@ -165,39 +165,39 @@ def filters_from(options: Mapping[str, Any]) -> Filters:
             mistakes.append(f"{name} is empty")
         elif isinstance(value, list) and any(not str(item).strip() for item in value):
             mistakes.append(f"{name} has an empty entry")
-    platforms = {str(value): platform_named(str(value)) for value in given.get("platforms") or ()}
+    platforms = {str(value): parse_platform(str(value)) for value in given.get("platforms") or ()}
     unknown = [value for value, platform in platforms.items() if platform is None]
     if unknown:
         known = sorted(PLATFORMS.values())
-        near = "".join(perhaps(value, known) for value in unknown)
+        near = "".join(suggest_similar(value, known) for value in unknown)
         mistakes.append(f"platforms names {', '.join(unknown)}; known are {', '.join(known)}, and numbers{near}")
     if mistakes:
         message = f"filters is not valid: {'; '.join(mistakes)}."
         raise ParticleError("invalid_option", message, hint="Correct filters, or leave these filters out.")
     pattern = given.get("name")
     return Filters(
-        ids=_lowered(given.get("ids")),
+        ids=_to_lower_set(given.get("ids")),
         name=pattern,
-        groups=_set(given.get("groups")),
-        networks=_set(given.get("networks")),
+        groups=_to_set(given.get("groups")),
+        networks=_to_set(given.get("networks")),
         platforms=None if given.get("platforms") is None else frozenset(map(str, platforms.values())),
         online=given.get("online"),
         quarantined=given.get("quarantined"),
-        firmware_versions=_set(given.get("firmware_versions")),
-        serial_numbers=_raised(given.get("serial_numbers")),
-        iccids=_set(given.get("iccids")),
+        firmware_versions=_to_set(given.get("firmware_versions")),
+        serial_numbers=_to_upper_set(given.get("serial_numbers")),
+        iccids=_to_set(given.get("iccids")),
         _like=None if pattern is None else re.compile(fnmatch.translate(pattern)),
     )
 
 
-def _set(values: Sequence[Any] | None) -> frozenset[Any] | None:
+def _to_set(values: Sequence[Any] | None) -> frozenset[Any] | None:
     stripped = (value.strip() if isinstance(value, str) else value for value in values or ())
     return None if values is None else frozenset(stripped)
 
 
-def _lowered(values: Sequence[str] | None) -> frozenset[str] | None:
+def _to_lower_set(values: Sequence[str] | None) -> frozenset[str] | None:
     return None if values is None else frozenset(value.strip().lower() for value in values)
 
 
-def _raised(values: Sequence[str] | None) -> frozenset[str] | None:
+def _to_upper_set(values: Sequence[str] | None) -> frozenset[str] | None:
     return None if values is None else frozenset(value.strip().upper() for value in values)

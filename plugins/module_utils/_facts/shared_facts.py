@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import with_presence
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import add_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 REFUSAL_SECONDS = 30
@@ -35,7 +35,7 @@ _KEPT_SECONDS = 3600  # the next read of any fleet deletes files that are older
 
 
 @dataclass(frozen=True)
-class Seen:
+class DeviceRead:
     """The result of a read for one device.
 
     :param facts: the facts of the device; ``None`` when the read did not find it.
@@ -62,48 +62,48 @@ class Snapshot:
         self._lock = folder / f"facts.{int(name[:8], 16) % _SLOTS}.lock"
         self._now = now
 
-    def see(self, device: str, max_age: float, look: Callable[[], Gathered]) -> Seen:
+    def get_facts(self, device: str, max_age: float, read_fleet: Callable[[], GatheredFacts]) -> DeviceRead:
         """Return the facts of ``device`` from a stored read, or read the fleet if that is older than ``max_age``.
 
         :param max_age: the maximum age of a stored read in seconds.
-        :param look: reads the fleet.
-        :raises ParticleError: when ``look`` fails, now or in another process in the last :data:`REFUSAL_SECONDS`.
+        :param read_fleet: reads the fleet.
+        :raises ParticleError: when ``read_fleet`` fails, now or in another process in the last :data:`REFUSAL_SECONDS`.
         """
-        seen = self._recall(device, max_age)
+        seen = self._read_stored(device, max_age)
         if seen is not None:
             return seen
-        with private_file.held(self._lock, "a look at the fleet"):
-            seen = self._recall(device, max_age)  # another process may have read the fleet meanwhile
+        with private_file.hold_lock(self._lock, "a look at the fleet"):
+            seen = self._read_stored(device, max_age)  # another process may have read the fleet meanwhile
             if seen is not None:
                 return seen
-            self._sweep()
+            self._delete_old_files()
             try:
-                gathered = look()
+                gathered = read_fleet()
             except ParticleError as error:
-                self._keep({"error": error.as_result()}, {})
+                self._store({"error": error.as_result()}, {})
                 raise
-            self._keep({"complete": gathered.complete, "skew": gathered.skew}, gathered.devices)
-            return self._seen(gathered.devices.get(device), gathered.complete, gathered.skew, 0.0)
+            self._store({"complete": gathered.complete, "skew": gathered.skew}, gathered.devices)
+            return self._build_result(gathered.devices.get(device), gathered.complete, gathered.skew, 0.0)
 
-    def _recall(self, device: str, max_age: float) -> Seen | None:
-        head, facts = self._read(device)
+    def _read_stored(self, device: str, max_age: float) -> DeviceRead | None:
+        head, facts = self._read_lines(device)
         age = self._now() - head.get("read_at", 0.0)
         if "error" in head and 0 <= age < min(max_age, REFUSAL_SECONDS):
-            raise _again(head["error"], REFUSAL_SECONDS - age)
+            raise _build_repeated_error(head["error"], REFUSAL_SECONDS - age)
         if "error" in head or not 0 <= age < max_age:
             return None
         if facts is None and not head["complete"] and age >= INCOMPLETE_SECONDS:
             return None
-        return self._seen(facts, head["complete"], head["skew"], age)
+        return self._build_result(facts, head["complete"], head["skew"], age)
 
-    def _read(self, device: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    def _read_lines(self, device: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Return the first line of the file and the facts of one device.
 
         The line is empty if there is no valid file, and the facts are ``None`` if the device is not in it.
         """
         # A damaged file counts as missing, so the fleet is read again.
         with contextlib.suppress(ParticleError, ValueError, LookupError, TypeError):
-            file = private_file.opened(self._path)
+            file = private_file.open_file(self._path)
             if file is not None:
                 with file:
                     head: dict[str, Any] = json.loads(file.readline())
@@ -115,10 +115,10 @@ class Snapshot:
                     return head, facts
         return {}, None
 
-    def _seen(self, facts: Mapping[str, Any] | None, complete: bool, skew: float, age: float) -> Seen:
-        return Seen(None if facts is None else with_presence(facts, self._now() + skew), complete, age)
+    def _build_result(self, facts: Mapping[str, Any] | None, complete: bool, skew: float, age: float) -> DeviceRead:
+        return DeviceRead(None if facts is None else add_presence(facts, self._now() + skew), complete, age)
 
-    def _keep(self, head: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]) -> None:
+    def _store(self, head: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]) -> None:
         places: dict[str, tuple[int, int]] = {}
         lines: list[bytes] = []
         start = 0
@@ -128,9 +128,9 @@ class Snapshot:
             lines.append(line)
             start += len(line)
         first = json.dumps({"read_at": self._now(), **head, "places": places}).encode()
-        private_file.replace(self._path, b"".join((first, b"\n", *lines)))
+        private_file.replace_file(self._path, b"".join((first, b"\n", *lines)))
 
-    def _sweep(self) -> None:
+    def _delete_old_files(self) -> None:
         """Delete the files of all fleets whose last read is older than :data:`_KEPT_SECONDS`."""
         for path in self._path.parent.glob("facts-*.json"):
             with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ class Snapshot:
                     path.unlink()
 
 
-def _again(error: Mapping[str, Any], left: float) -> ParticleError:
+def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleError:
     """Return the error of a failed read for a process that shares it.
 
     :param left: the seconds until the fleet is read again.

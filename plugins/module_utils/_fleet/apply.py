@@ -28,16 +28,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.batches import CHUNK, Batches, chunks
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import Failures, import_error
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.batches import (
+    MAX_BATCH_ITEMS,
+    Batches,
+    split_items,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import Failures, build_import_error
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import (
     DevicePlan,
     Plan,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batches, turn_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import batch_group_changes, find_stage
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState, WriteState
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import build_put_body
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     RESERVED_GROUPS,
@@ -50,7 +54,7 @@ def apply_plan(
     plan: Plan,
     mesh: Writer,
     max_failures: int | None = None,
-    report: Report = no_report,
+    report: Report = ignore_progress,
 ) -> RunState:
     """Carry out every write of a plan. Failures are recorded in the returned state and not raised.
 
@@ -79,22 +83,22 @@ class _Writes:
         self._report = report
         self._total = 0
         self._lock = threading.Lock()
-        self._left: set[str] = set()
+        self._dropped: set[str] = set()
         """Devices for which no further write is sent."""
         self.state = RunState()
         self._failures = Failures(self.state, max_failures)
-        self._batches = Batches(self._fail, lambda: self.state.stopped is not None, self._note_write)
+        self._batches = Batches(self._fail_devices, lambda: self.state.stopped is not None, self._note_write)
 
     def set_up(self, plan: Plan) -> list[DevicePlan]:
         """Create the resources that members of networks need. If one fails, every member that needs it fails too.
 
         :returns: the devices that change, with the writes that are still possible for them.
         """
-        changing = [device for device in plan.devices if device.changed]
+        changing = [device for device in plan.devices if device.is_changed]
         self._total = len(changing)
-        self._tell()
+        self._report_progress()
         without = self._set_up_mesh(plan)
-        return [_outside_mesh(device) if device.id in without else device for device in changing]
+        return [_drop_mesh_writes(device) if device.id in without else device for device in changing]
 
     def _set_up_mesh(self, plan: Plan) -> set[str]:
         """Create the resources that members need, and return the members that failed because a resource did."""
@@ -103,12 +107,12 @@ class _Writes:
             if self.state.stopped is not None or (shared.members and shared.members <= refused):
                 continue
             try:
-                self._mesh.apply(self._target, shared.write)
+                self._mesh.apply_write(self._target, shared.write)
                 self.state.wrote = True
             except ParticleError as error:
                 without |= shared.members
                 if not shared.members:  # unless it ends the run, no device would report it
-                    self.state.besides.append(error)
+                    self.state.other_errors.append(error)
                 # The other writes of these members are still sent.
                 self._note_failure(shared.members, error)
                 if error.code != "ambiguous_write":  # a resource in doubt may exist, so the next one is needed
@@ -118,14 +122,16 @@ class _Writes:
     def tear_down(self, plan: Plan) -> None:
         """Remove the resources of absent networks, once all their members have left."""
         for shared in plan.teardown:
-            out = {member for member in shared.members if self.state.has(member, WriteState.DONE)}
+            out = {member for member in shared.members if self.state.is_in(member, WriteState.DONE)}
             if out < shared.members:
                 # The members that have left wait for the others, because their group is removed with the last one.
-                self.state.mark_all(out, WriteState.HELD)
+                self.state.mark_devices(out, WriteState.HELD_BACK)
                 continue
-            write = functools.partial(self._mesh.apply, self._target, shared.write)
-            if not self._try(sorted(shared.members), write):
-                self.state.forget_all(member for member in shared.members if self.state.has(member, WriteState.DONE))
+            write = functools.partial(self._mesh.apply_write, self._target, shared.write)
+            if not self._try_write(sorted(shared.members), write):
+                self.state.forget_devices(
+                    member for member in shared.members if self.state.is_in(member, WriteState.DONE)
+                )
 
     def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
         """Import devices. A device that is already in the product is imported again when it must be claimed."""
@@ -137,32 +143,34 @@ class _Writes:
         def send(chunk: Sequence[str]) -> bool:
             # An import accepts the identifier on a label in place of an id.
             keys = [keys_of[device] for device in chunk]
-            left_out = import_devices(self._http, self._target.in_product.id, keys, claim_user)
+            left_out = import_devices(self._http, self._target.required_product.id, keys, claim_user)
             for key, fate in left_out.items():
-                self._fail([called.get(key.lower(), key)], import_error(key, fate, self._target.in_product))
+                self._fail_devices(
+                    [called.get(key.lower(), key)], build_import_error(key, fate, self._target.required_product)
+                )
             return len(left_out) < len(keys)
 
-        for chunk in chunks(list(keys_of)):
+        for chunk in split_items(list(keys_of)):
             self._batches.send(send, chunk)
 
     def create_groups(self, groups: Sequence[str], devices: Sequence[DevicePlan]) -> None:
         """Create the groups that imported devices need. A device whose group cannot be created fails."""
         members: dict[str, list[str]] = {}
-        for device in self._alive(devices):
+        for device in self._list_remaining(devices):
             for group in device.add_groups:
                 members.setdefault(group, []).append(device.id)
 
         def create(group: str) -> None:
-            self._try(members[group], lambda: self._create_group(group))
+            self._try_write(members[group], lambda: self._create_group(group))
 
-        in_parallel(create, [group for group in groups if group in members], self._http.workers)
+        map_in_parallel(create, [group for group in groups if group in members], self._http.workers)
 
     def _create_group(self, group: str) -> None:
         try:
-            create_group(self._http, self._target.in_product.id, group)
+            create_group(self._http, self._target.required_product.id, group)
         except ParticleError as error:
             # A concurrent run may have created the group already (endpoints.yml: group_create, errors).
-            if error.status not in (400, 409) or group not in list_groups(self._http, self._target.in_product.id):
+            if error.status not in (400, 409) or group not in list_groups(self._http, self._target.required_product.id):
                 raise
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
@@ -170,14 +178,14 @@ class _Writes:
 
         The requests for one group are sent one after the other.
         """
-        waiting = {device.id: device for device in self._alive(devices)}
+        waiting = {device.id: device for device in self._list_remaining(devices)}
         stages: dict[int, dict[tuple[str, str], list[tuple[str, ...]]]] = {}
-        for change, group, chunk in batches(waiting.values(), CHUNK):
-            stages.setdefault(turn_of(change, group), {}).setdefault((change, group), []).append(chunk)
+        for change, group, chunk in batch_group_changes(waiting.values(), MAX_BATCH_ITEMS):
+            stages.setdefault(find_stage(change, group), {}).setdefault((change, group), []).append(chunk)
 
         def select_coming(devices: Sequence[str]) -> list[str]:
             lost = self._find_lost(devices, waiting)
-            return [device for device in devices if device not in self._left and device not in lost]
+            return [device for device in devices if device not in self._dropped and device not in lost]
 
         def change_group(call: tuple[tuple[str, str], list[tuple[str, ...]]]) -> None:
             (change, group), parts = call
@@ -185,75 +193,75 @@ class _Writes:
                 self._batches.send(functools.partial(self._send_groups, change, group), part, select_coming)
 
         for _unused, calls in sorted(stages.items()):
-            in_parallel(change_group, calls.items(), self._http.workers)
+            map_in_parallel(change_group, calls.items(), self._http.workers)
 
     def _send_groups(self, change: str, group: str, devices: Sequence[str]) -> bool:
-        change_group_of_devices(self._http, self._target.in_product.id, group, change, devices)
+        change_group_of_devices(self._http, self._target.required_product.id, group, change, devices)
         return True
 
     def _find_lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
         """Return the devices whose gateway failed, directly or through another device."""
         known: dict[str, bool] = {}
 
-        def comes(device: str) -> bool:
+        def is_coming(device: str) -> bool:
             if device not in known:
                 plan = plans.get(device)
-                known[device] = plan is not None and device not in self._left and not is_lost(plan)
+                known[device] = plan is not None and device not in self._dropped and not is_lost(plan)
             return known[device]
 
         def is_lost(plan: DevicePlan) -> bool:
-            return plan.mesh is not None and not all(any(map(comes, need)) for need in plan.mesh.needs)
+            return plan.mesh is not None and not all(any(map(is_coming, need)) for need in plan.mesh.needs)
 
         return {device for device in devices if is_lost(plans[device])}
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
         """Send the writes of single devices, in parallel within a stage."""
         stages: dict[int, list[DevicePlan]] = {}
-        for device in self._alive(devices):
+        for device in self._list_remaining(devices):
             stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
         for _unused, side_by_side in sorted(stages.items()):
-            in_parallel(self._write_device, side_by_side, self._http.workers)
+            map_in_parallel(self._write_device, side_by_side, self._http.workers)
 
     def _write_device(self, device: DevicePlan) -> None:
         needs = device.mesh.needs if device.mesh else ()
-        held = any(not any(self.state.has(other, WriteState.DONE) for other in need) for need in needs)
-        writes = self._writes_of(_outside_mesh(device) if held else device)
-        written = all(self._try([device.id], write) for write in writes)
-        if written and not self.state.stopped and not self.state.has(device.id, WriteState.FAILED):
+        held = any(not any(self.state.is_in(other, WriteState.DONE) for other in need) for need in needs)
+        writes = self._list_writes(_drop_mesh_writes(device) if held else device)
+        written = all(self._try_write([device.id], write) for write in writes)
+        if written and not self.state.stopped and not self.state.is_in(device.id, WriteState.FAILED):
             with self._lock:
-                self.state.mark(device.id, WriteState.HELD if held else WriteState.DONE)
-                self._tell()
+                self.state.mark_device(device.id, WriteState.HELD_BACK if held else WriteState.DONE)
+                self._report_progress()
 
-    def _writes_of(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
+    def _list_writes(self, device: DevicePlan) -> Iterator[Callable[[], None]]:
         """Yield the writes of a device in their order. Each write requires that the previous one succeeded."""
         at_home = self._target.product is None
         if device.claims and at_home:
             yield lambda: claim_device(self._http, device.id)
         body = build_put_body(device.fields)
         if body and not at_home:
-            yield lambda: update_product_device(self._http, self._target.in_product.id, device.id, body)
+            yield lambda: update_product_device(self._http, self._target.required_product.id, device.id, body)
         for name, value in body.items() if at_home else ():
             yield functools.partial(update_account_device, self._http, device.id, name, value)
         for mesh_write in device.mesh.writes if device.mesh is not None else ():
-            yield functools.partial(self._mesh.apply, self._target, mesh_write)
+            yield functools.partial(self._mesh.apply_write, self._target, mesh_write)
         if device.unclaims and at_home:
             yield lambda: unclaim_device(self._http, device.id)
         elif device.unclaims:
-            yield lambda: unclaim_product_device(self._http, self._target.in_product.id, device.id)
+            yield lambda: unclaim_product_device(self._http, self._target.required_product.id, device.id)
         if device.removes:
-            yield lambda: remove_product_device(self._http, self._target.in_product.id, device.id)
+            yield lambda: remove_product_device(self._http, self._target.required_product.id, device.id)
 
-    def _alive(self, devices: Iterable[DevicePlan]) -> list[DevicePlan]:
-        return [device for device in devices if device.id not in self._left]
+    def _list_remaining(self, devices: Iterable[DevicePlan]) -> list[DevicePlan]:
+        return [device for device in devices if device.id not in self._dropped]
 
-    def _try(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
+    def _try_write(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
         """Send a write and return whether it succeeded; if it fails, mark its devices as failed."""
         if self.state.stopped is not None:
             return False
         try:
             write()
         except ParticleError as error:
-            self._fail(devices, error)
+            self._fail_devices(devices, error)
             return False
         self._note_write()
         return True
@@ -261,24 +269,24 @@ class _Writes:
     def _note_write(self) -> None:
         self.state.wrote = True
 
-    def _fail(self, devices: Sequence[str], error: ParticleError) -> None:
+    def _fail_devices(self, devices: Sequence[str], error: ParticleError) -> None:
         """Mark devices as failed, and send nothing more for them."""
         if self._note_failure(devices, error):
-            self._left.update(devices)
+            self._dropped.update(devices)
 
     def _note_failure(self, devices: Iterable[str], error: ParticleError) -> bool:
         """Mark devices as failed unless the error ends the run, and return whether they were marked."""
         with self._lock:
-            noted = self._failures.note(devices, error)
+            noted = self._failures.note_failure(devices, error)
             if noted:
-                self._tell()
+                self._report_progress()
         return noted
 
-    def _tell(self) -> None:
-        self._report(self.state.count(WriteState.DONE), self._failures.count, self._total)
+    def _report_progress(self) -> None:
+        self._report(self.state.count_devices(WriteState.DONE), self._failures.count, self._total)
 
 
-def _outside_mesh(device: DevicePlan) -> DevicePlan:
+def _drop_mesh_writes(device: DevicePlan) -> DevicePlan:
     """Return the plan of a device without the writes of its network."""
     return replace(
         device,

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import may_concern_some_items
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import can_be_split
 
-CHUNK = 1_000
+MAX_BATCH_ITEMS = 1_000
 """Items in one request. The cloud's own maximum is not documented: a request that it refuses is halved."""
 
 
@@ -58,13 +58,13 @@ class Batches:
                 if not accepted and len(refusals) >= 2 * math.log2(len(items)) + 4:
                     self.fail(select(items), refusals[0])
                     return
-                if len(part) > 1 and may_concern_some_items(error):
+                if len(part) > 1 and can_be_split(error):
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]
                 else:
                     self.fail(part, error)
 
 
-def chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Split items into parts of at most :data:`CHUNK`."""
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+def split_items(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Split items into parts of at most :data:`MAX_BATCH_ITEMS`."""
+    return (items[start : start + MAX_BATCH_ITEMS] for start in range(0, len(items), MAX_BATCH_ITEMS))

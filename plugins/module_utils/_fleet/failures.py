@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, RunState, WriteState
 
-ENDS_THE_RUN = REFUSED_LOGIN | {
+RUN_ENDING_CODES = REFUSED_LOGIN | {
     "unreachable",
     "tls_untrusted",
     "not_a_cloud",
@@ -25,17 +25,17 @@ ENDS_THE_RUN = REFUSED_LOGIN | {
 }
 """Codes of errors that every further request would meet as well. A run logs in again when its token expires."""
 
-_TOO_LARGE = 413
-_TOO_LARGE_OR_MIXED = (400, 404)
+_TOO_LARGE_STATUS = 413
+_SPLITTABLE_STATUSES = (400, 404)
 """Statuses of a batch that is too large or has an invalid item. Sending each half shows which."""
 
 
 def is_in_doubt(error: ParticleError) -> bool:
     """Return whether a failed write may have taken effect, so that the device must be read again."""
-    return is_likely_done(error) or was_repeated_in_vain(error)
+    return is_likely_done(error) or has_exhausted_retries(error)
 
 
-def was_repeated_in_vain(error: ParticleError) -> bool:
+def has_exhausted_retries(error: ParticleError) -> bool:
     """Return whether every retry of a write returned a success status with an unreadable body."""
     repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
     return repeated and error.code == "bad_response"
@@ -50,31 +50,31 @@ def is_likely_done(error: ParticleError) -> bool:
     return gone or error.code == "ambiguous_write"
 
 
-def too_many(count: int, first: ParticleError) -> ParticleError:
+def build_failure_limit_error(count: int, first: ParticleError) -> ParticleError:
     """Return the error that ends a run after ``count`` devices have failed, with the first reason."""
     devices = "A device has" if count == 1 else f"{count} devices have"
     message = f"{devices} failed, more than max_failures allows. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
-def ends_the_run(error: ParticleError) -> bool:
+def is_run_ending(error: ParticleError) -> bool:
     """Return whether every further request would fail in the same way."""
     # A login that failed without being refused would be repeated for each device.
-    return error.code in ENDS_THE_RUN or error.route == TOKEN_ROUTE
+    return error.code in RUN_ENDING_CODES or error.route == TOKEN_ROUTE
 
 
-def may_concern_some_items(error: ParticleError) -> bool:
+def can_be_split(error: ParticleError) -> bool:
     """Return whether a batch may be refused for its size or for some of its items, so that a part may be accepted."""
-    if error.status == _TOO_LARGE:  # a proxy may return it too, with a page that is not from the cloud
+    if error.status == _TOO_LARGE_STATUS:  # a proxy may return it too, with a page that is not from the cloud
         return True
     return (
-        error.status in _TOO_LARGE_OR_MIXED
+        error.status in _SPLITTABLE_STATUSES
         and error.code not in ("missing_scope", "unsupported")
-        and not ends_the_run(error)
+        and not is_run_ending(error)
     )
 
 
-def import_error(device: str, fate: str, product: Product) -> ParticleError:
+def build_import_error(device: str, list_key: str, product: Product) -> ParticleError:
     """Return the error for a device that an import rejected. ``fate``: the key of the list that names it."""
     reasons = {
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
@@ -84,45 +84,45 @@ def import_error(device: str, fate: str, product: Product) -> ParticleError:
         ),
         "protectedDeviceIds": ("forbidden", "it is a protected device"),
     }
-    code, reason = reasons[fate]
+    code, reason = reasons[list_key]
     message = f"Could not import device {device} into product {product.slug}: {reason}."
     return ParticleError(code, message, status=200, route="POST /v1/products/:p/devices")
 
 
-def stop_at_too_many(run: Run) -> None:
+def stop_at_failure_limit(run: Run) -> None:
     """End a run if more devices have failed than its limit allows."""
-    left, errors = run.failures_left(), run.state.errors()
+    left, errors = run.count_failures_left(), run.state.find_errors()
     if left is not None and left < 0 and run.state.stopped is None:
-        run.state.stopped = too_many(len(errors), next(iter(errors.values())))
+        run.state.stopped = build_failure_limit_error(len(errors), next(iter(errors.values())))
 
 
 class Failures:
     """A counter of failed items that stops a run at its limit. Safe to share between threads.
 
-    :param most: how many items may fail before the run is stopped; ``None`` means no limit.
+    :param max_failures: how many items may fail before the run is stopped; ``None`` means no limit.
     """
 
-    def __init__(self, state: RunState, most: int | None) -> None:
+    def __init__(self, state: RunState, max_failures: int | None) -> None:
         self._state = state
-        self._most = most
+        self._max_failures = max_failures
         self._lock = threading.Lock()
         self.count = 0
         """Number of failed items, without those that count as done until they are read again."""
 
-    def note(self, items: Iterable[str], error: ParticleError) -> bool:
+    def note_failure(self, items: Iterable[str], error: ParticleError) -> bool:
         """Mark items as failed, unless the error ends the run: in that case they count as not reached.
 
         :returns: whether they were marked.
         """
         with self._lock:
-            if ends_the_run(error):
+            if is_run_ending(error):
                 self._state.stopped = self._state.stopped or error
                 return False
             for item in items:
-                if not self._state.has(item, WriteState.FAILED):
-                    self._state.mark(item, WriteState.FAILED, error)
+                if not self._state.is_in(item, WriteState.FAILED):
+                    self._state.mark_device(item, WriteState.FAILED, error)
                     self.count += not is_likely_done(error)
-            if self._most is not None and self.count > self._most:
-                first = next(known for known in self._state.errors().values() if not is_likely_done(known))
-                self._state.stopped = self._state.stopped or too_many(self.count, first)
+            if self._max_failures is not None and self.count > self._max_failures:
+                first = next(known for known in self._state.find_errors().values() if not is_likely_done(known))
+                self._state.stopped = self._state.stopped or build_failure_limit_error(self.count, first)
         return True

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import rows_by_id
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import read_rows_by_id
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.firmware import (
     DEVICE_OS,
     FIRMWARE_PRODUCT,
@@ -26,14 +26,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
     find_versions_without_mesh,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
-    outlives_mesh,
+    is_too_new_for_mesh,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY, seat_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import REGISTRY, read_registration
 
-_SHOWN = 100
+_MAX_SHOWN = 100
 
 
-def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
+def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
     """Return the firmware versions to which current or declared members of Particle Mesh are locked, by device key."""
     registered = {
         record.id
@@ -44,21 +44,21 @@ def locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) ->
     for device in plan.devices:
         version = device.fields.get("firmware_version")
         found = observed.devices.get(device.id)
-        board = found.board if found else Board()
-        in_a_mesh = device.id in registered or seat_of(board.row.get("network")) is not None
-        if isinstance(version, int) and in_a_mesh and not outlives_mesh(board.device_os):
+        hardware = found.hardware if found else Hardware()
+        in_a_mesh = device.id in registered or read_registration(hardware.row.get("network")) is not None
+        if isinstance(version, int) and in_a_mesh and not is_too_new_for_mesh(hardware.device_os):
             locks[device.key] = version
     return locks
 
 
-def refuse_to_leave_a_mesh(target: Target, locks: Mapping[str, int]) -> None:
+def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None:
     """Refuse locks of mesh members to versions that no device of the product runs on a Device OS with Particle Mesh.
 
     :param locks: firmware versions by device key.
     :raises ParticleError: ``conflict`` when devices would leave their mesh, or when no device runs their version yet.
     """
-    product = target.in_product
-    rows = rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
+    product = target.required_product
+    rows = read_rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()
     own = [
         row for row in rows if str(row.get(FIRMWARE_PRODUCT) or product.id) == product.id
     ]  # the version numbers of other products are unrelated
@@ -71,7 +71,7 @@ def refuse_to_leave_a_mesh(target: Target, locks: Mapping[str, int]) -> None:
     leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
     if not leaving:
         return
-    shown = some_of(leaving, _SHOWN)
+    shown = list_names(leaving, _MAX_SHOWN)
     devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
     why = "; ".join(reasons)
     message = f"{devices} might leave their mesh, because Particle Mesh ended with Device OS 1.5.x: {why}: {shown}."

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP, look_up_serial_number
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import (
+    SERIAL_NUMBER_ROUTE,
+    look_up_serial_number,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import ends_the_run
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import is_run_ending
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import only_imported
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import keep_only_import
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
@@ -32,19 +35,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 
 
-def ids_in(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[Identifier, str]:
+def find_ids(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[Identifier, str]:
     """Return the ids that a list shows for ``records`` that are declared by another identifier.
 
     :raises ParticleError: ``conflict`` when several devices have one identifier, as after a SIM has been moved.
     """
     wanted = {record.declared_by for record in records if record.declared_by}
     kinds = {identifier.kind for identifier in wanted}
-    told: dict[Identifier, set[str]] = {}
+    shown: dict[Identifier, set[str]] = {}
     for row in rows:
         for kind in kinds:
             if row.get(kind):
-                told.setdefault(Identifier(kind, str(row[kind]).upper()), set()).add(str(row["id"]))
-    found = {identifier: sorted(told[identifier]) for identifier in wanted & told.keys()}
+                shown.setdefault(Identifier(kind, str(row[kind]).upper()), set()).add(str(row["id"]))
+    found = {identifier: sorted(shown[identifier]) for identifier in wanted & shown.keys()}
     several = [f"{identifier}: {' and '.join(ids)}" for identifier, ids in found.items() if len(ids) > 1]
     if several:
         message = "The cloud shows several devices for one declared identifier:\n  " + "\n  ".join(several)
@@ -95,7 +98,7 @@ def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
 
 
 @dataclass
-class LookedUp:
+class LookupResult:
     """The result of looking up serial numbers.
 
     :param errors: why look-ups failed, by the id of the record.
@@ -107,18 +110,18 @@ class LookedUp:
     waiting: dict[str, ParticleError] = field(default_factory=dict)
 
 
-def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
+def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
     """Look up the id of each serial number until the hourly rate limit is used up.
 
     :raises ParticleError: for a failure that every further look-up would meet as well.
     """
-    looked_up = LookedUp()
+    looked_up = LookupResult()
     late: ParticleError | None = None
     for record in records:
         if record.declared_by is None:
             continue
-        if late is None and (seconds := http.seconds_until_allowed(LOOK_UP)) > 0:
-            late = _too_late(http.now() + seconds)
+        if late is None and (seconds := http.get_delay(SERIAL_NUMBER_ROUTE)) > 0:
+            late = _build_quota_error(http.now() + seconds)
         if late is not None:
             looked_up.waiting[record.id] = late
             continue
@@ -126,16 +129,16 @@ def look_up(http: Http, records: Iterable[DeviceRecord]) -> LookedUp:
             looked_up.ids[record.declared_by] = look_up_serial_number(http, record.declared_by.value)
         except ParticleError as error:
             if error.code == "rate_limited":
-                late = _too_late(http.now() + 3600)
+                late = _build_quota_error(http.now() + 3600)
                 looked_up.waiting[record.id] = late
-            elif ends_the_run(error):
+            elif is_run_ending(error):
                 raise
             else:
                 looked_up.errors[record.id] = error
     return looked_up
 
 
-def _too_late(moment: float) -> ParticleError:
+def _build_quota_error(moment: float) -> ParticleError:
     clock = datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="seconds")
     message = "The cloud looks up at most 50 serial numbers an hour, and this quota is used up."
     return ParticleError("budget_exhausted", message, hint=f"Run again after {clock}; writes already made are kept.")
@@ -149,7 +152,7 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
 
     :param plan_fleet: observes and plans all devices.
     """
-    if all(device.identified or not (device.imports or device.claims) for device in plan.devices):
+    if all(device.is_identified or not (device.imports or device.claims) for device in plan.devices):
         return plan
     run.labels_known = True
     keys = {device.key for device in plan.devices}
@@ -163,25 +166,29 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
     run.note_refusals(found)
     run.note_changes(found)
     planned = tuple(device for device in found.devices if device.key in keys)
-    run.unneeded |= {
-        device.key for device in planned if not device.changed and not run.state.has(device.id, WriteState.DONE)
+    run.unneeded_devices |= {
+        device.key for device in planned if not device.is_changed and not run.state.is_in(device.id, WriteState.DONE)
     }
     state = run.state
     for device in planned:
-        needs_id = not device.identified and (device.imports or device.claims)
-        if needs_id and not state.has(device.id, WriteState.WAITING) and not state.has(device.id, WriteState.FAILED):
-            state.mark(device.id, WriteState.FAILED, _not_listed(device))
-    left = state.devices(WriteState.FAILED) | state.devices(WriteState.WAITING)
+        needs_id = not device.is_identified and (device.imports or device.claims)
+        if (
+            needs_id
+            and not state.is_in(device.id, WriteState.WAITING)
+            and not state.is_in(device.id, WriteState.FAILED)
+        ):
+            state.mark_device(device.id, WriteState.FAILED, _build_unlisted_error(device))
+    left = state.find_devices(WriteState.FAILED) | state.find_devices(WriteState.WAITING)
     return replace(found, devices=tuple(device for device in planned if device.id not in left))
 
 
 def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan | None:
     """Import devices by their labels and plan the fleet again; return ``None`` if the run has ended early."""
-    imports = tuple(only_imported(device) for device in plan.devices if device.imports)
+    imports = tuple(keep_only_import(device) for device in plan.devices if device.imports)
     only_imports = replace(plan, create_groups=(), setup=(), teardown=(), devices=imports)
-    imported = apply_plan(run.target, only_imports, run.mesh, run.failures_left())
-    imported.forget_all(imported.devices(WriteState.DONE))  # more writes may follow
-    run.state.add(imported)
+    imported = apply_plan(run.target, only_imports, run.mesh, run.count_failures_left())
+    imported.forget_devices(imported.find_devices(WriteState.DONE))  # more writes may follow
+    run.state.add_states(imported)
     if run.state.stopped is not None:
         return None
     found = plan_fleet(run)
@@ -190,25 +197,25 @@ def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -
         # A device that the list shows now was imported, whatever the import returned, and may need no other write.
         if device.key in keys & asked and not device.imports:
             run.state.wrote = True
-            run.state.forget(device.key)
-            if not device.changed:
-                run.state.mark(device.id, WriteState.DONE)
+            run.state.forget_device(device.key)
+            if not device.is_changed:
+                run.state.mark_device(device.id, WriteState.DONE)
     return found
 
 
 def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
     """Look up the serial numbers of devices to be claimed, and plan the fleet again."""
-    unknown = {device.id for device in plan.devices if not device.identified and device.claims}
-    found = look_up(run.target.http, [record for record in run.manifest.devices if record.id in unknown])
+    unknown = {device.id for device in plan.devices if not device.is_identified and device.claims}
+    found = look_up_ids(run.target.http, [record for record in run.manifest.devices if record.id in unknown])
     for device, error in found.errors.items():
-        run.state.mark(device, WriteState.FAILED, error)
+        run.state.mark_device(device, WriteState.FAILED, error)
     for device, error in found.waiting.items():
-        run.state.mark(device, WriteState.WAITING, error)
+        run.state.mark_device(device, WriteState.WAITING, error)
     run.manifest = resolve_ids(run.manifest, found.ids)
     # Some of these devices may already be in the list, which did not show their labels.
     return plan_fleet(run)
 
 
-def _not_listed(device: DevicePlan) -> ParticleError:
+def _build_unlisted_error(device: DevicePlan) -> ParticleError:
     message = f"The cloud accepted {device.declared_by}, but lists no device with it."
     return ParticleError("conflict", message, hint="Declare the device by its id instead.")

@@ -13,9 +13,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Identifier,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    Board,
+    Hardware,
     MemberPlan,
-    Shared,
+    SharedWrite,
 )
 
 
@@ -25,14 +25,14 @@ class ObservedDevice:
 
     :param fields: the fields that the cloud shows; a field that it omits is missing.
     :param owner: username of the account that has claimed the device; ``None`` if it is unclaimed.
-    :param board: the properties of the device that matter to a mesh.
+    :param hardware: the properties of the device that matter to a mesh.
     """
 
     id: str
     fields: Mapping[str, Value | None]
     groups: frozenset[str] = frozenset()
     owner: str | None = None
-    board: Board = field(default_factory=Board)
+    hardware: Hardware = field(default_factory=Hardware)
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ class DevicePlan:
         return self.declared_by.value if self.declared_by else self.id
 
     @property
-    def identified(self) -> bool:
+    def is_identified(self) -> bool:
         """Whether the id of the device is known."""
         return self.declared_by is None or self.id != self.declared_by.value
 
     @property
-    def changed(self) -> bool:
+    def is_changed(self) -> bool:
         """Whether the device needs any write."""
         return bool(self.changes)
 
@@ -96,23 +96,23 @@ class Plan:
 
     They are sent in this order: ``setup``, imports, ``create_groups``, the other writes of ``devices``, ``teardown``.
 
-    :param refused: devices that no write can bring to their declared state, with the reason in words.
-    :param creates: names of the resources that ``setup`` creates, by kind, as shown to the user.
+    :param refusals: devices that no write can bring to their declared state, with the reason in words.
+    :param created_names: names of the resources that ``setup`` creates, by kind, as shown to the user.
     :param claim_user: username of the account that claims devices of a product.
-    :param removes: names of the resources that ``teardown`` removes, by kind, as shown to the user.
+    :param removed_names: names of the resources that ``teardown`` removes, by kind, as shown to the user.
     """
 
     create_groups: tuple[str, ...]
-    setup: tuple[Shared, ...]
+    setup: tuple[SharedWrite, ...]
     devices: tuple[DevicePlan, ...]
-    refused: Mapping[str, str]
-    creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refusals: Mapping[str, str]
+    created_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     claim_user: str | None = None
-    teardown: tuple[Shared, ...] = ()
-    removes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    teardown: tuple[SharedWrite, ...] = ()
+    removed_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def changed(self) -> bool:
+    def is_changed(self) -> bool:
         """Whether there is anything to write."""
         besides = self.create_groups or self.setup or self.teardown
-        return bool(besides) or any(device.changed for device in self.devices)
+        return bool(besides) or any(device.is_changed for device in self.devices)

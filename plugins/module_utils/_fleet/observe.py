@@ -13,14 +13,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
     get_product_device,
     list_product_devices,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.user import get_user
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import ids_in
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import find_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, ObservedDevice
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     list_fields,
     observe_fields,
@@ -31,31 +31,33 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
     Manifest,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import IDENTIFIERS
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import row_keys
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_row_keys
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware
 
-_OF_THE_BOARD = ("platform_id", "system_firmware_version")
+_HARDWARE_KEYS = ("platform_id", "system_firmware_version")
 
 
 def _list_row_keys() -> frozenset[str]:
     """Return the keys of a row that are used in this file."""
     fields = (field.cloud_name for field in list_fields())
-    return frozenset({"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_OF_THE_BOARD, *row_keys()})
+    return frozenset(
+        {"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_HARDWARE_KEYS, *list_row_keys()}
+    )
 
 
-def observe(target: Target, manifest: Manifest) -> Observed:
+def observe_fleet(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices in the product or, without one, among the account's own devices."""
     if not manifest.needs_login:
         return Observed({})
-    in_cloud = manifest.in_cloud
+    in_cloud = manifest.cloud_part
     return observe_account(target, in_cloud) if target.product is None else observe_product(target, in_cloud)
 
 
 def observe_account(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices that the account has claimed, with one request."""
     rows = list_account_devices(target.http).rows
-    ids = ids_in(rows, manifest.devices)
-    return Observed(_declared(rows, manifest.devices, ids), ids=ids)
+    ids = find_ids(rows, manifest.devices)
+    return Observed(_select_declared(rows, manifest.devices, ids), ids=ids)
 
 
 def observe_product(target: Target, manifest: Manifest) -> Observed:
@@ -65,10 +67,10 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
 
     :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
     """
-    rows = rows_by_id(target, _filter_for(manifest.devices), keep=_list_row_keys())
+    rows = read_rows_by_id(target, _build_filters(manifest.devices), keep=_list_row_keys())
     # A quarantined device is not in the product yet; importing it approves it.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
-    ids = _ids(target, members, manifest.devices)
+    ids = _find_ids_in_product(target, members, manifest.devices)
     declared = {
         ids.get(record.declared_by, record.id) if record.declared_by else record.id: record
         for record in manifest.devices
@@ -76,24 +78,24 @@ def observe_product(target: Target, manifest: Manifest) -> Observed:
     members = {device: row for device, row in members.items() if device in declared}
     if not manifest.absent:
         silent = [device for device, row in members.items() if _list_required_keys(declared[device]) - set(row)]
-        members |= _read_singly(target, silent, members)
-    uses_groups = not manifest.absent and any(map(_uses_groups, manifest.devices))
+        members |= _read_one_by_one(target, silent, members)
+    uses_groups = not manifest.absent and any(map(_has_groups, manifest.devices))
     claims = (False,) if manifest.absent else (True, False)
     return Observed(
-        _declared(members.values(), manifest.devices, ids),
-        _groups(target) if uses_groups else frozenset(),
+        _select_declared(members.values(), manifest.devices, ids),
+        _list_groups(target) if uses_groups else frozenset(),
         ids,
-        _account(target.http) if any(record.claimed in claims for record in manifest.devices) else None,
+        _get_username(target.http) if any(record.claimed in claims for record in manifest.devices) else None,
     )
 
 
-def _ids(
+def _find_ids_in_product(
     target: Target,
     rows: Mapping[str, dict[str, Any]],
     records: Sequence[DeviceRecord],
 ) -> dict[Identifier, str]:
     """Return the ids of the devices in the product that are declared by another identifier."""
-    ids = ids_in(rows.values(), records)
+    ids = find_ids(rows.values(), records)
     missing = {record.declared_by.kind for record in records if record.declared_by and record.declared_by not in ids}
     # Only the serial number is certain to be in each row of the list (endpoints.yml: product_devices_list).
     missing -= {"serial_number"}
@@ -102,10 +104,10 @@ def _ids(
         for device, row in rows.items()
         if row.get("cellular") is not False and any(kind not in row for kind in missing)
     ]
-    return {**ids, **ids_in(_read_singly(target, bare, rows).values(), records)}
+    return {**ids, **find_ids(_read_one_by_one(target, bare, rows).values(), records)}
 
 
-def _read_singly(
+def _read_one_by_one(
     target: Target,
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
@@ -113,21 +115,21 @@ def _read_singly(
     """Read ``devices`` one by one, and return their ``rows`` of the list completed by the responses."""
     if not devices:
         return {}
-    http, product = target.http, target.in_product
+    http, product = target.http, target.required_product
     target.warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
-    single = in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
+    single = map_in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
     # The response for one device may be empty, so its keys are merged into those of the list.
     # If both omit a field that only devices of a product have, the device has no value for it.
     unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_fields(product_only=True))
     return {device: unset | rows[device] | read for device, read in zip(devices, single, strict=True)}
 
 
-def _account(http: Http) -> str:
+def _get_username(http: Http) -> str:
     """Return the username of the account. :raises ParticleError: for an API user, which cannot claim devices."""
     return str(get_user(http).get("username") or "")
 
 
-def _filter_for(records: Sequence[DeviceRecord]) -> dict[str, str]:
+def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
     """Return the filters that make the list of a product show a single declared device; none for several devices.
 
     Filtered, the list takes one request instead of one for each hundred devices.
@@ -135,14 +137,14 @@ def _filter_for(records: Sequence[DeviceRecord]) -> dict[str, str]:
     if len(records) != 1:
         return {}
     (record,) = records
-    if record.identified:
+    if record.is_identified:
         return {"deviceId": record.id}
     return {"serialNumber": record.key} if record.declared_by and record.declared_by.kind == "serial_number" else {}
 
 
-def rows_by_id(
+def read_rows_by_id(
     target: Target,
-    only: Mapping[str, str] | None = None,
+    filters: Mapping[str, str] | None = None,
     *,
     keep: Set[str],
 ) -> dict[str, dict[str, Any]]:
@@ -150,14 +152,14 @@ def rows_by_id(
 
     The list is read a second time if it changes while its pages are read, because a device may then be on none of them.
 
-    :param only: filters of the list, by the names of their query parameters.
+    :param filters: filters of the list, by the names of their query parameters.
     :param keep: the keys of a row to return, including ``id``.
     """
-    http, product = target.http, target.in_product
-    listing = list_product_devices(http, product.id, only, closely=True, keep=keep)
+    http, product = target.http, target.required_product
+    listing = list_product_devices(http, product.id, filters, closely=True, keep=keep)
     rows = listing.rows
     if not listing.complete:
-        again = list_product_devices(http, product.id, only, closely=True, keep=keep)
+        again = list_product_devices(http, product.id, filters, closely=True, keep=keep)
         rows = again.rows
         if not again.complete:
             target.warn(
@@ -170,16 +172,16 @@ def rows_by_id(
 def _list_required_keys(record: DeviceRecord) -> set[str]:
     """Return the keys that a row must have to plan the changes of the device."""
     fields = {field.cloud_name for field in list_fields() if field.name in record.fields}
-    return {*fields, "groups"} if _uses_groups(record) else fields
+    return {*fields, "groups"} if _has_groups(record) else fields
 
 
-def _uses_groups(record: DeviceRecord) -> bool:
-    return record.groups is not None or record.speaks_of_mesh
+def _has_groups(record: DeviceRecord) -> bool:
+    return record.groups is not None or record.has_mesh_declaration
 
 
-def _groups(target: Target) -> frozenset[str]:
+def _list_groups(target: Target) -> frozenset[str]:
     try:
-        return list_groups(target.http, target.in_product.id)
+        return list_groups(target.http, target.required_product.id)
     except ParticleError as error:
         if error.status != 404:
             raise
@@ -187,7 +189,7 @@ def _groups(target: Target) -> frozenset[str]:
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
 
 
-def _declared(
+def _select_declared(
     rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord], ids: Mapping[Identifier, str]
 ) -> dict[str, ObservedDevice]:
     wanted = {record.id for record in records} | set(ids.values())
@@ -195,20 +197,20 @@ def _declared(
         str(row["id"]): ObservedDevice(
             id=str(row["id"]),
             fields=observe_fields(row),
-            groups=frozenset(texts_of(row.get("groups"))),
+            groups=frozenset(list_texts(row.get("groups"))),
             owner=str(row["owner"]) if row.get("owner") else None,
-            board=board_of(row),
+            hardware=read_hardware(row),
         )
         for row in rows
         if str(row.get("id")) in wanted
     }
 
 
-def board_of(row: Mapping[str, Any]) -> Board:
+def read_hardware(row: Mapping[str, Any]) -> Hardware:
     """Return the properties of a device that matter to a mesh, from its row of a list."""
-    platform, device_os = (row.get(key) for key in _OF_THE_BOARD)
-    return Board(
+    platform, device_os = (row.get(key) for key in _HARDWARE_KEYS)
+    return Hardware(
         platform if isinstance(platform, int) else None,
         device_os if isinstance(device_os, str) else None,
-        {key: row[key] for key in row_keys() if key in row},
+        {key: row[key] for key in list_row_keys() if key in row},
     )

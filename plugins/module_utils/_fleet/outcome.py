@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Change, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import difference, with_more_changes
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import add_later_changes, build_diff
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import DeviceRecord, Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, JOINED, LOST
@@ -41,7 +41,7 @@ class Outcome:
     mesh: str | None = None
 
     @classmethod
-    def of(
+    def from_record(
         cls,
         record: DeviceRecord,
         status: str,
@@ -52,7 +52,7 @@ class Outcome:
         """Return the outcome of a declared device."""
         name = record.fields.get("name")
         return cls(
-            record.id if record.identified else None,
+            record.id if record.is_identified else None,
             record.key,
             None if name is None else str(name),
             status,
@@ -74,49 +74,49 @@ class Outcome:
         }
 
 
-def result_of(run: Run, plan: Plan, states: Mapping[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
+def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
     """Return the documented result of ``fleet``.
 
     :param plan: the first plan of the run.
     :param states: the mesh states of members; ``None`` when they were not read.
     """
-    shown = with_more_changes(plan, run.found, run.unneeded)
-    outcomes = _outcomes_of(run, shown, states or {}, check_mode=check_mode)
-    error = first_failure(outcomes, run.state.stopped) or next(iter(run.state.besides), None)
-    networks = networks_of(run.manifest, states)
+    shown = add_later_changes(plan, run.later_changes, run.unneeded_devices)
+    outcomes = _build_outcomes(run, shown, states or {}, check_mode=check_mode)
+    error = build_failure(outcomes, run.state.stopped) or next(iter(run.state.other_errors), None)
+    networks = count_members(run.manifest, states)
     return {
-        "changed": shown.changed if check_mode else run.state.wrote,
-        "summary": summary_of(outcomes, networks),
+        "changed": shown.is_changed if check_mode else run.state.wrote,
+        "summary": summarize_outcomes(outcomes, networks),
         "devices": [outcome.as_result() for outcome in outcomes],
         "networks": networks,
-        "diff": difference(shown),
+        "diff": build_diff(shown),
         "ended_early": run.state.stopped is not None,
         **(error.as_failure() if error else {}),
     }
 
 
-def _outcomes_of(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:
+def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mode: bool) -> list[Outcome]:
     """Return one outcome for each declared device, in the order of the manifest."""
     plans = {device.key: device for device in plan.devices}
-    errors = {**run.state.errors(), **run.refusals_of(plan)}
-    waiting = run.state.errors(WriteState.WAITING)
+    errors = {**run.state.find_errors(), **run.build_refusals(plan)}
+    waiting = run.state.find_errors(WriteState.WAITING)
     outcomes = []
     for record in run.manifest.devices:
         device = plans.get(record.key)
         changes = device.changes if device else {}
         error = errors.get(record.id)
-        is_written = check_mode or not changes or run.state.has(record.id, WriteState.DONE)
+        is_written = check_mode or not changes or run.state.is_in(record.id, WriteState.DONE)
         if error is not None:
             status = FAILED
         elif not is_written or states.get(record.id, JOINED) != JOINED:
             status, error = PENDING, waiting.get(record.id)
         else:
             status = CHANGED if changes else OK
-        outcomes.append(Outcome.of(record, status, changes, error, states.get(record.id)))
+        outcomes.append(Outcome.from_record(record, status, changes, error, states.get(record.id)))
     return outcomes
 
 
-def summary_of(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def summarize_outcomes(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Count the devices, in total and by status, and include the counts of ``networks`` if there are any."""
     statuses = [outcome.status for outcome in outcomes]
     counts = {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
@@ -124,7 +124,7 @@ def summary_of(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, 
     return {**counts, "networks": {name: dict(of) for name, of in networks.items()}} if networks else counts
 
 
-def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:
+def count_members(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:
     """Count the declared members of each network and, if ``states`` are known, those that have joined or are lost."""
     members: dict[str, list[DeviceRecord]] = {name: [] for name in manifest.networks}
     for record in manifest.devices:
@@ -141,25 +141,25 @@ def networks_of(manifest: Manifest, states: Mapping[str, str] | None) -> dict[st
     return networks
 
 
-def first_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
+def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
     """Return the error with which the task fails; ``None`` if it succeeds.
 
     It is the error that ended the run, else that of the first failed device with the number of failures.
     """
     pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:
-        message = f"The run ended early, {_devices(pending)} pending. {stopped.message}"
+        message = f"The run ended early, {_count_devices(pending)} pending. {stopped.message}"
         return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
     failed = [outcome.error for outcome in outcomes if outcome.status == FAILED and outcome.error]
     if not failed:
         return None
     first = failed[0]
-    others = f"{_devices(pending)} pending" if pending else "all others are done"
+    others = f"{_count_devices(pending)} pending" if pending else "all others are done"
     message = f"{len(failed)} of {len(outcomes)} devices failed, {others}. {first.message}"
     if len(failed) > 1:
         message += f" And {len(failed) - 1} more: see devices with status failed."
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 
-def _devices(number: int) -> str:
+def _count_devices(number: int) -> str:
     return "1 device is" if number == 1 else f"{number} devices are"

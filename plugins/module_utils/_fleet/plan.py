@@ -36,11 +36,11 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
     """
     refused: dict[str, str] = {}
     plans: list[DevicePlan] = []
-    for record in _in_order(manifest):
+    for record in _sort_records(manifest):
         device, member = observed.devices.get(record.id), mesh.members.get(record.id)
-        if record.cloudless:
-            plans.append(_plan_cloudless(record, member))
-        elif reason := _reason_against(record, device, manifest, observed):
+        if record.is_outside_cloud:
+            plans.append(_plan_outside_cloud(record, member))
+        elif reason := _find_obstacle(record, device, manifest, observed):
             refused[record.id] = reason
         else:
             plan_one = _plan_removal if manifest.absent else _plan_device
@@ -51,14 +51,14 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
         mesh.setup,
         tuple(plans),
         refused,
-        mesh.creates,
+        mesh.created_names,
         observed.account,
         mesh.teardown,
-        mesh.removes,
+        mesh.removed_names,
     )
 
 
-def _reason_against(
+def _find_obstacle(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
 ) -> str | None:
     """Return why no write can bring a device to its declared state; ``None`` if writes can."""
@@ -76,7 +76,7 @@ def _reason_against(
     return None
 
 
-def _in_order(manifest: Manifest) -> list[DeviceRecord]:
+def _sort_records(manifest: Manifest) -> list[DeviceRecord]:
     """Return the records in the order of their writes: gateways join before nodes, and leave after them."""
     return sorted(
         manifest.devices,
@@ -121,7 +121,7 @@ def _plan_device(
     )
 
 
-def _plan_cloudless(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
+def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
     """Plan a device that the Particle cloud does not know. Only its mesh can be declared."""
     changes = dict(member.changes) if member is not None else {}
     return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
@@ -158,35 +158,35 @@ def _plan_removal(
     )
 
 
-def with_more_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
+def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
     """Return a plan with the changes that later observations have found.
 
     :param found: these changes, by the key of the device.
     :param unneeded: keys of devices that turned out to be as declared once their ids were known.
     """
 
-    def corrected(device: DevicePlan) -> DevicePlan:
+    def correct_plan(device: DevicePlan) -> DevicePlan:
         if device.key in unneeded:
             return replace(device, changes={})
-        more = found.get(device.key, {}) if device.changed else {}
+        more = found.get(device.key, {}) if device.is_changed else {}
         return replace(device, changes={**more, **device.changes}) if more else device
 
-    return replace(plan, devices=tuple(map(corrected, plan.devices)))
+    return replace(plan, devices=tuple(map(correct_plan, plan.devices)))
 
 
-def only_imported(device: DevicePlan) -> DevicePlan:
+def keep_only_import(device: DevicePlan) -> DevicePlan:
     """Return the part of a plan that imports a device, whose id the list of the product shows only afterwards."""
     return DevicePlan(
         device.id, device.changes, imports=device.imports, claims=device.claims, declared_by=device.declared_by
     )
 
 
-def removals(plan: Plan) -> tuple[str, ...]:
+def list_removals(plan: Plan) -> tuple[str, ...]:
     """Return the keys of the devices that leave the product or are unclaimed."""
     return tuple(device.key for device in plan.devices if device.removes or device.unclaims)
 
 
-def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
+def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
     """Combine group changes into calls ``(change, group, devices)`` with at most ``size`` devices each.
 
     Groups are added before others are removed, so that a device that moves between networks is always in one. The
@@ -199,12 +199,12 @@ def batches(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tupl
                 found.setdefault((change, group), []).append(plan.id)
     return [
         (change, group, tuple(devices[start : start + size]))
-        for (change, group), devices in sorted(found.items(), key=lambda call: (turn_of(*call[0]), call[0]))
+        for (change, group), devices in sorted(found.items(), key=lambda call: (find_stage(*call[0]), call[0]))
         for start in range(0, len(devices), size)
     ]
 
 
-def turn_of(change: str, group: str) -> int:
+def find_stage(change: str, group: str) -> int:
     """Return the stage of a group change; a lower stage comes first.
 
     The group of gateways is added before those of networks and removed after them; the group of nodes the other way
@@ -215,13 +215,13 @@ def turn_of(change: str, group: str) -> int:
     return {_NODES: 3, _GATEWAYS: 5}.get(group, 4)
 
 
-def difference(plan: Plan) -> dict[str, Mapping[str, object]]:
+def build_diff(plan: Plan) -> dict[str, Mapping[str, object]]:
     """Return Ansible's ``diff``: created and removed resources, and each changed field before and after."""
-    before: dict[str, object] = {kind: list(names) for kind, names in plan.removes.items()}
-    created = {"groups": plan.create_groups, **plan.creates}
+    before: dict[str, object] = {kind: list(names) for kind, names in plan.removed_names.items()}
+    created = {"groups": plan.create_groups, **plan.created_names}
     after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}
     for device in plan.devices:
-        if device.changed:
+        if device.is_changed:
             before[device.key] = {name: change[0] for name, change in device.changes.items()}
             after[device.key] = {name: change[1] for name, change in device.changes.items()}
     return {"before": before, "after": after}

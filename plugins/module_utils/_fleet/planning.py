@@ -8,25 +8,25 @@ from collections.abc import Set
 from dataclasses import replace
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import some_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.firmware_guard import (
-    locks_of_mesh_members,
-    refuse_to_leave_a_mesh,
+    find_locks_of_mesh_members,
+    refuse_locks_that_end_mesh,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import resolve_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Observed, Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import NO_MESH, make_plan, removals
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.observe import observe_fleet
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import NO_MESH, list_removals, make_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Run
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
     Identifier,
     Manifest,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board, MeshPlan
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import refuse_what_cannot_be
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, MeshPlan
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import raise_refusals
 
-_SHOWN = 10
+_MAX_SHOWN = 10
 
 
 def plan_fleet(run: Run) -> Plan:
@@ -34,16 +34,16 @@ def plan_fleet(run: Run) -> Plan:
 
     :raises ParticleError: when the declared state is impossible, or the plan must be confirmed first.
     """
-    run.observed = observe(run.target, run.manifest)
+    run.observed = observe_fleet(run.target, run.manifest)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
     _add_members_of_absent_networks(run)
     mesh = _plan_mesh(run, run.manifest, run.observed)
-    refuse_what_cannot_be(mesh)
+    raise_refusals(mesh)
     plan = make_plan(run.manifest, run.observed, mesh)
     _refuse_many_removals(run, plan)
-    locks = locks_of_mesh_members(plan, run.manifest, run.observed)
+    locks = find_locks_of_mesh_members(plan, run.manifest, run.observed)
     if locks and run.target.product is not None and not run.bounds.confirm:
-        refuse_to_leave_a_mesh(run.target, locks)
+        refuse_locks_that_end_mesh(run.target, locks)
     return plan
 
 
@@ -56,8 +56,8 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
     """
     records = tuple(record for record in run.manifest.devices if record.id in devices)
     manifest = replace(run.manifest, devices=records)
-    looked_at = run.manifest if any(record.speaks_of_mesh for record in run.manifest.devices) else manifest
-    observed = observe(run.target, looked_at)
+    looked_at = run.manifest if any(record.has_mesh_declaration for record in run.manifest.devices) else manifest
+    observed = observe_fleet(run.target, looked_at)
     plan = make_plan(manifest, observed, _plan_mesh(run, looked_at, observed))
     _refuse_many_removals(run, plan)
     return plan
@@ -68,20 +68,20 @@ def _add_members_of_absent_networks(run: Run) -> None:
     networks = run.manifest.networks
     if not any(network.absent for network in networks.values()):
         return
-    boards = {device: found.board for device, found in run.observed.devices.items()}
-    leaving = run.mesh.find_members(run.target, networks, boards)
+    hardware_of = {device: found.hardware for device, found in run.observed.devices.items()}
+    leaving = run.mesh.find_members(run.target, networks, hardware_of)
     known = {name for record in run.manifest.devices for name in (record.id, *record.identities.values())}
     records = tuple(
-        replace(record, leaves_mesh=True) if record.id in leaving and not record.speaks_of_mesh else record
+        replace(record, leaves_mesh=True) if record.id in leaving and not record.has_mesh_declaration else record
         for record in run.manifest.devices
     )
-    more = tuple(_leaving(device, leaving[device]) for device in sorted(leaving.keys() - known))
+    more = tuple(_build_leaving_record(device, leaving[device]) for device in sorted(leaving.keys() - known))
     run.manifest = replace(run.manifest, devices=records + more)
     if more:
-        run.observed = observe(run.target, run.manifest)
+        run.observed = observe_fleet(run.target, run.manifest)
 
 
-def _leaving(device: str, identity: str | None) -> DeviceRecord:
+def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
     """Return a record that makes a device leave its mesh.
 
     :param identity: the kind of its identifier at a mesh backend, for a device that the Particle cloud does not know.
@@ -90,37 +90,41 @@ def _leaving(device: str, identity: str | None) -> DeviceRecord:
         return DeviceRecord(device, leaves_mesh=True)
     declared_by = Identifier(identity, device)
     own = {identity: device}
-    return DeviceRecord(device, leaves_mesh=True, declared_by=declared_by, identities=own, cloudless=True)
+    return DeviceRecord(device, leaves_mesh=True, declared_by=declared_by, identities=own, is_outside_cloud=True)
 
 
 def _plan_mesh(run: Run, manifest: Manifest, observed: Observed) -> MeshPlan:
-    wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
+    wanted = {record.id: record.mesh for record in manifest.devices if record.has_mesh_declaration}
     if manifest.absent:
         wanted = {record.id: None for record in manifest.devices}
     if not wanted and not any(network.absent for network in manifest.networks.values()):
         return NO_MESH
     networks = manifest.networks
     if run.labels_known:
-        unknown = {record.id for record in run.manifest.devices if not (record.identified or record.cloudless)}
-        networks = {name: network.without(unknown) for name, network in networks.items()}
+        unknown = {
+            record.id for record in run.manifest.devices if not (record.is_identified or record.is_outside_cloud)
+        }
+        networks = {name: network.drop_gateways(unknown) for name, network in networks.items()}
     groups_of = {device: found.groups for device, found in observed.devices.items()}
-    unseen = Board(run.target.product.platform_id if run.target.product else None)
-    boards = {d: observed.devices[d].board if d in observed.devices else unseen for d in wanted}
+    unseen = Hardware(run.target.product.platform_id if run.target.product else None)
+    hardware_of = {d: observed.devices[d].hardware if d in observed.devices else unseen for d in wanted}
     for record in manifest.devices:
         if record.identities:
-            board = Board() if record.cloudless else boards[record.id]
-            boards[record.id] = replace(board, identities=record.identities, cloudless=record.cloudless)
-    mesh = run.mesh.plan(run.target, networks, wanted, groups_of, boards)
+            hardware = Hardware() if record.is_outside_cloud else hardware_of[record.id]
+            hardware_of[record.id] = replace(
+                hardware, identities=record.identities, is_outside_cloud=record.is_outside_cloud
+            )
+    mesh = run.mesh.plan(run.target, networks, wanted, groups_of, hardware_of)
     run.mesh_warnings = mesh.warnings
     return mesh
 
 
 def _refuse_many_removals(run: Run, plan: Plan) -> None:
-    leaving, devices = removals(plan), len(run.manifest.devices)
+    leaving, devices = list_removals(plan), len(run.manifest.devices)
     most = max(1, devices // 10) if run.bounds.max_removals is None else run.bounds.max_removals
     if run.bounds.confirm or len(leaving) <= most:
         return
-    shown = some_of(leaving, _SHOWN)
+    shown = list_names(leaving, _MAX_SHOWN)
     message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
     hint = "Set confirm to true or raise max_removals to allow this, or correct your declaration."
     raise ParticleError("too_many_removals", message, hint=hint)

@@ -21,13 +21,13 @@ Report = Callable[[int, int, int], None]
 Write = Callable[[str], None]
 """Prints a text for the user and adds no line break."""
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 
-_SHORTEST_SECONDS = 0.001
+_MIN_SECONDS = 0.001
 """Shortest time for which a rate is computed."""
 
 
-def no_report(done: int, failed: int, total: int) -> None:
+def ignore_progress(done: int, failed: int, total: int) -> None:
     """Ignore progress."""
 
 
@@ -52,7 +52,7 @@ class Progress:
         self._began = 0.0
         self._next: float | None = None
         """When the next line is due; ``None`` before the first report and after the last line."""
-        self._spoken = False
+        self._has_shown_line = False
         self._counts: tuple[int, int, int] | None = None
 
     def report(self, done: int, failed: int, total: int) -> None:
@@ -62,7 +62,7 @@ class Progress:
             self._next = self._began + self._every
         self._counts = (done, failed, total)
 
-    def due(self) -> str | None:
+    def get_due_line(self) -> str | None:
         """Return the line to show now; ``None`` if no line is due.
 
         The end of a run is shown once and at once, but only if a line was shown before: a short run shows nothing.
@@ -75,20 +75,20 @@ class Progress:
         if not ended and now < self._next:
             return None
         self._next = None if ended else now + self._every
-        if ended and not self._spoken:
+        if ended and not self._has_shown_line:
             return None
-        self._spoken = True
-        return line_of(done, failed, total, now - self._began, self._budget_used())
+        self._has_shown_line = True
+        return format_line(done, failed, total, now - self._began, self._budget_used())
 
 
-def line_of(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
+def format_line(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
     """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
     :param seconds: time since the first write. The rate is the average over this time: a budget that bursts and refills
         makes the rate of a few seconds meaningless.
     """
     ended = done + failed
-    rate = ended / seconds if seconds > _SHORTEST_SECONDS else 0.0
+    rate = ended / seconds if seconds > _MIN_SECONDS else 0.0
     parts = [
         f"{done:,}/{total:,}",
         f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s",
@@ -150,7 +150,7 @@ class Lines:
         """Do nothing: complete lines do not disturb other output."""
 
 
-class Shown:
+class ProgressThread:
     """A thread that shows the progress of a run on a screen, while other output may be printed."""
 
     def __init__(self, progress: Progress, screen: Screen) -> None:
@@ -159,20 +159,20 @@ class Shown:
         self._lock = threading.Lock()
         self._over = threading.Event()
 
-    def aside(self, say: Callable[[str], None]) -> Callable[[str], None]:
+    def wrap_output(self, say: Callable[[str], None]) -> Callable[[str], None]:
         """Wrap ``say`` so that it clears the progress line before it prints."""
 
-        def say_on_a_line_of_its_own(text: str) -> None:
+        def say_after_clearing(text: str) -> None:
             with self._lock:
                 self._screen.clear()
                 say(text)
 
-        return say_on_a_line_of_its_own
+        return say_after_clearing
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def show_while_running(self) -> Iterator[None]:
         """Show due lines while the body runs, and clear the screen at the end."""
-        thread = threading.Thread(target=self._show_what_is_due, daemon=True)
+        thread = threading.Thread(target=self._show_due_lines, daemon=True)
         thread.start()
         try:
             yield
@@ -182,10 +182,10 @@ class Shown:
             with contextlib.suppress(OSError):
                 self._screen.clear()
 
-    def _show_what_is_due(self) -> None:
+    def _show_due_lines(self) -> None:
         # When the output is closed, because the controlling process is gone, the thread ends and the run continues.
         with contextlib.suppress(OSError):
-            while not self._over.wait(_LOOK_SECONDS):
-                if (line := self._progress.due()) is not None:
+            while not self._over.wait(_POLL_SECONDS):
+                if (line := self._progress.get_due_line()) is not None:
                     with self._lock:
                         self._screen.show(line)

@@ -11,15 +11,15 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import stop_at_too_many
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import stop_at_failure_limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.labels import learn_ids
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import result_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.outcome import build_result
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.planning import plan_fleet
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, no_report
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.settle import settle
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.settle import settle_run
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds, Run
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification, verify
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification, verify_run
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
@@ -37,7 +37,7 @@ def reconcile(
     bounds: Bounds = DEFAULT_BOUNDS,
     lock: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
     mesh: Mesh | None = None,
-    report: Report = no_report,
+    report: Report = ignore_progress,
 ) -> dict[str, Any]:
     """Bring a fleet to its declared state; in check mode, only report the changes that this takes.
 
@@ -53,20 +53,20 @@ def reconcile(
         plan = plan_fleet(run)
         if not check_mode:
             run.note_refusals(plan)
-            carry_out(run, plan, report)
-            if (rest := settle(run, plan)) is not None:
-                carry_out(run, rest)
-        states = verify(run, plan, verification, check_mode=check_mode)
+            carry_out_plan(run, plan, report)
+            if (rest := settle_run(run, plan)) is not None:
+                carry_out_plan(run, rest)
+        states = verify_run(run, plan, verification, check_mode=check_mode)
     for warning in run.mesh_warnings:
         warn(warning)
-    return result_of(run, plan, states, check_mode=check_mode)
+    return build_result(run, plan, states, check_mode=check_mode)
 
 
-def carry_out(run: Run, plan: Plan, report: Report = no_report) -> None:
+def carry_out_plan(run: Run, plan: Plan, report: Report = ignore_progress) -> None:
     """Learn the ids that a plan needs and send its writes, unless too many devices have failed already."""
-    stop_at_too_many(run)
+    stop_at_failure_limit(run)
     if run.state.stopped is None:
         plan = learn_ids(run, plan, plan_fleet)
-        stop_at_too_many(run)
+        stop_at_failure_limit(run)
     if run.state.stopped is None:
-        run.state.add(apply_plan(run.target, plan, run.mesh, run.failures_left(), report))
+        run.state.add_states(apply_plan(run.target, plan, run.mesh, run.count_failures_left(), report))

@@ -21,7 +21,7 @@ class WriteState(enum.Enum):
 
     DONE = "done"
     FAILED = "failed"
-    HELD = "held back"
+    HELD_BACK = "held back"
     """Written, but unfinished in its network: a device that it needs has not joined, or another member has not left."""
     WAITING = "waiting"
     """Not written yet, because the rate limit of the cloud allows no request for it."""
@@ -30,7 +30,7 @@ class WriteState(enum.Enum):
 class RunState:
     """The states of the devices of a run. A device without a state was not reached.
 
-    :ivar besides: failures that concern no single device.
+    :ivar other_errors: failures that concern no single device.
     :ivar wrote: whether anything was written, including writes for a device that failed later.
     :ivar stopped: the error that ended the run early, if any.
     """
@@ -38,7 +38,7 @@ class RunState:
     def __init__(self) -> None:
         self._states: dict[str, tuple[WriteState, ParticleError | None]] = {}
         self._counts: Counter[WriteState] = Counter()
-        self.besides: list[ParticleError] = []
+        self.other_errors: list[ParticleError] = []
         self.wrote = False
         self.stopped: ParticleError | None = None
 
@@ -46,50 +46,50 @@ class RunState:
         """Iterate over the devices that have a state."""
         return iter(self._states)
 
-    def mark(self, device: str, state: WriteState, error: ParticleError | None = None) -> None:
+    def mark_device(self, device: str, state: WriteState, error: ParticleError | None = None) -> None:
         """Set the state of a device, with the reason when it failed or waits."""
-        self.forget(device)
+        self.forget_device(device)
         self._states[device] = (state, error)
         self._counts[state] += 1
 
-    def mark_all(self, devices: Iterable[str], state: WriteState) -> None:
+    def mark_devices(self, devices: Iterable[str], state: WriteState) -> None:
         """Set the state of several devices."""
         for device in list(devices):
-            self.mark(device, state)
+            self.mark_device(device, state)
 
-    def forget(self, device: str) -> ParticleError | None:
+    def forget_device(self, device: str) -> ParticleError | None:
         """Remove the state of a device, so that it counts as not reached, and return the reason for that state."""
         state, error = self._states.pop(device, (None, None))
         if state is not None:
             self._counts[state] -= 1
         return error
 
-    def forget_all(self, devices: Iterable[str]) -> None:
+    def forget_devices(self, devices: Iterable[str]) -> None:
         """Remove the states of devices, so that they count as not reached."""
         for device in list(devices):
-            self.forget(device)
+            self.forget_device(device)
 
-    def has(self, device: str, state: WriteState) -> bool:
+    def is_in(self, device: str, state: WriteState) -> bool:
         """Return whether a device is in a state."""
         return self._states.get(device, (None, None))[0] is state
 
-    def count(self, state: WriteState) -> int:
+    def count_devices(self, state: WriteState) -> int:
         """Return how many devices are in a state."""
         return self._counts[state]
 
-    def devices(self, state: WriteState) -> set[str]:
+    def find_devices(self, state: WriteState) -> set[str]:
         """Return the devices in a state."""
         return {device for device, (known, _unused) in self._states.items() if known is state}
 
-    def errors(self, state: WriteState = WriteState.FAILED) -> dict[str, ParticleError]:
+    def find_errors(self, state: WriteState = WriteState.FAILED) -> dict[str, ParticleError]:
         """Return the reason for each device that is in a state and has one."""
         return {device: error for device, (known, error) in self._states.items() if known is state and error}
 
-    def add(self, later: RunState) -> None:
+    def add_states(self, later: RunState) -> None:
         """Add the states of a later plan. They replace the earlier states of the same devices."""
         for device in later:
-            self.mark(device, *later._states[device])
-        self.besides += later.besides
+            self.mark_device(device, *later._states[device])
+        self.other_errors += later.other_errors
         self.wrote |= later.wrote
         self.stopped = self.stopped or later.stopped
 
@@ -118,8 +118,8 @@ class Run:
     :ivar observed: the devices as last observed.
     :ivar labels_known: whether the run has learnt all ids that the cloud shows for devices declared by their label.
     :ivar mesh_warnings: warnings of the last plan for the networks.
-    :ivar found: changes that only a later observation has shown, by the key of the device (:attr:`DevicePlan.key`).
-    :ivar unneeded: keys of devices that a later observation has shown to be as declared.
+    :ivar later_changes: changes that only a later observation has shown, by :attr:`DevicePlan.key`.
+    :ivar unneeded_devices: keys of devices that a later observation has shown to be as declared.
     """
 
     target: Target
@@ -130,27 +130,27 @@ class Run:
     observed: Observed = field(default_factory=lambda: Observed({}))
     labels_known: bool = False
     mesh_warnings: tuple[str, ...] = ()
-    found: dict[str, dict[str, Change]] = field(default_factory=dict)
-    unneeded: set[str] = field(default_factory=set)
+    later_changes: dict[str, dict[str, Change]] = field(default_factory=dict)
+    unneeded_devices: set[str] = field(default_factory=set)
 
     def note_changes(self, plan: Plan) -> None:
         """Record the changes of a later plan that the first plan could not show."""
         for device in plan.devices:
-            self.found.setdefault(device.key, {}).update(device.changes)
+            self.later_changes.setdefault(device.key, {}).update(device.changes)
 
-    def failures_left(self) -> int | None:
+    def count_failures_left(self) -> int | None:
         """Return how many more devices may fail: negative if too many have failed, ``None`` without a limit."""
         most = self.bounds.max_failures
-        return None if most is None else most - self.state.count(WriteState.FAILED)
+        return None if most is None else most - self.state.count_devices(WriteState.FAILED)
 
-    def refusals_of(self, plan: Plan) -> dict[str, ParticleError]:
+    def build_refusals(self, plan: Plan) -> dict[str, ParticleError]:
         """Return an error for each device of a plan that no write can bring to its declared state."""
         return {
             device: ParticleError("device_not_yours", f"Device {device} {reason}.")
-            for device, reason in plan.refused.items()
+            for device, reason in plan.refusals.items()
         }
 
     def note_refusals(self, plan: Plan) -> None:
         """Mark as failed each device of a plan that no write can bring to its declared state."""
-        for device, error in self.refusals_of(plan).items():
-            self.state.mark(device, WriteState.FAILED, error)
+        for device, error in self.build_refusals(plan).items():
+            self.state.mark_device(device, WriteState.FAILED, error)

@@ -36,38 +36,38 @@ class Verification:
     sleep: Callable[[float], None] = time.sleep
 
 
-def verify(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
+def verify_run(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
     """Verify a run, unless it ended early.
 
     In check mode, the states of members are read only if the plan has no changes, and without waiting.
 
     :returns: the mesh state of each member; ``None`` when the states are not read.
     """
-    asks_members = verification.verify == "online" and not (check_mode and plan.changed)
+    asks_members = verification.verify == "online" and not (check_mode and plan.is_changed)
     timeout = 0.0 if check_mode else verification.timeout
     states: dict[str, str] = {}
     try:
         if run.state.stopped is None and verification.verify != "none":
-            read_back(run)
+            read_back_devices(run)
         if run.state.stopped is None and asks_members:
             states = wait_until_joined(run, timeout, verification.clock, verification.sleep)
     except ParticleError as error:
         run.state.stopped = error
     if verification.strict:
-        for device, reason in _not_joined(states, run.manifest).items():
-            run.state.mark(device, WriteState.FAILED, reason)
+        for device, reason in _find_unjoined(states, run.manifest).items():
+            run.state.mark_device(device, WriteState.FAILED, reason)
     return states if asks_members else None
 
 
-def read_back(run: Run) -> None:
+def read_back_devices(run: Run) -> None:
     """Observe the written devices again, and mark each one as failed that still differs from the manifest."""
-    done = run.state.devices(WriteState.DONE)
+    done = run.state.find_devices(WriteState.DONE)
     if not done:
         return
     plan = plan_again(run, done)
     for device in plan.devices:
-        if device.changed:
-            run.state.mark(device.id, WriteState.FAILED, _not_written(device))
+        if device.is_changed:
+            run.state.mark_device(device.id, WriteState.FAILED, _build_difference_error(device))
     run.note_refusals(plan)
 
 
@@ -75,7 +75,7 @@ def wait_until_joined(
     run: Run, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> dict[str, str]:
     """Poll the mesh states of members until all have joined or the timeout has passed, and return the states."""
-    left_out = run.state.devices(WriteState.FAILED) | run.state.devices(WriteState.HELD)
+    left_out = run.state.find_devices(WriteState.FAILED) | run.state.find_devices(WriteState.HELD_BACK)
     wanted = {
         record.id: record.mesh
         for record in run.manifest.devices
@@ -92,7 +92,7 @@ def wait_until_joined(
         sleep(min(_POLL_SECONDS, left))
 
 
-def _not_joined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
+def _find_unjoined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
     """Return an error for each member that should have joined by now."""
     errors = {}
     for record in manifest.devices:
@@ -105,7 +105,7 @@ def _not_joined(states: Mapping[str, str], manifest: Manifest) -> dict[str, Part
     return errors
 
 
-def _not_written(device: DevicePlan) -> ParticleError:
+def _build_difference_error(device: DevicePlan) -> ParticleError:
     fields = ", ".join(device.changes)
     message = f"The cloud accepted the writes for device {device.key}, but the device still differs: {fields}."
     hint = "Check whether another run or person changes this device, then run again."

@@ -21,19 +21,19 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import read_refusal, refused
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import build_refusal, read_refusal
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
-    ambiguous_write,
-    network_failure,
+    build_ambiguous_write,
+    build_network_error,
     withhold_text,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import proxies_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxies
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import (
     Retry,
     Retryable,
     RetryPolicy,
-    retry_after,
+    parse_retry_after,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Stopwatch, Usage
 
@@ -48,20 +48,20 @@ except ImportError:  # reported by _module, which can fail the task
 else:
     REQUESTS_IMPORT_ERROR = None
 
-WORKERS = 16
+DEFAULT_WORKERS = 16
 """Default number of parallel requests. `requests` was measured to be fastest with 8 to 16 threads."""
 
-MOST_WORKERS = 256
+MAX_WORKERS = 256
 """Maximum number of parallel requests. Each costs a thread and a connection, so a larger number is taken for a typo."""
 
 
 _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
-_NAP = 1.0
-DEAD_TOKEN = ("token_invalid", "token_expired")
+_MAX_SLEEP_SECONDS = 1.0
+REFUSED_TOKEN_CODES = ("token_invalid", "token_expired")
 """Error codes of a token that the cloud does not accept, or no longer accepts."""
-_FOUND = 200
-_TOO_FAST = (429, 529)
-_PASSING = (408, 500, 502, 503, 504)
+_OK = 200
+_RATE_LIMIT_STATUSES = (429, 529)
+_TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Http:
         *,
         redact: Redactor | None = None,
         budget: Budget | None = None,
-        workers: int = WORKERS,
+        workers: int = DEFAULT_WORKERS,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -121,7 +121,7 @@ class Http:
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
         """Called before each request and while a request waits to be sent. It ends the work by raising an error."""
-        self.dated: tuple[str, float] | None = None
+        self.last_date: tuple[str, float] | None = None
         """The Date header of the last answer, and the time of this machine when the answer came."""
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock)
@@ -134,16 +134,16 @@ class Http:
         # REQUESTS_CA_BUNDLE override ca_path, and replace our Authorization header by an entry of ~/.netrc.
         self._session.trust_env = False
         environment = os.environ if connection.environment is None else connection.environment
-        self._session.proxies = proxies_for(connection.api_url, environment)
+        self._session.proxies = find_proxies(connection.api_url, environment)
         adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
         self._session.mount(connection.api_url, adapter)
         if not connection.validate_certs:  # the user has been warned already, with the name of the cloud
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session.headers.update({"User-Agent": "meshfleet.particle", "Accept": "application/json"})
 
-    def authorize(self, token: str | None) -> None:
+    def use_token(self, token: str | None) -> None:
         """Send ``token`` as Bearer token from now on; ``None`` sends no token."""
-        self.redact.learn(token)
+        self.redact.add_secret(token)
         self._token = token
 
     @property
@@ -151,9 +151,9 @@ class Http:
         """Return the token in use, or an empty text if there is none."""
         return self._token or ""
 
-    def seconds_until_allowed(self, route: str) -> float:
+    def get_delay(self, route: str) -> float:
         """Return for how many seconds the limit for ``route`` alone would delay a request now."""
-        return self.budget.seconds_until_free(route)
+        return self.budget.get_delay(route)
 
     def close(self) -> None:
         """Close all connections."""
@@ -197,12 +197,12 @@ class Http:
             doing,
             {
                 "method": method,
-                "url": self.connection.api_url + _fill(template, at or {}),
+                "url": self.connection.api_url + _fill_path(template, at or {}),
                 "params": query,
                 "json": json,
                 "data": form,
                 "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
-                "auth": None if basic is None else _basic(*basic),
+                "auth": None if basic is None else _build_basic_auth(*basic),
             },
             retry=retry or _RETRY_OF_METHOD[method],
             writes=method != "GET" if writes is None else writes,
@@ -223,7 +223,7 @@ class Http:
             return self._send_with_retries(request, policy)
         except ParticleError as error:
             # The cloud refuses the token before it reads the request, so a repetition is safe for every method.
-            if error.code not in DEAD_TOKEN or not self._replace(token):
+            if error.code not in REFUSED_TOKEN_CODES or not self._renew_token(token):
                 raise
         request.arguments["auth"] = _Bearer(self.token)
         return self._send_with_retries(request, policy)
@@ -239,10 +239,10 @@ class Http:
             except Retryable as failure:
                 may_repeat = request.retry is Retry.SAFE or (request.retry is Retry.UNSENT and failure.unsent)
                 if not may_repeat and not failure.unsent and request.writes and request.retry is not Retry.NEVER:
-                    raise ambiguous_write(failure.error, request.doing) from None
+                    raise build_ambiguous_write(failure.error, request.doing) from None
                 if not may_repeat:
                     raise failure.error from None
-                self._wait_before_retry(failure, policy.pause_after(failure))
+                self._wait_before_retry(failure, policy.compute_pause(failure))
 
     def _send_within_budget(self, request: _Request) -> Answer:
         """Wait until the budget allows the request, count it and send it."""
@@ -269,65 +269,65 @@ class Http:
                 allow_redirects=False,  # a redirect could carry the token to another host
             )
         except requests.RequestException as error:
-            raise network_failure(error, connection, route, doing) from None
+            raise build_network_error(error, connection, route, doing) from None
         except OSError:  # raised by `requests` before it sends anything if ca_path cannot be read
             message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None
         if "Date" in response.headers:
-            self.dated = (response.headers["Date"], self.now())
+            self.last_date = (response.headers["Date"], self.now())
         if response.status_code >= 300:
-            raise self._refusal(response, request)
-        return self._read(response.status_code, response.content, request)
+            raise self._build_refusal(response, request)
+        return self._parse_answer(response.status_code, response.content, request)
 
-    def _refusal(self, response: requests.Response, request: _Request) -> Exception:
+    def _build_refusal(self, response: requests.Response, request: _Request) -> Exception:
         """Return the error for a refused request: a :class:`Retryable` if another attempt may succeed."""
         status = response.status_code
         redact = withhold_text if request.private else self.redact
-        refusal = refused(status, response.content, route=request.route, doing=request.doing, redact=redact)
+        refusal = build_refusal(status, response.content, route=request.route, doing=request.doing, redact=redact)
         if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
             return refusal
-        if status in (*_TOO_FAST, *_PASSING):
-            wait = retry_after(response.headers.get("Retry-After"), self.now())
-            too_fast = status in _TOO_FAST
-            return Retryable(refusal, unsent=too_fast, wait=wait, too_fast=too_fast)
+        if status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES):
+            wait = parse_retry_after(response.headers.get("Retry-After"), self.now())
+            too_fast = status in _RATE_LIMIT_STATUSES
+            return Retryable(refusal, unsent=too_fast, wait=wait, rate_limited=too_fast)
         return refusal
 
     def _wait_for_budget(self, route: str) -> None:
         """Wait until the budget has a place for the request, and take it."""
-        delay, waited = self.budget.take(route), 0.0
+        delay, waited = self.budget.take_place(route), 0.0
         if delay == 0:
             return
         with self._budget_wait:
             while delay > 0:
-                waited += self._nap(delay)
-                delay = self.budget.take(route, waited)
+                waited += self._sleep(delay)
+                delay = self.budget.take_place(route, waited)
 
-    def _replace(self, dead: str | None) -> bool:
+    def _renew_token(self, refused_token: str | None) -> bool:
         """Renew a token that the cloud no longer accepts, unless another thread has already done so.
 
         :returns: whether there is a new token.
         """
-        if self.renew is None or dead is None:
+        if self.renew is None or refused_token is None:
             return False
         with self._renewing:
-            if self._token == dead:
-                self.authorize(self.renew(dead))
+            if self._token == refused_token:
+                self.use_token(self.renew(refused_token))
         return True
 
-    def _read(self, status: int, body: bytes, request: _Request) -> Answer:
+    def _parse_answer(self, status: int, body: bytes, request: _Request) -> Answer:
         """Parse the body of an answer with a success status.
 
         :raises Retryable: when the body is not complete JSON.
         :raises ParticleError: when the body reports a failure, or is a web page.
         """
         route, doing = request.route, request.doing
-        if not body.strip() and not (status == _FOUND and route.startswith("GET ")):
+        if not body.strip() and not (status == _OK and route.startswith("GET ")):
             return Answer(status, None)
         try:
             data = jsonlib.loads(body)  # fails for an empty body too, which a GET must not have
         except (ValueError, RecursionError):
             if read_refusal(body).form == "html":
-                raise refused(status, body, route=route, doing=doing, redact=self.redact) from None
+                raise build_refusal(status, body, route=route, doing=doing, redact=self.redact) from None
             garbled = ParticleError(
                 "bad_response",
                 f"Could not {doing}: the answer {status} is not complete JSON.",
@@ -337,27 +337,27 @@ class Http:
             raise Retryable(garbled, unsent=False) from None
         if isinstance(data, dict) and data.get("ok") is False:
             redact = withhold_text if request.private else self.redact
-            raise refused(status, body, route=route, doing=doing, redact=redact)
+            raise build_refusal(status, body, route=route, doing=doing, redact=redact)
         return Answer(status, data)
 
     def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
         """Wait for ``wait`` seconds, and count the retry. A wait that the cloud asks for counts as throttling."""
         with self._lock:
             self.usage.retries += 1
-        with self._throttled if failure.too_fast or failure.wait is not None else contextlib.nullcontext():
+        with self._throttled if failure.rate_limited or failure.wait is not None else contextlib.nullcontext():
             while wait > 0:
-                wait -= self._nap(wait)
+                wait -= self._sleep(wait)
 
-    def _nap(self, wait: float) -> float:
+    def _sleep(self, wait: float) -> float:
         """Sleep for a part of ``wait``, and return the seconds slept."""
         # Long waits are split, because before_request may end the work during a wait.
         self.before_request()
-        nap = min(wait, _NAP)
+        nap = min(wait, _MAX_SLEEP_SECONDS)
         self.sleep(nap)
         return nap
 
 
-def _basic(username: str, password: str) -> Any:
+def _build_basic_auth(username: str, password: str) -> Any:
     """Return HTTP Basic authentication."""
     # As bytes, because `requests` encodes text as Latin-1 and fails for other characters.
     return requests.auth.HTTPBasicAuth(username.encode(), password.encode())
@@ -374,7 +374,7 @@ class _Bearer:
         return request
 
 
-def _fill(template: str, values: Mapping[str, object]) -> str:
+def _fill_path(template: str, values: Mapping[str, object]) -> str:
     """Replace the ``:names`` of a path template with values, each encoded as one segment of the path.
 
     :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. Servers resolve these even if they are

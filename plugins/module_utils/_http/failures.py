@@ -17,7 +17,7 @@ except ImportError:  # reported by _module, which can fail the task
     pass
 
 
-def network_failure(error: requests.RequestException, connection: Connection, route: str, doing: str) -> Exception:
+def build_network_error(error: requests.RequestException, connection: Connection, route: str, doing: str) -> Exception:
     """Return the error for a request without an answer: a :class:`Retryable` if another attempt may succeed."""
     host = urllib.parse.urlsplit(connection.api_url).netloc
     if isinstance(error, requests.exceptions.SSLError):
@@ -30,7 +30,7 @@ def network_failure(error: requests.RequestException, connection: Connection, ro
         return ParticleError("tls_untrusted", f"Could not {doing}: {cause}.", route=route)
     if isinstance(error, requests.exceptions.InvalidURL):
         return ParticleError("not_a_cloud", f"Could not {doing}: {host} is not a valid address.", route=route)
-    unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error)
+    unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _has_no_connection(error)
     if isinstance(error, requests.exceptions.ProxyError):
         # `requests` raises this only if the proxy cannot be reached or refuses to connect to the host.
         unsent, cause = True, f"the proxy does not connect to {host}"
@@ -43,7 +43,7 @@ def network_failure(error: requests.RequestException, connection: Connection, ro
     return Retryable(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
 
 
-def _never_connected(error: requests.RequestException) -> bool:
+def _has_no_connection(error: requests.RequestException) -> bool:
     """Return whether there was no connection, so that nothing can have been sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
@@ -54,7 +54,7 @@ def withhold_text(text: str) -> str:
     return "the text of its answer is not shown because it may contain a secret"
 
 
-def ambiguous_write(error: ParticleError, doing: str) -> ParticleError:
+def build_ambiguous_write(error: ParticleError, doing: str) -> ParticleError:
     """Return the error for a write that may or may not have taken effect."""
     return ParticleError(
         "ambiguous_write",

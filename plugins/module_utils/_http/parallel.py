@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
+def map_in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
     """Return ``[function(item) for item in items]``, computed with up to ``workers`` threads.
 
     The first error is raised, after the calls that have begun; no further calls are begun.

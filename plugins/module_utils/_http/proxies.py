@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Mapping
 
 
-def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+def find_proxies(url: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the proxies for ``url`` by scheme, as the ``…_proxy`` variables of ``environment`` set them.
 
     As is customary, a lower-case variable overrides the upper-case one, even if it is empty.
@@ -22,12 +22,12 @@ def proxies_for(url: str, environment: Mapping[str, str]) -> dict[str, str]:
     exceptions = named.pop("no", "").lower().split(",")
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
-    if any(_excepts(name.strip(), host, parts.netloc.lower()) for name in exceptions):
+    if any(_is_excepted(name.strip(), host, parts.netloc.lower()) for name in exceptions):
         return {}
     return {scheme: proxy for scheme, proxy in named.items() if proxy}
 
 
-def _excepts(name: str, host: str, host_and_port: str) -> bool:
+def _is_excepted(name: str, host: str, host_and_port: str) -> bool:
     """Return whether an item of ``no_proxy`` (``*``, a host, a domain or a network as 10.0.0.0/8) matches a host."""
     if "/" in name:
         try:

@@ -10,8 +10,8 @@ import random
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
-_ATTEMPTS = 5
-_LONGEST_PAUSE = 30.0
+_MAX_ATTEMPTS = 5
+_MAX_PAUSE_SECONDS = 30.0
 
 
 class Retry(enum.Enum):
@@ -28,17 +28,17 @@ class Retryable(Exception):
     :param error: the error to raise if the request is not sent again.
     :param unsent: whether it is certain that the request had no effect.
     :param wait: how long the cloud asks to wait, in seconds; ``None`` if it does not say.
-    :param too_fast: whether the cloud refused because of too many requests.
+    :param rate_limited: whether the cloud refused because of too many requests.
     """
 
     def __init__(
-        self, error: ParticleError, *, unsent: bool, wait: float | None = None, too_fast: bool = False
+        self, error: ParticleError, *, unsent: bool, wait: float | None = None, rate_limited: bool = False
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.unsent = unsent
         self.wait = wait
-        self.too_fast = too_fast
+        self.rate_limited = rate_limited
 
 
 class RetryPolicy:
@@ -56,36 +56,36 @@ class RetryPolicy:
         self._waited = 0.0
         """Seconds waited so far while the cloud was too busy."""
 
-    def pause_after(self, failure: Retryable) -> float:
+    def compute_pause(self, failure: Retryable) -> float:
         """Return the seconds to wait before the next attempt.
 
         :raises ParticleError: ``rate_limited`` when the cloud asks for a longer wait than allowed; the error of
             ``failure`` when there were too many attempts.
         """
         if failure.wait is not None and failure.wait > self._max_wait:
-            raise _too_long(failure.error, self._doing, failure.wait, self._max_wait) from None
-        if failure.too_fast and failure.wait != 0:
-            return self._pause_while_busy(failure)
+            raise _build_wait_error(failure.error, self._doing, failure.wait, self._max_wait) from None
+        if failure.rate_limited and failure.wait != 0:
+            return self._compute_busy_pause(failure)
         self._failures += 1
-        if self._failures == _ATTEMPTS:
+        if self._failures == _MAX_ATTEMPTS:
             raise failure.error from None
-        return min(_pause(self._failures), self._max_wait) if failure.wait is None else failure.wait
+        return min(_draw_pause(self._failures), self._max_wait) if failure.wait is None else failure.wait
 
-    def _pause_while_busy(self, failure: Retryable) -> float:
+    def _compute_busy_pause(self, failure: Retryable) -> float:
         """Return the pause while the cloud is too busy. Waiting on request does not use up retries.
 
         :raises ParticleError: ``rate_limited`` when all pauses together would last longer than allowed.
         """
         left = self._max_wait - self._waited
         self._refusals += 1
-        pause = min(_pause(self._refusals), left) if failure.wait is None else failure.wait
+        pause = min(_draw_pause(self._refusals), left) if failure.wait is None else failure.wait
         if left <= 0 or pause > left:
-            raise _busy(failure.error, self._doing, self._waited, self._max_wait) from None
+            raise _build_busy_error(failure.error, self._doing, self._waited, self._max_wait) from None
         self._waited += pause
         return pause
 
 
-def retry_after(header: str | None, now: float) -> float | None:
+def parse_retry_after(header: str | None, now: float) -> float | None:
     """Return the seconds of a Retry-After header, or ``None`` if it is missing or invalid.
 
     :param header: a number of seconds, or a date.
@@ -101,12 +101,12 @@ def retry_after(header: str | None, now: float) -> float | None:
         return None
 
 
-def _pause(number: int) -> float:
+def _draw_pause(number: int) -> float:
     """Return a random pause in seconds, which about doubles with each attempt up to a maximum."""
-    return min(2.0 ** min(number, 10), 2 * _LONGEST_PAUSE) * random.uniform(0.25, 0.5)
+    return min(2.0 ** min(number, 10), 2 * _MAX_PAUSE_SECONDS) * random.uniform(0.25, 0.5)
 
 
-def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) -> ParticleError:
+def _build_wait_error(error: ParticleError, doing: str, wait: float, max_wait: float) -> ParticleError:
     """Return the error for a requested wait that is longer than allowed."""
     return ParticleError(
         "rate_limited",
@@ -116,7 +116,7 @@ def _too_long(error: ParticleError, doing: str, wait: float, max_wait: float) ->
     )
 
 
-def _busy(error: ParticleError, doing: str, waited: float, max_wait: float) -> ParticleError:
+def _build_busy_error(error: ParticleError, doing: str, waited: float, max_wait: float) -> ParticleError:
     """Return the error for a cloud that was too busy for longer than allowed."""
     return ParticleError(
         "rate_limited",

@@ -45,12 +45,12 @@ class Stopwatch:
         self._since = 0.0
 
     def __enter__(self) -> None:
-        self._count(1)
+        self._add_waiting(1)
 
     def __exit__(self, *error: object) -> None:
-        self._count(-1)
+        self._add_waiting(-1)
 
-    def _count(self, more: int) -> None:
+    def _add_waiting(self, more: int) -> None:
         with self._lock:
             now = self._clock()
             if self._waiting:

@@ -32,10 +32,10 @@ class PrivateFile:
 
     def save(self) -> None:
         """Replace the file in one step: if the process is killed, the file has either the old or the new content."""
-        replace(self._path, json.dumps(self.data, indent=1).encode())
+        replace_file(self._path, json.dumps(self.data, indent=1).encode())
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Replace a file with ``content`` in one step. The caller must hold the lock of the file.
 
     :raises ParticleError: ``unsafe_file`` when the file cannot be written.
@@ -52,15 +52,15 @@ def replace(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, path)
-            _settle(path.parent)
+            _sync_folder(path.parent)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise _build_error(path, error) from None
 
 
-def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_login: bool = False) -> Path:
+def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_login: bool = False) -> Path:
     """Return the folder of this collection in the user's cache folder, and create it if it is missing.
 
     :param what: the things that are shared in the folder, for the error message.
@@ -88,18 +88,18 @@ def own_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[PrivateFile]:
+def lock_file(path: Path) -> Iterator[PrivateFile]:
     """Lock a file and yield its content, which is empty if the file does not exist yet.
 
     :raises ParticleError: ``unsafe_file`` when other users can read the file, or when it is damaged or not writable;
         ``run_in_progress`` when another process holds the lock for minutes.
     """
-    with held(path.with_name(path.name + ".lock"), str(path)):
-        yield PrivateFile(path, read(path))
+    with hold_lock(path.with_name(path.name + ".lock"), str(path)):
+        yield PrivateFile(path, read_file(path))
 
 
 @contextlib.contextmanager
-def held(lock_file: Path, what: str, seconds: float | None = None) -> Iterator[None]:
+def hold_lock(path: Path, what: str, seconds: float | None = None) -> Iterator[None]:
     """Hold a lock while the body runs. One thread of one process holds it at a time.
 
     The kernel releases the lock when the process ends, even if it is killed.
@@ -110,22 +110,22 @@ def held(lock_file: Path, what: str, seconds: float | None = None) -> Iterator[N
         holds the lock for longer than ``seconds``.
     """
     try:
-        lock = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise _unusable(lock_file, error) from None
+        raise _build_error(path, error) from None
     try:
-        _wait_for(lock, what, _LOCK_SECONDS if seconds is None else seconds)
+        _wait_for_lock(lock, what, _LOCK_SECONDS if seconds is None else seconds)
         yield
     finally:
         os.close(lock)  # releases the lock
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
     """Return the content of a file without locking it, for callers that do not write.
 
     :raises ParticleError: ``unsafe_file`` when other users can read the file, or when it is damaged.
     """
-    file = opened(path)
+    file = open_file(path)
     if file is None:
         return {}
     with file:
@@ -139,7 +139,7 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
-def opened(path: Path) -> BinaryIO | None:
+def open_file(path: Path) -> BinaryIO | None:
     """Open a file that only this user can read; return ``None`` when it does not exist.
 
     :raises ParticleError: ``unsafe_file`` when others can read it, or when it cannot be used.
@@ -150,7 +150,7 @@ def opened(path: Path) -> BinaryIO | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise _build_error(path, error) from None
     facts = os.fstat(descriptor)
     if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not stat.S_IMODE(facts.st_mode) & 0o077:
         return open(descriptor, "rb")
@@ -164,7 +164,7 @@ def opened(path: Path) -> BinaryIO | None:
     )
 
 
-def _settle(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Write the entries of a folder to disk, so that a power failure cannot restore the replaced file."""
     # Some file systems cannot do this for a folder. The content is complete in either case.
     with contextlib.suppress(OSError):
@@ -175,7 +175,7 @@ def _settle(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _wait_for(lock: int, what: str, seconds: float) -> None:
+def _wait_for_lock(lock: int, what: str, seconds: float) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
@@ -189,6 +189,6 @@ def _wait_for(lock: int, what: str, seconds: float) -> None:
             return
 
 
-def _unusable(path: Path, error: OSError) -> ParticleError:
+def _build_error(path: Path, error: OSError) -> ParticleError:
     hint = "Name a file in a folder of your own that exists and can be written to."
     return ParticleError("unsafe_file", f"{path} cannot be used: {error.strerror}.", hint=hint)

@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 
 @contextlib.contextmanager
-def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
+def hold_run_lock(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
     """Hold the lock of a cloud and product while the body runs.
 
     The kernel releases the lock when the process ends, even if it is killed.
@@ -38,7 +38,7 @@ def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _in_progress(_holder(lock), product) from None
+            raise _build_error(_read_holder(lock), product) from None
         os.truncate(lock, 0)
         moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         os.pwrite(lock, json.dumps({"pid": os.getpid(), "since": moment}).encode(), 0)
@@ -47,7 +47,7 @@ def one_run(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
         os.close(lock)
 
 
-def _holder(lock: int) -> dict[str, Any]:
+def _read_holder(lock: int) -> dict[str, Any]:
     try:
         holder = json.loads(os.pread(lock, 1000, 0))
     except ValueError:
@@ -55,7 +55,7 @@ def _holder(lock: int) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _in_progress(holder: dict[str, Any], product: str | None) -> ParticleError:
+def _build_error(holder: dict[str, Any], product: str | None) -> ParticleError:
     what = f"product {product}" if product else "the account's own devices"
     who = (
         f"process {holder['pid']}, since {holder['since']}" if {"pid", "since"} <= holder.keys() else "another process"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.csv_table import parse_table
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     FLAG,
     ValueKind,
@@ -41,8 +41,8 @@ def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
 
     def where(place: Place) -> str:
         if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
-            return f"{name}:1 {dotted(place)}"
-        column = dotted(place[2:]) if len(place) > 2 else "the row"
+            return f"{name}:1 {format_place(place)}"
+        column = format_place(place[2:]) if len(place) > 2 else "the row"
         return f"{name}:{table.lines[place[1]]} {column}"
 
     return {"devices": devices, **({"networks": networks} if networks else {})}, where

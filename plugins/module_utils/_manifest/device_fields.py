@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
 Value: TypeAlias = "str | bool | int"
@@ -33,7 +33,7 @@ class ValueKind(ABC):
     """The argument spec of an option for such a value."""
 
     @abstractmethod
-    def check(self, reader: PartReader, value: Any, place: Place) -> Value:
+    def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared ``value``, and report a mistake to ``reader`` if it is not valid."""
 
     def from_cell(self, cell: str) -> Any:
@@ -66,11 +66,11 @@ class Text(ValueKind):
 
     may_be_blank: bool = True
 
-    def check(self, reader: PartReader, value: Any, place: Place) -> Value:
+    def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared text, and report a mistake if it is not a text or must not be blank."""
-        text = reader.text(value, place)
+        text = reader.read_text(value, place)
         if isinstance(value, str) and self._is_missing(text):
-            reader.wrong(place, "is empty")
+            reader.add_mistake(place, "is empty")
         return text
 
     def from_cloud(self, shown: object) -> Value | None:
@@ -90,9 +90,9 @@ class Flag(ValueKind):
 
     option: ClassVar[Mapping[str, Any]] = {"type": "bool"}
 
-    def check(self, reader: PartReader, value: Any, place: Place) -> Value:
+    def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared boolean, and report a mistake if it is not a boolean."""
-        return reader.truth(value, place)
+        return reader.read_boolean(value, place)
 
     def from_cell(self, cell: str) -> Any:
         """Convert words such as ``yes`` and ``false`` in any case; return any other text unchanged."""
@@ -110,10 +110,10 @@ class Flag(ValueKind):
 class FirmwareLock(ValueKind):
     """A firmware version number, or :data:`UNLOCKED`, which is null in the cloud."""
 
-    def check(self, reader: PartReader, value: Any, place: Place) -> Value:
+    def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared version, and report a mistake if it is not a version number or :data:`UNLOCKED`."""
         if value != UNLOCKED and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            reader.wrong(place, f"must be the number of a version, or {UNLOCKED}, got {value!r}")
+            reader.add_mistake(place, f"must be the number of a version, or {UNLOCKED}, got {value!r}")
         return value if isinstance(value, int) else UNLOCKED
 
     def from_cell(self, cell: str) -> Any:
@@ -174,7 +174,7 @@ def list_fields(*, product_only: bool | None = None) -> tuple[DeviceField, ...]:
     return tuple(field for field in DEVICE_FIELDS if product_only in (None, field.product_only))
 
 
-def check_fields(reader: PartReader, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
+def check_fields(reader: ValueReader, device: Mapping[str, Any], place: Place) -> dict[str, Value]:
     """Return the fields that ``device``, at ``place`` of a manifest, declares, and report mistakes to ``reader``."""
     return {
         field.name: field.kind.check(reader, device[field.name], (*place, field.name))

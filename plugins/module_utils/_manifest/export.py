@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import DEVICE_ID, GROUP_NAME
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import export_fields
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
-    every_rules,
-    identity_of,
-    membership_in,
+    find_identity,
+    find_membership,
+    list_rules,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -31,25 +31,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 Facts = Mapping[str, Any]
 
 
-def manifest_of(
-    product: str | None, devices: Mapping[str, Facts], adopted: Collection[str], warn: Callable[[str], None]
+def export_manifest(
+    product: str | None, devices: Mapping[str, Facts], exported: Collection[str], warn: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the manifest that declares the current state of some devices of a product or of the account.
 
     :param product: the id or slug of the product; ``None`` for the devices of the account.
     :param devices: the facts of all devices by id. They also show the gateways that are not exported themselves.
-    :param adopted: the ids of the devices to export.
+    :param exported: the ids of the devices to export.
     :param warn: receives a warning for each kind of item that was left out.
     :returns: a manifest that ``read_manifest`` accepts and for which a run writes nothing.
     """
-    waiting = {device for device in adopted if devices[device].get("quarantined") or devices[device].get("denied")}
-    odd = {device for device in adopted if not _can_declare(device, devices[device])}
-    taken = [device for device in adopted if device not in waiting | odd]
-    networks = _networks(product, devices, taken)
-    records = [_record(device, devices[device], product, networks) for device in taken]
+    waiting = {device for device in exported if devices[device].get("quarantined") or devices[device].get("denied")}
+    odd = {device for device in exported if not _can_declare(device, devices[device])}
+    taken = [device for device in exported if device not in waiting | odd]
+    networks = _export_networks(product, devices, taken)
+    records = [_export_record(device, devices[device], product, networks) for device in taken]
     of_product = taken if product is not None else []
-    unsaid = {name for device in of_product for name in _groups(devices[device]) if not GROUP_NAME.match(name)}
-    members = (_membership(product, devices[device]) for device in taken)
+    unsaid = {name for device in of_product for name in _list_groups(devices[device]) if not GROUP_NAME.match(name)}
+    members = (_find_membership(product, devices[device]) for device in taken)
     lost = {found[1].network for found in members if found is not None} - networks.keys()
     for count, what in (
         (len(waiting), "devices are quarantined or denied, and to declare them would approve them"),
@@ -70,36 +70,38 @@ def manifest_of(
 
 def _can_declare(device: str, facts: Facts) -> bool:
     """Return whether the identifier of a device is valid in a manifest."""
-    own = identity_of(facts)
+    own = find_identity(facts)
     if own is None:
         return DEVICE_ID.match(device) is not None
-    probe = PartReader(dotted)
-    (rules,) = (rules for rules in every_rules() if own[0] in rules.identities)
+    probe = ValueReader(format_place)
+    (rules,) = (rules for rules in list_rules() if own[0] in rules.identities)
     return rules.read_identity(probe, own[0], own[1], ()) is not None and not probe.mistakes
 
 
-def _membership(product: str | None, facts: Facts) -> tuple[Rules, Membership] | None:
+def _find_membership(product: str | None, facts: Facts) -> tuple[Rules, Membership] | None:
     """Return the membership of a device with the rules of its backend, or ``None`` if no manifest can declare it."""
-    found = membership_in(facts)
+    found = find_membership(facts)
     if found is None or not found[0].is_exported(facts) or (product is None and found[0].needs_product):
         return None
     return found
 
 
-def _groups(facts: Facts) -> list[str]:
-    return sorted(name for name in texts_of(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
+def _list_groups(facts: Facts) -> list[str]:
+    return sorted(name for name in list_texts(facts.get("groups")) if not name.startswith(RESERVED_GROUPS))
 
 
-def _networks(product: str | None, devices: Mapping[str, Facts], taken: Collection[str]) -> dict[str, dict[str, Any]]:
+def _export_networks(
+    product: str | None, devices: Mapping[str, Facts], taken: Collection[str]
+) -> dict[str, dict[str, Any]]:
     """Return the networks of the exported devices. Each names the gateways that are not exported themselves."""
     inside = frozenset(taken)
     used: dict[str, Rules] = {}
     for device in taken:
-        if (found := _membership(product, devices[device])) is not None:
+        if (found := _find_membership(product, devices[device])) is not None:
             used.setdefault(found[1].network, found[0])
     members: dict[str, dict[str, Membership]] = {name: {} for name in used}
     for device, facts in sorted(devices.items()):
-        found = _membership(product, facts)
+        found = _find_membership(product, facts)
         if found is not None and used.get(found[1].network) is found[0] and _can_declare(device, facts):
             members[found[1].network][device] = found[1]
     networks: dict[str, dict[str, Any]] = {}
@@ -114,25 +116,25 @@ def _networks(product: str | None, devices: Mapping[str, Facts], taken: Collecti
 
 
 def _can_name(rules: Rules, name: str) -> bool:
-    probe = PartReader(dotted)
+    probe = ValueReader(format_place)
     rules.check_name(probe, name, ())
     return not probe.mistakes
 
 
-def _record(
+def _export_record(
     device: str, facts: Facts, product: str | None, networks: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the record that declares the current state of a device."""
-    found = _membership(product, facts)
+    found = _find_membership(product, facts)
     mesh: dict[str, Any] = {}
     if found is not None and networks.get(found[1].network, {}).get("backend") == found[0].name:
         mesh["mesh"] = found[1].as_result()
     fields = export_fields(facts, product_only=False)
-    if (own := identity_of(facts)) is not None:
+    if (own := find_identity(facts)) is not None:
         return {own[0]: own[1], **{name: value for name, value in fields.items() if name == "name"}, **mesh}
     record: dict[str, Any] = {"id": device, **fields}
     if product is None:
         return {**record, "claimed": True, **mesh}
-    if groups := [name for name in _groups(facts) if GROUP_NAME.match(name)]:
+    if groups := [name for name in _list_groups(facts) if GROUP_NAME.match(name)]:
         record["groups"] = groups
     return {**record, **export_fields(facts, product_only=True), **mesh}

@@ -41,7 +41,7 @@ class DeviceRecord:
     :param leaves_mesh: whether the device must leave its mesh.
     :param declared_by: the identifier that declares the device, if that is not its id.
     :param identities: the values that identify the device to mesh backends, by the keys of the backends.
-    :param cloudless: whether the Particle cloud does not know the device; one of ``identities`` is then its ``id``.
+    :param is_outside_cloud: whether the Particle cloud does not know the device, whose ``id`` is one of ``identities``.
     """
 
     id: str
@@ -52,10 +52,10 @@ class DeviceRecord:
     leaves_mesh: bool = False
     declared_by: Identifier | None = None
     identities: Mapping[str, str] = field(default_factory=dict)
-    cloudless: bool = False
+    is_outside_cloud: bool = False
 
     @property
-    def speaks_of_mesh(self) -> bool:
+    def has_mesh_declaration(self) -> bool:
         """Return whether the device is declared in or out of a mesh."""
         return self.leaves_mesh or self.mesh is not None
 
@@ -65,7 +65,7 @@ class DeviceRecord:
         return self.declared_by.value if self.declared_by else self.id
 
     @property
-    def identified(self) -> bool:
+    def is_identified(self) -> bool:
         """Return whether ``id`` holds the device id of the Particle cloud."""
         return self.declared_by is None or self.id != self.declared_by.value
 
@@ -90,7 +90,7 @@ class Manifest:
     needs_login: bool = True
 
     @property
-    def in_cloud(self) -> Manifest:
+    def cloud_part(self) -> Manifest:
         """Return the manifest without the devices that the Particle cloud does not know."""
-        devices = tuple(record for record in self.devices if not record.cloudless)
+        devices = tuple(record for record in self.devices if not record.is_outside_cloud)
         return self if len(devices) == len(self.devices) else replace(self, devices=devices)

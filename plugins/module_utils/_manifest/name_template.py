@@ -12,7 +12,7 @@ import string
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 IDENTIFIERS = ("id", "serial_number", "iccid", "imei")
 PLACEHOLDERS = ("index", *IDENTIFIERS, "network", "role")
@@ -40,7 +40,7 @@ def read_template(text: str) -> tuple[Part, ...]:
             continue
         if name not in PLACEHOLDERS or conversion:
             raise ValueError(
-                f"{{{name}}} is not known; known are {', '.join(PLACEHOLDERS)}{perhaps(name, PLACEHOLDERS)}"
+                f"{{{name}}} is not known; known are {', '.join(PLACEHOLDERS)}{suggest_similar(name, PLACEHOLDERS)}"
             )
         if width and not (width.isascii() and width.isdigit() and len(width) <= _DIGITS and int(width)):
             most = 10**_DIGITS - 1
@@ -51,16 +51,16 @@ def read_template(text: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def name_from(template: tuple[Part, ...], values: Mapping[str, str | int]) -> str:
+def build_name(template: tuple[Part, ...], values: Mapping[str, str | int]) -> str:
     """Return the name that ``template`` gives a device.
 
     :param values: the values of the device by placeholder.
     :raises KeyError: when the device has no value for a placeholder; its argument is the placeholder.
     """
-    return "".join(literal + (_filled(values[name], width) if name else "") for literal, name, width in template)
+    return "".join(literal + (_format_value(values[name], width) if name else "") for literal, name, width in template)
 
 
-def _filled(value: str | int, width: int | None) -> str:
+def _format_value(value: str | int, width: int | None) -> str:
     if isinstance(value, int):
         return f"{value:0{width or 1}}"
     return value[-width:] if width else value

@@ -7,19 +7,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
     BACKENDS,
     DEFAULT_BACKEND,
-    rules_of,
+    get_rules,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Network
 
-_NETWORK = ("backend", "state", "parameters", "gateways")
+_NETWORK_KEYS = ("backend", "state", "parameters", "gateways")
 
 
-def read_networks(reader: PartReader, value: Any) -> dict[str, Network]:
+def read_networks(reader: ValueReader, value: Any) -> dict[str, Network]:
     """Return the declared networks by name, and report mistakes to ``reader``.
 
     The gateways are those that the networks name; devices with the role gateway are added later.
@@ -30,34 +30,34 @@ def read_networks(reader: PartReader, value: Any) -> dict[str, Network]:
     if value is None:
         return networks
     if not isinstance(value, Mapping):
-        reader.wrong(("networks",), f"must be a mapping from names to networks, got {kind_of(value)}")
+        reader.add_mistake(("networks",), f"must be a mapping from names to networks, got {describe_type(value)}")
         return networks
     for name, item in value.items():
         networks[str(name)] = _read_network(reader, name, item, ("networks", str(name)))
     return networks
 
 
-def _read_network(reader: PartReader, name: Any, item: Any, place: Place) -> Network:
+def _read_network(reader: ValueReader, name: Any, item: Any, place: Place) -> Network:
     declared = item.get("backend", DEFAULT_BACKEND) if isinstance(item, Mapping) else DEFAULT_BACKEND
-    rules = rules_of(str(declared))
-    network = reader.mapping({} if item is None else item, place, (*_NETWORK, *rules.network_keys))
-    backend = reader.choice(network.get("backend", DEFAULT_BACKEND), (*place, "backend"), tuple(BACKENDS))
+    rules = get_rules(str(declared))
+    network = reader.read_mapping({} if item is None else item, place, (*_NETWORK_KEYS, *rules.network_keys))
+    backend = reader.read_choice(network.get("backend", DEFAULT_BACKEND), (*place, "backend"), tuple(BACKENDS))
     rules.check_name(reader, name, place)
-    state = reader.choice(network.get("state", "present"), (*place, "state"), ("present", "absent"))
+    state = reader.read_choice(network.get("state", "present"), (*place, "state"), ("present", "absent"))
     if state == "absent":
         for key in ("parameters", "gateways"):
             if key in network:
-                reader.wrong((*place, key), "cannot be combined with state absent, which dissolves the network")
+                reader.add_mistake((*place, key), "cannot be combined with state absent, which dissolves the network")
         extra = rules.read_network(reader, network, place)
         return Network(str(name), (), None, backend, absent=True, extra=extra)
     parameters = network.get("parameters")
     if "parameters" in network and not isinstance(parameters, Mapping):
-        reader.wrong((*place, "parameters"), f"must be a mapping, got {kind_of(parameters)}")
+        reader.add_mistake((*place, "parameters"), f"must be a mapping, got {describe_type(parameters)}")
         parameters = None
-    reader.json(parameters, (*place, "parameters"))
+    reader.check_json(parameters, (*place, "parameters"))
     if parameters:
         rules.check_parameters(reader, parameters, (*place, "parameters"))
-    given = reader.sequence(network.get("gateways", []), (*place, "gateways"))
+    given = reader.read_list(network.get("gateways", []), (*place, "gateways"))
     gateways = [rules.read_gateway(reader, gateway, (*place, "gateways", index)) for index, gateway in enumerate(given)]
     extra = rules.read_network(reader, network, place)
     return Network(str(name), tuple(filter(None, gateways)), parameters, backend, extra=extra)

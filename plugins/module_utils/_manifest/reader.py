@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.id_forms import (
     GROUP_NAME,
     ICCID,
     IMEI,
     SERIAL_NUMBER,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place, Where, format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
     check_fields,
     list_fields,
@@ -34,14 +34,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.name_template import (
     IDENTIFIERS,
     Part,
-    name_from,
+    build_name,
     read_template,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.networks import read_networks
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import (
-    every_rules,
-    identity_keys,
-    rules_of,
+    get_rules,
+    list_identity_keys,
+    list_rules,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -53,14 +53,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     Rules,
 )
 
-TOP = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
+MANIFEST_KEYS = ("product", "groups_mode", "unique_names", "name_template", "networks", "devices")
 """The keys of a manifest."""
 
-_MESH = ("network", "role", "parameters", "state")
+_MESH_KEYS = ("network", "role", "parameters", "state")
 
 _MAX_MISTAKES = 100
 
-_LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
+_IDENTIFIER_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "serial_number": (SERIAL_NUMBER, "serial number: 4 to 40 letters, digits and hyphens"),
     "iccid": (ICCID, "ICCID: 18 to 22 digits"),
     "imei": (IMEI, "IMEI: 14 to 16 digits"),
@@ -70,7 +70,7 @@ _LABELS: Mapping[str, tuple[re.Pattern[str], str]] = {
 def list_device_keys() -> tuple[str, ...]:
     """Return the keys of a device in the order in which messages name them."""
     fields = (field.name for field in list_fields(product_only=False))
-    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh", *identity_keys())
+    return (*IDENTIFIERS, *fields, *_list_product_keys(), "claimed", "mesh", *list_identity_keys())
 
 
 def _list_product_keys() -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _list_product_keys() -> tuple[str, ...]:
     return ("groups", *(field.name for field in list_fields(product_only=True)))
 
 
-def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False, ordered: bool = True) -> Manifest:
+def read_manifest(data: Any, where: Where = format_place, *, absent: bool = False, ordered: bool = True) -> Manifest:
     """Validate the data of a manifest and return it as a :class:`Manifest`.
 
     :param where: returns the name of a place in the data, such as file and line, for messages.
@@ -88,11 +88,11 @@ def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False, ord
         when no product is declared and a device or network needs one.
     """
     reader = _Reader(where, absent=absent, ordered=ordered)
-    manifest = reader.manifest(data)
+    manifest = reader.read(data)
     if reader.mistakes:
-        raise _refusal("invalid_manifest", "has a mistake", "has {} mistakes", reader.mistakes)
+        raise _build_error("invalid_manifest", "has a mistake", "has {} mistakes", reader.mistakes)
     if manifest.product is None and reader.product_only:
-        raise _refusal(
+        raise _build_error(
             "unsupported",
             "asks for something that only devices of a product can have",
             "asks in {} places for what only devices of a product can have",
@@ -101,11 +101,11 @@ def read_manifest(data: Any, where: Where = dotted, *, absent: bool = False, ord
     return manifest
 
 
-def _kind_of_identifier(record: DeviceRecord) -> str:
+def _get_identifier_kind(record: DeviceRecord) -> str:
     return record.declared_by.kind if record.declared_by else "id"
 
 
-def _refusal(code: str, one: str, many: str, places: list[str]) -> ParticleError:
+def _build_error(code: str, one: str, many: str, places: list[str]) -> ParticleError:
     said = one if len(places) == 1 else many.format(len(places))
     shown = places[:_MAX_MISTAKES]
     if len(places) > len(shown):
@@ -114,28 +114,28 @@ def _refusal(code: str, one: str, many: str, places: list[str]) -> ParticleError
     return ParticleError(code, f"The manifest {said}:\n  " + "\n  ".join(shown), hint=hint)
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_words(words: Sequence[str]) -> str:
     """Return words as an enumeration such as ``a, b or c``."""
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _needs_login(networks: Mapping[str, Network], records: Sequence[DeviceRecord]) -> bool:
     """Return whether a device or network needs the Particle cloud. An empty manifest counts as needing it."""
-    if not all(record.cloudless for record in records):
+    if not all(record.is_outside_cloud for record in records):
         return True
-    return not networks or any(rules_of(network.backend).needs_login for network in networks.values())
+    return not networks or any(get_rules(network.backend).needs_login for network in networks.values())
 
 
-def _rules_of_network(mesh: Any, networks: Mapping[str, Network]) -> list[Rules]:
+def _find_rules(mesh: Any, networks: Mapping[str, Network]) -> list[Rules]:
     """Return the rules of the backend whose network ``mesh`` names, or the rules of all if that is not declared."""
     network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
-    return list(every_rules()) if network is None else [rules_of(network.backend)]
+    return list(list_rules()) if network is None else [get_rules(network.backend)]
 
 
 Devices = list[tuple[Place, DeviceRecord]]
 
 
-class _Reader(PartReader):
+class _Reader(ValueReader):
     """A reader that validates one manifest and collects its mistakes.
 
     :ivar product_only: the places of declarations that only devices of a product can have.
@@ -149,57 +149,63 @@ class _Reader(PartReader):
         self._device_keys, self._product_keys = list_device_keys(), _list_product_keys()
         self.product_only: list[str] = []
 
-    def manifest(self, data: Any) -> Manifest:
+    def read(self, data: Any) -> Manifest:
         """Return the manifest. It is valid only if no mistakes were collected."""
-        top = self.mapping(data, (), TOP)
-        product = self._product(top["product"]) if "product" in top else None
-        mode = self.choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
-        unique = self.truth(top.get("unique_names", True), ("unique_names",))
+        top = self.read_mapping(data, (), MANIFEST_KEYS)
+        product = self._read_product(top["product"]) if "product" in top else None
+        mode = self.read_choice(top.get("groups_mode", "add"), ("groups_mode",), ("add", "exact"))
+        unique = self.read_boolean(top.get("unique_names", True), ("unique_names",))
         raw_networks = read_networks(self, top.get("networks"))
         for name, network in raw_networks.items():
-            if rules_of(network.backend).needs_product:
+            if get_rules(network.backend).needs_product:
                 self.product_only.append(f"{self._where(('networks', name))}: a network of backend {network.backend}")
         if "devices" not in top and isinstance(data, Mapping):
-            self.wrong((), "has no devices")
+            self.add_mistake((), "has no devices")
         devices = [
             found
-            for index, item in enumerate(self.sequence(top.get("devices", []), ("devices",)))
-            if (found := self._device(item, ("devices", index), raw_networks)) is not None
+            for index, item in enumerate(self.read_list(top.get("devices", []), ("devices",)))
+            if (found := self._read_device(item, ("devices", index), raw_networks)) is not None
         ]
-        self._refuse_twins(devices)
+        self._refuse_same_devices(devices)
         if product is None:
-            self._judge_claims(devices)
+            self._check_claims(devices)
         if "name_template" in top:
-            devices = self._named(devices, top["name_template"], product)
+            devices = self._name_devices(devices, top["name_template"], product)
         if unique:
             self._refuse_shared_names(devices)
-        networks = self._with_gateways(raw_networks, devices)
+        networks = self._complete_networks(raw_networks, devices)
         records = tuple(record for _unused, record in devices)
         needs_login = product is not None or _needs_login(networks, records)
         return Manifest(product, mode == "exact", networks, records, self._absent, needs_login)
 
-    def _product(self, value: Any) -> str | None:
+    def _read_product(self, value: Any) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value.strip():
-            self.wrong(("product",), f"must be the id or slug of a product, got {kind_of(value)}")
+            self.add_mistake(("product",), f"must be the id or slug of a product, got {describe_type(value)}")
             return None
         return value.strip()
 
-    def _device(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Place, DeviceRecord] | None:
+    def _read_device(
+        self, value: Any, place: Place, networks: Mapping[str, Network]
+    ) -> tuple[Place, DeviceRecord] | None:
         before = len(self.mistakes)
-        device = self.mapping(value, place, self._device_keys)
+        device = self.read_mapping(value, place, self._device_keys)
         if not isinstance(value, Mapping):
             return None
-        identities = self._identities(device, place, networks)
-        cloudless = bool(identities) and not any(kind in device for kind in IDENTIFIERS)
-        identity = self._own_identity(identities, device, place) if cloudless else self._identity(device, place)
+        identities = self._read_identities(device, place, networks)
+        is_outside_cloud = bool(identities) and not any(kind in device for kind in IDENTIFIERS)
+        identity = (
+            self._read_mesh_identifier(identities, device, place)
+            if is_outside_cloud
+            else self._read_identifier(device, place)
+        )
         fields = check_fields(self, device, place)
-        groups = self._groups(device["groups"], (*place, "groups")) if "groups" in device else None
-        claimed = self.truth(device["claimed"], (*place, "claimed")) if "claimed" in device else None
+        groups = self._read_groups(device["groups"], (*place, "groups")) if "groups" in device else None
+        claimed = self.read_boolean(device["claimed"], (*place, "claimed")) if "claimed" in device else None
         mesh, leaves = None, False
         if "mesh" in device:
-            mesh, leaves = self._mesh(device["mesh"], (*place, "mesh"), networks)
+            mesh, leaves = self._read_mesh(device["mesh"], (*place, "mesh"), networks)
         if mesh is not None and identities:
             mesh = replace(mesh, extra={**mesh.extra, **identities})
         for key in self._product_keys:
@@ -210,19 +216,23 @@ class _Reader(PartReader):
         identifier, declared_by = identity
         if len(self.mistakes) > before:
             # Its identifier and name are valid, so the search for duplicates can use them.
-            return place, DeviceRecord(identifier, fields, mesh=mesh, declared_by=declared_by, cloudless=cloudless)
+            return place, DeviceRecord(
+                identifier, fields, mesh=mesh, declared_by=declared_by, is_outside_cloud=is_outside_cloud
+            )
         return place, DeviceRecord(
-            identifier, fields, groups, claimed, mesh, leaves, declared_by, identities, cloudless
+            identifier, fields, groups, claimed, mesh, leaves, declared_by, identities, is_outside_cloud
         )
 
-    def _identities(self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]) -> dict[str, str]:
+    def _read_identities(
+        self, device: Mapping[str, Any], place: Place, networks: Mapping[str, Network]
+    ) -> dict[str, str]:
         """Return the values that identify a device to mesh backends, by key. A value that is not valid is empty."""
         found = {}
-        for rules in every_rules():
+        for rules in list_rules():
             for key in (key for key in rules.identities if key in device):
                 found[key] = rules.read_identity(self, key, device[key], (*place, key)) or ""
                 if "mesh" not in device and not self._absent:
-                    self.wrong((*place, key), "identifies a member of a network; declare mesh")
+                    self.add_mistake((*place, key), "identifies a member of a network; declare mesh")
                 elif not any(kind in device for kind in IDENTIFIERS):
                     self._refuse_other_backend(rules, device.get("mesh"), (*place, key), networks)
         return found
@@ -231,63 +241,65 @@ class _Reader(PartReader):
         """Report a mistake if a device that only one backend knows is declared in a network of another backend."""
         network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
         if network is not None and network.backend != rules.name:
-            self.wrong(place, f"identifies members of networks of backend {rules.name}; declare one of these in mesh")
+            self.add_mistake(
+                place, f"identifies members of networks of backend {rules.name}; declare one of these in mesh"
+            )
 
-    def _own_identity(
+    def _read_mesh_identifier(
         self, identities: Mapping[str, str], device: Mapping[str, Any], place: Place
     ) -> tuple[str, Identifier] | None:
         """Return the identifier of a device that the Particle cloud does not know, as a value and with its key."""
         key, value = next(iter(identities.items()))
         for name in device:
             if name in self._device_keys and name not in ("name", "mesh", *identities):
-                said = f"needs a device of the Particle cloud; declare {_listed(IDENTIFIERS)} beside {key}"
-                self.wrong((*place, str(name)), said)
+                said = f"needs a device of the Particle cloud; declare {_join_words(IDENTIFIERS)} beside {key}"
+                self.add_mistake((*place, str(name)), said)
         return (value, Identifier(key, value)) if value else None
 
-    def _identity(self, device: Mapping[str, Any], place: Place) -> tuple[str, Identifier | None] | None:
+    def _read_identifier(self, device: Mapping[str, Any], place: Place) -> tuple[str, Identifier | None] | None:
         """Return the value that identifies a device, and its :class:`Identifier` if that value is not the id."""
         given = [kind for kind in IDENTIFIERS if kind in device]
         if not given:
-            self.wrong(place, f"has no id (or {_listed((*IDENTIFIERS[1:], *identity_keys()))})")
+            self.add_mistake(place, f"has no id (or {_join_words((*IDENTIFIERS[1:], *list_identity_keys()))})")
             return None
         for extra in given[1:]:
-            self.wrong((*place, extra), f"cannot be combined with {given[0]}: identify a device by one of them")
+            self.add_mistake((*place, extra), f"cannot be combined with {given[0]}: identify a device by one of them")
         kind = given[0]
         if kind == "id":
-            identifier = self.device_id(device["id"], (*place, "id"))
+            identifier = self.read_device_id(device["id"], (*place, "id"))
             return None if identifier is None else (identifier, None)
-        label = self.text(device[kind], (*place, kind)).strip().upper()
-        shape, words = _LABELS[kind]
+        label = self.read_text(device[kind], (*place, kind)).strip().upper()
+        shape, words = _IDENTIFIER_FORMS[kind]
         if not shape.match(label):
             if isinstance(device[kind], str):
-                self.wrong((*place, kind), f"{device[kind]!r} is not a valid {words}")
+                self.add_mistake((*place, kind), f"{device[kind]!r} is not a valid {words}")
             return None
         return label, Identifier(kind, label)
 
-    def _groups(self, value: Any, place: Place) -> frozenset[str]:
-        groups = self.sequence(value, place)
+    def _read_groups(self, value: Any, place: Place) -> frozenset[str]:
+        groups = self.read_list(value, place)
         for index, group in enumerate(groups):
-            name = self.text(group, (*place, index))
+            name = self.read_text(group, (*place, index))
             if isinstance(group, str) and not GROUP_NAME.match(name):
-                self.wrong((*place, index), f"{group!r} is not a valid group name: use only a-z, 0-9, _ and -")
+                self.add_mistake((*place, index), f"{group!r} is not a valid group name: use only a-z, 0-9, _ and -")
             elif name.startswith(RESERVED_GROUPS):
-                self.wrong((*place, index), f"{group} is reserved: declare the device's mesh instead")
+                self.add_mistake((*place, index), f"{group} is reserved: declare the device's mesh instead")
         return frozenset(str(group) for group in groups)
 
-    def _mesh(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Membership | None, bool]:
-        rules = _rules_of_network(value, networks)
-        mesh = self.mapping(value, place, (*_MESH, *(key for one in rules for key in one.member_keys)))
+    def _read_mesh(self, value: Any, place: Place, networks: Mapping[str, Network]) -> tuple[Membership | None, bool]:
+        rules = _find_rules(value, networks)
+        mesh = self.read_mapping(value, place, (*_MESH_KEYS, *(key for one in rules for key in one.member_keys)))
         if not isinstance(value, Mapping):
             return None, False
-        state = self.choice(mesh.get("state", "present"), (*place, "state"), ("present", "absent"))
+        state = self.read_choice(mesh.get("state", "present"), (*place, "state"), ("present", "absent"))
         if state == "absent":
             for key in ("network", "role", "parameters"):
                 if key in mesh:
-                    self.wrong((*place, key), "cannot be combined with state absent, which leaves every mesh")
+                    self.add_mistake((*place, key), "cannot be combined with state absent, which leaves every mesh")
             return None, True
-        role = self.choice(mesh.get("role", NODE), (*place, "role"), ROLES)
+        role = self.read_choice(mesh.get("role", NODE), (*place, "role"), ROLES)
         if "network" not in mesh:
-            self.wrong(place, "has no network")
+            self.add_mistake(place, "has no network")
             return None, False
         name = mesh["network"]
         extra: Mapping[str, Any] = {}
@@ -295,78 +307,79 @@ class _Reader(PartReader):
             self._has_gateway.add(str(name))
         if not isinstance(name, str) or name not in networks:
             known = f"declared are {', '.join(networks)}" if networks else "none is"
-            self.wrong(
-                (*place, "network"), f"{name!r} is not declared under networks; {known}{perhaps(name, networks)}"
+            self.add_mistake(
+                (*place, "network"),
+                f"{name!r} is not declared under networks; {known}{suggest_similar(name, networks)}",
             )
         elif networks[name].absent:
-            self.wrong((*place, "network"), f"{name} is declared absent")
+            self.add_mistake((*place, "network"), f"{name} is declared absent")
         else:
-            extra = rules_of(networks[name].backend).read_member(self, mesh, place)
-        return Membership(str(name), role, self._parameters(mesh, place), extra), False
+            extra = get_rules(networks[name].backend).read_member(self, mesh, place)
+        return Membership(str(name), role, self._read_parameters(mesh, place), extra), False
 
-    def _parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+    def _read_parameters(self, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Return the parameters of one member. Their values may be join keys, so messages never repeat them."""
         parameters = mesh.get("parameters", {})
-        self.json(parameters, (*place, "parameters"))
+        self.check_json(parameters, (*place, "parameters"))
         if isinstance(parameters, Mapping):
             return parameters
-        self.wrong((*place, "parameters"), f"must be a mapping, got {kind_of(parameters)}")
+        self.add_mistake((*place, "parameters"), f"must be a mapping, got {describe_type(parameters)}")
         return {}
 
     # --- checks that need all devices ---
 
-    def _refuse_twins(self, devices: Devices) -> None:
-        for kind in (*IDENTIFIERS, *identity_keys()):
-            alike = [found for found in devices if _kind_of_identifier(found[1]) == kind]
-            self.twins([(place, record.id) for place, record in alike], kind)
+    def _refuse_same_devices(self, devices: Devices) -> None:
+        for kind in (*IDENTIFIERS, *list_identity_keys()):
+            alike = [found for found in devices if _get_identifier_kind(found[1]) == kind]
+            self.refuse_duplicates([(place, record.id) for place, record in alike], kind)
 
-    def _named(self, devices: Devices, template: Any, product: str | None) -> Devices:
+    def _name_devices(self, devices: Devices, template: Any, product: str | None) -> Devices:
         """Return the devices, with a name from ``template`` for each that declares no name and can have one."""
         try:
-            parts = read_template(self.text(template, ("name_template",)))
+            parts = read_template(self.read_text(template, ("name_template",)))
         except ValueError as error:
             if isinstance(template, str):
-                self.wrong(("name_template",), str(error))
+                self.add_mistake(("name_template",), str(error))
             return devices
         if not self._ordered and any(part[1] == "index" for part in parts):
             said = "{index} depends on the hosts of this batch, and changes with the next limit; use an identifier"
-            self.wrong(("name_template",), said)
-        nobodys = product is None
+            self.add_mistake(("name_template",), said)
+        of_account = product is None
         return [
             (place, record)
-            if "name" in record.fields or record.cloudless or (nobodys and record.claimed is False)
-            else (place, self._with_name(place, record, parts))
+            if "name" in record.fields or record.is_outside_cloud or (of_account and record.claimed is False)
+            else (place, self._name_device(place, record, parts))
             for place, record in devices
         ]
 
-    def _with_name(self, place: Place, record: DeviceRecord, template: tuple[Part, ...]) -> DeviceRecord:
-        values: dict[str, str | int] = {"index": int(place[-1]) + 1, _kind_of_identifier(record): record.id}
+    def _name_device(self, place: Place, record: DeviceRecord, template: tuple[Part, ...]) -> DeviceRecord:
+        values: dict[str, str | int] = {"index": int(place[-1]) + 1, _get_identifier_kind(record): record.id}
         if record.mesh is not None:
             values.update(record.mesh.as_result())
         try:
-            return replace(record, fields={**record.fields, "name": name_from(template, values)})
+            return replace(record, fields={**record.fields, "name": build_name(template, values)})
         except KeyError as missing:
-            self.wrong(place, f"has no {missing.args[0]}, which name_template makes its name from")
+            self.add_mistake(place, f"has no {missing.args[0]}, which name_template makes its name from")
             return record
 
     def _refuse_shared_names(self, devices: Devices) -> None:
-        self.twins(
+        self.refuse_duplicates(
             [(place, str(record.fields["name"])) for place, record in devices if record.fields.get("name")], "name"
         )
 
-    def _judge_claims(self, devices: Devices) -> None:
+    def _check_claims(self, devices: Devices) -> None:
         """Report contradictions between ``claimed`` and the other declarations of devices of the account."""
         for place, record in devices:
-            if record.cloudless:
+            if record.is_outside_cloud:
                 continue
             if self._absent and record.claimed is not False:
                 said = "the account's own devices leave it only by giving up the claim; declare claimed: false"
-                self.wrong(place, said)
+                self.add_mistake(place, said)
             elif record.claimed is False and record.fields and not self._absent:
                 said = f"is false, but an unclaimed device cannot have {' or '.join(record.fields)}"
-                self.wrong((*place, "claimed"), said)
+                self.add_mistake((*place, "claimed"), said)
 
-    def _with_gateways(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:
+    def _complete_networks(self, networks: Mapping[str, Network], devices: Devices) -> dict[str, Network]:
         """Return the networks with all their gateways and sizes, and report networks that lack a gateway.
 
         The gateways are the ones that a network names and the devices that declare the role gateway.
@@ -382,12 +395,12 @@ class _Reader(PartReader):
             if record.mesh.role == GATEWAY:
                 among[record.mesh.network].add(record.id)
             elif record.id in networks[record.mesh.network].gateways:
-                self.wrong((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
+                self.add_mistake((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
         for name in sorted(used):
             served = among[name] or name in self._has_gateway or networks[name].absent or self._absent
-            served = served or not rules_of(networks[name].backend).needs_gateway
+            served = served or not get_rules(networks[name].backend).needs_gateway
             if not served:
-                self.wrong(("networks", name), "has nodes and no gateway; one device must have role gateway")
+                self.add_mistake(("networks", name), "has nodes and no gateway; one device must have role gateway")
         self._refuse_two_networks(networks, devices)
         return {
             name: replace(network, gateways=tuple(sorted(among[name])), size=len(every[name]))
@@ -401,8 +414,8 @@ class _Reader(PartReader):
             for index, gateway in enumerate(network.gateways):
                 if serves.setdefault(gateway, name) != name:
                     said = f"{gateway} is a gateway of {serves[gateway]} already"
-                    self.wrong(("networks", name, "gateways", index), said)
+                    self.add_mistake(("networks", name, "gateways", index), said)
         for place, record in devices:
             named = serves.get(record.id)
             if named and (record.leaves_mesh or (record.mesh is not None and record.mesh.network != named)):
-                self.wrong((*place, "mesh"), f"{named} names this device as its gateway")
+                self.add_mistake((*place, "mesh"), f"{named} names this device as its gateway")

@@ -23,7 +23,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 
 @dataclass(frozen=True)
-class Row:
+class BackendRow:
     """One mesh backend.
 
     :param rules: the half that sends no requests.
@@ -46,9 +46,9 @@ def _open_registry(options: Mapping[str, Any]) -> Backend:
     return RegistryBackend()
 
 
-BACKENDS: dict[str, Row] = {
-    LEDGER.name: Row(LEDGER, _open_ledger),
-    REGISTRY.name: Row(REGISTRY, _open_registry),
+BACKENDS: dict[str, BackendRow] = {
+    LEDGER.name: BackendRow(LEDGER, _open_ledger),
+    REGISTRY.name: BackendRow(REGISTRY, _open_registry),
 }
 """All backends by name, which a network declares as ``backend``."""
 
@@ -56,35 +56,35 @@ DEFAULT_BACKEND = LEDGER.name
 """The backend of a network that does not declare ``backend``."""
 
 
-def rules_of(backend: str) -> Rules:
+def get_rules(backend: str) -> Rules:
     """Return the rules of a backend, or those of the default backend if the name is unknown."""
     return (BACKENDS.get(backend) or BACKENDS[DEFAULT_BACKEND]).rules
 
 
-def every_rules() -> Iterator[Rules]:
+def list_rules() -> Iterator[Rules]:
     """Return the rules of all backends."""
     return (row.rules for row in BACKENDS.values())
 
 
-def options_for(*purposes: str) -> dict[str, Mapping[str, Any]]:
+def list_options(*purposes: str) -> dict[str, Mapping[str, Any]]:
     """Return the argument spec of all backend options that serve any of ``purposes``.
 
     :param purposes: one or more of ``RECONCILE``, ``STATES`` and ``LISTING``.
     """
     return {
         name: option.spec
-        for rules in every_rules()
+        for rules in list_rules()
         for name, option in rules.options.items()
         if not option.purposes.isdisjoint(purposes)
     }
 
 
-def secret_options() -> tuple[str, ...]:
+def list_secret_options() -> tuple[str, ...]:
     """Return the names of the backend options that hold secrets."""
-    return tuple(name for rules in every_rules() for name, one in rules.options.items() if one.spec.get("no_log"))
+    return tuple(name for rules in list_rules() for name, one in rules.options.items() if one.spec.get("no_log"))
 
 
-def secrets_declared(networks: Mapping[str, Network], members: Iterable[Membership]) -> list[str]:
+def find_declared_secrets(networks: Mapping[str, Network], members: Iterable[Membership]) -> list[str]:
     """Return the secrets that the declared networks and memberships hold, which must never be shown."""
     belonging: dict[str, list[Membership]] = {}
     for member in members:
@@ -92,32 +92,32 @@ def secrets_declared(networks: Mapping[str, Network], members: Iterable[Membersh
     return [
         secret
         for name, network in networks.items()
-        for secret in rules_of(network.backend).secrets_of(network, belonging.get(name, []))
+        for secret in get_rules(network.backend).find_secrets(network, belonging.get(name, []))
     ]
 
 
-def identity_keys() -> tuple[str, ...]:
+def list_identity_keys() -> tuple[str, ...]:
     """Return the keys by which any backend identifies its members in a manifest and in facts."""
-    return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.identities))
+    return tuple(dict.fromkeys(key for rules in list_rules() for key in rules.identities))
 
 
-def identity_of(row: Mapping[str, Any]) -> tuple[str, str] | None:
+def find_identity(row: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the key and value that identify a member that the Particle cloud does not know.
 
     :returns: ``None`` for a device that the Particle cloud knows.
     """
-    return None if row.get("id") else next(((key, str(row[key])) for key in identity_keys() if row.get(key)), None)
+    return None if row.get("id") else next(((key, str(row[key])) for key in list_identity_keys() if row.get(key)), None)
 
 
-def row_keys() -> tuple[str, ...]:
+def list_row_keys() -> tuple[str, ...]:
     """Return the keys of a device in the cloud's lists that any backend reads."""
-    return tuple(dict.fromkeys(key for rules in every_rules() for key in rules.row_keys))
+    return tuple(dict.fromkeys(key for rules in list_rules() for key in rules.row_keys))
 
 
-def membership_in(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
+def find_membership(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
     """Return the membership that a row shows with the rules of its backend, or ``None`` if it shows none."""
-    for rules in every_rules():
-        membership = rules.membership_in(row)
+    for rules in list_rules():
+        membership = rules.read_membership(row)
         if membership is not None:
             return rules, membership
     return None
@@ -125,4 +125,4 @@ def membership_in(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
 
 def can_list_members(options: Mapping[str, Any]) -> bool:
     """Return whether ``options`` name a source that lists members that the Particle cloud does not know."""
-    return any(rules.can_list(options) for rules in every_rules())
+    return any(rules.can_list_members(options) for rules in list_rules())

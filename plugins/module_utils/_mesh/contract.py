@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
 if TYPE_CHECKING:  # code without requests imports these types and must not import the HTTP client
@@ -53,7 +53,7 @@ class Network:
     size: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def without(self, devices: Set[str]) -> Network:
+    def drop_gateways(self, devices: Set[str]) -> Network:
         """Return the network without ``devices`` among its gateways."""
         return replace(self, gateways=tuple(gateway for gateway in self.gateways if gateway not in devices))
 
@@ -80,21 +80,21 @@ class Membership:
 
 
 @dataclass(frozen=True)
-class Board:
+class Hardware:
     """The facts of a device that mesh backends need, such as its hardware; ``None`` means that a fact is unknown.
 
     :param platform: the platform id.
     :param device_os: the version of Device OS.
     :param row: the keys of the device's row that backends read, see :attr:`Rules.row_keys`.
     :param identities: the declared values that identify the device to backends, see :attr:`Rules.identities`.
-    :param cloudless: whether the Particle cloud does not know the device.
+    :param is_outside_cloud: whether the Particle cloud does not know the device.
     """
 
     platform: int | None = None
     device_os: str | None = None
     row: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identities: Mapping[str, str] = field(default_factory=dict)
-    cloudless: bool = False
+    is_outside_cloud: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class MemberPlan:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedWrite:
     """A write that concerns several devices.
 
     :param write: the write, for ``apply``.
@@ -138,32 +138,32 @@ class MeshPlan:
     :param members: the plan of each device that is declared in or out of a mesh.
     :param setup: writes that come before those of the members.
     :param teardown: writes that come last. Each waits until all of its members have been changed.
-    :param creates: names of other objects that are created, by kind, as shown to the user.
-    :param removes: names of other objects that are removed, by kind, as shown to the user.
+    :param created_names: names of other objects that are created, by kind, as shown to the user.
+    :param removed_names: names of other objects that are removed, by kind, as shown to the user.
     :param refusals: reasons why the declaration is impossible, one sentence each. If there is one, nothing may be
         written.
     :param warnings: planned changes that will not work yet, one sentence each.
-    :param staying: by network, the number of existing gateways that are not in ``members``.
+    :param staying_gateways: by network, the number of existing gateways that are not in ``members``.
     :param one_gateway: networks that can have only one gateway.
-    :param room: by network, the number of devices that can still be added; networks that are not named have no limit.
+    :param free_places: by network, the number of devices that can still be added; a missing network has no limit.
     """
 
     members: Mapping[str, MemberPlan] = field(default_factory=dict)
-    setup: tuple[Shared, ...] = ()
-    teardown: tuple[Shared, ...] = ()
-    creates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    removes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    setup: tuple[SharedWrite, ...] = ()
+    teardown: tuple[SharedWrite, ...] = ()
+    created_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    removed_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    staying: Mapping[str, int] = field(default_factory=dict)
+    staying_gateways: Mapping[str, int] = field(default_factory=dict)
     one_gateway: frozenset[str] = frozenset()
-    room: Mapping[str, int] = field(default_factory=dict)
+    free_places: Mapping[str, int] = field(default_factory=dict)
 
 
 class Writer(Protocol):
     """An object that carries out the writes of a plan."""
 
-    def apply(self, target: Target, write: Any) -> None:
+    def apply_write(self, target: Target, write: Any) -> None:
         """Carry out one write of a plan."""
 
 
@@ -173,8 +173,8 @@ class Backend(Writer, Protocol):
     Plans, warnings and errors of a backend must not hold secrets.
     """
 
-    def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Any:
-        """Read the current state of ``networks`` and of the devices in ``boards``.
+    def observe(self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]) -> Any:
+        """Read the current state of ``networks`` and of the devices in ``hardware_of``.
 
         :returns: the observed state, which only :meth:`plan` of the same backend interprets.
         :raises ParticleError: ``unsupported`` when the cloud cannot have networks of this backend.
@@ -204,7 +204,7 @@ class Backend(Writer, Protocol):
         """
 
     def find_members(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+        self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
         """Find the devices that must leave ``networks`` before these networks are dissolved.
 
@@ -266,51 +266,51 @@ class Rules:
 
     # --- the manifest: each method reports mistakes to the reader and never repeats a secret ---
 
-    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
+    def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
         """Report a mistake if the name of a network is not valid."""
-        reader.text(name, place)
+        reader.read_text(name, place)
 
-    def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
+    def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
         """Report mistakes in the ``parameters`` of a network."""
 
-    def read_network(self, reader: PartReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+    def read_network(self, reader: ValueReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Return the declared values of ``network_keys``, also for a network that must be dissolved."""
         return {key: network[key] for key in self.network_keys if key in network}
 
-    def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+    def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Return the declared values of ``member_keys``."""
         return {key: mesh[key] for key in self.member_keys if key in mesh}
 
-    def read_identity(self, reader: PartReader, key: str, value: Any, place: Place) -> str | None:
+    def read_identity(self, reader: ValueReader, key: str, value: Any, place: Place) -> str | None:
         """Return the value that identifies a member, or report a mistake and return ``None`` if it is not valid.
 
         :param key: one of ``identities``.
         """
-        return reader.text(value, place).strip() or None
+        return reader.read_text(value, place).strip() or None
 
-    def read_gateway(self, reader: PartReader, value: Any, place: Place) -> str | None:
+    def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
         """Return one of the ``gateways`` of a network, or report a mistake and return ``None`` if it is not valid."""
-        return reader.device_id(value, place)
+        return reader.read_device_id(value, place)
 
-    def secrets_of(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
+    def find_secrets(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
         """Return the declared secrets of a network and its members, which errors and warnings must never show."""
         return ()
 
     # --- facts: `row` is a device as a list shows it, or its facts ---
 
-    def shows(self, groups: frozenset[str], board: Board) -> bool:
+    def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
         """Return whether the cloud's lists show that a device may be in a network of this backend."""
         return False
 
-    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+    def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
         """Return the membership that a row shows, or ``None`` if it shows none of this backend."""
         return None
 
-    def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
+    def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
         """Return the state of a member that a row shows, or ``None`` if only ``Backend.verify`` can read it."""
         return None
 
-    def can_list(self, options: Mapping[str, Any]) -> bool:
+    def can_list_members(self, options: Mapping[str, Any]) -> bool:
         """Return whether ``options`` name a source that lists members that the Particle cloud does not know."""
         return False
 

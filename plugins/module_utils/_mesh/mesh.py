@@ -17,29 +17,29 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.target imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    Board,
+    Hardware,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
     Rules,
-    Shared,
+    SharedWrite,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.order import order_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.order import order_moves
 
-_MOST_REFUSALS = 100
-_NOT_OURS = ("unsupported", "missing_scope", "forbidden", "conflict")
+_MAX_REFUSALS = 100
+_IGNORED_CODES = ("unsupported", "missing_scope", "forbidden", "conflict")
 
 
 @dataclass(frozen=True)
-class Routed:
+class BackendWrite:
     """A write of a plan with its backend.
 
-    :param kind: the name of the backend that carries out the write.
+    :param backend: the name of the backend that carries out the write.
     :param write: the write of that backend.
     """
 
-    kind: str
+    backend: str
     write: Any
 
 
@@ -65,12 +65,12 @@ class Mesh:
             backend.close()
 
     def find_members(
-        self, target: Target, declared: Mapping[str, Network], boards: Mapping[str, Board]
+        self, target: Target, declared: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> dict[str, str | None]:
         """Find the devices, declared or not, that must leave networks before these are dissolved.
 
         :param declared: the declared networks by name.
-        :param boards: the hardware of the declared devices.
+        :param hardware_of: the hardware of the declared devices.
         :returns: for each device the key that identifies it to its backend; ``None`` for a device that the Particle
             cloud knows.
         """
@@ -78,7 +78,7 @@ class Mesh:
         for name, backend in self._backends.items():
             absent = {one.name: one for one in declared.values() if one.absent and one.backend == name}
             if absent:
-                found.update(backend.find_members(target, absent, boards))
+                found.update(backend.find_members(target, absent, hardware_of))
         return found
 
     def plan(
@@ -87,31 +87,33 @@ class Mesh:
         declared: Mapping[str, Network],
         wanted: Mapping[str, Membership | None],
         groups_of: Mapping[str, frozenset[str]],
-        boards: Mapping[str, Board],
+        hardware_of: Mapping[str, Hardware],
     ) -> MeshPlan:
         """Read the current state of all networks and plan the changes that lead to the declared state.
 
         :param declared: the declared networks by name.
         :param wanted: the declared membership of each device that is declared in or out of a mesh; ``None`` for out.
         :param groups_of: the device groups of each of these devices.
-        :param boards: the hardware of each of these devices.
+        :param hardware_of: the hardware of each of these devices.
         :raises ParticleError: ``unsupported`` when the cloud cannot have a declared network.
         """
         plans: dict[str, MeshPlan] = {}
         for name, backend in self._backends.items():
             rules = self._rows[name].rules
             own = {network.name: network for network in declared.values() if network.backend == name}
-            mine = dict(_share(rules, target.product, own, wanted, groups_of, boards))
+            mine = dict(_select_devices(rules, target.product, own, wanted, groups_of, hardware_of))
             if not mine and not any(network.absent for network in own.values()):
                 continue
             used = {to.network for to in mine.values() if to is not None}
             looked_at = {network.name: network for network in own.values() if network.absent or network.name in used}
             try:
-                of_mine = {device: boards.get(device, Board()) for device in mine}
+                of_mine = {device: hardware_of.get(device, Hardware()) for device in mine}
                 seen = backend.observe(target, looked_at, of_mine)
             except ParticleError as error:
-                shown = [d for d in mine if rules.shows(groups_of.get(d, frozenset()), boards.get(d, Board()))]
-                if looked_at or error.code not in _NOT_OURS:
+                shown = [
+                    d for d in mine if rules.is_shown(groups_of.get(d, frozenset()), hardware_of.get(d, Hardware()))
+                ]
+                if looked_at or error.code not in _IGNORED_CODES:
                     raise
                 # A device need not leave networks that do not exist or that the account may not see. A device that
                 # the lists show in a network must leave it. The exception is a device that joins another network
@@ -124,12 +126,15 @@ class Mesh:
                     )
                 continue
             plans[name] = backend.plan(looked_at, mine, groups_of, seen)
-        to = {d: _marked(declared[seat.network].backend, seat) if seat else None for d, seat in wanted.items()}
-        return _in_order(_together(plans, to), plans, to)
+        to = {
+            device: _mark_membership(declared[membership.network].backend, membership) if membership else None
+            for device, membership in wanted.items()
+        }
+        return _order_plan(_combine_plans(plans, to), plans, to)
 
-    def apply(self, target: Target, write: Routed) -> None:
+    def apply_write(self, target: Target, write: BackendWrite) -> None:
         """Carry out one write of a plan."""
-        self._backends[write.kind].apply(target, write.write)
+        self._backends[write.backend].apply_write(target, write.write)
 
     def verify(
         self, target: Target, declared: Mapping[str, Network], wanted: Mapping[str, Membership]
@@ -143,7 +148,7 @@ class Mesh:
                 states |= backend.verify(target, own, mine)
         return states
 
-    def verify_shown(self, target: Target, rules: Rules, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
+    def read_states(self, target: Target, rules: Rules, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
         """Return the state of members that the cloud's lists show in networks of one backend.
 
         :param rules: the rules of that backend.
@@ -156,40 +161,41 @@ class Mesh:
         return [row for backend in self._backends.values() for row in backend.list_members()]
 
 
-def _share(
+def _select_devices(
     rules: Rules,
     product: Product | None,
     own: Mapping[str, Network],
     wanted: Mapping[str, Membership | None],
     groups_of: Mapping[str, frozenset[str]],
-    boards: Mapping[str, Board],
+    hardware_of: Mapping[str, Hardware],
 ) -> Iterator[tuple[str, Membership | None]]:
     """Return the devices that one backend must plan, each with its declared membership.
 
     These are the devices that belong in a network of the backend, and those that may have to leave one (``None``).
     """
     for device, to in wanted.items():
-        board = boards.get(device, Board())
+        hardware = hardware_of.get(device, Hardware())
         if to is not None and to.network in own:
             yield device, to
-        elif not board.identities.keys().isdisjoint(rules.identities) or (
-            not board.cloudless
+        elif not hardware.identities.keys().isdisjoint(rules.identities) or (
+            not hardware.is_outside_cloud
             and (
-                rules.shows(groups_of.get(device, frozenset()), board) or (rules.hides_members and product is not None)
+                rules.is_shown(groups_of.get(device, frozenset()), hardware)
+                or (rules.hides_members and product is not None)
             )
         ):
             yield device, None
 
 
-def _marked(kind: str, seat: Membership) -> Membership:
+def _mark_membership(backend: str, membership: Membership) -> Membership:
     """Return a membership whose network name starts with the backend, so that it is unique among all backends."""
-    return Membership(f"{kind} {seat.network}", seat.role)
+    return Membership(f"{backend} {membership.network}", membership.role)
 
 
-def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
+def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
     """Combine the plans of all backends into one.
 
-    The observed memberships are marked with their backend (see :func:`_marked`), and each write names its backend.
+    The observed memberships are marked with their backend (see :func:`_mark_membership`). Each write names its backend.
 
     :param plans: the plans by backend.
     :param to: the declared membership of each device, marked with its backend.
@@ -197,30 +203,32 @@ def _together(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]
     members: dict[str, MemberPlan] = {}
     for name, part in plans.items():
         for device, member in part.members.items():
-            writes = tuple(Routed(name, write) for write in member.writes)
-            own = replace(member, writes=writes, before=_marked(name, member.before) if member.before else None)
+            writes = tuple(BackendWrite(name, write) for write in member.writes)
+            own = replace(
+                member, writes=writes, before=_mark_membership(name, member.before) if member.before else None
+            )
             if device in members:
-                seat = to[device]
-                joins = seat is not None and seat.network.startswith(f"{name} ")
-                own = _changing(members[device], own) if joins else _changing(own, members[device])
+                declared = to[device]
+                joins = declared is not None and declared.network.startswith(f"{name} ")
+                own = _plan_move(members[device], own) if joins else _plan_move(own, members[device])
             members[device] = own
 
-    def routed(shared: Callable[[MeshPlan], tuple[Shared, ...]]) -> tuple[Shared, ...]:
+    def combine_writes(shared: Callable[[MeshPlan], tuple[SharedWrite, ...]]) -> tuple[SharedWrite, ...]:
         found = ((name, one) for name, part in plans.items() for one in shared(part))
-        return tuple(Shared(Routed(name, one.write), one.members) for name, one in found)
+        return tuple(SharedWrite(BackendWrite(name, one.write), one.members) for name, one in found)
 
     return MeshPlan(
         members,
-        setup=routed(lambda part: part.setup),
-        teardown=routed(lambda part: part.teardown),
-        creates=_names(part.creates for part in plans.values()),
-        removes=_names(part.removes for part in plans.values()),
+        setup=combine_writes(lambda part: part.setup),
+        teardown=combine_writes(lambda part: part.teardown),
+        created_names=_merge_names(part.created_names for part in plans.values()),
+        removed_names=_merge_names(part.removed_names for part in plans.values()),
         refusals=tuple(refusal for part in plans.values() for refusal in part.refusals),
         warnings=tuple(warning for part in plans.values() for warning in part.warnings),
     )
 
 
-def _changing(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
+def _plan_move(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
     """Return the plan of a device that leaves a network of one backend and then joins a network of another."""
     changes = dict(joins.changes)
     if "mesh" in leaves.changes:
@@ -235,7 +243,7 @@ def _changing(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
     )
 
 
-def _names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+def _merge_names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     for one in listed:
         for what, names in one.items():
@@ -243,18 +251,25 @@ def _names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[s
     return {what: tuple(sorted(names)) for what, names in found.items()}
 
 
-def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
+def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
     """Return the plan with the stage of each member, and with a refusal if gateways wait for each other."""
     moves = {device: (member.before, to[device]) for device, member in whole.members.items()}
     staying = {
-        f"{name} {network}": count for name, part in plans.items() for network, count in part.staying.items() if count
+        f"{name} {network}": count
+        for name, part in plans.items()
+        for network, count in part.staying_gateways.items()
+        if count
     }
-    order = order_of(
+    order = order_moves(
         moves,
         staying,
         one_gateway=frozenset(f"{name} {network}" for name, part in plans.items() for network in part.one_gateway),
-        room={f"{name} {network}": more for name, part in plans.items() for network, more in part.room.items()},
-        told={device for device, (before, after) in moves.items() if before == after and whole.members[device].writes},
+        free_places={
+            f"{name} {network}": more for name, part in plans.items() for network, more in part.free_places.items()
+        },
+        updated={
+            device for device, (before, after) in moves.items() if before == after and whole.members[device].writes
+        },
     )
     members = {
         device: replace(member, stage=order.stages.get(device, 0), needs=order.needs[device])
@@ -270,14 +285,14 @@ def _in_order(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, M
     return replace(whole, members=members, refusals=refusals)
 
 
-def refuse_what_cannot_be(plan: MeshPlan) -> None:
+def raise_refusals(plan: MeshPlan) -> None:
     """Raise the refusals of a plan as an error.
 
     :raises ParticleError: ``conflict`` when there are refusals; the message lists them.
     """
     if not plan.refusals:
         return
-    shown = list(plan.refusals[:_MOST_REFUSALS])
+    shown = list(plan.refusals[:_MAX_REFUSALS])
     if len(plan.refusals) > len(shown):
         shown.append(f"and {len(plan.refusals) - len(shown)} more")
     message = "The networks cannot be formed as declared:\n  " + "\n  ".join(shown)

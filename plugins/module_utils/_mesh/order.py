@@ -4,9 +4,9 @@
 
 Rules that always hold:
 
-* A gateway leaves after the nodes that stay have been told of the new gateways, because they may know no other.
-* If no gateway stays in a network, new gateways join before nodes join, before the nodes that stay are told of the
-  gateways, and before the old gateways leave.
+* A gateway leaves after the nodes that stay have received the new list of gateways, because they may know no other.
+* If no gateway stays in a network, new gateways join before nodes join, before the nodes that stay receive the new
+  list, and before the old gateways leave.
 
 Rules that give way when they contradict the others:
 
@@ -23,7 +23,7 @@ from typing import Optional
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Membership
 
 # Pylint misreads `Membership | None` as an operation, and takes the import for unused if the alias is a string.
-Seat = Optional[Membership]  # noqa: UP045
+OptionalMembership = Optional[Membership]  # noqa: UP045
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Order:
 
 
 @dataclass
-class _Traffic:
+class _NetworkMoves:
     """The devices that stay in, join and leave one network.
 
     A gateway that becomes a node counts as a gateway that leaves and as a node that joins.
 
     :ivar staying: the number of gateways that stay.
-    :ivar told: the nodes that stay and are told the new list of gateways.
+    :ivar updated: the nodes that stay and receive the new list of gateways.
     """
 
     staying: int = 0
@@ -56,11 +56,11 @@ class _Traffic:
     gateways_out: set[str] = field(default_factory=set)
     nodes_in: set[str] = field(default_factory=set)
     nodes_out: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
+    updated: set[str] = field(default_factory=set)
 
 
 @dataclass
-class _Waiting:
+class _Conditions:
     """The conditions under which one device can move.
 
     :ivar must: events that must have happened.
@@ -73,13 +73,13 @@ class _Waiting:
     needs: list[frozenset[str]] = field(default_factory=list)
 
 
-def order_of(
-    moves: Mapping[str, tuple[Seat, Seat]],
+def order_moves(
+    moves: Mapping[str, tuple[OptionalMembership, OptionalMembership]],
     staying: Mapping[str, int],
     *,
     one_gateway: Set[str] = frozenset(),
-    room: Mapping[str, int] | None = None,
-    told: Set[str] = frozenset(),
+    free_places: Mapping[str, int] | None = None,
+    updated: Set[str] = frozenset(),
 ) -> Order:
     """Compute the order in which devices move.
 
@@ -87,71 +87,81 @@ def order_of(
     :param staying: by network, the number of gateways that are not in ``moves``.
     :param one_gateway: networks that can have only one gateway. There the old gateway leaves before the new one
         joins, so that the network has no gateway for a moment.
-    :param room: by network, the number of devices that can still be added; networks that are not named have no limit.
-    :param told: the devices in ``moves`` that stay in their network and are told the new list of gateways.
+    :param free_places: by network, the number of devices that can still be added; a missing network has no limit.
+    :param updated: the devices in ``moves`` that stay in their network and receive the new list of gateways.
     """
-    waiting = {device: _Waiting() for device in moves}
+    waiting = {device: _Conditions() for device in moves}
     events: dict[tuple[str, str], set[str]] = {}
     """The devices of each event; it happens when the last of them has moved."""
-    for network, traffic in _traffic(moves, staying, told).items():
-        if len(traffic.gateways_in) + len(traffic.nodes_in) > (room or {}).get(network, len(moves)):
-            left = ("left", network)
-            events[left] = traffic.nodes_out
-            for device in traffic.gateways_in | traffic.nodes_in:
+    for network, network_moves in _group_moves(moves, staying, updated).items():
+        if len(network_moves.gateways_in) + len(network_moves.nodes_in) > (free_places or {}).get(network, len(moves)):
+            left = ("devices left", network)
+            events[left] = network_moves.nodes_out
+            for device in network_moves.gateways_in | network_moves.nodes_in:
                 waiting[device].should.add(left)
         exchanges = network in one_gateway
-        taught = ("taught", network)
-        events[taught] = traffic.told
+        nodes_updated = ("nodes updated", network)
+        events[nodes_updated] = network_moves.updated
         if not exchanges:
-            for device in traffic.gateways_out:
-                for node in traffic.told:
-                    _require(waiting[device], taught, frozenset({node}))
-        if traffic.staying:
+            for device in network_moves.gateways_out:
+                for node in network_moves.updated:
+                    _add_condition(waiting[device], nodes_updated, frozenset({node}))
+        if network_moves.staying:
             continue
-        came, emptied, vacated = ("came", network), ("emptied", network), ("vacated", network)
-        events |= {came: traffic.gateways_in, vacated: traffic.gateways_out, emptied: traffic.nodes_out}
-        newcomers = frozenset(traffic.gateways_in)
-        for device in traffic.gateways_out:
-            waiting[device].should.add(emptied)
+        gateways_joined = ("gateways joined", network)
+        gateways_left = ("gateways left", network)
+        nodes_left = ("nodes left", network)
+        events |= {
+            gateways_joined: network_moves.gateways_in,
+            gateways_left: network_moves.gateways_out,
+            nodes_left: network_moves.nodes_out,
+        }
+        newcomers = frozenset(network_moves.gateways_in)
+        for device in network_moves.gateways_out:
+            waiting[device].should.add(nodes_left)
             if not exchanges:
-                _require(waiting[device], came, newcomers)
-        for device in (traffic.nodes_in | traffic.told) - (traffic.gateways_out if exchanges else set()):
-            _require(waiting[device], came, newcomers)
+                _add_condition(waiting[device], gateways_joined, newcomers)
+        for device in (network_moves.nodes_in | network_moves.updated) - (
+            network_moves.gateways_out if exchanges else set()
+        ):
+            _add_condition(waiting[device], gateways_joined, newcomers)
         if exchanges:
-            for device in traffic.gateways_in:
-                for leaver in traffic.gateways_out:
-                    _require(waiting[device], vacated, frozenset({leaver}))
-    return _in_turns(waiting, events, moves)
+            for device in network_moves.gateways_in:
+                for leaver in network_moves.gateways_out:
+                    _add_condition(waiting[device], gateways_left, frozenset({leaver}))
+    return _assign_stages(waiting, events, moves)
 
 
-def _require(waiting: _Waiting, event: tuple[str, str], by: frozenset[str]) -> None:
+def _add_condition(waiting: _Conditions, event: tuple[str, str], by: frozenset[str]) -> None:
     if by:
         waiting.must.add(event)
         waiting.needs.append(by)
 
 
-def _traffic(moves: Mapping[str, tuple[Seat, Seat]], staying: Mapping[str, int], told: Set[str]) -> dict[str, _Traffic]:
-    found = {network: _Traffic(staying=count) for network, count in staying.items()}
+def _group_moves(
+    moves: Mapping[str, tuple[OptionalMembership, OptionalMembership]], staying: Mapping[str, int], updated: Set[str]
+) -> dict[str, _NetworkMoves]:
+    found = {network: _NetworkMoves(staying=count) for network, count in staying.items()}
     for device, (before, after) in moves.items():
         if before == after:
             if after is not None and after.role == GATEWAY:
-                found.setdefault(after.network, _Traffic()).staying += 1
-            elif after is not None and device in told:
-                found.setdefault(after.network, _Traffic()).told.add(device)
+                found.setdefault(after.network, _NetworkMoves()).staying += 1
+            elif after is not None and device in updated:
+                found.setdefault(after.network, _NetworkMoves()).updated.add(device)
             continue
         if before is not None:
-            there = found.setdefault(before.network, _Traffic())
-            (there.gateways_out if before.role == GATEWAY else there.nodes_out).add(device)
+            network_moves = found.setdefault(before.network, _NetworkMoves())
+            (network_moves.gateways_out if before.role == GATEWAY else network_moves.nodes_out).add(device)
         if after is not None:
-            there = found.setdefault(after.network, _Traffic())
-            (there.gateways_in if after.role == GATEWAY else there.nodes_in).add(device)
+            network_moves = found.setdefault(after.network, _NetworkMoves())
+            (network_moves.gateways_in if after.role == GATEWAY else network_moves.nodes_in).add(device)
     return found
 
 
-def _in_turns(
-    waiting: Mapping[str, _Waiting],
+def _assign_stages(
+    waiting: Mapping[str, _Conditions],
     events: Mapping[tuple[str, str], set[str]],
-    moves: Mapping[str, tuple[Seat, Seat]],
+    moves: Mapping[str, tuple[OptionalMembership, OptionalMembership]],
 ) -> Order:
     """Put each device into the first stage in which it no longer waits for an event.
 

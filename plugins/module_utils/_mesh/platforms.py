@@ -32,7 +32,7 @@ NO_UPLINK = frozenset({XSOM})
 Ethernet FeatherWing."""
 
 
-def platform_name(platform: int) -> str:
+def describe_platform(platform: int) -> str:
     """Return the name of a platform, or its number if it is not in the table."""
     return _NAMES.get(platform, str(platform))
 

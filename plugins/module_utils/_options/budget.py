@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
-    DOCUMENTED,
+    DEFAULT_SHARE,
+    DOCUMENTED_LIMITS,
     EVERY_ROUTE,
-    SHARE,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
-    mistake,
-    option_value,
+    build_option_error,
+    read_option,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
-    raise_all,
+    raise_problems,
 )
 
-MOST_REQUESTS = 1_000_000
+MAX_REQUESTS = 1_000_000
 """Upper bound of the requests in five minutes. Larger values are refused; 0 turns the limit off."""
 
 
@@ -36,33 +36,33 @@ def budget_from(
     """
     problems = []
     share, requests = (
-        option_value(options, environment, "budget_share"),
-        option_value(options, environment, "budget_requests"),
+        read_option(options, environment, "budget_share"),
+        read_option(options, environment, "budget_requests"),
     )
     try:
-        part = SHARE if share is None else float(share)
+        part = DEFAULT_SHARE if share is None else float(share)
     except ValueError:
         part = 0.0
     if not 0 < part <= 1:
-        problems.append(mistake("budget_share", share, "a number above 0, and at most 1"))
+        problems.append(build_option_error("budget_share", share, "a number above 0, and at most 1"))
     try:
-        most = DOCUMENTED[EVERY_ROUTE].requests if requests is None else int(requests)
+        most = DOCUMENTED_LIMITS[EVERY_ROUTE].requests if requests is None else int(requests)
     except ValueError:
         most = -1
-    if not 0 <= most <= MOST_REQUESTS:
-        what = f"a whole number of requests in five minutes, at most {MOST_REQUESTS}, or 0 for no limit"
-        problems.append(mistake("budget_requests", requests, what))
-    store = option_value(options, environment, "budget_store")
-    if store is not None and not _is_store(str(store)):
+    if not 0 <= most <= MAX_REQUESTS:
+        what = f"a whole number of requests in five minutes, at most {MAX_REQUESTS}, or 0 for no limit"
+        problems.append(build_option_error("budget_requests", requests, what))
+    store = read_option(options, environment, "budget_store")
+    if store is not None and not _is_redis_url(str(store)):
         # The URL is not shown because it may hold a password.
         message = "budget_store is not a valid Redis URL, such as redis://host:6379/0 or unix:///run/redis/redis.sock."
         problems.append(ParticleError("invalid_option", message, hint="Correct budget_store."))
-    raise_all(problems)
-    limits = {**DOCUMENTED, EVERY_ROUTE: Limit(most, DOCUMENTED[EVERY_ROUTE].seconds)} if most else {}
+    raise_problems(problems)
+    limits = {**DOCUMENTED_LIMITS, EVERY_ROUTE: Limit(most, DOCUMENTED_LIMITS[EVERY_ROUTE].seconds)} if most else {}
     return limits, part, store
 
 
-def _is_store(url: str) -> bool:
+def _is_redis_url(url: str) -> bool:
     """Return whether ``url`` is a valid URL of a Redis."""
     try:
         parts = urllib.parse.urlsplit(url)

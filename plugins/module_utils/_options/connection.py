@@ -16,18 +16,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def variable_of(name: str) -> str:
+def get_variable_name(name: str) -> str:
     """Return the name of the environment variable for an option."""
     return f"PARTICLE_{name.upper()}"
 
 
-def option_value(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
+def read_option(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
     """Return the value of an option from the task, else from the environment, else ``None``."""
     given = options.get(name)
-    return given if given is not None else environment.get(variable_of(name)) or None
+    return given if given is not None else environment.get(get_variable_name(name)) or None
 
 
-def connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Connection, tuple[str, ...]]:
+def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Connection, tuple[str, ...]]:
     """Return the connection that the options describe, and warnings for the user.
 
     :raises ParticleError: ``not_a_cloud`` when ``api_url`` is not a valid URL or holds credentials; ``invalid_option``
@@ -35,32 +35,32 @@ def connection_from(options: Mapping[str, Any], environment: Mapping[str, str]) 
     """
 
     def value(name: str, default: Any) -> Any:
-        given = option_value(options, environment, name)
+        given = read_option(options, environment, name)
         return default if given is None else given
 
     url = str(value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
-    parts = _address(url)
+    parts = _split_address(url)
     if parts is None:
         raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
     if "@" in parts.netloc:
         hint = "Give credentials in their own options, because URLs are written to logs."
         raise ParticleError("not_a_cloud", "api_url holds a user name or a password.", hint=hint)
-    validate_certs = _truth("validate_certs", value("validate_certs", True))
+    validate_certs = _to_boolean("validate_certs", value("validate_certs", True))
     warnings = []
-    warnings += unencrypted(url)
+    warnings += build_encryption_warnings(url)
     if parts.scheme == "https" and not validate_certs:
         warnings.append(f"The certificate of {parts.netloc} is not checked: any server can pretend to be this cloud.")
     connection = Connection(
         api_url=url,
-        timeout=_seconds("timeout", value("timeout", 30)),
+        timeout=_to_seconds("timeout", value("timeout", 30)),
         validate_certs=validate_certs,
         ca_path=os.path.expanduser(ca_path) if (ca_path := value("ca_path", None)) else None,
-        max_wait=_seconds("max_wait", value("max_wait", 300)),
+        max_wait=_to_seconds("max_wait", value("max_wait", 300)),
     )
     return connection, tuple(warnings)
 
 
-def unencrypted(*urls: str) -> list[str]:
+def build_encryption_warnings(*urls: str) -> list[str]:
     """Return a warning for each http URL, unless its host is this machine. Paths without a host are ignored."""
     warnings = []
     for parts in map(urllib.parse.urlsplit, urls):
@@ -70,7 +70,7 @@ def unencrypted(*urls: str) -> list[str]:
     return warnings
 
 
-def _address(url: str) -> urllib.parse.SplitResult | None:
+def _split_address(url: str) -> urllib.parse.SplitResult | None:
     """Split an http or https URL to which a path can be appended; return ``None`` if it is not such a URL."""
     try:
         parts = urllib.parse.urlsplit(url)
@@ -81,7 +81,7 @@ def _address(url: str) -> urllib.parse.SplitResult | None:
     return parts if parts.scheme in ("http", "https") and parts.hostname and not odd else None
 
 
-def _seconds(name: str, value: Any) -> float:
+def _to_seconds(name: str, value: Any) -> float:
     """Convert an option to seconds.
 
     :raises ParticleError: ``invalid_option`` when the value is not a positive number.
@@ -91,22 +91,22 @@ def _seconds(name: str, value: Any) -> float:
     except ValueError:
         seconds = -1
     if not 0 < seconds < float("inf"):
-        raise mistake(name, value, "a number of seconds above 0")
+        raise build_option_error(name, value, "a number of seconds above 0")
     return seconds
 
 
-def _truth(name: str, value: Any) -> bool:
+def _to_boolean(name: str, value: Any) -> bool:
     """Convert an option to true or false.
 
     :raises ParticleError: ``invalid_option`` when the value is neither.
     """
     word = str(value).lower()
     if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-        raise mistake(name, value, "true or false")
+        raise build_option_error(name, value, "true or false")
     return word in ("true", "yes", "on", "1")
 
 
-def mistake(name: str, value: Any, what: str) -> ParticleError:
+def build_option_error(name: str, value: Any, what: str) -> ParticleError:
     """Return the error for an option with an invalid value.
 
     :param what: a description of valid values, which follows "must be".

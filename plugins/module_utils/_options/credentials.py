@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
-    CUSTOMARY_CLIENT,
+    DEFAULT_CLIENT,
     Client,
     Login,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cli_profile import (
-    CUSTOMARY_PROFILE,
+    DEFAULT_PROFILE,
     Profile,
     read_profile,
 )
@@ -32,9 +32,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import (
-    connection_from,
-    option_value,
-    variable_of,
+    get_variable_name,
+    read_connection,
+    read_option,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     ACCOUNT,
@@ -42,13 +42,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
     DEFAULT_API_URL,
 )
 
-_NAMES = ("username", "token_file", "profile")
+_NON_SECRET_OPTIONS = ("username", "token_file", "profile")
 
-TASK, ENVIRONMENT, NOWHERE = "the task's options", "the environment", "nowhere"
+TASK, ENVIRONMENT, NO_SOURCE = "the task's options", "the environment", "nowhere"
 """Names of the sources of credentials in messages. The name of a file is its path."""
 
 
-_BESIDE_ACCOUNT = ("client_id", "client_secret", "otp", "otp_secret")
+_ACCOUNT_EXTRAS = ("client_id", "client_secret", "otp", "otp_secret")
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,16 @@ class Settings:
 
         :raises ParticleError: when no credentials are given, or they are not valid.
         """
-        raise_all(self.problems)
+        raise_problems(self.problems)
         if self.login is None:
             message = "Neither an access token nor username and password are given."
             hint = "Set access_token, or username and password, as options or as PARTICLE_… in the environment."
             raise ParticleError("invalid_credentials", message, hint=hint)
-        raise_all(self.login.problems())
+        raise_problems(self.login.find_problems())
         return self.login
 
 
-def raise_all(problems: Iterable[ParticleError]) -> None:
+def raise_problems(problems: Iterable[ParticleError]) -> None:
     """Raise one error that names all problems, unless there are none.
 
     :raises ParticleError: with the code of the first problem.
@@ -96,7 +96,7 @@ def raise_all(problems: Iterable[ParticleError]) -> None:
         raise ParticleError(first.code, message, hint=" ".join(hints))
 
 
-def settings_from(
+def read_settings(
     options: Mapping[str, Any],
     environment: Mapping[str, str],
     *,
@@ -111,97 +111,101 @@ def settings_from(
     :raises ParticleError: when the URL of the cloud or another option is not valid, when only a part of the credentials
         is given, or when a file of credentials cannot be read.
     """
-    connection, warnings = connection_from(options, environment)
-    token_file = _path(option_value(options, environment, "token_file"), environment)
+    connection, warnings = read_connection(options, environment)
+    token_file = _to_path(read_option(options, environment, "token_file"), environment)
     chooses, chosen = token_file is not None and "token_file" in credentials, None
-    for source, values in _sources(options, environment, credentials).items():
-        if chooses and _is_choice(values):
+    for source, values in _read_sources(options, environment, credentials).items():
+        if chooses and _is_username_only(values):
             chosen = values["username"]
             break
-        login = _login_from(values, source)
+        login = _build_login(values, source)
         if login is not None:
-            problems = _strays(options, login) if source == ENVIRONMENT else ()
+            problems = _find_stray_options(options, login) if source == ENVIRONMENT else ()
             return Settings(connection, login, source, token_file, warnings, problems)
     if chooses and token_file is not None:
-        token = TokenStore(token_file).usable(connection.api_url, chosen, now)
+        token = TokenStore(token_file).find_usable_token(connection.api_url, chosen, now)
         if token is not None:
             return Settings(connection, ReadyToken(token), str(token_file), token_file, warnings)
     if chosen is not None:
         message = f"No password is given, and {token_file} contains no unexpired token of {chosen} for this cloud."
         hint = "Obtain one by meshfleet.particle.access_token, or give the password beside the username."
         missing = ParticleError("malformed_password", message, hint=hint)
-        return Settings(connection, None, NOWHERE, token_file, warnings, (missing,))
+        return Settings(connection, None, NO_SOURCE, token_file, warnings, (missing,))
     if "profile" in credentials:
-        profile = _profile(options, environment, connection)
+        profile = _read_profile_login(options, environment, connection)
         if profile is not None:
-            if option_value(options, environment, "api_url") is None:
+            if read_option(options, environment, "api_url") is None:
                 own = {**options, "api_url": profile.api_url or DEFAULT_API_URL}
-                connection, warnings = connection_from(own, environment)
+                connection, warnings = read_connection(own, environment)
             source = "the login of the official command line tool"
             return Settings(connection, ReadyToken(profile.access_token), source, token_file, warnings)
-    return Settings(connection, None, NOWHERE, token_file, warnings)
+    return Settings(connection, None, NO_SOURCE, token_file, warnings)
 
 
-def cloud_meant(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
+def find_api_url(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
     """Return the URL of the cloud that the options select, even if their credentials cannot be used.
 
     :raises ParticleError: when the URL of the cloud or another option of the connection is not valid.
     """
     try:
-        return settings_from(options, environment, now=now).connection.api_url
+        return read_settings(options, environment, now=now).connection.api_url
     except ParticleError:
-        return connection_from(options, environment)[0].api_url
+        return read_connection(options, environment)[0].api_url
 
 
-def named_by(environment: Mapping[str, str]) -> dict[str, str]:
+def read_non_secret_options(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the non-secret credential options that are set in the environment, by name."""
-    return {name: environment[variable_of(name)] for name in _NAMES if environment.get(variable_of(name))}
+    return {
+        name: environment[get_variable_name(name)]
+        for name in _NON_SECRET_OPTIONS
+        if environment.get(get_variable_name(name))
+    }
 
 
-def account_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> PasswordLogin | None:
+def read_account(options: Mapping[str, Any], environment: Mapping[str, str]) -> PasswordLogin | None:
     """Return username and password of the task, else of the environment, even if a token is given too.
 
     :returns: ``None`` if neither username nor password is given, or if a username only chooses a stored token.
     :raises ParticleError: when only one of username and password is given, or of client id and secret.
     """
-    kept = option_value(options, environment, "token_file")
-    for source, values in _sources(options, environment, ACCOUNT).items():
-        if kept and _is_choice(values):
+    kept = read_option(options, environment, "token_file")
+    for source, values in _read_sources(options, environment, ACCOUNT).items():
+        if kept and _is_username_only(values):
             return None
-        login = _login_from(values, source)
+        login = _build_login(values, source)
         if isinstance(login, PasswordLogin):
             return login
     return None
 
 
-def source_of(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
+def find_source(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
     """Return the name of the first source that sets one of the options ``names``."""
-    for source, values in _sources(options, environment, names).items():
+    for source, values in _read_sources(options, environment, names).items():
         if any(value is not None for value in values.values()):
             return source
-    return NOWHERE
+    return NO_SOURCE
 
 
-def _sources(
+def _read_sources(
     options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
     """Return the values of the options ``names`` by source, in the order of precedence."""
     names = list(names)
     return {
         TASK: {name: options.get(name) for name in names},
-        ENVIRONMENT: {name: environment.get(variable_of(name)) or None for name in names},
+        ENVIRONMENT: {name: environment.get(get_variable_name(name)) or None for name in names},
     }
 
 
-def _is_choice(values: Mapping[str, Any]) -> bool:
+def _is_username_only(values: Mapping[str, Any]) -> bool:
     """Return whether a source gives a username without a password or token, and so only chooses a stored token."""
     given = values.get("username") is not None
     return given and values.get("password") is None and values.get("access_token") is None
 
 
-def _strays(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ...]:
+def _find_stray_options(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ...]:
     """Return an error if the task gives login options but the account comes from the environment, else nothing."""
-    stray = [name for name in _BESIDE_ACCOUNT if options.get(name) is not None]
+    stray = [name for name in _ACCOUNT_EXTRAS if options.get(name) is not None]
     if isinstance(login, ReadyToken) or not stray:
         return ()
     message = f"{' and '.join(stray)} come from {TASK}, but username and password from {ENVIRONMENT}."
@@ -209,7 +213,7 @@ def _strays(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ..
     return (ParticleError("malformed_username", message, hint=hint),)
 
 
-def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
+def _to_path(value: Any, environment: Mapping[str, str]) -> Path | None:
     """Convert an option to a path with an expanded home folder; return ``None`` if it is not given.
 
     :raises ParticleError: ``invalid_option`` when the home folder is not known.
@@ -224,19 +228,21 @@ def _path(value: Any, environment: Mapping[str, str]) -> Path | None:
         raise ParticleError("invalid_option", message, hint="Set HOME, or name the whole path.") from None
 
 
-def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection) -> Profile | None:
+def _read_profile_login(
+    options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection
+) -> Profile | None:
     """Return the login of the command line tool, or ``None`` if there is none for this cloud.
 
     If no cloud is given, the cloud of the profile is used.
     """
-    chosen = option_value(options, environment, "profile")
+    chosen = read_option(options, environment, "profile")
     try:
-        home = _path("~/", environment) or Path()
+        home = _to_path("~/", environment) or Path()
     except ParticleError:
         if chosen:
             raise
         return None
-    profile = read_profile(str(chosen or CUSTOMARY_PROFILE), home)
+    profile = read_profile(str(chosen or DEFAULT_PROFILE), home)
     if profile is None:
         if chosen:
             message = f"The profile {chosen} contains no login of the official command line tool."
@@ -244,10 +250,10 @@ def _profile(options: Mapping[str, Any], environment: Mapping[str, str], connect
         return None
     own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
     # A token must never be sent to a cloud that did not issue it.
-    return profile if option_value(options, environment, "api_url") is None or own == connection.api_url else None
+    return profile if read_option(options, environment, "api_url") is None or own == connection.api_url else None
 
 
-def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
+def _build_login(values: Mapping[str, str | None], source: str) -> Login | None:
     """Return the login that one source gives, or ``None`` if it gives no credentials.
 
     :raises ParticleError: when only one of username and password is given, or of client id and secret.
@@ -264,28 +270,28 @@ def _login_from(values: Mapping[str, str | None], source: str) -> Login | None:
             f"Only one of username and password comes from {source}.",
             hint=f"Give {missing} there too: credentials from several sources are not combined.",
         )
-    return PasswordLogin(username, password, client_from(values), values.get("otp"), values.get("otp_secret"))
+    return PasswordLogin(username, password, build_client(values), values.get("otp"), values.get("otp_secret"))
 
 
-def client_given(options: Mapping[str, Any], environment: Mapping[str, str]) -> Client | None:
+def read_client(options: Mapping[str, Any], environment: Mapping[str, str]) -> Client | None:
     """Return the OAuth client of the task, else of the environment, else ``None``.
 
     :raises ParticleError: ``invalid_client_secret`` when only one of client id and secret is given.
     """
-    for values in _sources(options, environment, ("client_id", "client_secret")).values():
+    for values in _read_sources(options, environment, ("client_id", "client_secret")).values():
         if any(value is not None for value in values.values()):
-            return client_from(values)
+            return build_client(values)
     return None
 
 
-def client_from(values: Mapping[str, str | None]) -> Client:
+def build_client(values: Mapping[str, str | None]) -> Client:
     """Return the OAuth client that ``values`` give, or the default client if they give none.
 
     :raises ParticleError: ``invalid_client_secret`` when only one of client id and secret is given.
     """
     name, secret = values.get("client_id"), values.get("client_secret")
     if name is None and secret is None:
-        return CUSTOMARY_CLIENT
+        return DEFAULT_CLIENT
     if name is None or secret is None:
         message = "client_id and client_secret must be given together, got only one of them."
         raise ParticleError("invalid_client_secret", message)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
-    CUSTOMARY_CLIENT,
+    DEFAULT_CLIENT,
 )
 
 DEFAULT_API_URL = "https://api.particle.io"
@@ -27,7 +27,7 @@ SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret", "bu
 """The options whose values must be masked."""
 
 
-def shared_argument_spec() -> dict[str, dict[str, Any]]:
+def build_shared_spec() -> dict[str, dict[str, Any]]:
     """Return the argument spec of the shared options, which ``meshfleet.particle.connection`` documents."""
     # There are no defaults and no fallbacks, because settings_from reads the environment, source by source. Besides, a
     # default for client_secret would make Ansible mask the word "particle" in all output.
@@ -50,17 +50,17 @@ def shared_argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
-def secrets_in(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> list[str]:
+def find_secrets(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> list[str]:
     """Return the secrets in the options ``names``, which must be masked.
 
     The public secret of the default client is left out, because it is the word "particle".
     """
     found = [(name, str(options[name])) for name in names if options.get(name)]
-    secrets = [value for name, value in found if (name, value) != ("client_secret", CUSTOMARY_CLIENT.secret)]
-    return secrets + [part for name, value in found if name == "budget_store" for part in secrets_of_store(value)]
+    secrets = [value for name, value in found if (name, value) != ("client_secret", DEFAULT_CLIENT.secret)]
+    return secrets + [part for name, value in found if name == "budget_store" for part in find_url_secrets(value)]
 
 
-def secrets_of_store(url: str) -> list[str]:
+def find_url_secrets(url: str) -> list[str]:
     """Return the password in the URL of a Redis, both as it is written and percent-decoded."""
     try:
         password = urllib.parse.urlsplit(url).password or ""

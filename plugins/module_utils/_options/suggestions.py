@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
-_SUPPORTED = ". Supported parameters include: "
+_SUPPORTED_MARK = ". Supported parameters include: "
 """The middle of Ansible's message about unknown options: their names come before it, the known ones after it."""
 
 
-def told(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
+def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
     """Return Ansible's messages about invalid options, with suggestions of similar names and choices.
 
     :param messages: the messages of the validation. They quote values and so may hold secrets.
@@ -25,15 +25,17 @@ def told(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, M
         values = given.get(name)
         for value in values if isinstance(values, list) else [values]:
             if value is not None and value not in option.get("choices", (value,)):
-                hints.append(perhaps(value, option["choices"]))
-    refused = "; ".join(message for message in messages if _SUPPORTED not in message) + "".join(hints)
-    unknown = [_unknown(message, spec) for message in messages if _SUPPORTED in message]
+                hints.append(suggest_similar(value, option["choices"]))
+    refused = "; ".join(message for message in messages if _SUPPORTED_MARK not in message) + "".join(hints)
+    unknown = [_describe_unknown(message, spec) for message in messages if _SUPPORTED_MARK in message]
     return ". ".join(filter(None, [refused, *unknown]))
 
 
-def _unknown(message: str, spec: Mapping[str, Any]) -> str:
+def _describe_unknown(message: str, spec: Mapping[str, Any]) -> str:
     """Return Ansible's message about unknown options as one sentence per option, and one with the known options."""
-    names, _between, supported = message.partition(_SUPPORTED)
+    names, _between, supported = message.partition(_SUPPORTED_MARK)
     known = [*spec, *supported.rstrip(".").split(", ")]
-    said = [f"Unsupported option: {name}{perhaps(name.rpartition('.')[2], known)}. " for name in names.split(", ")]
+    said = [
+        f"Unsupported option: {name}{suggest_similar(name.rpartition('.')[2], known)}. " for name in names.split(", ")
+    ]
     return f"{''.join(said)}Supported options: {supported}"

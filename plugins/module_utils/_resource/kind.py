@@ -22,7 +22,7 @@ Body = Mapping[str, Any]
 """The body of a request that creates or changes a resource. It may hold secrets."""
 
 
-def keep_form(value: Any) -> Any:
+def keep_value(value: Any) -> Any:
     """Return the value as it is, for fields that have one spelling."""
     return value
 
@@ -48,8 +48,8 @@ class Field:
     default: Any = None
     secret: bool = False
     required: bool = False
-    normalise: Callable[[Any], Any] = keep_form
-    show: Callable[[Any], Any] = keep_form
+    normalise: Callable[[Any], Any] = keep_value
+    show: Callable[[Any], Any] = keep_value
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Kind:
     exclusive: tuple[str, ...] = ()
     id_key: str = "id"
 
-    def option_specs(self) -> dict[str, dict[str, Any]]:
+    def build_option_specs(self) -> dict[str, dict[str, Any]]:
         """Return the argument spec of the module for the settings of one resource."""
         specs = {each.name: dict(each.spec) for each in self.fields}
         return {self.key.name: {**self.key.spec, "required": True}, **specs}

@@ -133,8 +133,10 @@ def _plan_change(kind: Kind, row: Row | None, declared: Declared, update_secrets
 def _plan_creation(kind: Kind, declared: Declared) -> Change:
     missing = [each.name for each in kind.fields if each.required and _is_empty(declared.values.get(each.name))]
     if missing:
-        message = f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join(missing)}."
-        raise ParticleError("conflict", message, hint=f"Declare {_join(missing)}, or correct {kind.key.name}.")
+        message = (
+            f"There is no {kind.noun} {declared.key} yet, and it cannot be created without {_join_names(missing)}."
+        )
+        raise ParticleError("conflict", message, hint=f"Declare {_join_names(missing)}, or correct {kind.key.name}.")
     sent = {f.cloud: declared.values[f.name] for f in kind.fields if not _is_empty(declared.values.get(f.name))}
     body = {**kind.constants, kind.key.cloud: declared.key, **sent}
     shown = {f.name: _show(f, body[f.cloud]) for f in kind.fields if f.cloud in body}
@@ -142,7 +144,7 @@ def _plan_creation(kind: Kind, declared: Declared) -> Change:
 
 
 def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, *, just_written: bool) -> Change:
-    wanted = _wanted_fields(kind, declared)
+    wanted = _complete_fields(kind, declared)
     differing, unknown = list[Field](), list[str]()
     for each in kind.fields:
         if each.name not in wanted:
@@ -156,7 +158,7 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
     pairs = {f.name: _show_pair(f, row.get(f.cloud), wanted[f.name]) for f in differing}
     body = {f.cloud: wanted[f.name] for f in differing}
     if kind.replaces:
-        body = _whole_body(kind, row, declared, wanted)
+        body = _build_whole_body(kind, row, declared, wanted)
     return Change(
         declared,
         Action.UPDATE,
@@ -168,7 +170,7 @@ def _plan_update(kind: Kind, row: Row, declared: Declared, update_secrets: str, 
     )
 
 
-def _wanted_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
+def _complete_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
     """Return the declared fields, and empty values for fields that cannot be combined with them."""
     wanted = dict(declared.values)
     if any(not _is_empty(wanted.get(name)) for name in kind.exclusive):
@@ -176,17 +178,17 @@ def _wanted_fields(kind: Kind, declared: Declared) -> dict[str, Any]:
     return wanted
 
 
-def _whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body that replaces a resource: the declared fields and, for all others, the observed values.
 
     :raises ParticleError: ``conflict`` when it would write a mask over a secret that is not declared.
     """
     kept = {f.cloud: f for f in kind.fields if f.name not in wanted}
-    masked = [path for cloud, f in kept.items() for path in _masked_paths(_normalise(f, row.get(cloud)), f.name)]
+    masked = [path for cloud, f in kept.items() for path in _find_masked_paths(_normalise(f, row.get(cloud)), f.name)]
     if masked:
-        options = _join(sorted({path.partition(".")[0] for path in masked}))
+        options = _join_names(sorted({path.partition(".")[0] for path in masked}))
         message = (
-            f"A change of {kind.noun} {declared.key} would lose {_join(masked)}: the cloud replaces the whole "
+            f"A change of {kind.noun} {declared.key} would lose {_join_names(masked)}: the cloud replaces the whole "
             f"{kind.noun}, and shows only a mask there."
         )
         raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
@@ -214,7 +216,7 @@ def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tup
     if not each.secret:
         return left != right, []
     differs, unknown = False, list[str]()
-    for path, one, other in _leaf_pairs(left, right, each.name):
+    for path, one, other in _pair_leaves(left, right, each.name):
         if one == other:
             continue
         if one is not None and (_is_mask(other) or (just_written and other is None)):
@@ -224,11 +226,11 @@ def _compare(each: Field, wanted: Any, found: Any, *, just_written: bool) -> tup
     return differs, unknown
 
 
-def _leaf_pairs(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def _pair_leaves(left: Any, right: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield the path and both values of each leaf of two structures; a missing value is ``None``."""
     if isinstance(left, Mapping) and (isinstance(right, Mapping) or right is None):
         for name in [*left, *(name for name in right or () if name not in left)]:
-            yield from _leaf_pairs(left.get(name), (right or {}).get(name), f"{path}.{name}")
+            yield from _pair_leaves(left.get(name), (right or {}).get(name), f"{path}.{name}")
     else:
         yield path, left, right
 
@@ -238,8 +240,8 @@ def _is_mask(value: Any) -> bool:
     return isinstance(value, str) and _MASKED.fullmatch(value) is not None
 
 
-def _masked_paths(value: Any, path: str) -> list[str]:
-    return [place for place, _unused, leaf in _leaf_pairs(value, value, path) if _is_mask(leaf)]
+def _find_masked_paths(value: Any, path: str) -> list[str]:
+    return [place for place, _unused, leaf in _pair_leaves(value, value, path) if _is_mask(leaf)]
 
 
 # --- display ---
@@ -297,15 +299,15 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
         if _is_empty(value):
             continue
         if each.secret:
-            for path, leaf, _same in _leaf_pairs(value, value, each.name):
-                texts = list(_texts_in(leaf))
-                yield from (text for text in texts if len(text) >= _shortest_secret(each, path))
+            for path, leaf, _same in _pair_leaves(value, value, each.name):
+                texts = list(_find_texts(leaf))
+                yield from (text for text in texts if len(text) >= _get_min_length(each, path))
                 yield from (word for text in texts for word in text.split() if len(word) >= MIN_LITERAL)
         elif each.show(value) != value:
             yield from {value, values[each.cloud]}
 
 
-def _shortest_secret(each: Field, path: str) -> int:
+def _get_min_length(each: Field, path: str) -> int:
     """Return the minimum length of a value to be masked in other texts."""
     suboptions = each.spec.get("options") or {}
     spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
@@ -314,14 +316,14 @@ def _shortest_secret(each: Field, path: str) -> int:
     return MIN_PASSWORD if spec["type"] == "str" else MIN_VALUE
 
 
-def _texts_in(leaf: Any) -> Iterator[str]:
+def _find_texts(leaf: Any) -> Iterator[str]:
     """Find the texts of a leaf, which may be a list, except variables in braces and masks."""
     if isinstance(leaf, list):
         for item in leaf:
-            yield from (text for _unused, inner, _same in _leaf_pairs(item, item, "") for text in _texts_in(inner))
+            yield from (text for _unused, inner, _same in _pair_leaves(item, item, "") for text in _find_texts(inner))
     elif isinstance(leaf, str) and not _VARIABLE.fullmatch(leaf) and not _is_mask(leaf):
         yield leaf
 
 
-def _join(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]

@@ -11,11 +11,11 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import (
-    ends_the_run,
+    has_exhausted_retries,
     is_in_doubt,
-    was_repeated_in_vain,
+    is_run_ending,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind import Declared, Kind, Row
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import (
     ON_CREATE,
@@ -52,7 +52,7 @@ class Outcome:
         failed = (self.errors[change.key] for change in self.changes if change.key in self.errors)
         return self.stopped or next(failed, None)
 
-    def difference(self) -> dict[str, dict[str, Any]]:
+    def build_diff(self) -> dict[str, dict[str, Any]]:
         """Return Ansible's ``diff``: the fields that change, by the key of their resource."""
         parts: dict[str, dict[str, Any]] = {"before": {}, "after": {}}
         for change in self.changes:
@@ -82,7 +82,7 @@ def reconcile_resources(
     try:
         run.apply(outcome.changes, outcome)
         run.settle(outcome)
-        run.prove(outcome)
+        run.verify(outcome)
     except ParticleError as error:  # reading again failed; the writes are reported all the same
         outcome.stopped = outcome.error or error
     return outcome
@@ -109,7 +109,7 @@ class _Run:
         rows = match_rows(self._kind, self._kind.list_rows(self._target), keys)
         if self._kind.read_row is not None:
             read = self._kind.read_row
-            whole = in_parallel(lambda row: read(self._target, row), rows.values(), self._target.http.workers)
+            whole = map_in_parallel(lambda row: read(self._target, row), rows.values(), self._target.http.workers)
             # Keep the fields of the list that a single read omits.
             rows = {key: {**row, **more} for (key, row), more in zip(rows.items(), whole, strict=True)}
         for row in rows.values():
@@ -117,7 +117,7 @@ class _Run:
         return rows
 
     def _mask(self, values: Row) -> None:
-        self._target.http.redact.learn_all(find_secrets(self._kind, values))
+        self._target.http.redact.add_secrets(find_secrets(self._kind, values))
 
     def _plan_again(self, keys: Collection[str], outcome: Outcome, written: Collection[str]) -> tuple[Change, ...]:
         """Observe these resources again and compute the changes that they still need."""
@@ -136,12 +136,12 @@ class _Run:
                 self._write(change)
                 outcome.written.add(change.key)
             except ParticleError as error:
-                if ends_the_run(error):
+                if is_run_ending(error):
                     outcome.stopped = outcome.stopped or error
                 else:
                     outcome.errors[change.key] = error
 
-        in_parallel(write, [each for each in changes if each.action is not Action.NONE], self._target.http.workers)
+        map_in_parallel(write, [each for each in changes if each.action is not Action.NONE], self._target.http.workers)
 
     def _write(self, change: Change) -> None:
         if change.row is None:
@@ -164,12 +164,12 @@ class _Run:
             if change.action is Action.NONE:
                 outcome.written.add(change.key)
                 del outcome.errors[change.key]
-            elif not (was_repeated_in_vain(doubts[change.key]) and _is_same(change, first[change.key])):
+            elif not (has_exhausted_retries(doubts[change.key]) and _is_same(change, first[change.key])):
                 del outcome.errors[change.key]
                 again.append(change)
         self.apply(again, outcome)
 
-    def prove(self, outcome: Outcome) -> None:
+    def verify(self, outcome: Outcome) -> None:
         """Observe the written resources again, and mark each one as failed that still differs from its declaration."""
         keys = outcome.written - outcome.errors.keys()
         if not keys or outcome.stopped is not None:
@@ -177,7 +177,7 @@ class _Run:
         proved = {change.key: change for change in self._plan_again(keys, outcome, keys)}
         for change in proved.values():
             if change.action is not Action.NONE:
-                outcome.errors[change.key] = _still_differs(self._kind, change)
+                outcome.errors[change.key] = _build_difference_error(self._kind, change)
         outcome.changes = tuple(
             replace(each, not_compared=proved[each.key].not_compared) if each.key in proved else each
             for each in outcome.changes
@@ -188,7 +188,7 @@ def _is_same(one: Change, other: Change) -> bool:
     return (one.action, one.before, one.after) == (other.action, other.before, other.after)
 
 
-def _still_differs(kind: Kind, change: Change) -> ParticleError:
+def _build_difference_error(kind: Kind, change: Change) -> ParticleError:
     fields = ", ".join(change.after) or "it is still there"
     if change.row is None:
         fields = "it is not there"
@@ -196,7 +196,7 @@ def _still_differs(kind: Kind, change: Change) -> ParticleError:
     return ParticleError("conflict", message, hint="Check whether something else writes it, then run again.")
 
 
-def keep_resource(
+def reconcile_resource(
     target: Target, kind: Kind, declared: Declared, *, check_mode: bool, update_secrets: str = ON_CREATE
 ) -> dict[str, Any]:
     """Bring one resource to its declared state, as the module of its kind does.
@@ -211,10 +211,10 @@ def keep_resource(
         "changed": changes if check_mode else bool(outcome.written),
         kind.module: _describe(kind, change, outcome.rows.get(declared.key), predict=check_mode and changes),
         "not_compared": list(change.not_compared),
-        "diff": outcome.difference(),
+        "diff": outcome.build_diff(),
     }
     if change.not_compared:
-        result["msg"] = _tell_not_compared(kind, change, update_secrets)
+        result["msg"] = _describe_not_compared(kind, change, update_secrets)
     return {**result, **(outcome.error.as_failure() if outcome.error else {})}
 
 
@@ -230,7 +230,7 @@ def _describe(kind: Kind, change: Change, row: Row | None, *, predict: bool) -> 
     return {"id": row.get(kind.id_key), kind.key.name: row.get(kind.key.cloud), **show_resource(kind, row)}
 
 
-def _tell_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:
+def _describe_not_compared(kind: Kind, change: Change, update_secrets: str) -> str:
     names = ", ".join(change.not_compared)
     text = f"The cloud does not show these secrets of {kind.noun} {change.key}, so they cannot be compared: {names}."
     if change.action is not Action.NONE:

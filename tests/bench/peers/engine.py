@@ -30,7 +30,7 @@ def main() -> None:
     began, cpu = time.monotonic(), time.process_time()
     # Without a budget: what is measured is the engine, and not the patience of the cloud.
     http = Http(Connection(url), budget=Budget({}), workers=int(workers))
-    http.authorize(token)
+    http.use_token(token)
     result = reconcile(http, manifest, check_mode=False, verification=Verification("none"), warn=print)
     print(
         json.dumps(

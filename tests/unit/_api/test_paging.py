@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing, read_pages
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import rows_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from support.scripted import ScriptedCloud
 
 ROUTE, PATH = "GET /v1/products/:p/devices", "/v1/products/7/devices"
@@ -99,7 +99,7 @@ def test_one_page_that_fails_fails_the_whole_list(http: Http, scripted_cloud: Sc
 @pytest.mark.parametrize("data", [None, {}, {"devices": None}, {"devices": {}}, ["a"], {"devices": [1]}, "[]", 7])
 def test_an_answer_without_rows_is_no_empty_list(data: Any) -> None:
     with pytest.raises(ParticleError) as caught:
-        rows_of(data, ("devices",), route=ROUTE, doing="list devices")
+        extract_rows(data, ("devices",), route=ROUTE, doing="list devices")
     assert (caught.value.code, caught.value.route) == ("bad_response", ROUTE)
 
 
@@ -110,7 +110,7 @@ def test_work_in_parallel_keeps_its_order_and_really_is_parallel() -> None:
         barrier.wait()
         return 2 * number
 
-    assert in_parallel(double, range(8), 4) == [2 * number for number in range(8)]
+    assert map_in_parallel(double, range(8), 4) == [2 * number for number in range(8)]
 
 
 def test_the_first_failure_cancels_what_has_not_begun() -> None:
@@ -121,7 +121,7 @@ def test_the_first_failure_cancels_what_has_not_begun() -> None:
         raise ValueError(f"item {number}")
 
     with pytest.raises(ValueError, match="item 0"):
-        in_parallel(work, range(1000), 1)
+        map_in_parallel(work, range(1000), 1)
     assert begun == [0]
 
 
@@ -143,7 +143,7 @@ def test_an_interrupt_cancels_what_has_not_begun() -> None:
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            in_parallel(work, range(10_000), 1)
+            map_in_parallel(work, range(10_000), 1)
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(begun) < 10_000
@@ -152,7 +152,7 @@ def test_an_interrupt_cancels_what_has_not_begun() -> None:
 def test_items_that_wait_hold_no_memory_of_their_own() -> None:
     tracemalloc.start()
     try:
-        in_parallel(lambda number: None, range(100_000), 4)
+        map_in_parallel(lambda number: None, range(100_000), 4)
         _unused, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -160,4 +160,4 @@ def test_items_that_wait_hold_no_memory_of_their_own() -> None:
 
 
 def test_no_work_is_done_in_no_time() -> None:
-    assert in_parallel(str, [], 16) == []
+    assert map_in_parallel(str, [], 16) == []

@@ -31,9 +31,9 @@ from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.doctor import (
     CHECKS,
-    Patient,
-    examine,
-    undiagnosed,
+    Credentials,
+    examine_credentials,
+    report_invalid_options,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client, Login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.client_credentials import (
@@ -41,7 +41,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.cl
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
@@ -86,8 +86,8 @@ def messages(result: dict[str, Any]) -> dict[str, str]:
 def examined(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
     """The result, after making sure of what holds for all: order, one login, and no secret."""
     if login is not None:
-        login.teach(http.redact)
-    result = examine(http, Patient(login, **more), store)
+        login.mask_secrets(http.redact)
+    result = examine_credentials(http, Credentials(login, **more), store)
     assert tuple(check["name"] for check in result["checks"]) == CHECKS
     assert not [secret for secret in SECRETS if secret in str(result)]
     assert result["changed"] is False
@@ -174,7 +174,7 @@ def test_the_simulator_is_a_healthy_cloud_and_is_left_as_it_was(
 def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
     well(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
     examined(turned, store, LOGIN)
-    assert store.shared(identity_of(turned.connection, LOGIN)) is None
+    assert store.find_token(identify_login(turned.connection, LOGIN)) is None
 
 
 @pytest.mark.parametrize(
@@ -500,7 +500,7 @@ def test_what_is_broken_on_the_way_leaves_no_token_behind(
 
 
 def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
-    result = undiagnosed(ParticleError("malformed_password", "Only a username is given.", hint="Give both."))
+    result = report_invalid_options(ParticleError("malformed_password", "Only a username is given.", hint="Give both."))
     assert result["code"] == "malformed_password"
     assert result["diagnosis"] == "Only a username is given. Give both."
     assert result["changed"] is False
@@ -513,5 +513,5 @@ def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
 
 
 def test_no_secret_is_in_the_representation_of_a_patient() -> None:
-    shown = repr(Patient(LOGIN, LOGIN, CLIENT))
+    shown = repr(Credentials(LOGIN, LOGIN, CLIENT))
     assert not [secret for secret in SECRETS if secret in shown]

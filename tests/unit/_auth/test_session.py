@@ -60,7 +60,7 @@ def session(
 
     def make(login: Login = LOGIN, *, of_its_own: bool = False) -> Session:
         conversation = turned_conversation(scripted_cloud.url, clock) if of_its_own else http
-        login.teach(conversation.redact)
+        login.mask_secrets(conversation.redact)
         return Session(conversation, login, lambda: SessionStore(tmp_path / "sessions.json", clock), warnings.append)
 
     return make

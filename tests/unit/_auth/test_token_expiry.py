@@ -14,12 +14,12 @@ import pytest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
-    end_of,
-    expiry,
-    fingerprint,
-    is_alive,
-    revoke,
-    seconds_until,
+    compute_expiry,
+    compute_fingerprint,
+    compute_seconds_until,
+    is_token_valid,
+    read_expiry,
+    revoke_token,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -73,9 +73,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_fingerprint_tells_tokens_apart_and_gives_nothing_away() -> None:
-    assert fingerprint("token") == "3c469e9d"
-    assert fingerprint(TOKEN) not in TOKEN
-    assert fingerprint(TOKEN) != fingerprint(TOKEN[:-1])
+    assert compute_fingerprint("token") == "3c469e9d"
+    assert compute_fingerprint(TOKEN) not in TOKEN
+    assert compute_fingerprint(TOKEN) != compute_fingerprint(TOKEN[:-1])
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_fingerprint_tells_tokens_apart_and_gives_nothing_away() -> None:
 def test_the_end_is_a_moment_in_universal_time_or_unknown(
     elsewhere: None, expires_in: int | None, moment: str | None
 ) -> None:
-    assert expiry(expires_in, NOW) == moment
-    assert expiry(expires_in, NOW.astimezone()) == moment
+    assert compute_expiry(expires_in, NOW) == moment
+    assert compute_expiry(expires_in, NOW.astimezone()) == moment
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_end_is_a_moment_in_universal_time_or_unknown(
 def test_the_cloud_says_the_end_as_a_moment_or_as_what_is_left_or_not_at_all(
     elsewhere: None, facts: dict[str, Any], end: str | None
 ) -> None:
-    assert end_of(facts, 100.0) == end
+    assert read_expiry(facts, 100.0) == end
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_cloud_says_the_end_as_a_moment_or_as_what_is_left_or_not_at_all(
     ],
 )
 def test_a_moment_is_so_and_so_far_away_or_no_moment(elsewhere: None, moment: Any, seconds: float | None) -> None:
-    assert seconds_until(moment, 100.0) == seconds
+    assert compute_seconds_until(moment, 100.0) == seconds
 
 
 # Alive or dead
@@ -132,13 +132,13 @@ def test_a_moment_is_so_and_so_far_away_or_no_moment(elsewhere: None, moment: An
 
 @pytest.fixture
 def logged_in(http: Http) -> Http:
-    http.authorize(TOKEN)
+    http.use_token(TOKEN)
     return http
 
 
 def test_a_token_that_may_look_at_itself_is_alive(logged_in: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", CURRENT, json={"client": "particle"})
-    assert is_alive(logged_in) is True
+    assert is_token_valid(logged_in) is True
     assert trail(scripted_cloud) == [f"GET {CURRENT}"]
 
 
@@ -150,7 +150,7 @@ def test_a_token_that_the_cloud_does_not_take_is_dead(
     logged_in: Http, scripted_cloud: ScriptedCloud, status: int, said: dict[str, Any]
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, status, **said)
-    assert is_alive(logged_in) is False
+    assert is_token_valid(logged_in) is False
 
 
 @pytest.mark.parametrize(("status", "said"), NO_SUCH_ROUTE)
@@ -159,14 +159,14 @@ def test_a_cloud_without_that_route_is_asked_for_devices_instead(
     logged_in: Http, scripted_cloud: ScriptedCloud, status: int, said: dict[str, Any], answer: int, alive: bool
 ) -> None:
     self_hosted(scripted_cloud, status, said).answer("GET", DEVICES, answer, body="[]" if alive else "")
-    assert is_alive(logged_in) is alive
+    assert is_token_valid(logged_in) is alive
     assert trail(scripted_cloud) == [f"GET {CURRENT}", f"GET {DEVICES}"]
 
 
 def test_what_is_not_known_is_not_called_dead(logged_in: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", CURRENT, 403, json={"error": "Permission Denied"})
     with pytest.raises(ParticleError) as caught:
-        is_alive(logged_in)
+        is_token_valid(logged_in)
     assert caught.value.code == "forbidden"
 
 
@@ -175,7 +175,7 @@ def test_what_is_not_known_is_not_called_dead(logged_in: Http, scripted_cloud: S
 
 def test_a_token_revokes_itself_without_being_named(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("DELETE", CURRENT, json={"ok": True})
-    assert revoke(http, TOKEN, ACCOUNT) is True
+    assert revoke_token(http, TOKEN, ACCOUNT) is True
     (request,) = scripted_cloud.requests
     assert request.headers["Authorization"] == BEARER
     assert (http.usage.requests, http.usage.writes) == (1, 0)
@@ -184,7 +184,7 @@ def test_a_token_revokes_itself_without_being_named(http: Http, scripted_cloud: 
 @pytest.mark.parametrize("said", [INVALID, EXPIRED])
 def test_a_dead_token_need_not_be_revoked(http: Http, scripted_cloud: ScriptedCloud, said: dict[str, str]) -> None:
     scripted_cloud.answer("DELETE", CURRENT, 401, json=said)
-    assert revoke(http, TOKEN, None) is False
+    assert revoke_token(http, TOKEN, None) is False
     assert trail(scripted_cloud) == [f"DELETE {CURRENT}"]
 
 
@@ -194,7 +194,7 @@ def test_where_no_token_revokes_itself_the_account_does_it_by_value_and_it_is_pr
 ) -> None:
     self_hosted(scripted_cloud, status, said).answer("GET", DEVICES, json=[]).answer("GET", DEVICES, 401)
     scripted_cloud.answer("DELETE", BY_VALUE, json={"ok": True})
-    assert revoke(http, TOKEN, ACCOUNT) is True
+    assert revoke_token(http, TOKEN, ACCOUNT) is True
     assert trail(scripted_cloud) == [
         f"DELETE {CURRENT}",
         f"GET {CURRENT}",
@@ -212,14 +212,14 @@ def test_where_no_token_revokes_itself_a_dead_one_is_seen_before_it_is_named(
     http: Http, scripted_cloud: ScriptedCloud
 ) -> None:
     self_hosted(scripted_cloud).answer("GET", DEVICES, 401)
-    assert revoke(http, TOKEN, ACCOUNT) is False
+    assert revoke_token(http, TOKEN, ACCOUNT) is False
     assert trail(scripted_cloud) == [f"DELETE {CURRENT}", f"GET {CURRENT}", f"GET {DEVICES}"]
 
 
 def test_where_no_token_revokes_itself_the_account_is_asked_for(http: Http, scripted_cloud: ScriptedCloud) -> None:
     self_hosted(scripted_cloud).answer("GET", DEVICES, json=[])
     with pytest.raises(ParticleError) as caught:
-        revoke(http, TOKEN, None)
+        revoke_token(http, TOKEN, None)
     assert (caught.value.code, caught.value.route) == ("unsupported", "DELETE /v1/access_tokens/current")
     assert caught.value.message == "Could not revoke the access token: this cloud does not let a token revoke itself."
     assert caught.value.hint == "Give username and password of the account in addition to access_token."
@@ -230,7 +230,7 @@ def test_a_revocation_that_did_not_take_effect_is_not_believed(http: Http, scrip
     self_hosted(scripted_cloud).answer("GET", DEVICES, json=[], repeat=True)
     scripted_cloud.answer("DELETE", BY_VALUE, json={"ok": True})
     with pytest.raises(ParticleError) as caught:
-        revoke(http, TOKEN, ACCOUNT)
+        revoke_token(http, TOKEN, ACCOUNT)
     assert (caught.value.code, caught.value.route) == ("cloud_error", "DELETE /v1/access_tokens/:token")
     assert caught.value.message == (
         "Could not revoke the access token: the cloud confirmed it, but the token still works."
@@ -244,7 +244,7 @@ def test_an_account_that_the_cloud_refuses_is_named_as_the_cause_after_one_attem
     self_hosted(scripted_cloud).answer("GET", DEVICES, json=[])
     scripted_cloud.answer("DELETE", BY_VALUE, status, json={"ok": False, "errors": [said]})
     with pytest.raises(ParticleError) as caught:
-        revoke(http, TOKEN, ACCOUNT)
+        revoke_token(http, TOKEN, ACCOUNT)
     assert caught.value.code == "invalid_credentials"
     assert trail(scripted_cloud).count(f"DELETE {BY_VALUE}") == 1
 
@@ -252,9 +252,9 @@ def test_an_account_that_the_cloud_refuses_is_named_as_the_cause_after_one_attem
 def test_a_token_in_a_path_is_not_in_the_words_about_it(http: Http, scripted_cloud: ScriptedCloud) -> None:
     self_hosted(scripted_cloud).answer("GET", DEVICES, json=[])
     scripted_cloud.answer("DELETE", BY_VALUE, 403, body=f"Forbidden: {BY_VALUE} for {BASIC}")
-    LOGIN.teach(http.redact)
+    LOGIN.mask_secrets(http.redact)
     with pytest.raises(ParticleError) as caught:
-        revoke(http, TOKEN, ACCOUNT)
+        revoke_token(http, TOKEN, ACCOUNT)
     failure = str(caught.value.as_failure())
     assert caught.value.route == "DELETE /v1/access_tokens/:token"
     assert not [secret for secret in (TOKEN, BASIC.split()[1], ACCOUNT[1]) if secret in failure]
@@ -264,6 +264,6 @@ def test_a_token_in_a_path_is_not_in_the_words_about_it(http: Http, scripted_clo
 def test_a_failure_to_revoke_is_told(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     scripted_cloud.answer("DELETE", CURRENT, status, repeat=True)
     with pytest.raises(ParticleError) as caught:
-        revoke(http, TOKEN, ACCOUNT)
+        revoke_token(http, TOKEN, ACCOUNT)
     assert caught.value.status == status
     assert set(trail(scripted_cloud)) == {f"DELETE {CURRENT}"}

@@ -40,7 +40,10 @@ from turned_clock import TurnedClock
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.refresh_token import RefreshToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import fingerprint, is_alive
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import (
+    compute_fingerprint,
+    is_token_valid,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lifecycle import CHECK_MODE_SECONDS, Tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -69,7 +72,7 @@ def step(name):
 
 stores = SessionStore(folder / "sessions.json"), TokenStore(folder / "tokens.json")
 tokens = Tokens(Http(Connection(url)), *stores, print, step)
-tokens.rotated(LOGIN, Label(url, USERNAME, "particle", ""), {}, check_mode=False)
+tokens.rotate(LOGIN, Label(url, USERNAME, "particle", ""), {}, check_mode=False)
 """
 
 
@@ -86,7 +89,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
     http = turned_conversation(scripted_cloud.url, clock)
-    LOGIN.teach(http.redact)
+    LOGIN.mask_secrets(http.redact)
     yield http
     http.close()
 
@@ -105,13 +108,13 @@ def tokens(turned: Http, tmp_path: Path, file: Path, clock: TurnedClock, warning
 @pytest.fixture
 def unkept(tokens: Tokens) -> Tokens:
     """Without one."""
-    tokens.kept = None
+    tokens.store = None
     return tokens
 
 
 def present(tokens: Tokens, label: Label, renew_before: float | None = None, **options: Any) -> dict[str, Any]:
     wish = options.pop("wish", {})
-    return tokens.present(LOGIN, label, wish, renew_before, **{"check_mode": False, **options})
+    return tokens.ensure_present(LOGIN, label, wish, renew_before, **{"check_mode": False, **options})
 
 
 def entry(file: Path) -> dict[str, Any]:
@@ -139,7 +142,7 @@ def test_a_present_token_is_described_whole(
         "token_type": "bearer",
         "expires_in": 3600,
         "expires_at": "1970-01-01T01:00:00Z",
-        "fingerprint": fingerprint(token(1)),
+        "fingerprint": compute_fingerprint(token(1)),
         "reused": False,
     }
     assert trail(scripted_cloud) == [f"POST {GRANT}"]
@@ -257,7 +260,7 @@ def test_a_new_token_that_does_not_work_does_not_take_the_place_of_the_old_one(
     alive(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=INVALID)
     present(tokens, label)
     with pytest.raises(ParticleError, match="does not accept the token that it has just issued"):
-        tokens.rotated(LOGIN, label, {}, check_mode=False)
+        tokens.rotate(LOGIN, label, {}, check_mode=False)
     assert entry(file)["access_token"] == token(1)
     assert "next" not in entry(file)
 
@@ -271,8 +274,8 @@ def test_a_rotation_obtains_and_proves_before_it_revokes(
     alive(granting(scripted_cloud, token(1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
     steps: list[str] = []
     present(tokens, label)
-    tokens.step = steps.append
-    result = tokens.rotated(LOGIN, label, {}, check_mode=False)
+    tokens.note_step = steps.append
+    result = tokens.rotate(LOGIN, label, {}, check_mode=False)
     assert (result["access_token"], result["changed"], result["reused"]) == (token(2), True, False)
     assert trail(scripted_cloud)[2:] == [f"POST {GRANT}", f"GET {CURRENT}", f"DELETE {CURRENT}"]
     assert bearers(scripted_cloud)[1:] == [token(2), token(1)]
@@ -282,7 +285,7 @@ def test_a_rotation_obtains_and_proves_before_it_revokes(
 
 def test_nothing_is_rotated_where_nothing_is_kept(unkept: Tokens, label: Label) -> None:
     with pytest.raises(ParticleError, match="only be rotated in a token file") as caught:
-        unkept.rotated(LOGIN, label, {}, check_mode=False)
+        unkept.rotate(LOGIN, label, {}, check_mode=False)
     assert "token_file" in caught.value.hint
 
 
@@ -293,7 +296,7 @@ def test_a_rotation_that_is_refused_leaves_the_old_token(
     present(tokens, label)
     before = file.read_text()
     with pytest.raises(ParticleError):
-        tokens.rotated(LOGIN, label, {}, check_mode=False)
+        tokens.rotate(LOGIN, label, {}, check_mode=False)
     assert file.read_text() == before
 
 
@@ -303,13 +306,15 @@ def test_an_old_token_that_cannot_be_revoked_is_tried_again_by_every_run_until_i
     alive(granting(scripted_cloud, token(1), token(2)), times=4)
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
     present(tokens, label)
-    assert tokens.rotated(LOGIN, label, {}, check_mode=False)["access_token"] == token(2)
+    assert tokens.rotate(LOGIN, label, {}, check_mode=False)["access_token"] == token(2)
     assert [present(tokens, label)["access_token"] for _unused in range(2)] == [token(2)] * 2
     assert [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)] == [
         f"Bearer {token(1)}"
     ] * 3
     assert len(warnings) == 2
-    assert all(warning.startswith(f"The old token {fingerprint(token(1))} is not revoked yet.") for warning in warnings)
+    assert all(
+        warning.startswith(f"The old token {compute_fingerprint(token(1))} is not revoked yet.") for warning in warnings
+    )
     assert token(1) not in f"{warnings}{file.read_text()}"
 
 
@@ -321,7 +326,7 @@ def test_of_several_old_tokens_that_could_not_be_revoked_none_is_lost(
         scripted_cloud.answer("DELETE", CURRENT, 403)
     present(tokens, label)
     for _unused in range(2):
-        tokens.rotated(LOGIN, label, {}, check_mode=False)
+        tokens.rotate(LOGIN, label, {}, check_mode=False)
     scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
     assert present(tokens, label)["access_token"] == token(3)
     ended = [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)[-2:]]
@@ -335,7 +340,7 @@ def test_a_run_that_only_finishes_what_another_has_left_has_changed_something(
     alive(granting(scripted_cloud, token(1), token(2)), times=6)
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
     present(tokens, label)
-    tokens.rotated(LOGIN, label, {}, check_mode=False)
+    tokens.rotate(LOGIN, label, {}, check_mode=False)
     found = [present(tokens, label, check_mode=check_mode) for check_mode in (True, False, False)]
     assert [(result["changed"], result["reused"]) for result in found] == [(True, True), (True, True), (False, True)]
 
@@ -370,9 +375,9 @@ def test_each_refresh_token_leads_to_the_next(
 ) -> None:
     alive(refreshing(scripted_cloud, 1, 2, 3), times=4)
     scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
-    found = [tokens.present(FIRST, refresh_label, {}, None, check_mode=False)]
-    found.append(tokens.present(KEPT, refresh_label, {}, None, check_mode=False))
-    found += [tokens.rotated(KEPT, refresh_label, {}, check_mode=False) for _unused in range(2)]
+    found = [tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)]
+    found.append(tokens.ensure_present(KEPT, refresh_label, {}, None, check_mode=False))
+    found += [tokens.rotate(KEPT, refresh_label, {}, check_mode=False) for _unused in range(2)]
     assert [result["refresh_token"] for result in found] == ["r1", "r1", "r2", "r3"]
     assert used_up(scripted_cloud) == ["r0", "r1", "r2"]
     assert entry(file)["refresh_token"] == "r3"
@@ -384,8 +389,8 @@ def test_a_new_token_that_does_not_work_still_leaves_its_refresh_token(
 ) -> None:
     refreshing(scripted_cloud, 1, 2).answer("GET", CURRENT, 401, json=INVALID).answer("GET", CURRENT, json={})
     with pytest.raises(ParticleError, match="does not accept"):
-        tokens.present(FIRST, refresh_label, {}, None, check_mode=False)
-    tokens.present(KEPT, refresh_label, {}, None, check_mode=False)
+        tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)
+    tokens.ensure_present(KEPT, refresh_label, {}, None, check_mode=False)
     assert used_up(scripted_cloud) == ["r0", "r1"]
     assert entry(file)["refresh_token"] == "r2"
 
@@ -394,10 +399,10 @@ def test_one_that_is_used_up_and_not_replaced_is_kept_no_more(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     alive(granting(refreshing(scripted_cloud, 1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
-    tokens.present(FIRST, refresh_label, {}, None, check_mode=False)
-    assert "refresh_token" not in tokens.rotated(KEPT, refresh_label, {}, check_mode=False)
+    tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)
+    assert "refresh_token" not in tokens.rotate(KEPT, refresh_label, {}, check_mode=False)
     with pytest.raises(ParticleError, match="none is stored") as caught:
-        tokens.rotated(KEPT, refresh_label, {}, check_mode=False)
+        tokens.rotate(KEPT, refresh_label, {}, check_mode=False)
     assert caught.value.code == "invalid_credentials"
     assert "refresh_token" not in entry(file)
 
@@ -406,8 +411,8 @@ def test_check_mode_uses_no_refresh_token_up(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     for result in (
-        tokens.present(FIRST, refresh_label, {}, None, check_mode=True),
-        tokens.rotated(FIRST, refresh_label, {}, check_mode=True),
+        tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=True),
+        tokens.rotate(FIRST, refresh_label, {}, check_mode=True),
     ):
         assert (result["changed"], result["access_token"], result["fingerprint"]) == (True, None, None)
     assert (scripted_cloud.requests, file.exists()) == ([], False)
@@ -438,9 +443,9 @@ def tokens_of_the_account(simulator: Simulator) -> int:
 
 def works(url: str, value: str) -> bool:
     http = Http(Connection(url))
-    http.authorize(value)
+    http.use_token(value)
     try:
-        return is_alive(http)
+        return is_token_valid(http)
     finally:
         http.close()
 
@@ -457,11 +462,11 @@ def test_who_is_killed_while_rotating_leaves_a_token_that_works_and_the_next_run
     for _unused in range(1 + again):
         child = run_child(ROTATE_AND_DIE, simulator.url, tmp_path, deadly)
         assert child.returncode == -signal.SIGKILL, child.stderr
-        kept = TokenStore(tmp_path / "tokens.json").usable(simulator.url, None, time.time())
+        kept = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, time.time())
         assert kept is not None
         assert works(simulator.url, kept)
         assert tokens_of_the_account(simulator) <= 2
-    ask = present if then == "present" else lambda *_unused: tokens.rotated(LOGIN, label, {}, check_mode=False)
+    ask = present if then == "present" else lambda *_unused: tokens.rotate(LOGIN, label, {}, check_mode=False)
     result = ask(tokens, label)
     tokens.http.close()
     assert works(simulator.url, result["access_token"])
@@ -512,16 +517,16 @@ def test_120_days_of_daily_use_never_meet_a_dead_token_and_leave_none_behind(
     most = 0
     for _unused in range(120):
         tokens = world(simulator, tmp_path, warnings, clock)
-        tokens.step = lambda name: None
+        tokens.note_step = lambda name: None
         result = present(tokens, label, wish=wish)
-        tokens.http.authorize(result["access_token"])
+        tokens.http.use_token(result["access_token"])
         tokens.http.call(f"GET {DEVICES}", doing="use the token")
         tokens.http.close()
         most = max(most, tokens_of_the_account(simulator))
         turn(simulator, DAY)
         clock.now += DAY
     tokens = world(simulator, tmp_path, warnings, clock)
-    kept = TokenStore(tmp_path / "tokens.json").usable(simulator.url, None, clock.now)
+    kept = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, clock.now)
     assert kept is not None
     assert tokens.revoke_one(kept, None, check_mode=False)["changed"] is True
     tokens.http.close()
@@ -537,11 +542,11 @@ def test_at_no_moment_of_a_rotation_there_are_more_than_two(
 ) -> None:
     tokens = world(simulator, tmp_path, warnings)
     seen: list[tuple[str, int]] = []
-    tokens.step = lambda name: seen.append((name, tokens_of_the_account(simulator)))
+    tokens.note_step = lambda name: seen.append((name, tokens_of_the_account(simulator)))
     label = Label(simulator.url, USERNAME, "particle", "")
     present(tokens, label)
     for _unused in range(3):
-        tokens.rotated(LOGIN, label, {}, check_mode=False)
+        tokens.rotate(LOGIN, label, {}, check_mode=False)
     tokens.http.close()
     first, rotation = list(zip(STEPS[:3], (1, 1, 1), strict=True)), list(zip(STEPS, (2, 2, 2, 1), strict=True))
     assert seen == first + rotation * 3
@@ -577,7 +582,7 @@ def test_check_mode_hands_back_a_kept_token_and_leaves_the_file_as_it_is(
     kept = present(tokens, label)
     before = file.read_text()
     assert present(tokens, label, check_mode=True) == {**kept, "changed": False, "reused": True}
-    assert tokens.rotated(LOGIN, label, {}, check_mode=True) == {**kept, "changed": True, "reused": True}
+    assert tokens.rotate(LOGIN, label, {}, check_mode=True) == {**kept, "changed": True, "reused": True}
     assert file.read_text() == before
     assert len(scripted_cloud.seen("POST", GRANT)) == 1
 
@@ -587,7 +592,7 @@ def test_check_mode_does_not_finish_what_another_run_has_left(
 ) -> None:
     alive(granting(scripted_cloud, token(1), token(2)), times=3).answer("DELETE", CURRENT, 403)
     present(tokens, label)
-    tokens.rotated(LOGIN, label, {}, check_mode=False)
+    tokens.rotate(LOGIN, label, {}, check_mode=False)
     before = file.read_text()
     present(tokens, label, check_mode=True)
     assert file.read_text() == before
@@ -602,8 +607,8 @@ def test_check_mode_ends_for_real_what_check_mode_began(
     if state == "present":
         present(tokens, label, check_mode=True)
     else:
-        tokens.rotated(LOGIN, label, {}, check_mode=True)
-    expected = {"changed": True, "fingerprint": fingerprint(token(1))}
+        tokens.rotate(LOGIN, label, {}, check_mode=True)
+    expected = {"changed": True, "fingerprint": compute_fingerprint(token(1))}
     assert tokens.revoke_one(token(1), None, check_mode=True) == expected
     assert trail(scripted_cloud) == [f"POST {GRANT}", f"DELETE {CURRENT}"]
     assert not tokens.sessions.is_of_check_mode(token(1))
@@ -627,7 +632,7 @@ def test_absent_reports_a_change_when_there_was_something_to_end(
 ) -> None:
     scripted_cloud.answer("DELETE", CURRENT, status, json=OK if is_there else INVALID)
     result = tokens.revoke_one(token(1), None, check_mode=False)
-    assert result == {"changed": is_there, "fingerprint": fingerprint(token(1))}
+    assert result == {"changed": is_there, "fingerprint": compute_fingerprint(token(1))}
 
 
 def test_an_absent_token_is_neither_kept_nor_shared_any_more(
@@ -651,7 +656,7 @@ def test_absent_ends_also_what_a_killed_rotation_has_left(
     tokens = world(simulator, tmp_path, warnings)
     present(tokens, Label(simulator.url, USERNAME, "particle", ""))
     assert run_child(ROTATE_AND_DIE, simulator.url, tmp_path, deadly).returncode == -signal.SIGKILL
-    kept = TokenStore(tmp_path / "tokens.json").usable(simulator.url, None, time.time())
+    kept = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, time.time())
     assert kept is not None
     tokens.revoke_one(kept, None, check_mode=False)
     tokens.http.close()
@@ -669,7 +674,7 @@ def test_on_a_self_hosted_cloud_the_account_of_the_login_ends_the_old_token(
         scripted_cloud.answer("GET", DEVICES, json=[])
     scripted_cloud.answer("GET", DEVICES, 401).answer("DELETE", f"/v1/access_tokens/{token(1)}", json=OK)
     present(tokens, label)
-    tokens.rotated(LOGIN, label, {}, check_mode=False)
+    tokens.rotate(LOGIN, label, {}, check_mode=False)
     (by_value,) = scripted_cloud.seen("DELETE", f"/v1/access_tokens/{token(1)}")
     basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     assert by_value.headers["Authorization"] == f"Basic {basic}"
@@ -684,11 +689,11 @@ def test_all_tokens_of_an_account_end_at_once_and_those_of_others_are_still_kept
     for label in (mine, other):
         present(tokens, label)
     shared = tokens.log_in(LOGIN)
-    result = tokens.revoke_every(shared, USERNAME, check_mode=False)
-    assert result == {"changed": True, "fingerprint": fingerprint(shared)}
+    result = tokens.revoke_all_tokens(shared, USERNAME, check_mode=False)
+    assert result == {"changed": True, "fingerprint": compute_fingerprint(shared)}
     assert tokens_of_the_account(simulator) == 0
     assert entry(tmp_path / "tokens.json")["account"] == "other@example.com"
-    assert tokens.revoke_every(shared, USERNAME, check_mode=False)["changed"] is False
+    assert tokens.revoke_all_tokens(shared, USERNAME, check_mode=False)["changed"] is False
     tokens.http.close()
 
 
@@ -697,7 +702,7 @@ def test_check_mode_ends_nobodys_tokens(
 ) -> None:
     tokens = world(simulator, tmp_path, warnings)
     shared = tokens.log_in(LOGIN)
-    assert tokens.revoke_every(shared, USERNAME, check_mode=True)["changed"] is True
+    assert tokens.revoke_all_tokens(shared, USERNAME, check_mode=True)["changed"] is True
     tokens.http.close()
     assert tokens_of_the_account(simulator) == 1
 

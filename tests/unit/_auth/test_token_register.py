@@ -28,12 +28,12 @@ from token_cloud import (
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Login
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import code_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import compute_code
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identity_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import fingerprint
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import look_up
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_fingerprint
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import report_tokens
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
@@ -56,11 +56,11 @@ def store(tmp_path: Path, clock: TurnedClock) -> SessionStore:
 
 
 def looked_up(http: Http, login: Login | None, store: SessionStore, file: Path | None = None) -> dict[str, Any]:
-    return look_up(http, login, lambda: store, file, lists=False, listed_for=None)
+    return report_tokens(http, login, lambda: store, file, lists=False, listed_for=None)
 
 
 def listed(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
-    result = look_up(http, None, lambda: store, None, lists=True, listed_for=account)
+    result = report_tokens(http, None, lambda: store, None, lists=True, listed_for=account)
     assert not [secret for secret in (PASSWORD, token(1), token(2)) if secret in str(result)]
     return result
 
@@ -93,7 +93,7 @@ def test_a_token_in_use_is_shown_with_what_the_cloud_says_of_it(
     unknown: dict[str, Any] = {"expires_at": None, "days_left": None, "client": None, "scopes": [], "orgs": []}
     assert looked_up(turned, READY, store) == {
         "changed": False,
-        "current": {"fingerprint": fingerprint(token(1)), "alive": True, **unknown, **shown},
+        "current": {"fingerprint": compute_fingerprint(token(1)), "alive": True, **unknown, **shown},
         "kept": [],
     }
 
@@ -104,7 +104,7 @@ def test_a_dead_token_is_a_finding_and_no_failure(
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 401, json=said)
     current = looked_up(turned, READY, store)["current"]
-    assert (current["alive"], current["fingerprint"]) == (False, fingerprint(token(1)))
+    assert (current["alive"], current["fingerprint"]) == (False, compute_fingerprint(token(1)))
 
 
 @pytest.mark.parametrize(("status", "alive"), [(200, True), (401, False)])
@@ -138,8 +138,8 @@ def test_of_credentials_the_shared_token_is_shown_and_where_there_is_none_nobody
     assert looked_up(turned, LOGIN, store)["current"] is None
     assert scripted_cloud.requests == []
     granting(scripted_cloud, token(2)).answer("GET", CURRENT, json={})
-    store.token(identity_of(turned.connection, LOGIN), lambda memory: LOGIN.obtain(turned, {}, memory))
-    assert looked_up(turned, LOGIN, store)["current"]["fingerprint"] == fingerprint(token(2))
+    store.get_token(identify_login(turned.connection, LOGIN), lambda memory: LOGIN.obtain_grant(turned, {}, memory))
+    assert looked_up(turned, LOGIN, store)["current"]["fingerprint"] == compute_fingerprint(token(2))
 
 
 def test_without_credentials_only_the_kept_ones_are_shown(turned: Http, store: SessionStore, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_where_a_cloud_lists_tokens_they_are_shown_by_their_fingerprints(
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, json=rows)
     result = listed(turned, store)
-    row = {"fingerprint": fingerprint(token(1)), "client": "__PASSWORD_ONLY__", "expires_at": None}
+    row = {"fingerprint": compute_fingerprint(token(1)), "client": "__PASSWORD_ONLY__", "expires_at": None}
     assert (result["listed"], result["listing_error"]) == ([row], None)
     basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     assert scripted_cloud.requests[0].headers["Authorization"] == f"Basic {basic}"
@@ -215,7 +215,7 @@ def test_a_client_in_the_place_of_an_account_is_named_as_the_cause(
         (LOGIN, [{}, {}]),
         (replace(LOGIN, otp="001234"), [{"otp": "001234"}] * 2),
         # The second code is another one, for a code is good once.
-        (replace(LOGIN, otp_secret=OTP_SECRET), [{"otp": code_for(OTP_SECRET, period)} for period in (0, 1)]),
+        (replace(LOGIN, otp_secret=OTP_SECRET), [{"otp": compute_code(OTP_SECRET, period)} for period in (0, 1)]),
     ],
     ids=["none", "code", "secret"],
 )

@@ -23,10 +23,10 @@ from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
-    DOCUMENTED,
+    DEFAULT_SHARE,
+    DOCUMENTED_LIMITS,
     EVERY_ROUTE,
-    SHARE,
-    UNDERWAY_SECONDS,
+    MAX_TRAVEL_SECONDS,
     Limit,
 )
 from particle_simulator.routes import TABLE
@@ -61,7 +61,7 @@ def kept(place: str, store: RedisServer) -> Iterator[dict[str, Any]]:
 def make(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer) -> Iterator[Make]:
     """Makes budgets that go by the turned clock; those that are kept somewhere know of each other."""
 
-    def budget(limits: Mapping[str, Limit] = DOCUMENTED, **options: Any) -> Budget:
+    def budget(limits: Mapping[str, Limit] = DOCUMENTED_LIMITS, **options: Any) -> Budget:
         return Budget(limits, **{**where, "cloud": CLOUD, "clock": clock, **options})
 
     with ExitStack() as stack:
@@ -72,7 +72,7 @@ def make(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer)
 def send(budget: Budget, clock: TurnedClock, route: str = LIST) -> float:
     """Wait as a client does, and give back for how long."""
     waited = 0.0
-    while delay := budget.take(route, waited):
+    while delay := budget.take_place(route, waited):
         clock.sleep(delay)
         waited += delay
     return waited
@@ -80,7 +80,7 @@ def send(budget: Budget, clock: TurnedClock, route: str = LIST) -> float:
 
 def window(seconds: float) -> float:
     """After how many seconds a request no longer counts here; a little later than in the cloud."""
-    return seconds + UNDERWAY_SECONDS
+    return seconds + MAX_TRAVEL_SECONDS
 
 
 def most_in_any_window(moments: list[float], seconds: float) -> int:
@@ -160,10 +160,10 @@ def test_a_wait_ends_in_the_moment_in_which_the_oldest_request_leaves_its_window
 
 def test_asking_takes_a_place_only_when_there_is_one(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(1, 60)}, share=1)
-    budget.take(LIST)
-    assert {budget.take(LIST) for _unused in range(10)} == {window(60)}
+    budget.take_place(LIST)
+    assert {budget.take_place(LIST) for _unused in range(10)} == {window(60)}
     clock.now = window(60)
-    assert budget.take(LIST) == 0
+    assert budget.take_place(LIST) == 0
 
 
 def test_a_route_with_a_limit_of_its_own_is_held_back_alone(make: Make, clock: TurnedClock) -> None:
@@ -182,13 +182,13 @@ def test_who_waits_for_hours_for_one_route_takes_no_place_from_the_others(make: 
     budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(1, 3600)}, share=1)
     send(budget, clock, LOGIN)
     for _unused in range(10):
-        assert budget.take(LOGIN) == window(3600)
+        assert budget.take_place(LOGIN) == window(3600)
     assert [send(budget, clock, LIST) for _unused in range(3)] == [0, 0, window(60)]
 
 
 def test_without_a_limit_nobody_waits(make: Make) -> None:
     budget = make({})
-    assert {budget.take(LIST) for _unused in range(1000)} == {0}
+    assert {budget.take_place(LIST) for _unused in range(1000)} == {0}
 
 
 @pytest.mark.parametrize(
@@ -205,13 +205,13 @@ def test_the_documented_limits_are_kept_with_a_part_left_for_the_neighbours(
     make: Make, clock: TurnedClock, route: str, requests: int, seconds: int
 ) -> None:
     budget = make()
-    allowed = int(requests * SHARE)
-    assert {budget.take(route) for _unused in range(allowed)} == {0}
+    allowed = int(requests * DEFAULT_SHARE)
+    assert {budget.take_place(route) for _unused in range(allowed)} == {0}
     assert send(budget, clock, route) == window(seconds)
 
 
 def test_each_limit_is_of_a_route_that_the_cloud_has() -> None:
-    assert set(DOCUMENTED) - {EVERY_ROUTE} <= {route.key for route in TABLE.routes}
+    assert set(DOCUMENTED_LIMITS) - {EVERY_ROUTE} <= {route.key for route in TABLE.routes}
 
 
 def test_a_fleet_of_ten_thousand_paces_itself_at_the_rate_of_the_cloud(make: Make, clock: TurnedClock) -> None:
@@ -247,17 +247,17 @@ def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedCloc
 
 def test_who_looks_ahead_learns_how_long_a_route_is_held_back_and_takes_nothing(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 3600)}, share=1)
-    assert {budget.seconds_until_free(LOGIN) for _unused in range(10)} == {0}
+    assert {budget.get_delay(LOGIN) for _unused in range(10)} == {0}
     assert [send(budget, clock, LOGIN) for _unused in range(2)] == [0, 0]
-    assert budget.seconds_until_free(LOGIN) == window(3600)
+    assert budget.get_delay(LOGIN) == window(3600)
     clock.now += 600
-    assert {budget.seconds_until_free(LOGIN) for _unused in range(10)} == {window(3600) - 600}
+    assert {budget.get_delay(LOGIN) for _unused in range(10)} == {window(3600) - 600}
 
 
 def test_only_the_limit_of_a_route_itself_counts_when_looking_ahead(make: Make, clock: TurnedClock) -> None:
     budget = make({EVERY_ROUTE: Limit(1, 60), LOGIN: Limit(2, 3600)}, share=1)
     send(budget, clock)
-    assert (budget.seconds_until_free(LIST), budget.seconds_until_free(LOGIN)) == (0, 0)
+    assert (budget.get_delay(LIST), budget.get_delay(LOGIN)) == (0, 0)
 
 
 # How much is used
@@ -267,16 +267,16 @@ def test_what_is_used_grows_with_each_request_and_shrinks_as_they_leave_the_wind
     make: Make, clock: TurnedClock
 ) -> None:
     budget = make({EVERY_ROUTE: Limit(10, 60)}, share=0.8)
-    used = [budget.used()]
+    used = [budget.get_used_share()]
     for _unused in range(8):
         send(budget, clock)
         clock.now += 1
-        used.append(budget.used())
+        used.append(budget.get_used_share())
     assert used == [number / 8 for number in range(9)]
     clock.now = window(60) - 1
     later = []
     for _unused in range(9):
-        later.append(budget.used())
+        later.append(budget.get_used_share())
         clock.now += 1
     assert later == [number / 8 for number in (8, 7, 6, 5, 4, 3, 2, 1, 0)]
 
@@ -293,13 +293,13 @@ def test_what_is_used_is_the_part_that_counts_now(
             clock.now += pause
             send(budget, clock)
             sent.append(clock.now)
-            assert budget.used() == sum(moment > clock.now - window(60) for moment in sent) / allowed
+            assert budget.get_used_share() == sum(moment > clock.now - window(60) for moment in sent) / allowed
 
 
 def test_without_a_limit_there_is_nothing_to_use_up(make: Make) -> None:
     budget = make({})
-    budget.take(LIST)
-    assert budget.used() is None
+    budget.take_place(LIST)
+    assert budget.get_used_share() is None
 
 
 # Who has another share
@@ -311,8 +311,8 @@ SHARED = pytest.mark.parametrize("make", PLACES[1:], indirect=True)
 @SHARED
 def test_who_may_use_more_goes_on_where_others_wait(make: Make, clock: TurnedClock) -> None:
     modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
-    assert [modest.take(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
-    assert [greedy.take(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
+    assert [modest.take_place(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
+    assert [greedy.take_place(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
 
 
 @SHARED
@@ -322,10 +322,10 @@ def test_who_has_waited_for_two_windows_is_not_kept_out_by_larger_shares_for_eve
     modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
     waited, sent_by_others = 0.0, 0
     while True:
-        sent_by_others += sum(greedy.take(LIST) == 0 for _unused in range(5))
-        if modest.take(LIST, waited) == 0:
+        sent_by_others += sum(greedy.take_place(LIST) == 0 for _unused in range(5))
+        if modest.take_place(LIST, waited) == 0:
             break
-        sent_by_others += sum(greedy.take(LIST) == 0 for _unused in range(5))
+        sent_by_others += sum(greedy.take_place(LIST) == 0 for _unused in range(5))
         clock.sleep(1)
         waited += 1
         assert waited < 1000

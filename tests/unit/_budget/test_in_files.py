@@ -29,7 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
-    UNDERWAY_SECONDS,
+    MAX_TRAVEL_SECONDS,
     Limit,
 )
 from support.counts import count
@@ -38,7 +38,7 @@ LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
 CLOUD = "https://cloud.example.com"
 TEN = {EVERY_ROUTE: Limit(10, 60)}
-WINDOW = 60 + UNDERWAY_SECONDS
+WINDOW = 60 + MAX_TRAVEL_SECONDS
 
 # Processes, each with threads, that go by one turned clock: a number in memory that they share. Each tells the moment
 # that the budget took down for each request, which is the last that it was told by the clock in that thread.
@@ -67,7 +67,7 @@ def work(budget):
     lines = []
     for number in range(each):
         route, waited = ("POST /oauth/token" if number % 5 == 0 else "GET /v1/devices"), 0.0
-        while delay := budget.take(route, waited):
+        while delay := budget.take_place(route, waited):
             sleep(delay)
             waited += delay
         lines.append(f"{route.split()[0]} {seen.moment}\\n")
@@ -99,7 +99,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
 
 budget = Budget({EVERY_ROUTE: Limit(10, 60)}, share=1, folder=Path(sys.argv[1]), cloud="https://cloud.example.com")
 while True:
-    budget.take("GET /v1/devices")
+    budget.take_place("GET /v1/devices")
     os.write(1, b"x")
 """
 
@@ -119,18 +119,18 @@ def clock():
     return 1000.0
 
 budget = Budget({EVERY_ROUTE: Limit(10, 60)}, share=1, folder=Path(sys.argv[1]), cloud="x", clock=clock)
-asking = threading.Thread(target=budget.take, args=("GET /v1/devices",))
+asking = threading.Thread(target=budget.take_place, args=("GET /v1/devices",))
 asking.start()
 inside.wait()
 started, begun = os.pipe()
 child = os.fork()
 if child == 0:
     os.write(begun, b"x")
-    os._exit(budget.take("GET /v1/devices") != 0)
+    os._exit(budget.take_place("GET /v1/devices") != 0)
 os.read(started, 1)
 leave.set()
 asking.join()
-print(os.waitpid(child, 0)[1], budget.used())
+print(os.waitpid(child, 0)[1], budget.get_used_share())
 """
 
 # Forks in the middle of asking; the child does nothing, for as long as the parent looks at the file.
@@ -149,7 +149,7 @@ def clock():
         os._exit(0)
     return 1000.0
 
-Budget({EVERY_ROUTE: Limit(10, 60)}, folder=Path(sys.argv[1]), cloud="x", clock=clock).take("GET /v1/devices")
+Budget({EVERY_ROUTE: Limit(10, 60)}, folder=Path(sys.argv[1]), cloud="x", clock=clock).take_place("GET /v1/devices")
 (path,) = Path(sys.argv[1]).iterdir()
 with open(path, "rb") as file:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,7 +173,7 @@ def the_file(folder: Path) -> Path:
 
 def burst(budget: Budget) -> int:
     """How many requests may be sent at once."""
-    return next(number for number in range(1000) if budget.take(LIST) > 0)
+    return next(number for number in range(1000) if budget.take_place(LIST) > 0)
 
 
 def most_in_any_window(moments: list[float], seconds: float) -> int:
@@ -196,15 +196,15 @@ def test_processes_and_threads_together_never_send_more_than_one_budget(folder: 
 
 def test_what_one_has_sent_another_may_not(folder: Path, clock: TurnedClock) -> None:
     one, another = budget_in(folder, clock), budget_in(folder, clock)
-    assert [one.take(LIST) for _unused in range(7)] == [0] * 7
+    assert [one.take_place(LIST) for _unused in range(7)] == [0] * 7
     assert burst(another) == 3
-    assert another.take(LIST) == one.take(LIST) == WINDOW
+    assert another.take_place(LIST) == one.take_place(LIST) == WINDOW
 
 
 def test_what_an_ended_process_has_sent_counts_still(folder: Path, clock: TurnedClock) -> None:
     burst(budget_in(folder, clock))
     clock.now = 30
-    assert budget_in(folder, clock).take(LIST) == WINDOW - 30
+    assert budget_in(folder, clock).take_place(LIST) == WINDOW - 30
 
 
 def test_clouds_do_not_share(folder: Path, clock: TurnedClock) -> None:
@@ -221,7 +221,7 @@ def test_who_knows_another_limit_keeps_a_record_of_its_own(folder: Path, clock: 
 def test_routes_with_limits_of_their_own_are_shared_too(folder: Path, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(2, 60)}
     one, another = (budget_in(folder, clock, limits=limits) for _unused in range(2))
-    assert [one.take(LOGIN), another.take(LOGIN), one.take(LOGIN)] == [0, 0, WINDOW]
+    assert [one.take_place(LOGIN), another.take_place(LOGIN), one.take_place(LOGIN)] == [0, 0, WINDOW]
     assert burst(another) == 8
 
 
@@ -233,7 +233,7 @@ from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
 budget = Budget({{EVERY_ROUTE: Limit(10, 1000)}}, share=1, folder=Path(sys.argv[1]), cloud={CLOUD!r})
-print(sum(budget.take({LIST!r}) == 0 for _ in range(6)))
+print(sum(budget.take_place({LIST!r}) == 0 for _ in range(6)))
 """
     assert [run_child(code, folder).stdout for _unused in range(3)] == ["6\n", "4\n", "0\n"]
 
@@ -254,7 +254,7 @@ def test_a_file_is_for_its_user_alone_whatever_the_umask(folder: Path, clock: Tu
 
 
 def test_a_file_names_no_cloud_and_holds_moments_alone(folder: Path, clock: TurnedClock) -> None:
-    budget_in(folder, clock).take(LIST)
+    budget_in(folder, clock).take_place(LIST)
     assert "example" not in the_file(folder).name
     assert the_file(folder).read_bytes() == struct.pack("<q11d", 1, 0.0, *[float("-inf")] * 10)
 
@@ -262,21 +262,21 @@ def test_a_file_names_no_cloud_and_holds_moments_alone(folder: Path, clock: Turn
 def test_only_routes_that_are_used_have_a_file(folder: Path, clock: TurnedClock) -> None:
     budget = Budget(folder=folder, cloud=CLOUD, clock=clock)
     assert list(folder.iterdir()) == []
-    budget.take(LIST)
+    budget.take_place(LIST)
     assert len(list(folder.iterdir())) == 1
-    budget.take(LOGIN)
+    budget.take_place(LOGIN)
     assert len(list(folder.iterdir())) == 2
 
 
 def test_files_of_clouds_that_nobody_has_asked_for_long_are_removed(folder: Path, clock: TurnedClock) -> None:
     for number in range(5):
-        budget_in(folder, clock, cloud=f"http://127.0.0.1:{number}").take(LIST)
+        budget_in(folder, clock, cloud=f"http://127.0.0.1:{number}").take_place(LIST)
     *old, recent = folder.iterdir()
     for path in old:
         os.utime(path, (0, time.time() - 3 * 3600))
     (folder / "sessions.json").touch()
     os.utime(folder / "sessions.json", (0, 0))
-    budget_in(folder, clock).take(LIST)
+    budget_in(folder, clock).take_place(LIST)
     assert {path.name for path in folder.iterdir()} == {the_name(folder, clock), recent.name, "sessions.json"}
 
 
@@ -284,7 +284,7 @@ def the_name(folder: Path, clock: TurnedClock) -> str:
     """The name of the file of our cloud."""
     other = folder / "other"
     other.mkdir()
-    budget_in(other, clock).take(LIST)
+    budget_in(other, clock).take_place(LIST)
     name = the_file(other).name
     the_file(other).unlink()
     other.rmdir()
@@ -298,7 +298,7 @@ def test_who_is_killed_while_waiting_has_taken_nothing(folder: Path, clock: Turn
     waiting = budget_in(folder, clock)
     burst(waiting)
     for _unused in range(100):
-        assert waiting.take(LIST) == WINDOW
+        assert waiting.take_place(LIST) == WINDOW
     clock.now = WINDOW
     assert burst(budget_in(folder, clock)) == 10
 
@@ -316,11 +316,11 @@ def test_who_is_killed_while_taking_has_taken_nothing(
 
     budget, pwrite = budget_in(folder, clock), os.pwrite
     for _unused in range(5):
-        budget.take(LIST)
+        budget.take_place(LIST)
     with monkeypatch.context() as killing:
         killing.setattr(os, "pwrite", write_the_moment_alone)
         with pytest.raises(Killed):
-            budget.take(LIST)
+            budget.take_place(LIST)
     assert burst(budget_in(folder, clock)) == 5
 
 
@@ -361,7 +361,7 @@ def test_who_is_killed_at_any_moment_leaves_a_file_that_serves_the_others(folder
 
 def test_a_lock_ends_with_its_holder_however_that_ends(folder: Path, clock: TurnedClock) -> None:
     budget = budget_in(folder, clock)
-    budget.take(LIST)
+    budget.take_place(LIST)
     holding = """
 import fcntl, os, sys, time
 file = os.open(sys.argv[1], os.O_RDWR)
@@ -373,7 +373,7 @@ time.sleep(600)
     with child_of(holding, the_file(folder)) as process:
         process.send_signal(signal.SIGKILL)
         process.wait(CHILD_SECONDS)
-        budget.take(LIST)
+        budget.take_place(LIST)
     assert burst(budget_in(folder, clock)) == 8
 
 
@@ -382,11 +382,11 @@ def test_whoever_sits_on_a_file_keeps_nobody_waiting_for_long(
 ) -> None:
     monkeypatch.setattr(in_files, "_LOCK_SECONDS", 0.02)
     budget = budget_in(folder, clock)
-    budget.take(LIST)
+    budget.take_place(LIST)
     with open(the_file(folder), "rb") as file:  # as a process does that was stopped just then
         fcntl.flock(file, fcntl.LOCK_EX)
         assert burst(budget) == 10  # by itself, then
-        assert budget.take(LIST) == WINDOW
+        assert budget.take_place(LIST) == WINDOW
 
 
 def test_a_process_that_forks_in_the_middle_of_asking_hangs_neither_child_nor_parent(folder: Path) -> None:
@@ -402,7 +402,9 @@ def test_a_child_that_was_forked_in_the_middle_of_asking_does_not_keep_the_file(
 def test_threads_with_budgets_of_their_own_share_too(folder: Path, clock: TurnedClock) -> None:
     taken: list[float] = []
     workers = [
-        threading.Thread(target=lambda: taken.extend(budget_in(folder, clock).take(LIST) for _unused in range(10)))
+        threading.Thread(
+            target=lambda: taken.extend(budget_in(folder, clock).take_place(LIST) for _unused in range(10))
+        )
         for _unused in range(4)
     ]
     for worker in workers:
@@ -416,9 +418,9 @@ def test_a_file_that_somebody_removes_is_begun_anew_by_all(folder: Path, clock: 
     one, another = budget_in(folder, clock), budget_in(folder, clock)
     burst(one)
     the_file(folder).unlink()
-    assert (one.take(LIST), another.take(LIST)) == (0, 0)
+    assert (one.take_place(LIST), another.take_place(LIST)) == (0, 0)
     assert burst(one) == 8
-    assert another.take(LIST) == WINDOW
+    assert another.take_place(LIST) == WINDOW
 
 
 @given(content=st.binary(max_size=100) | st.binary(min_size=96, max_size=96))
@@ -427,18 +429,18 @@ def test_whatever_a_file_holds_nobody_waits_for_more_than_a_window_and_then_it_i
     clock.now = 1_000_000.0
     with TemporaryDirectory() as name:
         folder = Path(name)
-        budget_in(folder, clock).take(LIST)
+        budget_in(folder, clock).take_place(LIST)
         the_file(folder).write_bytes(content)
         budget = budget_in(folder, clock)
         sent: list[float] = []
         while len(sent) < 40:
-            delay = budget.take(LIST)
+            delay = budget.take_place(LIST)
             assert 0 <= delay <= WINDOW
             clock.sleep(delay)
             if delay == 0:
                 sent.append(clock.now)
         burst(budget)
-        assert budget_in(folder, clock).take(LIST) > 0  # and everybody shares it again
+        assert budget_in(folder, clock).take_place(LIST) > 0  # and everybody shares it again
     assert sent[20] - sent[10] >= WINDOW
     assert sent[39] <= 1_000_000.0 + 5 * WINDOW
 
@@ -447,11 +449,11 @@ def test_whatever_a_file_holds_nobody_waits_for_more_than_a_window_and_then_it_i
 @pytest.mark.parametrize("place", [0, 7, -1, -(2**63), 2**63 - 1])
 def test_moments_that_cannot_be_count_as_now(folder: Path, clock: TurnedClock, moment: float, place: int) -> None:
     clock.now = 1_000_000.0
-    budget_in(folder, clock).take(LIST)
+    budget_in(folder, clock).take_place(LIST)
     the_file(folder).write_bytes(struct.pack("<q11d", place, *[moment] * 11))
     budget = budget_in(folder, clock)
-    assert budget.take(LIST) == WINDOW
-    assert budget.used() == 1
+    assert budget.take_place(LIST) == WINDOW
+    assert budget.get_used_share() == 1
     clock.sleep(WINDOW)
     assert burst(budget) == 10
 
@@ -461,7 +463,7 @@ def test_a_clock_that_is_set_back_costs_a_window_and_no_more(folder: Path, clock
     budget = budget_in(folder, clock)
     burst(budget)
     clock.now -= 3600
-    assert budget.take(LIST) == WINDOW
+    assert budget.take_place(LIST) == WINDOW
     clock.sleep(WINDOW)
     assert burst(budget) == 10
 
@@ -471,7 +473,7 @@ def test_a_clock_that_is_set_back_a_little_counts_twice_what_was_sent_then(folde
     budget = budget_in(folder, clock)
     burst(budget)
     clock.now -= 30
-    assert budget.take(LIST) == WINDOW
+    assert budget.take_place(LIST) == WINDOW
 
 
 def test_a_clock_that_is_set_forward_forgets(folder: Path, clock: TurnedClock) -> None:
@@ -506,8 +508,8 @@ def obstacle(folder: Path, name: str, kind: str) -> Path:
 def test_where_no_file_can_be_kept_a_process_paces_itself_alone(folder: Path, clock: TurnedClock, kind: str) -> None:
     budget = budget_in(obstacle(folder, the_name(folder, clock), kind), clock)
     assert burst(budget) == 10
-    assert budget.take(LIST) == WINDOW
-    assert budget.used() == 1
+    assert budget.take_place(LIST) == WINDOW
+    assert budget.get_used_share() == 1
     assert all(path.stat().st_size == 0 for path in folder.iterdir() if path.is_file())
 
 
@@ -515,21 +517,21 @@ def test_what_was_sent_alone_is_not_forgotten_when_a_route_finds_no_file(folder:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(5, 60)}
     budget = budget_in(folder / "missing", clock, limits=limits)
     assert burst(budget) == 10
-    assert budget.take(LOGIN) == WINDOW
+    assert budget.take_place(LOGIN) == WINDOW
 
 
 def test_a_file_that_somebody_cuts_off_meanwhile_is_no_failure(
     folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget = budget_in(folder, clock)
-    budget.take(LIST)
+    budget.take_place(LIST)
     monkeypatch.setattr(os, "pread", lambda *_unused: b"")
     assert burst(budget) == 10
 
 
 def test_a_disk_that_is_full_is_no_failure(folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> None:
     budget = budget_in(folder, clock)
-    assert [budget.take(LIST) for _unused in range(3)] == [0] * 3
+    assert [budget.take_place(LIST) for _unused in range(3)] == [0] * 3
 
     def full(*_unused: object) -> int:
         raise OSError(28, "No space left on device")

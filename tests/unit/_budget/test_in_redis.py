@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget import 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
-    UNDERWAY_SECONDS,
+    MAX_TRAVEL_SECONDS,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -31,7 +31,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
 from support.counts import count
 from support.redis_server import RedisServer, running_redis
 from support.scripted import ScriptedCloud
@@ -41,7 +41,7 @@ LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
 CLOUD = "https://cloud.example.com"
 TEN = {EVERY_ROUTE: Limit(10, 60)}
-WINDOW = 60 + UNDERWAY_SECONDS
+WINDOW = 60 + MAX_TRAVEL_SECONDS
 CANARY = "c4nary-of/the store"
 CANARY_IN_URL = "c4nary-of%2Fthe%20store"
 
@@ -59,7 +59,7 @@ def work(budget):
     lines = []
     for number in range(each):
         route, waited = ("POST /oauth/token" if number % 5 == 0 else "GET /v1/devices"), 0.0
-        while delay := budget.take(route, waited):
+        while delay := budget.take_place(route, waited):
             time.sleep(delay)
             waited += delay
         lines.append(f"{route.split()[0]} {time.time()}\\n")
@@ -98,7 +98,7 @@ def budget_in(store: RedisServer, **options: Any) -> Budget:
 
 def burst(budget: Budget) -> int:
     """How many requests may be sent at once."""
-    return next(number for number in range(1000) if budget.take(LIST) > 0)
+    return next(number for number in range(1000) if budget.take_place(LIST) > 0)
 
 
 def most_in_any_window(moments: list[float], seconds: float) -> int:
@@ -119,14 +119,14 @@ def test_processes_and_threads_together_never_send_more_than_one_budget(store: R
 
 
 def test_machines_whose_clocks_differ_agree(store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [budget_in(store).take(LIST) for _unused in range(7)] == [0] * 7
+    assert [budget_in(store).take_place(LIST) for _unused in range(7)] == [0] * 7
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
     slow = budget_in(store)
     assert burst(slow) == 3
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
-    assert 0 < budget_in(store).take(LIST) <= WINDOW
-    assert 0 < slow.take(LIST) <= WINDOW
+    assert 0 < budget_in(store).take_place(LIST) <= WINDOW
+    assert 0 < slow.take_place(LIST) <= WINDOW
 
 
 def test_what_one_has_sent_another_may_not_and_clouds_and_limits_have_records_of_their_own(store: RedisServer) -> None:
@@ -145,8 +145,8 @@ def test_another_number_of_a_database_stands_for_another_address(store: RedisSer
 def test_a_place_is_taken_in_all_windows_or_in_none(store: RedisServer, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(2, 600)}
     one, another = (budget_in(store, limits=limits, clock=clock) for _unused in range(2))
-    assert [one.take(LOGIN), another.take(LOGIN)] == [0, 0]
-    assert {one.take(LOGIN) for _unused in range(20)} == {600 + UNDERWAY_SECONDS}
+    assert [one.take_place(LOGIN), another.take_place(LOGIN)] == [0, 0]
+    assert {one.take_place(LOGIN) for _unused in range(20)} == {600 + MAX_TRAVEL_SECONDS}
     assert burst(another) == 8
 
 
@@ -155,7 +155,7 @@ def test_a_clock_that_is_set_back_costs_a_window_and_no_more(store: RedisServer,
     budget = budget_in(store, clock=clock)
     burst(budget)
     clock.now -= 3600
-    assert budget.take(LIST) == WINDOW
+    assert budget.take_place(LIST) == WINDOW
     clock.sleep(WINDOW)
     assert burst(budget) == 10
 
@@ -166,7 +166,7 @@ def test_a_clock_that_is_set_back_costs_a_window_and_no_more(store: RedisServer,
 def test_a_record_names_no_cloud_holds_moments_alone_and_goes_when_nothing_counts(store: RedisServer) -> None:
     budget = budget_in(store)
     assert store.keys() == []  # nothing, for who has only looked
-    budget.take(LIST)
+    budget.take_place(LIST)
     (key,) = store.keys()
     with store.client() as client:
         assert key.startswith("meshfleet.particle:budget:")
@@ -181,7 +181,7 @@ def test_the_library_is_not_even_loaded_where_no_store_is_named() -> None:
     code = """
 import sys
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-Budget().take("GET /v1/devices")
+Budget().take_place("GET /v1/devices")
 print("redis" in sys.modules)
 """
     assert run_child(code).stdout == "False\n"
@@ -210,10 +210,10 @@ def test_a_store_that_does_not_answer_fails_the_task_before_its_first_request(
     task = Task(options, False, lambda text: None, lambda text: None, environment={})
 
     def work(task: Task) -> dict[str, Any]:
-        with task.session() as http:
+        with task.open_session() as http:
             return {"devices": http.call(LIST, doing="list").data}
 
-    result = carry_out(task, work)
+    result = carry_out_work(task, work)
     assert (result["failed"], result["error"]["code"]) == (True, "unreachable")
     assert "Check that it runs and can be reached from here" in result["error"]["hint"]
     assert scripted_cloud.requests == []
@@ -252,7 +252,7 @@ def test_a_store_that_is_started_anew_meanwhile_ends_nothing(
     own_store: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget = budget_in(own_store)
-    budget.take(LIST)
+    budget.take_place(LIST)
     own_store.stop()
     pauses: list[float] = []
 
@@ -263,7 +263,7 @@ def test_a_store_that_is_started_anew_meanwhile_ends_nothing(
             own_store.start()
 
     monkeypatch.setattr(time, "sleep", start_it_in_the_second)
-    assert budget.take(LIST) == 0
+    assert budget.take_place(LIST) == 0
     assert len(pauses) == 2
 
 
@@ -272,7 +272,7 @@ def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
 ) -> None:
     budget = Budget(store=own_store.url, cloud=simulator.url)
     http = Http(Connection(simulator.url), budget=budget)
-    http.authorize(PasswordLogin(USERNAME, PASSWORD).obtain(http, {}, {}).access_token)
+    http.use_token(PasswordLogin(USERNAME, PASSWORD).obtain_grant(http, {}, {}).access_token)
     sent = http.usage.writes
     before = http.before_request
 
@@ -288,6 +288,6 @@ def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
     assert result["failed"]
     assert result["error"]["code"] == "unreachable"
     assert "the Redis at" in result["error"]["message"]
-    assert budget.used() is None
+    assert budget.get_used_share() is None
     assert {device["status"] for device in result["devices"]} <= {"changed", "failed", "pending"}
     assert simulator.stats()["throttled"] == 0

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted, parse_yaml
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import format_place, parse_yaml
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 MANIFEST = """\
@@ -56,7 +56,7 @@ def refusal(text: str) -> str:
     ],
 )
 def test_a_place_reads_like_the_way_to_it(place: tuple[str | int, ...], words: str) -> None:
-    assert dotted(place) == words
+    assert format_place(place) == words
 
 
 @pytest.mark.parametrize(

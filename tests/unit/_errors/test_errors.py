@@ -18,10 +18,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import (
     TOKEN_ROUTE,
     Refusal,
+    build_refusal,
     read_refusal,
-    refused,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import perhaps
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 DEVICE_ROUTE = "PUT /v1/devices/:idOrName"
 CLOSED_LIST = set(
@@ -39,7 +39,7 @@ def error_for(status: int, body: Any, route: str = DEVICE_ROUTE) -> ParticleErro
     if isinstance(body, str):
         body = body.encode()
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return refused(status, content, route=route, doing="rename device x", redact=Redactor())
+    return build_refusal(status, content, route=route, doing="rename device x", redact=Redactor())
 
 
 RECOGNIZE = "I didn't recognize that device name or ID, try opening https://api.particle.io/v1/devices"
@@ -329,7 +329,7 @@ def test_what_the_cloud_answered_stays_with_the_error() -> None:
     ],
 )
 def test_a_word_that_is_nearly_a_known_one_is_told_which(word: Any, words: str) -> None:
-    assert perhaps(word, ["networks", "network", "name", "none"]) == words
+    assert suggest_similar(word, ["networks", "network", "name", "none"]) == words
 
 
 def test_a_fault_of_the_cloud_and_a_refusal_are_told_apart_in_words() -> None:

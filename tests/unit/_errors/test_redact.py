@@ -16,7 +16,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import MASK, Redactor
-from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE, refused
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE, build_refusal
 
 USERNAME = "demo@example.com"
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
@@ -76,7 +76,7 @@ SECRETS = st.text(
 def shown(body: Any, redact: Redactor) -> str:
     """Everything that is said about a refused login."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    error = refused(400, content, route=TOKEN_ROUTE, doing="log in", redact=redact)
+    error = build_refusal(400, content, route=TOKEN_ROUTE, doing="log in", redact=redact)
     return f"{error.message} {error.hint}"
 
 
@@ -98,7 +98,7 @@ def traces(secret: str, spelled: str) -> Iterator[str]:
 @example(secret='quo"ted \\ twice', spelling="in JSON", body="E11", padding=0)
 def test_no_body_of_any_shape_brings_a_secret_out(secret: str, spelling: str, body: str, padding: int) -> None:
     redact = Redactor()
-    redact.learn(secret, username=USERNAME)
+    redact.add_secret(secret, username=USERNAME)
     build, spelled = BODIES[body], SPELLINGS[spelling](secret)
     without = shown(build("." * padding), Redactor()) + MASK + json.dumps(MASK)
     assume(all(trace.strip() not in without for trace in traces(secret, spelled)))
@@ -112,23 +112,23 @@ def test_no_body_of_any_shape_brings_a_secret_out(secret: str, spelling: str, bo
 @given(secret=SECRETS, spelling=st.sampled_from(sorted(SPELLINGS)))
 def test_results_are_cleaned_to_their_depths(secret: str, spelling: str) -> None:
     redact = Redactor()
-    redact.learn(secret, username=USERNAME)
+    redact.add_secret(secret, username=USERNAME)
     assume(secret not in MASK)
     spelled = SPELLINGS[spelling](secret)
-    cleaned = redact.clean({"msg": [f"<{spelled}>", {spelled: (spelled, 1)}], "changed": False})
+    cleaned = redact.mask_values({"msg": [f"<{spelled}>", {spelled: (spelled, 1)}], "changed": False})
     assert cleaned == {"msg": [f"<{MASK}>", {MASK: [MASK, 1]}], "changed": False}
 
 
 def test_a_secret_inside_another_one_does_not_uncover_it() -> None:
     redact = Redactor()
-    redact.learn_all(["horse", "correct horse battery"])
+    redact.add_secrets(["horse", "correct horse battery"])
     assert redact("correct horse battery, horse") == f"{MASK}, {MASK}"
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_an_empty_secret_hides_nothing(nothing: str | None) -> None:
     redact = Redactor()
-    redact.learn(nothing, username=USERNAME)
+    redact.add_secret(nothing, username=USERNAME)
     assert redact.secrets == frozenset()
     assert redact("as it was") == "as it was"
 
@@ -152,5 +152,5 @@ def test_ids_of_devices_and_longer_digests_stay_readable() -> None:
 def test_a_password_from_an_environment_that_is_no_utf_8_is_hidden_too() -> None:
     password = b"p\xe4ssw\xf6rd".decode(errors="surrogateescape")
     redact = Redactor()
-    redact.learn(password, username=USERNAME)
+    redact.add_secret(password, username=USERNAME)
     assert redact(f"It is {password}.") == f"It is {MASK}."

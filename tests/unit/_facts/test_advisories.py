@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.filter.advisories import FilterModule
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.advisories import judged, read_advisories
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import order_of, range_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.advisories import (
+    find_affected_devices,
+    read_advisories,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.device_os import parse_range, parse_version
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
 
 ONE, TWO = device_id(1), device_id(2)
 SIM = """\
@@ -34,7 +37,7 @@ FITS = {"id": ONE, "platform_id": 13, "iccid": "89010312345678901234", "system_f
 
 def verdict(text: str, row: dict[str, Any], **more: Any) -> str:
     """What a file with one notice says of one device."""
-    (found,) = judged(read_advisories({"notices.yml": text}), [{**facts_of(row), **more}])
+    (found,) = find_affected_devices(read_advisories({"notices.yml": text}), [{**build_facts(row), **more}])
     return "hit" if found["hit"] else "cannot tell" if found["cannot_tell"] else "spared"
 
 
@@ -126,7 +129,9 @@ advisories:
 
     def test_says_what_was_missing_and_how_often(self) -> None:
         rows: list[dict[str, Any]] = [{"id": ONE, "platform_id": 13}, {"id": TWO, "platform_id": 13, "iccid": "8934"}]
-        (found,) = judged(read_advisories({"notices.yml": self.BOTH}), [facts_of(row) for row in rows])
+        (found,) = find_affected_devices(
+            read_advisories({"notices.yml": self.BOTH}), [build_facts(row) for row in rows]
+        )
         assert found == {
             "id": "both",
             "title": "Two kinds",
@@ -137,7 +142,7 @@ advisories:
         }
 
     def test_hits_nobody_where_nobody_is(self) -> None:
-        (found,) = judged(read_advisories({"notices.yml": self.BOTH}), [])
+        (found,) = find_affected_devices(read_advisories({"notices.yml": self.BOTH}), [])
         assert (found["hit"], found["cannot_tell"], found["missing"]) == ([], [], {})
 
 
@@ -240,20 +245,20 @@ class TestVersionsOfDeviceOs:
     )
 
     def test_with_those_before_a_release_before_it(self) -> None:
-        orders = [order_of(version) for version in self.ORDER]
+        orders = [parse_version(version) for version in self.ORDER]
         assert orders == sorted(orders)  # type: ignore[type-var]
         assert len(set(orders)) == len(orders)
 
     @pytest.mark.parametrize("text", ["", "newest", "3.x", "3.0.0-", "3.0.0 or so", "9" * 5000 + ".0", "\u0663.0.0"])
     def test_and_what_is_none_stands_nowhere(self, text: str) -> None:
-        assert order_of(text) is None
+        assert parse_version(text) is None
         with pytest.raises(ValueError, match="is not a valid bound"):
-            range_from(f">={text}")
+            parse_range(f">={text}")
 
     @given(st.text(max_size=30))
     def test_whatever_a_device_says_of_itself(self, text: str) -> None:
-        order = order_of(text)
-        assert order is None or range_from(">=0.0.0-0").holds(order) in (True, False)
+        order = parse_version(text)
+        assert order is None or parse_range(">=0.0.0-0").contains(order) in (True, False)
 
     @pytest.mark.parametrize(
         ("text", "within", "without"),
@@ -264,14 +269,14 @@ class TestVersionsOfDeviceOs:
         ],
     )
     def test_are_in_a_range_or_not(self, text: str, within: tuple[str, ...], without: tuple[str, ...]) -> None:
-        found = range_from(text)
-        orders = {version: order_of(version) for version in (*within, *without)}
-        assert [version for version, order in orders.items() if order and found.holds(order)] == list(within)
+        found = parse_range(text)
+        orders = {version: parse_version(version) for version in (*within, *without)}
+        assert [version for version, order in orders.items() if order and found.contains(order)] == list(within)
 
 
 def test_a_text_from_a_variable_is_read_like_any_other() -> None:
     # What a playbook hands over is marked by Ansible: a text of a class of its own, which YAML's reader refuses.
     text = trust_as_template(SIM)
     assert text.__class__ is not str
-    (found,) = FilterModule().filters()["advisories"]([facts_of(FITS)], {"notices.yml": text})
+    (found,) = FilterModule().filters()["advisories"]([build_facts(FITS)], {"notices.yml": text})
     assert found["hit"] == [ONE]

@@ -12,12 +12,12 @@ from fleet_cloud import EXPIRED, PRODUCT, REPORTS, barn, client, device_id, ids_
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import Product
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.details import (
-    Wanted,
+    WantedDetails,
     add_details,
     add_mesh_states,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Sources
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
@@ -35,7 +35,7 @@ OFFLINE_FACES = [
 
 
 def devices(*rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["id"]: facts_of(row) for row in rows}
+    return {row["id"]: build_facts(row) for row in rows}
 
 
 def online(device: str, **more: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def online(device: str, **more: Any) -> dict[str, Any]:
 def ask(
     http: Http, found: dict[str, dict[str, Any]], products: dict[str, Product] | None = None, **wanted: Any
 ) -> None:
-    add_details(http, found, products or {}, Wanted(**wanted))
+    add_details(http, found, products or {}, WantedDetails(**wanted))
 
 
 class TestVariablesAndVitals:
@@ -56,7 +56,7 @@ class TestVariablesAndVitals:
         with user(simulator) as http:
             run(http, barn(ids))
             simulator.change_device(ids[1], online=False)
-            gathered = gather(http, Sources((PRODUCT,), None, False), [{}])
+            gathered = gather_facts(http, Sources((PRODUCT,), None, False), [{}])
             found = {device: gathered.devices[device] for device in ids}
             http.calls.clear()
             ask(http, found, dict(gathered.products), vitals=True, variables=("site", "soil_pct"))
@@ -117,7 +117,7 @@ class TestVariablesAndVitals:
     def test_are_none_where_the_cloud_means_something_else(self, name: str) -> None:
         for wanted in ({"variables": ("good", name)}, {"mac_variable": name}):
             with pytest.raises(ParticleError) as caught:
-                Wanted(**wanted)
+                WantedDetails(**wanted)
             assert caught.value.code == "invalid_option"
 
 

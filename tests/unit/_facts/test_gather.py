@@ -13,12 +13,16 @@ import pytest
 from fleet_cloud import DEVICES, PRODUCT, barn, client, device_id, ids_of, row, run, script, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered, chosen, gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import (
+    GatheredFacts,
+    gather_facts,
+    select_devices,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     Filters,
     Sources,
-    filters_from,
-    sources_from,
+    read_filters,
+    read_sources,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.counts import count
@@ -35,8 +39,8 @@ def page(total: int, *devices: str) -> dict[str, Any]:
     return {"devices": [row(device) for device in devices], "meta": {"total_pages": total}}
 
 
-def everything(http: Http, sources: Sources = THE_PRODUCT, **arguments: Any) -> Gathered:
-    return gather(http, sources, [{}], **arguments)
+def everything(http: Http, sources: Sources = THE_PRODUCT, **arguments: Any) -> GatheredFacts:
+    return gather_facts(http, sources, [{}], **arguments)
 
 
 class TestAProduct:
@@ -86,7 +90,7 @@ class TestAProduct:
         ids = ids_of(simulator)
         with user(simulator) as http:
             run(http, barn(ids))
-            found = gather(http, THE_PRODUCT, [{"deviceId": ids[3]}, {"deviceId": ids[5]}])
+            found = gather_facts(http, THE_PRODUCT, [{"deviceId": ids[3]}, {"deviceId": ids[5]}])
         assert list(found.devices) == [ids[3], ids[5]]
 
     def test_is_read_once_when_it_is_named_twice(self, simulator: Simulator) -> None:
@@ -253,10 +257,10 @@ class TestAChoice:
         ids=str,
     )
     def test_by_source_and_filter(self, mixed: Simulator, options: dict[str, Any], numbers: tuple[int, ...]) -> None:
-        filters = filters_from(options)
+        filters = read_filters(options)
         with user(mixed) as http:
-            found = gather(http, sources_from(options), filters.queries())
-            devices = chosen(found, filters, http.now())
+            found = gather_facts(http, read_sources(options), filters.build_queries())
+            devices = select_devices(found, filters, http.now())
         assert sorted(devices) == [device_id(number) for number in numbers]
         assert found.complete
 
@@ -272,8 +276,8 @@ class TestTheClock:
         with client(scripted_cloud.url) as http:
             http.now = lambda: here
             found = everything(http, THE_ACCOUNT)
-        assert chosen(found, Filters(), here)[ONE]["last_heard_age"] == 30
-        assert chosen(found, Filters(), here + 40)[ONE]["presence"] == "probable"
+        assert select_devices(found, Filters(), here)[ONE]["last_heard_age"] == 30
+        assert select_devices(found, Filters(), here + 40)[ONE]["presence"] == "probable"
 
     @pytest.mark.parametrize("date", ["soon", ""])
     def test_of_this_machine_serves_where_the_cloud_tells_no_time(
@@ -291,6 +295,6 @@ def test_a_cellular_device_that_lost_its_power_is_not_told_to_be_there(simulator
         simulator.change_device(device, powered=False)
         simulator.advance(600)
         found = everything(http)
-        (facts,) = chosen(found, Filters(), http.now()).values()
+        (facts,) = select_devices(found, Filters(), http.now()).values()
     assert (facts["online"], facts["presence"]) == (True, "probable")
     assert 600 <= facts["last_heard_age"] <= 700

@@ -12,24 +12,24 @@ from fleet_cloud import device_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventory_names import (
     GROUP_KEYS,
-    host_groups,
-    host_names,
+    build_host_groups,
+    build_host_names,
 )
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 
 
 def fleet(*rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["id"]: facts_of(row, row.pop("product", None)) for row in rows}
+    return {row["id"]: build_facts(row, row.pop("product", None)) for row in rows}
 
 
 def named(*names: str | None, taken: dict[str, str | None] | None = None) -> list[str]:
     """What devices of these names are called as hosts."""
     devices = fleet(*({"id": device_id(number), "name": name} for number, name in enumerate(names, 1)))
-    return list(host_names(devices, ["name"], taken or {}).values())
+    return list(build_host_names(devices, ["name"], taken or {}).values())
 
 
 class TestHosts:
@@ -77,12 +77,12 @@ class TestHosts:
             {"id": TWO, "name": "unit", "serial_number": "B40B"},
             {"id": THREE, "name": "other", "serial_number": None},
         )
-        assert list(host_names(devices, ["name", "serial_number"], {}).values()) == ["B40A", "B40B", "other"]
-        assert list(host_names(devices, ["serial_number", "name"], {}).values()) == ["B40A", "B40B", "other"]
-        assert list(host_names(devices, ["id", "name"], {}).values()) == [ONE, TWO, THREE]
+        assert list(build_host_names(devices, ["name", "serial_number"], {}).values()) == ["B40A", "B40B", "other"]
+        assert list(build_host_names(devices, ["serial_number", "name"], {}).values()) == ["B40A", "B40B", "other"]
+        assert list(build_host_names(devices, ["id", "name"], {}).values()) == [ONE, TWO, THREE]
 
     def test_with_an_id_of_an_unknown_kind_have_a_name_nevertheless(self) -> None:
-        (name,) = host_names({"{{ evil }}": {"id": "{{ evil }}"}}, ["name"], {}).values()
+        (name,) = build_host_names({"{{ evil }}": {"id": "{{ evil }}"}}, ["name"], {}).values()
         assert re.fullmatch(r"device-[0-9a-f]{24}", name)
 
     @given(
@@ -95,13 +95,13 @@ class TestHosts:
     def test_are_unique_safe_and_the_same_in_any_order(self, names: dict[str, str], random: Any) -> None:
         devices = {device: {"id": device, "name": name} for device, name in names.items()}
         taken = {"a_b": None}
-        found = host_names(devices, ["name", "id"], taken)
+        found = build_host_names(devices, ["name", "id"], taken)
         assert len(set(found.values())) == len(devices)
         assert not {"all", "localhost", "a_b", "ungrouped"} & set(found.values())
         assert all(re.fullmatch(r"[^\W_][\w.-]*", name) for name in found.values())
         shuffled = list(devices)
         random.shuffle(shuffled)
-        assert host_names({device: devices[device] for device in shuffled}, ["name", "id"], taken) == found
+        assert build_host_names({device: devices[device] for device in shuffled}, ["name", "id"], taken) == found
 
 
 class TestGroups:
@@ -120,7 +120,7 @@ class TestGroups:
             },
             {"id": TWO, "platform_id": 4711, "online": False, "groups": None, "development": True},
         )
-        assert host_groups(devices, GROUP_KEYS) == {
+        assert build_host_groups(devices, GROUP_KEYS) == {
             "product_field_logger": [ONE],
             "platform_boron": [ONE],
             "platform_unknown__4711_": [TWO],
@@ -136,14 +136,14 @@ class TestGroups:
 
     def test_are_none_where_nothing_is_asked_for_or_known(self) -> None:
         devices = fleet({"id": ONE, "platform_id": 13})
-        assert host_groups(devices, []) == {}
-        assert host_groups({ONE: {"id": ONE, "mesh": None}}, GROUP_KEYS) == {}
+        assert build_host_groups(devices, []) == {}
+        assert build_host_groups({ONE: {"id": ONE, "mesh": None}}, GROUP_KEYS) == {}
 
     def test_never_hold_devices_of_two_values(self) -> None:
         devices = fleet(
             {"id": ONE, "groups": ["north-1"]}, {"id": TWO, "groups": ["north_1"]}, {"id": THREE, "groups": ["NORTH.1"]}
         )
-        groups = host_groups(devices, ["device_group"])
+        groups = build_host_groups(devices, ["device_group"])
         assert groups.pop("device_group_north_1") == [TWO]
         assert sorted(groups.values()) == [[ONE], [THREE]]
         assert all(re.fullmatch(r"device_group_north_1_[0-9a-f]{12}", name) for name in groups)
@@ -151,7 +151,7 @@ class TestGroups:
     def test_are_not_taken_over_by_whoever_reckons_the_digits(self) -> None:
         (lengthened,) = (
             name
-            for name in host_groups(
+            for name in build_host_groups(
                 fleet({"id": ONE, "groups": ["a-b"]}, {"id": TWO, "groups": ["a_b"]}), ["device_group"]
             )
             if name != "device_group_a_b"
@@ -160,7 +160,7 @@ class TestGroups:
         devices = fleet(
             {"id": ONE, "groups": ["a-b"]}, {"id": TWO, "groups": ["a_b"]}, {"id": THREE, "groups": [forged]}
         )
-        groups = host_groups(devices, ["device_group"])
+        groups = build_host_groups(devices, ["device_group"])
         assert sorted(groups.values()) == [[ONE], [TWO], [THREE]]
         assert groups[lengthened] == [THREE]
 
@@ -168,6 +168,6 @@ class TestGroups:
     def test_are_one_for_each_value_and_valid(self, values: list[str]) -> None:
         devices = {device_id(number): {"groups": [value]} for number, value in enumerate(values)}
         kept = [value for value in values if not value.startswith("mesh-")]
-        groups = host_groups(devices, ["device_group"])
+        groups = build_host_groups(devices, ["device_group"])
         assert len(groups) == len(kept)
         assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in groups)

@@ -15,8 +15,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import (
     Filters,
     Sources,
-    filters_from,
-    sources_from,
+    read_filters,
+    read_sources,
 )
 
 ID, OTHER = "e00fce680000000000000001", "e00fce680000000000000002"
@@ -35,7 +35,7 @@ DEVICE: dict[str, Any] = {
 
 
 def filters(**given: Any) -> Filters:
-    return filters_from({"filters": given})
+    return read_filters({"filters": given})
 
 
 class TestSources:
@@ -52,12 +52,12 @@ class TestSources:
         ],
     )
     def test_are_the_account_unless_something_else_is_named(self, options: dict[str, Any], sources: Sources) -> None:
-        assert sources_from(options) == sources
+        assert read_sources(options) == sources
 
     @pytest.mark.parametrize("options", [{"account_devices": False}, {"products": ["a", " "]}])
     def test_that_name_nothing_are_refused(self, options: dict[str, Any]) -> None:
         with pytest.raises(ParticleError) as caught:
-            sources_from(options)
+            read_sources(options)
         assert caught.value.code == "invalid_option"
 
 
@@ -86,7 +86,7 @@ class TestFilters:
         ],
     )
     def test_let_a_device_through_that_fits(self, given: dict[str, Any]) -> None:
-        assert filters(**given).match(DEVICE)
+        assert filters(**given).matches(DEVICE)
 
     @pytest.mark.parametrize(
         "given",
@@ -106,20 +106,20 @@ class TestFilters:
         ],
     )
     def test_hold_a_device_back_that_does_not(self, given: dict[str, Any]) -> None:
-        assert not filters(**given).match(DEVICE)
+        assert not filters(**given).matches(DEVICE)
 
     @pytest.mark.parametrize(
         "given", [{"name": "barn*"}, {"groups": ["north"]}, {"iccids": ["1"]}, {"networks": ["x"]}]
     )
     def test_hold_back_a_device_of_which_too_little_is_known(self, given: dict[str, Any]) -> None:
         bare = {"id": ID, "name": None, "groups": None, "mesh": None, "iccid": ["odd"], "online": False}
-        assert not filters(**given).match(bare)
+        assert not filters(**given).matches(bare)
 
     def test_for_a_name_may_hold_spaces(self) -> None:
-        assert filters(name="barn *").match({"name": "barn door"})
+        assert filters(name="barn *").matches({"name": "barn door"})
 
     def test_know_a_platform_by_its_number_also_when_it_has_no_name(self) -> None:
-        assert filters(platforms=["4711"]).match({"platform": "unknown (4711)"})
+        assert filters(platforms=["4711"]).matches({"platform": "unknown (4711)"})
 
     def test_name_all_their_mistakes_at_once(self) -> None:
         with pytest.raises(ParticleError) as caught:
@@ -151,11 +151,11 @@ class TestQueries:
         ],
     )
     def test_are_as_narrow_as_they_can_be(self, given: dict[str, Any], queries: list[dict[str, str]]) -> None:
-        assert filters(**given).queries() == queries
+        assert filters(**given).build_queries() == queries
 
     @given(st.text(alphabet="ab[]!*?-", min_size=1, max_size=8), st.text(alphabet="ab[]!*?-", max_size=8))
     def test_for_a_name_never_leave_out_a_name_that_fits(self, pattern: str, name: str) -> None:
         found = filters(name=pattern)
-        assert found.match({"name": name}) == fnmatch.fnmatchcase(name, pattern)
-        if found.match({"name": name}):
-            assert found.queries()[0].get("deviceName", "") in name
+        assert found.matches({"name": name}) == fnmatch.fnmatchcase(name, pattern)
+        if found.matches({"name": name}):
+            assert found.build_queries()[0].get("deviceName", "") in name

@@ -15,8 +15,8 @@ import pytest
 from fleet_cloud import device_id
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import Gathered
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import GatheredFacts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.shared_facts import (
     INCOMPLETE_SECONDS,
     REFUSAL_SECONDS,
@@ -40,7 +40,7 @@ class Fleet:
         self.name = "weiß 💡"
         self.complete = True
 
-    def look(self) -> Gathered:
+    def look(self) -> GatheredFacts:
         self.looks += 1
         if self.error is not None:
             raise self.error
@@ -48,10 +48,10 @@ class Fleet:
             {"id": device, "name": self.name, "online": True, "last_heard": HEARD, "mobile_secret": "hush"}
             for device in (ONE, TWO)
         ]
-        return Gathered({str(row["id"]): facts_of(row) for row in rows}, (), {}, 1, self.complete, 0.0)
+        return GatheredFacts({str(row["id"]): build_facts(row) for row in rows}, (), {}, 1, self.complete, 0.0)
 
     def see(self, device: str, max_age: float = 60, fleet: tuple[str, ...] = ("cloud", TOKEN)) -> dict[str, Any] | None:
-        return Snapshot(self.folder, fleet, lambda: self.time).see(device, max_age, self.look).facts
+        return Snapshot(self.folder, fleet, lambda: self.time).get_facts(device, max_age, self.look).facts
 
     @property
     def file(self) -> Path:

@@ -30,7 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan, Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, Shared
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import MemberPlan, SharedWrite
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import plan as ledger_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import DEFAULT_LEDGERS
@@ -65,7 +65,7 @@ def put_answers(cloud: ScriptedCloud, answers: Mapping[str, Mapping[str, Any]]) 
 
 
 def codes(applied: RunState) -> dict[str, str]:
-    return {device: error.code for device, error in applied.errors().items()}
+    return {device: error.code for device, error in applied.find_errors().items()}
 
 
 class TestDevices:
@@ -87,7 +87,7 @@ class TestDevices:
         put_answers(scripted_cloud, {ONE: {}, TWO: answer, THREE: {}})
         applied = apply(http, *map(renamed, (ONE, TWO, THREE)))
         assert (done(applied), codes(applied), applied.stopped) == ({ONE, THREE}, {TWO: code}, None)
-        assert TWO in applied.errors()[TWO].message
+        assert TWO in applied.find_errors()[TWO].message
 
     def test_all_fields_of_one_are_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {}})
@@ -151,7 +151,7 @@ class TestDevices:
             logins.append(dead)
             raise refusal
 
-        http.authorize("dead")
+        http.use_token("dead")
         http.renew = renew
         return logins
 
@@ -244,8 +244,10 @@ class TestImport:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "updatedDeviceIds": [ONE], fate: [TWO]})
         applied = apply(http, *self.imports(ONE, TWO))
         assert (done(applied), codes(applied)) == ({ONE}, {TWO: code})
-        assert applied.errors()[TWO].message == f"Could not import device {TWO} into product field-logger: {reason}."
-        assert applied.errors()[TWO].hint
+        assert (
+            applied.find_errors()[TWO].message == f"Could not import device {TWO} into product field-logger: {reason}."
+        )
+        assert applied.find_errors()[TWO].hint
 
     def test_the_answer_of_an_older_server_is_enough(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 2, "nonmemberDeviceIds": [], "invalidDeviceIds": []})
@@ -367,7 +369,7 @@ class TestGroups:
         applied = apply(http, *[grouped(device, "north") for device in IDS[:4]])
         sent = [request.json["devices"] for request in scripted_cloud.requests]
         assert sent == [IDS[:4], IDS[:2], IDS[:1], IDS[1:2], IDS[2:4]]
-        assert set(applied.errors()) == {TWO}
+        assert set(applied.find_errors()) == {TWO}
         assert done(applied) == {ONE, THREE, IDS[3]}
 
 
@@ -389,7 +391,7 @@ class TestAnotherRunBeside:
         scripted_cloud.answer("POST", GROUPS, 400, json={"ok": False, "error": "bad name"})
         scripted_cloud.answer("GET", GROUPS, json={"groups": []})
         applied = apply(http, grouped(ONE, "north"), create_groups=("north",))
-        assert "bad name" in applied.errors()[ONE].message
+        assert "bad name" in applied.find_errors()[ONE].message
 
     def test_a_ledger_that_is_there_by_now_is_as_good_as_created(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -399,10 +401,10 @@ class TestAnotherRunBeside:
         assert apply(http, setup=ledgers(ONE)[:1]).stopped is None
 
 
-def ledgers(*members: str) -> tuple[Shared, ...]:
+def ledgers(*members: str) -> tuple[SharedWrite, ...]:
     """Both ledgers, which ``members`` need."""
-    definitions = ledger_plan.definitions_of(DEFAULT_LEDGERS)
-    return tuple(Shared(ledger_plan.CreateLedger(definition), frozenset(members)) for definition in definitions)
+    definitions = ledger_plan.build_definitions(DEFAULT_LEDGERS)
+    return tuple(SharedWrite(ledger_plan.CreateLedger(definition), frozenset(members)) for definition in definitions)
 
 
 class TestNetworks:
@@ -414,7 +416,7 @@ class TestNetworks:
             DevicePlan(
                 device,
                 {"mesh": (None, {"network": "barn", "role": "node"})},
-                mesh=MemberPlan(writes=(ledger_plan.SetOrders(device, {"network": "barn"}),)),
+                mesh=MemberPlan(writes=(ledger_plan.SetInstructions(device, {"network": "barn"}),)),
             )
             for device in devices
         ]
@@ -461,7 +463,7 @@ class TestNetworks:
         )
 
         assert (done(applied), codes(applied)) == ({TWO}, {ONE: "conflict"})
-        assert "archived" in applied.errors()[ONE].message
+        assert "archived" in applied.find_errors()[ONE].message
         assert len(scripted_cloud.seen("POST", "/v1/ledgers")) == 1
         assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "north"}]
         assert http.imported == [[ONE]]

@@ -47,7 +47,7 @@ def test_up_to_three_culprits_among_a_thousand_are_found(count: int, data: st.Da
     devices = [device_id(number) for number in range(count)]
     culprits = {devices[place] for place in places}
     applied, requests = halved(devices, culprits, status)
-    assert set(applied.errors()) == culprits
+    assert set(applied.find_errors()) == culprits
     assert done(applied) == set(devices) - culprits
     assert requests <= 1 + 2 * len(culprits) * math.ceil(math.log2(max(count, 2)))
 
@@ -56,14 +56,14 @@ def test_up_to_three_culprits_among_a_thousand_are_found(count: int, data: st.Da
 def test_neighbours_are_found_too(places: tuple[int, ...]) -> None:
     devices = [device_id(number) for number in range(1000)]
     culprits = {devices[place] for place in places}
-    assert set(halved(devices, culprits)[0].errors()) == culprits
+    assert set(halved(devices, culprits)[0].find_errors()) == culprits
 
 
 @pytest.mark.parametrize("largest", [1, 7, 100, 999])
 def test_parts_that_are_small_enough_are_taken(largest: int) -> None:
     devices = [device_id(number) for number in range(1000)]
     applied, _unused = halved(devices, set(), 413, largest)
-    assert (done(applied), applied.errors()) == (set(devices), {})
+    assert (done(applied), applied.find_errors()) == (set(devices), {})
 
 
 @pytest.mark.parametrize("count", [8, 100, 1000])
@@ -71,12 +71,12 @@ def test_parts_that_are_small_enough_are_taken(largest: int) -> None:
 def test_what_is_common_to_all_costs_few_requests(count: int, status: int) -> None:
     devices = [device_id(number) for number in range(count)]
     applied, requests = halved(devices, set(devices), status)
-    assert set(applied.errors()) == set(devices)
-    assert applied.errors()[devices[-1]].message == f"No, not {count}."
+    assert set(applied.find_errors()) == set(devices)
+    assert applied.find_errors()[devices[-1]].message == f"No, not {count}."
     assert requests == math.ceil(2 * math.log2(count) + 4)
 
 
 def test_a_refusal_of_all_by_right_is_not_halved() -> None:
     devices = [device_id(number) for number in range(1000)]
     applied, requests = halved(devices, set(devices), 403)
-    assert (set(applied.errors()), requests) == (set(devices), 1)
+    assert (set(applied.find_errors()), requests) == (set(devices), 1)

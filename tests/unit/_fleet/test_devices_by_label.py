@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, run, script, user
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import LOOK_UP
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import SERIAL_NUMBER_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from support.plays import read_counts
 from support.scripted import ScriptedCloud
@@ -251,12 +251,12 @@ class TestInAnAccount:
             for index, label in enumerate(labels[:3])
         ]
         predicted = run(http, {"devices": devices}, check_mode=True)
-        assert LOOK_UP not in simulator.stats()["by_route"]
+        assert SERIAL_NUMBER_ROUTE not in simulator.stats()["by_route"]
         first = run(http, {"devices": devices})
         assert [device["status"] for device in first["devices"]] == ["changed"] * 3
         assert predicted["diff"] == first["diff"]
         assert simulator.device(labels[2]["id"])["name"] == "own-2"
-        assert simulator.stats()["by_route"][LOOK_UP] == 3
+        assert simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE] == 3
 
     def test_who_is_claimed_already_and_listed_without_a_label_is_as_declared(
         self, scripted_cloud: ScriptedCloud
@@ -284,7 +284,7 @@ class TestInAnAccount:
         devices = [{"serial_number": labels[0]["serial_number"], "claimed": True}]
         run(http, {"devices": devices})
         assert run(http, {"devices": devices})["changed"] is False
-        assert simulator.stats()["by_route"][LOOK_UP] == 1
+        assert simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE] == 1
 
     def test_an_unknown_serial_number_fails_alone(self, http: RecordingHttp, labels: list[dict[str, Any]]) -> None:
         devices = [
@@ -304,7 +304,7 @@ class TestInAnAccount:
         ]
         result = run(http, {"devices": devices})
         assert [device["status"] for device in result["devices"]] == ["changed", "ok", "ok"]
-        assert simulator.stats()["by_route"][LOOK_UP] == 1
+        assert simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE] == 1
 
     def test_an_odd_answer_is_that_devices_own(self, scripted_cloud: ScriptedCloud) -> None:
         one = device_id(1)
@@ -338,7 +338,7 @@ class TestInAnAccount:
             labels = simulator.state()["devices"]
             devices = [{"serial_number": label["serial_number"], "claimed": True} for label in labels]
             result = run(http, {"devices": devices})
-            asked = simulator.stats()["by_route"][LOOK_UP]
+            asked = simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE]
             assert result["summary"] == {"total": 60, "ok": 0, "changed": asked, "failed": 0, "pending": 60 - asked}
             assert 45 <= asked <= 50
             assert simulator.stats()["throttled"] == 0

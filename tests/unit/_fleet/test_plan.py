@@ -21,12 +21,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
     Plan,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.plan import (
-    batches,
-    difference,
+    add_later_changes,
+    batch_group_changes,
+    build_diff,
+    keep_only_import,
+    list_removals,
     make_plan,
-    only_imported,
-    removals,
-    with_more_changes,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import (
     DeviceRecord,
@@ -39,7 +39,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     MemberPlan,
     Membership,
     MeshPlan,
-    Shared,
+    SharedWrite,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import plan as ledger_plan
 
@@ -72,7 +72,7 @@ class SmallCloud:
             device: ObservedDevice(device, {"name": row.name, "notes": row.notes}, frozenset(row.groups))
             for device, row in self.devices.items()
         }
-        wanted = {record.id: record.mesh for record in manifest.devices if record.speaks_of_mesh}
+        wanted = {record.id: record.mesh for record in manifest.devices if record.has_mesh_declaration}
         groups_of = {device: found.groups for device, found in seen.items()}
         mesh = ledger_plan.plan(
             manifest.networks, wanted, groups_of, ledger_plan.Observed(frozenset(self.ledgers), self.orders)
@@ -87,12 +87,12 @@ class SmallCloud:
         for group in plan.create_groups:
             assert group not in self.groups
             self.groups.add(group)
-        changing = [device for device in plan.devices if device.changed]
+        changing = [device for device in plan.devices if device.is_changed]
         for device in changing:
             if device.imports:
                 assert device.id not in self.devices
                 self.devices[device.id] = Row()
-        for change, group, ids in batches(changing, 2):
+        for change, group, ids in batch_group_changes(changing, 2):
             assert group in self.groups
             for member in ids:
                 groups = self.devices[member].groups
@@ -106,10 +106,10 @@ class SmallCloud:
 
     def _write_orders(self, write: ledger_plan.Write) -> None:
         assert "mesh" in self.ledgers
-        if isinstance(write, ledger_plan.SetOrders):
+        if isinstance(write, ledger_plan.SetInstructions):
             self.orders[write.device] = json.loads(json.dumps(write.data))
         else:
-            assert isinstance(write, ledger_plan.RemoveOrders)
+            assert isinstance(write, ledger_plan.DeleteInstructions)
             del self.orders[write.device]
 
 
@@ -187,16 +187,16 @@ class TestForAnyFleet:
     @given(MANIFESTS)
     def test_what_is_so_already_needs_no_write(self, manifest: Manifest) -> None:
         plan = brought_about(manifest).plan(manifest)
-        assert (plan.create_groups, plan.setup, dict(plan.refused)) == ((), (), {})
-        assert [device.changes for device in plan.devices if device.changed] == []
-        assert batches(plan.devices, 10) == []
+        assert (plan.create_groups, plan.setup, dict(plan.refusals)) == ((), (), {})
+        assert [device.changes for device in plan.devices if device.is_changed] == []
+        assert batch_group_changes(plan.devices, 10) == []
 
     @given(MANIFESTS, clouds())
     def test_after_a_plan_there_is_nothing_left_to_do(self, manifest: Manifest, cloud: SmallCloud) -> None:
         cloud.apply(cloud.plan(manifest))
         again = cloud.plan(manifest)
         assert (again.create_groups, again.setup) == ((), ())
-        assert [device.changes for device in again.devices if device.changed] == []
+        assert [device.changes for device in again.devices if device.is_changed] == []
 
     @given(MANIFESTS, clouds())
     def test_after_a_plan_all_is_as_declared(self, manifest: Manifest, cloud: SmallCloud) -> None:
@@ -206,7 +206,7 @@ class TestForAnyFleet:
             row, declared = cloud.devices[record.id], wanted.devices[record.id]
             assert {name: getattr(row, name) or "" for name in record.fields} == dict(record.fields)
             assert row.groups >= declared.groups
-            if record.speaks_of_mesh:
+            if record.has_mesh_declaration:
                 assert cloud.orders.get(record.id) == wanted.orders.get(record.id)
                 assert mesh_groups(row.groups) == mesh_groups(declared.groups)
             if record.groups is not None and manifest.exact_groups:
@@ -219,15 +219,15 @@ class TestForAnyFleet:
         for device in cloud.plan(manifest).devices:
             writes = [device.imports, device.add_groups, device.remove_groups, device.fields]
             writes.append(device.mesh is not None and device.mesh.writes)
-            assert device.changed == any(writes)
+            assert device.is_changed == any(writes)
 
     @given(MANIFESTS, clouds())
     def test_a_plan_changes_when_and_only_when_it_shows_a_difference(
         self, manifest: Manifest, cloud: SmallCloud
     ) -> None:
         plan = cloud.plan(manifest)
-        assert plan.changed == (difference(plan) != {"before": {}, "after": {}})
-        assert [shared.write.definition["name"] for shared in plan.setup] == list(plan.creates.get("ledgers", ()))
+        assert plan.is_changed == (build_diff(plan) != {"before": {}, "after": {}})
+        assert [shared.write.definition["name"] for shared in plan.setup] == list(plan.created_names.get("ledgers", ()))
 
     @given(MANIFESTS, clouds())
     def test_what_is_not_declared_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:
@@ -238,7 +238,7 @@ class TestForAnyFleet:
             record = records[device.id]
             touched = device.add_groups | device.remove_groups
             assert device.fields.items() <= record.fields.items()
-            if not record.speaks_of_mesh:
+            if not record.has_mesh_declaration:
                 assert device.mesh is None
                 assert not mesh_groups(touched)
             if record.groups is None:
@@ -249,7 +249,7 @@ class TestForAnyFleet:
     @given(MANIFESTS, clouds(), st.integers(1, 4))
     def test_batches_are_exactly_the_changes(self, manifest: Manifest, cloud: SmallCloud, size: int) -> None:
         plans = cloud.plan(manifest).devices
-        calls = batches(plans, size)
+        calls = batch_group_changes(plans, size)
         assert all(1 <= len(devices) <= size for _unused, _unused, devices in calls)
         sent = [(change, group, device) for change, group, devices in calls for device in devices]
         wanted = {("add", group, device.id) for device in plans for group in device.add_groups}
@@ -261,7 +261,7 @@ class TestForAnyFleet:
     @given(MANIFESTS, clouds())
     def test_no_value_of_a_parameter_is_shown(self, manifest: Manifest, cloud: SmallCloud) -> None:
         plan = cloud.plan(manifest)
-        assert "hush" not in json.dumps(difference(plan))
+        assert "hush" not in json.dumps(build_diff(plan))
         assert "hush" not in repr(plan)
         assert "hush" not in repr(manifest)
 
@@ -353,12 +353,12 @@ class TestAnAccount:
 
     def test_a_claimed_device_is_not_claimed_again(self) -> None:
         (device,) = self.plan(DeviceRecord(ONE, claimed=True), ObservedDevice(ONE, {})).devices
-        assert not device.changed
+        assert not device.is_changed
 
     def test_a_device_that_is_not_there_is_refused_otherwise(self) -> None:
         plan = self.plan(DeviceRecord(ONE, {"name": "a"}))
         missing = "is not among the devices of the account; declare claimed: true to claim it"
-        assert (plan.devices, plan.refused) == ((), {ONE: missing})
+        assert (plan.devices, plan.refusals) == ((), {ONE: missing})
 
     def test_it_can_be_claimed_by_its_serial_number(self) -> None:
         by_serial = Identifier("serial_number", "PH-SN-0001")
@@ -368,11 +368,11 @@ class TestAnAccount:
     def test_it_cannot_be_claimed_by_a_label_that_no_cloud_looks_up(self) -> None:
         plan = self.plan(DeviceRecord("8901", claimed=True, declared_by=Identifier("iccid", "8901")))
         missing = "is not among the devices of the account, and no cloud finds a device by its iccid"
-        assert (plan.devices, plan.refused) == ((), {"8901": missing})
+        assert (plan.devices, plan.refusals) == ((), {"8901": missing})
 
     def test_a_device_that_is_not_there_need_not_be_given_up(self) -> None:
         plan = self.plan(DeviceRecord(ONE, claimed=False))
-        assert (plan.changed, plan.refused) == (False, {})
+        assert (plan.is_changed, plan.refusals) == (False, {})
 
     def test_a_device_of_the_account_is_given_up_when_that_is_declared(self) -> None:
         (device,) = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {})).devices
@@ -399,12 +399,12 @@ class TestAClaimInAProduct:
 
     def test_it_stays(self) -> None:
         (device,) = self.plan(True, ObservedDevice(ONE, {}, owner="me@example.com")).devices
-        assert not device.changed
+        assert not device.is_changed
 
     @pytest.mark.parametrize("claimed", [True, False])
     def test_that_of_somebody_else_is_not_touched(self, claimed: bool) -> None:
         plan = self.plan(claimed, ObservedDevice(ONE, {}, owner="you@example.com"))
-        assert (plan.devices, plan.refused) == ((), {ONE: "is claimed by another account"})
+        assert (plan.devices, plan.refusals) == ((), {ONE: "is claimed by another account"})
 
     def test_it_is_given_up(self) -> None:
         (device,) = self.plan(False, ObservedDevice(ONE, {}, owner="me@example.com")).devices
@@ -412,7 +412,7 @@ class TestAClaimInAProduct:
 
     def test_what_is_not_there_need_not_be_given_up(self) -> None:
         (device,) = self.plan(False, ObservedDevice(ONE, {})).devices
-        assert not device.changed
+        assert not device.is_changed
 
 
 class TestWhatIsToBeAbsent:
@@ -439,14 +439,14 @@ class TestWhatIsToBeAbsent:
     def test_that_of_somebody_else_is_nobodys_to_give_up(self) -> None:
         manifest = Manifest("p", False, {}, (DeviceRecord(ONE, claimed=False),), absent=True)
         plan = make_plan(manifest, Observed({ONE: ObservedDevice(ONE, {}, owner="you@example.com")}, account="me"))
-        assert (plan.devices, plan.refused) == ((), {ONE: "is claimed by another account"})
+        assert (plan.devices, plan.refusals) == ((), {ONE: "is claimed by another account"})
 
     def test_the_accounts_own_device_is_unclaimed(self) -> None:
         device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}), product=None)
         assert (device.removes, device.unclaims, device.changes) == (False, True, {"claimed": (True, False)})
 
     def test_a_device_that_is_not_there_is_fine(self) -> None:
-        assert not self.plan(DeviceRecord(ONE)).changed
+        assert not self.plan(DeviceRecord(ONE)).is_changed
 
     def test_nodes_leave_before_their_gateway(self) -> None:
         records = (
@@ -473,7 +473,7 @@ class TestWhatIsToBeAbsent:
 
     def test_those_that_leave_are_counted(self) -> None:
         devices = (DevicePlan(ONE, {}, removes=True), DevicePlan(TWO, {}, unclaims=True), DevicePlan(IDS[2], {}))
-        assert removals(Plan((), (), devices, {})) == (ONE, TWO)
+        assert list_removals(Plan((), (), devices, {})) == (ONE, TWO)
 
 
 class TestLaterLooks:
@@ -492,17 +492,17 @@ class TestLaterLooks:
 
     def test_what_was_found_stands_beside_what_was_planned_which_has_the_last_word(self) -> None:
         found = {"35": {"groups": ([], ["north"]), "name": ("z", "b")}}
-        plan = with_more_changes(self.PLAN, found, frozenset())
+        plan = add_later_changes(self.PLAN, found, frozenset())
         first, *others = plan.devices
         assert first.changes == {"groups": ([], ["north"]), "name": ("a", "b")}
         assert (first.fields, first.declared_by) == ({"name": "b"}, Identifier("imei", "35"))
         assert (plan.create_groups, others) == (("north",), list(self.PLAN.devices[1:]))
 
     def test_who_does_not_change_is_not_made_to_by_what_is_found(self) -> None:
-        assert with_more_changes(self.PLAN, {TWO: {"groups": ([], ["north"])}}, frozenset()) == self.PLAN
+        assert add_later_changes(self.PLAN, {TWO: {"groups": ([], ["north"])}}, frozenset()) == self.PLAN
 
     def test_who_turns_out_to_be_as_declared_does_not_change(self) -> None:
-        plan = with_more_changes(self.PLAN, {"35": {"groups": ([], ["north"])}}, {"35"})
+        plan = add_later_changes(self.PLAN, {"35": {"groups": ([], ["north"])}}, {"35"})
         assert [dict(device.changes) for device in plan.devices] == [{}, {"notes": (None, "n")}, {}]
 
     def test_an_import_comes_first_and_alone(self) -> None:
@@ -512,28 +512,28 @@ class TestLaterLooks:
         device = DevicePlan(
             "35", changes, imports=True, claims=True, add_groups=groups, fields={"name": "a"}, declared_by=label
         )
-        assert only_imported(device) == DevicePlan("35", changes, imports=True, claims=True, declared_by=label)
+        assert keep_only_import(device) == DevicePlan("35", changes, imports=True, claims=True, declared_by=label)
 
 
 def test_the_difference_shows_only_what_changes() -> None:
     devices = (DevicePlan(ONE, {"name": ("a", "b")}), DevicePlan(TWO, {}))
-    assert difference(Plan((), (), devices, {})) == {"before": {ONE: {"name": "a"}}, "after": {ONE: {"name": "b"}}}
+    assert build_diff(Plan((), (), devices, {})) == {"before": {ONE: {"name": "a"}}, "after": {ONE: {"name": "b"}}}
 
 
 def test_the_difference_shows_what_is_created() -> None:
-    plan = Plan(("north",), (Shared("write", frozenset()),), (), {}, {"ledgers": ("mesh-status",)})
-    assert difference(plan) == {"before": {}, "after": {"groups": ["north"], "ledgers": ["mesh-status"]}}
+    plan = Plan(("north",), (SharedWrite("write", frozenset()),), (), {}, {"ledgers": ("mesh-status",)})
+    assert build_diff(plan) == {"before": {}, "after": {"groups": ["north"], "ledgers": ["mesh-status"]}}
 
 
 def test_the_difference_shows_what_is_removed() -> None:
-    plan = Plan((), (), (), {}, removes={"networks": ("barn",)}, teardown=(Shared("write", frozenset()),))
-    assert plan.changed
-    assert difference(plan) == {"before": {"networks": ["barn"]}, "after": {}}
+    plan = Plan((), (), (), {}, removed_names={"networks": ("barn",)}, teardown=(SharedWrite("write", frozenset()),))
+    assert plan.is_changed
+    assert build_diff(plan) == {"before": {"networks": ["barn"]}, "after": {}}
 
 
 def test_who_is_a_network_s_own_is_a_gateway_before_and_a_node_after() -> None:
     groups = frozenset({"mesh-barn", "mesh-gateway", "mesh-node", "north"})
-    calls = batches([DevicePlan(ONE, {}, add_groups=groups, remove_groups=groups)], 10)
+    calls = batch_group_changes([DevicePlan(ONE, {}, add_groups=groups, remove_groups=groups)], 10)
     assert [f"{change} {group}" for change, group, _unused in calls] == [
         *("add mesh-gateway", "add mesh-barn", "add north", "add mesh-node"),
         *("remove mesh-node", "remove mesh-barn", "remove north", "remove mesh-gateway"),
@@ -545,4 +545,4 @@ def test_devices_come_in_their_turn() -> None:
         DevicePlan(device, {}, add_groups=frozenset({"mesh-barn"}), mesh=MemberPlan(stage=stage))
         for device, stage in ((ONE, 2), (TWO, 0))
     ]
-    assert batches(plans, 1) == [("add", "mesh-barn", (TWO,)), ("add", "mesh-barn", (ONE,))]
+    assert batch_group_changes(plans, 1) == [("add", "mesh-barn", (TWO,)), ("add", "mesh-barn", (ONE,))]

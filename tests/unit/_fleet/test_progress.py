@@ -16,8 +16,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress
     Lines,
     LiveLine,
     Progress,
-    Shown,
-    line_of,
+    ProgressThread,
+    format_line,
 )
 
 NUMBERS_AND_FIXED_WORDS = re.compile(
@@ -42,13 +42,13 @@ class TestTheLine:
     def test_has_counts_rate_time_left_failures_and_budget(
         self, done: int, failed: int, total: int, seconds: float, budget_used: float | None, line: str
     ) -> None:
-        assert line_of(done, failed, total, seconds, budget_used) == line
+        assert format_line(done, failed, total, seconds, budget_used) == line
 
     def test_tells_no_rate_of_hardly_any_time(self) -> None:
-        assert line_of(0, 1, 2, 5e-324, None) == "0/2 | 0.0/s | ETA - | 1 failed"
+        assert format_line(0, 1, 2, 5e-324, None) == "0/2 | 0.0/s | ETA - | 1 failed"
 
     def test_counts_a_failed_device_as_one_that_needs_no_more_time(self) -> None:
-        assert "ETA 0:00:08" in line_of(1, 1, 10, 2.0, None)
+        assert "ETA 0:00:08" in format_line(1, 1, 10, 2.0, None)
 
     @given(
         done=st.integers(0, 10**7),
@@ -60,7 +60,7 @@ class TestTheLine:
     def test_holds_nothing_but_numbers_and_fixed_words(
         self, done: int, failed: int, left: int, seconds: float, budget_used: float | None
     ) -> None:
-        assert NUMBERS_AND_FIXED_WORDS.fullmatch(line_of(done, failed, done + failed + left, seconds, budget_used))
+        assert NUMBERS_AND_FIXED_WORDS.fullmatch(format_line(done, failed, done + failed + left, seconds, budget_used))
 
 
 class TestTheTime:
@@ -69,10 +69,10 @@ class TestTheTime:
     def test_nothing_is_said_before_anything_is_to_be_done(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         clock.sleep(60)
-        assert progress.due() is None
+        assert progress.get_due_line() is None
         progress.report(0, 0, 0)
         clock.sleep(60)
-        assert progress.due() is None
+        assert progress.get_due_line() is None
 
     def test_a_line_is_due_at_each_interval_also_when_nothing_happens(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
@@ -80,7 +80,7 @@ class TestTheTime:
         said = []
         for _unused in range(12):
             clock.sleep(1)
-            said.append(progress.due() is not None)
+            said.append(progress.get_due_line() is not None)
         assert said == [second in (5, 10) for second in range(1, 13)]
 
     def test_the_clock_starts_with_the_first_write_and_not_with_the_reading_before(self, clock: TurnedClock) -> None:
@@ -89,26 +89,26 @@ class TestTheTime:
         progress.report(0, 0, 20)
         clock.sleep(5)
         progress.report(10, 0, 20)
-        assert progress.due() == "10/20 | 2.0/s | ETA 0:00:05 | 0 failed"
+        assert progress.get_due_line() == "10/20 | 2.0/s | ETA 0:00:05 | 0 failed"
 
     def test_who_has_spoken_says_how_it_ended_at_once_and_once(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         progress.report(0, 0, 10)
         clock.sleep(5)
-        assert progress.due() is not None
+        assert progress.get_due_line() is not None
         progress.report(8, 2, 10)
         clock.sleep(1)
-        assert progress.due() == "8/10 | 1.7/s | ETA 0:00:00 | 2 failed"
+        assert progress.get_due_line() == "8/10 | 1.7/s | ETA 0:00:00 | 2 failed"
         clock.sleep(300)  # while members join
-        assert progress.due() is None
+        assert progress.get_due_line() is None
 
     def test_what_ends_within_the_first_interval_is_not_worth_a_line(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         progress.report(0, 0, 10)
         progress.report(10, 0, 10)
-        assert progress.due() is None
+        assert progress.get_due_line() is None
         clock.sleep(60)
-        assert progress.due() is None
+        assert progress.get_due_line() is None
 
     def test_the_budget_is_asked_when_the_line_is_said(self, clock: TurnedClock) -> None:
         used = iter((0.25, 0.5))
@@ -117,7 +117,7 @@ class TestTheTime:
         lines = []
         for _unused in range(10):
             clock.sleep(1)
-            lines.append(progress.due())
+            lines.append(progress.get_due_line())
         assert [line.rpartition(" | ")[2] for line in lines if line] == ["25 % of budget", "50 % of budget"]
 
 
@@ -188,7 +188,7 @@ class TestBeingShown:
 
     def test_it_is_shown_while_the_run_goes_on_and_is_gone_when_it_ends(self, paper: Paper) -> None:
         progress = Progress(0)
-        with Shown(progress, LiveLine(paper.write, 80)).running():
+        with ProgressThread(progress, LiveLine(paper.write, 80)).show_while_running():
             progress.report(3, 0, 10)
             paper.wait_for("3/10")
         assert on_screen(paper.text) == [""]
@@ -200,15 +200,15 @@ class TestBeingShown:
             raise ZeroDivisionError
 
         progress = Progress(0)
-        with pytest.raises(ZeroDivisionError), Shown(progress, LiveLine(paper.write, 80)).running():
+        with pytest.raises(ZeroDivisionError), ProgressThread(progress, LiveLine(paper.write, 80)).show_while_running():
             failing(progress)
         assert on_screen(paper.text) == [""]
 
     def test_a_warning_stands_on_a_line_of_its_own(self, paper: Paper) -> None:
         progress = Progress(0)
-        shown = Shown(progress, LiveLine(paper.write, 80))
-        warn = shown.aside(lambda text: paper.write(f"{text}\n"))
-        with shown.running():
+        shown = ProgressThread(progress, LiveLine(paper.write, 80))
+        warn = shown.wrap_output(lambda text: paper.write(f"{text}\n"))
+        with shown.show_while_running():
             progress.report(3, 0, 10)
             paper.wait_for("3/10")
             warn("Mind the gap.")
@@ -220,6 +220,6 @@ class TestBeingShown:
             raise BrokenPipeError
 
         progress = Progress(0)
-        with Shown(progress, LiveLine(gone, 80)).running():
+        with ProgressThread(progress, LiveLine(gone, 80)).show_while_running():
             progress.report(3, 0, 10)
             paper.wait_for("3/10")

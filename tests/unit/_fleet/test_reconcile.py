@@ -832,7 +832,7 @@ def test_a_device_that_slips_between_two_pages_is_found_by_another_look(absent: 
         with closing(
             Interrupted(Connection(simulator.url), workers=1, sleep=lambda s: None, meanwhile=somebody_removes_one)
         ) as other:
-            other.authorize(http.token)
+            other.use_token(http.token)
             devices = [{"id": device, "notes": "old"} for device in ids[100:102]]
             data = {"product": PRODUCT, "devices": devices}
             result = run(other, data, absent=absent, confirm=True)

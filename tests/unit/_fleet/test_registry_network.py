@@ -12,11 +12,11 @@ from fleet_cloud import EXPIRED, RecordingHttp, client, device_id, ids_of, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry_network import (
-    Declared,
-    declared,
-    keep_network,
-    look_at_networks,
-    undeclared,
+    DeclaredNetwork,
+    declare_absent_network,
+    declare_network,
+    reconcile_network,
+    show_networks,
 )
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
@@ -52,13 +52,15 @@ def ids(meshed: Simulator) -> list[str]:
     return ids_of(meshed)
 
 
-def barn(gateways: Sequence[str], members: Sequence[str] = (), *, exact: bool = False, **parameters: Any) -> Declared:
-    return declared("barn", gateways, members, parameters, exact=exact)
+def barn(
+    gateways: Sequence[str], members: Sequence[str] = (), *, exact: bool = False, **parameters: Any
+) -> DeclaredNetwork:
+    return declare_network("barn", gateways, members, parameters, exact=exact)
 
 
-def keep(http: RecordingHttp, wanted: Declared, *, check_mode: bool = False) -> dict[str, Any]:
+def keep(http: RecordingHttp, wanted: DeclaredNetwork, *, check_mode: bool = False) -> dict[str, Any]:
     http.calls.clear()
-    return keep_network(http, wanted, check_mode=check_mode, warn=list[str]().append)
+    return reconcile_network(http, wanted, check_mode=check_mode, warn=list[str]().append)
 
 
 def roles(simulator: Simulator, name: str = "barn") -> dict[str, str]:
@@ -104,7 +106,7 @@ class TestOneNetwork:
     def test_takes_a_device_out_of_another_one_first(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
-        keep(http, declared("shed", ids[5:6], ids[6:8], {}, exact=False))
+        keep(http, declare_network("shed", ids[5:6], ids[6:8], {}, exact=False))
         result = keep(http, barn(ids[:1], ids[7:8]))
         assert http.writes == [CREATE, LEAVE, UPDATE]
         assert result["devices"][1]["changes"]["mesh"]["before"] == {"network": "shed", "role": "node"}
@@ -128,10 +130,10 @@ class TestOneNetwork:
 
     def test_is_dissolved(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         keep(http, barn(ids[:1], ids[1:4]))
-        result = keep(http, undeclared("barn"))
+        result = keep(http, declare_absent_network("barn"))
         assert (result["changed"], result["network"], http.writes) == (True, None, [DELETE])
         assert result["diff"] == {"before": {"networks": ["barn"]}, "after": {}}
-        assert keep(http, undeclared("barn"))["changed"] is False
+        assert keep(http, declare_absent_network("barn"))["changed"] is False
 
     def test_of_another_type_stays_what_it_is(self, http: RecordingHttp, ids: list[str]) -> None:
         keep(http, barn(ids[:1], ids[1:4]))
@@ -141,7 +143,7 @@ class TestOneNetwork:
 
     def test_that_cannot_be_declared_is_told_with_all_mistakes(self) -> None:
         with pytest.raises(ParticleError) as caught:
-            declared("x" * 17, ["no-id"], [device_id(1), device_id(1)], {}, exact=False)
+            declare_network("x" * 17, ["no-id"], [device_id(1), device_id(1)], {}, exact=False)
         assert (caught.value.code, len(caught.value.message.splitlines())) == ("invalid_manifest", 4)
 
 
@@ -159,7 +161,7 @@ class TestWhatGoesWrong:
     def test_a_lost_answer_changes_nothing(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str], route: str, effect: str
     ) -> None:
-        keep(http, declared("shed", ids[5:6], ids[6:8], {}, exact=False))
+        keep(http, declare_network("shed", ids[5:6], ids[6:8], {}, exact=False))
         meshed.set_faults([{"route": route, "effect": effect}])
         result = keep(http, barn(ids[:1], [*ids[1:4], ids[7]]))
         assert set(statuses(result).values()) == {"changed"}, result.get("msg")
@@ -170,14 +172,14 @@ class TestWhatGoesWrong:
     ) -> None:
         keep(http, barn(ids[:1], ids[1:4]))
         meshed.set_faults([{"route": DELETE, "effect": "status", "status": 409}])
-        result = keep(http, undeclared("barn"))
+        result = keep(http, declare_absent_network("barn"))
         assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, "conflict")
 
     @pytest.mark.parametrize("exact", [False, True])
     def test_a_device_that_has_left_with_a_lost_answer_has_left(
         self, meshed: Simulator, http: RecordingHttp, ids: list[str], exact: bool
     ) -> None:
-        keep(http, declared("shed", ids[5:6], ids[6:8], {}, exact=False))
+        keep(http, declare_network("shed", ids[5:6], ids[6:8], {}, exact=False))
         keep(http, barn(ids[:1], ids[1:4]))
         gone = {"effect": "status", "status": 404, "body": {"ok": False, "error": "Not there."}}
         meshed.set_faults([{"route": LEAVE, "effect": "reset_after"}, {"route": LEAVE, **gone}])
@@ -209,7 +211,7 @@ class TestLooking:
 
     def test_shows_networks_with_their_devices(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         keep(http, barn(ids[:1], ids[1:3]))
-        result = look_at_networks(http, None, members=True)
+        result = show_networks(http, None, members=True)
         (network,) = result["networks"]
         assert (network["name"], network["state"], network["device_count"], result["count"]) == (
             "barn",
@@ -232,11 +234,11 @@ class TestLooking:
     ) -> None:
         meshed.change_device(ids[0], online=False)
         keep(http, barn(ids[:1]))
-        assert look_at_networks(http, None, members=False)["networks"] == []
-        (network,) = look_at_networks(http, "barn", members=False)["networks"]
+        assert show_networks(http, None, members=False)["networks"] == []
+        (network,) = show_networks(http, "barn", members=False)["networks"]
         assert network["state"] == "pending"
         assert "devices" not in network
-        assert look_at_networks(http, "shed", members=True)["count"] == 0
+        assert show_networks(http, "shed", members=True)["count"] == 0
 
     @pytest.mark.parametrize(
         ("row", "platform", "state"),
@@ -252,21 +254,21 @@ class TestLooking:
         scripted_cloud.answer("GET", "/v1/networks", json=[{"id": "5c", "name": "barn"}])
         scripted_cloud.answer("GET", "/v1/networks/5c/devices", json=[row])
         with client(scripted_cloud.url) as asking:
-            (device,) = look_at_networks(asking, None, members=True)["networks"][0]["devices"]
+            (device,) = show_networks(asking, None, members=True)["networks"][0]["devices"]
         assert (device["platform"], device["state"], device["role"]) == (platform, state, "node")
 
     def test_passes_over_what_has_no_id(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", "/v1/networks", json=[{"name": "barn"}, {"id": "5c", "name": "shed"}])
         scripted_cloud.answer("GET", "/v1/networks/5c/devices", json=[])
         with client(scripted_cloud.url) as asking:
-            result = look_at_networks(asking, None, members=True)
+            result = show_networks(asking, None, members=True)
         assert result["networks"] == [{"id": "5c", "name": "shed", "devices": []}]
 
     def test_a_cloud_without_the_registry_says_so(self, simulator: Simulator) -> None:
         with user(simulator) as asking:
             for look in (
-                lambda: look_at_networks(asking, None, members=True),
-                lambda: keep(asking, undeclared("barn"), check_mode=True),
+                lambda: show_networks(asking, None, members=True),
+                lambda: keep(asking, declare_absent_network("barn"), check_mode=True),
                 lambda: keep(asking, barn([device_id(1)])),
             ):
                 with pytest.raises(ParticleError, match="Particle retired it") as caught:

@@ -21,13 +21,13 @@ from turned_clock import TurnedClock, conversation
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
-    UNDERWAY_SECONDS,
+    MAX_TRAVEL_SECONDS,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import proxies_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxies
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as another_cloud
@@ -413,7 +413,7 @@ def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxi
 
 def budget_of(requests: int, clock: TurnedClock) -> Budget:
     """So many requests in ten minutes."""
-    return Budget({EVERY_ROUTE: Limit(requests, 600 - UNDERWAY_SECONDS)}, share=1, clock=clock)
+    return Budget({EVERY_ROUTE: Limit(requests, 600 - MAX_TRAVEL_SECONDS)}, share=1, clock=clock)
 
 
 def test_the_wait_for_our_own_budget_is_counted_apart(
@@ -480,9 +480,9 @@ def test_what_many_threads_wait_at_once_is_waited_once(
             scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "1"})
         budget = Budget({})
     else:
-        budget = Budget({EVERY_ROUTE: Limit(4, 100 - UNDERWAY_SECONDS)}, share=1, clock=clock)
+        budget = Budget({EVERY_ROUTE: Limit(4, 100 - MAX_TRAVEL_SECONDS)}, share=1, clock=clock)
         for _unused in range(4):
-            budget.take(f"GET {PATH}")
+            budget.take_place(f"GET {PATH}")
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     http = Http(Connection(scripted_cloud.url, timeout=5), budget=budget, sleep=sleep_together, clock=clock)
     threads = [threading.Thread(target=send, args=(http,)) for _unused in range(4)]
@@ -573,7 +573,7 @@ def test_a_redirect_is_not_followed_and_the_token_goes_nowhere(
 ) -> None:
     with another_cloud() as elsewhere:
         scripted_cloud.answer("GET", PATH, status, headers={"Location": f"{elsewhere.url}/v1/devices"})
-        http.authorize(TOKEN)
+        http.use_token(TOKEN)
         error = failure_of(http)
         assert (error.code, error.status) == ("not_a_cloud", status)
         assert elsewhere.requests == []
@@ -594,7 +594,7 @@ def test_words_that_may_hold_what_was_sent_are_kept_back(http: Http, scripted_cl
 
 def test_the_token_travels_in_the_header_and_never_in_the_address(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("PUT", PATH, json={})
-    http.authorize(TOKEN)
+    http.use_token(TOKEN)
     send(http, "PUT", json={"name": "y"}, query={"page": "1"})
     (request,) = scripted_cloud.requests
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -603,7 +603,7 @@ def test_the_token_travels_in_the_header_and_never_in_the_address(http: Http, sc
 
 def test_an_account_replaces_the_token_for_one_request(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
-    http.authorize(TOKEN)
+    http.use_token(TOKEN)
     send(http, basic=("jörg@example.com", "pä€ss"))
     send(http)
     basic, bearer = [request.headers["Authorization"] for request in scripted_cloud.requests]
@@ -619,7 +619,7 @@ def test_without_a_token_nothing_is_sent_as_one(http: Http, scripted_cloud: Scri
 
 def test_a_token_in_use_is_hidden_in_what_the_cloud_says(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 400, json={"error": "odd-token is odd"})
-    http.authorize("odd-token")
+    http.use_token("odd-token")
     assert failure_of(http).message.endswith("it answered 400 (******** is odd).")
 
 
@@ -633,7 +633,7 @@ def test_a_netrc_file_changes_nothing(
     monkeypatch.setenv("NETRC", str(netrc))
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     send(http)
-    http.authorize(TOKEN)
+    http.use_token(TOKEN)
     send(http)
     before, after = scripted_cloud.requests
     assert "Authorization" not in before.headers
@@ -681,7 +681,7 @@ def test_proxies_come_from_the_environment_that_is_given_and_no_other(
 )
 def test_a_proxy_is_named_in_the_usual_ways(environment: dict[str, str], proxy: str | None) -> None:
     url = "http://cloud.example.com"
-    assert requests.utils.select_proxy(url, proxies_for(url, environment)) == proxy
+    assert requests.utils.select_proxy(url, find_proxies(url, environment)) == proxy
 
 
 @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
@@ -706,7 +706,7 @@ def test_a_proxy_is_named_in_the_usual_ways(environment: dict[str, str], proxy: 
 )
 def test_a_host_is_excepted_in_the_usual_ways(name: str, url: str, exceptions: str, direct: bool) -> None:
     environment = {"http_proxy": "http://p:1", name: exceptions}
-    assert (proxies_for(url, environment) == {}) is direct
+    assert (find_proxies(url, environment) == {}) is direct
 
 
 # Addresses
@@ -785,7 +785,7 @@ def test_sixteen_workers_share_sixteen_connections_and_every_request_is_counted(
         route = "PUT /v1/devices/:id"
         return int(http.call(route, doing="rename", at={"id": number}, json={"name": str(number)}).data["number"])
 
-    http.authorize(TOKEN)
+    http.use_token(TOKEN)
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(rename, range(400))) == list(range(400))
     assert costs(http) == (440, 440, 40)

@@ -22,7 +22,7 @@ from token_cloud import mode, run_child, write_private
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked, read
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import lock_file, read_file
 from support.counts import count
 from support.paths import COLLECTIONS
 from support.processes import running
@@ -32,12 +32,12 @@ SECRET = "s3cret-content"
 SAVE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import lock_file
 
 def die(*arguments, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 
-with locked(Path(sys.argv[1])) as file:
+with lock_file(Path(sys.argv[1])) as file:
     file.data["secret"] = "new"
     if sys.argv[2] == "afterwards":
         file.save()
@@ -49,11 +49,11 @@ with locked(Path(sys.argv[1])) as file:
 COUNT_IN_MANY_PROCESSES = """
 import os, sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import lock_file
 
 def count(times):
     for _ in range(times):
-        with locked(Path(sys.argv[1])) as file:
+        with lock_file(Path(sys.argv[1])) as file:
             file.data["count"] = file.data.get("count", 0) + 1
             file.save()
 
@@ -71,10 +71,10 @@ for child in children:
 SAVE_FOR_EVER = """
 import sys
 from pathlib import Path
-from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import locked
+from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import lock_file
 
 for number in range(10**9):
-    with locked(Path(sys.argv[1])) as file:
+    with lock_file(Path(sys.argv[1])) as file:
         file.data = {"first": number, "filling": "x" * 20000, "last": number}
         file.save()
     if number == 2:
@@ -95,7 +95,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def save(path: Path, **content: Any) -> None:
-    with locked(path) as file:
+    with lock_file(path) as file:
         file.data = content
         file.save()
 
@@ -107,8 +107,8 @@ def names(path: Path) -> set[str]:
 def refusal(path: Path) -> ParticleError:
     """The error that both ways to the content agree on."""
     with pytest.raises(ParticleError) as looking:
-        read(path)
-    with pytest.raises(ParticleError) as taking, locked(path):
+        read_file(path)
+    with pytest.raises(ParticleError) as taking, lock_file(path):
         pytest.fail("nobody may get at this file")
     assert looking.value.as_result() == taking.value.as_result()
     assert SECRET not in str(looking.value.as_failure())
@@ -126,12 +126,12 @@ def test_what_is_saved_can_be_read_by_its_owner_alone_whatever_the_umask(path: P
 
 def test_saving_makes_a_file_private_again_and_keeps_nothing_of_the_old_one(path: Path) -> None:
     save(path, old=SECRET)
-    with locked(path) as file:
+    with lock_file(path) as file:
         path.chmod(0o644)
         file.data = {"new": 1}
         file.save()
     assert mode(path) == 0o600
-    assert read(path) == {"new": 1}
+    assert read_file(path) == {"new": 1}
 
 
 @pytest.mark.parametrize("permissions", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777], ids=oct)
@@ -146,7 +146,7 @@ def test_a_file_that_others_can_reach_is_refused_with_the_way_out(path: Path, pe
 @pytest.mark.parametrize("permissions", [0o600, 0o400, 0o700], ids=oct)
 def test_a_file_that_is_the_users_alone_is_taken(path: Path, permissions: int) -> None:
     write_private(path, {"secret": SECRET}).chmod(permissions)
-    assert read(path) == {"secret": SECRET}
+    assert read_file(path) == {"secret": SECRET}
 
 
 def test_a_file_of_somebody_else_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_a_link_is_not_followed_and_what_it_leads_to_is_left_alone(path: Path, l
     assert caught.value.code == "unsafe_file"
     assert caught.value.message.startswith(f"{path.with_name(link)} cannot be used: ")
     assert target.exists() is exists
-    assert not exists or read(target) == {"secret": SECRET}
+    assert not exists or read_file(target) == {"secret": SECRET}
 
 
 # Whole
@@ -204,17 +204,17 @@ def test_a_file_in_a_folder_that_is_not_there_cannot_be_used(tmp_path: Path) -> 
 
 
 def test_a_file_that_is_not_there_is_empty_and_looking_makes_none(path: Path) -> None:
-    assert read(path) == {}
-    with locked(path) as file:
+    assert read_file(path) == {}
+    with lock_file(path) as file:
         assert file.data == {}
     assert not path.exists()
 
 
 def test_what_is_not_saved_is_not_written(path: Path) -> None:
     save(path, kept=1)
-    with locked(path) as file:
+    with lock_file(path) as file:
         file.data["kept"] = 2
-    assert read(path) == {"kept": 1}
+    assert read_file(path) == {"kept": 1}
 
 
 @given(
@@ -232,10 +232,10 @@ def test_whatever_is_saved_is_what_is_read(content: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "secrets.json")
         save(path, **{})
-        with locked(path) as file:
+        with lock_file(path) as file:
             file.data.update(content)
             file.save()
-        assert read(path) == content
+        assert read_file(path) == content
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_other_file(
     monkeypatch.setattr(os, moment, full)
     with pytest.raises(ParticleError, match="No space left on device"):
         save(path, secret="new")
-    assert read(path) == {"secret": "old"}
+    assert read_file(path) == {"secret": "old"}
     assert names(path) == {"secrets.json", "secrets.json.lock"}
 
 
@@ -272,7 +272,7 @@ def test_where_a_folder_cannot_be_brought_to_the_disk_the_file_is_saved_all_the_
 
     monkeypatch.setattr(os, "fsync", odd)
     save(path, secret="new")
-    assert read(path) == {"secret": "new"}
+    assert read_file(path) == {"secret": "new"}
 
 
 def is_folder(descriptor: int) -> bool:
@@ -283,10 +283,10 @@ def is_folder(descriptor: int) -> bool:
 def test_who_is_killed_while_saving_leaves_the_old_content_or_the_new(path: Path, moment: str, left: str) -> None:
     save(path, secret="old")
     assert run_child(SAVE_AND_DIE, path, moment).returncode == -signal.SIGKILL
-    assert read(path) == {"secret": left}
+    assert read_file(path) == {"secret": left}
     assert {mode(found) & 0o077 for found in path.parent.iterdir()} == {0}
     save(path, secret="next")
-    assert read(path) == {"secret": "next"}
+    assert read_file(path) == {"secret": "next"}
     assert names(path) == {"secrets.json", "secrets.json.lock"}, "what the killed one has begun is swept away"
 
 
@@ -298,7 +298,7 @@ def test_who_is_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
                 assert child.returncode is None, child.output
             threading.Event().wait(0.003 * round_number)
             os.kill(child.pid, signal.SIGKILL)
-        content = read(path)
+        content = read_file(path)
         assert content["first"] == content["last"]
 
 
@@ -308,7 +308,7 @@ def test_who_is_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
 def test_no_thread_loses_what_another_has_written(path: Path) -> None:
     def work() -> None:
         for _unused in range(10):
-            with locked(path) as file:
+            with lock_file(path) as file:
                 file.data["count"] = file.data.get("count", 0) + 1
                 file.save()
 
@@ -317,13 +317,13 @@ def test_no_thread_loses_what_another_has_written(path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert read(path) == {"count": 80}
+    assert read_file(path) == {"count": 80}
 
 
 def test_no_process_loses_what_another_has_written(path: Path) -> None:
     child = run_child(COUNT_IN_MANY_PROCESSES, path, 8, 10)
     assert child.returncode == 0, child.stderr
-    assert read(path) == {"count": 80}
+    assert read_file(path) == {"count": 80}
 
 
 def test_a_lock_dies_with_its_holder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +333,7 @@ def test_a_lock_dies_with_its_holder(path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_lock_is_given_back_also_after_a_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="bug"), locked(path):
+    with pytest.raises(ValueError, match="bug"), lock_file(path):
         raise ValueError("bug")
     monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
     save(path, secret="mine")
@@ -341,7 +341,7 @@ def test_a_lock_is_given_back_also_after_a_failure(path: Path, monkeypatch: pyte
 
 def test_who_waits_for_minutes_gives_up_and_says_for_what(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.1)
-    with locked(path), pytest.raises(ParticleError, match="Another process has held") as caught:
+    with lock_file(path), pytest.raises(ParticleError, match="Another process has held") as caught:
         save(path, secret="mine")
     assert caught.value.code == "run_in_progress"
     assert str(path) in caught.value.message
@@ -349,5 +349,5 @@ def test_who_waits_for_minutes_gives_up_and_says_for_what(path: Path, monkeypatc
 
 def test_looking_needs_no_lock(path: Path) -> None:
     save(path, secret="old")
-    with locked(path):
-        assert read(path) == {"secret": "old"}
+    with lock_file(path):
+        assert read_file(path) == {"secret": "old"}

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from fleet_cloud import DEVICES, PRODUCT, client, device_id, row, run, script
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import dotted
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import format_place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest import device_fields
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.columns import parse_device_table
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.device_fields import (
@@ -35,7 +35,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.devic
     observe_fields,
     read_options,
 )
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import export_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.scripted import ScriptedCloud
 
@@ -111,7 +111,7 @@ def test_only_a_difference_is_written_and_no_notes_are_empty_ones(
     ],
 )
 def test_declared_fields_are_checked_at_their_place(declared: dict[str, Any], mistake: str | None) -> None:
-    reader = PartReader(dotted)
+    reader = ValueReader(format_place)
     fields = check_fields(reader, declared, ("here",))
     assert reader.mistakes == ([] if mistake is None else [mistake])
     if mistake is None:
@@ -217,14 +217,14 @@ class TestOneMoreRow:
             assert run(http, of_product(site_label=sample.value))["changed"] is False
 
     def test_export_declares_the_field(self, sample: Sample) -> None:
-        devices = {ONE: facts_of({"id": ONE, "siteLabel": sample.sent}, PRODUCT)}
-        manifest = manifest_of(PRODUCT, devices, [ONE], [].append)
+        devices = {ONE: build_facts({"id": ONE, "siteLabel": sample.sent}, PRODUCT)}
+        manifest = export_manifest(PRODUCT, devices, [ONE], [].append)
         assert manifest["devices"] == [{"id": ONE, "site_label": sample.value}]
         assert read_manifest(manifest).devices[0].fields == {"site_label": sample.value}
 
     def test_export_leaves_out_the_field_of_a_new_device(self, sample: Sample) -> None:
-        devices = {ONE: facts_of({"id": ONE, "siteLabel": sample.shown}, PRODUCT)}
-        assert manifest_of(PRODUCT, devices, [ONE], [].append)["devices"] == [{"id": ONE}]
+        devices = {ONE: build_facts({"id": ONE, "siteLabel": sample.shown}, PRODUCT)}
+        assert export_manifest(PRODUCT, devices, [ONE], [].append)["devices"] == [{"id": ONE}]
 
     def test_module_device_has_an_option_for_the_field(self, sample: Sample) -> None:
         assert run_module("device")["SPEC"]["site_label"] == sample.option

@@ -11,10 +11,10 @@ from fleet_cloud import PRODUCT, barn, device_id, ids_of, run, statuses, user
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import build_facts
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import gather_facts
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Sources
-from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import manifest_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.export import export_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.simulator import Simulator
 
@@ -25,9 +25,9 @@ def adopt(
     *rows: dict[str, Any], product: str | None = PRODUCT, only: list[str] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """The manifest of a fleet, and what was said beside it."""
-    devices = {row["id"]: facts_of(row, product) for row in rows}
+    devices = {row["id"]: build_facts(row, product) for row in rows}
     said: list[str] = []
-    return manifest_of(product, devices, list(devices) if only is None else only, said.append), said
+    return export_manifest(product, devices, list(devices) if only is None else only, said.append), said
 
 
 def member(device: str, role: str, network: str = "barn") -> dict[str, Any]:
@@ -145,8 +145,8 @@ def test_a_run_over_an_adopted_fleet_writes_nothing(simulator: Simulator) -> Non
             device.update(development=index % 4 == 0, firmware_version="unlocked" if index % 5 else 7)
             device["mesh"]["parameters"] = {"join_key": "hush-hush"} if index % 6 == 0 else {}
         run(http, declared)
-        found = gather(http, Sources((PRODUCT,), None, False), [{}])
-        manifest = manifest_of(PRODUCT, found.devices, found.devices, [].append)
+        found = gather_facts(http, Sources((PRODUCT,), None, False), [{}])
+        manifest = export_manifest(PRODUCT, found.devices, found.devices, [].append)
         http.calls.clear()
         again = run(http, manifest)
     assert "hush" not in repr(manifest)

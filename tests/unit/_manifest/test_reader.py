@@ -63,7 +63,7 @@ class TestWhatIsDeclared:
     def test_what_is_absent_stays_open(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE})).devices
         assert (dict(record.fields), record.groups, record.claimed, record.mesh) == ({}, None, None, None)
-        assert not record.speaks_of_mesh
+        assert not record.has_mesh_declaration
 
     def test_no_groups_is_something_else_than_nothing_about_groups(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE, "groups": []})).devices
@@ -153,7 +153,7 @@ class TestWhatIsDeclared:
         (record,) = read_manifest(manifest({kind: label})).devices
         assert record.declared_by == Identifier(kind, label.strip().upper())
         assert record.key == record.id == label.strip().upper()
-        assert not record.identified
+        assert not record.is_identified
 
     def test_a_claim_may_be_given_up(self) -> None:
         (record,) = read_manifest({"devices": [{"id": ONE, "claimed": False}]}).devices

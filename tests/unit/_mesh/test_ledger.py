@@ -26,7 +26,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    Board,
+    Hardware,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -37,7 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger im
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import (
     DEFAULT_LEDGERS,
     Ledgers,
-    membership_of,
+    read_group_membership,
 )
 from support.scripted import ScriptedCloud
 
@@ -45,7 +45,7 @@ ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
 BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
 NODE = Membership("barn", "node")
-FOR_ORDERS, FOR_REPORTS = ledger_plan.definitions_of(DEFAULT_LEDGERS)
+FOR_ORDERS, FOR_REPORTS = ledger_plan.build_definitions(DEFAULT_LEDGERS)
 NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
 NODE_ORDERS = {"network": "barn", "role": "node", "gateways": [ONE], "parameters": {"channel": 15, "key": "hush-1"}}
 
@@ -59,8 +59,8 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger_plan.Observed, list[str]]:
     """What is seen of the devices, and the warnings."""
     warnings: list[str] = []
-    boards = dict.fromkeys(devices, Board(13))
-    return ledger.observe(Target(http, product, warnings.append), {"barn": BARN}, boards), warnings
+    hardware_of = dict.fromkeys(devices, Hardware(13))
+    return ledger.observe_networks(Target(http, product, warnings.append), {"barn": BARN}, hardware_of), warnings
 
 
 class TestObserving:
@@ -75,7 +75,7 @@ class TestObserving:
 
         seen, warnings = observe(http, ONE, TWO)
 
-        assert seen.orders == {ONE: {"network": "barn"}}
+        assert seen.instructions == {ONE: {"network": "barn"}}
         assert seen.ledgers == {"mesh", "mesh-status"}
         assert warnings == []
 
@@ -85,7 +85,7 @@ class TestObserving:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [LEDGER_ROWS[1], {"name": "other"}]})
         seen, _unused = observe(http, ONE)
         assert seen.ledgers == {"mesh-status", "other"}
-        assert seen.orders == {}
+        assert seen.instructions == {}
 
     def test_the_key_of_the_javascript_client_is_read_too(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -106,7 +106,7 @@ class TestObserving:
 
         seen, warnings = observe(http, ONE, TWO)
 
-        assert seen.orders == {device: {"network": "barn", "role": device} for device in (ONE, TWO)}
+        assert seen.instructions == {device: {"network": "barn", "role": device} for device in (ONE, TWO)}
         assert warnings == ["The cloud lists ledger mesh without its data: 2 devices are read one by one."]
 
     @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ class TestObserving:
         scripted_cloud.answer("GET", INSTANCES, json={"instances": [instance(ONE, None)]})
         scripted_cloud.answer("GET", f"{INSTANCES}/{ONE}", json={"instance": {"data": data}})
         seen, _unused = observe(http, ONE)
-        assert seen.orders == {ONE: {}}
+        assert seen.instructions == {ONE: {}}
 
     def test_who_is_ordered_into_what_is_no_name_is_in_no_network(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -177,7 +177,7 @@ class TestObserving:
         scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": ONE}, {"id": TWO}]})
         rows = [instance(ONE, {"network": ["barn"]}), instance(TWO, {"network": "barn"})]
         scripted_cloud.answer("GET", INSTANCES, json={"instances": rows})
-        assert ledger.members_of(target_of(http, OURS), {"barn"}, "mesh") == {TWO}
+        assert ledger.find_members(target_of(http, OURS), {"barn"}, "mesh") == {TWO}
 
 
 class TestAnOrganisation:
@@ -193,15 +193,15 @@ class TestAnOrganisation:
         scripted_cloud.answer("DELETE", f"{base}/mesh/instances/{TWO}", 204)
 
         seen, _unused = observe(http, ONE, product=OF_AN_ORG)
-        ledger.verify(target_of(http, OF_AN_ORG), {ONE: NODE})
+        ledger.verify_members(target_of(http, OF_AN_ORG), {ONE: NODE})
         for write in (
             ledger_plan.CreateLedger(FOR_ORDERS),
-            ledger_plan.SetOrders(ONE, NODE_ORDERS),
-            ledger_plan.RemoveOrders(TWO),
+            ledger_plan.SetInstructions(ONE, NODE_ORDERS),
+            ledger_plan.DeleteInstructions(TWO),
         ):
-            ledger.apply(target_of(http, OF_AN_ORG), write)
+            ledger.apply_write(target_of(http, OF_AN_ORG), write)
 
-        assert seen.orders == {ONE: {"role": "node"}}
+        assert seen.instructions == {ONE: {"role": "node"}}
         assert all(request.path.startswith(base) for request in scripted_cloud.requests)
 
 
@@ -226,7 +226,7 @@ class TestPlanning:
     def test_who_joins_gets_groups_and_orders(self) -> None:
         found = member(NODE)
         assert (found.add_groups, found.remove_groups) == (NODE_GROUPS, frozenset())
-        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
         assert found.changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
     def test_who_has_joined_needs_nothing(self) -> None:
@@ -243,7 +243,7 @@ class TestPlanning:
     def test_who_leaves_loses_groups_and_orders(self) -> None:
         found = member(None, NODE_GROUPS | {"north"}, NODE_ORDERS)
         assert (found.add_groups, found.remove_groups) == (frozenset(), NODE_GROUPS)
-        assert found.writes == (ledger_plan.RemoveOrders(TWO),)
+        assert found.writes == (ledger_plan.DeleteInstructions(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     def test_who_has_left_needs_nothing(self) -> None:
@@ -258,7 +258,7 @@ class TestPlanning:
     def test_other_gateways_are_shown(self) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "gateways": [THREE]})
         assert found.changes == {"mesh.gateways": ([THREE], [ONE])}
-        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
 
     @pytest.mark.parametrize(
         ("parameters", "named"),
@@ -274,16 +274,16 @@ class TestPlanning:
     def test_of_other_parameters_only_the_names_are_shown(self, parameters: Any, named: str) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": parameters})
         assert found.changes == {"mesh.parameters": (None, f"{named} (values are not shown)")}
-        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
 
     def test_what_nobody_declares_is_removed_and_only_named(self) -> None:
         found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "psk": "hush-3"})
         assert found.changes == {"mesh.unknown": ("psk", None)}
-        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
 
     def test_orders_with_nothing_in_them_are_filled(self) -> None:
         found = member(NODE, NODE_GROUPS, {})
-        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
         assert found.changes["mesh"] == ({"network": "barn", "role": "node"},) * 2
 
     @pytest.mark.parametrize(
@@ -322,12 +322,12 @@ class TestMembersThatCannotReadLedgersYet:
     """Ledgers came with Device OS 6.1, and an older device comes to them by an update: it is named, not refused."""
 
     @staticmethod
-    def plan_of(boards: Mapping[str, Board]) -> MeshPlan:
-        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {}, boards)
-        return ledger_plan.plan({"barn": BARN}, dict.fromkeys(boards, NODE), {}, seen)
+    def plan_of(hardware_of: Mapping[str, Hardware]) -> MeshPlan:
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {}, hardware_of)
+        return ledger_plan.plan({"barn": BARN}, dict.fromkeys(hardware_of, NODE), {}, seen)
 
     def test_are_named_with_what_they_run(self) -> None:
-        found = self.plan_of({TWO: Board(13, "6.0.2"), THREE: Board(13, "6.1.0"), device_id(4): Board(13)})
+        found = self.plan_of({TWO: Hardware(13, "6.0.2"), THREE: Hardware(13, "6.1.0"), device_id(4): Hardware(13)})
         assert found.refusals == ()
         assert found.warnings == (
             "Devices (1) run a Device OS older than 6.1 and cannot read what their network of backend ledger tells "
@@ -335,12 +335,12 @@ class TestMembersThatCannotReadLedgersYet:
         )
 
     def test_are_named_up_to_ten(self) -> None:
-        (warning,) = self.plan_of({device_id(number): Board(13, "4.2.0") for number in range(10, 22)}).warnings
+        (warning,) = self.plan_of({device_id(number): Hardware(13, "4.2.0") for number in range(10, 22)}).warnings
         assert warning.startswith("Devices (12) ")
         assert warning.endswith(f"{device_id(19)} (4.2.0) and 2 more")
 
     def test_do_not_matter_once_they_leave(self) -> None:
-        seen = ledger_plan.Observed(frozenset({"mesh"}), {TWO: NODE_ORDERS}, {TWO: Board(13, "4.2.0")})
+        seen = ledger_plan.Observed(frozenset({"mesh"}), {TWO: NODE_ORDERS}, {TWO: Hardware(13, "4.2.0")})
         assert ledger_plan.plan({}, {TWO: None}, {TWO: NODE_GROUPS}, seen).warnings == ()
 
 
@@ -363,7 +363,7 @@ class TestParametersOfOneMember:
     def test_who_has_none_any_more_is_told_those_of_the_network(self) -> None:
         before = {**NODE_ORDERS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
         found = member(NODE, NODE_GROUPS, before)
-        assert found.writes == (ledger_plan.SetOrders(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
         assert found.changes == {"mesh.parameters": (None, "key, power (values are not shown)")}
 
     def test_only_the_names_of_those_that_differ_are_shown(self) -> None:
@@ -398,7 +398,7 @@ class TestParametersOfOneMember:
         wanted = {ONE: NODE, TWO: Membership("barn", "node", {"other half": "hush" * 2_200})}
         seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {})
         (refusal,) = ledger_plan.plan({"barn": network}, wanted, {}, seen).refusals
-        assert refusal.startswith(f"barn: what device {TWO} is told takes 17")
+        assert refusal.startswith(f"barn: the instructions for device {TWO} take 17")
         assert "hush" not in refusal
 
     def test_a_member_that_keeps_much_is_measured_with_its_new_gateways(self) -> None:
@@ -407,7 +407,7 @@ class TestParametersOfOneMember:
         network = Network("barn", tuple(device_id(number) for number in range(20)))
         seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {ONE: other, TWO: much})
         (refusal,) = ledger_plan.plan({"barn": network}, {ONE: NODE, TWO: NODE}, {}, seen).refusals
-        assert refusal.startswith(f"barn: what device {TWO} is told takes 16")
+        assert refusal.startswith(f"barn: the instructions for device {TWO} take 16")
 
 
 class TestTheNamesOfTheLedgers:
@@ -426,16 +426,16 @@ class TestTheNamesOfTheLedgers:
         report = instance(ONE, {"network": "barn", "role": "node", "state": "joined"}, "acme-reports")
         scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
 
-        boards = dict.fromkeys((ONE, TWO), Board(13))
-        seen = ledger.observe(target_of(http, OURS), {"barn": BARN}, boards, self.OTHER)
+        hardware_of = dict.fromkeys((ONE, TWO), Hardware(13))
+        seen = ledger.observe_networks(target_of(http, OURS), {"barn": BARN}, hardware_of, self.OTHER)
         found = ledger_plan.plan({"barn": BARN}, {ONE: NODE, TWO: None}, {}, seen)
-        assert found.creates == {"ledgers": ("acme-reports",)}
+        assert found.created_names == {"ledgers": ("acme-reports",)}
         writes = [shared.write for shared in found.setup]
         writes += [write for member in found.members.values() for write in member.writes]
         for write in writes:
-            ledger.apply(target_of(http, OURS), write)
+            ledger.apply_write(target_of(http, OURS), write)
         assert len(writes) == 3
-        assert ledger.verify(target_of(http, OURS), {ONE: NODE}, self.OTHER.reports) == {ONE: "joined"}
+        assert ledger.verify_members(target_of(http, OURS), {ONE: NODE}, self.OTHER.reports) == {ONE: "joined"}
 
     @pytest.mark.parametrize("name", ["", "Mesh", "mesh status", "mesh_status", "x" * 33, "mesh/../x", "mesh\n"])
     def test_are_such_as_the_cloud_takes(self, name: str) -> None:
@@ -454,7 +454,7 @@ class TestWriting:
 
     def test_a_ledger_is_created_with_its_kind(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
-        ledger.apply(target_of(http, OURS), ledger_plan.CreateLedger(FOR_REPORTS))
+        ledger.apply_write(target_of(http, OURS), ledger_plan.CreateLedger(FOR_REPORTS))
         (request,) = scripted_cloud.requests
         assert {key: request.json["ledger"][key] for key in ("name", "scope", "direction")} == {
             "name": "mesh-status",
@@ -464,7 +464,7 @@ class TestWriting:
 
     def test_orders_replace_the_whole_instance(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 201, json={})
-        ledger.apply(target_of(http, OURS), ledger_plan.SetOrders(TWO, NODE_ORDERS))
+        ledger.apply_write(target_of(http, OURS), ledger_plan.SetInstructions(TWO, NODE_ORDERS))
         (request,) = scripted_cloud.requests
         assert request.json == {"instance": {"data": NODE_ORDERS}}
         assert request.query == {}
@@ -475,7 +475,7 @@ class TestWriting:
         words = {"error": "invalid_request", "error_description": f"too large: {json.dumps(NODE_ORDERS)}"}
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 400, json=words)
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(target_of(http, OURS), ledger_plan.SetOrders(TWO, NODE_ORDERS))
+            ledger.apply_write(target_of(http, OURS), ledger_plan.SetInstructions(TWO, NODE_ORDERS))
         assert "hush" not in caught.value.message
 
     def test_orders_that_are_said_to_be_gone_are_left_to_another_look(
@@ -485,7 +485,7 @@ class TestWriting:
         scripted_cloud.answer("DELETE", path, effect="reset")
         scripted_cloud.answer("DELETE", path, 404, json={"ok": False, "error": "Ledger instance not found."})
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(target_of(http, OURS), ledger_plan.RemoveOrders(TWO))
+            ledger.apply_write(target_of(http, OURS), ledger_plan.DeleteInstructions(TWO))
         assert (caught.value.code, caught.value.route) == (
             "not_found",
             "DELETE /v1/ledgers/:name/instances/:scopeValue",
@@ -496,7 +496,7 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("DELETE", f"{INSTANCES}/{TWO}", 403, json={"ok": False, "error": "Permission denied"})
         with pytest.raises(ParticleError) as caught:
-            ledger.apply(target_of(http, OURS), ledger_plan.RemoveOrders(TWO))
+            ledger.apply_write(target_of(http, OURS), ledger_plan.DeleteInstructions(TWO))
         assert caught.value.code == "forbidden"
 
 
@@ -525,7 +525,7 @@ class TestReports:
         stranger = instance(THREE, {"network": "barn", "role": "node", "state": "joined"}, "mesh-status")
         rows = [stranger, *([] if report is None else [instance(TWO, report, "mesh-status")])]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
-        assert ledger.verify(target_of(http, OURS), {TWO: NODE}) == {TWO: state}
+        assert ledger.verify_members(target_of(http, OURS), {TWO: NODE}) == {TWO: state}
 
 
 @pytest.mark.parametrize(
@@ -550,7 +550,9 @@ class TestWordsOfTheCloud:
         scripted_cloud.answer("GET", f"{INSTANCES}/{ONE}", status, json=body)
         assert "hush-1" not in told_by(lambda: observe(http, ONE))
 
-    @pytest.mark.parametrize("write", [ledger_plan.SetOrders(ONE, NODE_ORDERS), ledger_plan.RemoveOrders(ONE)])
+    @pytest.mark.parametrize(
+        "write", [ledger_plan.SetInstructions(ONE, NODE_ORDERS), ledger_plan.DeleteInstructions(ONE)]
+    )
     def test_about_a_write_are_kept_back(
         self,
         scripted_cloud: ScriptedCloud,
@@ -559,15 +561,15 @@ class TestWordsOfTheCloud:
         body: dict[str, Any],
         write: ledger_plan.Write,
     ) -> None:
-        method = "PUT" if isinstance(write, ledger_plan.SetOrders) else "DELETE"
+        method = "PUT" if isinstance(write, ledger_plan.SetInstructions) else "DELETE"
         scripted_cloud.answer(method, f"{INSTANCES}/{ONE}", status, json=body)
-        assert "hush-1" not in told_by(lambda: ledger.apply(target_of(http, OURS), write))
+        assert "hush-1" not in told_by(lambda: ledger.apply_write(target_of(http, OURS), write))
 
     def test_about_reports_are_kept_back(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
     ) -> None:
         scripted_cloud.answer("GET", REPORTS, status, json=body)
-        assert "hush-1" not in told_by(lambda: ledger.verify(target_of(http, OURS), {ONE: NODE}))
+        assert "hush-1" not in told_by(lambda: ledger.verify_members(target_of(http, OURS), {ONE: NODE}))
 
 
 def told_by(action: Callable[[], object]) -> str:
@@ -590,4 +592,4 @@ def told_by(action: Callable[[], object]) -> str:
     ],
 )
 def test_the_groups_of_a_device_tell_its_membership(groups: list[str], membership: Membership | None) -> None:
-    assert membership_of(frozenset(groups)) == membership
+    assert read_group_membership(frozenset(groups)) == membership

@@ -14,7 +14,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
-    Board,
+    Hardware,
     MemberPlan,
     Membership,
     MeshPlan,
@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import backend as registry
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry import plan as registry_plan
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import Seat
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import Registration
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
@@ -49,9 +49,9 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
         yield http
 
 
-def observe(http: RecordingHttp, declared: Mapping[str, Network], **boards: Board) -> registry_plan.Observed:
+def observe(http: RecordingHttp, declared: Mapping[str, Network], **hardware_of: Hardware) -> registry_plan.Observed:
     warnings: list[str] = []
-    seen = registry.observe(Target(http, None, warnings.append), declared, boards)
+    seen = registry.observe_networks(Target(http, None, warnings.append), declared, hardware_of)
     assert warnings == []
     return seen
 
@@ -64,8 +64,10 @@ class TestObserving:
         members = [{"id": ONE, "network": note("barn", GATEWAY)}, {"id": TWO, "network": note("barn", NODE)}]
         scripted_cloud.answer("GET", f"{NETWORKS}/{BARN_ID}/devices", json=members)
         seen = observe(http, {"barn": BARN})
-        assert seen.networks == {"barn": registry_plan.Registered(BARN_ID, "micro_wifi", {ONE: "gateway", TWO: "node"})}
-        assert {device: seat.membership for device, seat in seen.seats.items()} == {ONE: AT_BARN, TWO: IN_BARN}
+        assert seen.networks == {
+            "barn": registry_plan.RegisteredNetwork(BARN_ID, "micro_wifi", {ONE: "gateway", TWO: "node"})
+        }
+        assert {device: seat.membership for device, seat in seen.registrations.items()} == {ONE: AT_BARN, TWO: IN_BARN}
 
     def test_a_network_that_waits_for_its_gateway_is_asked_for_by_name(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -89,9 +91,9 @@ class TestObserving:
     ) -> None:
         scripted_cloud.answer("GET", NETWORKS, json=[])
         notes = {ONE: note("shed", GATEWAY, SHED_ID), TWO: {"id": None}}
-        boards = {device: Board(12, row={"network": of_it}) for device, of_it in notes.items()}
-        seen = observe(http, {}, **boards)
-        assert seen.seats == {ONE: Seat(SHED_ID, Membership("shed", "gateway"))}
+        hardware_of = {device: Hardware(12, row={"network": of_it}) for device, of_it in notes.items()}
+        seen = observe(http, {}, **hardware_of)
+        assert seen.registrations == {ONE: Registration(SHED_ID, Membership("shed", "gateway"))}
 
     def test_lists_are_read_to_their_end(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         pages = [[row(f"net-{number}", f"{number:024x}") for number in range(start, start + 100)] for start in (0, 100)]
@@ -170,10 +172,12 @@ def plan(
     return registry_plan.plan(known, wanted, {}, observed or registry_plan.Observed({}, {}))
 
 
-def seen(roles: Mapping[str, str], kind: str = "micro_wifi", boards: Mapping[str, Board] | None = None) -> Any:
+def seen(roles: Mapping[str, str], kind: str = "micro_wifi", hardware_of: Mapping[str, Hardware] | None = None) -> Any:
     """Network barn, with its members."""
-    seats = {device: Seat(BARN_ID, Membership("barn", role)) for device, role in roles.items()}
-    return registry_plan.Observed({"barn": registry_plan.Registered(BARN_ID, kind, roles)}, seats, boards or {})
+    seats = {device: Registration(BARN_ID, Membership("barn", role)) for device, role in roles.items()}
+    return registry_plan.Observed(
+        {"barn": registry_plan.RegisteredNetwork(BARN_ID, kind, roles)}, seats, hardware_of or {}
+    )
 
 
 class TestPlanning:
@@ -181,43 +185,46 @@ class TestPlanning:
 
     def test_a_new_network_is_made_with_its_gateway(self) -> None:
         found = plan({ONE: AT_BARN, TWO: IN_BARN})
-        assert found.creates == {"networks": ("barn",)}
-        handle = registry_plan.Handle("barn")
+        assert found.created_names == {"networks": ("barn",)}
+        handle = registry_plan.SharedNetwork("barn")
         assert [found.members[device].writes for device in (ONE, TWO)] == [
-            (registry_plan.Join(ONE, handle, "gateway"),),
-            (registry_plan.Join(TWO, handle, "node"),),
+            (registry_plan.JoinNetwork(ONE, handle, "gateway"),),
+            (registry_plan.JoinNetwork(TWO, handle, "node"),),
         ]
         assert found.members[TWO].changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
     def test_who_is_there_needs_nothing(self) -> None:
         found = plan({ONE: AT_BARN, TWO: IN_BARN}, seen({ONE: "gateway", TWO: "node"}))
         assert found.members == {ONE: MemberPlan(before=AT_BARN), TWO: MemberPlan(before=IN_BARN)}
-        assert (found.setup, found.creates, found.removes) == ((), {}, {})
+        assert (found.setup, found.created_names, found.removed_names) == ((), {}, {})
 
     def test_who_moves_leaves_first(self) -> None:
-        observed = registry_plan.Observed({}, {TWO: Seat(SHED_ID, Membership("shed", "node"))})
+        observed = registry_plan.Observed({}, {TWO: Registration(SHED_ID, Membership("shed", "node"))})
         found = plan({TWO: IN_BARN}, observed).members[TWO]
-        assert found.writes == (registry_plan.Leave(TWO), registry_plan.Join(TWO, registry_plan.Handle("barn"), "node"))
+        assert found.writes == (
+            registry_plan.LeaveNetwork(TWO),
+            registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "node"),
+        )
         after = {"network": "barn", "role": "node"}
         assert found.changes == {"mesh": ({"network": "shed", "role": "node"}, after)}
 
     def test_another_network_of_the_same_name_is_another_network(self) -> None:
         observed = registry_plan.Observed(
-            {"barn": registry_plan.Registered(BARN_ID, "large_site", {ONE: "gateway"})},
-            {TWO: Seat(SHED_ID, Membership("barn", "node"))},
+            {"barn": registry_plan.RegisteredNetwork(BARN_ID, "large_site", {ONE: "gateway"})},
+            {TWO: Registration(SHED_ID, Membership("barn", "node"))},
         )
         found = plan({TWO: IN_BARN}, observed).members[TWO]
-        assert [type(write) for write in found.writes] == [registry_plan.Leave, registry_plan.Join]
+        assert [type(write) for write in found.writes] == [registry_plan.LeaveNetwork, registry_plan.JoinNetwork]
 
     def test_who_leaves_leaves(self) -> None:
         found = plan({TWO: None}, seen({ONE: "gateway", TWO: "node"})).members[TWO]
-        assert found.writes == (registry_plan.Leave(TWO),)
+        assert found.writes == (registry_plan.LeaveNetwork(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     @pytest.mark.parametrize(("before", "after"), [("node", "gateway"), ("gateway", "node")])
     def test_a_role_changes_in_place(self, before: str, after: str) -> None:
         found = plan({TWO: Membership("barn", after)}, seen({ONE: "gateway", TWO: before}, "large_site")).members[TWO]
-        assert found.writes == (registry_plan.SetRole(TWO, registry_plan.Handle("barn", None, BARN_ID), after),)
+        assert found.writes == (registry_plan.SetRole(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), after),)
 
     def test_a_network_that_is_dissolved_frees_its_members_at_once(self) -> None:
         mill = Network("mill", (ONE,), backend="networks")
@@ -228,19 +235,19 @@ class TestPlanning:
             mill,
         )
         (first,) = found.setup
-        assert (first.write, first.members) == (registry_plan.Dissolve(BARN_ID, "barn"), {ONE, TWO})
-        assert found.removes == {"networks": ("barn",)}
-        assert [type(write) for write in found.members[ONE].writes] == [registry_plan.Join]
+        assert (first.write, first.members) == (registry_plan.DeleteNetwork(BARN_ID, "barn"), {ONE, TWO})
+        assert found.removed_names == {"networks": ("barn",)}
+        assert [type(write) for write in found.members[ONE].writes] == [registry_plan.JoinNetwork]
         assert found.members[TWO].writes == ()
         assert found.members[TWO].changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
     def test_a_network_that_is_gone_need_not_be_dissolved(self) -> None:
         found = plan({}, None, Network("barn", (), backend="networks", absent=True))
-        assert (found.setup, found.removes) == ((), {})
+        assert (found.setup, found.removed_names) == ((), {})
 
     def test_gateways_that_nobody_declares_stay(self) -> None:
         found = plan({TWO: IN_BARN}, seen({ONE: "gateway", THREE: "gateway", TWO: "node"}, "large_site"))
-        assert found.staying == {"barn": 2}
+        assert found.staying_gateways == {"barn": 2}
         assert found.one_gateway == frozenset()
 
     def test_a_small_network_has_room_for_one_gateway(self) -> None:
@@ -257,7 +264,7 @@ class TestPlanning:
         ],
     )
     def test_the_type_follows_from_the_size(self, network: Network, kind: str | None) -> None:
-        assert registry_plan.kind_of(network) == kind
+        assert registry_plan.find_network_type(network) == kind
 
 
 class TestRefusals:
@@ -290,15 +297,15 @@ class TestRefusals:
         assert plan(wanted, None, roomy).refusals == ()
 
     def test_a_board_without_the_radio_is_named(self) -> None:
-        boards = {ONE: Board(13, "1.5.2"), TWO: Board(32, "6.3.0")}
-        found = plan({ONE: AT_BARN, TWO: IN_BARN}, registry_plan.Observed({}, {}, boards))
+        hardware_of = {ONE: Hardware(13, "1.5.2"), TWO: Hardware(32, "6.3.0")}
+        found = plan({ONE: AT_BARN, TWO: IN_BARN}, registry_plan.Observed({}, {}, hardware_of))
         assert found.refusals == (
             f"barn: device {TWO} is of platform 32, which has no Particle Mesh",
             f"barn: device {TWO} runs Device OS 6.3.0, and Particle Mesh ended with 1.5.x",
         )
 
     def test_what_is_so_already_is_let_be(self) -> None:
-        observed = seen({ONE: "gateway", TWO: "node"}, boards={TWO: Board(32, "6.3.0")})
+        observed = seen({ONE: "gateway", TWO: "node"}, hardware_of={TWO: Hardware(32, "6.3.0")})
         assert plan({ONE: AT_BARN, TWO: IN_BARN}, observed).refusals == ()
 
 
@@ -320,8 +327,8 @@ class TestWriting:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", 404, json={"ok": False})
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE, **device})
         scripted_cloud.answer("POST", NETWORKS, json={"network": {"id": BARN_ID, "name": "barn"}})
-        handle = registry_plan.Handle("barn")
-        registry.apply(target_of(http, None), registry_plan.Join(ONE, handle, "gateway"))
+        handle = registry_plan.SharedNetwork("barn")
+        registry.apply_write(target_of(http, None), registry_plan.JoinNetwork(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
         (request,) = scripted_cloud.seen("POST", NETWORKS)
         assert request.json == {"name": "barn", "type": kind, "device_id": ONE, "deviceID": ONE, **more}
@@ -333,8 +340,8 @@ class TestWriting:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("GET", f"/v1/devices/{ONE}", json={"id": ONE})
         scripted_cloud.answer("POST", NETWORKS)
-        handle = registry_plan.Handle("barn", "large_site")
-        registry.apply(target_of(http, None), registry_plan.Join(ONE, handle, "gateway"))
+        handle = registry_plan.SharedNetwork("barn", "large_site")
+        registry.apply_write(target_of(http, None), registry_plan.JoinNetwork(ONE, handle, "gateway"))
         assert handle.id == BARN_ID
 
     def test_a_second_gateway_finds_the_network_and_becomes_one_of_it(
@@ -342,7 +349,9 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("GET", f"{NETWORKS}/barn", json=row("barn", BARN_ID))
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True}, repeat=True)
-        registry.apply(target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn"), "gateway"))
+        registry.apply_write(
+            target_of(http, None), registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "gateway")
+        )
         assert [request.json for request in scripted_cloud.seen("PUT", f"{NETWORKS}/{BARN_ID}")] == [
             {"action": "add-device", "device_id": TWO, "deviceID": TWO},
             {"action": "gateway-enable", "device_id": TWO, "deviceID": TWO},
@@ -350,20 +359,24 @@ class TestWriting:
 
     def test_a_node_joins_with_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply(
-            target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn", None, BARN_ID), "node")
+        registry.apply_write(
+            target_of(http, None),
+            registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
         )
         assert len(scripted_cloud.requests) == 1
 
     def test_a_node_waits_for_a_network(self, http: RecordingHttp) -> None:
         with pytest.raises(ParticleError, match="which is not there yet") as caught:
-            registry.apply(target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn"), "node"))
+            registry.apply_write(
+                target_of(http, None), registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "node")
+            )
         assert caught.value.code == "conflict"
 
     def test_a_gateway_becomes_a_node(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", json={"ok": True})
-        registry.apply(
-            target_of(http, None), registry_plan.SetRole(ONE, registry_plan.Handle("barn", None, BARN_ID), "node")
+        registry.apply_write(
+            target_of(http, None),
+            registry_plan.SetRole(ONE, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
         )
         assert scripted_cloud.requests[0].json["action"] == "gateway-disable"
 
@@ -372,14 +385,14 @@ class TestWriting:
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
         scripted_cloud.answer("DELETE", f"/v1/devices/{ONE}/network", status)
-        registry.apply(target_of(http, None), registry_plan.Leave(ONE))
+        registry.apply_write(target_of(http, None), registry_plan.LeaveNetwork(ONE))
 
     def test_a_network_that_went_with_a_lost_answer_is_gone(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", effect="reset")
         scripted_cloud.answer("DELETE", f"{NETWORKS}/{BARN_ID}", 404, json={"ok": False, "error": "Network not found."})
-        registry.apply(target_of(http, None), registry_plan.Dissolve(BARN_ID, "barn"))
+        registry.apply_write(target_of(http, None), registry_plan.DeleteNetwork(BARN_ID, "barn"))
         assert len(scripted_cloud.requests) == 2
 
     def test_a_command_whose_answer_is_lost_is_not_given_twice(
@@ -387,8 +400,9 @@ class TestWriting:
     ) -> None:
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", effect="reset")
         with pytest.raises(ParticleError) as caught:
-            registry.apply(
-                target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn", None, BARN_ID), "node")
+            registry.apply_write(
+                target_of(http, None),
+                registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
             )
         assert caught.value.code == "ambiguous_write"
         assert len(scripted_cloud.requests) == 1
@@ -400,8 +414,9 @@ class TestWriting:
         said = {"ok": False, "errors": ["This device is already part of a mesh network"]}
         scripted_cloud.answer("PUT", f"{NETWORKS}/{BARN_ID}", status, json=said)
         with pytest.raises(ParticleError) as caught:
-            registry.apply(
-                target_of(http, None), registry_plan.Join(TWO, registry_plan.Handle("barn", None, BARN_ID), "node")
+            registry.apply_write(
+                target_of(http, None),
+                registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn", None, BARN_ID), "node"),
             )
         assert caught.value.message.startswith(f"Could not add device {TWO} to mesh network barn: the cloud ")
         assert "already part of a mesh network" in caught.value.message
@@ -438,8 +453,8 @@ class TestStates:
             scripted_cloud.answer("GET", "/v1/devices", json=rows)
         else:
             scripted_cloud.answer("GET", "/v1/products/31337/devices", json={"devices": rows})
-        assert registry.verify(target_of(http, product), {TWO: IN_BARN}) == {TWO: state}
+        assert registry.verify_members(target_of(http, product), {TWO: IN_BARN}) == {TWO: state}
 
     def test_who_is_not_in_the_list_is_not_there_yet(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("GET", "/v1/devices", json=[])
-        assert registry.verify(target_of(http, None), {TWO: IN_BARN}) == {TWO: "pending"}
+        assert registry.verify_members(target_of(http, None), {TWO: IN_BARN}) == {TWO: "pending"}

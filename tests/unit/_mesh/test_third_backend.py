@@ -15,15 +15,15 @@ from fleet_cloud import PRODUCT, ids_of
 
 from ansible_collections.meshfleet.particle.plugins.inventory import devices as inventory
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import chosen
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather import select_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, options_for
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import BACKENDS, list_options
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import LISTING, RECONCILE, STATES
-from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out
+from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
 from ansible_collections.meshfleet.particle.plugins.modules import device_info as info
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_for
-from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import csv_of, rows_of
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._engine import reconcile_task
+from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import build_rows, format_csv
 from support.scripted import ScriptedCloud
 from support.simulator import PASSWORD, USERNAME, Simulator
 from support.toy_backend import NAME, ROW, Hub, running_hub
@@ -72,14 +72,14 @@ class Run:
         """The result of a run of the engine, which never shows a secret."""
         manifest = read_manifest(data, absent=absent)
         proof = {"verify": "online", "verify_timeout": 0, "verify_strict": False}
-        result = carry_out(self.task(**proof, **options), lambda task: reconcile_for(task, manifest))
+        result = carry_out_work(self.task(**proof, **options), lambda task: reconcile_task(task, manifest))
         self.refuse_secrets(result)
         return result
 
     def info(self, **options: Any) -> dict[str, Any]:
         """The result of ``device_info``."""
         given = {"products": [], "account_devices": False, "include": ["mesh"], "variables": [], "mac_variable": None}
-        result = carry_out(self.task(**{**given, "as_manifest": False, **options}), info.device_info)
+        result = carry_out_work(self.task(**{**given, "as_manifest": False, **options}), info.device_info)
         self.refuse_secrets(result)
         return result
 
@@ -105,7 +105,7 @@ class TestWithoutItsRow:
         assert any(sentence.startswith("devices[0].tag: unknown key") for sentence in found)
 
     def test_its_options_are_unknown(self) -> None:
-        assert set(options_for(RECONCILE, STATES, LISTING)) == {"mesh_ledger", "mesh_status_ledger"}
+        assert set(list_options(RECONCILE, STATES, LISTING)) == {"mesh_ledger", "mesh_status_ledger"}
 
     def test_its_members_are_listed_nowhere(self, hub: Hub, scripted_cloud: ScriptedCloud, tmp_path: Path) -> None:
         result = Run(hub, scripted_cloud, tmp_path).info()
@@ -119,7 +119,7 @@ class TestTheManifest:
     def test_members_have_an_identity_of_their_own(self) -> None:
         manifest = read_manifest({**YARD, "devices": [in_yard(ONE, name="gate")]})
         (record,) = manifest.devices
-        assert (record.id, record.key, record.cloudless, record.identified) == (ONE, ONE, True, False)
+        assert (record.id, record.key, record.is_outside_cloud, record.is_identified) == (ONE, ONE, True, False)
         assert record.fields == {"name": "gate"}
         assert record.mesh is not None
         assert record.mesh.extra == {"pin": PIN, "tag": ONE}
@@ -243,7 +243,7 @@ class TestAFleetOfSeveralBackends:
             names |= {"mesh_ledger": "mesh", "mesh_status_ledger": "mesh-status"}
             task = Task({**options, **login, **names}, False, list[str]().append, list[str]().append)
             task.environment = {"HOME": str(tmp_path)}
-            return carry_out(task, lambda task: reconcile_for(task, manifest))
+            return carry_out_work(task, lambda task: reconcile_task(task, manifest))
 
         first = reconcile(data)
         assert not first.get("failed"), first
@@ -298,12 +298,12 @@ class TestTheFacts:
         assert run.fleet(manifest)["changed"] is False
 
     def test_the_report_has_a_row_for_each_member(self, run: Run) -> None:
-        rows = rows_of(run.info()["devices"])
+        rows = build_rows(run.info()["devices"])
         assert [(row["id"], row["network"], row["state"]) for row in rows] == [
             (ONE, "yard", "joined"),
             (TWO, "yard", "joined"),
         ]
-        assert f"gate,{ONE}," in csv_of(rows)
+        assert f"gate,{ONE}," in format_csv(rows)
 
     def test_the_inventory_makes_a_host_of_each_member(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         options = {
@@ -312,12 +312,12 @@ class TestTheFacts:
             **{"hostnames": ["name", "id"], "group_by": ["network", "mesh_role"]},
             **{"hub_url": run.hub.url, "hub_key": run.hub.key},
         }
-        (gathered,) = inventory._look(options, Filters())
+        (gathered,) = inventory._read_accounts(options, Filters())
         plugin = inventory.InventoryModule()
         plugin.inventory = InventoryData()
         monkeypatch.setattr(plugin, "_construct", lambda variables: None)
         for _unused in range(2):  # a second source that shows the same devices names the same hosts
-            plugin._populate(chosen(gathered, Filters(), 0.0), options)
+            plugin._add_hosts(select_devices(gathered, Filters(), 0.0), options)
         hosts = plugin.inventory.hosts
         assert len(hosts) == 2
         assert hosts["gate"].vars["particle"]["tag"] == ONE

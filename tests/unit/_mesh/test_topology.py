@@ -7,17 +7,17 @@ from __future__ import annotations
 import pytest
 from fleet_cloud import device_id
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Board, Membership
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import Hardware, Membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.limits import (
-    precedes_ledgers,
-    too_much_to_order,
-    unfit_for_ledger,
+    check_instructions,
+    check_platform,
+    is_too_old_for_ledgers,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
     Size,
-    outlives_mesh,
-    too_large,
-    unfit_for_particle_mesh,
+    check_device,
+    check_size,
+    is_too_new_for_mesh,
 )
 
 ONE = device_id(1)
@@ -29,7 +29,7 @@ FOREIGN = {31: "Raspberry Pi", 82: "Oak", 88: "Duo", 103: "Bluz"}
 @pytest.mark.parametrize("platform", [None, ARGON, BORON, B5SOM, P2, 4711])
 @pytest.mark.parametrize("seat", [GATEWAY, NODE])
 def test_what_has_an_uplink_and_a_young_device_os_fits_a_ledger(platform: int | None, seat: Membership) -> None:
-    assert list(unfit_for_ledger(ONE, seat, Board(platform))) == []
+    assert list(check_platform(ONE, seat, Hardware(platform))) == []
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_what_has_an_uplink_and_a_young_device_os_fits_a_ledger(platform: int | 
     ],
 )
 def test_what_does_not_fit_a_ledger_is_named(platform: int, seat: Membership, why: str) -> None:
-    (sentence,) = unfit_for_ledger(ONE, seat, Board(platform))
+    (sentence,) = check_platform(ONE, seat, Hardware(platform))
     assert sentence.startswith(f"barn: device {ONE} is of platform {why}")
 
 
@@ -51,7 +51,7 @@ def test_what_does_not_fit_a_ledger_is_named(platform: int, seat: Membership, wh
     [("1.5.2", True), ("6.0.9", True), ("6.1.0-rc.1", False), ("6.10.0", False), ("odd", False), (None, False)],
 )
 def test_ledgers_came_with_device_os_6_1(device_os: str | None, precedes: bool) -> None:
-    assert precedes_ledgers(device_os) is precedes
+    assert is_too_old_for_ledgers(device_os) is precedes
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,21 @@ def test_ledgers_came_with_device_os_6_1(device_os: str | None, precedes: bool) 
 )
 def test_the_boards_of_particle_mesh_fit_it(platform: int | None, seat: Membership) -> None:
     # Whether a Xenon carries an Ethernet FeatherWing, by which it is a gateway, no cloud can tell.
-    assert list(unfit_for_particle_mesh(ONE, seat, Board(platform, "1.5.2"))) == []
+    assert list(check_device(ONE, seat, Hardware(platform, "1.5.2"))) == []
 
 
 @pytest.mark.parametrize(
-    ("board", "seat", "why"),
+    ("hardware", "seat", "why"),
     [
-        (Board(P2), NODE, "is of platform 32, which has no Particle Mesh"),
-        (Board(PHOTON), GATEWAY, "is of platform Photon, which has no Particle Mesh"),
-        (Board(XSOM), GATEWAY, "is of platform X-SoM, which has no uplink, and a gateway needs one"),
-        (Board(BORON, "6.3.2"), NODE, "runs Device OS 6.3.2, and Particle Mesh ended with 1.5.x"),
-        (Board(None, "2.0.0-rc.1"), NODE, "runs Device OS 2.0.0-rc.1, and Particle Mesh ended with 1.5.x"),
+        (Hardware(P2), NODE, "is of platform 32, which has no Particle Mesh"),
+        (Hardware(PHOTON), GATEWAY, "is of platform Photon, which has no Particle Mesh"),
+        (Hardware(XSOM), GATEWAY, "is of platform X-SoM, which has no uplink, and a gateway needs one"),
+        (Hardware(BORON, "6.3.2"), NODE, "runs Device OS 6.3.2, and Particle Mesh ended with 1.5.x"),
+        (Hardware(None, "2.0.0-rc.1"), NODE, "runs Device OS 2.0.0-rc.1, and Particle Mesh ended with 1.5.x"),
     ],
 )
-def test_what_does_not_fit_particle_mesh_is_named(board: Board, seat: Membership, why: str) -> None:
-    assert list(unfit_for_particle_mesh(ONE, seat, board)) == [f"barn: device {ONE} {why}"]
+def test_what_does_not_fit_particle_mesh_is_named(hardware: Hardware, seat: Membership, why: str) -> None:
+    assert list(check_device(ONE, seat, hardware)) == [f"barn: device {ONE} {why}"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_does_not_fit_particle_mesh_is_named(board: Board, seat: Membership
     ],
 )
 def test_a_mesh_ends_with_device_os_1_5(device_os: str | None, outlives: bool) -> None:
-    assert outlives_mesh(device_os) is outlives
+    assert is_too_new_for_mesh(device_os) is outlives
 
 
 @pytest.mark.parametrize(
@@ -109,23 +109,23 @@ def test_a_mesh_ends_with_device_os_1_5(device_os: str | None, outlives: bool) -
 )
 def test_a_network_has_the_size_of_its_type(kind: str, size: Size, refusals: int) -> None:
     for there in (True, False):
-        assert len(list(too_large("barn", kind, 100, size, there=there))) == refusals
+        assert len(list(check_size("barn", kind, 100, size, exists=there))) == refusals
 
 
 def test_a_small_network_that_is_not_there_yet_may_be_declared_as_another_type() -> None:
-    (sentence,) = too_large("barn", "micro_wifi", 100, Size(12, 1), there=False)
+    (sentence,) = check_size("barn", "micro_wifi", 100, Size(12, 1), exists=False)
     assert sentence.endswith("would have 12; declare another type")
 
 
 def test_what_members_are_told_fits_into_a_ledger() -> None:
     fits = {"parameters": {"key": "x" * 16_000}}
-    assert list(too_much_to_order("barn", "its members are", fits)) == []
-    (sentence,) = too_much_to_order("barn", "its members are", {"parameters": {"key": "hush" * 4_100}})
+    assert list(check_instructions("barn", "its members", fits)) == []
+    (sentence,) = check_instructions("barn", "its members", {"parameters": {"key": "hush" * 4_100}})
     assert sentence == (
-        "barn: what its members are told takes 16425 bytes, and a ledger holds 16384; shorten its parameters"
+        "barn: the instructions for its members take 16425 bytes, and a ledger holds 16384; shorten the parameters"
     )
 
 
 def test_letters_count_as_the_cloud_counts_them() -> None:
-    assert list(too_much_to_order("barn", "its members are", {"key": "ü" * 8_200})) != []
-    assert list(too_much_to_order("barn", "its members are", {"key": "ü" * 8_100})) == []
+    assert list(check_instructions("barn", "its members", {"key": "ü" * 8_200})) != []
+    assert list(check_instructions("barn", "its members", {"key": "ü" * 8_100})) == []

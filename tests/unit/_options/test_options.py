@@ -15,25 +15,29 @@ from token_cloud import write_private
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED, EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
+    DOCUMENTED_LIMITS,
+    EVERY_ROUTE,
+    Limit,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import unencrypted
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import build_encryption_warnings
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
-    account_given,
-    client_given,
-    cloud_meant,
-    raise_all,
-    settings_from,
-    source_of,
+    find_api_url,
+    find_source,
+    raise_problems,
+    read_account,
+    read_client,
+    read_settings,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
     ACCOUNT,
     SECRETS,
-    secrets_in,
-    shared_argument_spec,
+    build_shared_spec,
+    find_secrets,
 )
 
 TASK, ENVIRONMENT = "the task's options", "the environment"
@@ -56,7 +60,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settled(options: dict[str, Any], environment: dict[str, str], **more: Any) -> Settings:
-    return settings_from(options, environment, **{"now": NOW, **more})
+    return read_settings(options, environment, **{"now": NOW, **more})
 
 
 @pytest.mark.parametrize(
@@ -171,12 +175,12 @@ def test_in_the_environment_it_does_not_matter_beside_an_account_of_the_task() -
 def test_the_account_beside_a_token_is_found(
     options: dict[str, str], environment: dict[str, str], login: PasswordLogin | None
 ) -> None:
-    assert account_given(options, environment) == login
+    assert read_account(options, environment) == login
 
 
 def test_half_an_account_beside_a_token_is_half_a_pair() -> None:
     with pytest.raises(ParticleError, match="Only one of username and password"):
-        account_given({"access_token": "t", "username": "task@example.com"}, {})
+        read_account({"access_token": "t", "username": "task@example.com"}, {})
 
 
 @pytest.mark.parametrize(
@@ -186,12 +190,12 @@ def test_half_an_account_beside_a_token_is_half_a_pair() -> None:
 def test_it_is_known_where_an_option_comes_from(
     options: dict[str, str], environment: dict[str, str], source: str
 ) -> None:
-    assert source_of(options, environment, ("client_id", "client_secret")) == source
+    assert find_source(options, environment, ("client_id", "client_secret")) == source
 
 
 def test_the_secret_of_the_customary_client_is_a_word_and_no_secret() -> None:
-    assert secrets_in({"client_secret": "particle", "password": "p"}) == ["p"]
-    assert secrets_in({"client_secret": "own", "password": "particle", "otp": None}) == ["particle", "own"]
+    assert find_secrets({"client_secret": "particle", "password": "p"}) == ["p"]
+    assert find_secrets({"client_secret": "own", "password": "particle", "otp": None}) == ["particle", "own"]
 
 
 # Nothing at all
@@ -219,12 +223,12 @@ def test_a_login_without_faults_is_handed_out() -> None:
 def test_the_same_advice_is_given_once() -> None:
     problems = [ParticleError("conflict", f"{word} is wrong.", hint="Mend it.") for word in ("This", "That")]
     with pytest.raises(ParticleError) as caught:
-        raise_all(problems)
+        raise_problems(problems)
     assert (caught.value.message, caught.value.hint) == ("This is wrong. That is wrong.", "Mend it.")
 
 
 def test_no_problems_are_no_error() -> None:
-    raise_all([])
+    raise_problems([])
 
 
 def test_without_options_the_particle_cloud_is_meant() -> None:
@@ -347,7 +351,7 @@ def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, An
 )
 def test_an_address_without_encryption_is_told_without_what_it_asks(url: str, warned: bool) -> None:
     told = ["http://cloud.example.com/login is not encrypted: the credentials and the token can be read on their way."]
-    assert unencrypted(url) == (told if warned else [])
+    assert build_encryption_warnings(url) == (told if warned else [])
 
 
 @pytest.mark.parametrize(
@@ -391,7 +395,7 @@ def test_the_budget_is_as_documented_unless_task_or_environment_know_better(
 ) -> None:
     limits, part, store = budget_from(options, environment)
     assert store is None
-    assert limits == {**DOCUMENTED, EVERY_ROUTE: Limit(requests, 300)}
+    assert limits == {**DOCUMENTED_LIMITS, EVERY_ROUTE: Limit(requests, 300)}
     assert part == share
 
 
@@ -457,9 +461,9 @@ def test_a_store_that_is_none_is_refused_beside_what_else_is_wrong_and_is_not_sh
 
 def test_the_password_of_a_store_is_a_secret_as_it_is_written_and_as_it_is_meant() -> None:
     url = "redis://user:s3cret%2Fpass@redis.example.com"
-    assert secrets_in({"budget_store": url}) == [url, "s3cret%2Fpass", "s3cret/pass"]
-    assert secrets_in({"budget_store": "redis://redis.example.com"}) == ["redis://redis.example.com"]
-    assert secrets_in({"budget_store": "redis://[host"}) == ["redis://[host"]
+    assert find_secrets({"budget_store": url}) == [url, "s3cret%2Fpass", "s3cret/pass"]
+    assert find_secrets({"budget_store": "redis://redis.example.com"}) == ["redis://redis.example.com"]
+    assert find_secrets({"budget_store": "redis://[host"}) == ["redis://[host"]
 
 
 def test_no_secret_is_in_the_representation_of_settings() -> None:
@@ -470,7 +474,7 @@ def test_no_secret_is_in_the_representation_of_settings() -> None:
 
 
 def test_every_secret_option_is_known_to_ansible_and_none_has_a_default() -> None:
-    spec = shared_argument_spec()
+    spec = build_shared_spec()
     assert {name for name, option in spec.items() if option.get("no_log")} == set(SECRETS)
     assert not [name for name, option in spec.items() if "default" in option or "fallback" in option]
 
@@ -486,7 +490,7 @@ def test_half_a_client_is_refused_and_not_completed_from_elsewhere(half: str, so
     options, environment = (
         ({**TASK_PAIR, **value}, ENV_CLIENT) if source == "options" else ({}, {**ENV_PAIR, **variable})
     )
-    for ask in (settled, client_given):
+    for ask in (settled, read_client):
         with pytest.raises(ParticleError, match="got only one of them") as caught:
             ask(options, environment)
         assert caught.value.code == "invalid_client_secret"
@@ -506,7 +510,7 @@ def test_half_a_client_is_refused_and_not_completed_from_elsewhere(half: str, so
 def test_a_client_may_be_given_without_an_account(
     options: dict[str, Any], environment: dict[str, str], client: Client | None
 ) -> None:
-    assert client_given(options, environment) == client
+    assert read_client(options, environment) == client
 
 
 # Tokens that lie in files
@@ -657,4 +661,4 @@ def test_the_cloud_that_is_meant_is_known_without_a_login(
     home: Path, options: dict[str, Any], environment: dict[str, str], url: str
 ) -> None:
     log_the_tool_in(home, apiUrl="https://tool.example.com")
-    assert cloud_meant(options, environment, now=NOW) == url
+    assert find_api_url(options, environment, now=NOW) == url

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import told
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.suggestions import add_suggestions
 
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"]},
@@ -20,7 +20,7 @@ SPEC: dict[str, Any] = {
 
 def refusal(given: dict[str, Any]) -> str:
     """What is said of `given`."""
-    return told(ArgumentSpecValidator(SPEC).validate(given).error_messages, given, SPEC)
+    return add_suggestions(ArgumentSpecValidator(SPEC).validate(given).error_messages, given, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ def test_an_unknown_option_in_an_option_is_answered_too() -> None:
     spec = {"accounts": {"type": "list", "elements": "dict", "options": {"username": {"type": "str"}}}}
     given = {"accounts": [{"usernam": "a"}]}
     messages = ArgumentSpecValidator(spec).validate(given).error_messages
-    assert told(messages, given, spec).startswith("Unsupported option: accounts.usernam; perhaps username is meant. ")
+    assert add_suggestions(messages, given, spec).startswith(
+        "Unsupported option: accounts.usernam; perhaps username is meant. "
+    )
 
 
 def test_what_is_like_nothing_known_is_refused_in_ansibles_words_alone() -> None:

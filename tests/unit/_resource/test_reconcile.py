@@ -18,7 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._resource.kind 
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.plan import ALWAYS, ON_CREATE
 from ansible_collections.meshfleet.particle.plugins.module_utils._resource.reconcile import (
     Outcome,
-    keep_resource,
+    reconcile_resource,
     reconcile_resources,
 )
 
@@ -106,7 +106,7 @@ def target(http: RecordingHttp) -> Target:
 
 
 def keep(target: Target, store: Store, declared: Declared, **options: Any) -> dict[str, Any]:
-    return keep_resource(target, store.kind, declared, **{"check_mode": False, **options})
+    return reconcile_resource(target, store.kind, declared, **{"check_mode": False, **options})
 
 
 def writes(store: Store) -> dict[str, int]:
@@ -206,7 +206,7 @@ class TestDoubt:
             store.rows["late"] = {**body, "id": "late"}  # the first request arrives after the second
 
         kind = replace(store.kind, create_row=create_late)
-        result = keep_resource(target, kind, BLUE, check_mode=False)
+        result = reconcile_resource(target, kind, BLUE, check_mode=False)
         assert (result["changed"], result["error"]["code"]) == (True, "conflict")
         assert "2 things are called one: late and new-0" in result["msg"]
 
@@ -244,7 +244,7 @@ class TestFailures:
     def test_write_that_does_not_last_is_a_failure(self, target: Target) -> None:
         store = Store(RED)
         kind = replace(store.kind, update_row=lambda target, row, body: None)
-        result = keep_resource(target, kind, BLUE, check_mode=False)
+        result = reconcile_resource(target, kind, BLUE, check_mode=False)
         assert (result["changed"], result["error"]["code"]) == (True, "conflict")
         assert "thing one still differs: colour" in result["msg"]
 
@@ -254,7 +254,7 @@ class TestFailures:
     ) -> None:
         store = Store(*([RED] if declared.absent else []))
         kind = replace(store.kind, create_row=lambda *given: None, delete_row=lambda *given: None)
-        assert words in keep_resource(target, kind, declared, check_mode=False)["msg"]
+        assert words in reconcile_resource(target, kind, declared, check_mode=False)["msg"]
 
 
 class TestManyResources:
@@ -270,7 +270,7 @@ class TestManyResources:
         outcome = self.run(target, store)
         assert (outcome.error, len(outcome.written)) == (None, 20)
         assert store.calls == {"list": 2, "read": 20, "create": 20}
-        assert list(outcome.difference()["after"]) == [each.key for each in self.MANY]
+        assert list(outcome.build_diff()["after"]) == [each.key for each in self.MANY]
 
     def test_failure_is_that_of_its_resource(self, target: Target) -> None:
         store = Store()

@@ -48,7 +48,7 @@ def test_a_task_with_the_same_options_uses_the_same_token(scripted_cloud: Script
     granting(scripted_cloud, token(1))
     (looked_up,) = look_up(scripted_cloud, **ACCOUNT)
     task = Task({"api_url": scripted_cloud.url, **ACCOUNT}, False, print, print)
-    with task.session() as http:
+    with task.open_session() as http:
         assert http.token == looked_up
         http.close()
     assert trail(scripted_cloud) == [f"POST {GRANT}"]

@@ -18,14 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.meshfleet.particle.plugins.filter.report import FilterModule
-from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import facts_of, with_presence
+from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts import add_presence, build_facts
 from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import (
     COLUMNS,
-    csv_of,
-    json_of,
-    page_data_of,
-    rows_of,
-    source_hash,
+    build_rows,
+    format_csv,
+    format_json,
+    format_page_data,
+    hash_source,
 )
 
 ONE = device_id(1)
@@ -34,7 +34,7 @@ SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 
 def rows(*devices: dict[str, Any]) -> list[dict[str, Any]]:
-    return rows_of(with_presence(facts_of(device, "field-logger"), 1.8e9) for device in devices)
+    return build_rows(add_presence(build_facts(device, "field-logger"), 1.8e9) for device in devices)
 
 
 class TestRows:
@@ -89,24 +89,24 @@ class TestAdvisories:
     """Stand at the devices that they are about, and are counted."""
 
     def test_are_at_each_device_where_any_were_asked_for(self) -> None:
-        facts = [facts_of({"id": device_id(number)}) for number in (1, 2, 3)]
-        found = [(row["advisories"], row["advisories_open"]) for row in rows_of(facts, [NOTICE])]
+        facts = [build_facts({"id": device_id(number)}) for number in (1, 2, 3)]
+        found = [(row["advisories"], row["advisories_open"]) for row in build_rows(facts, [NOTICE])]
         assert found == [(["n-1"], []), ([], ["n-1"]), ([], [])]
         for nothing in (None, []):
-            assert {(row["advisories"], row["advisories_open"]) for row in rows_of(facts, nothing)} == {(None, None)}
+            assert {(row["advisories"], row["advisories_open"]) for row in build_rows(facts, nothing)} == {(None, None)}
 
-    @pytest.mark.parametrize("written", [json_of, page_data_of])
+    @pytest.mark.parametrize("written", [format_json, format_page_data])
     def test_are_counted_beside_the_devices(self, written: Callable[..., str]) -> None:
         (told,) = json.loads(written({"advisories": [NOTICE]}, []))["advisories"]
         assert told == {**NOTICE, "hit": 1, "cannot_tell": 1}
-        assert "</script>" not in page_data_of({"advisories": [NOTICE]}, [])
+        assert "</script>" not in format_page_data({"advisories": [NOTICE]}, [])
 
 
 class TestCsv:
     """Opens in a spreadsheet, and calculates nothing there."""
 
     def test_has_heads_and_a_line_for_each_device(self) -> None:
-        text = csv_of(rows({"id": ONE, "name": 'say "hi", you', "groups": ["a", "b"], "notes": "two\nlines"}))
+        text = format_csv(rows({"id": ONE, "name": 'say "hi", you', "groups": ["a", "b"], "notes": "two\nlines"}))
         (line,) = csv.DictReader(io.StringIO(text))
         assert (line["name"], line["groups"], line["notes"]) == ('say "hi", you', "a;b", "two\nlines")
         assert line["mac"] == ""
@@ -117,7 +117,7 @@ class TestCsv:
     )
     def test_holds_no_formula_by_whatever_it_is_separated(self, before: str, sign: str) -> None:
         name = f"{before}{sign}cmd|'/C calc'!A0"
-        text = csv_of(rows({"id": ONE, "name": name, "groups": ["b", f"{sign}1"]}))
+        text = format_csv(rows({"id": ONE, "name": name, "groups": ["b", f"{sign}1"]}))
         (line,) = csv.DictReader(io.StringIO(text, newline=""))
         assert (line["id"], line["name"].replace("'", "")) == (ONE, name.replace("'", ""))
         for delimiter in ",;\t":
@@ -129,11 +129,11 @@ class TestCsv:
 
     @pytest.mark.parametrize("name", ["a-b", "a = b", "x@y", "e00f+1", "a; b", "two\nlines"])
     def test_leaves_signs_alone_that_begin_nothing(self, name: str) -> None:
-        (line,) = csv.DictReader(io.StringIO(csv_of(rows({"id": ONE, "name": name})), newline=""))
+        (line,) = csv.DictReader(io.StringIO(format_csv(rows({"id": ONE, "name": name})), newline=""))
         assert line["name"] == name
 
     def test_leaves_numbers_alone(self) -> None:
-        (line,) = csv.DictReader(io.StringIO(csv_of([{**rows({"id": ONE})[0], "firmware_version": -1}])))
+        (line,) = csv.DictReader(io.StringIO(format_csv([{**rows({"id": ONE})[0], "firmware_version": -1}])))
         assert line["firmware_version"] == "-1"
 
 
@@ -157,21 +157,21 @@ class Page(HTMLParser):
 @given(st.text() | st.just(EVIL) | st.text(alphabet="</script!->&\u2028\\\"'", max_size=30))
 def test_whatever_a_name_is_it_stays_data_inside_of_a_page(name: str) -> None:
     found = rows({"id": ONE, "name": name})
-    page = Page(f'<script type="application/json">{page_data_of({"title": name}, found)}</script><p>')
+    page = Page(f'<script type="application/json">{format_page_data({"title": name}, found)}</script><p>')
     assert page.tags == ["script", "p"]
     data = json.loads(page.script)
     assert dict(zip(data["columns"], data["rows"][0], strict=True)) == json.loads(json.dumps(found[0]))
 
 
 def test_the_json_beside_it_is_one_object_for_each_device() -> None:
-    text = json_of({"complete": True}, rows({"id": ONE, "name": EVIL}))
+    text = format_json({"complete": True}, rows({"id": ONE, "name": EVIL}))
     assert json.loads(text)["complete"] is True
     assert json.loads(text)["devices"][0]["name"] == EVIL
 
 
 def test_a_source_is_known_by_its_hash() -> None:
     # As `printf abc | openssl dgst -sha256 -binary | base64` says.
-    assert source_hash("abc") == "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
+    assert hash_source("abc") == "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
 
 
 @pytest.mark.parametrize("value", ["text", {"id": ONE}, 7, [ONE], None])

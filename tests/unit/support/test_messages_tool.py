@@ -20,7 +20,7 @@ def f(name, several):
 
 def g(reader, place):
     code, text = "conflict", "It differs."
-    reader.wrong(place, "must be a list")
+    reader.add_mistake(place, "must be a list")
     return ParticleError(code, text)
 """
 

@@ -29,25 +29,25 @@ class Login(Protocol):
         """
 
     @property
-    def names(self) -> tuple[str, str]:
+    def display_names(self) -> tuple[str, str]:
         """Return the username and the id of the OAuth client for display; each is empty if there is none."""
 
-    def identity(self) -> tuple[str, ...]:
+    def get_identity(self) -> tuple[str, ...]:
         """Return all values that identify this login, including its secrets."""
 
-    def problems(self) -> list[ParticleError]:
+    def find_problems(self) -> list[ParticleError]:
         """Return all mistakes that can be found without a request.
 
         Each mistake found here saves one of the ten refused logins after which the cloud locks the address out.
         """
 
-    def teach(self, redact: Redactor) -> None:
+    def mask_secrets(self, redact: Redactor) -> None:
         """Make ``redact`` mask the secrets of this login."""
 
-    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+    def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
         """Request a grant once, without retries.
 
-        :param wish: the requested lifetime of the token, as fields of the request.
+        :param lifetime: the requested lifetime of the token, as fields of the request.
         :param memory: the data that this login keeps between its uses; it may be changed.
         :raises ParticleError: when the cloud refuses the login. This must end the run.
         """
@@ -61,23 +61,23 @@ class Client:
     secret: str = field(repr=False)
 
     @property
-    def pair(self) -> tuple[str, str]:
+    def basic_auth(self) -> tuple[str, str]:
         """Return the id and the secret as HTTP Basic credentials."""
         return self.id, self.secret
 
-    def teach(self, redact: Redactor) -> None:
+    def mask_secrets(self, redact: Redactor) -> None:
         """Make ``redact`` mask the secret, unless it is the public secret of the default client."""
-        if self.secret != CUSTOMARY_CLIENT.secret:
-            redact.learn(self.secret, username=self.id)
+        if self.secret != DEFAULT_CLIENT.secret:
+            redact.add_secret(self.secret, username=self.id)
 
 
-CUSTOMARY_CLIENT = Client("particle", "particle")
+DEFAULT_CLIENT = Client("particle", "particle")
 """The default OAuth client, which is public. Any client works for the user's account (endpoints.yml: client_basic)."""
 
 _CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}\Z", re.IGNORECASE)
 
 
-def client_problems(client: Client) -> list[ParticleError]:
+def find_client_problems(client: Client) -> list[ParticleError]:
     """Return the mistakes in an OAuth client that can be found without a request."""
     found = []
     if not _CLIENT_ID.match(client.id):
@@ -89,7 +89,7 @@ def client_problems(client: Client) -> list[ParticleError]:
     return found
 
 
-def account_problems(username: str, password: str) -> list[ParticleError]:
+def find_account_problems(username: str, password: str) -> list[ParticleError]:
     """Return the mistakes in a username and password that can be found without a request."""
     found = []
     if not username:

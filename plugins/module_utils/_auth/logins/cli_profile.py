@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
-CUSTOMARY_PROFILE = "particle"
+DEFAULT_PROFILE = "particle"
 """The profile that the tool uses by default."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def read_profile(name: str, home: Path) -> Profile | None:
 
     :raises ParticleError: ``invalid_option`` when ``name`` is not valid; ``unsafe_file`` when the file cannot be read.
     """
-    if not _NAME.match(name):
+    if not _PROFILE_NAME.match(name):
         raise ParticleError("invalid_option", f"{name!r} is not a valid profile name.", hint="Correct profile.")
     path = home / ".particle" / f"{name}.config.json"
     try:

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, ask_for_grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, request_grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
     Client,
     Memory,
-    client_problems,
+    find_client_problems,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
@@ -31,33 +31,33 @@ class ClientCredentials:
     account = None
 
     @property
-    def names(self) -> tuple[str, str]:
+    def display_names(self) -> tuple[str, str]:
         """Return an empty text because there is no username, and the id of the OAuth client for display."""
         return "", self.client.id
 
-    def identity(self) -> tuple[str, ...]:
+    def get_identity(self) -> tuple[str, ...]:
         """Return all values that identify this login, including its secrets."""
         return ("client_credentials", self.client.id, self.client.secret, self.scope or "")
 
-    def problems(self) -> list[ParticleError]:
+    def find_problems(self) -> list[ParticleError]:
         """Return all mistakes that can be found without a request."""
-        return client_problems(self.client)
+        return find_client_problems(self.client)
 
-    def teach(self, redact: Redactor) -> None:
+    def mask_secrets(self, redact: Redactor) -> None:
         """Make ``redact`` mask the secret of the client."""
-        self.client.teach(redact)
+        self.client.mask_secrets(redact)
 
-    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+    def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
         """Request a grant once, without retries (endpoints.yml: token_client_credentials).
 
         :raises ParticleError: ``unknown_client`` when the cloud does not accept the id or the secret.
         """
-        form = {"grant_type": "client_credentials", **wish}
+        form = {"grant_type": "client_credentials", **lifetime}
         if self.scope is not None:
             form["scope"] = self.scope
         doing = f"obtain an access token for client {self.client.id}"
         try:
-            return ask_for_grant(http, form, self.client.pair, doing)
+            return request_grant(http, form, self.client.basic_auth, doing)
         except ParticleError as error:
             # The cloud answers as for a wrong password, but in this grant only the client can be wrong.
             if error.code != "invalid_credentials":

@@ -16,7 +16,7 @@ PERIOD = 30
 DIGITS = 6
 
 
-def key_of(secret: str) -> bytes:
+def decode_secret(secret: str) -> bytes:
     """Decode a base32 secret, which may contain spaces and hyphens, be in either case and lack padding.
 
     :raises ValueError: when the secret is empty or is not base32.
@@ -30,17 +30,17 @@ def key_of(secret: str) -> bytes:
         raise ValueError("the secret is not valid base32") from None
 
 
-def period_at(now: float) -> int:
+def find_period(now: float) -> int:
     """Return the number of the period that contains ``now`` (seconds since 1970)."""
     return int(now // PERIOD)
 
 
-def code_for(secret: str, period: int) -> str:
+def compute_code(secret: str, period: int) -> str:
     """Return the code of a period as six digits with leading zeros.
 
     :raises ValueError: when the secret is empty or is not base32.
     """
-    digest = hmac.new(key_of(secret), struct.pack(">Q", period), hashlib.sha1).digest()
+    digest = hmac.new(decode_secret(secret), struct.pack(">Q", period), hashlib.sha1).digest()
     offset = digest[-1] & 0x0F
     (number,) = struct.unpack(">I", digest[offset : offset + 4])
     return f"{(number & 0x7FFFFFFF) % 10**DIGITS:0{DIGITS}}"

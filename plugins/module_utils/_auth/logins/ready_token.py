@@ -23,15 +23,15 @@ class ReadyToken:
     account = None
 
     @property
-    def names(self) -> tuple[str, str]:
+    def display_names(self) -> tuple[str, str]:
         """Return two empty texts, because the account and the OAuth client of the token are not known."""
         return "", ""
 
-    def identity(self) -> tuple[str, ...]:
+    def get_identity(self) -> tuple[str, ...]:
         """Return all values that identify this login, including its secrets."""
         return ("access_token", self.access_token)
 
-    def problems(self) -> list[ParticleError]:
+    def find_problems(self) -> list[ParticleError]:
         """Return all mistakes that can be found without a request."""
         token = self.access_token
         if not token:
@@ -42,10 +42,10 @@ class ReadyToken:
         hint = "Give the bare token; when it is read from a file, remove the line break with '| trim'."
         return [ParticleError("token_invalid", message, hint=hint)]
 
-    def teach(self, redact: Redactor) -> None:
+    def mask_secrets(self, redact: Redactor) -> None:
         """Make ``redact`` mask the token."""
-        redact.learn(self.access_token)
+        redact.add_secret(self.access_token)
 
-    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+    def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
         """Return the token as a grant without a request."""
         return Grant(self.access_token, "bearer", None)

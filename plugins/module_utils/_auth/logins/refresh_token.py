@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, ask_for_grant
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant, request_grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import (
     Client,
     Memory,
-    client_problems,
+    find_client_problems,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
@@ -31,29 +31,29 @@ class RefreshToken:
     account = None
 
     @property
-    def names(self) -> tuple[str, str]:
+    def display_names(self) -> tuple[str, str]:
         """Return an empty text because the username is not known, and the id of the OAuth client for display."""
         return "", self.client.id
 
-    def identity(self) -> tuple[str, ...]:
+    def get_identity(self) -> tuple[str, ...]:
         """Return all values that identify this login, including its secrets."""
         return ("refresh_token", self.client.id, self.client.secret, self.refresh_token or "")
 
-    def problems(self) -> list[ParticleError]:
+    def find_problems(self) -> list[ParticleError]:
         """Return all mistakes that can be found without a request."""
-        found = client_problems(self.client)
+        found = find_client_problems(self.client)
         value = self.refresh_token
         if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
             hint = "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
             found.append(ParticleError("token_invalid", "The refresh token is empty or holds spaces.", hint=hint))
         return found
 
-    def teach(self, redact: Redactor) -> None:
+    def mask_secrets(self, redact: Redactor) -> None:
         """Make ``redact`` mask the refresh token and the secret of the client."""
-        redact.learn(self.refresh_token)
-        self.client.teach(redact)
+        redact.add_secret(self.refresh_token)
+        self.client.mask_secrets(redact)
 
-    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+    def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
         """Request a grant once, without retries (endpoints.yml: token_refresh). This uses up the refresh token.
 
         :raises ParticleError: ``invalid_credentials`` when the cloud does not accept the refresh token.
@@ -61,7 +61,7 @@ class RefreshToken:
         form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token or ""}
         doing = "obtain an access token from the refresh token"
         try:
-            return ask_for_grant(http, form, self.client.pair, doing)
+            return request_grant(http, form, self.client.basic_auth, doing)
         except ParticleError as error:
             if error.code != "invalid_credentials":
                 raise

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory, account_problems
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import seconds_until
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Memory, find_account_problems
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_seconds_until
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -42,53 +42,53 @@ class TwoStepLogin:
         return self.username, self.password
 
     @property
-    def names(self) -> tuple[str, str]:
+    def display_names(self) -> tuple[str, str]:
         """Return the username for display, and an empty text because there is no OAuth client."""
         return self.username, ""
 
-    def identity(self) -> tuple[str, ...]:
+    def get_identity(self) -> tuple[str, ...]:
         """Return all values that identify this login, including its secrets."""
         return ("session", self.username, self.password, self.login_url, self.token_url)
 
-    def problems(self) -> list[ParticleError]:
+    def find_problems(self) -> list[ParticleError]:
         """Return all mistakes that can be found without a request."""
-        found = account_problems(self.username, self.password)
+        found = find_account_problems(self.username, self.password)
         for name, url in (("session_login_url", self.login_url), ("session_token_url", self.token_url)):
-            if not _is_place(url):
+            if not _is_url_or_path(url):
                 message = f"{name} must be a URL or a path that starts with a slash."
                 found.append(ParticleError("not_a_cloud", message, hint=f"Correct {name}."))
         return found
 
-    def teach(self, redact: Redactor) -> None:
+    def mask_secrets(self, redact: Redactor) -> None:
         """Make ``redact`` mask the password."""
-        redact.learn(self.password, username=self.username)
+        redact.add_secret(self.password, username=self.username)
 
-    def obtain(self, http: Http, wish: Mapping[str, str], memory: Memory) -> Grant:
+    def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
         """Send both requests, each once, and return the grant. This flow cannot request a lifetime of the token.
 
         :raises ParticleError: ``invalid_credentials`` when the cloud refuses the first request; ``bad_response`` when
             an answer holds no session or no access token.
         """
-        first = self._ask(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
+        first = self._send(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
         session = first.get("auth_token")
         token = session.get("token") if isinstance(session, dict) else None
         if not isinstance(token, str) or not token:
-            raise _no_token(self.username, "session")
-        second = self._ask(http, "GET", self.token_url, bearer=token)
+            raise _build_missing_token_error(self.username, "session")
+        second = self._send(http, "GET", self.token_url, bearer=token)
         access_token = second.get("access_token")
         if not isinstance(access_token, str) or not access_token:
-            raise _no_token(self.username, "access token")
-        http.redact.learn(access_token)
-        left = seconds_until(second.get("access_token_expires_at"), http.now())
+            raise _build_missing_token_error(self.username, "access token")
+        http.redact.add_secret(access_token)
+        left = compute_seconds_until(second.get("access_token_expires_at"), http.now())
         return Grant(access_token, "bearer", None if left is None else max(1, int(left)))
 
-    def _ask(self, http: Http, method: str, url: str, json: Any = None, bearer: str | None = None) -> dict[str, Any]:
+    def _send(self, http: Http, method: str, url: str, json: Any = None, bearer: str | None = None) -> dict[str, Any]:
         parts = urllib.parse.urlsplit(url)
         base = f"{parts.scheme}://{parts.netloc}" if parts.scheme else http.connection.api_url
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection = replace(http.connection, api_url=base)
         step = Http(connection, redact=http.redact, budget=http.budget, sleep=http.sleep)
-        step.authorize(bearer)
+        step.use_token(bearer)
         try:
             doing = f"obtain an access token for {self.username}"
             data = step.call(f"{method} {path}", doing=doing, json=json, retry=Retry.NEVER, writes=False).data
@@ -105,7 +105,7 @@ class TwoStepLogin:
         return data if isinstance(data, dict) else {}
 
 
-def _is_place(url: str) -> bool:
+def _is_url_or_path(url: str) -> bool:
     """Return whether ``url`` is an http or https URL or an absolute path, without a password or a hidden host."""
     try:
         parts = urllib.parse.urlsplit(url)
@@ -119,6 +119,6 @@ def _is_place(url: str) -> bool:
     return url.startswith("/") and not url.startswith("//")
 
 
-def _no_token(username: str, what: str) -> ParticleError:
+def _build_missing_token_error(username: str, what: str) -> ParticleError:
     message = f"Could not obtain an access token for {username}: the answer contains no {what}."
     return ParticleError("bad_response", message, hint="Check session_login_url and session_token_url.")

@@ -22,44 +22,44 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.ledgers im
     set_instance,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import list_product_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     JOINED,
     LOST,
     PENDING,
     RESERVED_GROUPS,
     WRONG_NETWORK,
-    Board,
+    Hardware,
     Membership,
     MeshPlan,
     Network,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.plan import (
     CreateLedger,
+    DeleteInstructions,
     Observed,
-    RemoveOrders,
-    SetOrders,
+    SetInstructions,
     Write,
-    definitions_of,
+    build_definitions,
     plan,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.rules import (
     DEFAULT_LEDGERS,
     Ledgers,
-    ledger_name,
+    check_ledger_name,
 )
 
 
-def observe(
+def observe_networks(
     target: Target,
     networks: Mapping[str, Network],
-    boards: Mapping[str, Board],
+    hardware_of: Mapping[str, Hardware],
     ledgers: Ledgers = DEFAULT_LEDGERS,
 ) -> Observed:
-    """Read the existing ledgers and the instructions of the devices in ``boards`` and of the gateways.
+    """Read the existing ledgers and the instructions of the devices in ``hardware_of`` and of the gateways.
 
     Instances of other devices are ignored, because devices of other products can share the ledger.
 
@@ -69,24 +69,24 @@ def observe(
         another scope or direction.
     """
     try:
-        definitions = list_ledgers(target.http, target.in_product.org).rows
+        definitions = list_ledgers(target.http, target.required_product.org).rows
     except ParticleError as error:
         if error.status != 404:
             raise
         message = "Networks of backend ledger require ledgers, but this cloud has none."
         raise ParticleError("unsupported", message, status=404, route=error.route) from None
     present = {str(row.get("name")): row for row in definitions}
-    for wanted in definitions_of(ledgers):
+    for wanted in build_definitions(ledgers):
         _refuse_other_kind(wanted, present.get(wanted["name"]))
-    if ledgers.orders not in present:
-        return Observed(frozenset(present), {}, boards, ledgers)
+    if ledgers.instructions not in present:
+        return Observed(frozenset(present), {}, hardware_of, ledgers)
     # Gateways that another manifest declares have the parameters of their network too.
-    known = boards.keys() | {gateway for network in networks.values() for gateway in network.gateways}
-    orders = _read_instances(target, ledgers.orders, known)
-    return Observed(frozenset(present), orders, boards, ledgers)
+    known = hardware_of.keys() | {gateway for network in networks.values() for gateway in network.gateways}
+    instructions = _read_instances(target, ledgers.instructions, known)
+    return Observed(frozenset(present), instructions, hardware_of, ledgers)
 
 
-def members_of(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
+def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
     """Return all devices of the product that are in one of ``networks`` by their groups or by their instructions.
 
     An interrupted run can leave a device with only one of the two. Sends one request per hundred devices and one per
@@ -96,18 +96,18 @@ def members_of(target: Target, networks: Set[str], ledger: str) -> frozenset[str
     :param ledger: the name of the ledger with the instructions.
     """
     groups_of = {
-        str(row.get("id")): frozenset(texts_of(row.get("groups")))
-        for row in list_product_devices(target.http, target.in_product.id).rows
+        str(row.get("id")): frozenset(list_texts(row.get("groups")))
+        for row in list_product_devices(target.http, target.required_product.id).rows
     }
     groups = {RESERVED_GROUPS + network for network in networks}
     found = {device for device, has in groups_of.items() if has & groups}
     try:
-        orders = _read_instances(target, ledger, groups_of.keys())
+        instructions = _read_instances(target, ledger, groups_of.keys())
     except ParticleError as error:
         if error.status != 404:  # without the ledger no device has instructions
             raise
-        orders = {}
-    ordered = {device for device, data in orders.items() if any(data.get("network") == name for name in networks)}
+        instructions = {}
+    ordered = {device for device, data in instructions.items() if any(data.get("network") == name for name in networks)}
     return frozenset(found | ordered)
 
 
@@ -116,13 +116,13 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
 
     If the list of instances holds no data, the instances are read one by one, with a warning.
     """
-    http, org = target.http, target.in_product.org
-    rows = {_device_of(row): row for row in list_instances(http, org, ledger).rows}
+    http, org = target.http, target.required_product.org
+    rows = {_read_device_id(row): row for row in list_instances(http, org, ledger).rows}
     mine = {device: row for device, row in rows.items() if device in devices}
     bare = [device for device, row in mine.items() if not isinstance(row.get("data"), dict)]
     if bare:
         target.warn(f"The cloud lists ledger {ledger} without its data: {len(bare)} devices are read one by one.")
-        read = in_parallel(lambda device: get_instance(http, org, ledger, device), bare, http.workers)
+        read = map_in_parallel(lambda device: get_instance(http, org, ledger, device), bare, http.workers)
         mine.update(zip(bare, read, strict=True))
     return {device: data if isinstance(data := row.get("data"), dict) else {} for device, row in mine.items()}
 
@@ -147,26 +147,26 @@ def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | Non
         raise ParticleError("conflict", message, hint=hint)
 
 
-def _device_of(row: Mapping[str, Any]) -> str:
+def _read_device_id(row: Mapping[str, Any]) -> str:
     scope = row.get("scope")
     return str(scope.get("value", "")) if isinstance(scope, dict) else ""
 
 
-def apply(target: Target, write: Write) -> None:
+def apply_write(target: Target, write: Write) -> None:
     """Carry out one write of a plan."""
-    http, org = target.http, target.in_product.org
+    http, org = target.http, target.required_product.org
     if isinstance(write, CreateLedger):
         _create_ledger(target, write.definition)
-    elif isinstance(write, SetOrders):
+    elif isinstance(write, SetInstructions):
         set_instance(http, org, write.ledger, write.device, write.data)
-    elif isinstance(write, RemoveOrders):  # if it does not exist, the fleet finds that out by reading again
+    elif isinstance(write, DeleteInstructions):  # if it does not exist, the fleet finds that out by reading again
         delete_instance(http, org, write.ledger, write.device)
     else:
         _delete_group(target, write.name)
 
 
 def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
-    http, org = target.http, target.in_product.org
+    http, org = target.http, target.required_product.org
     try:
         create_ledger(http, org, definition)
     except ParticleError as error:
@@ -180,14 +180,14 @@ def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
 
 def _delete_group(target: Target, name: str) -> None:
     try:
-        delete_group(target.http, target.in_product.id, name)
+        delete_group(target.http, target.required_product.id, name)
     except ParticleError as error:
         # A retry after a lost response finds that the first request has already deleted the group.
         if error.code != "not_found":
             raise
 
 
-def verify(
+def verify_members(
     target: Target,
     wanted: Mapping[str, Membership],
     reports: str = DEFAULT_LEDGERS.reports,
@@ -198,10 +198,10 @@ def verify(
     :param reports: the name of the ledger with the reports.
     """
     reported = _read_instances(target, reports, wanted.keys())
-    return {device: _state(reported.get(device), membership) for device, membership in wanted.items()}
+    return {device: _read_state(reported.get(device), membership) for device, membership in wanted.items()}
 
 
-def _state(report: Mapping[str, Any] | None, membership: Membership) -> str:
+def _read_state(report: Mapping[str, Any] | None, membership: Membership) -> str:
     """Return the state of a member from its report; ``None`` means that it has not reported."""
     # A report is outdated, so the member is pending, if it is about another role, or about another network without
     # saying that the member is in it.
@@ -232,12 +232,12 @@ class LedgerBackend:
         """
         reports = options.get("mesh_status_ledger", DEFAULT_LEDGERS.reports)
         if "mesh_ledger" not in options:  # a task that only reads reports does not have this option
-            return cls(DEFAULT_LEDGERS, ledger_name(reports))
+            return cls(DEFAULT_LEDGERS, check_ledger_name(reports))
         return cls(Ledgers(options["mesh_ledger"], reports), reports)
 
-    def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Observed:
-        """Read the existing ledgers and the instructions of devices; see :func:`observe`."""
-        return observe(target, networks, boards, self._ledgers)
+    def observe(self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]) -> Observed:
+        """Read the existing ledgers and the instructions of devices; see :func:`observe_networks`."""
+        return observe_networks(target, networks, hardware_of, self._ledgers)
 
     def plan(
         self,
@@ -249,23 +249,23 @@ class LedgerBackend:
         """Plan the device groups and instructions that differ from the declaration, without sending a request."""
         return plan(networks, wanted, groups_of, observed)
 
-    def apply(self, target: Target, write: Write) -> None:
+    def apply_write(self, target: Target, write: Write) -> None:
         """Carry out one write of a plan."""
-        apply(target, write)
+        apply_write(target, write)
 
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
         """Return the state of each member in ``wanted`` from its report; ``networks`` is not used."""
-        return verify(target, wanted, self._reports)
+        return verify_members(target, wanted, self._reports)
 
     def find_members(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+        self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
-        """Find all devices of the product in ``networks``, declared or not; ``boards`` is not used."""
+        """Find all devices of the product in ``networks``, declared or not; ``hardware_of`` is not used."""
         if target.product is None:
             return {}
-        return dict.fromkeys(members_of(target, networks.keys(), self._ledgers.orders))
+        return dict.fromkeys(find_members(target, networks.keys(), self._ledgers.instructions))
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
         """Return nothing, because the Particle cloud knows every member."""

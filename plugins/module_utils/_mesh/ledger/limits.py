@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Board, Membership
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Hardware, Membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms import (
     BLUZ,
     CORE,
@@ -23,11 +23,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
     PHOTON,
     RASPBERRY_PI,
     XENON,
-    platform_name,
+    describe_platform,
     read_version,
 )
 
-_BEFORE_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
+_PLATFORMS_WITHOUT_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
 """Platforms whose last version of Device OS does not support ledgers: the first generations, the Xenon, the retired
 beta for the Raspberry Pi, and boards of other manufacturers."""
 
@@ -39,35 +39,36 @@ LEDGER_BYTES = 16_384
 """The maximum size of an instance of a ledger that devices read, in bytes."""
 
 
-def precedes_ledgers(device_os: str | None) -> bool:
+def is_too_old_for_ledgers(device_os: str | None) -> bool:
     """Return whether a version of Device OS is too old for ledgers. An unknown version counts as new enough."""
     version = read_version(device_os)
     return version is not None and version < FIRST_LEDGER_OS
 
 
-def unfit_for_ledger(device: str, membership: Membership, board: Board) -> Iterable[str]:
+def check_platform(device: str, membership: Membership, hardware: Hardware) -> Iterable[str]:
     """Yield a sentence for each reason why the platform of a device rules out its declared membership."""
-    platform = board.platform
+    platform = hardware.platform
     if platform is None:
         return
-    if platform in _BEFORE_LEDGERS:
+    if platform in _PLATFORMS_WITHOUT_LEDGERS:
         why = "which knows no ledgers: they came with Device OS 6.1, and there is none for it"
     elif membership.role == GATEWAY and platform in NO_UPLINK:
         why = "which has no uplink, and a gateway needs one"
     else:
         return
-    yield f"{membership.network}: device {device} is of platform {platform_name(platform)}, {why}"
+    yield f"{membership.network}: device {device} is of platform {describe_platform(platform)}, {why}"
 
 
-def too_much_to_order(name: str, whose: str, data: Mapping[str, Any]) -> Iterable[str]:
+def check_instructions(name: str, whose: str, data: Mapping[str, Any]) -> Iterable[str]:
     """Yield a sentence if the instructions of members do not fit into an instance of a ledger.
 
     :param name: the name of the network.
-    :param whose: the words before "told" in the sentence, such as "its members are".
+    :param whose: the words for the members in the sentence, such as "its members".
     :param data: the instructions.
     """
     size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
     if size > LEDGER_BYTES:
         yield (
-            f"{name}: what {whose} told takes {size} bytes, and a ledger holds {LEDGER_BYTES}; shorten its parameters"
+            f"{name}: the instructions for {whose} take {size} bytes, and a ledger holds {LEDGER_BYTES}; shorten the "
+            "parameters"
         )

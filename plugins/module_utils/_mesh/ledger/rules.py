@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import texts_of
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import list_texts
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
@@ -21,7 +21,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     RESERVED_GROUPS,
     ROLES,
     STATES,
-    Board,
+    Hardware,
     Membership,
     Option,
     Rules,
@@ -31,7 +31,7 @@ _LEDGER_NAME = re.compile(r"[a-z0-9-]{1,32}\Z")
 _NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 
 
-def ledger_name(name: str) -> str:
+def check_ledger_name(name: str) -> str:
     """Return ``name`` if it is a valid ledger name (endpoints.yml: ledgers).
 
     :raises ParticleError: ``invalid_option`` when it is not.
@@ -46,24 +46,24 @@ def ledger_name(name: str) -> str:
 class Ledgers:
     """The names of the two ledgers of the backend.
 
-    :param orders: the cloud-to-device ledger, which holds the instructions of members.
+    :param instructions: the cloud-to-device ledger, which holds the instructions of members.
     :param reports: the device-to-cloud ledger, which holds the reports of members.
     :raises ParticleError: ``invalid_option`` when a name is not valid or both names are the same.
     """
 
-    orders: str = "mesh"
+    instructions: str = "mesh"
     reports: str = "mesh-status"
 
     def __post_init__(self) -> None:
-        if ledger_name(self.orders) == ledger_name(self.reports):
-            message = f"mesh_ledger and mesh_status_ledger must be different, got {self.orders} for both."
+        if check_ledger_name(self.instructions) == check_ledger_name(self.reports):
+            message = f"mesh_ledger and mesh_status_ledger must be different, got {self.instructions} for both."
             raise ParticleError("invalid_option", message, hint="Name two ledgers.")
 
 
 DEFAULT_LEDGERS = Ledgers()
 
 
-def membership_of(groups: frozenset[str]) -> Membership | None:
+def read_group_membership(groups: frozenset[str]) -> Membership | None:
     """Return the membership that device groups show, or ``None`` if they do not name one network and one role."""
     names = {group.removeprefix(RESERVED_GROUPS) for group in groups if group.startswith(RESERVED_GROUPS)}
     roles = names & set(ROLES)
@@ -78,29 +78,29 @@ class LedgerRules(Rules):
 
     name = "ledger"
     options: ClassVar[Mapping[str, Option]] = {
-        "mesh_ledger": Option({"type": "str", "default": DEFAULT_LEDGERS.orders}, frozenset({RECONCILE})),
+        "mesh_ledger": Option({"type": "str", "default": DEFAULT_LEDGERS.instructions}, frozenset({RECONCILE})),
         "mesh_status_ledger": Option(
             {"type": "str", "default": DEFAULT_LEDGERS.reports}, frozenset({RECONCILE, STATES})
         ),
     }
     hides_members = True
 
-    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
+    def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
         """Report a mistake if the name of a network is not valid."""
         # The name becomes part of the name of a device group, as the names of the roles do.
-        text = reader.text(name, place)
+        text = reader.read_text(name, place)
         if isinstance(name, str) and not _NETWORK_NAME.match(text):
-            reader.wrong(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
+            reader.add_mistake(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
         if name in ROLES:
-            reader.wrong(place, "a network cannot have the name of a role")
+            reader.add_mistake(place, "a network cannot have the name of a role")
 
-    def shows(self, groups: frozenset[str], board: Board) -> bool:
+    def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
         """Return whether a device has a device group of a mesh."""
         return any(group.startswith(RESERVED_GROUPS) for group in groups)
 
-    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+    def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
         """Return the membership that the device groups of a row show, or ``None`` if they show none."""
-        return membership_of(frozenset(texts_of(row.get("groups"))))
+        return read_group_membership(frozenset(list_texts(row.get("groups"))))
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
         """Return true, because a manifest without parameters lets members keep theirs."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import get_device, list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.mesh_registry import (
-    ADD,
+    ADD_DEVICE,
     MAKE_GATEWAY,
     MAKE_NODE,
     change_member,
@@ -29,74 +29,76 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
     NODE,
-    Board,
+    Hardware,
     Membership,
     MeshPlan,
     Network,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.plan import (
-    Dissolve,
-    Handle,
-    Join,
-    Leave,
+    DeleteNetwork,
+    JoinNetwork,
+    LeaveNetwork,
     Observed,
-    Registered,
+    RegisteredNetwork,
     SetRole,
+    SharedNetwork,
     Write,
     plan,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import (
-    Seat,
-    seat_of,
-    state_of,
+    Registration,
+    read_member_state,
+    read_registration,
 )
 
-_RETIRED = (400, 403, 404, 410)
+_RETIRED_STATUSES = (400, 403, 404, 410)
 """HTTP statuses that mean that a cloud no longer has the registry. They are assumptions; none was ever observed."""
-_ABOUT_THE_TOKEN = frozenset({"token_invalid", "token_expired", "missing_scope"})
+_TOKEN_CODES = frozenset({"token_invalid", "token_expired", "missing_scope"})
 
 
-def observe(
+def observe_networks(
     target: Target,
     networks: Mapping[str, Network],
-    boards: Mapping[str, Board],
+    hardware_of: Mapping[str, Hardware],
 ) -> Observed:
     """Read the networks of the account and the members of the declared networks.
 
     Sends one request per hundred networks, one or two per declared network, and one more per hundred of its members.
 
     :param networks: the declared networks by name.
-    :param boards: the hardware of the declared devices.
+    :param hardware_of: the hardware of the declared devices.
     :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     http = target.http
-    rows = {str(row.get("name")): row for row in listed(http, networks)}
+    rows = {str(row.get("name")): row for row in list_registered_networks(http, networks)}
     unlisted = [name for name in networks if name not in rows]
     # The list can omit networks that no gateway has confirmed yet.
-    found = in_parallel(lambda name: find_network(http, name), unlisted, http.workers)
+    found = map_in_parallel(lambda name: find_network(http, name), unlisted, http.workers)
     rows |= {name: row for name, row in zip(unlisted, found, strict=True) if row}
     present = [name for name in networks if name in rows]
-    members = in_parallel(lambda name: list_members(http, str(rows[name].get("id")), name), present, http.workers)
+    members = map_in_parallel(lambda name: list_members(http, str(rows[name].get("id")), name), present, http.workers)
     registered = {
-        name: Registered(str(rows[name]["id"]), rows[name].get("type"), _roles(devices))
+        name: RegisteredNetwork(str(rows[name]["id"]), rows[name].get("type"), _read_roles(devices))
         for name, devices in zip(present, members, strict=True)
     }
-    seats = {
-        device: seat for device, board in boards.items() if (seat := seat_of(board.row.get("network"))) is not None
+    registrations = {
+        device: registration
+        for device, hardware in hardware_of.items()
+        if (registration := read_registration(hardware.row.get("network"))) is not None
     }
-    seats |= {
-        device: Seat(network.id, Membership(name, role))
+    registrations |= {
+        device: Registration(network.id, Membership(name, role))
         for name, network in registered.items()
         for device, role in network.roles.items()
     }
-    return Observed(registered, seats, boards)
+    return Observed(registered, registrations, hardware_of)
 
 
-def listed(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
+def list_registered_networks(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return the networks that the cloud lists. Networks that no gateway has confirmed can be missing.
 
     :param declared: the names of the declared networks, which the message of the error names.
@@ -105,12 +107,14 @@ def listed(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
     try:
         return list_networks(http)
     except ParticleError as error:
-        if error.status not in _RETIRED or error.code in _ABOUT_THE_TOKEN:
+        if error.status not in _RETIRED_STATUSES or error.code in _TOKEN_CODES:
             raise
-        raise _retired(error, declared) from None
+        raise _build_retired_error(error, declared) from None
 
 
-def listed_by_name(http: Http, name: str, rows: Sequence[dict[str, Any]] | None = None) -> dict[str, Any] | None:
+def find_registered_network(
+    http: Http, name: str, rows: Sequence[dict[str, Any]] | None = None
+) -> dict[str, Any] | None:
     """Return the network named ``name``, or ``None`` if it does not exist.
 
     A network that the list omits, because no gateway has confirmed it, is found too.
@@ -118,11 +122,11 @@ def listed_by_name(http: Http, name: str, rows: Sequence[dict[str, Any]] | None 
     :param rows: the list of networks, if it was already read.
     :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
-    rows = listed(http, [name]) if rows is None else rows
+    rows = list_registered_networks(http, [name]) if rows is None else rows
     return next((row for row in rows if row.get("name") == name), None) or find_network(http, name)
 
 
-def _retired(error: ParticleError, declared: Collection[str]) -> ParticleError:
+def _build_retired_error(error: ParticleError, declared: Collection[str]) -> ParticleError:
     names = f" Declared so: {', '.join(sorted(declared))}." if declared else ""
     message = (
         f"This cloud has no registry of Particle Mesh networks, it answered {error.status}: Particle retired it, and "
@@ -135,34 +139,34 @@ def _retired(error: ParticleError, declared: Collection[str]) -> ParticleError:
     return ParticleError("unsupported", message, hint=hint, status=error.status, route=error.route)
 
 
-def _roles(rows: list[dict[str, Any]]) -> dict[str, str]:
+def _read_roles(rows: list[dict[str, Any]]) -> dict[str, str]:
     found = {}
     for row in rows:
-        seat = seat_of(row.get("network"))
-        found[str(row.get("id"))] = seat.membership.role if seat else NODE
+        registration = read_registration(row.get("network"))
+        found[str(row.get("id"))] = registration.membership.role if registration else NODE
     return found
 
 
-def apply(target: Target, write: Write) -> None:
+def apply_write(target: Target, write: Write) -> None:
     """Carry out one write of a plan.
 
     :raises ParticleError: ``conflict`` when a device joins a network that no gateway has created.
     """
     http = target.http
-    if isinstance(write, Dissolve):
-        _dissolve(http, write)
-    elif isinstance(write, Leave):
+    if isinstance(write, DeleteNetwork):
+        _delete_network(http, write)
+    elif isinstance(write, LeaveNetwork):
         leave_network(http, write.device)
     elif isinstance(write, SetRole):
-        _set_role(http, write.handle, write.device, write.role)
-    elif not _found(http, write):
-        handle = write.handle
-        change_member(http, _id_of(handle, write.device), handle.name, ADD, write.device)
+        _set_role(http, write.network, write.device, write.role)
+    elif not _create_if_missing(http, write):
+        shared = write.network
+        change_member(http, _require_network_id(shared, write.device), shared.name, ADD_DEVICE, write.device)
         if write.role == GATEWAY:
-            _set_role(http, handle, write.device, GATEWAY)
+            _set_role(http, shared, write.device, GATEWAY)
 
 
-def _dissolve(http: Http, write: Dissolve) -> None:
+def _delete_network(http: Http, write: DeleteNetwork) -> None:
     try:
         delete_network(http, write.id, write.name)
     except ParticleError as error:
@@ -171,59 +175,59 @@ def _dissolve(http: Http, write: Dissolve) -> None:
             raise
 
 
-def _set_role(http: Http, handle: Handle, device: str, role: str) -> None:
+def _set_role(http: Http, shared: SharedNetwork, device: str, role: str) -> None:
     action = MAKE_GATEWAY if role == GATEWAY else MAKE_NODE
-    change_member(http, _id_of(handle, device), handle.name, action, device)
+    change_member(http, _require_network_id(shared, device), shared.name, action, device)
 
 
-def _id_of(handle: Handle, device: str) -> str:
-    if handle.id is None:
-        message = f"Could not add device {device} to mesh network {handle.name}, which is not there yet."
+def _require_network_id(shared: SharedNetwork, device: str) -> str:
+    if shared.id is None:
+        message = f"Could not add device {device} to mesh network {shared.name}, which is not there yet."
         hint = "A network is created with its first gateway: run the task that declares the gateway first."
         raise ParticleError("conflict", message, hint=hint)
-    return handle.id
+    return shared.id
 
 
-def _found(http: Http, write: Join) -> bool:
+def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
     """Create the network of a gateway if it does not exist, and return whether this call has created it.
 
     If several gateways of a new network join at the same time, only the first creates it.
     """
-    handle = write.handle
+    shared = write.network
     if write.role != GATEWAY:
         return False
-    with handle.lock:
-        if handle.id is not None:
+    with shared.lock:
+        if shared.id is not None:
             return False
-        there = find_network(http, handle.name)  # another gateway may have created it although the response was lost
+        there = find_network(http, shared.name)  # another gateway may have created it although the response was lost
         if there is None:
             # The type depends on whether the gateway is cellular. If it is, the request also names its SIM card.
             gateway = get_device(http, write.device)
             cellular = gateway.get("cellular") is True
-            kind = handle.kind or ("micro_cellular" if cellular else "micro_wifi")
+            kind = shared.type or ("micro_cellular" if cellular else "micro_wifi")
             iccid = gateway.get("iccid") or gateway.get("last_iccid")
-            made = create_network(http, handle.name, write.device, kind, str(iccid) if cellular and iccid else None)
-            there = made if made.get("id") else find_network(http, handle.name)
-            handle.id = str((there or {}).get("id") or "") or None
+            made = create_network(http, shared.name, write.device, kind, str(iccid) if cellular and iccid else None)
+            there = made if made.get("id") else find_network(http, shared.name)
+            shared.id = str((there or {}).get("id") or "") or None
             return True
-        handle.id = str(there["id"])
+        shared.id = str(there["id"])
         return False
 
 
-def verify(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
+def verify_members(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
     """Return the state of each member in ``wanted`` from one read of the list of devices."""
     http, product = target.http, target.product
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)
     rows = {str(row.get("id")): row for row in listing.rows}
-    return {device: state_of(rows.get(device, {}), membership) for device, membership in wanted.items()}
+    return {device: read_member_state(rows.get(device, {}), membership) for device, membership in wanted.items()}
 
 
 class RegistryBackend:
     """The :class:`Backend` ``networks``, made of the functions of this file."""
 
-    def observe(self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]) -> Observed:
-        """Read the networks and their members; see :func:`observe`."""
-        return observe(target, networks, boards)
+    def observe(self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]) -> Observed:
+        """Read the networks and their members; see :func:`observe_networks`."""
+        return observe_networks(target, networks, hardware_of)
 
     def plan(
         self,
@@ -235,23 +239,29 @@ class RegistryBackend:
         """Plan the networks and members that differ from the declaration, without sending a request."""
         return plan(networks, wanted, groups_of, observed)
 
-    def apply(self, target: Target, write: Write) -> None:
+    def apply_write(self, target: Target, write: Write) -> None:
         """Carry out one write of a plan."""
-        apply(target, write)
+        apply_write(target, write)
 
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
         """Return the state of each member in ``wanted`` from the list of devices; ``networks`` is not used."""
-        return verify(target, wanted)
+        return verify_members(target, wanted)
 
     def find_members(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Board]
+        self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
         """Find the declared devices that the lists show in ``networks``."""
         # Other members need no write, because deleting a network removes all of them from it.
-        seats = {device: seat_of(board.row.get("network")) for device, board in boards.items()}
-        return {device: None for device, seat in seats.items() if seat and seat.membership.network in networks}
+        registrations = {
+            device: read_registration(hardware.row.get("network")) for device, hardware in hardware_of.items()
+        }
+        return {
+            device: None
+            for device, registration in registrations.items()
+            if registration and registration.membership.network in networks
+        }
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
         """Return nothing, because the Particle cloud knows every member."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
-    outlives_mesh,
+    is_too_new_for_mesh,
 )
 
 FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT = "firmware_version", "system_firmware_version", "firmware_product_id"
@@ -34,6 +34,6 @@ def find_versions_without_mesh(
     ending = {
         version: "Device OS " + ", ".join(sorted(found))
         for version, found in seen.items()
-        if found and all(map(outlives_mesh, found))
+        if found and all(map(is_too_new_for_mesh, found))
     }
     return ending, {version for version, found in seen.items() if not found}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Board, Membership
+from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Hardware, Membership
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms import (
     ARGON,
     ASOM,
@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
     NO_UPLINK,
     XENON,
     XSOM,
-    platform_name,
+    describe_platform,
     read_version,
 )
 
@@ -30,8 +30,8 @@ PARTICLE_MESH = frozenset({ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM})
 LAST_MESH_OS = (1, 5)
 """The last release line of Device OS with Particle Mesh; the next one, 2.0, does not support it."""
 
-LARGE = "large_site"
-TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE)
+LARGE_TYPE = "large_site"
+TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE_TYPE)
 DEFAULT_LIMIT = 100
 """The default maximum number of devices in a network that is not small. Particle has never documented the number, so
 the parameter ``limit`` of a network can change it."""
@@ -49,54 +49,54 @@ class Size:
     gateways: int
 
 
-MICRO = Size(10, 1)
+MICRO_SIZE = Size(10, 1)
 
 
-def is_micro(kind: str | None) -> bool:
+def is_micro(network_type: str | None) -> bool:
     """Return whether ``kind`` is the type of a small network."""
-    return kind is not None and kind.startswith("micro_")
+    return network_type is not None and network_type.startswith("micro_")
 
 
-def most_of(kind: str, limit: int) -> Size:
+def get_max_size(network_type: str, limit: int) -> Size:
     """Return the maximum size of a network of type ``kind``.
 
     :param limit: the maximum number of devices in a network that is not small.
     """
-    return MICRO if is_micro(kind) else Size(limit, limit)
+    return MICRO_SIZE if is_micro(network_type) else Size(limit, limit)
 
 
-def outlives_mesh(device_os: str | None) -> bool:
+def is_too_new_for_mesh(device_os: str | None) -> bool:
     """Return whether a version of Device OS is too new for Particle Mesh. An unknown version counts as old enough."""
     version = read_version(device_os)
     return version is not None and version > LAST_MESH_OS
 
 
-def unfit_for_particle_mesh(device: str, membership: Membership, board: Board) -> Iterable[str]:
+def check_device(device: str, membership: Membership, hardware: Hardware) -> Iterable[str]:
     """Yield a sentence for each reason why a device cannot have its declared role in a network of Particle Mesh."""
     start = f"{membership.network}: device {device}"
-    platform = board.platform
+    platform = hardware.platform
     if platform is not None and platform not in PARTICLE_MESH:
-        yield f"{start} is of platform {platform_name(platform)}, which has no Particle Mesh"
+        yield f"{start} is of platform {describe_platform(platform)}, which has no Particle Mesh"
     elif platform is not None and membership.role == GATEWAY and platform in NO_UPLINK:
-        yield f"{start} is of platform {platform_name(platform)}, which has no uplink, and a gateway needs one"
-    if outlives_mesh(board.device_os):
-        yield f"{start} runs Device OS {board.device_os}, and Particle Mesh ended with 1.5.x"
+        yield f"{start} is of platform {describe_platform(platform)}, which has no uplink, and a gateway needs one"
+    if is_too_new_for_mesh(hardware.device_os):
+        yield f"{start} runs Device OS {hardware.device_os}, and Particle Mesh ended with 1.5.x"
 
 
-def too_large(name: str, kind: str, limit: int, size: Size, *, there: bool) -> Iterable[str]:
+def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: bool) -> Iterable[str]:
     """Yield a sentence for each maximum, of devices or of gateways, that the declared size of a network exceeds.
 
     :param name: the name of the network.
-    :param kind: its type.
+    :param network_type: its type.
     :param limit: the maximum number of devices in a network that is not small.
     :param size: the declared size.
-    :param there: whether the network exists, so that its type cannot change.
+    :param exists: whether the network exists, so that its type cannot change.
     """
-    most = most_of(kind, limit)
-    said = f"{name}: has type {kind}"
+    most = get_max_size(network_type, limit)
+    said = f"{name}: has type {network_type}"
     for what, has, may in (("devices", size.members, most.members), ("gateways", size.gateways, most.gateways)):
         if has > may:
-            way_out = "its type stays, so dissolve it and declare it anew" if there else "declare another type"
-            advice = way_out if is_micro(kind) else "raise its parameter limit if your plan allows more"
+            way_out = "its type stays, so dissolve it and declare it anew" if exists else "declare another type"
+            advice = way_out if is_micro(network_type) else "raise its parameter limit if your plan allows more"
             counted = what.removesuffix("s") if may == 1 else what
             yield f"{said}, of at most {may} {counted}, and would have {has}; {advice}"

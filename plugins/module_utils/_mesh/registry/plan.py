@@ -11,55 +11,55 @@ from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
-    Board,
+    Hardware,
     MemberPlan,
     Membership,
     MeshPlan,
     Network,
-    Shared,
+    SharedWrite,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.limits import (
     DEFAULT_LIMIT,
-    LARGE,
-    MICRO,
+    LARGE_TYPE,
+    MICRO_SIZE,
     Size,
+    check_device,
+    check_size,
+    get_max_size,
     is_micro,
-    most_of,
-    too_large,
-    unfit_for_particle_mesh,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.rules import (
-    Seat,
+    Registration,
 )
 
 
 @dataclass
-class Handle:
+class SharedNetwork:
     """A network that the writes of its members share.
 
     :param name: the name of the network.
-    :param kind: its type; ``None`` for a small network, whose type follows from its first gateway.
+    :param type: its type; ``None`` for a small network, whose type follows from its first gateway.
     :param id: its id; ``None`` until the network exists.
     :param lock: held while a gateway creates the network, so that only one does.
     """
 
     name: str
-    kind: str | None = None
+    type: str | None = None
     id: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredNetwork:
     """A network that exists in the registry.
 
     :param id: the id of the network.
-    :param kind: its type; ``None`` if the registry does not show it.
+    :param type: its type; ``None`` if the registry does not show it.
     :param roles: the role of each of its devices.
     """
 
     id: str
-    kind: str | None
+    type: str | None
     roles: Mapping[str, str]
 
 
@@ -68,17 +68,17 @@ class Observed:
     """The observed state of the registry.
 
     :param networks: the declared networks that exist, by name.
-    :param seats: the membership of each device that is in a network.
-    :param boards: the hardware of the declared devices.
+    :param registrations: the membership of each device that is in a network.
+    :param hardware_of: the hardware of the declared devices.
     """
 
-    networks: Mapping[str, Registered]
-    seats: Mapping[str, Seat]
-    boards: Mapping[str, Board] = field(default_factory=dict, repr=False)
+    networks: Mapping[str, RegisteredNetwork]
+    registrations: Mapping[str, Registration]
+    hardware_of: Mapping[str, Hardware] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
-class Dissolve:
+class DeleteNetwork:
     """A write that deletes a network. Its devices are then in no network."""
 
     id: str
@@ -86,18 +86,18 @@ class Dissolve:
 
 
 @dataclass(frozen=True)
-class Leave:
+class LeaveNetwork:
     """A write that removes a device from its current network."""
 
     device: str
 
 
 @dataclass(frozen=True)
-class Join:
+class JoinNetwork:
     """A write that adds a device to a network. A gateway creates the network if it does not exist."""
 
     device: str
-    handle: Handle
+    network: SharedNetwork
     role: str
 
 
@@ -106,11 +106,11 @@ class SetRole:
     """A write that changes the role of a member."""
 
     device: str
-    handle: Handle
+    network: SharedNetwork
     role: str
 
 
-Write: TypeAlias = "Dissolve | Leave | Join | SetRole"
+Write: TypeAlias = "DeleteNetwork | LeaveNetwork | JoinNetwork | SetRole"
 
 
 def plan(
@@ -127,13 +127,15 @@ def plan(
     :param observed: the state that the backend has read.
     """
     there = observed.networks
-    handles = {
-        name: Handle(name, kind_of(network), there[name].id if name in there else None)
+    shared_networks = {
+        name: SharedNetwork(name, find_network_type(network), there[name].id if name in there else None)
         for name, network in networks.items()
     }
     gone = {name: there[name] for name, network in networks.items() if network.absent and name in there}
     members = {
-        device: _plan_member(device, membership, observed.seats.get(device), handles, {one.id for one in gone.values()})
+        device: _plan_member(
+            device, membership, observed.registrations.get(device), shared_networks, {one.id for one in gone.values()}
+        )
         for device, membership in wanted.items()
     }
     founded = {
@@ -144,26 +146,26 @@ def plan(
     return MeshPlan(
         members,
         setup=tuple(
-            Shared(Dissolve(network.id, name), frozenset(network.roles.keys() & wanted.keys()))
+            SharedWrite(DeleteNetwork(network.id, name), frozenset(network.roles.keys() & wanted.keys()))
             for name, network in sorted(gone.items())
         ),
-        creates={"networks": tuple(sorted(founded))} if founded else {},
-        removes={"networks": tuple(sorted(gone))} if gone else {},
-        staying={
+        created_names={"networks": tuple(sorted(founded))} if founded else {},
+        removed_names={"networks": tuple(sorted(gone))} if gone else {},
+        staying_gateways={
             name: sum(1 for device, role in network.roles.items() if role == GATEWAY and device not in wanted)
             for name, network in there.items()
         },
-        refusals=tuple(_refusals(networks, wanted, members, observed)),
-        one_gateway=frozenset(name for name, network in there.items() if is_micro(network.kind)),
-        room={
-            name: most_of(network.kind, _limit_of(networks[name])).members - len(network.roles)
+        refusals=tuple(_find_refusals(networks, wanted, members, observed)),
+        one_gateway=frozenset(name for name, network in there.items() if is_micro(network.type)),
+        free_places={
+            name: get_max_size(network.type, _get_limit(networks[name])).members - len(network.roles)
             for name, network in there.items()
-            if network.kind is not None
+            if network.type is not None
         },
     )
 
 
-def _refusals(
+def _find_refusals(
     networks: Mapping[str, Network],
     wanted: Mapping[str, Membership | None],
     members: Mapping[str, MemberPlan],
@@ -177,22 +179,22 @@ def _refusals(
     for device, membership in wanted.items():
         if membership is not None and members[device].changes:
             growing.add(membership.network)
-            yield from unfit_for_particle_mesh(device, membership, observed.boards.get(device, Board()))
+            yield from check_device(device, membership, observed.hardware_of.get(device, Hardware()))
     for name in sorted(growing):
         network, there = networks[name], observed.networks.get(name)
         roles = {device: role for device, role in there.roles.items() if device not in wanted} if there else {}
         roles |= {device: to.role for device, to in wanted.items() if to is not None and to.network == name}
         size = Size(len(roles), sum(1 for role in roles.values() if role == GATEWAY))
-        kind = (there.kind if there else None) or kind_of(network) or "micro_wifi"
-        yield from too_large(name, kind, _limit_of(network), size, there=there is not None)
+        kind = (there.type if there else None) or find_network_type(network) or "micro_wifi"
+        yield from check_size(name, kind, _get_limit(network), size, exists=there is not None)
 
 
-def _limit_of(network: Network) -> int:
+def _get_limit(network: Network) -> int:
     """Return the maximum number of devices in a network that is not small."""
     return int((network.parameters or {}).get("limit", DEFAULT_LIMIT))
 
 
-def kind_of(network: Network) -> str | None:
+def find_network_type(network: Network) -> str | None:
     """Return the declared type of a network, else the type that its declared size needs.
 
     The result is ``None`` for a small network, whose type follows from its first gateway.
@@ -201,24 +203,28 @@ def kind_of(network: Network) -> str | None:
     declared = (network.parameters or {}).get("type")
     if declared is not None:
         return str(declared)
-    return None if network.size <= MICRO.members and len(network.gateways) <= MICRO.gateways else LARGE
+    return None if network.size <= MICRO_SIZE.members and len(network.gateways) <= MICRO_SIZE.gateways else LARGE_TYPE
 
 
 def _plan_member(
-    device: str, membership: Membership | None, seat: Seat | None, handles: Mapping[str, Handle], gone: set[str]
+    device: str,
+    membership: Membership | None,
+    registration: Registration | None,
+    shared_networks: Mapping[str, SharedNetwork],
+    gone: set[str],
 ) -> MemberPlan:
-    before = seat.membership if seat else None
+    before = registration.membership if registration else None
     changes: dict[str, tuple[Any, Any]]
-    leave = (Leave(device),) if seat is not None and seat.id not in gone else ()
+    leave = (LeaveNetwork(device),) if registration is not None and registration.network_id not in gone else ()
     if membership is None:
         changes = {"mesh": (before.as_result(), None)} if before else {}
         return MemberPlan(writes=leave, changes=changes, before=before)
-    handle = handles[membership.network]
-    if seat is None or seat.id != handle.id:
+    shared = shared_networks[membership.network]
+    if registration is None or registration.network_id != shared.id:
         changes = {"mesh": (before.as_result() if before else None, membership.as_result())}
         # The device leaves its old network first, because it can be in only one network at a time.
-        return MemberPlan(writes=(*leave, Join(device, handle, membership.role)), changes=changes, before=before)
+        return MemberPlan(writes=(*leave, JoinNetwork(device, shared, membership.role)), changes=changes, before=before)
     if before == membership:
         return MemberPlan(before=before)
-    changes = {"mesh": (seat.membership.as_result(), membership.as_result())}
-    return MemberPlan(writes=(SetRole(device, handle, membership.role),), changes=changes, before=before)
+    changes = {"mesh": (registration.membership.as_result(), membership.as_result())}
+    return MemberPlan(writes=(SetRole(device, shared, membership.role),), changes=changes, before=before)

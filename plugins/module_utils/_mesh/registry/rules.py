@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import PartReader, kind_of
+from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader, describe_type
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import (
     GATEWAY,
@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
     NODE,
     PENDING,
     WRONG_NETWORK,
-    Board,
+    Hardware,
     Membership,
     Rules,
 )
@@ -33,18 +33,18 @@ _MAX_NAME_BYTES = 16
 
 
 @dataclass(frozen=True)
-class Seat:
+class Registration:
     """The membership of a device in the registry.
 
-    :param id: the id of the network. Another network can have the same name.
+    :param network_id: the id of the network. Another network can have the same name.
     :param membership: the network's name and the role of the device.
     """
 
-    id: str
+    network_id: str
     membership: Membership
 
 
-def seat_of(network: Any) -> Seat | None:
+def read_registration(network: Any) -> Registration | None:
     """Return the membership that the key ``network`` of a device's row shows, or ``None`` if it shows none.
 
     :param network: the value of the key.
@@ -54,23 +54,23 @@ def seat_of(network: Any) -> Seat | None:
     role = network.get("role")
     is_gateway = isinstance(role, dict) and role.get("gateway") is True
     name = str(network.get("name") or network["id"])
-    return Seat(str(network["id"]), Membership(name, GATEWAY if is_gateway else NODE))
+    return Registration(str(network["id"]), Membership(name, GATEWAY if is_gateway else NODE))
 
 
-def state_of(row: Mapping[str, Any], membership: Membership) -> str:
+def read_member_state(row: Mapping[str, Any], membership: Membership) -> str:
     """Return the state of a member from its row in the cloud's lists.
 
     The registry confirms a role when the device has connected with it. A confirmed member that is offline is lost.
     """
     network = row.get("network")
-    seat = seat_of(network)
-    if seat is None:
+    registration = read_registration(network)
+    if registration is None:
         return PENDING
-    if seat.membership.network != membership.network:
+    if registration.membership.network != membership.network:
         return WRONG_NETWORK
     role = network.get("role") if isinstance(network, dict) else None
     confirmed = isinstance(role, dict) and role.get("state") == "confirmed"
-    if not confirmed or seat.membership.role != membership.role:
+    if not confirmed or registration.membership.role != membership.role:
         return PENDING
     return JOINED if row.get("online", row.get("connected", False)) else LOST
 
@@ -82,50 +82,56 @@ class RegistryRules(Rules):
     needs_product = False
     row_keys = ("network",)
 
-    def check_name(self, reader: PartReader, name: Any, place: Place) -> None:
+    def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
         """Report a mistake if the name of a network is not valid."""
         # The registry accepts any short name, and existing networks use that freedom, so the check is permissive.
-        text = reader.text(name, place)
+        text = reader.read_text(name, place)
         if isinstance(name, str) and not 1 <= len(text.encode(errors="replace")) <= _MAX_NAME_BYTES:
-            reader.wrong(place, f"the name of a network of backend {self.name} has 1 to {_MAX_NAME_BYTES} bytes")
+            reader.add_mistake(place, f"the name of a network of backend {self.name} has 1 to {_MAX_NAME_BYTES} bytes")
         elif isinstance(name, str) and (not text.isprintable() or text != text.strip() or text in (".", "..")):
-            reader.wrong(place, "is not a name that the registry can look up")
+            reader.add_mistake(place, "is not a name that the registry can look up")
 
-    def check_parameters(self, reader: PartReader, parameters: Mapping[str, Any], place: Place) -> None:
+    def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
         """Report mistakes in the type and limit of a network, and a password, which only the devices may know."""
         if "password" in parameters:
-            reader.wrong((*place, "password"), "never goes to the cloud: it is given to the boards when they join")
+            reader.add_mistake(
+                (*place, "password"), "never goes to the cloud: it is given to the boards when they join"
+            )
         for key in parameters:
             if key not in (*_PARAMETERS, "password"):
-                reader.wrong((*place, str(key)), f"unknown key; backend {self.name} knows {', '.join(_PARAMETERS)}")
+                reader.add_mistake(
+                    (*place, str(key)), f"unknown key; backend {self.name} knows {', '.join(_PARAMETERS)}"
+                )
         if "type" in parameters:
-            reader.choice(parameters["type"], (*place, "type"), TYPES)
+            reader.read_choice(parameters["type"], (*place, "type"), TYPES)
         limit = parameters.get("limit", 1)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            reader.wrong((*place, "limit"), f"must be a number of devices, at least 1, got {kind_of(limit)}")
+            reader.add_mistake(
+                (*place, "limit"), f"must be a number of devices, at least 1, got {describe_type(limit)}"
+            )
 
-    def read_member(self, reader: PartReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+    def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
         """Report a mistake if a member has parameters, because the registry sends nothing to devices."""
         if "parameters" in mesh:
             said = (
                 f"a member of a network of backend {self.name} cannot have its own parameters: a registry sends "
                 "nothing to devices"
             )
-            reader.wrong((*place, "parameters"), said)
+            reader.add_mistake((*place, "parameters"), said)
         return {}
 
-    def shows(self, groups: frozenset[str], board: Board) -> bool:
+    def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
         """Return whether the row of a device shows a network."""
-        return seat_of(board.row.get("network")) is not None
+        return read_registration(hardware.row.get("network")) is not None
 
-    def membership_in(self, row: Mapping[str, Any]) -> Membership | None:
+    def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
         """Return the membership that a row shows, or ``None`` if it shows none."""
-        seat = seat_of(row.get("network"))
-        return None if seat is None else seat.membership
+        registration = read_registration(row.get("network"))
+        return None if registration is None else registration.membership
 
-    def state_in(self, row: Mapping[str, Any], membership: Membership) -> str | None:
+    def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
         """Return the state of a member from the network and the connection that its row shows."""
-        return state_of(row, membership)
+        return read_member_state(row, membership)
 
 
 REGISTRY = RegistryRules()

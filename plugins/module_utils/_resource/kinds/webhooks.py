@@ -25,12 +25,12 @@ _TYPE = "Webhook"
 
 def _list_webhooks(target: Target) -> list[dict[str, Any]]:
     """List the integrations that are webhooks. Rows from 2018 have no type, because no other type existed."""
-    rows = list_integrations(target.http, target.in_product.id)
+    rows = list_integrations(target.http, target.required_product.id)
     return [row for row in rows if "id" in row and row.get("integration_type", _TYPE) == _TYPE]
 
 
 def _read_webhook(target: Target, row: Row) -> dict[str, Any]:
-    return get_integration(target.http, target.in_product.id, row["id"])
+    return get_integration(target.http, target.required_product.id, row["id"])
 
 
 def _parse_template(value: Any) -> Any:
@@ -136,9 +136,9 @@ WEBHOOKS = Kind(
     ),
     list_rows=_list_webhooks,
     read_row=_read_webhook,
-    create_row=lambda target, body: create_integration(target.http, target.in_product.id, body),
-    update_row=lambda target, row, body: edit_integration(target.http, target.in_product.id, row["id"], body),
-    delete_row=lambda target, row: delete_integration(target.http, target.in_product.id, row["id"]),
+    create_row=lambda target, body: create_integration(target.http, target.required_product.id, body),
+    update_row=lambda target, row, body: edit_integration(target.http, target.required_product.id, row["id"], body),
+    delete_row=lambda target, row: delete_integration(target.http, target.required_product.id, row["id"]),
     replaces=True,
     constants={"integration_type": _TYPE},
     # All other keys are sent back, including those that the cloud may add in the future.

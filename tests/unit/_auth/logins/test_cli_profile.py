@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
-    settings_from,
+    read_settings,
 )
 
 API, OWN = "https://api.particle.io", "https://own.example.com"
@@ -31,7 +31,7 @@ def log_in(home: Path, name: str = "particle", content: Any = None, **keys: Any)
 
 
 def settled(home: Path, **given_options: str) -> Settings:
-    return settings_from(given_options, {"HOME": str(home)}, now=0.0)
+    return read_settings(given_options, {"HOME": str(home)}, now=0.0)
 
 
 # Reading
@@ -131,7 +131,7 @@ def test_a_token_is_never_sent_to_another_cloud_than_its_own(
 ) -> None:
     log_in(tmp_path, **keys)
     options, variables = ({"api_url": named}, {}) if source == "options" else ({}, {"PARTICLE_API_URL": named})
-    settings = settings_from({"profile": "particle", **options}, {"HOME": str(tmp_path), **variables}, now=0.0)
+    settings = read_settings({"profile": "particle", **options}, {"HOME": str(tmp_path), **variables}, now=0.0)
     assert (settings.login, settings.connection.api_url) == (None, named)
 
 
@@ -172,7 +172,7 @@ def test_a_chosen_profile_is_used(tmp_path: Path) -> None:
     assert settled(tmp_path).login == ReadyToken("customary")
     assert settled(tmp_path, profile="staging").login == ReadyToken("staging")
     environment = {"HOME": str(tmp_path), "PARTICLE_PROFILE": "staging"}
-    assert settings_from({}, environment, now=0.0).login == ReadyToken("staging")
+    assert read_settings({}, environment, now=0.0).login == ReadyToken("staging")
 
 
 def test_a_chosen_profile_without_a_login_is_a_mistake_and_not_replaced_by_another(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_login_is_one_request_with_the_client_in_the_header_alone(
     http: Http, scripted_cloud: ScriptedCloud, login: ClientCredentials, wish: dict[str, str], asked: dict[str, str]
 ) -> None:
     granting(scripted_cloud, token(1))
-    assert login.obtain(http, wish, {}).access_token == token(1)
+    assert login.obtain_grant(http, wish, {}).access_token == token(1)
     (request,) = scripted_cloud.requests
     assert request.form == {"grant_type": "client_credentials", **asked}
     pair = base64.b64encode(b"my-product-1234:s3cret-of-the-client").decode()
@@ -61,7 +61,7 @@ def test_a_refusal_is_about_the_client_comes_once_and_speaks_of_no_password(
 ) -> None:
     scripted_cloud.answer("POST", GRANT, status, json={"error": word, "error_description": said})
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, {}, {})
+        LOGIN.obtain_grant(http, {}, {})
     error = caught.value
     assert (error.code, error.status, error.route) == (code, status, TOKEN_ROUTE)
     assert "client my-product-1234" in error.message
@@ -72,7 +72,7 @@ def test_a_refusal_is_about_the_client_comes_once_and_speaks_of_no_password(
 def test_a_client_that_is_not_accepted_is_told_with_what_to_check(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant"})
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, {}, {})
+        LOGIN.obtain_grant(http, {}, {})
     assert caught.value.message == (
         "Could not obtain an access token for client my-product-1234: "
         "the cloud does not accept its id or secret; it answered 400."
@@ -90,23 +90,23 @@ def test_a_client_that_is_not_accepted_is_told_with_what_to_check(http: Http, sc
     ],
 )
 def test_what_cannot_be_a_client_is_seen_before_any_request(client: Client, codes: list[str]) -> None:
-    problems = ClientCredentials(client).problems()
+    problems = ClientCredentials(client).find_problems()
     assert [problem.code for problem in problems] == codes
     assert "s3cret" not in f"{[problem.as_failure() for problem in problems]}"
 
 
 def test_its_secret_is_shown_nowhere() -> None:
     redact = Redactor()
-    CUSTOMER.teach(redact)
+    CUSTOMER.mask_secrets(redact)
     assert CLIENT.secret not in repr(CUSTOMER)
     assert redact(CLIENT.secret) == "********"
 
 
 def test_it_has_a_name_and_no_account() -> None:
-    assert LOGIN.names == ("", "my-product-1234")
+    assert LOGIN.display_names == ("", "my-product-1234")
     assert LOGIN.account is None
 
 
 def test_another_scope_is_another_login() -> None:
-    assert LOGIN.identity() == ("client_credentials", "my-product-1234", "s3cret-of-the-client", "")
-    assert CUSTOMER.identity() == (*LOGIN.identity()[:3], "customer=jane@example.com")
+    assert LOGIN.get_identity() == ("client_credentials", "my-product-1234", "s3cret-of-the-client", "")
+    assert CUSTOMER.get_identity() == (*LOGIN.get_identity()[:3], "customer=jane@example.com")

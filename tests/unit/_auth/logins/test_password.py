@@ -14,7 +14,10 @@ from token_cloud import GRANT, turned_conversation
 from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.base import Client
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import code_for, period_at
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.one_time_code import (
+    compute_code,
+    find_period,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -32,7 +35,7 @@ TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
 
 
 def codes(login: PasswordLogin | ReadyToken) -> list[str]:
-    return [problem.code for problem in login.problems()]
+    return [problem.code for problem in login.find_problems()]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_credentials_that_may_work_have_no_problems(username: str, password: str
     ],
 )
 def test_a_username_that_cannot_be_meant_is_shown_with_what_is_wrong(username: str, words: str) -> None:
-    (problem,) = PasswordLogin(username, PASSWORD).problems()
+    (problem,) = PasswordLogin(username, PASSWORD).find_problems()
     assert problem.code == "malformed_username"
     assert words in problem.message
 
@@ -88,7 +91,7 @@ def test_a_username_that_cannot_be_meant_is_shown_with_what_is_wrong(username: s
     ],
 )
 def test_a_password_that_cannot_be_meant_is_refused_and_not_shown(password: str, words: str) -> None:
-    (problem,) = PasswordLogin(USERNAME, password).problems()
+    (problem,) = PasswordLogin(USERNAME, password).find_problems()
     assert problem.code == "malformed_password"
     assert words in problem.message
     assert "demo" not in f"{problem.as_failure()}"
@@ -117,7 +120,7 @@ def test_a_password_that_cannot_be_meant_is_refused_and_not_shown(password: str,
 def test_a_client_is_well_formed(client_id: str, client_secret: str, expected: list[str]) -> None:
     login = PasswordLogin(USERNAME, PASSWORD, Client(client_id, client_secret))
     assert codes(login) == expected
-    assert "s3cret" not in str([problem.as_failure() for problem in login.problems()])
+    assert "s3cret" not in str([problem.as_failure() for problem in login.find_problems()])
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -133,7 +136,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None:
-    empty = PasswordLogin("", "", Client("x", ""), otp="12345", otp_secret="?").problems()
+    empty = PasswordLogin("", "", Client("x", ""), otp="12345", otp_secret="?").find_problems()
     assert [problem.message for problem in empty] == [
         "The username is empty.",
         "The password is empty.",
@@ -146,31 +149,31 @@ def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None
         "Give it in quotes, or leading zeros are lost.",
         "Give the secret that the account showed as text beside its QR code.",
     ]
-    assert [PasswordLogin("a b", password).problems()[0].message for password in ("x\n", "x")] == [
+    assert [PasswordLogin("a b", password).find_problems()[0].message for password in ("x\n", "x")] == [
         "The username 'a b' holds spaces, line breaks or control characters."
     ] * 2
-    assert [PasswordLogin(USERNAME, password).problems()[0].message for password in ("x\n", "x\ty")] == [
+    assert [PasswordLogin(USERNAME, password).find_problems()[0].message for password in ("x\n", "x\ty")] == [
         "The password ends with a line break.",
         "The password holds a control character.",
     ]
 
 
 def test_the_customary_client_is_used_when_none_is_given() -> None:
-    assert LOGIN.client.pair == ("particle", "particle")
-    assert PasswordLogin(USERNAME, PASSWORD, MY_CLIENT).client.pair == ("my-client", "s3cret")
+    assert LOGIN.client.basic_auth == ("particle", "particle")
+    assert PasswordLogin(USERNAME, PASSWORD, MY_CLIENT).client.basic_auth == ("my-client", "s3cret")
 
 
 def test_no_secret_is_in_a_representation(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
     login = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT, otp="123456", otp_secret=OTP_SECRET)
-    shown = repr([login, ReadyToken(TOKEN), login.obtain(http, {}, {}), http, http.redact])
+    shown = repr([login, ReadyToken(TOKEN), login.obtain_grant(http, {}, {}), http, http.redact])
     assert USERNAME in shown
     assert not [secret for secret in (PASSWORD, "s3cret", TOKEN, "123456", OTP_SECRET) if secret in shown]
 
 
 def test_what_a_login_holds_is_hidden_also_as_basic_header() -> None:
     redact = Redactor()
-    PasswordLogin(USERNAME, PASSWORD, MY_CLIENT).teach(redact)
+    PasswordLogin(USERNAME, PASSWORD, MY_CLIENT).mask_secrets(redact)
     basic = [base64.b64encode(pair.encode()).decode() for pair in (f"{USERNAME}:{PASSWORD}", "my-client:s3cret")]
     assert redact(f"{PASSWORD} s3cret {' '.join(basic)} {USERNAME} my-client") == (
         f"******** ******** ******** ******** {USERNAME} my-client"
@@ -179,8 +182,8 @@ def test_what_a_login_holds_is_hidden_also_as_basic_header() -> None:
 
 def test_the_public_client_is_no_secret_or_the_name_of_the_cloud_would_be_hidden_everywhere() -> None:
     redact = Redactor()
-    PasswordLogin(USERNAME, PASSWORD, Client("particle", "particle")).teach(redact)
-    LOGIN.teach(redact)
+    PasswordLogin(USERNAME, PASSWORD, Client("particle", "particle")).mask_secrets(redact)
+    LOGIN.mask_secrets(redact)
     assert redact("api.particle.io") == "api.particle.io"
 
 
@@ -191,7 +194,7 @@ def test_a_login_is_one_request_with_the_account_in_the_form_and_the_client_in_t
         "POST", "/oauth/token", json={"access_token": TOKEN, "token_type": "bearer", "expires_in": 3600}
     )
     login = PasswordLogin("plus+tag@example.com", "pä ss&w=rd", Client("my-client", "s3cret€"))
-    grant = login.obtain(http, HOUR, {})
+    grant = login.obtain_grant(http, HOUR, {})
 
     (request,) = scripted_cloud.requests
     assert request.form == {
@@ -209,7 +212,7 @@ def test_a_login_is_one_request_with_the_account_in_the_form_and_the_client_in_t
 
 def test_the_life_is_left_to_the_cloud_when_nobody_wishes_one(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
-    LOGIN.obtain(http, {}, {})
+    LOGIN.obtain_grant(http, {}, {})
     assert "expires_in" not in scripted_cloud.requests[0].form
 
 
@@ -221,13 +224,13 @@ def test_the_life_is_read_as_number_or_text_and_may_be_missing(
     http: Http, scripted_cloud: ScriptedCloud, said: dict[str, object], expires_in: int | None
 ) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN, **said})
-    grant = LOGIN.obtain(http, {}, {})
+    grant = LOGIN.obtain_grant(http, {}, {})
     assert (grant.expires_in, grant.token_type) == (expires_in, "bearer")
 
 
 def test_both_fresh_tokens_are_hidden_from_then_on(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": "fresh-one", "refresh_token": "fresh-two"})
-    LOGIN.obtain(http, {}, {})
+    LOGIN.obtain_grant(http, {}, {})
     assert http.redact("fresh-one fresh-two") == "******** ********"
 
 
@@ -235,7 +238,7 @@ def test_both_fresh_tokens_are_hidden_from_then_on(http: Http, scripted_cloud: S
 def test_a_success_without_a_token_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud, answer: object) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json=answer)
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, {}, {})
+        LOGIN.obtain_grant(http, {}, {})
     assert (caught.value.code, caught.value.route) == ("bad_response", TOKEN_ROUTE)
 
 
@@ -261,7 +264,7 @@ def test_a_refused_login_is_sent_once_and_never_again(
 ) -> None:
     scripted_cloud.answer("POST", "/oauth/token", status, body=body, headers={"Retry-After": "1"})
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, HOUR, {})
+        LOGIN.obtain_grant(http, HOUR, {})
     assert (caught.value.code, caught.value.status) == (code, status)
     assert len(scripted_cloud.requests) == 1
     assert (http.usage.requests, http.usage.retries, http.usage.writes) == (1, 0, 0)
@@ -270,16 +273,16 @@ def test_a_refused_login_is_sent_once_and_never_again(
 def test_a_login_whose_connection_breaks_is_not_repeated_either(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", effect="reset")
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, HOUR, {})
+        LOGIN.obtain_grant(http, HOUR, {})
     assert caught.value.code == "unreachable"
     assert len(scripted_cloud.requests) == 1
 
 
 def test_a_password_that_the_cloud_repeats_is_not_shown(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    LOGIN.teach(http.redact)
+    LOGIN.mask_secrets(http.redact)
     scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": f"No such password: {PASSWORD}"})
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, {}, {})
+        LOGIN.obtain_grant(http, {}, {})
     assert caught.value.message == (
         "Could not obtain an access token for demo@example.com: the cloud refused; "
         "it answered 400 (No such password: ********)."
@@ -293,13 +296,13 @@ def test_a_ready_token_is_opaque(token: str) -> None:
 
 @pytest.mark.parametrize("token", ["", " ", f"{TOKEN}\n", f"{TOKEN}\r\n", f" {TOKEN}", "a b", "a\tb", "a\x00", "tökén"])
 def test_a_ready_token_that_cannot_be_one_is_refused_before_any_request(token: str) -> None:
-    (problem,) = ReadyToken(token).problems()
+    (problem,) = ReadyToken(token).find_problems()
     assert problem.code == "token_invalid"
     assert TOKEN not in f"{problem.as_failure()}"
 
 
 def test_a_ready_token_costs_no_request(http: Http) -> None:
-    grant = ReadyToken(TOKEN).obtain(http, HOUR, {})
+    grant = ReadyToken(TOKEN).obtain_grant(http, HOUR, {})
     assert (grant.access_token, grant.expires_in) == (TOKEN, None)
     assert http.usage.requests == 0
 
@@ -340,7 +343,7 @@ def test_an_account_with_a_second_factor_gets_its_code_with_the_token_of_the_fir
     turned: Http, scripted_cloud: ScriptedCloud, given: dict[str, str], sent: str
 ) -> None:
     asking_for_a_code(scripted_cloud)
-    grant = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT, **given).obtain(turned, HOUR, {})
+    grant = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT, **given).obtain_grant(turned, HOUR, {})
     first, second = scripted_cloud.requests
     assert (first.form["grant_type"], first.form["expires_in"]) == ("password", "3600")
     assert second.form == {"grant_type": "urn:custom:mfa-otp", "mfa_token": MFA_TOKEN, "otp": sent}
@@ -352,7 +355,7 @@ def test_an_account_with_a_second_factor_gets_its_code_with_the_token_of_the_fir
 def test_a_code_is_kept_back_while_nobody_asks_for_it(turned: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", GRANT, json={"access_token": TOKEN})
     memory: dict[str, object] = {}
-    PasswordLogin(USERNAME, PASSWORD, otp="001234", otp_secret=OTP_SECRET).obtain(turned, {}, memory)
+    PasswordLogin(USERNAME, PASSWORD, otp="001234", otp_secret=OTP_SECRET).obtain_grant(turned, {}, memory)
     assert set(scripted_cloud.requests[0].form) == {"grant_type", "username", "password"}
     assert memory == {}
 
@@ -366,7 +369,7 @@ def test_without_a_code_or_a_way_to_send_it_the_login_ends_with_what_to_give(
         USERNAME, PASSWORD, otp=None if "mfa_token" in answer and answer["mfa_token"] != 7 else "123456"
     )
     with pytest.raises(ParticleError) as caught:
-        login.obtain(turned, {}, {})
+        login.obtain_grant(turned, {}, {})
     assert caught.value.code == "mfa_required"
     assert "otp_secret" in caught.value.hint
     assert MFA_TOKEN not in f"{caught.value.as_failure()}"
@@ -386,7 +389,7 @@ def test_a_wrong_code_is_told_as_such_and_sent_once(
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 403, json=MFA_REQUIRED).answer("POST", GRANT, status, body=body)
     with pytest.raises(ParticleError) as caught:
-        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain(turned, {}, {})
+        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(turned, {}, {})
     assert (caught.value.code, caught.value.status, caught.value.route) == ("otp_refused", status, TOKEN_ROUTE)
     assert caught.value.message == (
         "Could not obtain an access token for demo@example.com: "
@@ -403,7 +406,7 @@ def test_a_failure_of_the_second_step_that_is_not_about_the_code_is_not_blamed_o
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 403, json=MFA_REQUIRED).answer("POST", GRANT, status)
     with pytest.raises(ParticleError) as caught:
-        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain(turned, {}, {})
+        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(turned, {}, {})
     assert caught.value.code == code
     assert len(scripted_cloud.requests) == 2
 
@@ -414,9 +417,9 @@ def test_a_code_is_never_sent_twice_the_second_login_waits_for_the_next(
     asking_for_a_code(scripted_cloud, logins=3)
     login, memory, begin = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object](), clock.now
     for _unused in range(3):
-        login.obtain(turned, {}, memory)
+        login.obtain_grant(turned, {}, memory)
     sent = [request.form["otp"] for request in scripted_cloud.requests[1::2]]
-    assert sent == [code_for(OTP_SECRET, period_at(begin) + number) for number in range(3)]
+    assert sent == [compute_code(OTP_SECRET, find_period(begin) + number) for number in range(3)]
     assert clock.now - begin < 60
     assert clock.now % 30 == 0, "no longer than it has to"
 
@@ -426,11 +429,11 @@ def test_a_code_of_this_half_minute_or_of_the_next_is_used_up_and_one_from_furth
     turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, used: int, waits: bool
 ) -> None:
     asking_for_a_code(scripted_cloud)
-    now = period_at(clock.now)
+    now = find_period(clock.now)
     memory: dict[str, object] = {"otp_period": now + used}
-    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).obtain(turned, {}, memory)
+    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).obtain_grant(turned, {}, memory)
     sent = now + used + 1 if waits else now
-    assert scripted_cloud.requests[1].form["otp"] == code_for(OTP_SECRET, sent)
+    assert scripted_cloud.requests[1].form["otp"] == compute_code(OTP_SECRET, sent)
     assert bool(clock.slept) is waits
     assert memory == {"otp_period": sent, "keep_until": (sent + 1) * 30}
 
@@ -438,9 +441,9 @@ def test_a_code_of_this_half_minute_or_of_the_next_is_used_up_and_one_from_furth
 def test_in_the_next_half_minute_nobody_waits(turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
     asking_for_a_code(scripted_cloud, logins=2)
     login, memory = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object]()
-    login.obtain(turned, {}, memory)
+    login.obtain_grant(turned, {}, memory)
     clock.now += 30
-    login.obtain(turned, {}, memory)
+    login.obtain_grant(turned, {}, memory)
     assert clock.slept == []
 
 
@@ -449,15 +452,15 @@ def test_a_clock_that_was_set_back_makes_nobody_wait_for_the_future(
 ) -> None:
     asking_for_a_code(scripted_cloud, logins=2)
     login, memory = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object]()
-    login.obtain(turned, {}, memory)
+    login.obtain_grant(turned, {}, memory)
     clock.now -= 365 * 86400
-    login.obtain(turned, {}, memory)
+    login.obtain_grant(turned, {}, memory)
     assert sum(clock.slept) <= 30
 
 
 @pytest.mark.parametrize("otp", ["", "12345", "1234567", "12345a", "\uff11" * 6, " 12345", "12345\n"])
 def test_what_is_no_code_is_refused_before_any_request_and_not_shown(otp: str) -> None:
-    (problem,) = PasswordLogin(USERNAME, PASSWORD, otp=otp).problems()
+    (problem,) = PasswordLogin(USERNAME, PASSWORD, otp=otp).find_problems()
     assert problem.code == "otp_refused"
     assert "in quotes" in problem.hint
     assert not otp or otp not in f"{problem.as_failure()}"
@@ -465,26 +468,26 @@ def test_what_is_no_code_is_refused_before_any_request_and_not_shown(otp: str) -
 
 @pytest.mark.parametrize("secret", ["", "no base32!", "GEZDGNB1", "é" * 8])
 def test_what_is_no_secret_of_codes_is_refused_before_any_request_and_not_shown(secret: str) -> None:
-    (problem,) = PasswordLogin(USERNAME, PASSWORD, otp_secret=secret).problems()
+    (problem,) = PasswordLogin(USERNAME, PASSWORD, otp_secret=secret).find_problems()
     assert problem.code == "otp_refused"
     assert not secret or secret not in f"{problem.as_failure()}"
 
 
 def test_the_secret_behind_the_codes_is_hidden() -> None:
     redact = Redactor()
-    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).teach(redact)
+    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).mask_secrets(redact)
     assert redact(OTP_SECRET) == "********"
 
 
 def test_a_login_tells_whose_it_is_and_nothing_else() -> None:
     login = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT)
-    assert login.names == (USERNAME, "my-client")
+    assert login.display_names == (USERNAME, "my-client")
     assert login.account == (USERNAME, PASSWORD)
-    assert login.identity() == ("password", USERNAME, "my-client", "s3cret", PASSWORD, "", "")
-    assert ReadyToken(TOKEN).names == ("", "")
+    assert login.get_identity() == ("password", USERNAME, "my-client", "s3cret", PASSWORD, "", "")
+    assert ReadyToken(TOKEN).display_names == ("", "")
     assert ReadyToken(TOKEN).account is None
 
 
 @pytest.mark.parametrize("other", [{"otp": "001234"}, {"otp_secret": OTP_SECRET}, {"client": MY_CLIENT}])
 def test_another_code_secret_or_client_is_another_login(other: dict[str, Any]) -> None:
-    assert replace(LOGIN, **other).identity() != LOGIN.identity()
+    assert replace(LOGIN, **other).get_identity() != LOGIN.get_identity()

@@ -26,7 +26,7 @@ def test_a_refresh_is_one_request_with_the_client_that_it_was_made_for(
     http: Http, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("POST", GRANT, json={"access_token": token(1), "expires_in": 60, "refresh_token": "the-next"})
-    grant = LOGIN.obtain(http, {}, {})
+    grant = LOGIN.obtain_grant(http, {}, {})
     (request,) = scripted_cloud.requests
     assert request.form == {"grant_type": "refresh_token", "refresh_token": REFRESH}
     pair = base64.b64encode(b"my-product-1234:s3cret-of-the-client").decode()
@@ -41,7 +41,7 @@ def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_pass
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant", "error_description": said})
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, {}, {})
+        LOGIN.obtain_grant(http, {}, {})
     error = caught.value
     assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
     assert error.message == (
@@ -63,14 +63,14 @@ def test_any_other_refusal_is_told_as_what_it_is(
 ) -> None:
     scripted_cloud.answer("POST", GRANT, status, json={"error": word})
     with pytest.raises(ParticleError) as caught:
-        LOGIN.obtain(http, {}, {})
+        LOGIN.obtain_grant(http, {}, {})
     assert caught.value.code == code
     assert "Could not obtain an access token from the refresh token" in caught.value.message
 
 
 @pytest.mark.parametrize("value", ["", " ", f"{REFRESH}\n", f" {REFRESH}", "two words", "a\x00"])
 def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None:
-    (problem,) = RefreshToken(value, CLIENT).problems()
+    (problem,) = RefreshToken(value, CLIENT).find_problems()
     assert (problem.code, problem.message) == ("token_invalid", "The refresh token is empty or holds spaces.")
     assert problem.hint == (
         "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
@@ -79,26 +79,26 @@ def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None
 
 
 def test_one_that_is_still_to_be_found_is_no_problem() -> None:
-    assert RefreshToken(None, CLIENT).problems() == []
+    assert RefreshToken(None, CLIENT).find_problems() == []
 
 
 def test_a_client_that_cannot_be_one_is_told_beside_it() -> None:
-    assert [problem.code for problem in RefreshToken("", Client("x", "y")).problems()] == [
+    assert [problem.code for problem in RefreshToken("", Client("x", "y")).find_problems()] == [
         "unknown_client",
         "token_invalid",
     ]
-    assert LOGIN.problems() == []
+    assert LOGIN.find_problems() == []
 
 
 def test_neither_token_nor_secret_is_shown_anywhere() -> None:
     redact = Redactor()
-    LOGIN.teach(redact)
+    LOGIN.mask_secrets(redact)
     assert not [secret for secret in (REFRESH, CLIENT.secret) if secret in repr(LOGIN)]
     assert redact(f"{REFRESH} {CLIENT.secret}") == "******** ********"
 
 
 def test_it_has_a_client_and_no_account() -> None:
-    assert LOGIN.names == ("", "my-product-1234")
+    assert LOGIN.display_names == ("", "my-product-1234")
     assert LOGIN.account is None
-    assert LOGIN.identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", REFRESH)
-    assert RefreshToken(None, CLIENT).identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", "")
+    assert LOGIN.get_identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", REFRESH)
+    assert RefreshToken(None, CLIENT).get_identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", "")

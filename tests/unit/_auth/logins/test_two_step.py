@@ -33,9 +33,9 @@ def two_steps(cloud: ScriptedCloud, **second: Any) -> ScriptedCloud:
 
 
 def refusal(http: Http, login: TwoStepLogin = LOGIN) -> ParticleError:
-    LOGIN.teach(http.redact)
+    LOGIN.mask_secrets(http.redact)
     with pytest.raises(ParticleError) as caught:
-        login.obtain(http, {}, {})
+        login.obtain_grant(http, {}, {})
     failure = f"{caught.value.as_failure()}"
     assert not [secret for secret in (PASSWORD, SESSION, token(1)) if secret in failure]
     return caught.value
@@ -43,7 +43,7 @@ def refusal(http: Http, login: TwoStepLogin = LOGIN) -> ParticleError:
 
 def test_the_password_goes_as_json_and_the_session_as_bearer(http: Http, scripted_cloud: ScriptedCloud) -> None:
     two_steps(scripted_cloud)
-    assert LOGIN.obtain(http, {"expires_in": "3600"}, {}).access_token == token(1)
+    assert LOGIN.obtain_grant(http, {"expires_in": "3600"}, {}).access_token == token(1)
     first, second = scripted_cloud.requests
     assert first.json == {"username": USERNAME, "password": PASSWORD}
     assert "Authorization" not in first.headers
@@ -54,7 +54,7 @@ def test_the_password_goes_as_json_and_the_session_as_bearer(http: Http, scripte
 
 def test_the_token_is_a_bearer_token_and_hidden_from_then_on(http: Http, scripted_cloud: ScriptedCloud) -> None:
     two_steps(scripted_cloud)
-    assert LOGIN.obtain(http, {}, {}) == Grant(token(1), "bearer", None)
+    assert LOGIN.obtain_grant(http, {}, {}) == Grant(token(1), "bearer", None)
     assert http.redact(token(1)) == "********"
 
 
@@ -74,7 +74,7 @@ def test_the_cloud_says_when_the_token_ends(
 ) -> None:
     two_steps(scripted_cloud, **end)
     http = turned_conversation(scripted_cloud.url, clock)
-    assert LOGIN.obtain(http, {}, {}).expires_in == expires_in
+    assert LOGIN.obtain_grant(http, {}, {}).expires_in == expires_in
     http.close()
 
 
@@ -82,7 +82,7 @@ def test_whole_addresses_lead_elsewhere_and_their_queries_are_kept(http: Http) -
     with scripted_cloud() as other:
         two_steps(other)
         login = replace(LOGIN, login_url=f"{other.url}/session?app=ide", token_url=f"{other.url}/session/token")
-        assert login.obtain(http, {}, {}).access_token == token(1)
+        assert login.obtain_grant(http, {}, {}).access_token == token(1)
         assert other.requests[0].query == {"app": "ide"}
 
 
@@ -91,7 +91,7 @@ def test_paths_lie_below_the_address_of_the_cloud(scripted_cloud: ScriptedCloud,
     scripted_cloud.answer("POST", "/v0/session", json=opened)
     scripted_cloud.answer("GET", "/v0/session/token", json={"access_token": token(1)})
     http = Http(Connection(f"{scripted_cloud.url}/v0"))
-    assert LOGIN.obtain(http, {}, {}).access_token == token(1)
+    assert LOGIN.obtain_grant(http, {}, {}).access_token == token(1)
     http.close()
 
 
@@ -182,7 +182,7 @@ def test_a_password_does_not_follow_a_redirect(http: Http, scripted_cloud: Scrip
 )
 @pytest.mark.parametrize("name", ["login_url", "token_url"])
 def test_what_is_no_address_is_refused_before_any_request_and_not_repeated(name: str, url: str) -> None:
-    (problem,) = replace(LOGIN, **{name: url}).problems()
+    (problem,) = replace(LOGIN, **{name: url}).find_problems()
     assert problem.code == "not_a_cloud"
     assert problem.message == f"session_{name} must be a URL or a path that starts with a slash."
     assert problem.hint == f"Correct session_{name}."
@@ -193,32 +193,32 @@ def test_what_is_no_address_is_refused_before_any_request_and_not_repeated(name:
     "url", ["/session", "/session?app=ide", "http://localhost:8080/x", "https://cloud.example.com/x"]
 )
 def test_addresses_and_paths_have_no_problems(url: str) -> None:
-    assert replace(LOGIN, login_url=url, token_url=url).problems() == []
+    assert replace(LOGIN, login_url=url, token_url=url).find_problems() == []
 
 
 def test_mistakes_in_the_account_are_seen_too() -> None:
     login = replace(LOGIN, username="two words", password="")
-    assert [problem.code for problem in login.problems()] == ["malformed_username", "malformed_password"]
+    assert [problem.code for problem in login.find_problems()] == ["malformed_username", "malformed_password"]
 
 
 def test_the_password_is_shown_nowhere() -> None:
     redact = Redactor()
-    LOGIN.teach(redact)
+    LOGIN.mask_secrets(redact)
     assert PASSWORD not in repr(LOGIN)
     basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     assert redact(f"{PASSWORD} {basic}") == "******** ********"
 
 
 def test_it_has_an_account_and_no_client() -> None:
-    assert LOGIN.names == (USERNAME, "")
+    assert LOGIN.display_names == (USERNAME, "")
     assert LOGIN.account == (USERNAME, PASSWORD)
-    assert LOGIN.identity() == ("session", USERNAME, PASSWORD, "/session", "/session/token")
+    assert LOGIN.get_identity() == ("session", USERNAME, PASSWORD, "/session", "/session/token")
 
 
 def test_both_steps_count_against_the_budget_of_the_conversation(scripted_cloud: ScriptedCloud, http: Http) -> None:
     two_steps(scripted_cloud)
     budget = Budget({EVERY_ROUTE: Limit(4, 300)}, share=1)
     sharing = Http(http.connection, budget=budget)
-    LOGIN.obtain(sharing, {}, {})
+    LOGIN.obtain_grant(sharing, {}, {})
     sharing.close()
-    assert budget.used() == 0.5
+    assert budget.get_used_share() == 0.5
