@@ -32,7 +32,7 @@ class ActionModule(ParticleAction):
         record = {name: given[name] for name in list_device_keys() if name in given} | read_options(given)
         data = {**{name: given[name] for name in _FLEET_OPTIONS if name in given}, "devices": [record]}
         manifest = read_manifest(data, _name_option, absent=given["state"] == "absent")
-        result = reconcile_task(task, manifest, bounds=Bounds(confirm=given["confirm"]))
+        result = reconcile_task(task, manifest, Bounds(confirm=given["confirm"]))
         outcome, *_unused = result.pop("devices")  # the others are members of networks that are removed
         changes = outcome["changes"]
         diff = {side: {name: change[side] for name, change in changes.items()} for side in ("before", "after")}

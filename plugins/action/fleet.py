@@ -59,7 +59,7 @@ class ActionModule(ParticleAction):
             result = reconcile_task(
                 task,
                 manifest,
-                bounds=Bounds(
+                Bounds(
                     0 if options["on_error"] == "stop" else options["max_failures"],
                     options["max_removals"],
                     options["confirm"],

@@ -37,7 +37,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._local.private_file import ensure_folder
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.backends import list_secret_options
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import read_budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     NO_SOURCE,
     Settings,
@@ -130,15 +130,15 @@ class Task:
 
     def _open_budget(self, api_url: str) -> Budget:
         """Return the budget for a cloud, shared by all processes of this user, or by all machines with one Redis."""
-        limits, share, store = budget_from(self.options, self.environment)
+        allowance, store = read_budget(self.options, self.environment)
         if store is not None:
             self.redact.add_secrets(find_url_secrets(store))
-            return Budget(limits, share=share, store=store, cloud=api_url.lower())
+            return Budget(allowance, store=store, cloud=api_url.lower())
         try:
             folder = ensure_folder(self.environment, "Budgets", "let each task pace itself")
         except ParticleError:  # not worth a failure: this task keeps a budget of its own
             folder = None
-        return Budget(limits, share=share, folder=folder, cloud=api_url.lower())
+        return Budget(allowance, folder=folder, cloud=api_url.lower())
 
     def open_session(self) -> Session:
         """Return a session, which logs in when it is entered with ``with``.

@@ -194,7 +194,10 @@ error:
 
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import report_tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import (
+    report_listed_tokens,
+    report_tokens,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, build_argument_spec, run_module
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import raise_problems
 
@@ -207,14 +210,10 @@ def access_token_info(task: Task) -> dict[str, Any]:
     if settings.login is not None:
         raise_problems(settings.problems)
     http = task.connect(settings)
-    return report_tokens(
-        http,
-        settings.login,
-        task.open_sessions,
-        settings.token_file,
-        listed_for=task.read_account() if task.options["list"] else None,
-        lists=task.options["list"],
-    )
+    result = report_tokens(http, settings.login, task.open_sessions, settings.token_file)
+    if task.options["list"]:
+        result |= report_listed_tokens(http, task.read_account(), task.open_sessions)
+    return result
 
 
 def main() -> None:

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.progress import Report, ignore_progress
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
@@ -21,21 +27,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh impo
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import find_secrets
 
+DEFAULT_BOUNDS = Bounds()
+
 
 def reconcile_task(
     task: Task,
     manifest: Manifest,
+    bounds: Bounds = DEFAULT_BOUNDS,
     *,
     lock: Callable[[Http, str | None], AbstractContextManager[None]] = lambda http, product: nullcontext(),
-    **more: Any,
+    report: Report = ignore_progress,
 ) -> dict[str, Any]:
     """Bring the devices of a manifest to their declared state, and stop if the controlling process ends.
 
     The run logs in only if the manifest needs the Particle cloud.
 
     :param lock: keeps other runs out; takes the client and the id of the product.
-    :param more: further arguments of :func:`reconcile`.
+    :param report: called with the progress of the writes.
     """
+    verification = Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict")))
     members = [record.mesh for record in manifest.devices if record.mesh is not None]
     secrets = find_declared_secrets(manifest.networks, members) + find_secrets(task.options, list_secret_options())
     task.redact.add_secrets(secrets)
@@ -44,12 +54,9 @@ def reconcile_task(
         result = reconcile(
             http,
             manifest,
-            check_mode=task.check_mode,
-            verification=Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict"))),
-            warn=lambda text: task.warn(task.redact(text)),
-            lock=lambda product: lock(http, product),
-            mesh=mesh,
-            **more,
+            RunSettings(task.check_mode, verification, bounds),
+            Callbacks(lambda text: task.warn(task.redact(text)), lambda product: lock(http, product), report),
+            mesh,
         )
     # Failures are cleaned when they are reported. Remove these secrets from a successful result as well.
     cleaned: dict[str, Any] = task.redact.mask_values(result) if secrets else result

@@ -24,7 +24,7 @@ from support.plays import cloud_environment
 from support.simulator import PRODUCT_SLUG, running_simulator
 
 PAGE = ROOT / "docs" / "performance.md"
-PATIENCE = 1800
+TIMEOUT_SECONDS = 1800
 
 
 def row_of(size: int) -> list[str]:
@@ -36,7 +36,7 @@ def row_of(size: int) -> list[str]:
                 "meshfleet.particle.report",
                 env=cloud_environment(cloud.url),
                 extra_vars={"report_products": [PRODUCT_SLUG], "report_dest": str(folder / "out")},
-                timeout=PATIENCE,
+                timeout=TIMEOUT_SECONDS,
                 fresh=True,
             ).succeeded()
             requests = cloud.stats()["requests"]

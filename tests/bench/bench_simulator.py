@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -44,7 +44,7 @@ def peak_megabytes(pid: int) -> float:
 def ask(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
     """One request and its JSON answer."""
     request = urllib.request.Request(url, data=data, headers=headers or {})
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         return json.load(answer)
 
 
@@ -60,7 +60,7 @@ def start(fleet: int, limits: str, folder: Path) -> tuple[subprocess.Popen[bytes
         stdout=subprocess.DEVNULL,
     )
     while not port_file.exists():
-        if process.poll() is not None or time.monotonic() - began > PATIENCE:
+        if process.poll() is not None or time.monotonic() - began > TIMEOUT_SECONDS:
             process.kill()
             raise SystemExit("the simulator did not start")
         time.sleep(0.01)
@@ -72,7 +72,7 @@ def load(port: int, request: bytes, count: int, connections: int) -> float:
     poll = select.epoll()
     sockets = {}
     for _unused in range(connections):
-        line = socket.create_connection((HOST, port), timeout=PATIENCE)
+        line = socket.create_connection((HOST, port), timeout=TIMEOUT_SECONDS)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sockets[line.fileno()] = line
         poll.register(line, select.EPOLLIN)
@@ -83,7 +83,7 @@ def load(port: int, request: bytes, count: int, connections: int) -> float:
         line.sendall(request)
         sent += 1
     while done < count:
-        for number, _unused in poll.poll(PATIENCE):
+        for number, _unused in poll.poll(TIMEOUT_SECONDS):
             pending[number] += sockets[number].recv(65536)
             if not _whole(pending[number]):
                 continue
@@ -141,7 +141,7 @@ def measure(fleet: int, limits: str, requests: int, connections: int) -> list[st
             peak = peak_megabytes(process.pid)
         finally:
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT_SECONDS)
     return [
         f"{fleet:,}",
         limits,

@@ -24,7 +24,7 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 CANARY = "c4nary-0f-the-store"
 LOGINS = 95  # those of the hundred in five minutes that a run may use
-PATIENCE = 280.0
+TIMEOUT_SECONDS = 280.0
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def machine(folder: Path, cloud: Simulator, store: RedisServer) -> dict[str, str
 
 def until(come_true: Callable[[], bool]) -> None:
     """Wait, within bounds, for something that other processes do."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not come_true():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.1)
@@ -118,7 +118,7 @@ def test_two_machines_that_provision_use_all_of_one_window_and_no_more(
             options = {"manifest": manifest, "lock": "none", "verify": "none", "result": "failed"}
             options["budget_requests"] = allowed
             env = machine(tmp_path / name, cloud, store)
-            runs.append(lambda env=env, options=options: run_task("fleet", options, env, timeout=2 * PATIENCE))
+            runs.append(lambda env=env, options=options: run_task("fleet", options, env, timeout=2 * TIMEOUT_SECONDS))
         used, done = two_windows(cloud, store, runs, "requests", most)
         stats, state = cloud.stats(), cloud.state()
     assert used == most < stats["requests"]

@@ -16,11 +16,21 @@ import requests
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import DOCUMENTED_LIMITS, EVERY_ROUTE
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
+    DOCUMENTED_LIMITS,
+    EVERY_ROUTE,
+    Allowance,
+)
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.usage import Usage
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.plays import manifest_for
@@ -79,14 +89,14 @@ class CountedHttp(Http):
 
     def __init__(self, api_url: str, budget: Budget, shared_clock: SharedClock) -> None:
         super().__init__(
-            Connection(api_url, timeout=TIMEOUT_SECONDS), budget=budget, sleep=shared_clock.sleep, clock=shared_clock
+            Connection(api_url, timeout=TIMEOUT_SECONDS), budget=budget, clock=Clock(shared_clock.sleep, shared_clock)
         )
         self._shared_clock = shared_clock
 
-    def call(self, route: str, **arguments: Any) -> Answer:
+    def send(self, request: Request) -> Answer:
         self._shared_clock.work(1)
         try:
-            return super().call(route, **arguments)
+            return super().send(request)
         finally:
             self._shared_clock.work(-1)
 
@@ -137,18 +147,15 @@ def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> Pace
     with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
         shared_clock = SharedClock(simulator)
         budget, other_budget = (
-            RecordingBudget(shared_clock, share=share, folder=folder, cloud=simulator.url) for _unused in range(2)
+            RecordingBudget(shared_clock, allowance=Allowance(share=share), folder=folder, cloud=simulator.url)
+            for _unused in range(2)
         )
         _send_from_other_process(other_budget, simulator, others)
         http = CountedHttp(simulator.url, budget, shared_clock)
         http.use_token(PasswordLogin(USERNAME, PASSWORD).obtain_grant(http, {}, {}).access_token)
         manifest = read_manifest(manifest_for(simulator))
         result = reconcile(
-            http,
-            manifest,
-            check_mode=False,
-            verification=Verification("read", clock=shared_clock),
-            warn=_fail_on_warning,
+            http, manifest, RunSettings(False, Verification("read", clock=shared_clock)), Callbacks(_fail_on_warning)
         )
         http.close()
         return PacedRun(result, http.usage, simulator.stats(), [*other_budget.moments, *budget.moments])

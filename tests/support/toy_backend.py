@@ -144,10 +144,10 @@ class HubBackend:
         return answer.json()
 
     def observe(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Hardware]
+        self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, _Seen]:
         seen = {row["tag"]: row.get("hub") or {} for row in self._call("GET", "/tags")}
-        tags = {device: board.identities["tag"] for device, board in boards.items()}
+        tags = {device: hardware.identities["tag"] for device, hardware in hardware_of.items()}
         return {device: _Seen(tag, seen.get(tag, {})) for device, tag in tags.items()}
 
     def plan(
@@ -186,7 +186,7 @@ class HubBackend:
         return JOINED if seen["network"] == to.network else WRONG_NETWORK
 
     def find_members(
-        self, target: Target, networks: Mapping[str, Network], boards: Mapping[str, Hardware]
+        self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
         rows = self._call("GET", "/tags")
         return {row["tag"]: "tag" for row in rows if (row.get("hub") or {}).get("network") in networks}

@@ -12,11 +12,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.products i
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import DevicePlan
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds, RunState, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from support.scripted import ScriptedCloud
@@ -57,31 +63,31 @@ class RecordingHttp(Http):
 
     def __init__(self, connection: Connection, **arguments: Any) -> None:
         super().__init__(connection, **arguments)
-        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.sent: list[Request] = []
 
-    def call(self, route: str, **arguments: Any) -> Answer:
-        self.calls.append((route, arguments))
-        return super().call(route, **arguments)
+    def send(self, request: Request) -> Answer:
+        self.sent.append(request)
+        return super().send(request)
 
     @property
     def writes(self) -> list[str]:
         """The routes of what may have changed something."""
-        return [route for route, arguments in self.calls if not route.startswith("GET")]
+        return [request.route for request in self.sent if request.method != "GET"]
 
     @property
     def imported(self) -> list[list[str]]:
         """The devices of each import, in the order of the calls."""
         return [
-            arguments["file"].decode().split()
-            for route, arguments in self.calls
-            if route == "POST /v1/products/:p/devices"
+            (request.file or b"").decode().split()
+            for request in self.sent
+            if request.route == "POST /v1/products/:p/devices"
         ]
 
 
 @contextmanager
 def client(url: str, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
     """A client without a login that never sleeps."""
-    http = RecordingHttp(Connection(url, timeout=timeout), workers=workers, sleep=lambda seconds: None)
+    http = RecordingHttp(Connection(url, timeout=timeout), workers=workers, clock=Clock(sleep=lambda seconds: None))
     try:
         yield http
     finally:
@@ -93,7 +99,7 @@ def user(simulator: Simulator, *, workers: int = 16, timeout: float = 10) -> Ite
     """The simulator's user, logged in, with an empty record."""
     with client(simulator.url, workers=workers, timeout=timeout) as http:
         http.use_token(log_in(http))
-        http.calls.clear()
+        http.sent.clear()
         yield http
 
 
@@ -117,11 +123,9 @@ def run(
     return reconcile(
         http,
         read_manifest(data, absent=absent),
-        check_mode=check_mode,
-        verification=Verification(verify, 60, sleep=lambda seconds: None),
-        warn=(warnings if warnings is not None else []).append,
-        bounds=Bounds(**bounds),
-        mesh=mesh,
+        RunSettings(check_mode, Verification(verify, 60, sleep=lambda seconds: None), Bounds(**bounds)),
+        Callbacks((warnings if warnings is not None else []).append),
+        mesh,
     )
 
 

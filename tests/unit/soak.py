@@ -24,7 +24,7 @@ from typing import Any
 import requests
 
 HOUR, DAY = 3600.0, 86400.0
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 USERNAME, PASSWORD = "demo@example.com", "demo-password"
 PRODUCT = "field-logger"
 NETWORKS = 5
@@ -64,7 +64,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         with self._lock:
-            requests.post(self._url, json={"advance": seconds}, timeout=PATIENCE).raise_for_status()
+            requests.post(self._url, json={"advance": seconds}, timeout=TIMEOUT_SECONDS).raise_for_status()
             self._turned += seconds
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     jobs = Jobs(url, folder, clock)
     probability = 0.02 / len(SPOILS)
     faults = [{"route": route, "probability": probability, **spoil} for route in STRUCK for spoil in SPOILS]
-    requests.post(f"{url}/_simulator/faults", json=faults, timeout=PATIENCE).raise_for_status()
+    requests.post(f"{url}/_simulator/faults", json=faults, timeout=TIMEOUT_SECONDS).raise_for_status()
     for day in range(1, days + 1):
         began = clock()
         jobs.rotate()

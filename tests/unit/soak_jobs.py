@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from soak import PASSWORD, PATIENCE, PRODUCT, USERNAME, manifest
+from soak import PASSWORD, PRODUCT, TIMEOUT_SECONDS, USERNAME, manifest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
@@ -22,8 +22,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.inventor
     build_host_names,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selection import Filters, read_sources
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, Work, carry_out_work
 from support.declared import expect_state, normalize_state
@@ -88,7 +93,7 @@ class Jobs:
 
         def work(task: Task) -> dict[str, Any]:
             with task.open_session() as http:
-                return {"devices": http.call("GET /v1/devices", doing="list the devices").data}
+                return {"devices": http.send(Request("GET /v1/devices", "list the devices")).data}
 
         for _unused in range(3):
             self._do("look", work, username=USERNAME, password=PASSWORD)
@@ -109,9 +114,8 @@ class Jobs:
                     reconcile(
                         tokens.http,
                         read_manifest(data),
-                        check_mode=False,
-                        verification=Verification("read"),
-                        warn=lambda text: None,
+                        RunSettings(False, Verification("read")),
+                        Callbacks(lambda text: None),
                     )
                     for _unused in range(2)
                 )
@@ -138,4 +142,4 @@ class Jobs:
             self._failed.append(f"{name}: {result.get('msg')} {result.get('exception', '')}")
 
     def _state(self) -> dict[str, Any]:
-        return dict(requests.get(f"{self._url}/_simulator/state", timeout=PATIENCE).json())
+        return dict(requests.get(f"{self._url}/_simulator/state", timeout=TIMEOUT_SECONDS).json())

@@ -13,6 +13,7 @@ from token_cloud import DEVICES, granting, mode, token, trail
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import DEFAULT_WORKERS
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import (
     Task,
     Work,
@@ -52,7 +53,7 @@ def task_with(
 def work(task: Task) -> dict[str, Any]:
     """Log in, and ask for the devices."""
     with task.open_session() as http:
-        return {"changed": False, "devices": http.call("GET /v1/devices", doing="list").data}
+        return {"changed": False, "devices": http.send(Request("GET /v1/devices", "list")).data}
 
 
 def test_a_success_is_the_result_of_the_work_with_what_it_cost(

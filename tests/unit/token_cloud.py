@@ -16,6 +16,7 @@ from turned_clock import TurnedClock
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.paths import COLLECTIONS, TESTS
 from support.scripted import ScriptedCloud
@@ -60,7 +61,7 @@ def bearers(cloud: ScriptedCloud) -> list[str]:
 
 def turned_conversation(api_url: str, clock: TurnedClock) -> Http:
     """A conversation that takes also the date from `clock`."""
-    return Http(Connection(api_url, timeout=5), sleep=clock.sleep, clock=clock, now=clock)
+    return Http(Connection(api_url, timeout=5), clock=Clock(clock.sleep, clock, clock))
 
 
 def mode(path: Path) -> int:

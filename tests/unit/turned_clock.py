@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 
 
@@ -33,4 +34,4 @@ class TurnedClock:
 def conversation(api_url: str, clock: TurnedClock, *, budget: Budget | None = None, **connection: Any) -> Http:
     """A conversation whose waits cost no time. `connection` as in `Connection`."""
     whom = Connection(api_url, **{"timeout": 5, **connection})
-    return Http(whom, budget=budget, sleep=clock.sleep, clock=clock, now=clock)
+    return Http(whom, budget=budget, clock=Clock(clock.sleep, clock, clock))

@@ -10,14 +10,14 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 
 def list_account_devices(http: Http) -> Listing:
     """Return all devices that the account has claimed (endpoints.yml: devices_list). The list has no pages."""
-    route, doing = "GET /v1/devices", "list the devices of the account"
-    data = http.call(route, doing=doing).data
-    return Listing(tuple(extract_rows(data, ("devices",), route=route, doing=doing)), 1, True)
+    request = Request("GET /v1/devices", "list the devices of the account")
+    return Listing(tuple(extract_rows(http.send(request).data, ("devices",), request)), 1, True)
 
 
 SERIAL_NUMBER_ROUTE = "GET /v1/serial_numbers/:serial"
@@ -30,13 +30,13 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
 
     :raises ParticleError: ``bad_response`` when the answer contains no id.
     """
-    doing = f"look up serial number {serial_number}"
-    data = http.call(SERIAL_NUMBER_ROUTE, doing=doing, at={"serial": serial_number}).data
+    action = f"look up serial number {serial_number}"
+    data = http.send(Request(SERIAL_NUMBER_ROUTE, action, {"serial": serial_number})).data
     # The documentation and the client spell this key differently.
     found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
     if not isinstance(found, str):
         raise ParticleError(
-            "bad_response", f"Could not {doing}: the answer contains no id.", status=200, route=SERIAL_NUMBER_ROUTE
+            "bad_response", f"Could not {action}: the answer contains no id.", status=200, route=SERIAL_NUMBER_ROUTE
         )
     return found.lower()
 
@@ -44,24 +44,24 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
 def get_device(http: Http, device: str) -> dict[str, Any]:
     """Return a device that the account has claimed or whose product it can access (endpoints.yml: device_get)."""
     route = "GET /v1/devices/:idOrName"
-    data = http.call(route, doing=f"read device {device}", at={"idOrName": device}).data
+    data = http.send(Request(route, f"read device {device}", {"idOrName": device})).data
     return data if isinstance(data, dict) else {}
 
 
 def claim_device(http: Http, device: str) -> None:
     """Claim a device, which must be online, for the account (endpoints.yml: device_claim)."""
-    http.call("POST /v1/devices", doing=f"claim device {device}", json={"id": device})
+    http.send(Request("POST /v1/devices", f"claim device {device}", json={"id": device}))
 
 
 def unclaim_device(http: Http, device: str) -> None:
     """Remove the account's claim to a device (endpoints.yml: device_unclaim)."""
-    http.call("DELETE /v1/devices/:id", doing=f"unclaim device {device}", at={"id": device})
+    http.send(Request("DELETE /v1/devices/:id", f"unclaim device {device}", {"id": device}))
 
 
 def update_account_device(http: Http, device: str, name: str, value: Any) -> None:
     """Set one field of a device; the route accepts only one per request (endpoints.yml: device_update)."""
-    doing = f"set {name} of device {device}"
-    http.call("PUT /v1/devices/:idOrName", doing=doing, at={"idOrName": device}, json={name: value})
+    action = f"set {name} of device {device}"
+    http.send(Request("PUT /v1/devices/:idOrName", action, {"idOrName": device}, json={name: value}))
 
 
 RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
@@ -76,9 +76,9 @@ def read_variable(http: Http, product: str | None, device: str, name: str) -> An
         answer.
     """
     # Not repeated once the cloud has the request: each try costs the owner of the device a data operation.
-    doing = f"read variable {name} of device {device}"
-    route, at = "GET /v1/devices/:id/:varName", {"id": device, "varName": name}
+    action = f"read variable {name} of device {device}"
+    route, path_params = "GET /v1/devices/:id/:varName", {"id": device, "varName": name}
     if product is not None:
-        route, at = "GET /v1/products/:p/devices/:id/:varName", {**at, "p": product}
-    data = http.call(route, doing=doing, at=at, retry=Retry.UNSENT).data
+        route, path_params = "GET /v1/products/:p/devices/:id/:varName", {**path_params, "p": product}
+    data = http.send(Request(route, action, path_params, retry=Retry.UNSENT)).data
     return data.get("result") if isinstance(data, dict) else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
 def get_last_vitals(http: Http, product: str | None, device: str) -> dict[str, Any]:
@@ -15,10 +16,10 @@ def get_last_vitals(http: Http, product: str | None, device: str) -> dict[str, A
     :param product: id or slug; ``None`` for the route of the account.
     :raises ParticleError: ``not_found`` when the cloud has no record.
     """
-    doing = f"read the vitals of device {device}"
-    route, at = "GET /v1/diagnostics/:deviceId/last", {"deviceId": device}
+    action = f"read the vitals of device {device}"
+    route, path_params = "GET /v1/diagnostics/:deviceId/last", {"deviceId": device}
     if product is not None:
-        route, at = "GET /v1/products/:p/diagnostics/:deviceId/last", {**at, "p": product}
-    data = http.call(route, doing=doing, at=at).data
+        route, path_params = "GET /v1/products/:p/diagnostics/:deviceId/last", {**path_params, "p": product}
+    data = http.send(Request(route, action, path_params)).data
     found = data.get("diagnostics") if isinstance(data, dict) else None
     return found if isinstance(found, dict) else {}

@@ -6,22 +6,23 @@ from __future__ import annotations
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
 def list_groups(http: Http, product: str) -> frozenset[str]:
     """Return the names of all groups of a product (endpoints.yml: groups_list)."""
-    route, doing = "GET /v1/products/:p/groups", f"list the device groups of product {product}"
-    data = http.call(route, doing=doing, at={"p": product}).data
-    return frozenset(str(row.get("name")) for row in extract_rows(data, ("groups",), route=route, doing=doing))
+    request = Request("GET /v1/products/:p/groups", f"list the device groups of product {product}", {"p": product})
+    rows = extract_rows(http.send(request).data, ("groups",), request)
+    return frozenset(str(row.get("name")) for row in rows)
 
 
 def create_group(http: Http, product: str, name: str) -> None:
     """Create an empty group (endpoints.yml: group_create)."""
-    doing = f"create device group {name}"
-    http.call("POST /v1/products/:p/groups", doing=doing, at={"p": product}, json={"name": name})
+    action = f"create device group {name}"
+    http.send(Request("POST /v1/products/:p/groups", action, {"p": product}, json={"name": name}))
 
 
 def delete_group(http: Http, product: str, name: str) -> None:
     """Delete a group, but not the devices in it (endpoints.yml: group_delete)."""
-    doing = f"remove device group {name}"
-    http.call("DELETE /v1/products/:p/groups/:name", doing=doing, at={"p": product, "name": name})
+    action = f"remove device group {name}"
+    http.send(Request("DELETE /v1/products/:p/groups/:name", action, {"p": product, "name": name}))

@@ -10,13 +10,14 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
 def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
     """Return all integrations without their secrets and templates (endpoints.yml: integrations_list)."""
-    route, doing = "GET /v1/products/:p/integrations", f"list the integrations of product {product}"
-    data = http.call(route, doing=doing, at={"p": product}).data
-    return extract_rows(data, ("integrations", "webhooks"), route=route, doing=doing)
+    action = f"list the integrations of product {product}"
+    request = Request("GET /v1/products/:p/integrations", action, {"p": product})
+    return extract_rows(http.send(request).data, ("integrations", "webhooks"), request)
 
 
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:
@@ -24,30 +25,30 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
 
     :raises ParticleError: ``bad_response`` when the answer contains no integration.
     """
-    route, doing = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
+    route, action = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
     # A refusal may quote secrets that are not known here and so cannot be masked. Its text is not shown.
-    data = http.call(route, doing=doing, at={"p": product, "id": integration}, private=True).data
+    data = http.send(Request(route, action, {"p": product, "id": integration}, private=True)).data
     found = data.get("integration", data.get("webhook")) if isinstance(data, dict) else None
     if not isinstance(found, dict):
-        message = f"Could not {doing}: the answer contains no integration."
+        message = f"Could not {action}: the answer contains no integration."
         raise ParticleError("bad_response", message, status=200, route=route)
     return found
 
 
 def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> None:
     """Create an integration (endpoints.yml: webhook_create). A repeated request creates a second one of that name."""
-    doing = f"create integration {body.get('name')}"
-    http.call("POST /v1/products/:p/integrations", doing=doing, at={"p": product}, json=dict(body))
+    action = f"create integration {body.get('name')}"
+    http.send(Request("POST /v1/products/:p/integrations", action, {"p": product}, json=dict(body)))
 
 
 def edit_integration(http: Http, product: str, integration: str, body: Mapping[str, Any]) -> None:
     """Replace all settings of an integration with those in ``body`` (endpoints.yml: integration_edit)."""
-    doing = f"change integration {body.get('name')} ({integration})"
-    at = {"p": product, "id": integration}
-    http.call("PUT /v1/products/:p/integrations/:id", doing=doing, at=at, json=dict(body))
+    action = f"change integration {body.get('name')} ({integration})"
+    path_params = {"p": product, "id": integration}
+    http.send(Request("PUT /v1/products/:p/integrations/:id", action, path_params, json=dict(body)))
 
 
 def delete_integration(http: Http, product: str, integration: str) -> None:
     """Delete an integration with its log and counters (endpoints.yml: integration_delete)."""
-    at = {"p": product, "id": integration}
-    http.call("DELETE /v1/products/:p/integrations/:id", doing=f"remove integration {integration}", at=at)
+    path_params = {"p": product, "id": integration}
+    http.send(Request("DELETE /v1/products/:p/integrations/:id", f"remove integration {integration}", path_params))

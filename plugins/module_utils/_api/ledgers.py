@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, read_pages
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import Listing, ListOptions, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
+
+_ACTIONS = {"GET": "read", "PUT": "write", "DELETE": "remove"}
 
 
 def list_ledgers(http: Http, org: str | None) -> Listing:
     """Return all ledger definitions of an owner (endpoints.yml: ledgers_list)."""
-    route, at = _build_route("GET", "", org)
-    return read_pages(http, route, keys=("ledgers", "ledger_definitions"), doing="list the ledgers", at=at)
+    route, path_params = _build_route("GET", org)
+    return read_pages(http, Request(route, "list the ledgers", path_params), ("ledgers", "ledger_definitions"))
 
 
 def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) -> None:
@@ -27,15 +30,17 @@ def create_ledger(http: Http, org: str | None, definition: Mapping[str, str]) ->
 
     :param definition: name, scope, direction and description.
     """
-    _call(http, "POST", "", org, doing=f"create ledger {definition['name']}", json={"ledger": dict(definition)})
+    route, path_params = _build_route("POST", org)
+    body = {"ledger": dict(definition)}
+    http.send(Request(route, f"create ledger {definition['name']}", path_params, json=body))
 
 
 def list_instances(http: Http, org: str | None, ledger: str) -> Listing:
     """Return scope and data of all instances of a ledger, across all products (endpoints.yml: ledger_instances)."""
-    route, at = _build_route("GET", "/:name/instances", org)
-    at["name"] = ledger
-    doing = f"list the instances of ledger {ledger}"
-    return read_pages(http, route, keys=("instances",), doing=doing, at=at, keep={"scope", "data"}, private=True)
+    route, path_params = _build_route("GET", org, "/:name/instances")
+    action = f"list the instances of ledger {ledger}"
+    request = Request(route, action, {**path_params, "name": ledger}, private=True)
+    return read_pages(http, request, ("instances",), ListOptions(keep={"scope", "data"}))
 
 
 def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[str, Any]:
@@ -43,45 +48,29 @@ def get_instance(http: Http, org: str | None, ledger: str, device: str) -> dict[
 
     :raises ParticleError: ``not_found`` when the device has no instance.
     """
-    doing = f"read ledger {ledger} of device {device}"
-    data = _call(http, "GET", _INSTANCE, org, doing=doing, private=True, name=ledger, scopeValue=device).data
+    data = http.send(_build_instance_request("GET", org, ledger, device)).data
     instance = data.get("instance") if isinstance(data, dict) else None
     return instance if isinstance(instance, dict) else {}
 
 
 def set_instance(http: Http, org: str | None, ledger: str, device: str, data: Mapping[str, Any]) -> None:
     """Replace the data of one device's instance (endpoints.yml: ledger_instance_set)."""
-    doing = f"write ledger {ledger} of device {device}"
-    body = {"instance": {"data": dict(data)}}
-    _call(http, "PUT", _INSTANCE, org, doing=doing, json=body, private=True, name=ledger, scopeValue=device)
+    http.send(_build_instance_request("PUT", org, ledger, device, {"instance": {"data": dict(data)}}))
 
 
 def delete_instance(http: Http, org: str | None, ledger: str, device: str) -> None:
     """Delete one device's instance (endpoints.yml: ledger_instance_delete)."""
-    doing = f"remove ledger {ledger} of device {device}"
-    _call(http, "DELETE", _INSTANCE, org, doing=doing, private=True, name=ledger, scopeValue=device)
+    http.send(_build_instance_request("DELETE", org, ledger, device))
 
 
-_INSTANCE = "/:name/instances/:scopeValue"
-
-
-def _build_route(method: str, path: str, org: str | None) -> tuple[str, dict[str, object]]:
+def _build_route(method: str, org: str | None, path: str = "") -> tuple[str, dict[str, object]]:
     """Return the route of the account or of an organisation, and the values of its path template."""
     if org is None:
         return f"{method} /v1/ledgers{path}", {}
     return f"{method} /v1/orgs/:org/ledgers{path}", {"org": org}
 
 
-def _call(
-    http: Http,
-    method: str,
-    path: str,
-    org: str | None,
-    *,
-    doing: str,
-    json: Any = None,
-    private: bool = False,
-    **at: str,
-) -> Answer:
-    route, base = _build_route(method, path, org)
-    return http.call(route, doing=doing, at={**base, **at}, json=json, private=private)
+def _build_instance_request(method: str, org: str | None, ledger: str, device: str, json: Any = None) -> Request:
+    route, path_params = _build_route(method, org, "/:name/instances/:scopeValue")
+    action = f"{_ACTIONS[method]} ledger {ledger} of device {device}"
+    return Request(route, action, {**path_params, "name": ledger, "scopeValue": device}, json=json, private=True)

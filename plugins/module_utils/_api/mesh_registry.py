@@ -7,12 +7,14 @@ The registry only records networks and their members. The boards themselves form
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import MAX_PAGES, PAGE_SIZE
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 _NETWORK = "/v1/networks/:idOrName"
@@ -29,14 +31,14 @@ _CHANGES = {
 
 def list_networks(http: Http) -> list[dict[str, Any]]:
     """Return the account's networks that a gateway has confirmed; the cloud lists no others (mesh_list)."""
-    return _read_pages(http, "GET /v1/networks", {}, "list the mesh networks")
+    return _read_pages(http, Request("GET /v1/networks", "list the mesh networks"))
 
 
 def find_network(http: Http, name: str) -> dict[str, Any] | None:
     """Return a network by its name, even if no gateway has confirmed it yet; ``None`` if there is none (mesh_get)."""
     route = f"GET {_NETWORK}"
     try:
-        data = http.call(route, doing=f"read mesh network {name}", at={"idOrName": name}).data
+        data = http.send(Request(route, f"read mesh network {name}", {"idOrName": name})).data
     except ParticleError as error:
         if error.status == 404:
             return None
@@ -50,8 +52,8 @@ def list_members(http: Http, network: str, name: str) -> list[dict[str, Any]]:
     :param network: the id of the network.
     :param name: the name of the network for messages.
     """
-    doing = f"list the devices of mesh network {name}"
-    return _read_pages(http, f"GET {_NETWORK}/devices", {"idOrName": network}, doing)
+    action = f"list the devices of mesh network {name}"
+    return _read_pages(http, Request(f"GET {_NETWORK}/devices", action, {"idOrName": network}))
 
 
 def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | None) -> dict[str, Any]:
@@ -63,8 +65,8 @@ def create_network(http: Http, name: str, gateway: str, kind: str, iccid: str | 
     :returns: the network as the cloud describes it, which may be empty.
     """
     body = {"name": name, "type": kind, **_build_device_fields(gateway), **({"iccid": iccid} if iccid else {})}
-    doing = f"create mesh network {name} with gateway {gateway}"
-    data = http.call("POST /v1/networks", doing=doing, json=body).data
+    action = f"create mesh network {name} with gateway {gateway}"
+    data = http.send(Request("POST /v1/networks", action, json=body)).data
     network = data.get("network") if isinstance(data, dict) else None
     return network if isinstance(network, dict) else {}
 
@@ -75,7 +77,7 @@ def delete_network(http: Http, network: str, name: str) -> None:
     :param network: the id of the network.
     :param name: the name of the network for messages.
     """
-    http.call(f"DELETE {_NETWORK}", doing=f"remove mesh network {name}", at={"idOrName": network})
+    http.send(Request(f"DELETE {_NETWORK}", f"remove mesh network {name}", {"idOrName": network}))
 
 
 def change_member(http: Http, network: str, name: str, change: str, device: str) -> None:
@@ -87,15 +89,15 @@ def change_member(http: Http, network: str, name: str, change: str, device: str)
     :param device: the id of the device.
     """
     # The cloud may refuse a repeated action, so the request is only repeated if it was not carried out.
-    doing = _CHANGES[change].format(device, name)
+    action = _CHANGES[change].format(device, name)
     body = {"action": change, **_build_device_fields(device)}
-    http.call(f"PUT {_NETWORK}", doing=doing, at={"idOrName": network}, json=body, retry=Retry.UNSENT)
+    http.send(Request(f"PUT {_NETWORK}", action, {"idOrName": network}, json=body, retry=Retry.UNSENT))
 
 
 def leave_network(http: Http, device: str) -> None:
     """Remove a device from the network that it is in (mesh_device_leave_any)."""
     route = "DELETE /v1/devices/:id/network"
-    http.call(route, doing=f"take device {device} out of its mesh network", at={"id": device})
+    http.send(Request(route, f"take device {device} out of its mesh network", {"id": device}))
 
 
 def _build_device_fields(device: str) -> dict[str, str]:
@@ -104,7 +106,7 @@ def _build_device_fields(device: str) -> dict[str, str]:
     return {"device_id": device, "deviceID": device}
 
 
-def _read_pages(http: Http, route: str, at: dict[str, object], doing: str) -> list[dict[str, Any]]:
+def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
     """Read all pages of a list. Rows without an id are skipped, because no request can refer to them.
 
     The answers are arrays without a number of pages, so this reads until a page is not full or has no new row.
@@ -112,7 +114,7 @@ def _read_pages(http: Http, route: str, at: dict[str, object], doing: str) -> li
     rows: dict[str, dict[str, Any]] = {}
     for page in range(1, MAX_PAGES + 1):
         query = {"page": str(page), "per_page": str(PAGE_SIZE)}
-        found = extract_rows(http.call(route, doing=doing, at=at, query=query).data, (), route=route, doing=doing)
+        found = extract_rows(http.send(replace(request, query=query)).data, (), request)
         known = len(rows)
         rows |= {str(row["id"]): row for row in found if row.get("id")}
         if len(found) < PAGE_SIZE or len(rows) == known:

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+import enum
+from collections.abc import Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 PAGE_SIZE = 100
 """Default number of rows in a page."""
@@ -32,64 +34,71 @@ class Listing:
     complete: bool
 
 
-def read_pages(
-    http: Http,
-    route: str,
-    *,
-    keys: tuple[str, ...],
-    doing: str,
-    at: Mapping[str, object] | None = None,
-    query: Mapping[str, str] | None = None,
-    page_size: int = PAGE_SIZE,
-    ordered_by: str | None = None,
-    closely: bool = False,
-    keep: Set[str] | None = None,
-    private: bool = False,
-) -> Listing:
+class Watch(enum.Enum):
+    """The changes of a list that are detected while its pages are read, for rows that are sorted by ``id``."""
+
+    NOTHING = "no changes"
+    PAGES = "rows that were added or removed after the last page was read first, with one more request"
+    EVERYTHING = "also rows that were added or removed before that, with two more requests"
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """How to read a list.
+
+    :param watch: the changes to detect. A row that is added or removed shifts the last page, unless another change
+        makes up for it, so the last page is read before and after the others. The first page, which gives the number
+        of pages, is read again for ``EVERYTHING``.
+    :param keep: the keys to keep of each row; ``None`` for all. A hundred thousand complete rows take 250 MB.
+    """
+
+    page_size: int = PAGE_SIZE
+    watch: Watch = Watch.NOTHING
+    keep: Set[str] | None = None
+
+
+DEFAULT_OPTIONS = ListOptions()
+
+
+def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: ListOptions = DEFAULT_OPTIONS) -> Listing:
     """Return the rows of all pages of a list. The first page is read first, the others in parallel.
 
+    :param request: the request for the list, without the number and size of a page.
     :param keys: the keys that may hold the rows; the documentation and the client use different ones.
-    :param doing: the attempted action, which follows "Could not" in messages.
-    :param ordered_by: the key by which ``query`` makes the cloud sort the rows. If it is given, rows that are added or
-        removed during the reading are detected, with one more request: such a row shifts the last page, unless another
-        change makes up for it, so the last page is read before and after the others.
-    :param closely: whether to detect such changes also before the last page is read, with one more request: the first
-        page, which gives the number of pages, is read again. Needs ``ordered_by``.
-    :param keep: the keys to keep of each row; ``None`` for all. A hundred thousand complete rows take 250 MB.
-    :param private: whether rows hold secrets that a refusal may quote, so that its text is not shown.
     :raises ParticleError: ``bad_response`` when an answer holds no list, or announces too many pages.
     """
 
-    def read(page: int) -> tuple[list[dict[str, Any]], int]:
+    def read_page(page: int) -> tuple[list[dict[str, Any]], int]:
         # The documentation says perPage, the official client sends per_page (endpoints.yml: paging_styles).
-        size = str(page_size)
-        sizes = {"page": str(page), "perPage": size, "per_page": size}
-        data = http.call(route, doing=doing, at=at, query={**(query or {}), **sizes}, private=private).data
-        rows = extract_rows(data, keys, route=route, doing=doing)
-        if keep is not None:
-            rows = [{key: value for key, value in row.items() if key in keep} for row in rows]
+        size = str(options.page_size)
+        query = {**(request.query or {}), "page": str(page), "perPage": size, "per_page": size}
+        data = http.send(replace(request, query=query)).data
+        rows = extract_rows(data, keys, request)
+        if options.keep is not None:
+            rows = [{key: value for key, value in row.items() if key in options.keep} for row in rows]
         meta = data.get("meta") if isinstance(data, dict) else None
         total = meta.get("total_pages") if isinstance(meta, dict) else None
         return rows, total if isinstance(total, int) and total > 0 else 1
 
-    rows, total = read(1)
+    rows, total = read_page(1)
     if total > MAX_PAGES:
-        message = f"Could not {doing}: the answer announces {total} pages."
-        raise ParticleError("bad_response", message, status=200, route=route)
-    if ordered_by is None or total == 1:
-        answers = [(rows, total), *map_in_parallel(read, range(2, total + 1), http.workers)]
-        still = True
+        message = f"Could not {request.action}: the answer announces {total} pages."
+        raise ParticleError("bad_response", message, status=200, route=request.route)
+    if options.watch is Watch.NOTHING or total == 1:
+        answers = [(rows, total), *map_in_parallel(read_page, range(2, total + 1), http.workers)]
+        is_unchanged = True
     else:
-        last = read(total)
-        first = read(1) if closely else (rows, total)
-        answers = [first, *map_in_parallel(read, range(2, total), http.workers), last]
-        still = _list_values(read(total)[0], ordered_by) == _list_values(last[0], ordered_by)
+        last = read_page(total)
+        first = read_page(1) if options.watch is Watch.EVERYTHING else (rows, total)
+        answers = [first, *map_in_parallel(read_page, range(2, total), http.workers), last]
+        is_unchanged = _list_ids(read_page(total)[0]) == _list_ids(last[0])
     collected = [row for page, _unused in answers for row in page]
-    if ordered_by is not None:
-        names = _list_values(collected, ordered_by)
-        still = still and len(set(names)) == len(names)
-    return Listing(tuple(collected), len(answers), still and all(now == total for _unused, now in answers))
+    if options.watch is not Watch.NOTHING:
+        ids = _list_ids(collected)
+        is_unchanged = is_unchanged and len(set(ids)) == len(ids)
+    is_complete = is_unchanged and all(now == total for _unused, now in answers)
+    return Listing(tuple(collected), len(answers), is_complete)
 
 
-def _list_values(rows: list[dict[str, Any]], key: str) -> list[str]:
-    return [str(row.get(key)) for row in rows]
+def _list_ids(rows: list[dict[str, Any]]) -> list[str]:
+    return [str(row.get("id")) for row in rows]

@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
+    DEFAULT_OPTIONS,
+    Listing,
+    ListOptions,
+    read_pages,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows, list_texts
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
 @dataclass(frozen=True)
@@ -34,28 +40,27 @@ def get_product(http: Http, product: str) -> Product:
     :raises ParticleError: ``not_found`` when the product does not exist, or the cloud says "Permission denied", which
         does not tell whether it exists.
     """
-    route, doing = "GET /v1/products/:p", f"read product {product}"
+    route, action = "GET /v1/products/:p", f"read product {product}"
     try:
-        data = http.call(route, doing=doing, at={"p": product}).data
+        data = http.send(Request(route, action, {"p": product})).data
     except ParticleError as error:
         if error.status not in (403, 404) or error.code not in ("forbidden", "not_found"):
             raise
-        message = f"Could not {doing}: this account cannot see such a product."
+        message = f"Could not {action}: this account cannot see such a product."
         raise ParticleError("not_found", message, status=error.status, route=route) from None
     found = data.get("product") if isinstance(data, dict) else None
     if isinstance(found, list) and found:  # in one early recording the product is in a list
         found = found[0]
     if not isinstance(found, dict) or "id" not in found:
-        message = f"Could not {doing}: the answer contains no product."
+        message = f"Could not {action}: the answer contains no product."
         raise ParticleError("bad_response", message, status=200, route=route)
     return _parse_product(found)
 
 
 def list_products(http: Http, org: str) -> tuple[Product, ...]:
     """Return all products of an organisation, given by its id or slug (endpoints.yml: products_list, org_path)."""
-    route, doing = "GET /v1/orgs/:org/products", f"list the products of organisation {org}"
-    data = http.call(route, doing=doing, at={"org": org}).data
-    rows = extract_rows(data, ("products",), route=route, doing=doing)
+    request = Request("GET /v1/orgs/:org/products", f"list the products of organisation {org}", {"org": org})
+    rows = extract_rows(http.send(request).data, ("products",), request)
     return tuple(_parse_product(row) for row in rows if "id" in row)
 
 
@@ -70,37 +75,21 @@ def _parse_product(row: Mapping[str, Any]) -> Product:
 
 
 def list_product_devices(
-    http: Http,
-    product: str,
-    filters: Mapping[str, str] | None = None,
-    *,
-    page_size: int = PAGE_SIZE,
-    watched: bool = False,
-    closely: bool = False,
-    keep: Set[str] | None = None,
+    http: Http, product: str, filters: Mapping[str, str] | None = None, options: ListOptions = DEFAULT_OPTIONS
 ) -> Listing:
     """Return all devices of a product, sorted by id (endpoints.yml: product_devices_list).
 
     The default order of the cloud changes while devices reconnect, so that pages could overlap.
 
     :param filters: filters of the route by their names. Ids, names and serial numbers match in part.
-    :param watched: whether to detect that devices were added or removed between two pages, with one more request.
-    :param closely: whether to detect that also between the first two requests, with another request. Use this if
-        writes depend on the list.
-    :param keep: the keys to keep of each row; ``None`` for all.
     """
-    return read_pages(
-        http,
+    request = Request(
         "GET /v1/products/:p/devices",
-        keys=("devices",),
-        doing=f"list the devices of product {product}",
-        at={"p": product},
+        f"list the devices of product {product}",
+        {"p": product},
         query={"sortAttr": "deviceId", "sortDir": "asc", **(filters or {})},
-        page_size=page_size,
-        ordered_by="id" if watched or closely else None,
-        closely=closely,
-        keep=keep,
     )
+    return read_pages(http, request, ("devices",), options)
 
 
 def probe_product_devices(http: Http, product: str) -> None:
@@ -108,14 +97,14 @@ def probe_product_devices(http: Http, product: str) -> None:
 
     :raises ParticleError: when the cloud refuses.
     """
-    doing = f"list the devices of product {product}"
-    http.call("GET /v1/products/:p/devices", doing=doing, at={"p": product}, query={"page": "1", "perPage": "1"})
+    action = f"list the devices of product {product}"
+    http.send(Request("GET /v1/products/:p/devices", action, {"p": product}, query={"page": "1", "perPage": "1"}))
 
 
 def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
     """Return one device of a product with all its attributes (endpoints.yml: device_get)."""
-    doing = f"read device {device}"
-    data = http.call("GET /v1/products/:p/devices/:id", doing=doing, at={"p": product, "id": device}).data
+    action = f"read device {device}"
+    data = http.send(Request("GET /v1/products/:p/devices/:id", action, {"p": product, "id": device})).data
     return data if isinstance(data, dict) else {}
 
 
@@ -129,13 +118,13 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
     :returns: each device that was *not* imported, as it was sent, with the name of the list that holds it.
     :raises ParticleError: ``ambiguous_write`` when the answer is empty.
     """
-    doing = f"import {len(devices)} devices into product {product}"
+    action = f"import {len(devices)} devices into product {product}"
     content = "".join(f"{device}\n" for device in devices).encode()
     route = "POST /v1/products/:p/devices"
     query = {"claim_user": claim_user} if claim_user else None
-    data = http.call(route, doing=doing, at={"p": product}, query=query, file=content).data
+    data = http.send(Request(route, action, {"p": product}, query=query, file=content)).data
     if not isinstance(data, dict):
-        message = f"Could not learn whether the attempt to {doing} took effect: the answer is empty."
+        message = f"Could not learn whether the attempt to {action} took effect: the answer is empty."
         raise ParticleError("ambiguous_write", message, status=200, route=route)
     fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
     return {device: fate for fate in fates for device in list_texts(data.get(fate))}
@@ -144,24 +133,26 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
 def update_product_device(http: Http, product: str, device: str, fields: Mapping[str, Any]) -> None:
     """Set several fields of a device in one request (endpoints.yml: device_update, product_path)."""
     names = " and ".join(fields)
-    http.call(
-        "PUT /v1/products/:p/devices/:id",
-        doing=f"set {names} of device {device}",
-        at={"p": product, "id": device},
-        json=dict(fields),
+    http.send(
+        Request(
+            "PUT /v1/products/:p/devices/:id",
+            f"set {names} of device {device}",
+            {"p": product, "id": device},
+            json=dict(fields),
+        )
     )
 
 
 def unclaim_product_device(http: Http, product: str, device: str) -> None:
     """Remove the claim to a device, which stays in the product (endpoints.yml: device_unclaim_product)."""
-    at = {"p": product, "id": device}
-    http.call("DELETE /v1/products/:p/devices/:id/owner", doing=f"unclaim device {device}", at=at)
+    path_params = {"p": product, "id": device}
+    http.send(Request("DELETE /v1/products/:p/devices/:id/owner", f"unclaim device {device}", path_params))
 
 
 def remove_product_device(http: Http, product: str, device: str) -> None:
     """Remove a device from a product (endpoints.yml: product_device_remove)."""
-    doing = f"remove device {device} from product {product}"
-    http.call("DELETE /v1/products/:p/devices/:id", doing=doing, at={"p": product, "id": device})
+    action = f"remove device {device} from product {product}"
+    http.send(Request("DELETE /v1/products/:p/devices/:id", action, {"p": product, "id": device}))
 
 
 def change_group_of_devices(http: Http, product: str, group: str, change: str, devices: Sequence[str]) -> None:
@@ -169,9 +160,11 @@ def change_group_of_devices(http: Http, product: str, group: str, change: str, d
 
     :param change: ``add`` or ``remove``.
     """
-    http.call(
-        "PUT /v1/products/:p/devices",
-        doing=f"{change} group {group} for {len(devices)} devices",
-        at={"p": product},
-        json={"action": "groups", "devices": list(devices), "metadata": {change: [group]}},
+    http.send(
+        Request(
+            "PUT /v1/products/:p/devices",
+            f"{change} group {group} for {len(devices)} devices",
+            {"p": product},
+            json={"action": "groups", "devices": list(devices), "metadata": {change: [group]}},
+        )
     )

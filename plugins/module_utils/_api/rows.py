@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
+if TYPE_CHECKING:  # code without requests imports this file and must not import the HTTP client
+    from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
-def extract_rows(data: Any, keys: tuple[str, ...], *, route: str, doing: str) -> list[dict[str, Any]]:
+
+def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dict[str, Any]]:
     """Return the rows of an answer, which is either the list itself or has the list under one of ``keys``.
 
     :raises ParticleError: ``bad_response`` when there is no list, or an item of it is not a mapping.
@@ -19,8 +22,8 @@ def extract_rows(data: Any, keys: tuple[str, ...], *, route: str, doing: str) ->
         found = next((data[key] for key in keys if key in data), None)
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
         return found
-    message = f"Could not {doing}: the answer contains no list."
-    raise ParticleError("bad_response", message, status=200, route=route)
+    message = f"Could not {request.action}: the answer contains no list."
+    raise ParticleError("bad_response", message, status=200, route=request.route)
 
 
 def list_texts(value: Any) -> list[str]:

@@ -12,6 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows impor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import TOKEN_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
@@ -31,7 +32,7 @@ class Grant:
     refresh_token: str | None = field(default=None, repr=False)
 
 
-def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], doing: str) -> Grant:
+def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], action: str) -> Grant:
     """Request a token once, without retries (endpoints.yml: authentication_and_tokens).
 
     :param form: ``grant_type`` and the fields that this type of grant needs.
@@ -39,17 +40,17 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
     :raises ParticleError: when the cloud refuses; ``bad_response`` when the answer holds no token.
     """
     try:
-        data = http.call(TOKEN_ROUTE, doing=doing, form=form, basic=client, retry=Retry.NEVER, writes=False).data
+        data = http.send(Request(TOKEN_ROUTE, action, form=form, basic=client, retry=Retry.NEVER, writes=False)).data
     except ParticleError as error:
         if error.code != "unknown_client" or client[0] not in PUBLIC_CLIENTS:
             raise
         # The cloud sends the same refusal for an unknown client and for a wrong secret. It knows these clients.
-        message = f"Could not {doing}: the cloud does not accept the secret of OAuth client {client[0]}."
+        message = f"Could not {action}: the cloud does not accept the secret of OAuth client {client[0]}."
         code, status = "invalid_client_secret", error.status
-        raise ParticleError(code, message, status=status, route=TOKEN_ROUTE, answer=error.answer) from None
+        raise ParticleError(code, message, status=status, route=TOKEN_ROUTE) from None
     token = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
-        message = f"Could not {doing}: the answer contains no access token."
+        message = f"Could not {action}: the answer contains no access token."
         raise ParticleError("bad_response", message, status=200, route=TOKEN_ROUTE)
     refresh = data.get("refresh_token")
     http.redact.add_secret(token)
@@ -72,18 +73,18 @@ def _parse_number(value: Any) -> int | None:
 
 def get_current_token(http: Http) -> dict[str, Any]:
     """Return expiry, client, scopes and orgs of the token in use (endpoints.yml: token_introspect_current)."""
-    data = http.call("GET /v1/access_tokens/current", doing="look at the access token").data
+    data = http.send(Request("GET /v1/access_tokens/current", "look at the access token")).data
     return data if isinstance(data, dict) else {}
 
 
 def revoke_current(http: Http) -> None:
     """Revoke the token in use (endpoints.yml: token_revoke_current)."""
-    http.call("DELETE /v1/access_tokens/current", doing="revoke the access token", writes=False)
+    http.send(Request("DELETE /v1/access_tokens/current", "revoke the access token", writes=False))
 
 
 def revoke_all(http: Http) -> None:
     """Revoke every token of the account, including the one in use (endpoints.yml: token_revoke_all)."""
-    http.call("DELETE /v1/access_tokens", doing="revoke all tokens of the account", writes=False)
+    http.send(Request("DELETE /v1/access_tokens", "revoke all tokens of the account", writes=False))
 
 
 def list_account_tokens(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
@@ -95,13 +96,17 @@ def list_account_tokens(http: Http, username: str, password: str, otp: str | Non
     :raises ParticleError: ``listing_retired`` when the cloud no longer lists tokens; ``listing_refused``, with the most
         likely reason, when it refuses.
     """
-    route, doing = "GET /v1/access_tokens", "list the tokens of the account"
+    request = Request(
+        "GET /v1/access_tokens",
+        "list the tokens of the account",
+        basic=(username, password),
+        query={"otp": otp} if otp else None,
+    )
     try:
-        query = {"otp": otp} if otp else None
-        data = http.call(route, doing=doing, basic=(username, password), query=query).data
+        data = http.send(request).data
     except ParticleError as error:
         raise _explain_refused_listing(error, username) from None
-    rows = extract_rows(data, ("tokens",), route=route, doing=doing)
+    rows = extract_rows(data, ("tokens",), request)
     for row in rows:
         http.redact.add_secret(_get_either(row, "token", "accessToken"))
     return [
@@ -142,10 +147,12 @@ def revoke_by_value(http: Http, token: str, username: str, password: str) -> Non
 
     This is the only request with a token in its URL: self-hosted clouds offer no other way.
     """
-    http.call(
-        "DELETE /v1/access_tokens/:token",
-        doing="revoke the access token by its value",
-        at={"token": token},
-        basic=(username, password),
-        writes=False,
+    http.send(
+        Request(
+            "DELETE /v1/access_tokens/:token",
+            "revoke the access token by its value",
+            {"token": token},
+            basic=(username, password),
+            writes=False,
+        )
     )

@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 
 def get_user(http: Http) -> dict[str, Any]:
     """Return username and settings of the account (endpoints.yml: user_get). The cloud refuses API users."""
-    data = http.call("GET /v1/user", doing="read the account").data
+    data = http.send(Request("GET /v1/user", "read the account")).data
     return data if isinstance(data, dict) else {}

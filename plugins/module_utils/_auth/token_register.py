@@ -33,18 +33,13 @@ def report_tokens(
     login: Login | None,
     sessions: Callable[[], SessionStore],
     token_file: Path | None,
-    *,
-    lists: bool,
-    listed_for: PasswordLogin | None,
 ) -> dict[str, Any]:
-    """Report on the current token, the stored tokens and, if asked for, the tokens that the cloud lists.
+    """Report on the current token and the stored tokens.
 
     No login is made: with a username and password, the current token is the one that other processes share.
 
     :param sessions: returns the shared logins.
     :param token_file: the file of stored tokens, if any.
-    :param lists: whether to list the tokens of the account.
-    :param listed_for: the account whose tokens are listed.
     :returns: the documented result of ``access_token_info``.
     :raises ParticleError: before any request when the credentials are not valid.
     """
@@ -55,14 +50,11 @@ def report_tokens(
         token = login.access_token
     elif login is not None:
         token = sessions().find_token(identify_login(http.connection, login))
-    result: dict[str, Any] = {
+    return {
         "changed": False,
         "current": None if token is None else _describe_current(http, token),
         "kept": TokenStore(token_file).list_entries(http.now()) if token_file else [],
     }
-    if lists:
-        result.update(_listed(http, listed_for, sessions))
-    return result
 
 
 def list_tokens_of_account(
@@ -108,7 +100,13 @@ def _describe_current(http: Http, token: str) -> dict[str, Any]:
     }
 
 
-def _listed(http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]) -> dict[str, Any]:
+def report_listed_tokens(
+    http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
+) -> dict[str, Any]:
+    """Report on the tokens that the cloud lists for an account.
+
+    :returns: the values ``listed`` and ``listing_error`` of the documented result of ``access_token_info``.
+    """
     try:
         rows = list_tokens_of_account(http, account, sessions)
     except ParticleError as error:

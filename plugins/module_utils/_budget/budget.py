@@ -10,16 +10,15 @@ is refused with 429 is wasted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_files import FileLog
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.in_redis import RedisLog
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
-    DEFAULT_SHARE,
-    DOCUMENTED_LIMITS,
+    DEFAULT_ALLOWANCE,
     EVERY_ROUTE,
-    Limit,
+    Allowance,
     RequestLog,
     Window,
 )
@@ -33,8 +32,7 @@ class Budget:
     without a pause while the windows have places, and afterwards as places become free. Safe to share between threads
     and across forks.
 
-    :param limits: the limits by route.
-    :param share: the part of each limit that may be used.
+    :param allowance: the limits and the share of them that may be used.
     :param folder: where the processes of a user share the windows; ``None`` to share them with no other process. The
         same happens when the folder cannot be used or a file stays locked: a folder never causes an error or a hang.
     :param store: URL of a Redis through which several machines share the windows, used instead of ``folder``.
@@ -46,14 +44,14 @@ class Budget:
 
     def __init__(
         self,
-        limits: Mapping[str, Limit] = DOCUMENTED_LIMITS,
+        allowance: Allowance = DEFAULT_ALLOWANCE,
         *,
-        share: float = DEFAULT_SHARE,
         folder: Path | None = None,
         store: str | None = None,
         cloud: str = "",
         clock: Callable[[], float] | None = None,
     ) -> None:
+        limits, share = allowance.limits, allowance.share
         self._windows = {route: Window.for_limit(cloud, route, limit, share) for route, limit in limits.items()}
         self._log: RequestLog = RedisLog(store, clock) if store and limits else FileLog(folder, clock or time.time)
 

@@ -41,6 +41,21 @@ MAX_TRAVEL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """The rate limits of a cloud and the share of them that a run may use.
+
+    :param limits: the limits by route; an empty mapping for a cloud without limits.
+    :param share: the part of each limit that may be used.
+    """
+
+    limits: Mapping[str, Limit] = DOCUMENTED_LIMITS
+    share: float = DEFAULT_SHARE
+
+
+DEFAULT_ALLOWANCE = Allowance()
+
+
+@dataclass(frozen=True)
 class Window:
     """A rate limit as a run keeps it.
 

@@ -74,11 +74,11 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
             loader.dispose()
     lines = reader.lines
 
-    def where(place: Place) -> str:
+    def describe_place(place: Place) -> str:
         known = next(place[:end] for end in range(len(place), -1, -1) if place[:end] in lines or not end)
         return f"{name}:{lines.get(known, 1)} {format_place(place) if place else f'the {kind}'}"
 
-    return data, where
+    return data, describe_place
 
 
 def _translate_problem(problem: str) -> str:

@@ -170,10 +170,10 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
     return "invalid_credentials" if status == 401 else "cloud_error"
 
 
-def build_refusal(status: int, body: bytes, *, route: str, doing: str, redact: Callable[[str], str]) -> ParticleError:
+def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: Callable[[str], str]) -> ParticleError:
     """Return the error for a refused answer.
 
-    :param doing: the attempted action, which follows "Could not" in the message: ``rename device e00f…``.
+    :param action: the attempted action, which follows "Could not" in the message: ``rename device e00f…``.
     :param redact: masks the secrets in the text of the cloud.
     """
     refusal = read_refusal(body)
@@ -191,8 +191,10 @@ def build_refusal(status: int, body: bytes, *, route: str, doing: str, redact: C
             _DEFAULT_CAUSE,
             "Correct what the cloud names; if it names nothing, ask the operator of the cloud.",
         )
-    message = f"Could not {doing}: {cause}; it answered {status}{kind}{said}."
-    return ParticleError(code, message, hint=hint, status=status, route=route, answer=refusal.data)
+    message = f"Could not {action}: {cause}; it answered {status}{kind}{said}."
+    error = ParticleError(code, message, hint=hint, status=status, route=route)
+    error.answer = refusal.data
+    return error
 
 
 _DEFAULT_CAUSE = "the cloud refused"

@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
+    PAGE_SIZE,
+    Listing,
+    ListOptions,
+    Watch,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     Product,
     get_product,
@@ -54,6 +59,7 @@ def gather_facts(
         The results are combined.
     :raises ParticleError: when a source cannot be read, because devices would be missing from the result.
     """
+    options = ListOptions(page_size, Watch.PAGES)
     products = [get_product(http, product) for product in sources.products]
     if sources.organization is not None:
         products += list_products(http, sources.organization)
@@ -63,7 +69,7 @@ def gather_facts(
     read = {product.id: product for product in products}  # a product may be named twice, by id and by slug
     for product in read.values():
         for query in queries:
-            listing = list_product_devices(http, product.id, filters=query, page_size=page_size, watched=True)
+            listing = list_product_devices(http, product.id, query, options)
             listings.append(listing)
             for device, row in _index_by_id(listing):
                 found[device] = row

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import list_account_devices
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.groups import list_groups
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import ListOptions, Watch
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import (
     get_product_device,
     list_product_devices,
@@ -156,10 +157,11 @@ def read_rows_by_id(
     :param keep: the keys of a row to return, including ``id``.
     """
     http, product = target.http, target.required_product
-    listing = list_product_devices(http, product.id, filters, closely=True, keep=keep)
+    options = ListOptions(watch=Watch.EVERYTHING, keep=keep)  # writes depend on the list
+    listing = list_product_devices(http, product.id, filters, options)
     rows = listing.rows
     if not listing.complete:
-        again = list_product_devices(http, product.id, filters, closely=True, keep=keep)
+        again = list_product_devices(http, product.id, filters, options)
         rows = again.rows
         if not again.complete:
             target.warn(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import get_product
@@ -24,42 +25,59 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.model import Manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 
-DEFAULT_BOUNDS = Bounds()
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run works.
+
+    :param check_mode: whether to report only the changes that the run would make.
+    """
+
+    check_mode: bool
+    verification: Verification = field(default_factory=Verification)
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """The functions that a run calls.
+
+    :param warn: shows a sentence to the user.
+    :param lock: keeps other runs out; takes the id of the product, or ``None`` for the account's own devices.
+    :param report: called with the progress of the writes.
+    """
+
+    warn: Callable[[str], None]
+    lock: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext()
+    report: Report = ignore_progress
 
 
 def reconcile(
     http: Http,
     manifest: Manifest,
-    *,
-    check_mode: bool,
-    verification: Verification,
-    warn: Callable[[str], None],
-    bounds: Bounds = DEFAULT_BOUNDS,
-    lock: Callable[[str | None], AbstractContextManager[None]] = lambda product: nullcontext(),
+    settings: RunSettings,
+    callbacks: Callbacks,
     mesh: Mesh | None = None,
-    report: Report = ignore_progress,
 ) -> dict[str, Any]:
     """Bring a fleet to its declared state; in check mode, only report the changes that this takes.
 
-    :param lock: keeps other runs out; takes the id of the product, or ``None`` for the account's own devices.
     :param mesh: the mesh backends that the task has opened; ``None`` means backends with default options.
-    :param report: called with the progress of the writes.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
     :raises ParticleError: only before the first write, for an error that concerns the whole run.
     """
     product = get_product(http, manifest.product) if manifest.product is not None else None
-    run = Run(Target(http, product, warn), manifest, bounds, mesh or Mesh())
-    with lock(product.id if product else None):
+    run = Run(Target(http, product, callbacks.warn), manifest, settings.bounds, mesh or Mesh())
+    with callbacks.lock(product.id if product else None):
         plan = plan_fleet(run)
-        if not check_mode:
+        if not settings.check_mode:
             run.note_refusals(plan)
-            carry_out_plan(run, plan, report)
+            carry_out_plan(run, plan, callbacks.report)
             if (rest := settle_run(run, plan)) is not None:
                 carry_out_plan(run, rest)
-        states = verify_run(run, plan, verification, check_mode=check_mode)
+        states = verify_run(run, plan, settings.verification, check_mode=settings.check_mode)
     for warning in run.mesh_warnings:
-        warn(warning)
-    return build_result(run, plan, states, check_mode=check_mode)
+        callbacks.warn(warning)
+    return build_result(run, plan, states, check_mode=settings.check_mode)
 
 
 def carry_out_plan(run: Run, plan: Plan, report: Report = ignore_progress) -> None:

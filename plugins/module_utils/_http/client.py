@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Send requests to a cloud, with a connection pool, retries, a budget and redaction of secrets.
 
-Private to this collection. Every request to a cloud is sent by :meth:`Http.call`.
+Private to this collection. Every request to a cloud is sent by :meth:`Http.send`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import contextlib
 import json as jsonlib
 import os
 import threading
-import time
 import traceback
-import urllib.parse
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal import build_refusal, read_refusal
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import SYSTEM_CLOCK, Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import (
     build_ambiguous_write,
@@ -29,6 +28,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures 
     withhold_text,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxies
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import (
     Retry,
     Retryable,
@@ -55,7 +55,6 @@ MAX_WORKERS = 256
 """Maximum number of parallel requests. Each costs a thread and a connection, so a larger number is taken for a typo."""
 
 
-_RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
 _MAX_SLEEP_SECONDS = 1.0
 REFUSED_TOKEN_CODES = ("token_invalid", "token_expired")
 """Error codes of a token that the cloud does not accept, or no longer accepts."""
@@ -75,28 +74,11 @@ class Answer:
     data: Any
 
 
-@dataclass(frozen=True)
-class _Request:
-    """A request to send.
-
-    :param arguments: the arguments of :meth:`requests.Session.request`. All other fields are as in :meth:`Http.call`.
-    """
-
-    route: str
-    doing: str
-    arguments: dict[str, Any] = field(repr=False)
-    retry: Retry
-    writes: bool
-    private: bool
-
-
 class Http:
     """A client for one cloud. Safe to share between threads.
 
     :param workers: the number of parallel requests.
-    :param sleep: waits for some seconds; tests replace it, as they do ``clock`` and ``now``.
-    :param clock: returns seconds of a monotonic clock.
-    :param now: returns the seconds since 1970.
+    :param clock: tells the time and waits; tests replace it.
     :ivar renew: returns a new token for one that the cloud no longer accepts. It is called at most once for each
         request; ``None`` to let the request fail.
     """
@@ -108,26 +90,24 @@ class Http:
         redact: Redactor | None = None,
         budget: Budget | None = None,
         workers: int = DEFAULT_WORKERS,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.connection = connection
         self.redact = redact or Redactor()
         self.usage = Usage()
         self.workers = workers
-        self.sleep = sleep
-        self.now = now
+        self.sleep = clock.sleep
+        self.now = clock.now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
         """Called before each request and while a request waits to be sent. It ends the work by raising an error."""
         self.last_date: tuple[str, float] | None = None
         """The Date header of the last answer, and the time of this machine when the answer came."""
         self._token: str | None = None
-        self.budget = budget or Budget(clock=clock)
+        self.budget = budget or Budget(clock=clock.monotonic)
         self._lock = threading.Lock()
-        self._budget_wait = Stopwatch(self.usage, "budget_wait_seconds", clock)
-        self._throttled = Stopwatch(self.usage, "throttled_seconds", clock)
+        self._budget_wait = Stopwatch(self.usage, "budget_wait_seconds", clock.monotonic)
+        self._throttled = Stopwatch(self.usage, "throttled_seconds", clock.monotonic)
         self._renewing = threading.Lock()
         self._session = requests.Session()
         # The environment is read here, once, and for proxies only. `requests` would read it for every request, let
@@ -159,119 +139,82 @@ class Http:
         """Close all connections."""
         self._session.close()
 
-    def call(
-        self,
-        route: str,
-        *,
-        doing: str,
-        at: Mapping[str, object] | None = None,
-        query: Mapping[str, str] | None = None,
-        json: Any = None,
-        form: Mapping[str, str] | None = None,
-        file: bytes | None = None,
-        basic: tuple[str, str] | None = None,
-        retry: Retry | None = None,
-        writes: bool | None = None,
-        private: bool = False,
-    ) -> Answer:
+    def send(self, request: Request) -> Answer:
         """Send a request, with retries where they are safe, and return the successful answer.
 
-        :param route: method and path template as in docs/facts/endpoints.yml: ``PUT /v1/devices/:id``.
-        :param doing: the attempted action, which follows "Could not" in messages: ``rename device e00f…``.
-        :param at: values for the ``:names`` of the path template.
-        :param query: parameters of the query string.
-        :param json: the body, which is sent as JSON.
-        :param form: the body, which is sent as a form.
-        :param file: content of a multipart part named ``file``.
-        :param basic: username and password (or client id and secret) to send instead of the Bearer token.
-        :param retry: when the request may be repeated; by default GET, PUT and DELETE are safe to repeat, and POST
-            is repeated only if it was not carried out.
-        :param writes: whether the request may change the fleet; by default every method but GET does.
-        :param private: whether the data holds secrets that a refusal may quote, so that its text is not shown.
         :raises ParticleError: when the request fails; ``ambiguous_write`` when it is not known whether a write took
             effect and it is not safe to repeat it.
         """
-        method, template = route.split(" ", 1)
-        request = _Request(
-            route,
-            doing,
-            {
-                "method": method,
-                "url": self.connection.api_url + _fill_path(template, at or {}),
-                "params": query,
-                "json": json,
-                "data": form,
-                "files": None if file is None else {"file": ("devices.txt", file, "text/plain")},
-                "auth": None if basic is None else _build_basic_auth(*basic),
-            },
-            retry=retry or _RETRY_OF_METHOD[method],
-            writes=method != "GET" if writes is None else writes,
-            private=private,
-        )
-        policy = RetryPolicy(doing, self.connection.max_wait)
-        if basic is not None:
-            return self._send_with_retries(request, policy)
+        policy = RetryPolicy(request.action, self.connection.max_wait)
+        if request.basic is not None:
+            return self._send_with_retries(request, _build_basic_auth(*request.basic), policy)
         return self._send_with_live_token(request, policy)
 
     # Each of the next four methods has one task and calls the following one.
 
-    def _send_with_live_token(self, request: _Request, policy: RetryPolicy) -> Answer:
+    def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Answer:
         """Send with the token in use. If the cloud no longer accepts it, renew it and send once more."""
         token = self._token
-        request.arguments["auth"] = _Bearer(token) if token else None
         try:
-            return self._send_with_retries(request, policy)
+            return self._send_with_retries(request, _Bearer(token) if token else None, policy)
         except ParticleError as error:
             # The cloud refuses the token before it reads the request, so a repetition is safe for every method.
             if error.code not in REFUSED_TOKEN_CODES or not self._renew_token(token):
                 raise
-        request.arguments["auth"] = _Bearer(self.token)
-        return self._send_with_retries(request, policy)
+        return self._send_with_retries(request, _Bearer(self.token), policy)
 
-    def _send_with_retries(self, request: _Request, policy: RetryPolicy) -> Answer:
+    def _send_with_retries(self, request: Request, auth: Any, policy: RetryPolicy) -> Answer:
         """Send, and repeat the request after a temporary failure if that is safe.
 
         :raises ParticleError: ``ambiguous_write`` when a write may have taken effect and it is not safe to repeat it.
         """
         while True:
             try:
-                return self._send_within_budget(request)
+                return self._send_within_budget(request, auth)
             except Retryable as failure:
-                may_repeat = request.retry is Retry.SAFE or (request.retry is Retry.UNSENT and failure.unsent)
-                if not may_repeat and not failure.unsent and request.writes and request.retry is not Retry.NEVER:
-                    raise build_ambiguous_write(failure.error, request.doing) from None
+                rule = request.retry_rule
+                may_repeat = rule is Retry.SAFE or (rule is Retry.UNSENT and failure.unsent)
+                if not may_repeat and not failure.unsent and request.is_write and rule is not Retry.NEVER:
+                    raise build_ambiguous_write(failure.error, request.action) from None
                 if not may_repeat:
                     raise failure.error from None
                 self._wait_before_retry(failure, policy.compute_pause(failure))
 
-    def _send_within_budget(self, request: _Request) -> Answer:
+    def _send_within_budget(self, request: Request, auth: Any) -> Answer:
         """Wait until the budget allows the request, count it and send it."""
         self.before_request()
         self._wait_for_budget(request.route)
         with self._lock:
             self.usage.requests += 1
-            self.usage.writes += request.writes
-        return self._send_once(request)
+            self.usage.writes += request.is_write
+        return self._send_once(request, auth)
 
-    def _send_once(self, request: _Request) -> Answer:
+    def _send_once(self, request: Request, auth: Any) -> Answer:
         """Send one HTTP request and return its answer.
 
+        :param auth: the authentication for `requests`, if any.
         :raises Retryable: when another attempt may succeed.
         :raises ParticleError: when it cannot.
         """
-        connection, route, doing = self.connection, request.route, request.doing
+        connection, route, action = self.connection, request.route, request.action
         try:
             response = self._session.request(
-                **request.arguments,
+                request.method,
+                connection.api_url + request.path,
+                params=request.query,
+                json=request.json,
+                data=request.form,
+                files=None if request.file is None else {"file": ("devices.txt", request.file, "text/plain")},
+                auth=auth,
                 timeout=connection.timeout,
                 # trust_env is off (see above), so nothing in the environment can override this.
                 verify=(connection.ca_path or True) if connection.validate_certs else False,
                 allow_redirects=False,  # a redirect could carry the token to another host
             )
         except requests.RequestException as error:
-            raise build_network_error(error, connection, route, doing) from None
+            raise build_network_error(error, connection, route, action) from None
         except OSError:  # raised by `requests` before it sends anything if ca_path cannot be read
-            message = f"Could not {doing}: ca_path {connection.ca_path} cannot be read."
+            message = f"Could not {action}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None
         if "Date" in response.headers:
             self.last_date = (response.headers["Date"], self.now())
@@ -279,11 +222,11 @@ class Http:
             raise self._build_refusal(response, request)
         return self._parse_answer(response.status_code, response.content, request)
 
-    def _build_refusal(self, response: requests.Response, request: _Request) -> Exception:
+    def _build_refusal(self, response: requests.Response, request: Request) -> Exception:
         """Return the error for a refused request: a :class:`Retryable` if another attempt may succeed."""
         status = response.status_code
         redact = withhold_text if request.private else self.redact
-        refusal = build_refusal(status, response.content, route=request.route, doing=request.doing, redact=redact)
+        refusal = build_refusal(status, response.content, route=request.route, action=request.action, redact=redact)
         if refusal.code in ("invalid_credentials", "not_a_cloud", "unsupported"):
             return refusal
         if status in (*_RATE_LIMIT_STATUSES, *_TEMPORARY_STATUSES):
@@ -314,30 +257,30 @@ class Http:
                 self.use_token(self.renew(refused_token))
         return True
 
-    def _parse_answer(self, status: int, body: bytes, request: _Request) -> Answer:
+    def _parse_answer(self, status: int, body: bytes, request: Request) -> Answer:
         """Parse the body of an answer with a success status.
 
         :raises Retryable: when the body is not complete JSON.
         :raises ParticleError: when the body reports a failure, or is a web page.
         """
-        route, doing = request.route, request.doing
+        route, action = request.route, request.action
         if not body.strip() and not (status == _OK and route.startswith("GET ")):
             return Answer(status, None)
         try:
             data = jsonlib.loads(body)  # fails for an empty body too, which a GET must not have
         except (ValueError, RecursionError):
             if read_refusal(body).form == "html":
-                raise build_refusal(status, body, route=route, doing=doing, redact=self.redact) from None
+                raise build_refusal(status, body, route=route, action=action, redact=self.redact) from None
             garbled = ParticleError(
                 "bad_response",
-                f"Could not {doing}: the answer {status} is not complete JSON.",
+                f"Could not {action}: the answer {status} is not complete JSON.",
                 status=status,
                 route=route,
             )
             raise Retryable(garbled, unsent=False) from None
         if isinstance(data, dict) and data.get("ok") is False:
             redact = withhold_text if request.private else self.redact
-            raise build_refusal(status, body, route=route, doing=doing, redact=redact)
+            raise build_refusal(status, body, route=route, action=action, redact=redact)
         return Answer(status, data)
 
     def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
@@ -372,21 +315,3 @@ class _Bearer:
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-def _fill_path(template: str, values: Mapping[str, object]) -> str:
-    """Replace the ``:names`` of a path template with values, each encoded as one segment of the path.
-
-    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. Servers resolve these even if they are
-        encoded, so the request would reach another path.
-    """
-    parts = []
-    for part in template.split("/"):
-        if not part.startswith(":"):
-            parts.append(part)
-            continue
-        value = str(values[part[1:]])
-        if value in ("", ".", ".."):
-            raise ParticleError("not_found", f"{value!r} is not a valid {part} for {template}; no request was sent.")
-        parts.append(urllib.parse.quote(value, safe=""))
-    return "/".join(parts)

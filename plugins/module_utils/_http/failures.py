@@ -17,7 +17,7 @@ except ImportError:  # reported by _module, which can fail the task
     pass
 
 
-def build_network_error(error: requests.RequestException, connection: Connection, route: str, doing: str) -> Exception:
+def build_network_error(error: requests.RequestException, connection: Connection, route: str, action: str) -> Exception:
     """Return the error for a request without an answer: a :class:`Retryable` if another attempt may succeed."""
     host = urllib.parse.urlsplit(connection.api_url).netloc
     if isinstance(error, requests.exceptions.SSLError):
@@ -27,9 +27,9 @@ def build_network_error(error: requests.RequestException, connection: Connection
             cause = f"the certificate of {host} is not trusted"
         elif "no certificate or crl found" in words:
             cause = f"ca_path {connection.ca_path} contains no certificate"
-        return ParticleError("tls_untrusted", f"Could not {doing}: {cause}.", route=route)
+        return ParticleError("tls_untrusted", f"Could not {action}: {cause}.", route=route)
     if isinstance(error, requests.exceptions.InvalidURL):
-        return ParticleError("not_a_cloud", f"Could not {doing}: {host} is not a valid address.", route=route)
+        return ParticleError("not_a_cloud", f"Could not {action}: {host} is not a valid address.", route=route)
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _has_no_connection(error)
     if isinstance(error, requests.exceptions.ProxyError):
         # `requests` raises this only if the proxy cannot be reached or refuses to connect to the host.
@@ -40,7 +40,7 @@ def build_network_error(error: requests.RequestException, connection: Connection
         cause = f"{host} did not answer within {connection.timeout:g} seconds"
     else:
         cause = f"{host} closed the connection before it answered"
-    return Retryable(ParticleError("unreachable", f"Could not {doing}: {cause}.", route=route), unsent=unsent)
+    return Retryable(ParticleError("unreachable", f"Could not {action}: {cause}.", route=route), unsent=unsent)
 
 
 def _has_no_connection(error: requests.RequestException) -> bool:
@@ -54,11 +54,11 @@ def withhold_text(text: str) -> str:
     return "the text of its answer is not shown because it may contain a secret"
 
 
-def build_ambiguous_write(error: ParticleError, doing: str) -> ParticleError:
+def build_ambiguous_write(error: ParticleError, action: str) -> ParticleError:
     """Return the error for a write that may or may not have taken effect."""
     return ParticleError(
         "ambiguous_write",
-        f"Could not learn whether the attempt to {doing} took effect: {error.message}",
+        f"Could not learn whether the attempt to {action} took effect: {error.message}",
         status=error.status,
         route=error.route,
     )

@@ -44,12 +44,12 @@ class Retryable(Exception):
 class RetryPolicy:
     """The state of one request that decides how long to wait before the next attempt, and when to give up.
 
-    :param doing: the attempted action, which follows "Could not" in messages.
+    :param action: the attempted action, which follows "Could not" in messages.
     :param max_wait: maximum of each pause, and of all pauses together while the cloud is too busy, in seconds.
     """
 
-    def __init__(self, doing: str, max_wait: float) -> None:
-        self._doing = doing
+    def __init__(self, action: str, max_wait: float) -> None:
+        self._doing = action
         self._max_wait = max_wait
         self._failures = 0
         self._refusals = 0
@@ -106,21 +106,21 @@ def _draw_pause(number: int) -> float:
     return min(2.0 ** min(number, 10), 2 * _MAX_PAUSE_SECONDS) * random.uniform(0.25, 0.5)
 
 
-def _build_wait_error(error: ParticleError, doing: str, wait: float, max_wait: float) -> ParticleError:
+def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: float) -> ParticleError:
     """Return the error for a requested wait that is longer than allowed."""
     return ParticleError(
         "rate_limited",
-        f"Could not {doing}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
+        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
         status=error.status,
         route=error.route,
     )
 
 
-def _build_busy_error(error: ParticleError, doing: str, waited: float, max_wait: float) -> ParticleError:
+def _build_busy_error(error: ParticleError, action: str, waited: float, max_wait: float) -> ParticleError:
     """Return the error for a cloud that was too busy for longer than allowed."""
     return ParticleError(
         "rate_limited",
-        f"Could not {doing}: the cloud is too busy, and was still too busy after {waited:.0f} seconds. "
+        f"Could not {action}: the cloud is too busy, and was still too busy after {waited:.0f} seconds. "
         f"All waits for one request may last max_wait ({max_wait:g}).",
         status=error.status,
         route=error.route,

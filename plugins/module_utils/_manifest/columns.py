@@ -39,13 +39,13 @@ def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
     named = [device["mesh"].get("network") for device in devices if "mesh" in device]
     networks: dict[str, Any] = {network: {} for network in named if network is not None}
 
-    def where(place: Place) -> str:
+    def describe_place(place: Place) -> str:
         if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):
             return f"{name}:1 {format_place(place)}"
         column = format_place(place[2:]) if len(place) > 2 else "the row"
         return f"{name}:{table.lines[place[1]]} {column}"
 
-    return {"devices": devices, **({"networks": networks} if networks else {})}, where
+    return {"devices": devices, **({"networks": networks} if networks else {})}, describe_place
 
 
 def _find_mistake(column: str) -> str | None:

@@ -7,7 +7,7 @@ A fleet can have networks of several backends, and a device can move from one ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -101,7 +101,13 @@ class Mesh:
         for name, backend in self._backends.items():
             rules = self._rows[name].rules
             own = {network.name: network for network in declared.values() if network.backend == name}
-            mine = dict(_select_devices(rules, target.product, own, wanted, groups_of, hardware_of))
+            mine: dict[str, Membership | None] = {}
+            for device, membership in wanted.items():
+                groups, hardware = groups_of.get(device, frozenset()), hardware_of.get(device, Hardware())
+                if membership is not None and membership.network in own:
+                    mine[device] = membership
+                elif _may_have_to_leave(rules, target.product, groups, hardware):
+                    mine[device] = None
             if not mine and not any(network.absent for network in own.values()):
                 continue
             used = {to.network for to in mine.values() if to is not None}
@@ -161,30 +167,13 @@ class Mesh:
         return [row for backend in self._backends.values() for row in backend.list_members()]
 
 
-def _select_devices(
-    rules: Rules,
-    product: Product | None,
-    own: Mapping[str, Network],
-    wanted: Mapping[str, Membership | None],
-    groups_of: Mapping[str, frozenset[str]],
-    hardware_of: Mapping[str, Hardware],
-) -> Iterator[tuple[str, Membership | None]]:
-    """Return the devices that one backend must plan, each with its declared membership.
-
-    These are the devices that belong in a network of the backend, and those that may have to leave one (``None``).
-    """
-    for device, to in wanted.items():
-        hardware = hardware_of.get(device, Hardware())
-        if to is not None and to.network in own:
-            yield device, to
-        elif not hardware.identities.keys().isdisjoint(rules.identities) or (
-            not hardware.is_outside_cloud
-            and (
-                rules.is_shown(groups_of.get(device, frozenset()), hardware)
-                or (rules.hides_members and product is not None)
-            )
-        ):
-            yield device, None
+def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[str], hardware: Hardware) -> bool:
+    """Return whether a device that is not declared in a network of one backend may have to leave such a network."""
+    if not hardware.identities.keys().isdisjoint(rules.identities):
+        return True
+    if hardware.is_outside_cloud:
+        return False
+    return rules.is_shown(groups, hardware) or (rules.hides_members and product is not None)
 
 
 def _mark_membership(backend: str, membership: Membership) -> Membership:

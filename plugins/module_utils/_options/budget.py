@@ -12,6 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     DEFAULT_SHARE,
     DOCUMENTED_LIMITS,
     EVERY_ROUTE,
+    Allowance,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
@@ -27,10 +28,8 @@ MAX_REQUESTS = 1_000_000
 """Upper bound of the requests in five minutes. Larger values are refused; 0 turns the limit off."""
 
 
-def budget_from(
-    options: Mapping[str, Any], environment: Mapping[str, str]
-) -> tuple[Mapping[str, Limit], float, str | None]:
-    """Return the rate limits by route, the share of them that may be used, and the URL of the Redis for them, if any.
+def read_budget(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Allowance, str | None]:
+    """Return the rate limits that may be used, and the URL of the Redis that holds their budget, if any.
 
     :raises ParticleError: ``invalid_option`` when options of the budget are not valid, with all of them in one message.
     """
@@ -59,7 +58,7 @@ def budget_from(
         problems.append(ParticleError("invalid_option", message, hint="Correct budget_store."))
     raise_problems(problems)
     limits = {**DOCUMENTED_LIMITS, EVERY_ROUTE: Limit(most, DOCUMENTED_LIMITS[EVERY_ROUTE].seconds)} if most else {}
-    return limits, part, store
+    return Allowance(limits, part), store
 
 
 def _is_redis_url(url: str) -> bool:

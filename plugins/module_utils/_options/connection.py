@@ -34,28 +34,28 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
         when another option is not valid.
     """
 
-    def value(name: str, default: Any) -> Any:
+    def read_value(name: str, default: Any) -> Any:
         given = read_option(options, environment, name)
         return default if given is None else given
 
-    url = str(value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
+    url = str(read_value("api_url", DEFAULT_API_URL)).strip().rstrip("/")
     parts = _split_address(url)
     if parts is None:
         raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
     if "@" in parts.netloc:
         hint = "Give credentials in their own options, because URLs are written to logs."
         raise ParticleError("not_a_cloud", "api_url holds a user name or a password.", hint=hint)
-    validate_certs = _to_boolean("validate_certs", value("validate_certs", True))
+    validate_certs = _to_boolean("validate_certs", read_value("validate_certs", True))
     warnings = []
     warnings += build_encryption_warnings(url)
     if parts.scheme == "https" and not validate_certs:
         warnings.append(f"The certificate of {parts.netloc} is not checked: any server can pretend to be this cloud.")
     connection = Connection(
         api_url=url,
-        timeout=_to_seconds("timeout", value("timeout", 30)),
+        timeout=_to_seconds("timeout", read_value("timeout", 30)),
         validate_certs=validate_certs,
-        ca_path=os.path.expanduser(ca_path) if (ca_path := value("ca_path", None)) else None,
-        max_wait=_to_seconds("max_wait", value("max_wait", 300)),
+        ca_path=os.path.expanduser(ca_path) if (ca_path := read_value("ca_path", None)) else None,
+        max_wait=_to_seconds("max_wait", read_value("max_wait", 300)),
     )
     return connection, tuple(warnings)
 

@@ -64,6 +64,6 @@ def find_url_secrets(url: str) -> list[str]:
     """Return the password in the URL of a Redis, both as it is written and percent-decoded."""
     try:
         password = urllib.parse.urlsplit(url).password or ""
-    except ValueError:  # not a URL, which budget_from refuses
+    except ValueError:  # not a URL, which read_budget refuses
         return []
     return [part for part in dict.fromkeys((password, urllib.parse.unquote(password))) if part]

@@ -16,8 +16,13 @@ from pathlib import Path
 from peak import peak_megabytes
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Allowance
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import parse_yaml
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
@@ -29,9 +34,9 @@ def main() -> None:
     manifest = read_manifest(*parse_yaml(Path(path).read_text(), Path(path).name))
     began, cpu = time.monotonic(), time.process_time()
     # Without a budget: what is measured is the engine, and not the patience of the cloud.
-    http = Http(Connection(url), budget=Budget({}), workers=int(workers))
+    http = Http(Connection(url), budget=Budget(Allowance({})), workers=int(workers))
     http.use_token(token)
-    result = reconcile(http, manifest, check_mode=False, verification=Verification("none"), warn=print)
+    result = reconcile(http, manifest, RunSettings(False, Verification("none")), Callbacks(print))
     print(
         json.dumps(
             {

@@ -7,22 +7,33 @@ from __future__ import annotations
 import signal
 import threading
 import tracemalloc
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import PAGE_SIZE, Listing, read_pages
+from ansible_collections.meshfleet.particle.plugins.module_utils._api.paging import (
+    DEFAULT_OPTIONS,
+    PAGE_SIZE,
+    Listing,
+    ListOptions,
+    read_pages,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.rows import extract_rows
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel import map_in_parallel
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 
 ROUTE, PATH = "GET /v1/products/:p/devices", "/v1/products/7/devices"
 
 
-def read(http: Http, **arguments: Any) -> Listing:
-    return read_pages(http, ROUTE, keys=("devices", "data"), doing="list devices", at={"p": 7}, **arguments)
+def read(
+    http: Http, options: ListOptions = DEFAULT_OPTIONS, query: Mapping[str, str] | None = None, private: bool = False
+) -> Listing:
+    request = Request(ROUTE, "list devices", {"p": 7}, query=query, private=private)
+    return read_pages(http, request, ("devices", "data"), options)
 
 
 def page(*names: str, total: object) -> dict[str, object]:
@@ -71,7 +82,7 @@ def test_an_empty_list_is_complete(http: Http, scripted_cloud: ScriptedCloud) ->
 def test_of_each_row_only_what_is_asked_for_is_kept(http: Http, scripted_cloud: ScriptedCloud) -> None:
     rows = [{"id": "a", "name": "one", "vitals": {"much": "more"}}, {"id": "b"}]
     scripted_cloud.answer("GET", PATH, json={"devices": rows, "meta": {"total_pages": 1}})
-    assert read(http, keep=frozenset({"id", "name"})).rows == ({"id": "a", "name": "one"}, {"id": "b"})
+    assert read(http, ListOptions(keep=frozenset({"id", "name"}))).rows == ({"id": "a", "name": "one"}, {"id": "b"})
 
 
 def test_a_list_that_grows_while_it_is_read_is_not_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
@@ -99,7 +110,7 @@ def test_one_page_that_fails_fails_the_whole_list(http: Http, scripted_cloud: Sc
 @pytest.mark.parametrize("data", [None, {}, {"devices": None}, {"devices": {}}, ["a"], {"devices": [1]}, "[]", 7])
 def test_an_answer_without_rows_is_no_empty_list(data: Any) -> None:
     with pytest.raises(ParticleError) as caught:
-        extract_rows(data, ("devices",), route=ROUTE, doing="list devices")
+        extract_rows(data, ("devices",), Request(ROUTE, "list devices", {"p": 7}))
     assert (caught.value.code, caught.value.route) == ("bad_response", ROUTE)
 
 

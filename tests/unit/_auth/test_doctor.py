@@ -45,6 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud, scripted_cloud
 from support.simulator import Simulator
@@ -448,8 +449,8 @@ def test_without_a_place_for_logins_there_is_none_and_the_rest_is_looked_at(turn
 def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    http = Http(Connection("https://cloud.example.com", validate_certs=False), sleep=clock.sleep, clock=clock)
-    monkeypatch.setattr(http, "call", lambda *_unused, **__: Answer(200, {}))
+    http = Http(Connection("https://cloud.example.com", validate_certs=False), clock=Clock(clock.sleep, clock))
+    monkeypatch.setattr(http, "send", lambda *_unused, **__: Answer(200, {}))
     result = examined(http, store, None)
     assert (statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
     assert result["diagnosis"] == (
@@ -462,8 +463,8 @@ def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
 def test_a_certificate_that_is_trusted_is_told_so_and_so_is_a_cloud_without_a_clock(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    http = Http(Connection("https://cloud.example.com"), sleep=clock.sleep, clock=clock)
-    monkeypatch.setattr(http, "call", lambda *_unused, **__: Answer(200, {}))
+    http = Http(Connection("https://cloud.example.com"), clock=Clock(clock.sleep, clock))
+    monkeypatch.setattr(http, "send", lambda *_unused, **__: Answer(200, {}))
     result = examined(http, store, None)
     assert (statuses(result)["tls"], messages(result)["tls"]) == ("ok", "The certificate is trusted.")
     found = result["checks"][CHECKS.index("clock")]
@@ -476,8 +477,8 @@ def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_host(
     def untrusted(*_unused: Any, **__: Any) -> Answer:
         raise ParticleError("tls_untrusted", "The certificate is self-signed.", hint="Give ca_path.")
 
-    http = Http(Connection("https://cloud.example.com"), sleep=clock.sleep, clock=clock)
-    monkeypatch.setattr(http, "call", untrusted)
+    http = Http(Connection("https://cloud.example.com"), clock=Clock(clock.sleep, clock))
+    monkeypatch.setattr(http, "send", untrusted)
     result = examined(http, store, LOGIN)
     check = failed_at(result, "tls", "tls_untrusted")
     assert (check["message"], check["hint"]) == ("The certificate is self-signed.", "Give ca_path.")

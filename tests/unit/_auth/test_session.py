@@ -34,6 +34,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_lo
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
@@ -68,7 +69,7 @@ def session(
 
 def work(http: Http, times: int = 1) -> None:
     for _unused in range(times):
-        http.call("GET /v1/devices", doing="work")
+        http.send(Request("GET /v1/devices", "work"))
 
 
 def test_a_session_logs_in_once_and_leaves_its_token_to_the_next(
@@ -151,8 +152,8 @@ def test_a_token_that_died_is_replaced_and_the_request_repeated_whatever_its_met
     granting(scripted_cloud, token(1), token(2))
     scripted_cloud.answer(method, DEVICES, 401, json=said).answer(method, DEVICES, json={"ok": True}, repeat=True)
     with session() as http:
-        assert http.call(f"{method} {DEVICES}", doing="work").data == {"ok": True}
-        http.call(f"{method} {DEVICES}", doing="work")
+        assert http.send(Request(f"{method} {DEVICES}", "work")).data == {"ok": True}
+        http.send(Request(f"{method} {DEVICES}", "work"))
     assert trail(scripted_cloud) == [
         f"POST {GRANT}",
         f"{method} {DEVICES}",
@@ -200,7 +201,7 @@ def test_of_many_threads_that_meet_a_dead_token_one_logs_in_for_all(
 ) -> None:
     http = Http(Connection(simulator.url))
     with Session(http, LOGIN, lambda: SessionStore(tmp_path / "sessions.json"), warnings.append):
-        http.call(f"DELETE {CURRENT}", doing="end the token behind our back")
+        http.send(Request(f"DELETE {CURRENT}", "end the token behind our back"))
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(work, [http] * 8))
     http.close()

@@ -49,6 +49,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_lif
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
@@ -520,7 +521,7 @@ def test_120_days_of_daily_use_never_meet_a_dead_token_and_leave_none_behind(
         tokens.note_step = lambda name: None
         result = present(tokens, label, wish=wish)
         tokens.http.use_token(result["access_token"])
-        tokens.http.call(f"GET {DEVICES}", doing="use the token")
+        tokens.http.send(Request(f"GET {DEVICES}", "use the token"))
         tokens.http.close()
         most = max(most, tokens_of_the_account(simulator))
         turn(simulator, DAY)

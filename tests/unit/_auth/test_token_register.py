@@ -33,7 +33,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.pa
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.ready_token import ReadyToken
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_expiry import compute_fingerprint
-from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import report_tokens
+from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_register import (
+    report_listed_tokens,
+    report_tokens,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from support.scripted import ScriptedCloud
@@ -56,11 +59,11 @@ def store(tmp_path: Path, clock: TurnedClock) -> SessionStore:
 
 
 def looked_up(http: Http, login: Login | None, store: SessionStore, file: Path | None = None) -> dict[str, Any]:
-    return report_tokens(http, login, lambda: store, file, lists=False, listed_for=None)
+    return report_tokens(http, login, lambda: store, file)
 
 
 def listed(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
-    result = report_tokens(http, None, lambda: store, None, lists=True, listed_for=account)
+    result = report_listed_tokens(http, account, lambda: store)
     assert not [secret for secret in (PASSWORD, token(1), token(2)) if secret in str(result)]
     return result
 

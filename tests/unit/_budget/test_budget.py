@@ -27,6 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
     DOCUMENTED_LIMITS,
     EVERY_ROUTE,
     MAX_TRAVEL_SECONDS,
+    Allowance,
     Limit,
 )
 from particle_simulator.routes import TABLE
@@ -62,7 +63,8 @@ def make(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer)
     """Makes budgets that go by the turned clock; those that are kept somewhere know of each other."""
 
     def budget(limits: Mapping[str, Limit] = DOCUMENTED_LIMITS, **options: Any) -> Budget:
-        return Budget(limits, **{**where, "cloud": CLOUD, "clock": clock, **options})
+        allowance = Allowance(limits, options.pop("share", DEFAULT_SHARE))
+        return Budget(allowance, **{**where, "cloud": CLOUD, "clock": clock, **options})
 
     with ExitStack() as stack:
         where = stack.enter_context(kept(request.param, store))
@@ -102,7 +104,7 @@ def test_no_window_ever_holds_more_than_its_limit(
     limits = {EVERY_ROUTE: Limit(total, seconds), LOGIN: Limit(logins, 2 * seconds)}
     sent: list[tuple[str, float]] = []
     with kept(place, store) as where:
-        budget = Budget(limits, share=1, clock=clock, **where)
+        budget = Budget(Allowance(limits, 1), clock=clock, **where)
         for route, pause in calls:
             clock.now += pause
             send(budget, clock, route)
@@ -118,7 +120,7 @@ def test_nobody_waits_while_there_is_room(
     clock = TurnedClock()
     sent: list[float] = []
     with kept(place, store) as where:
-        budget = Budget({EVERY_ROUTE: Limit(total, seconds)}, share=1, clock=clock, **where)
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(total, seconds)}, 1), clock=clock, **where)
         for _unused, pause in calls:
             clock.now += pause
             counting = sum(moment > clock.now - window(seconds) for moment in sent)
@@ -133,7 +135,7 @@ def test_the_share_is_what_a_run_may_use_and_never_less_than_one_request(
     clock = TurnedClock()
     allowed = max(1, int(requests * share))
     with kept(place, store) as where:
-        budget = Budget({EVERY_ROUTE: Limit(requests, 300)}, share=share, clock=clock, **where)
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(requests, 300)}, share), clock=clock, **where)
         waits = [send(budget, clock) for _unused in range(allowed + 1)]
     assert waits == [0.0] * allowed + [window(300)]
 
@@ -288,7 +290,7 @@ def test_what_is_used_is_the_part_that_counts_now(
     clock = TurnedClock()
     sent: list[float] = []
     with kept(place, store) as where:
-        budget = Budget({EVERY_ROUTE: Limit(allowed, 60)}, share=1, clock=clock, **where)
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(allowed, 60)}, 1), clock=clock, **where)
         for pause in pauses:
             clock.now += pause
             send(budget, clock)

@@ -30,6 +30,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
     MAX_TRAVEL_SECONDS,
+    Allowance,
     Limit,
 )
 from support.counts import count
@@ -46,7 +47,7 @@ TOGETHER = """
 import fcntl, mmap, os, struct, sys, tempfile, threading
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Allowance, Limit
 
 folder, processes, threads, each = Path(sys.argv[1]), *map(int, sys.argv[2:5])
 shares = [float(share) for share in sys.argv[5:]]
@@ -73,15 +74,15 @@ def work(budget):
         lines.append(f"{route.split()[0]} {seen.moment}\\n")
     os.write(1, "".join(lines).encode())
 
-inherited = Budget({EVERY_ROUTE: Limit(40, 60), "POST /oauth/token": Limit(10, 90)},
-                   share=shares[0], folder=folder, cloud="x", clock=clock)
+inherited = Budget(Allowance({EVERY_ROUTE: Limit(40, 60), "POST /oauth/token": Limit(10, 90)},
+                   shares[0]), folder=folder, cloud="x", clock=clock)
 children = []
 for number in range(processes):
     child = os.fork()
     if child == 0:
         budget = inherited if number == 0 else Budget(
-            {EVERY_ROUTE: Limit(40, 60), "POST /oauth/token": Limit(10, 90)},
-            share=shares[number % len(shares)], folder=folder, cloud="x", clock=clock)
+            Allowance({EVERY_ROUTE: Limit(40, 60), "POST /oauth/token": Limit(10, 90)}, shares[number % len(shares)]),
+            folder=folder, cloud="x", clock=clock)
         workers = [threading.Thread(target=work, args=(budget,)) for _ in range(threads)]
         for worker in workers: worker.start()
         for worker in workers: worker.join()
@@ -95,9 +96,9 @@ ASKING = """
 import os, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Allowance, Limit
 
-budget = Budget({EVERY_ROUTE: Limit(10, 60)}, share=1, folder=Path(sys.argv[1]), cloud="https://cloud.example.com")
+budget = Budget(Allowance({EVERY_ROUTE: Limit(10, 60)}, 1), folder=Path(sys.argv[1]), cloud="https://cloud.example.com")
 while True:
     budget.take_place("GET /v1/devices")
     os.write(1, b"x")
@@ -108,7 +109,7 @@ FORKED_MEANWHILE = """
 import os, sys, threading
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Allowance, Limit
 
 inside, leave = threading.Event(), threading.Event()
 
@@ -118,7 +119,7 @@ def clock():
         leave.wait()
     return 1000.0
 
-budget = Budget({EVERY_ROUTE: Limit(10, 60)}, share=1, folder=Path(sys.argv[1]), cloud="x", clock=clock)
+budget = Budget(Allowance({EVERY_ROUTE: Limit(10, 60)}, 1), folder=Path(sys.argv[1]), cloud="x", clock=clock)
 asking = threading.Thread(target=budget.take_place, args=("GET /v1/devices",))
 asking.start()
 inside.wait()
@@ -138,7 +139,7 @@ FORKED_INSIDE = """
 import fcntl, os, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Allowance, Limit
 
 stay, leave = os.pipe()
 
@@ -149,7 +150,8 @@ def clock():
         os._exit(0)
     return 1000.0
 
-Budget({EVERY_ROUTE: Limit(10, 60)}, folder=Path(sys.argv[1]), cloud="x", clock=clock).take_place("GET /v1/devices")
+budget = Budget(Allowance({EVERY_ROUTE: Limit(10, 60)}), folder=Path(sys.argv[1]), cloud="x", clock=clock)
+budget.take_place("GET /v1/devices")
 (path,) = Path(sys.argv[1]).iterdir()
 with open(path, "rb") as file:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,7 +165,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def budget_in(folder: Path, clock: TurnedClock, **options: Any) -> Budget:
-    return Budget(**{"limits": TEN, "share": 1, "folder": folder, "cloud": CLOUD, "clock": clock, **options})
+    allowance = Allowance(options.pop("limits", TEN), options.pop("share", 1))
+    return Budget(allowance, **{"folder": folder, "cloud": CLOUD, "clock": clock, **options})
 
 
 def the_file(folder: Path) -> Path:
@@ -231,8 +234,8 @@ def test_two_processes_by_the_clock_of_the_machine_agree(folder: Path) -> None:
 import sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
-budget = Budget({{EVERY_ROUTE: Limit(10, 1000)}}, share=1, folder=Path(sys.argv[1]), cloud={CLOUD!r})
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Allowance, Limit
+budget = Budget(Allowance({{EVERY_ROUTE: Limit(10, 1000)}}, 1), folder=Path(sys.argv[1]), cloud={CLOUD!r})
 print(sum(budget.take_place({LIST!r}) == 0 for _ in range(6)))
 """
     assert [run_child(code, folder).stdout for _unused in range(3)] == ["6\n", "4\n", "0\n"]

@@ -23,13 +23,19 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
     MAX_TRAVEL_SECONDS,
+    Allowance,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import Task, carry_out_work
 from support.counts import count
@@ -65,12 +71,12 @@ def work(budget):
         lines.append(f"{route.split()[0]} {time.time()}\\n")
     os.write(1, "".join(lines).encode())
 
-inherited = Budget(allowed, store=url)
+inherited = Budget(limits.Allowance(allowed), store=url)
 children = []
 for number in range(processes):
     child = os.fork()
     if child == 0:
-        budget = inherited if number == 0 else Budget(allowed, store=url)
+        budget = inherited if number == 0 else Budget(limits.Allowance(allowed), store=url)
         workers = [threading.Thread(target=work, args=(budget,)) for _ in range(threads)]
         for worker in workers: worker.start()
         for worker in workers: worker.join()
@@ -93,7 +99,8 @@ def own_store() -> Iterator[RedisServer]:
 
 
 def budget_in(store: RedisServer, **options: Any) -> Budget:
-    return Budget(**{"limits": TEN, "share": 1, "store": store.url, "cloud": CLOUD, **options})
+    allowance = Allowance(options.pop("limits", TEN), options.pop("share", 1))
+    return Budget(allowance, **{"store": store.url, "cloud": CLOUD, **options})
 
 
 def burst(budget: Budget) -> int:
@@ -138,7 +145,7 @@ def test_what_one_has_sent_another_may_not_and_clouds_and_limits_have_records_of
 
 def test_another_number_of_a_database_stands_for_another_address(store: RedisServer) -> None:
     assert burst(budget_in(store)) == 10
-    elsewhere = Budget(TEN, share=1, store=f"{store.url}?db=1", cloud=CLOUD)
+    elsewhere = Budget(Allowance(TEN, 1), store=f"{store.url}?db=1", cloud=CLOUD)
     assert burst(elsewhere) == 10
 
 
@@ -192,7 +199,7 @@ print("redis" in sys.modules)
 
 def failure_of(url: str) -> ParticleError:
     with pytest.raises(ParticleError) as caught:
-        Budget(TEN, store=url)
+        Budget(Allowance(TEN), store=url)
     return caught.value
 
 
@@ -211,7 +218,7 @@ def test_a_store_that_does_not_answer_fails_the_task_before_its_first_request(
 
     def work(task: Task) -> dict[str, Any]:
         with task.open_session() as http:
-            return {"devices": http.call(LIST, doing="list").data}
+            return {"devices": http.send(Request(LIST, "list")).data}
 
     result = carry_out_work(task, work)
     assert (result["failed"], result["error"]["code"]) == (True, "unreachable")
@@ -283,7 +290,7 @@ def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
 
     http.before_request = lose_it
     manifest = read_manifest(barn(ids_of(simulator)))
-    result = reconcile(http, manifest, check_mode=False, verification=Verification("read"), warn=lambda text: None)
+    result = reconcile(http, manifest, RunSettings(False, Verification("read")), Callbacks(lambda text: None))
     http.close()
     assert result["failed"]
     assert result["error"]["code"] == "unreachable"

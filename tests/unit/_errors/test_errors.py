@@ -39,7 +39,7 @@ def error_for(status: int, body: Any, route: str = DEVICE_ROUTE) -> ParticleErro
     if isinstance(body, str):
         body = body.encode()
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return build_refusal(status, content, route=route, doing="rename device x", redact=Redactor())
+    return build_refusal(status, content, route=route, action="rename device x", redact=Redactor())
 
 
 RECOGNIZE = "I didn't recognize that device name or ID, try opening https://api.particle.io/v1/devices"

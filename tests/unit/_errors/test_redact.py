@@ -76,7 +76,7 @@ SECRETS = st.text(
 def shown(body: Any, redact: Redactor) -> str:
     """Everything that is said about a refused login."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    error = build_refusal(400, content, route=TOKEN_ROUTE, doing="log in", redact=redact)
+    error = build_refusal(400, content, route=TOKEN_ROUTE, action="log in", redact=redact)
     return f"{error.message} {error.hint}"
 
 

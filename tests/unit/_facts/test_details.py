@@ -58,9 +58,9 @@ class TestVariablesAndVitals:
             simulator.change_device(ids[1], online=False)
             gathered = gather_facts(http, Sources((PRODUCT,), None, False), [{}])
             found = {device: gathered.devices[device] for device in ids}
-            http.calls.clear()
+            http.sent.clear()
             ask(http, found, dict(gathered.products), vitals=True, variables=("site", "soil_pct"))
-        assert len(http.calls) == 19 * 3
+        assert len(http.sent) == 19 * 3
         assert found[ids[0]]["vitals"]["device"]["power"]["battery"]["charge"] > 0
         assert found[ids[0]]["variable_values"].keys() == {"site", "soil_pct"}
         assert found[ids[0]]["variable_values"]["site"].startswith("site-")

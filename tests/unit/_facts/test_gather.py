@@ -25,6 +25,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.selectio
     read_sources,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.counts import count
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_ID, USERNAME, Simulator, running_simulator
@@ -82,7 +83,7 @@ class TestAProduct:
     def test_is_read_in_pages_of_the_size_that_is_asked_for(self, simulator: Simulator) -> None:
         with user(simulator) as http:
             run(http, barn(ids_of(simulator)))
-            http.calls.clear()
+            http.sent.clear()
             found = everything(http, page_size=7)
         assert (len(found.devices), found.pages, found.complete) == (20, 3, True)
 
@@ -96,9 +97,9 @@ class TestAProduct:
     def test_is_read_once_when_it_is_named_twice(self, simulator: Simulator) -> None:
         with user(simulator) as http:
             run(http, barn(ids_of(simulator)))
-            http.calls.clear()
+            http.sent.clear()
             assert len(everything(http, Sources((PRODUCT, "31337"), None, False)).devices) == 20
-        assert [route for route, _unused in http.calls].count("GET /v1/products/:p/devices") == 1
+        assert [request.route for request in http.sent].count("GET /v1/products/:p/devices") == 1
 
     def test_that_nobody_sees_is_no_empty_product(self, simulator: Simulator) -> None:
         with user(simulator) as http, pytest.raises(ParticleError) as caught:
@@ -119,12 +120,7 @@ class TestAProduct:
     def test_is_whole_while_its_devices_reconnect(self) -> None:
         size = count(quick=301, full=1001)
         with running_simulator("--fleet", str(size), "--churn", "10") as cloud, user(cloud) as http:
-            http.call(
-                "POST /v1/products/:p/devices",
-                doing="import",
-                at={"p": PRODUCT},
-                json={"ids": ids_of(cloud)},
-            )
+            http.send(Request("POST /v1/products/:p/devices", "import", {"p": PRODUCT}, json={"ids": ids_of(cloud)}))
             found = everything(http)
         assert (len(found.devices), found.complete) == (size, True)
 
@@ -195,10 +191,10 @@ class TestAnOrganisation:
         with user(organised) as http:
             for name in ("Second", "Third"):
                 wanted = {"product": {"name": name, "platform_id": 13}}
-                http.call("POST /v1/orgs/:org/products", doing="create", at={"org": "acme"}, json=wanted)
+                http.send(Request("POST /v1/orgs/:org/products", "create", {"org": "acme"}, json=wanted))
             ids = ids_of(organised)
             for device, product in zip(ids, (PRODUCT, "second", "third"), strict=True):
-                http.call("POST /v1/products/:p/devices", doing="import", at={"p": product}, json={"ids": [device]})
+                http.send(Request("POST /v1/products/:p/devices", "import", {"p": product}, json={"ids": [device]}))
             found = everything(http, Sources((PRODUCT,), "acme", False))
         products = {device: facts["product"] for device, facts in found.devices.items()}
         assert products == dict(zip(ids, (PRODUCT, "second", "third"), strict=True))
@@ -227,9 +223,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     with running_simulator("--fleet", str(file), "--org", "acme") as cloud:
         with user(cloud) as http:
             wanted = {"product": {"name": "Second", "platform_id": 13}}
-            http.call("POST /v1/orgs/:org/products", doing="create", at={"org": "acme"}, json=wanted)
+            http.send(Request("POST /v1/orgs/:org/products", "create", {"org": "acme"}, json=wanted))
             last = {"ids": [device_id(6)]}
-            http.call("POST /v1/products/:p/devices", doing="import", at={"p": "second"}, json=last)
+            http.send(Request("POST /v1/products/:p/devices", "import", {"p": "second"}, json=last))
         yield cloud
 
 

@@ -114,7 +114,7 @@ class TestDevices:
 
     def test_one_that_does_not_change_is_not_written(self, http: RecordingHttp) -> None:
         applied = apply(http, DevicePlan(ONE, {}))
-        assert (done(applied), http.calls) == (set(), [])
+        assert (done(applied), http.sent) == (set(), [])
 
     def test_an_expired_token_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence, Set
 from contextlib import closing
-from typing import Any
 
 import pytest
 from fleet_cloud import OURS, device_id, done, grouped, target_of
@@ -20,6 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model im
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
 
 
@@ -28,8 +28,8 @@ def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, larges
     sent = []
 
     class Refusing(Http):
-        def call(self, route: str, **arguments: Any) -> Answer:
-            part = arguments["json"]["devices"]
+        def send(self, request: Request) -> Answer:
+            part = request.json["devices"]
             sent.append(part)
             if culprits.intersection(part) or len(part) > largest:
                 raise ParticleError("cloud_error", f"No, not {len(part)}.", status=status)

@@ -32,6 +32,7 @@ from fleet_cloud import PRODUCT, RecordingHttp, device_id, log_in, run, user
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.counts import count
 from support.declared import LABELS, expect_state, find_device_id, get_key, list_groups, normalize_state
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
@@ -156,20 +157,20 @@ def set_up(http: RecordingHttp, start: Mapping[str, Any]) -> None:
     for name in start["ledgers"]:
         direction = "Upstream" if name == "mesh-status" else "Downstream"
         definition = {"ledger": {"name": name, "scope": "Device", "direction": direction}}
-        http.call("POST /v1/ledgers", doing="set up", json=definition)
+        http.send(Request("POST /v1/ledgers", "set up", json=definition))
     if start["imported"]:
         file = "\n".join(start["imported"]).encode()
-        http.call(IMPORT, doing="set up", at={"p": PRODUCT_ID}, file=file)
+        http.send(Request(IMPORT, "set up", {"p": PRODUCT_ID}, file=file))
     for device, member in start["members"].items():
         fields = {key: member[key] for key in ("notes", "groups")}
         if member["name"] is not None:
             fields["name"] = member["name"]
         at: dict[str, object] = {"p": PRODUCT_ID, "id": device}
-        http.call("PUT /v1/products/:p/devices/:id", doing="set up", at=at, json=fields)
+        http.send(Request("PUT /v1/products/:p/devices/:id", "set up", at, json=fields))
         if member["orders"] is not None and "mesh" in start["ledgers"]:
             body = {"instance": {"data": member["orders"]}}
             at = {"name": "mesh", "scopeValue": device}
-            http.call("PUT /v1/ledgers/:name/instances/:scopeValue", doing="set up", at=at, json=body)
+            http.send(Request("PUT /v1/ledgers/:name/instances/:scopeValue", "set up", at, json=body))
 
 
 # --- what it declares ---

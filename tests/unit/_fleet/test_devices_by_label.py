@@ -12,6 +12,7 @@ from fleet_cloud import PRODUCT, RecordingHttp, client, device_id, errors, row, 
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.devices import SERIAL_NUMBER_ROUTE
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.plays import read_counts
 from support.scripted import ScriptedCloud
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
@@ -70,7 +71,7 @@ class TestInAProduct:
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         run(http, declared(labels[:3], "serial_number"))
-        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
 
     def test_a_dry_run_says_the_same_by_the_names_of_the_manifest(
@@ -136,7 +137,7 @@ class TestInAProduct:
         run(http, data)
         stranger = {"serial_number": "P046NOBODY", "mesh": {"network": "barn", "role": "gateway"}}
         data["devices"].append(stranger)
-        http.calls.clear()
+        http.sent.clear()
         result = run(http, data)
         assert [device["status"] for device in result["devices"]] == ["ok", "ok", "failed"]
         assert (result["changed"], http.writes) == (False, [IMPORT])
@@ -215,7 +216,7 @@ class TestWhatOnlyTheImportShows:
         )
         result = run(http, data)
         assert [device["status"] for device in result["devices"]] == ["changed", "changed", "changed", "failed"]
-        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
 
     def test_a_label_on_two_devices_is_nobodys_name(self, scripted_cloud: ScriptedCloud) -> None:

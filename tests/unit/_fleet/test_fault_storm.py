@@ -28,6 +28,8 @@ from faulty_cloud import (
 )
 from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, run, user
 
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.counts import count
 from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
@@ -145,12 +147,12 @@ def test_a_run_through_a_storm_ends_and_the_next_one_finishes_it(cloud: Simulato
 
 def watch_imports(cloud: Simulator, http: RecordingHttp, imports: list[set[str]]) -> None:
     """Note of every import which of its devices are in the product already when it is sent."""
-    call = http.call
+    send = http.send
 
-    def watched(route: str, **arguments: Any) -> Any:
-        if route == IMPORT:
+    def watched(request: Request) -> Answer:
+        if request.route == IMPORT:
             inside = {device["id"] for device in cloud.state()["devices"] if device["product"] == PRODUCT_ID}
-            imports.append(inside & set(arguments["file"].decode().split()))
-        return call(route, **arguments)
+            imports.append(inside & set((request.file or b"").decode().split()))
+        return send(request)
 
-    http.call = watched  # type: ignore[method-assign]
+    http.send = watched  # type: ignore[method-assign]

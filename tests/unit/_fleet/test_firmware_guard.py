@@ -50,7 +50,7 @@ def http(cloud: Simulator) -> Iterator[RecordingHttp]:
     """The owner of a mesh of four."""
     with user(cloud) as logged_in:
         run(logged_in, barn())
-        logged_in.calls.clear()
+        logged_in.sent.clear()
         yield logged_in
 
 

@@ -11,6 +11,7 @@ import pytest
 from fleet_cloud import DEVICES, PRODUCT, RecordingHttp, barn, client, device_id, errors, ids_of, row, run, script, user
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
@@ -66,7 +67,7 @@ class TestFields:
         data["devices"][1]["firmware_version"] = "unlocked"
         with client(scripted_cloud.url) as http:
             result = run(http, data, verify="none")
-            bodies = [arguments["json"] for route, arguments in http.calls if route == PUT]
+            bodies = [request.json for request in http.sent if request.route == PUT]
         assert sorted(map(str, bodies)) == [
             "{'desired_firmware_version': 42}",
             "{'desired_firmware_version': None}",
@@ -153,7 +154,7 @@ class TestWhatADeviceBringsAlong:
     def own(self, http: RecordingHttp, ids: list[str]) -> str:
         """A device that its user has claimed and written notes about, and that is in no product yet."""
         run(http, {"devices": [{"id": ids[0], "claimed": True, "notes": "bought used"}]})
-        http.calls.clear()
+        http.sent.clear()
         return ids[0]
 
     @pytest.mark.parametrize("more", [{"claimed": False}, {"notes": ""}, {"claimed": False, "notes": ""}])
@@ -186,7 +187,7 @@ class TestWhatADeviceBringsAlong:
     ) -> None:
         run(http, of_product(ids, claimed=False, notes=""), verify="none")
         assert http.writes == ["POST /v1/products/:p/devices"]
-        assert len([route for route, _unused in http.calls if route == "GET /v1/products/:p/devices"]) == 2
+        assert len([request.route for request in http.sent if request.route == "GET /v1/products/:p/devices"]) == 2
 
 
 class TestTheWayOut:
@@ -202,7 +203,7 @@ class TestTheWayOut:
         result = run(http, data, absent=True, confirm=True)
         assert result["summary"]["changed"] == 5
         assert members(simulator) == set()
-        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert rows == []
         before = simulator.stats()["writes"]
         assert run(http, data, absent=True, confirm=True)["changed"] is False
@@ -304,7 +305,7 @@ class TestTheWayOut:
         # Once it has left, nobody tells the id that its orders are kept under.
         simulator.set_faults([{"route": "DELETE /v1/ledgers/:name/instances/:scopeValue", "shape": "E4"}])
         assert run(http, data, absent=True)["summary"]["changed"] == 1
-        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert (rows, members(simulator)) == ([], set())
 
     def test_a_removal_that_is_forbidden_is_a_failure(

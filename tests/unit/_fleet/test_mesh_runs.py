@@ -24,8 +24,13 @@ from fleet_cloud import (
 )
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh import Mesh
 from support.plays import read_counts
@@ -152,9 +157,8 @@ def proved(http: RecordingHttp, data: Mapping[str, Any], clock: Clock, *, strict
     return reconcile(
         http,
         read_manifest(data),
-        check_mode=False,
-        verification=Verification("online", 300, strict, clock=clock.read, sleep=clock.sleep),
-        warn=list[str]().append,
+        RunSettings(False, Verification("online", 300, strict, clock=clock.read, sleep=clock.sleep)),
+        Callbacks(list[str]().append),
     )
 
 
@@ -306,11 +310,11 @@ class TestTheLedger:
         run(http, declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])}))
         if left == "orders":
             at = {"p": "31337", "name": "mesh-barn"}
-            http.call("DELETE /v1/products/:p/groups/:name", doing="half", at=at)
+            http.send(Request("DELETE /v1/products/:p/groups/:name", "half", at))
         else:
             for device in ids[:3]:
                 at = {"name": "mesh", "scopeValue": device}
-                http.call(REMOVE_ORDERS, doing="half", at=at)
+                http.send(Request(REMOVE_ORDERS, "half", at))
         data = {"product": PRODUCT, "networks": {"barn": {"state": "absent"}}, "devices": []}
         result = run(http, data)
         assert statuses(result) == dict.fromkeys(sorted(ids[:3]), "changed")
@@ -406,7 +410,7 @@ class TestBothAtOnce:
     def test_who_leaves_leaves_both(self, meshed: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         run(http, declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:2])}))
         body = {"name": "other", "device_id": ids[0]}
-        http.call(CREATE, doing="do by hand", json=body)
+        http.send(Request(CREATE, "do by hand", json=body))
         result = run(http, {"product": PRODUCT, "devices": [{"id": d, "mesh": {"state": "absent"}} for d in ids[:2]]})
         assert set(statuses(result).values()) == {"changed"}
         assert (registered(meshed), ordered(meshed)) == ({"other": {}}, {})
@@ -616,7 +620,7 @@ class TestRepeatedRuns:
         run(http, {**data, "devices": [*data["devices"], {"id": new}]})
         orders = {"network": "barn", "role": "gateway", "gateways": [new], "parameters": {}}
         put = "PUT /v1/ledgers/mesh/instances/:device"
-        http.call(put, doing="order", at={"device": new}, json={"instance": {"data": orders}})
+        http.send(Request(put, "order", {"device": new}, json={"instance": {"data": orders}}))
         data = declared(PRODUCT, "ledger", {"barn": ([new], nodes)})
         data["devices"].append({"id": old, "mesh": {"state": "absent"}})
         refuse(meshed, SET_ORDERS, 403, times=3)
@@ -786,9 +790,8 @@ class TestTheProof:
             result = reconcile(
                 http,
                 read_manifest(data),
-                check_mode=False,
-                verification=Verification("online", 10, clock=clock.read, sleep=clock.sleep),
-                warn=list[str]().append,
+                RunSettings(False, Verification("online", 10, clock=clock.read, sleep=clock.sleep)),
+                Callbacks(list[str]().append),
             )
             (reports,) = (ledger["instances"] for ledger in cloud.state()["ledgers"] if ledger["name"] == "mesh-status")
         joined = {report["scope_value"] for report in reports if report["data"]["state"] == "joined"}

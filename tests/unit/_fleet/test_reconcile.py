@@ -37,10 +37,16 @@ from hypothesis import strategies as st
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.products import remove_product_device
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import reconcile
+from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcile import (
+    Callbacks,
+    RunSettings,
+    reconcile,
+)
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock as HttpClock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reader import read_manifest
 from support.plays import read_counts
 from support.scripted import ScriptedCloud
@@ -319,7 +325,7 @@ class TestAGatewayElsewhere:
         run(http, barn(ids[:2], channel=15))
         node = {"id": ids[2], "mesh": {"network": "barn"}}
         run(http, {"product": PRODUCT, "networks": {"barn": {"gateways": [ids[0]]}}, "devices": [node]})
-        rows = http.call("GET /v1/ledgers/:name/instances", doing="look", at={"name": "mesh"}).data["instances"]
+        rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert [row["data"]["parameters"] for row in rows] == [{"channel": 15}] * 3
 
 
@@ -436,7 +442,7 @@ class TestANetworkWithoutItsLedger:
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         run(http, barn(ids))
-        http.call("DELETE /v1/ledgers/:name", doing="archive the reports", at={"name": "mesh-status"})
+        http.send(Request("DELETE /v1/ledgers/:name", "archive the reports", {"name": "mesh-status"}))
         result = run(http, barn(ids))
         assert (result["failed"], result["changed"], result["error"]["code"]) == (True, False, "conflict")
         assert "Could not create ledger mesh-status: " in result["msg"]
@@ -674,9 +680,8 @@ class TestWaitingForTheMesh:
             return reconcile(
                 http,
                 read_manifest(barn([ONE, TWO])),
-                check_mode=False,
-                verification=Verification("online", timeout, strict, clock=clock.read, sleep=clock.sleep),
-                warn=list[str]().append,
+                RunSettings(False, Verification("online", timeout, strict, clock=clock.read, sleep=clock.sleep)),
+                Callbacks(list[str]().append),
             )
 
     def test_ends_as_soon_as_all_have_joined(self, scripted_cloud: ScriptedCloud) -> None:
@@ -812,9 +817,9 @@ class Interrupted(RecordingHttp):
         super().__init__(*arguments, **more)
         self._meanwhile: list[Callable[[], None]] = [meanwhile]
 
-    def call(self, route: str, **arguments: Any) -> Answer:
-        answer = super().call(route, **arguments)
-        if route == "GET /v1/products/:p/devices" and self._meanwhile:
+    def send(self, request: Request) -> Answer:
+        answer = super().send(request)
+        if request.route == "GET /v1/products/:p/devices" and self._meanwhile:
             self._meanwhile.pop()()
         return answer
 
@@ -830,7 +835,12 @@ def test_a_device_that_slips_between_two_pages_is_found_by_another_look(absent: 
 
         slips = ids[100]  # the first of the second page, and then the last of the first
         with closing(
-            Interrupted(Connection(simulator.url), workers=1, sleep=lambda s: None, meanwhile=somebody_removes_one)
+            Interrupted(
+                Connection(simulator.url),
+                workers=1,
+                clock=HttpClock(sleep=lambda s: None),
+                meanwhile=somebody_removes_one,
+            )
         ) as other:
             other.use_token(http.token)
             devices = [{"id": device, "notes": "old"} for device in ids[100:102]]

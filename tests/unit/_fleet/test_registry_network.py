@@ -18,6 +18,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.registry
     reconcile_network,
     show_networks,
 )
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 from support.simulator import Simulator, running_simulator
 
@@ -42,8 +43,8 @@ def http(meshed: Simulator, ids: list[str]) -> Iterator[RecordingHttp]:
     """A user who has claimed the first twenty devices."""
     with user(meshed) as logged_in:
         for device in ids[:20]:
-            logged_in.call("POST /v1/devices", doing="claim", json={"id": device})
-        logged_in.calls.clear()
+            logged_in.send(Request("POST /v1/devices", "claim", json={"id": device}))
+        logged_in.sent.clear()
         yield logged_in
 
 
@@ -59,7 +60,7 @@ def barn(
 
 
 def keep(http: RecordingHttp, wanted: DeclaredNetwork, *, check_mode: bool = False) -> dict[str, Any]:
-    http.calls.clear()
+    http.sent.clear()
     return reconcile_network(http, wanted, check_mode=check_mode, warn=list[str]().append)
 
 

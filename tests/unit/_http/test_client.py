@@ -22,12 +22,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import (
     EVERY_ROUTE,
     MAX_TRAVEL_SECONDS,
+    Allowance,
     Limit,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.proxies import find_proxies
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 from support.scripted import ScriptedCloud
 from support.scripted import scripted_cloud as another_cloud
@@ -65,7 +68,7 @@ def talk(clock: TurnedClock, no_proxies: None) -> Iterator[Callable[..., Http]]:
 
 def send(http: Http, method: str = "GET", **arguments: Any) -> Any:
     """One call to one device; gives back what it said."""
-    return http.call(f"{method} /v1/devices/:id", doing="test device x", at={"id": "x"}, **arguments).data
+    return http.send(Request(f"{method} /v1/devices/:id", "test device x", {"id": "x"}, **arguments)).data
 
 
 def failure_of(http: Http, method: str = "GET", **arguments: Any) -> ParticleError:
@@ -402,10 +405,10 @@ def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxi
             requests.post(address, json={"advance": seconds}, timeout=10).raise_for_status()
             clock.sleep(seconds)
 
-        with closing(Http(Connection(simulator.url), budget=Budget({}), sleep=turn, clock=clock)) as http:
+        with closing(Http(Connection(simulator.url), budget=Budget(Allowance({})), clock=Clock(turn, clock))) as http:
             for _unused in range(101):  # a hundred are allowed in five minutes, be there such a token or not
                 with pytest.raises(ParticleError) as caught:
-                    http.call("DELETE /v1/access_tokens/:token", doing="revoke", at={"token": TOKEN})
+                    http.send(Request("DELETE /v1/access_tokens/:token", "revoke", {"token": TOKEN}))
                 assert caught.value.code != "rate_limited"
         assert simulator.stats()["throttled"] == http.usage.retries > 0
     assert 250 <= round(http.usage.throttled_seconds, 3) <= 300
@@ -413,7 +416,7 @@ def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxi
 
 def budget_of(requests: int, clock: TurnedClock) -> Budget:
     """So many requests in ten minutes."""
-    return Budget({EVERY_ROUTE: Limit(requests, 600 - MAX_TRAVEL_SECONDS)}, share=1, clock=clock)
+    return Budget(Allowance({EVERY_ROUTE: Limit(requests, 600 - MAX_TRAVEL_SECONDS)}, 1), clock=clock)
 
 
 def test_the_wait_for_our_own_budget_is_counted_apart(
@@ -478,13 +481,13 @@ def test_what_many_threads_wait_at_once_is_waited_once(
     if kind == "throttled_seconds":
         for _unused in range(4):
             scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "1"})
-        budget = Budget({})
+        budget = Budget(Allowance({}))
     else:
-        budget = Budget({EVERY_ROUTE: Limit(4, 100 - MAX_TRAVEL_SECONDS)}, share=1, clock=clock)
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(4, 100 - MAX_TRAVEL_SECONDS)}, 1), clock=clock)
         for _unused in range(4):
             budget.take_place(f"GET {PATH}")
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
-    http = Http(Connection(scripted_cloud.url, timeout=5), budget=budget, sleep=sleep_together, clock=clock)
+    http = Http(Connection(scripted_cloud.url, timeout=5), budget=budget, clock=Clock(sleep_together, clock))
     threads = [threading.Thread(target=send, args=(http,)) for _unused in range(4)]
     for thread in threads:
         thread.start()
@@ -731,7 +734,7 @@ def test_a_value_stays_one_segment_of_the_path(
     http: Http, scripted_cloud: ScriptedCloud, value: object, segment: str
 ) -> None:
     scripted_cloud.answer("GET", f"/v1/products/{segment}/devices", json=[])
-    http.call("GET /v1/products/:p/devices", doing="list", at={"p": value})
+    http.send(Request("GET /v1/products/:p/devices", "list", {"p": value}))
     assert scripted_cloud.requests[0].path == f"/v1/products/{segment}/devices"
 
 
@@ -741,7 +744,7 @@ def test_a_value_that_would_lead_to_another_path_is_not_sent(
     http: Http, scripted_cloud: ScriptedCloud, route: str, value: str
 ) -> None:
     with pytest.raises(ParticleError, match="no request was sent") as caught:
-        http.call(route, doing="revoke", at={"id": value})
+        http.send(Request(route, "revoke", {"id": value}))
     assert caught.value.code == "not_found"
     assert scripted_cloud.requests == []
 
@@ -783,7 +786,7 @@ def test_sixteen_workers_share_sixteen_connections_and_every_request_is_counted(
 
     def rename(number: int) -> int:
         route = "PUT /v1/devices/:id"
-        return int(http.call(route, doing="rename", at={"id": number}, json={"name": str(number)}).data["number"])
+        return int(http.send(Request(route, "rename", {"id": number}, json={"name": str(number)})).data["number"])
 
     http.use_token(TOKEN)
     with ThreadPoolExecutor(16) as pool:

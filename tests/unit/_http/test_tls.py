@@ -23,6 +23,7 @@ from turned_clock import TurnedClock, conversation
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.scripted import ScriptedCloud
 
 ROUTE = "GET /v1/devices"
@@ -114,7 +115,7 @@ def talk(clock: TurnedClock, no_proxies: None) -> Iterator[Callable[..., Http]]:
 
 def failure_of(http: Http) -> ParticleError:
     with pytest.raises(ParticleError) as caught:
-        http.call(ROUTE, doing="list")
+        http.send(Request(ROUTE, "list"))
     return caught.value
 
 
@@ -130,7 +131,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
 
 
 def test_a_certificate_is_trusted_when_its_authority_is_given(talk: Callable[..., Http], tls_cloud: TlsCloud) -> None:
-    assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).call(ROUTE, doing="list").data == []
+    assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
 
 
 def test_a_certificate_for_another_host_is_refused(talk: Callable[..., Http], tls_cloud: TlsCloud) -> None:
@@ -139,7 +140,7 @@ def test_a_certificate_for_another_host_is_refused(talk: Callable[..., Http], tl
 
 
 def test_a_user_may_choose_not_to_check_and_is_not_nagged(talk: Callable[..., Http], tls_cloud: TlsCloud) -> None:
-    assert talk(tls_cloud.url, validate_certs=False).call(ROUTE, doing="list").data == []
+    assert talk(tls_cloud.url, validate_certs=False).send(Request(ROUTE, "list")).data == []
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -155,7 +156,7 @@ def test_a_bundle_of_the_environment_neither_widens_nor_narrows_trust(
 
     another, _unused = make_certificate(tmp_path)
     monkeypatch.setenv(variable, str(another))
-    assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).call(ROUTE, doing="list").data == []
+    assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
 
 
 @pytest.mark.parametrize(

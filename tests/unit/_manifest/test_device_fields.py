@@ -198,7 +198,7 @@ class TestOneMoreRow:
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", json={})
         with client(scripted_cloud.url) as http:
             result = run(http, of_product(site_label=sample.value), verify="none")
-            bodies = [arguments["json"] for route, arguments in http.calls if route == PUT]
+            bodies = [request.json for request in http.sent if request.route == PUT]
         assert bodies == [{"siteLabel": sample.sent}]
         assert result["diff"] == {
             "before": {ONE: {"site_label": sample.before}},

@@ -147,7 +147,7 @@ def test_a_run_over_an_adopted_fleet_writes_nothing(simulator: Simulator) -> Non
         run(http, declared)
         found = gather_facts(http, Sources((PRODUCT,), None, False), [{}])
         manifest = export_manifest(PRODUCT, found.devices, found.devices, [].append)
-        http.calls.clear()
+        http.sent.clear()
         again = run(http, manifest)
     assert "hush" not in repr(manifest)
     assert (again["changed"], http.writes) == (False, [])

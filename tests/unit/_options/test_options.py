@@ -22,7 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits 
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
-from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import budget_from
+from ansible_collections.meshfleet.particle.plugins.module_utils._options.budget import read_budget
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.connection import build_encryption_warnings
 from ansible_collections.meshfleet.particle.plugins.module_utils._options.credentials import (
     Settings,
@@ -393,24 +393,24 @@ def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
 def test_the_budget_is_as_documented_unless_task_or_environment_know_better(
     options: dict[str, Any], environment: dict[str, str], requests: int, share: float
 ) -> None:
-    limits, part, store = budget_from(options, environment)
+    allowance, store = read_budget(options, environment)
     assert store is None
-    assert limits == {**DOCUMENTED_LIMITS, EVERY_ROUTE: Limit(requests, 300)}
-    assert part == share
+    assert allowance.limits == {**DOCUMENTED_LIMITS, EVERY_ROUTE: Limit(requests, 300)}
+    assert allowance.share == share
 
 
 @pytest.mark.parametrize(
     ("options", "environment"), [({"budget_requests": 0}, {}), ({}, {"PARTICLE_BUDGET_REQUESTS": "0"})]
 )
 def test_a_cloud_without_a_limit_has_none_for_any_route(options: dict[str, Any], environment: dict[str, str]) -> None:
-    assert budget_from(options, environment)[0] == {}
+    assert read_budget(options, environment)[0].limits == {}
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.01, float("nan"), float("inf"), "half", "95%", " "])
 @pytest.mark.parametrize("requests", [-1, 1_000_001, "many", "1e4", " "])
 def test_a_budget_that_cannot_be_meant_is_refused_with_all_that_is_wrong(share: object, requests: object) -> None:
     with pytest.raises(ParticleError) as caught:
-        budget_from({"budget_share": share, "budget_requests": requests}, {})
+        read_budget({"budget_share": share, "budget_requests": requests}, {})
     assert caught.value.code == "invalid_option"
     assert caught.value.message == (
         f"budget_share must be a number above 0, and at most 1, got {share!r}. budget_requests must be a whole number "
@@ -433,7 +433,7 @@ def test_the_budget_may_be_kept_in_a_store(store: str, way: str) -> None:
     options, environment = ({"budget_store": store}, {"PARTICLE_BUDGET_STORE": "redis://other.example.com"})
     if way == "environment":
         options, environment = {}, {"PARTICLE_BUDGET_STORE": store}
-    assert budget_from(options, environment)[2] == store
+    assert read_budget(options, environment)[1] == store
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_the_budget_may_be_kept_in_a_store(store: str, way: str) -> None:
 )
 def test_a_store_that_is_none_is_refused_beside_what_else_is_wrong_and_is_not_shown(store: str) -> None:
     with pytest.raises(ParticleError) as caught:
-        budget_from({"budget_store": store, "budget_share": 2.0}, {})
+        read_budget({"budget_store": store, "budget_share": 2.0}, {})
     assert caught.value.code == "invalid_option"
     assert "got 2.0" in caught.value.message
     assert "budget_store is not a valid Redis URL, such as redis://host:6379/0" in caught.value.message

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 
 COMMAND = (sys.executable, "-m", "particle_simulator")
-PATIENCE = 240.0
+TIMEOUT_SECONDS = 240.0
 
 DEMO = ("demo@example.com", "demo-password")
 OTHER = ("other@example.com", "other-password")
@@ -83,7 +83,7 @@ class Cloud:
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request with a timeout."""
-        options.setdefault("timeout", PATIENCE)
+        options.setdefault("timeout", TIMEOUT_SECONDS)
         return self.http.request(method, self.base + path, **options)
 
     def ask_token(self, who: tuple[str, str] = DEMO, **form: Any) -> requests.Response:
@@ -189,7 +189,7 @@ def ask_with_code(cloud: Cloud, mfa_token: str, code: str) -> requests.Response:
 def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a simulator that ends by itself."""
     command = [*COMMAND, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
 
 
 @contextlib.contextmanager
@@ -202,7 +202,7 @@ def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
     command = [*COMMAND, "--port-file", str(port_file), "--clock", "still", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not port_file.exists():
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline, "the simulator wrote no port file"
@@ -210,7 +210,7 @@ def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
         yield process, int(port_file.read_text(encoding="ascii"))
     finally:
         process.kill()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT_SECONDS)
 
 
 def write_json(path: Path, content: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulator_client import DEVICES, FREE, PATIENCE, PRODUCT, Cloud, User, started
+from simulator_client import DEVICES, FREE, PRODUCT, TIMEOUT_SECONDS, Cloud, User, started
 
 EVENTS = "/v1/devices/events"
 PRODUCT_EVENTS = f"{PRODUCT}/events"
@@ -53,7 +53,7 @@ def listen() -> Iterator[Opener]:
                 user.cloud.base + path,
                 headers={"Authorization": f"Bearer {user.token}"},
                 stream=True,
-                timeout=PATIENCE,
+                timeout=TIMEOUT_SECONDS,
                 proxies={"http": "", "https": ""},
             )
             stack.callback(answer.close)
@@ -174,7 +174,7 @@ def test_given_an_open_stream_then_the_simulator_ends_cleanly(tmp_path: Path, li
     with started(tmp_path) as (process, port):
         stream = listen(Cloud(f"http://127.0.0.1:{port}").user(), EVENTS)
         process.terminate()
-        assert process.wait(timeout=PATIENCE) == 0
+        assert process.wait(timeout=TIMEOUT_SECONDS) == 0
         assert list(stream.lines) == []
         assert process.stderr is not None
         assert process.stderr.read() == ""

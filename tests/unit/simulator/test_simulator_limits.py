@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 
 import pytest
 import requests
-from simulator_client import CODED, DEMO, OTHER, PATIENCE, Cloud, User
+from simulator_client import CODED, DEMO, OTHER, TIMEOUT_SECONDS, Cloud, User
 
 WRONG = (DEMO[0], "wrong")
 TOO_MANY = {"error": "rate_limit_exceeded"}
@@ -171,7 +171,7 @@ def test_given_fifty_look_ups_then_the_account_waits_an_hour_and_others_do_not(l
 
 def hammer(cloud: Cloud, path: str, times: int) -> set[int]:
     """The statuses of many requests in a row on one connection."""
-    line = HTTPConnection(cloud.base.removeprefix("http://"), timeout=PATIENCE)
+    line = HTTPConnection(cloud.base.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
     seen = set()
     for _unused in range(times):
         line.request("GET", path)
@@ -221,7 +221,7 @@ def test_given_a_hundred_open_streams_then_one_must_close_before_the_next(limite
 
 def eventually(ask: Callable[[], requests.Response]) -> bool:
     """Whether an answer is good soon: a server learns of a closed connection a moment later."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         with ask() as answer:
             if answer.status_code == 200:

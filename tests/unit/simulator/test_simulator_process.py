@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from simulator_client import FREE, PATIENCE, Cloud, run, started, write_json
+from simulator_client import FREE, TIMEOUT_SECONDS, Cloud, run, started, write_json
 
 
 def base(port: int, scheme: str = "http") -> str:
@@ -66,21 +66,21 @@ def test_given_a_running_simulator_then_it_listens_on_loopback_only(tmp_path: Pa
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_given_a_signal_then_the_simulator_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with started(tmp_path) as (process, port):
-        requests.get(base(port) + "/v1/user", timeout=PATIENCE)
+        requests.get(base(port) + "/v1/user", timeout=TIMEOUT_SECONDS)
         process.send_signal(number)
-        assert process.wait(timeout=PATIENCE) == 0
-        assert process.communicate(timeout=PATIENCE)[1] == ""
+        assert process.wait(timeout=TIMEOUT_SECONDS) == 0
+        assert process.communicate(timeout=TIMEOUT_SECONDS)[1] == ""
 
 
 def test_given_a_client_that_is_kept_waiting_then_the_simulator_ends_all_the_same(tmp_path: Path) -> None:
     with started(tmp_path) as (process, port):
         Cloud(base(port)).break_route("*", "silence")
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as line:
             line.sendall(b"GET /v1/user HTTP/1.1\r\nHost: x\r\n\r\n")
             while not Cloud(base(port)).stats()["requests"]:
                 assert process.poll() is None
             process.terminate()
-            assert process.wait(timeout=PATIENCE) == 0
+            assert process.wait(timeout=TIMEOUT_SECONDS) == 0
 
 
 def test_given_a_port_file_then_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_given_a_latency_then_every_answer_takes_that_long_but_the_admin_ones(tm
 def test_given_a_certificate_then_the_simulator_speaks_tls(tmp_path: Path) -> None:
     cert, key = self_signed(tmp_path)
     with started(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key)) as (_unused, port):
-        answer = requests.get(base(port, "https") + "/_simulator/stats", timeout=PATIENCE, verify=str(cert))
+        answer = requests.get(base(port, "https") + "/_simulator/stats", timeout=TIMEOUT_SECONDS, verify=str(cert))
     assert json.loads(answer.text)["requests"] == 0
 
 

@@ -55,13 +55,13 @@ class ClientCredentials:
         form = {"grant_type": "client_credentials", **lifetime}
         if self.scope is not None:
             form["scope"] = self.scope
-        doing = f"obtain an access token for client {self.client.id}"
+        action = f"obtain an access token for client {self.client.id}"
         try:
-            return request_grant(http, form, self.client.basic_auth, doing)
+            return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
             # The cloud answers as for a wrong password, but in this grant only the client can be wrong.
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {doing}: the cloud does not accept its id or secret; it answered {error.status}."
+            message = f"Could not {action}: the cloud does not accept its id or secret; it answered {error.status}."
             hint = "Check client_id and client_secret."
             raise ParticleError("unknown_client", message, hint=hint, status=error.status, route=error.route) from None

@@ -82,10 +82,10 @@ class PasswordLogin:
         :raises ParticleError: ``mfa_required`` when a one-time code is needed and none is given; ``otp_refused`` when
             the cloud does not accept the code; the refusal of the cloud otherwise. This must end the run.
         """
-        doing = f"obtain an access token for {self.username}"
+        action = f"obtain an access token for {self.username}"
         form = {"grant_type": "password", "username": self.username, "password": self.password, **lifetime}
         try:
-            return request_grant(http, form, self.client.basic_auth, doing)
+            return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
             mfa_token = error.answer.get("mfa_token")
             if error.code != "mfa_required" or not isinstance(mfa_token, str):
@@ -95,12 +95,12 @@ class PasswordLogin:
         http.redact.add_secret(mfa_token)
         form = {"grant_type": "urn:custom:mfa-otp", "mfa_token": mfa_token, "otp": self.get_code(http, memory)}
         try:
-            return request_grant(http, form, self.client.basic_auth, doing)
+            return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
             # It is not known which of these statuses the cloud sends for a wrong code, so accept both.
             if error.status not in (400, 401):
                 raise
-            message = f"Could not {doing}: the cloud does not accept the one-time code; it answered {error.status}."
+            message = f"Could not {action}: the cloud does not accept the one-time code; it answered {error.status}."
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
     def get_code(self, http: Http, memory: Memory) -> str:

@@ -59,12 +59,12 @@ class RefreshToken:
         :raises ParticleError: ``invalid_credentials`` when the cloud does not accept the refresh token.
         """
         form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token or ""}
-        doing = "obtain an access token from the refresh token"
+        action = "obtain an access token from the refresh token"
         try:
-            return request_grant(http, form, self.client.basic_auth, doing)
+            return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {doing}: the cloud refused it with status {error.status}."
+            message = f"Could not {action}: the cloud refused it with status {error.status}."
             hint = "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
             raise ParticleError(error.code, message, hint=hint, status=error.status, route=error.route) from None

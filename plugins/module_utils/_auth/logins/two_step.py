@@ -20,6 +20,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_exp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 
@@ -87,11 +89,11 @@ class TwoStepLogin:
         base = f"{parts.scheme}://{parts.netloc}" if parts.scheme else http.connection.api_url
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection = replace(http.connection, api_url=base)
-        step = Http(connection, redact=http.redact, budget=http.budget, sleep=http.sleep)
+        step = Http(connection, redact=http.redact, budget=http.budget, clock=Clock(sleep=http.sleep))
         step.use_token(bearer)
         try:
-            doing = f"obtain an access token for {self.username}"
-            data = step.call(f"{method} {path}", doing=doing, json=json, retry=Retry.NEVER, writes=False).data
+            action = f"obtain an access token for {self.username}"
+            data = step.send(Request(f"{method} {path}", action, json=json, retry=Retry.NEVER, writes=False)).data
         except ParticleError as error:
             # The refusals of this flow are not documented, so every refusal of the first request is taken as
             # wrong credentials.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import list_names
@@ -120,17 +120,14 @@ def plan(
     }
     absent = frozenset(RESERVED_GROUPS + name for name, network in networks.items() if network.absent)
     members = {
-        device: _plan_member(
-            device,
-            membership,
-            completed[membership.network] if membership else None,
-            groups_of.get(device, frozenset()),
-            observed.instructions.get(device),
-            absent,
-            observed.names.instructions,
-        )
+        device: _plan_member(device, membership, completed, groups_of.get(device, frozenset()), observed)
         for device, membership in wanted.items()
     }
+    if absent:
+        # The group of a dissolved network is deleted as a whole, so its devices need not lose it first.
+        members = {
+            device: replace(member, remove_groups=member.remove_groups - absent) for device, member in members.items()
+        }
     joining = frozenset(device for device, membership in wanted.items() if membership)
     missing = tuple(
         definition
@@ -236,21 +233,19 @@ def _build_instructions(network: Network, membership: Membership, before: Mappin
 def _plan_member(
     device: str,
     membership: Membership | None,
-    network: Network | None,
+    networks: Mapping[str, Network],
     groups: frozenset[str],
-    instructions: Mapping[str, Any] | None,
-    absent: frozenset[str],
-    ledger: str,
+    observed: Observed,
 ) -> MemberPlan:
     has = frozenset(group for group in groups if group.startswith(RESERVED_GROUPS))
+    instructions, ledger = observed.instructions.get(device), observed.names.instructions
     before = _read_membership(instructions)
-    if membership is None or network is None:
+    if membership is None:
         left = (DeleteInstructions(device, ledger),) if instructions is not None else ()
         gone: dict[str, tuple[Any, Any]] = {"mesh": (_show_membership(has, instructions), None)} if has or left else {}
-        # The group of a dissolved network is deleted as a whole, so the device need not lose it first.
-        return MemberPlan(frozenset(), has - absent, left, gone, before)
+        return MemberPlan(frozenset(), has, left, gone, before)
     needs = frozenset({RESERVED_GROUPS + membership.network, RESERVED_GROUPS + membership.role})
-    data = _build_instructions(network, membership, instructions)
+    data = _build_instructions(networks[membership.network], membership, instructions)
     changes: dict[str, tuple[Any, Any]] = {}
     if has != needs or instructions is None or any(instructions.get(key) != data[key] for key in ("network", "role")):
         changes["mesh"] = (_show_membership(has, instructions), membership.as_result())
@@ -264,7 +259,7 @@ def _plan_member(
     if foreign:
         changes["mesh.unknown"] = (", ".join(foreign), None)
     writes = (SetInstructions(device, data, ledger),) if instructions != data else ()
-    return MemberPlan(needs - has, has - needs - absent, writes, changes, before)
+    return MemberPlan(needs - has, has - needs, writes, changes, before)
 
 
 def _read_membership(instructions: Mapping[str, Any] | None) -> Membership | None:

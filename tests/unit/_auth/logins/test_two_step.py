@@ -15,7 +15,7 @@ from turned_clock import TurnedClock
 from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens import Grant
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.two_step import TwoStepLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
-from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Limit
+from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import EVERY_ROUTE, Allowance, Limit
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact import Redactor
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
@@ -217,7 +217,7 @@ def test_it_has_an_account_and_no_client() -> None:
 
 def test_both_steps_count_against_the_budget_of_the_conversation(scripted_cloud: ScriptedCloud, http: Http) -> None:
     two_steps(scripted_cloud)
-    budget = Budget({EVERY_ROUTE: Limit(4, 300)}, share=1)
+    budget = Budget(Allowance({EVERY_ROUTE: Limit(4, 300)}, 1))
     sharing = Http(http.connection, budget=budget)
     LOGIN.obtain_grant(sharing, {}, {})
     sharing.close()

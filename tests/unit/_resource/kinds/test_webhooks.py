@@ -60,7 +60,7 @@ def test_writes_send_the_body_to_the_routes_of_the_product(scripted_cloud: Scrip
     create, update, _delete = scripted_cloud.requests
     assert (create.json, update.json) == (BODY, BODY)
     assert isinstance(target.http, RecordingHttp)
-    assert [arguments["doing"] for _unused, arguments in target.http.calls] == [
+    assert [request.action for request in target.http.sent] == [
         "create integration readings",
         "change integration readings (65bb)",
         "remove integration 65bb",

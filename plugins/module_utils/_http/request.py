@@ -1,0 +1,88 @@
+# Copyright (c) 2026 meshfleet.particle contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Describe a request to a cloud. Private to this collection."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
+
+_RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, "POST": Retry.UNSENT}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to a cloud.
+
+    :param route: method and path template as in docs/facts/endpoints.yml: ``PUT /v1/devices/:id``.
+    :param action: the attempted action, which follows "Could not" in messages: ``rename device e00f…``.
+    :param path_params: values for the ``:names`` of the path template.
+    :param query: parameters of the query string.
+    :param json: the body, which is sent as JSON.
+    :param form: the body, which is sent as a form.
+    :param file: content of a multipart part named ``file``.
+    :param basic: username and password (or client id and secret) to send instead of the Bearer token.
+    :param retry: when the request may be repeated; by default GET, PUT and DELETE are safe to repeat, and POST is
+        repeated only if it was not carried out.
+    :param writes: whether the request may change the fleet; by default every method but GET does.
+    :param private: whether the data holds secrets that a refusal may quote, so that its text is not shown.
+    :raises ParticleError: ``not_found`` when a value for the path is not valid.
+    """
+
+    route: str
+    action: str
+    path_params: Mapping[str, object] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] | None = field(default=None, repr=False)
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    file: bytes | None = field(default=None, repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    retry: Retry | None = None
+    writes: bool | None = None
+    private: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.path  # check the values before the request takes a place in the budget
+
+    @property
+    def method(self) -> str:
+        """Return the HTTP method."""
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """Return the path with its values filled in."""
+        return _fill_path(self.route.partition(" ")[2], self.path_params)
+
+    @property
+    def retry_rule(self) -> Retry:
+        """Return when the request may be repeated."""
+        return self.retry or _RETRY_OF_METHOD[self.method]
+
+    @property
+    def is_write(self) -> bool:
+        """Return whether the request may change the fleet."""
+        return self.method != "GET" if self.writes is None else self.writes
+
+
+def _fill_path(template: str, values: Mapping[str, object]) -> str:
+    """Replace the ``:names`` of a path template with values, each encoded as one segment of the path.
+
+    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. Servers resolve these even if they are
+        encoded, so the request would reach another path.
+    """
+    parts = []
+    for part in template.split("/"):
+        if not part.startswith(":"):
+            parts.append(part)
+            continue
+        value = str(values[part[1:]])
+        if value in ("", ".", ".."):
+            raise ParticleError("not_found", f"{value!r} is not a valid {part} for {template}; no request was sent.")
+        parts.append(urllib.parse.quote(value, safe=""))
+    return "/".join(parts)
