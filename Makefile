@@ -76,6 +76,7 @@ lint: setup ## style and documentation
 	antsibull-changelog lint
 	ansible-lint
 	python tests/tools/language.py plugins roles playbooks simulator tests/support
+	python tests/tools/return_blocks.py --check plugins/modules
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
 
