@@ -76,8 +76,13 @@ lint: setup ## style and documentation
 	antsibull-changelog lint
 	ansible-lint
 	python tests/tools/language.py plugins roles playbooks simulator tests/support
+	python tests/tools/return_blocks.py --check plugins/modules
 	@# antsibull-docs keeps a log in the home folder, wherever that is.
 	HOME=$(CURDIR)/.cache antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+
+.PHONY: returns
+returns: setup ## copy the return values that all modules share from tests/tools/return_blocks.yml into the modules
+	python tests/tools/return_blocks.py plugins/modules
 
 .PHONY: messages
 messages: setup ## every error message of the plugins with its place, code and hint, for reading

@@ -12,118 +12,143 @@ class ModuleDocFragment:
 options:
   api_url:
     description:
-      - Address of the cloud's API.
-      - When not given, the environment variable E(PARTICLE_API_URL) is used, and without that
-        V(https://api.particle.io).
+      - URL of the API of the cloud.
+      - Defaults to the environment variable E(PARTICLE_API_URL), or V(https://api.particle.io) if it is not set.
     type: str
   access_token:
     description:
-      - An access token of the account, sent in the C(Authorization) header and nowhere else.
-      - When no credentials are given as options, the environment variable E(PARTICLE_ACCESS_TOKEN) is used.
-      - It beats O(username) and O(password) of the same source. Sources are not mixed.
+      - Access token of the account. It is sent in the C(Authorization) header.
+      - It takes precedence over O(username) and O(password) from the same source.
+      - Defaults to the environment variable E(PARTICLE_ACCESS_TOKEN), unless O(username) or O(password) is set as an
+        option.
     type: str
   username:
     description:
-      - E-mail of the account. Without a password, beside a O(token_file), it chooses among the tokens kept there.
-      - When no credentials are given as options, E(PARTICLE_USERNAME) is used.
+      - E-mail address of the account.
+      - Defaults to the environment variable E(PARTICLE_USERNAME), unless O(access_token) or O(password) is set as an
+        option.
+      - If O(token_file) is set and O(password) is not, this option selects the account whose token is read from the
+        file.
     type: str
   password:
     description:
-      - Password of the account. Together with O(username) it leads to one login.
-      - When no credentials are given as options, E(PARTICLE_PASSWORD) is used.
+      - Password of the account.
+      - Defaults to the environment variable E(PARTICLE_PASSWORD), unless O(access_token) or O(username) is set as an
+        option.
     type: str
   otp:
     description:
-      - One-time code of an account with two-factor login. Good once, and for half a minute.
-      - Taken from the same source as O(username) and O(password); in the environment E(PARTICLE_OTP).
+      - One-time code, for an account with two-factor login. It is valid for 30 seconds, and for one login.
+      - Quote the code, because otherwise its leading zeros are lost.
+      - Set it in the same place as O(username) and O(password), as an option or as the environment variable
+        E(PARTICLE_OTP).
     type: str
   otp_secret:
     description:
-      - The base32 secret behind the one-time codes, from which the code is computed, for unattended use.
-      - Taken from the same source as O(username) and O(password); in the environment E(PARTICLE_OTP_SECRET).
+      - Secret from which the one-time codes of an account with two-factor login are computed, for unattended logins. It
+        is the text in base32 that the account shows beside the QR code.
+      - It takes precedence over O(otp).
+      - Set it in the same place as O(username) and O(password), as an option or as the environment variable
+        E(PARTICLE_OTP_SECRET).
     type: str
   token_file:
     description:
-      - File in which M(meshfleet.particle.access_token) keeps tokens, for this user only (mode 0600). When neither
-        options nor environment give credentials, a kept token for this cloud is used, of O(username) where that is
-        given alone.
-      - When not given, E(PARTICLE_TOKEN_FILE) is used.
+      - Path of the file in which M(meshfleet.particle.access_token) stores tokens. Only its owner may have access to it
+        (mode 0600).
+      - If neither O(access_token) nor O(password) is set, as an option or in the environment, a token from this file is
+        used. It is the token for O(api_url) that expires last. If O(username) is set, it is a token of that account.
+      - Defaults to the environment variable E(PARTICLE_TOKEN_FILE).
     type: path
   profile:
     description:
-      - Name of a profile of the official command line tool. When nothing else gives credentials, the login is used
-        that the tool has left in C(~/.particle), for its own cloud only.
-      - When not given, E(PARTICLE_PROFILE) is used, and without that V(particle), the tool's own default.
+      - Name of a profile of the Particle CLI, the official command line tool.
+      - If there are no other credentials, the access token of this profile in C(~/.particle) is used.
+      - The token is sent only to the cloud of the profile. If O(api_url) is not set, that cloud is used.
+      - Defaults to the environment variable E(PARTICLE_PROFILE), or V(particle) if it is not set.
     type: str
   client_id:
     description:
-      - OAuth client that asks for the token. The customary client V(particle) serves when none is given.
-      - Taken from the same source as O(username) and O(password); in the environment E(PARTICLE_CLIENT_ID).
+      - Id of the OAuth client that requests access tokens. Requires O(client_secret).
+      - Set it in the same place as O(username) and O(password), as an option or as the environment variable
+        E(PARTICLE_CLIENT_ID).
+      - Defaults to the public client V(particle).
     type: str
   client_secret:
     description:
-      - Secret of the OAuth client; in the environment E(PARTICLE_CLIENT_SECRET).
+      - Secret of the OAuth client. Requires O(client_id).
+      - Set it in the same place as O(client_id), as an option or as the environment variable
+        E(PARTICLE_CLIENT_SECRET).
+      - Defaults to the secret of the public client.
     type: str
   timeout:
     description:
-      - Seconds to wait for an answer of the cloud.
-      - When not given, E(PARTICLE_TIMEOUT) is used, and without that V(30).
+      - Time in seconds to wait for an answer of the cloud.
+      - Defaults to the environment variable E(PARTICLE_TIMEOUT), or V(30) if it is not set.
     type: float
   validate_certs:
     description:
-      - Whether to check the certificate of the cloud.
-      - When not given, E(PARTICLE_VALIDATE_CERTS) is used, and without that V(true).
+      - Whether to verify the TLS certificate of the cloud.
+      - Defaults to the environment variable E(PARTICLE_VALIDATE_CERTS), or V(true) if it is not set.
     type: bool
   ca_path:
     description:
-      - File with the certificates of the authorities that sign the cloud's certificate.
-      - When not given, E(PARTICLE_CA_PATH) is used, and without that the authorities known to C(requests).
+      - Path of a file with the certificates of the authorities that are trusted to sign the certificate of the cloud.
+      - Defaults to the environment variable E(PARTICLE_CA_PATH), or to the authorities that the Python library
+        C(requests) trusts if it is not set.
     type: path
   max_wait:
     description:
-      - Longest wait in seconds that the cloud may impose on one request (status 429 or 529) before the task fails
-        with error code V(rate_limited). When the cloud says for how long by C(Retry-After), that is the longest it
-        may say; when it does not, it is asked again after growing pauses. All waits for one request together are no
-        longer than this either.
-      - When not given, E(PARTICLE_MAX_WAIT) is used, and without that V(300).
+      - Maximum total time in seconds that a request waits because the cloud refuses it with HTTP status 429 or 529 (too
+        many requests).
+      - After this time, the task fails with the error code V(rate_limited). It fails at once if the cloud asks for a
+        longer wait with the header C(Retry-After).
+      - Defaults to the environment variable E(PARTICLE_MAX_WAIT), or V(300) if it is not set.
     type: float
   budget_store:
     description:
-      - Address of a Redis in which several machines that send from one public address keep one budget of requests,
-        for example V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) with TLS, or
-        V(unix:///run/redis/redis.sock). It may hold a password, and is kept secret.
-      - The database number at the end stands for one public address; machines behind another address use another
-        number.
-      - A task that cannot use it fails before its first request.
-      - When not given, E(PARTICLE_BUDGET_STORE) is used, and without that the budget is that of this machine.
+      - URL of a Redis server through which several machines share one request budget. Use it if the machines have the
+        same public address, because the cloud limits the requests of each address.
+      - Examples are V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) for TLS, and
+        V(unix:///run/redis/redis.sock). The value is treated as a secret, because it may contain a password.
+      - The database number at the end of the URL stands for one public address. Use another number for machines with
+        another address.
+      - If the server cannot be used, the task fails before its first request.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_STORE), or the request budget of this machine if it is
+        not set.
     type: str
 requirements:
   - requests 2.31 or newer
   - redis 6.4 or newer, for O(budget_store)
 notes:
-  - Proxies are taken from the usual environment variables, those of the play's C(environment) included.
-  - Credentials lead to one login, which all tasks, hosts and lookups of this user share for an hour through a file in
-    E(XDG_RUNTIME_DIR), else E(XDG_CACHE_HOME) or C(~/.cache), and to one new login when that ends. A refusal is
-    remembered for ten minutes, so that a hundred hosts with one wrong password do not lock the address out; a cloud
-    that could not be reached for half a minute, so that they do not all wait for it. With a ready token no such file
-    is needed.
-  - All tasks and lookups of this user keep together within what the cloud allows an address, by files in
-    E(XDG_CACHE_HOME) or C(~/.cache), or by O(budget_store); where there is neither, each task by itself.
-    E(PARTICLE_BUDGET_REQUESTS) says how many requests that are in five minutes (V(10000), or V(0) for no limit), and
-    E(PARTICLE_BUDGET_SHARE) which part of them to use (V(0.95)).
+  - Credentials are taken from the first of these sources that has any, and are never combined from several sources. The
+    sources are, in this order, the options O(access_token), or O(username) and O(password); the environment variables
+    for these options; O(token_file); and O(profile).
+  - All tasks, hosts and lookups of the same user share one login. Its token is valid for an hour and is stored in a
+    file in E(XDG_RUNTIME_DIR), or in E(XDG_CACHE_HOME) or C(~/.cache) if that is not set. When the token expires, the
+    next task logs in again. Tasks with O(access_token) do not need the file.
+  - A login that the cloud has refused is not sent again for ten minutes, because the cloud locks an address out after
+    ten refused logins in a row. If the cloud could not be reached, the login is not sent again for 30 seconds.
+  - All tasks and lookups of the same user share one request budget, so that they stay within the rate limit of
+    the cloud. It is stored in files in E(XDG_CACHE_HOME) or C(~/.cache), or in O(budget_store). If the files cannot
+    be used, each task has a budget of its own.
+  - The environment variable E(PARTICLE_BUDGET_REQUESTS) sets the number of requests that the cloud allows in five
+    minutes. The default is V(10000), and V(0) turns the limit off. E(PARTICLE_BUDGET_SHARE) sets the part of them that
+    is used. The default is V(0.95).
+  - Proxies are taken from the environment variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY). They can also be set
+    in the C(environment) of a task or play.
 """
 
     ATTRIBUTES = r"""
 options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and say what would change, without a write.
+    description: Reports in check mode what would change, and changes nothing.
   diff_mode:
-    description: Tells what changes, before and after, in diff mode.
+    description: Reports in diff mode the values before and after a change.
   idempotent:
-    description: When run twice in a row, the second run changes nothing.
+    description: A second run with the same options changes nothing.
   action_group:
-    description: Takes part in C(module_defaults) of the action group.
+    description: Uses the options that C(module_defaults) sets for the action group.
     membership:
       - meshfleet.particle.particle
     support: full

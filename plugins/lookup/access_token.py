@@ -7,95 +7,65 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: access_token
-short_description: A valid access token, from one login that all share
+short_description: Return an access token from a shared login
 version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - Gives back the access token that any task of the collection with the same options would use. Credentials lead to
-    one login, which all hosts, forks and tasks share for an hour, however often the lookup is evaluated.
+  - Returns the access token that a task of this collection with the same options would use.
+  - With O(username) and O(password), the lookup logs in once. All hosts, forks and tasks of the same user share the
+    token for an hour, even if the lookup is evaluated many times.
+extends_documentation_fragment:
+  - meshfleet.particle.connection
 options:
   _terms:
-    description: Nothing. What the lookup takes, it takes by name.
+    description: The lookup takes no positional terms. Set its options by name.
     required: false
   api_url:
-    description: Address of the cloud's API.
-    type: str
     env:
       - name: PARTICLE_API_URL
   access_token:
-    description: A ready token, given back as it is.
-    type: str
     env:
       - name: PARTICLE_ACCESS_TOKEN
   username:
-    description: E-mail of the account.
-    type: str
     env:
       - name: PARTICLE_USERNAME
   password:
-    description: Password of the account.
-    type: str
     env:
       - name: PARTICLE_PASSWORD
   otp:
-    description: One-time code of an account with two-factor login.
-    type: str
     env:
       - name: PARTICLE_OTP
   otp_secret:
-    description: The base32 secret behind the one-time codes.
-    type: str
     env:
       - name: PARTICLE_OTP_SECRET
   token_file:
-    description: File in which tokens are kept.
-    type: path
     env:
       - name: PARTICLE_TOKEN_FILE
   profile:
-    description: Name of a profile of the official command line tool.
-    type: str
     env:
       - name: PARTICLE_PROFILE
   client_id:
-    description: OAuth client that asks for the token.
-    type: str
     env:
       - name: PARTICLE_CLIENT_ID
   client_secret:
-    description: Secret of the OAuth client.
-    type: str
     env:
       - name: PARTICLE_CLIENT_SECRET
   timeout:
-    description: Seconds to wait for an answer of the cloud.
-    type: float
     env:
       - name: PARTICLE_TIMEOUT
   validate_certs:
-    description: Whether to check the certificate of the cloud.
-    type: bool
     env:
       - name: PARTICLE_VALIDATE_CERTS
   ca_path:
-    description: File with the authorities that sign the cloud's certificate.
-    type: path
     env:
       - name: PARTICLE_CA_PATH
   max_wait:
-    description: Longest wait in seconds that the cloud may impose on one request, all pauses together.
-    type: float
     env:
       - name: PARTICLE_MAX_WAIT
   budget_store:
-    description: Address of a Redis in which several machines keep one budget of requests.
-    type: str
     env:
       - name: PARTICLE_BUDGET_STORE
-requirements:
-  - requests 2.31 or newer
-  - redis 6.4 or newer, for O(budget_store)
 seealso:
   - plugin: meshfleet.particle.access_token
     plugin_type: module
@@ -110,7 +80,7 @@ EXAMPLES = r"""
       access_token: >-
         {{ lookup('meshfleet.particle.access_token', username=particle_username, password=particle_password) }}
   tasks:
-    - name: Gather the facts of each host's device
+    - name: Gather facts about the device of each host
       meshfleet.particle.device_facts:
         id: "{{ device_id }}"
         product: field-logger
@@ -118,7 +88,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The access token.
+  description: List with the access token as its only element.
   type: list
   elements: str
 """

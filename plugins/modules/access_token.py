@@ -7,10 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_token
-short_description: Obtain, keep, rotate and revoke access tokens
+short_description: Obtain, store, rotate and revoke access tokens
 version_added: 0.1.0
 description:
-  - Obtains an access token from e-mail and password or in another way, keeps it, rotates it, or revokes it.
+  - Obtains an access token with the username and password of an account, or with another grant, and returns it.
+  - With O(token_file), stores the token in a file, and renews it before it expires.
+  - Rotates a stored token, or revokes tokens.
+  - Most playbooks do not need this module, because all modules of this collection log in with O(username) and
+    O(password) themselves.
   - Runs on the controller.
 author:
   - meshfleet.particle contributors (@meshfleet)
@@ -21,131 +25,144 @@ attributes:
   check_mode:
     support: full
     details:
-      - With O(state=present) a token is obtained in check mode too, for at most 15 minutes, because nothing can be
-        predicted without one. O(state=absent) then revokes it for real; any other token it leaves alone.
-      - A refresh token is good once, so with O(grant=refresh_token) check mode obtains nothing. Where a token would be
-        obtained, the result is changed, and RV(access_token) and all that describes it are V(null).
+      - With O(state=present), check mode returns the stored token, or obtains one. It requests a lifetime of at most 15
+        minutes and does not store the token. The other tasks of a play need a token to find out what would change.
+      - With O(state=rotated), check mode returns the stored token. If there is none, it obtains one in the same way.
+      - With O(state=absent), check mode revokes a token that check mode has obtained. For other tokens, it only reports
+        whether they would be revoked.
+      - With O(grant=refresh_token), check mode obtains no token, because that would use up the refresh token. If a
+        token would be obtained, the task reports a change, and RV(access_token) and the values that describe the token
+        are V(null).
   diff_mode:
     support: none
-    details: A token has nothing that may be shown.
+    details: A token has no values that may be shown.
   idempotent:
     support: partial
     details:
-      - O(state=present) with O(token_file) and O(state=absent) are idempotent; without O(token_file) each run obtains a
-        new token.
+      - O(state=present) is idempotent if O(token_file) is set. Otherwise every run obtains a new token.
+      - O(state=rotated) obtains a new token in every run.
+      - O(state=absent) is idempotent.
 options:
   state:
     description:
-      - V(present) hands back the token that O(token_file) keeps, while it has life enough, and obtains one otherwise.
-        Without O(token_file) every run obtains a new one. An O(access_token) is ignored, also that of the environment.
-      - V(rotated) obtains a new token, proves it, keeps it in O(token_file), and only then revokes the old one. A run
-        that is killed in between is finished by the next.
-      - V(absent) revokes the token that O(which) names. That it is revoked or expired already is fine.
-      - Some self-hosted clouds revoke only for the account itself, so give O(username) and O(password) too for those.
-        The token is then part of the address of one request, because they know no other way.
+      - State of the access token.
+      - V(present) returns the token in O(token_file) if the cloud accepts it and it does not expire soon, see
+        O(renew_before). Otherwise it obtains and stores a new token, and revokes the old one. Without O(token_file), it
+        obtains a new token in every run.
+      - V(rotated) obtains a new token, verifies it, stores it in O(token_file) and then revokes the old one. Requires
+        O(token_file). If a run is interrupted, the next run completes it.
+      - V(absent) revokes the tokens that O(which) selects. A token that is revoked or expired already is not an error.
+      - V(present) and V(rotated) ignore O(access_token), even if it is set in the environment.
     type: str
     choices: [present, rotated, absent]
     default: present
   grant:
     description:
-      - V(password) logs in with O(username), O(password) and, where the account wants it, O(otp) or O(otp_secret).
-      - V(client_credentials) logs in with O(client_id) and O(client_secret) alone.
-      - V(refresh_token) uses up O(refresh_token), or the one that O(token_file) keeps, with the client that it was
-        made for, and keeps the next one that comes with the token.
-      - V(session) is the two-step flow of older clouds, with O(session_login_url) and O(session_token_url).
+      - How a new token is obtained.
+      - V(password) uses O(username) and O(password), and for an account with two-factor login O(otp) or O(otp_secret).
+      - V(client_credentials) uses O(client_id) and O(client_secret), and no account.
+      - V(refresh_token) uses O(refresh_token), and O(client_id) and O(client_secret) of the OAuth client for which it
+        was issued. The cloud returns another refresh token for the next grant, which O(token_file) stores.
+      - V(session) is the two-step login of older clouds. It uses O(username), O(password), O(session_login_url) and
+        O(session_token_url).
     type: str
     choices: [password, client_credentials, refresh_token, session]
     default: password
   scope:
     description:
-      - With O(grant=client_credentials), what the token is limited to, for example V(customer=jane@example.com).
+      - Scope to which a token is limited, for example V(customer=jane@example.com).
+      - Used with O(grant=client_credentials) only.
     type: str
   refresh_token:
     description:
-      - The refresh token of O(grant=refresh_token), good for one grant. With O(token_file) it is needed for the first
-        grant only, and to be left out afterwards, for the next one is then taken from there.
+      - Refresh token for O(grant=refresh_token). It is valid for one grant.
+      - With O(token_file), set this option for the first run only. Later runs use the refresh token in the file.
     type: str
   session_login_url:
     description:
-      - Where O(grant=session) sends username and password as JSON, and gets C(auth_token.token). An address, or a path
-        below O(api_url). An address without encryption is warned about.
+      - URL, or path below O(api_url), of the first step of O(grant=session).
+      - The module sends username and password as JSON in a POST request, and reads C(auth_token.token) from the answer.
+      - The module warns if the URL is not encrypted.
+      - Required with O(grant=session).
     type: str
   session_token_url:
-    description: Where O(grant=session) shows that token as Bearer, and gets C(access_token).
+    description:
+      - URL, or path below O(api_url), of the second step of O(grant=session).
+      - The module sends the token from the first step as a Bearer token in a GET request, and reads C(access_token)
+        from the answer.
+      - The module warns if the URL is not encrypted.
+      - Required with O(grant=session).
     type: str
   expires_in:
     description:
-      - Wished life of a new token in seconds. The cloud's own default (90 days) when nothing is said.
-      - Neither this nor O(expires_at) nor O(never_expires) goes with O(grant=refresh_token) or O(grant=session), where
-        the cloud alone decides.
+      - Requested lifetime of a new token in seconds.
+      - By default, the cloud chooses the lifetime. The Particle cloud issues tokens for 90 days.
+      - Cannot be combined with O(expires_at), O(never_expires), O(grant=refresh_token) or O(grant=session).
     type: int
   expires_at:
-    description: Wished end of a new token, as V(2026-12-31T12:00:00Z).
+    description:
+      - Requested expiry time of a new token, for example V(2026-12-31T12:00:00Z).
+      - Cannot be combined with O(expires_in), O(never_expires), O(grant=refresh_token) or O(grant=session).
     type: str
   never_expires:
-    description: Ask for a token without end. Rather keep one in O(token_file) that is renewed in time.
+    description:
+      - Whether to request a token that never expires. It is safer to store a token in O(token_file) and to renew it.
+      - Cannot be combined with O(expires_in), O(expires_at), O(grant=refresh_token) or O(grant=session).
     type: bool
     default: false
   renew_before:
     description:
-      - Days of life under which O(state=present) replaces a kept token. When not given, 7 days, or a tenth of the
-        token's life where that is less.
+      - Number of remaining days below which O(state=present) replaces a stored token.
+      - Defaults to 7 days, or to a tenth of the lifetime of the token if that is less.
     type: float
   purpose:
-    description: What a kept token is for. Tokens of the same account with different purposes are kept side by side.
+    description:
+      - Name for the purpose of the token in O(token_file). Tokens of the same account for different purposes are stored
+        side by side.
     type: str
     default: ""
   which:
     description:
-      - What O(state=absent) revokes. V(given) is the O(access_token) of the task itself, never one from the
-        environment, a O(token_file) or a profile. V(current) is the token that any other task with these options would
-        use. V(all) is every token of the account.
+      - Tokens that O(state=absent) revokes.
+      - V(given) revokes the token in the option O(access_token) of the task. Tokens from the environment, O(token_file)
+        or O(profile) are not revoked, so that an undefined variable does no harm.
+      - V(current) revokes the token that other tasks with the same options use.
+      - V(all) revokes all tokens of the account, including those of other users and programs. Requires
+        O(confirm=true).
     type: str
     choices: [given, current, all]
     default: given
   confirm:
-    description: Must be V(true) for O(which=all), which revokes all tokens of the account, also those of other users.
+    description: Whether O(which=all) may revoke all tokens of the account.
     type: bool
     default: false
 notes:
-  - A successful result is censored on display at every verbosity; the registered value is whole. A failed result
-    never holds a secret and is shown whole.
+  - With O(state=present) and O(state=rotated), Ansible hides the result of a successful task at every verbosity. The
+    registered variable holds the complete result. A failed task shows its result, which contains no secrets.
+  - Some self-hosted clouds revoke a token only with the username and password of its account. With such a cloud, set
+    O(username) and O(password) in addition to O(access_token). The URL of one request then contains the token, because
+    these clouds offer no other way.
 seealso:
-  - module: meshfleet.particle.device_info
-  - module: meshfleet.particle.fleet
+  - module: meshfleet.particle.access_token_info
+  - module: meshfleet.particle.auth_doctor
+  - plugin: meshfleet.particle.access_token
+    plugin_type: lookup
 """
 
 EXAMPLES = r"""
-- name: Have a token that never runs out, from one that is kept and renewed in time
-  meshfleet.particle.access_token:
-    username: "{{ particle_username }}"
-    password: "{{ particle_password }}"
-    otp_secret: "{{ particle_otp_secret }}"
-    token_file: ~/.config/particle-tokens.json
-    purpose: nightly report
-  register: token
-
-- name: Replace the kept token, for it may have been seen
-  meshfleet.particle.access_token:
-    state: rotated
-    username: "{{ particle_username }}"
-    password: "{{ particle_password }}"
-    token_file: ~/.config/particle-tokens.json
-    purpose: nightly report
-
-- name: Obtain an access token for an hour
+- name: Obtain a token for one hour
   meshfleet.particle.access_token:
     username: "{{ particle_username }}"
     password: "{{ particle_password }}"
     expires_in: 3600
   register: token
 
-- name: Use it for all modules of the collection
+- name: Use the token for all modules of the collection
   module_defaults:
     group/meshfleet.particle.particle:
       access_token: "{{ token.access_token }}"
   block:
-    - name: Gather the devices of a product
+    - name: Get the devices of a product
       meshfleet.particle.device_info:
         product: field-logger
 
@@ -154,111 +171,146 @@ EXAMPLES = r"""
       meshfleet.particle.access_token:
         state: absent
         access_token: "{{ token.access_token }}"
+
+- name: Store a token in a file, and renew it before it expires
+  meshfleet.particle.access_token:
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+    otp_secret: "{{ particle_otp_secret }}"
+    token_file: ~/.config/particle-tokens.json
+    purpose: nightly report
+  register: token
+
+- name: Replace the stored token, because it may have leaked
+  meshfleet.particle.access_token:
+    state: rotated
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+    token_file: ~/.config/particle-tokens.json
+    purpose: nightly report
+
+- name: Obtain a token for an OAuth client instead of an account
+  meshfleet.particle.access_token:
+    grant: client_credentials
+    client_id: "{{ particle_client_id }}"
+    client_secret: "{{ particle_client_secret }}"
+  register: token
 """
 
 RETURN = r"""
 access_token:
-  description: The token. Registered, never shown.
+  description: The access token. It is in the registered variable, but is not shown in the output.
   returned: success, unless O(state=absent)
   type: str
   sample: "(40 hexadecimal digits)"
 token_type:
-  description: How it is presented.
+  description: Type of the token, which says how it is sent.
   returned: success, unless O(state=absent)
   type: str
   sample: bearer
 expires_in:
-  description: Life in seconds, V(0) for one without end, V(null) when the cloud does not say.
+  description:
+    - Lifetime of the token in seconds, counted from the time when it was obtained.
+    - V(0) if it never expires, and V(null) if the lifetime is not known.
   returned: success, unless O(state=absent)
   type: int
   sample: 3600
 expires_at:
-  description: The end of its life, V(null) when it has none or the cloud does not say.
+  description: Time when the token expires. V(null) if it never expires, or if the time is not known.
   returned: success, unless O(state=absent)
   type: str
   sample: "2026-06-01T00:00:00Z"
 refresh_token:
-  description: The refresh token for the next grant. Registered, never shown.
-  returned: with O(grant=refresh_token), when the cloud gives one
+  description: Refresh token for the next grant. It is in the registered variable, but is not shown in the output.
+  returned: with O(grant=refresh_token), if the cloud issues one
   type: str
   sample: "(40 hexadecimal digits)"
 fingerprint:
-  description: The first 8 hexadecimal digits of its SHA-256, to tell tokens apart in logs.
+  description:
+    - The first 8 hexadecimal digits of the SHA-256 hash of the token, which tell tokens apart in logs.
+    - V(null) if there is no token.
   returned: success
   type: str
   sample: 1f0c5d6e
 reused:
-  description: Whether the token is one that was obtained earlier.
+  description: Whether the token comes from O(token_file), and was not obtained by this task.
   returned: success, unless O(state=absent)
   type: bool
   sample: false
 credentials_source:
   description:
-    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
-      V(the login of the official command line tool), or V(nowhere). Never what they are.
-  returned: when credentials were looked for
+    - Source of the credentials. The credentials themselves are not returned.
+    - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
+      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+  returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: What the task cost.
-  returned: when a cloud was asked
+  description: Requests that the task sent to the cloud, and the time that it waited.
+  returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
     requests:
-      description: Requests sent, logins included.
+      description: Number of requests, including logins and retries.
       type: int
       returned: always
       sample: 11
     writes:
-      description: Requests that may have changed the fleet.
+      description:
+        - Number of requests that may have changed something in the cloud.
+        - Requests that only obtain or revoke tokens are not included.
       type: int
       returned: always
       sample: 0
     retries:
-      description: Requests that were sent again after a passing failure.
+      description: Number of requests that were sent again, after a temporary error or because the cloud asked to wait.
       type: int
       returned: always
       sample: 0
     throttled_seconds:
-      description: Seconds waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked for it.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds spent waiting to stay within the request budget.
+      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Why the task failed.
+  description: Description of the error that made the task fail.
   returned: failure
   type: dict
   contains:
     code:
-      description: One word of the closed list, to act on.
+      description: Error code, for use in conditions. The troubleshooting guide of the collection explains every code.
       type: str
       returned: always
-      sample: token_expired
+      sample: invalid_credentials
     status:
-      description: HTTP status behind it, V(null) without one.
+      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
       type: int
       returned: always
-      sample: 401
+      sample: 400
     message:
       description: What failed, and why.
       type: str
       returned: always
-      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
+        answered 400 (User credentials are invalid).
     hint:
-      description: What to do.
+      description: How to correct the problem.
       type: str
       returned: always
-      sample: Obtain a new access token, or give username and password instead.
+      sample: >-
+        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
+        for 30 minutes.
     route:
-      description: Method and path template of the request behind it, V(null) without one.
+      description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
       returned: always
-      sample: GET /v1/devices
+      sample: POST /oauth/token
 """
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action

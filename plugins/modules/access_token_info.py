@@ -7,13 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_token_info
-short_description: Look at the token in use, and at those that are kept
+short_description: Show the current access token and the stored ones
 version_added: 0.1.0
 description:
-  - Shows end, client, scopes and organisations of the token in use, and the tokens that O(token_file) keeps, each
-    with the days that are left.
-  - Particle's cloud no longer lists the tokens of an account, so the kept ones are the register of what one has
-    obtained. Where a self-hosted cloud still lists them, O(list) shows them by their fingerprints.
+  - Returns when the current access token expires, for which OAuth client it was issued, and its scopes and
+    organizations.
+  - Returns the tokens in O(token_file) and how many days they are still valid.
+  - With O(list=true), returns the tokens that the cloud lists for the account. The Particle cloud no longer lists
+    tokens, so O(token_file) is the only record of them there. Self-hosted clouds may still list them.
+  - Shows no token itself. Each token has a fingerprint, which tells it apart from others.
+  - Does not log in. With O(username) and O(password), the current token is the one that other tasks of the same user
+    have obtained and share, if there is one.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -22,19 +26,20 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Changes nothing, so check mode makes no difference.
+    details: The module changes nothing, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
 options:
   list:
     description:
-      - List all tokens of the account, where the cloud still does. Needs O(username) and O(password), also beside an
-        O(access_token), and where the account has two-factor login O(otp) or O(otp_secret). A refusal is explained in
-        RV(listing_error) and does not fail the module.
+      - Whether to list the tokens of the account.
+      - If the cloud refuses or no longer supports it, the task does not fail, and RV(listing_error) says why.
+      - Requires O(username) and O(password), even if O(access_token) is set, and for an account with two-factor login
+        O(otp) or O(otp_secret).
     type: bool
     default: false
 seealso:
@@ -43,153 +48,215 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See how long the kept tokens still live
+- name: Show when the stored tokens expire
   meshfleet.particle.access_token_info:
     token_file: ~/.config/particle-tokens.json
   register: tokens
 
-- name: Fail when one has less than two weeks
+- name: Fail if a token expires within two weeks
   ansible.builtin.assert:
     that: tokens.kept | selectattr('days_left', 'number') | selectattr('days_left', 'lt', 14) | length == 0
+
+- name: List all tokens of the account, if the cloud still lists them
+  meshfleet.particle.access_token_info:
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+    list: true
+  register: tokens
+
+- name: Show the list, or why there is none
+  ansible.builtin.debug:
+    msg: "{{ tokens.listed if tokens.listing_error is none else tokens.listing_error.message }}"
 """
 
 RETURN = r"""
 current:
-  description: The token in use, V(null) when there is none.
+  description: The current token. V(null) if there is none.
   returned: success
   type: dict
   contains:
     fingerprint:
-      description: The first 8 hexadecimal digits of its SHA-256.
+      description: The first 8 hexadecimal digits of the SHA-256 hash of the token.
       type: str
       returned: always
       sample: 1f0c5d6e
     alive:
-      description: Whether the cloud takes it.
+      description: Whether the cloud accepts the token.
       type: bool
       returned: always
       sample: true
     expires_at:
-      description: Its end, V(null) when it has none or the cloud does not say.
+      description: Time when the token expires. V(null) if it never expires, or if the cloud does not say it.
       type: str
       returned: always
       sample: "2026-06-01T00:00:00.000Z"
     days_left:
-      description: Whole days until C(expires_at).
+      description: Number of whole days until RV(current.expires_at). V(null) if that is V(null).
       type: int
       returned: always
       sample: 83
     client:
-      description: The OAuth client that it was made for.
+      description: Id of the OAuth client for which the token was issued. V(null) if the cloud does not say it.
       type: str
       returned: always
       sample: particle-cli
     scopes:
-      description: What it is limited to; empty for the token of an account.
+      description: Scopes to which the token is limited. The list is empty if the token has all rights of its account.
       type: list
       elements: str
       returned: always
       sample: []
     orgs:
-      description: Organisations that it reaches.
+      description: Organizations to which the token has access.
       type: list
       elements: dict
       returned: always
       sample: []
 kept:
-  description: The tokens that O(token_file) keeps, without the tokens themselves.
+  description: Tokens in O(token_file), without the tokens themselves. The list is empty if O(token_file) is not set.
   returned: success
   type: list
   elements: dict
-  sample:
-    - fingerprint: 1f0c5d6e
-      purpose: nightly report
-      account: jane@example.com
-      api_url: https://api.particle.io
-      client: particle
-      obtained_at: "2026-03-01T00:00:00Z"
-      expires_at: "2026-05-30T00:00:00Z"
-      days_left: 83
+  contains:
+    fingerprint:
+      description: The first 8 hexadecimal digits of the SHA-256 hash of the token.
+      type: str
+      returned: always
+      sample: 1f0c5d6e
+    purpose:
+      description: Purpose that the task gave when it stored the token.
+      type: str
+      returned: always
+      sample: nightly report
+    account:
+      description: Username of the account. Empty if the grant uses no account.
+      type: str
+      returned: always
+      sample: jane@example.com
+    api_url:
+      description: URL of the API of the cloud that issued the token.
+      type: str
+      returned: always
+      sample: https://api.particle.io
+    client:
+      description: Id of the OAuth client for which the token was issued. Empty if the grant uses no OAuth client.
+      type: str
+      returned: always
+      sample: particle
+    obtained_at:
+      description: Time when the token was obtained.
+      type: str
+      returned: always
+      sample: "2026-03-01T00:00:00Z"
+    expires_at:
+      description: Time when the token expires. V(null) if it never expires, or if the time is not known.
+      type: str
+      returned: always
+      sample: "2026-05-30T00:00:00Z"
+    days_left:
+      description: Number of whole days until RV(kept[].expires_at). V(null) if that is V(null).
+      type: int
+      returned: always
+      sample: 83
 listed:
-  description: The tokens of the account, V(null) when they could not be listed.
-  returned: with O(list)
+  description: Tokens of the account that the cloud lists. V(null) if they could not be listed.
+  returned: if O(list=true)
   type: list
   elements: dict
-  sample:
-    - fingerprint: 1f0c5d6e
-      client: __PASSWORD_ONLY__
-      expires_at:
+  contains:
+    fingerprint:
+      description: The first 8 hexadecimal digits of the SHA-256 hash of the token.
+      type: str
+      returned: always
+      sample: 1f0c5d6e
+    client:
+      description: Id of the OAuth client for which the token was issued.
+      type: str
+      returned: always
+      sample: __PASSWORD_ONLY__
+    expires_at:
+      description: Time when the token expires. V(null) if it never expires, or if the cloud does not say it.
+      type: str
+      returned: always
+      sample: "2026-05-30T00:00:00.000Z"
 listing_error:
-  description: Why they could not be listed, in the form of RV(error).
-  returned: with O(list)
+  description: Why the tokens could not be listed, with the keys of RV(error). V(null) if they were listed.
+  returned: if O(list=true)
   type: dict
 credentials_source:
   description:
-    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
-      V(the login of the official command line tool), or V(nowhere). Never what they are.
-  returned: when credentials were looked for
+    - Source of the credentials. The credentials themselves are not returned.
+    - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
+      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+  returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: What the task cost.
-  returned: when a cloud was asked
+  description: Requests that the task sent to the cloud, and the time that it waited.
+  returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
     requests:
-      description: Requests sent, logins included.
+      description: Number of requests, including logins and retries.
       type: int
       returned: always
       sample: 11
     writes:
-      description: Requests that may have changed the fleet.
+      description:
+        - Number of requests that may have changed something in the cloud.
+        - Requests that only obtain or revoke tokens are not included.
       type: int
       returned: always
       sample: 0
     retries:
-      description: Requests that were sent again after a passing failure.
+      description: Number of requests that were sent again, after a temporary error or because the cloud asked to wait.
       type: int
       returned: always
       sample: 0
     throttled_seconds:
-      description: Seconds waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked for it.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds spent waiting to stay within the request budget.
+      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Why the task failed.
+  description: Description of the error that made the task fail.
   returned: failure
   type: dict
   contains:
     code:
-      description: One word of the closed list, to act on.
+      description: Error code, for use in conditions. The troubleshooting guide of the collection explains every code.
       type: str
       returned: always
-      sample: token_expired
+      sample: invalid_credentials
     status:
-      description: HTTP status behind it, V(null) without one.
+      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
       type: int
       returned: always
-      sample: 401
+      sample: 400
     message:
       description: What failed, and why.
       type: str
       returned: always
-      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
+        answered 400 (User credentials are invalid).
     hint:
-      description: What to do.
+      description: How to correct the problem.
       type: str
       returned: always
-      sample: Obtain a new access token, or give username and password instead.
+      sample: >-
+        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
+        for 30 minutes.
     route:
-      description: Method and path template of the request behind it, V(null) without one.
+      description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
       returned: always
-      sample: GET /v1/devices
+      sample: POST /oauth/token
 """
 
 from typing import Any

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: auth_doctor
-short_description: Find out why a login or a token does not work
+short_description: Find out why a login or an access token does not work
 version_added: 0.1.0
 description:
-  - Walks through credentials, host, TLS, clock, login, token, scopes and, where asked for, the listing of tokens, and
-    says in words what is wrong and what to do.
-  - Makes at most one login, because ten refused token requests in a row lock the address out for 30 minutes.
-  - Ends the token that it obtains. When the cloud refuses that, the check V(login) is a warning.
-  - Succeeds as a task whatever it finds, unless O(fail) is set.
+  - Checks the credentials, the host, the TLS certificate, the clock, the login, the token, its scopes and the list of
+    tokens, in this order. Describes the first problem in words, and says how to correct it.
+  - Logs in at most once, because the cloud locks an address out for 30 minutes after ten refused logins in a row.
+  - Revokes the token that it has obtained. If the cloud refuses that, the check V(login) ends with a warning.
+  - Succeeds even if it finds a problem, unless O(fail=true).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -23,147 +23,176 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Changes nothing, so check mode makes no difference.
+    details: The module changes nothing, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
 options:
   product:
-    description: Id or slug of a product whose devices the token should reach.
+    description:
+      - Id or slug of a product. The check V(scopes) finds out whether the token can list its devices.
+      - Without a product, this check is skipped.
     type: str
   list:
     description:
-      - Try the listing of tokens too, and say why it is refused. Needs O(username) and O(password), and where the
-        account has two-factor login O(otp) or O(otp_secret).
+      - Whether to check that the cloud lists the tokens of the account. If not, this check is skipped.
+      - Requires O(username) and O(password), and for an account with two-factor login O(otp) or O(otp_secret).
     type: bool
     default: false
   fail:
-    description: Fail the task when something is wrong, or gives a warning.
+    description: Whether the task fails if a check fails or ends with a warning.
     type: bool
     default: false
 seealso:
   - module: meshfleet.particle.access_token
+  - module: meshfleet.particle.access_token_info
 """
 
 EXAMPLES = r"""
-- name: Find out why I cannot log in
+- name: Check username and password
   meshfleet.particle.auth_doctor:
     username: "{{ particle_username }}"
     password: "{{ particle_password }}"
   register: doctor
 
-- name: Say it
+- name: Show the problem and how to correct it
   ansible.builtin.debug:
     var: doctor.diagnosis
+
+- name: Check whether a token can list the devices of a product
+  meshfleet.particle.auth_doctor:
+    access_token: "{{ particle_access_token }}"
+    product: field-logger
+  register: doctor
+
+- name: Show the result of each check
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.status }}. {{ item.message }}"
+  loop: "{{ doctor.checks }}"
+  loop_control:
+    label: "{{ item.name }}"
 """
 
 RETURN = r"""
 checks:
-  description: What was looked at, in this order. What follows a failure is skipped.
+  description: All checks, in the order in which they were made. After a failed check, the remaining ones are skipped.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: V(credentials), V(host), V(tls), V(clock), V(login), V(token), V(scopes) or V(listing).
+      description: Name of the check.
       type: str
       returned: always
+      choices: [credentials, host, tls, clock, login, token, scopes, listing]
       sample: login
     status:
-      description: V(ok), V(warn), V(fail) or V(skipped).
+      description: Result of the check.
       type: str
       returned: always
+      choices: [ok, warn, fail, skipped]
       sample: fail
     message:
-      description: What was found.
+      description: What the check has found, or why it was skipped.
       type: str
       returned: always
-      sample: "Could not obtain an access token for jane@example.com: the account has two-factor login."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the account has two-factor login and needs a one-time
+        code; it answered 403 (Multi-factor authentication required).
     hint:
-      description: What to do.
+      description: How to correct the problem. Empty if there is none.
       type: str
       returned: always
       sample: Give the one-time code as otp, or, for unattended runs, its secret as otp_secret.
 diagnosis:
-  description: The finding that matters, in one or two sentences.
+  description:
+    - Message and hint of the failed check, or of the first check with a warning.
+    - V(Everything is in order.) if there is no such check.
   returned: success
   type: str
   sample: Everything is in order.
 code:
-  description: Error code of the check that failed, else of the first one with a warning. V(null) without either.
+  description: Error code of the check that RV(diagnosis) describes. V(null) if there is none.
   returned: success
   type: str
   sample: mfa_required
 credentials_source:
   description:
-    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
-      V(the login of the official command line tool), or V(nowhere). Never what they are.
-  returned: when credentials were looked for
+    - Source of the credentials. The credentials themselves are not returned.
+    - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
+      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+  returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: What the task cost.
-  returned: when a cloud was asked
+  description: Requests that the task sent to the cloud, and the time that it waited.
+  returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
     requests:
-      description: Requests sent, logins included.
+      description: Number of requests, including logins and retries.
       type: int
       returned: always
       sample: 11
     writes:
-      description: Requests that may have changed the fleet.
+      description:
+        - Number of requests that may have changed something in the cloud.
+        - Requests that only obtain or revoke tokens are not included.
       type: int
       returned: always
       sample: 0
     retries:
-      description: Requests that were sent again after a passing failure.
+      description: Number of requests that were sent again, after a temporary error or because the cloud asked to wait.
       type: int
       returned: always
       sample: 0
     throttled_seconds:
-      description: Seconds waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked for it.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds spent waiting to stay within the request budget.
+      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Why the task failed.
+  description: Description of the error that made the task fail.
   returned: failure
   type: dict
   contains:
     code:
-      description: One word of the closed list, to act on.
+      description: Error code, for use in conditions. The troubleshooting guide of the collection explains every code.
       type: str
       returned: always
-      sample: token_expired
+      sample: invalid_credentials
     status:
-      description: HTTP status behind it, V(null) without one.
+      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
       type: int
       returned: always
-      sample: 401
+      sample: 400
     message:
       description: What failed, and why.
       type: str
       returned: always
-      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
+        answered 400 (User credentials are invalid).
     hint:
-      description: What to do.
+      description: How to correct the problem.
       type: str
       returned: always
-      sample: Obtain a new access token, or give username and password instead.
+      sample: >-
+        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
+        for 30 minutes.
     route:
-      description: Method and path template of the request behind it, V(null) without one.
+      description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
       returned: always
-      sample: GET /v1/devices
+      sample: POST /oauth/token
 """
 
 from typing import Any

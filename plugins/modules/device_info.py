@@ -257,71 +257,78 @@ complete:
   sample: true
 credentials_source:
   description:
-    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
-      V(the login of the official command line tool), or V(nowhere). Never what they are.
-  returned: when credentials were looked for
+    - Source of the credentials. The credentials themselves are not returned.
+    - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
+      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+  returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: What the task cost.
-  returned: when a cloud was asked
+  description: Requests that the task sent to the cloud, and the time that it waited.
+  returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
     requests:
-      description: Requests sent, logins included.
+      description: Number of requests, including logins and retries.
       type: int
       returned: always
       sample: 11
     writes:
-      description: Requests that may have changed the fleet.
+      description:
+        - Number of requests that may have changed something in the cloud.
+        - Requests that only obtain or revoke tokens are not included.
       type: int
       returned: always
       sample: 0
     retries:
-      description: Requests that were sent again after a passing failure.
+      description: Number of requests that were sent again, after a temporary error or because the cloud asked to wait.
       type: int
       returned: always
       sample: 0
     throttled_seconds:
-      description: Seconds waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked for it.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds spent waiting to stay within the request budget.
+      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Why the task failed.
+  description: Description of the error that made the task fail.
   returned: failure
   type: dict
   contains:
     code:
-      description: One word of the closed list, to act on.
+      description: Error code, for use in conditions. The troubleshooting guide of the collection explains every code.
       type: str
       returned: always
-      sample: token_expired
+      sample: invalid_credentials
     status:
-      description: HTTP status behind it, V(null) without one.
+      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
       type: int
       returned: always
-      sample: 401
+      sample: 400
     message:
       description: What failed, and why.
       type: str
       returned: always
-      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
+        answered 400 (User credentials are invalid).
     hint:
-      description: What to do.
+      description: How to correct the problem.
       type: str
       returned: always
-      sample: Obtain a new access token, or give username and password instead.
+      sample: >-
+        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
+        for 30 minutes.
     route:
-      description: Method and path template of the request behind it, V(null) without one.
+      description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
       returned: always
-      sample: GET /v1/devices
+      sample: POST /oauth/token
 """
 
 import time

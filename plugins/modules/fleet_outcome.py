@@ -83,35 +83,39 @@ outcome:
     error:
     run_error:
 error:
-  description: Why the task failed.
+  description: Description of the error that made the task fail.
   returned: failure
   type: dict
   contains:
     code:
-      description: One word of the closed list, to act on.
+      description: Error code, for use in conditions. The troubleshooting guide of the collection explains every code.
       type: str
       returned: always
-      sample: token_expired
+      sample: invalid_credentials
     status:
-      description: HTTP status behind it, V(null) without one.
+      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
       type: int
       returned: always
-      sample: 401
+      sample: 400
     message:
       description: What failed, and why.
       type: str
       returned: always
-      sample: "Could not list the devices of the account: the access token has expired; it answered 401."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
+        answered 400 (User credentials are invalid).
     hint:
-      description: What to do.
+      description: How to correct the problem.
       type: str
       returned: always
-      sample: Obtain a new access token, or give username and password instead.
+      sample: >-
+        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
+        for 30 minutes.
     route:
-      description: Method and path template of the request behind it, V(null) without one.
+      description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
       returned: always
-      sample: GET /v1/devices
+      sample: POST /oauth/token
 """
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._module import build_argument_spec, run_by_action

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: integration
-short_description: Keep one webhook of a product as declared
+short_description: Create, change and remove webhooks of a product
 version_added: 0.1.0
 description:
-  - Creates, changes or removes one webhook of a product. A webhook sends a request to a server of yours whenever a
-    device of the product publishes an event.
-  - A webhook is found by its name. If two webhooks of the product have the name, the task fails before it writes
-    anything and names both ids.
-  - An option that is not given is left alone. The cloud replaces the whole webhook with every change, so the task sends
-    the settings that are not declared as it has read them. If the cloud masks one of them, the task fails before it
-    writes anything.
-  - An empty value, V("") or V({}), removes a setting or returns it to the cloud's default.
-  - If the answer to a request is lost, the task looks at the list of webhooks again, so that none is created twice.
+  - Manages one webhook of a product. When a device of the product publishes an event, the webhook sends an HTTP request
+    to a server of yours.
+  - The module finds the webhook by its name. If several webhooks of the product have this name, the task changes
+    nothing and fails.
+  - A setting whose option is not set remains unchanged. An empty value, V("") or V({}), removes the setting, so that
+    the default of the cloud applies. A mapping replaces the complete setting. For example, a header that is not in
+    O(headers) is removed.
+  - The cloud replaces the complete webhook with every change. The module therefore reads the webhook first, and sends
+    the settings that the task does not set as it has read them. If the cloud masks one of these settings, the task
+    changes nothing and fails.
+  - If the answer to a request is lost, the module reads the list of webhooks again, so that it creates none twice.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -30,130 +32,149 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Of O(json), O(form), O(body), O(query), O(headers) and O(auth) the diff shows names and marks the values that
-        change. Of their values it shows only switches and single variables such as C({{{PARTICLE_EVENT_VALUE}}}),
-        also behind the name of a scheme as in C(Bearer {{{GRAFANA_TOKEN}}}).
+      - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) may be secret. The diff shows their
+        names, and marks those that change.
+      - The diff shows a value only if it is a boolean or a variable such as C({{{PARTICLE_EVENT_VALUE}}}), which may
+        follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
     support: partial
     details:
-      - With O(update_secrets=always), a webhook whose secrets the cloud does not show is written every time.
+      - With O(update_secrets=always), the task changes the webhook in every run if the cloud masks one of its secrets.
 options:
   product:
     description: Id or slug of the product.
     type: str
     required: true
   name:
-    description: Name of the webhook. The task matches it exactly and cannot change it.
+    description: Name of the webhook. It is case-sensitive. The module cannot rename a webhook.
     type: str
     required: true
   type:
-    description: Type of the integration. Integrations of other types are not touched, even if they have the same name.
+    description:
+      - Type of the integration. Integrations of other types are not changed, even if they have the same name.
     type: str
     choices: [webhook]
     default: webhook
   state:
-    description: V(absent) removes the webhook, with its log and its counters.
+    description:
+      - Whether the webhook exists.
+      - V(present) creates or changes the webhook.
+      - V(absent) removes the webhook, including its log and its counters.
     type: str
     choices: [present, absent]
     default: present
   event:
     description:
-      - Beginning of the names of the events that trigger the webhook, with upper and lower case as published.
+      - Prefix of the names of the events that trigger the webhook. It is case-sensitive.
       - Required to create a webhook.
     type: str
   url:
     description:
-      - Address to which the request is sent. It may hold variables.
-      - Results and diffs show it without its login and the values of its query. Give a token in O(query), O(headers) or
-        O(auth) instead.
+      - URL to which the webhook sends its request. It may contain variables.
+      - Results and diffs mask a username and password in the URL, and the values of its query. Other parts are shown,
+        so set a token in O(query), O(headers) or O(auth).
       - Required to create a webhook.
     type: str
   method:
-    description: HTTP method of the request. The cloud's default is V(POST).
+    description: HTTP method of the request. The default of the cloud is V(POST).
     type: str
     choices: [DELETE, GET, POST, PUT]
   json:
     description:
-      - Template of a JSON body, as a mapping or as a text that becomes JSON when its variables are filled in. A text
-        that is JSON already is compared as what it means.
-      - Cannot be combined with O(form) and O(body), and replaces them.
+      - Template of a JSON body, as a mapping or as a text. A text does not have to be valid JSON before its variables
+        are filled in.
+      - A text that is valid JSON is compared by its content, so its spaces and line breaks do not matter.
+      - Cannot be combined with O(form) or O(body), and removes them from the webhook.
     type: raw
   form:
-    description: Template of a form, as a mapping. Cannot be combined with O(json) and O(body), and replaces them.
+    description:
+      - Template of a form, as a mapping with a value for each field.
+      - Cannot be combined with O(json) or O(body), and removes them from the webhook.
     type: dict
   body:
-    description: Template of any other body. Cannot be combined with O(json) and O(form), and replaces them.
+    description:
+      - Template of a body of any other type.
+      - Cannot be combined with O(json) or O(form), and removes them from the webhook.
     type: str
   query:
-    description: Parameters that are added to O(url). Their values are secret.
+    description:
+      - Query parameters that are added to O(url), as a mapping with a value for each name.
+      - The values are treated as secrets.
     type: dict
   headers:
     description:
-      - Headers of the request. Their values are secret.
-      - The mapping is the whole set; a header that is not in it is removed. Names are compared without regard to case.
+      - Headers of the request, as a mapping with a value for each name.
+      - The values are treated as secrets. The names are not case-sensitive.
     type: dict
   auth:
-    description: Login for HTTP Basic authentication. V({}) removes it.
+    description: Username and password for HTTP Basic authentication. V({}) removes them.
     type: dict
     suboptions:
       username:
-        description: Name of the user. Required with O(auth.password).
+        description: Username. Required with O(auth.password).
         type: str
       password:
-        description: Password of the user. Required with O(auth.username).
+        description: Password. Required with O(auth.username).
         type: str
   no_defaults:
     description:
-      - Whether to leave the fields C(event), C(data), C(published_at) and C(coreid) out of the request. The cloud's
-        default is V(false).
+      - Whether to leave out the fields C(event), C(data), C(published_at) and C(coreid), which the cloud adds to the
+        request. The default of the cloud is V(false).
     type: bool
   disabled:
-    description: Whether the webhook is switched off. The cloud's default is V(false).
+    description: Whether the webhook is disabled. The default of the cloud is V(false).
     type: bool
   reject_unauthorized:
-    description: Whether the cloud checks the certificate of the server. The cloud's default is V(true).
+    description: Whether the cloud verifies the TLS certificate of the server. The default of the cloud is V(true).
     type: bool
   response_topic:
     description:
-      - Name of the event that carries the answer. The cloud's default is
+      - Name of the event that the cloud publishes with the answer of the server. The default of the cloud is
         C({{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}).
     type: str
   error_response_topic:
     description:
-      - Name of the event that carries an error. The cloud's default is C(hook-error/{{PARTICLE_EVENT_NAME}}).
+      - Name of the event that the cloud publishes if the request fails. The default of the cloud is
+        C(hook-error/{{PARTICLE_EVENT_NAME}}).
     type: str
   response_template:
-    description: Template of the event that carries the answer, as a mapping or a text. It is compared as O(json) is.
+    description:
+      - Template of the data of the event with the answer, as a mapping or as a text. It is compared in the same way as
+        O(json).
     type: raw
   unchunked:
     description:
-      - Whether a long answer becomes one event instead of parts of 512 bytes. The cloud's default is V(false).
+      - Whether the cloud publishes a long answer as one event, instead of parts of 512 bytes. The default of the cloud
+        is V(false).
     type: bool
   data_url_response_event:
-    description: Whether the answer is sent as a data URL, for binary data. The cloud's default is V(false).
+    description:
+      - Whether the cloud publishes the answer as a data URL, which is needed for binary data. The default of the cloud
+        is V(false).
     type: bool
   update_secrets:
     description:
-      - When to write a secret that cannot be compared, because the cloud masks it. Secrets that the cloud shows are
+      - When to write secrets that the cloud masks, which therefore cannot be compared. Secrets that the cloud shows are
         always compared.
-      - V(on_create) writes it with a new webhook, and with a change of another option.
-      - V(always) writes it every time, and the task is changed every time.
-      - It is not known whether the Particle cloud masks secrets of webhooks.
+      - V(on_create) writes these secrets when the webhook is created, and together with changes of other settings.
+      - V(always) writes these secrets in every run, so the task is always changed.
+      - It is not known whether the Particle cloud masks the secrets of webhooks.
     type: str
     choices: [on_create, always]
     default: on_create
 notes:
-  - Particle fills variables such as C({{{PARTICLE_EVENT_VALUE}}}) into templates. In a playbook Ansible would take the
-    braces for its own, so mark such a text with C(!unsafe). A text in which Ansible is to fill in something too can
-    quote the braces, as in C("{{ site }}/{{ '{{{PARTICLE_EVENT_NAME}}}' }}").
-  - The best place for a token is a secret of the cloud. The webhook then holds only its name, as in
-    C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}"), and the task no secret at all.
+  - Particle fills in variables such as C({{{PARTICLE_EVENT_VALUE}}}). Mark a text that contains them with C(!unsafe),
+    because Ansible would evaluate the braces as its own template.
+  - If Ansible has to evaluate a part of the same text, quote the braces of the variable, as in
+    C("{{ site }}/{{ '{{{PARTICLE_EVENT_NAME}}}' }}").
+  - The best place for a token is a secret of the Particle cloud. The webhook and the task then contain only its name,
+    as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}").
 seealso:
   - module: meshfleet.particle.fleet
 """
 
 EXAMPLES = r"""
-- name: Send readings to a server, with a token that the cloud keeps as a secret
+- name: Send readings to a server, with a token that is a secret of the cloud
   meshfleet.particle.integration:
     product: field-logger
     name: readings to the barn server
@@ -166,7 +187,7 @@ EXAMPLES = r"""
     headers:
       Authorization: !unsafe "Bearer {{{BARN_TOKEN}}}"
 
-- name: Declare a password, and leave all other settings of the webhook alone
+- name: Set a password, and leave all other settings of the webhook unchanged
   meshfleet.particle.integration:
     product: field-logger
     name: readings to the barn server
@@ -174,7 +195,7 @@ EXAMPLES = r"""
       username: particle
       password: "{{ receiver_password }}"
 
-- name: Switch the webhook off while the server is down
+- name: Disable the webhook while the server is down
   meshfleet.particle.integration:
     product: field-logger
     name: readings to the barn server
@@ -185,18 +206,32 @@ EXAMPLES = r"""
     product: field-logger
     name: readings to the barn server
     state: absent
+
+- name: Open a ticket for each alarm, and publish the number of the ticket
+  meshfleet.particle.integration:
+    product: field-logger
+    name: alarms to the help desk
+    event: alarm
+    url: https://desk.example.net/tickets
+    query:
+      source: field-logger
+    form:
+      subject: !unsafe "Alarm of device {{{PARTICLE_DEVICE_ID}}}"
+      text: !unsafe "{{{PARTICLE_EVENT_VALUE}}}"
+    response_template:
+      ticket: !unsafe "{{{number}}}"
 """
 
 RETURN = r"""
 integration:
   description:
-    - The webhook as it is, in check mode as it would be, with all options by their names. V(null) when there is none.
-    - Secret values are masked. An option that is not set is V(null), or the cloud's default where that is known.
-  returned: when the webhook was read
+    - The webhook after the task. In check mode, the webhook as it would be. V(null) if there is none.
+    - Secret values are masked. A setting that is not set is V(null), or the default of the cloud if it has one.
+  returned: if the webhook was read
   type: dict
   contains:
     id:
-      description: Id of the webhook, V(null) when check mode would create it.
+      description: Id of the webhook. V(null) if check mode would create it.
       type: str
       returned: always
       sample: 65bb00112233445566778899
@@ -206,12 +241,12 @@ integration:
       returned: always
       sample: readings to the barn server
     event:
-      description: Beginning of the names of the events that trigger it.
+      description: Prefix of the names of the events that trigger the webhook.
       type: str
       returned: always
       sample: reading
     url:
-      description: Address to which the request is sent, with its login and the values of its query masked.
+      description: URL to which the webhook sends its request. Its username, password and query values are masked.
       type: str
       returned: always
       sample: https://hooks.example.net/readings
@@ -220,109 +255,186 @@ integration:
       type: str
       returned: always
       sample: POST
+    json:
+      description: Template of the JSON body. Values other than booleans and variables are masked.
+      type: raw
+      returned: always
+      sample:
+        device: "{{{PARTICLE_DEVICE_ID}}}"
+        value: "{{{PARTICLE_EVENT_VALUE}}}"
+    form:
+      description: Template of the form. Values other than booleans and variables are masked.
+      type: dict
+      returned: always
+      sample:
+    body:
+      description: Template of a body of any other type, masked.
+      type: str
+      returned: always
+      sample:
+    query:
+      description: Query parameters, with masked values.
+      type: dict
+      returned: always
+      sample:
     headers:
-      description: Headers of the request, with lower-case names and masked values.
+      description: Headers of the request, with names in lower case and masked values.
       type: dict
       returned: always
       sample:
         authorization: "********"
+    auth:
+      description: Username and password for HTTP Basic authentication, masked.
+      type: dict
+      returned: always
+      sample:
+    no_defaults:
+      description: Whether the fields are left out that the cloud adds to a request.
+      type: bool
+      returned: always
+      sample: true
     disabled:
-      description: Whether the webhook is switched off.
+      description: Whether the webhook is disabled.
+      type: bool
+      returned: always
+      sample: false
+    reject_unauthorized:
+      description: Whether the cloud verifies the TLS certificate of the server.
+      type: bool
+      returned: always
+      sample: true
+    response_topic:
+      description: Name of the event with the answer of the server.
+      type: str
+      returned: always
+      sample: "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"
+    error_response_topic:
+      description: Name of the event that is published if the request fails.
+      type: str
+      returned: always
+      sample: hook-error/{{PARTICLE_EVENT_NAME}}
+    response_template:
+      description: Template of the data of the event with the answer.
+      type: raw
+      returned: always
+      sample:
+    unchunked:
+      description: Whether a long answer is published as one event.
+      type: bool
+      returned: always
+      sample: false
+    data_url_response_event:
+      description: Whether the answer is published as a data URL.
       type: bool
       returned: always
       sample: false
 not_compared:
-  description: Declared secrets that could not be compared, because the cloud does not show them.
-  returned: when the webhook was read
+  description: Declared secrets that could not be compared, because the cloud masks them.
+  returned: if the webhook was read
   type: list
   elements: str
   sample:
     - headers.authorization
 msg:
-  description: What became of the secrets that could not be compared, or why the task failed.
-  returned: when a secret could not be compared, or on failure
+  description: What happened to the secrets that could not be compared, or why the task failed.
+  returned: if a secret could not be compared, or on failure
   type: str
   sample: >-
     The cloud does not show these secrets of webhook readings to the barn server, so they cannot be compared:
     headers.authorization. They were left as they are; set update_secrets to always to write them.
 diff:
-  description: Options that change, before and after, by the name of the webhook. Secret values are masked.
-  returned: when the webhook was read
+  description: Settings that change, before and after, by the name of the webhook. Secret values are masked.
+  returned: if the webhook was read
   type: dict
-  sample:
+  contains:
     before:
-      readings to the barn server:
-        disabled: false
+      description: Values before the change. Empty if nothing changes or the webhook is created.
+      type: dict
+      returned: always
+      sample:
+        readings to the barn server:
+          disabled: false
     after:
-      readings to the barn server:
-        disabled: true
+      description: Values after the change. Empty if nothing changes or the webhook is removed.
+      type: dict
+      returned: always
+      sample:
+        readings to the barn server:
+          disabled: true
 credentials_source:
   description:
-    - Where the credentials come from, V(the task's options), V(the environment), the path of a O(token_file),
-      V(the login of the official command line tool), or V(nowhere). Never what they are.
-  returned: when credentials were looked for
+    - Source of the credentials. The credentials themselves are not returned.
+    - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
+      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+  returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
 cloud:
-  description: What the task cost.
-  returned: when a cloud was asked
+  description: Requests that the task sent to the cloud, and the time that it waited.
+  returned: unless the task ends before it connects to the cloud
   type: dict
   contains:
     requests:
-      description: Requests sent, logins included.
+      description: Number of requests, including logins and retries.
       type: int
       returned: always
-      sample: 6
+      sample: 11
     writes:
-      description: Requests that may have changed the product.
+      description:
+        - Number of requests that may have changed something in the cloud.
+        - Requests that only obtain or revoke tokens are not included.
       type: int
       returned: always
-      sample: 1
+      sample: 0
     retries:
-      description: Requests that were sent again after a passing failure.
+      description: Number of requests that were sent again, after a temporary error or because the cloud asked to wait.
       type: int
       returned: always
       sample: 0
     throttled_seconds:
-      description: Seconds waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked for it.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Seconds spent waiting to stay within the request budget.
+      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Why the task failed.
+  description: Description of the error that made the task fail.
   returned: failure
   type: dict
   contains:
     code:
-      description: One word of the closed list, to act on.
+      description: Error code, for use in conditions. The troubleshooting guide of the collection explains every code.
       type: str
       returned: always
-      sample: conflict
+      sample: invalid_credentials
     status:
-      description: HTTP status behind it, V(null) without one.
+      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
       type: int
       returned: always
-      sample:
+      sample: 400
     message:
       description: What failed, and why.
       type: str
       returned: always
-      sample: "2 webhooks are called readings: 65bb00112233445566778899 and 65bb0011223344556677889a."
+      sample: >-
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
+        answered 400 (User credentials are invalid).
     hint:
-      description: What to do.
+      description: How to correct the problem.
       type: str
       returned: always
-      sample: Remove or rename all but one of them, and run again.
+      sample: >-
+        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
+        for 30 minutes.
     route:
-      description: Method and path template of the request behind it, V(null) without one.
+      description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
       returned: always
-      sample:
+      sample: POST /oauth/token
 """
 
 from typing import Any

@@ -70,6 +70,7 @@ OWN = "e00fce68aabbccddeeff0011"
 SERIAL_NUMBERS = ["P046AB123456789", "P046AB100000001", "P046AB100000002"]
 
 WORKSHOP = {"username": "workshop@example.com", "password": "workshop-password"}
+CLIENT = {"id": "field-office", "secret": "field-office-secret"}
 OTP_SECRET = "JBSWY3DPEHPK3PXP"
 
 TABLE = f"serial_number,groups\n{SERIAL_NUMBERS[1]},north;beta\n{SERIAL_NUMBERS[2]},north\n"
@@ -148,7 +149,8 @@ def cloud_for_examples(folder: Path, mesh: str) -> Any:
     devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
     fleet, accounts = folder / f"{mesh}-fleet.json", folder / "accounts.json"
     fleet.write_text(json.dumps(devices))
-    accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD, "org": True}, WORKSHOP]))
+    account = {"username": USERNAME, "password": PASSWORD, "org": True, "clients": [CLIENT]}
+    accounts.write_text(json.dumps([account, WORKSHOP]))
     flags = ["--fleet", str(fleet), "--accounts", str(accounts), "--mesh", mesh, "--org", ORGANISATION]
     return running_simulator(*flags)
 
@@ -230,7 +232,8 @@ def inventory_arguments(reader: Reader, group: str) -> list[str]:
     """The variables that examples take from the reader, and the hosts that some of them run on."""
     given = reader.folder / "given.yml"
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
-    variables["receiver_password"] = "receiver-password"
+    variables |= {"particle_client_id": CLIENT["id"], "particle_client_secret": CLIENT["secret"]}
+    variables |= {"particle_access_token": reader.token, "receiver_password": "receiver-password"}
     given.write_text(json.dumps({"all": {"vars": variables}}))
     if group == "hosts":
         hosts = next(example for example in EXAMPLES if example.kind == "hosts")

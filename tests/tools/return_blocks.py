@@ -1,0 +1,67 @@
+#!/usr/bin/env python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) 2026 meshfleet.particle contributors
+"""Copy the shared return values into RETURN of each module, for `make returns` and `make lint`.
+
+return_blocks.py [--check] FOLDER
+
+ansible-core 2.19 has documentation fragments for options, but not for return values. So these values are written once,
+in return_blocks.yml beside this file, and replace the keys of the same name in each module. A key that a module does
+not have is not added, because some modules do not return it. With --check, no file is written, and the exit status is 1
+if a module differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+SOURCE = Path(__file__).with_suffix(".yml")
+
+_RETURN = re.compile(r'^RETURN = r"""\n(?P<values>.*?)(?=^""")', re.MULTILINE | re.DOTALL)
+_BEFORE_KEY = re.compile(r"^(?=\w+:)", re.MULTILINE)
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite the modules of a folder, or report those that differ; the exit status is 2 if there are no modules."""
+    parser = argparse.ArgumentParser(description="Copy the shared return values into the documentation of modules.")
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail if a module differs")
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args(arguments)
+    shared = split_values(SOURCE.read_text(encoding="utf-8"))
+    modules = {path: path.read_text(encoding="utf-8") for path in sorted(given.folder.glob("[!_]*.py"))}
+    rewritten = {path: fill_in(text, shared) for path, text in modules.items()}
+    differing = [path for path, text in modules.items() if rewritten[path] != text]
+    for path in differing:
+        if given.check:
+            print(f"{path}: the shared return values differ from {SOURCE.name}; run make returns.")
+        else:
+            path.write_text(rewritten[path], encoding="utf-8")
+            print(f"{path}: the shared return values were rewritten.")
+    print(f"{len(modules)} modules were compared with {SOURCE.name}, and {len(differing)} of them differed.")
+    if not modules:
+        return 2
+    return 1 if given.check and differing else 0
+
+
+def split_values(text: str) -> dict[str, str]:
+    """Return the text of each return value by its name, from YAML whose names begin in the first column."""
+    parts = [part for part in _BEFORE_KEY.split(text) if part and not part.startswith("#")]
+    return {part.partition(":")[0]: part for part in parts}
+
+
+def fill_in(module: str, shared: Mapping[str, str]) -> str:
+    """Return the text of a module in which the shared values replace those with the same names in RETURN."""
+
+    def replace(found: re.Match[str]) -> str:
+        values = split_values(found["values"])
+        return 'RETURN = r"""\n' + "".join(shared.get(name, text) for name, text in values.items())
+
+    return _RETURN.sub(replace, module)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
