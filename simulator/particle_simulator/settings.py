@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 PRODUCT_ID = 31337
@@ -119,7 +120,7 @@ def _check_device(device: dict[str, Any], where: str) -> None:
         if key not in _FLEET_KEYS:
             raise SettingsError(f"{where}: {key!r} is not a valid key")
         if not isinstance(value, _FLEET_KEYS[key]):
-            types = " or ".join("null" if kind is type(None) else kind.__name__ for kind in _FLEET_KEYS[key])
+            types = " or ".join("null" if kind is NoneType else kind.__name__ for kind in _FLEET_KEYS[key])
             raise SettingsError(f"{where}: {key} must be {types}, got {type(value).__name__}")
     if device.get("groups") and device.get("product_id") is None:
         raise SettingsError(f"{where}: groups require a product_id, because groups belong to a product")

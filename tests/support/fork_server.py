@@ -98,7 +98,7 @@ class ForkServer:
         """Run a program in a session of its own; `env` is its whole environment."""
         own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         request = json.dumps({"argv": list(argv), "env": dict(env), "cwd": str(cwd)}).encode()
-        with server_end, open(os.devnull, "rb") as nothing, self._lock:
+        with server_end, self._lock, open(os.devnull, "rb") as nothing:
             handles = [server_end.fileno(), nothing.fileno(), stdout, stderr]
             socket.send_fds(self._control, [request], handles)
         return ForkedProcess(own_end)
