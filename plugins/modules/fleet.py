@@ -7,15 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fleet
-short_description: Bring a fleet of devices to its declared state
+short_description: Bring a fleet of Particle devices to its declared state
 version_added: 0.1.0
 description:
-  - Reads what is there, works out the writes that lead to what is declared, and carries them out; a second run
-    writes nothing. A run that was interrupted is simply run again.
-  - With a product, devices are imported into it, named, put into groups and joined to networks. Without one, the
-    account's own devices are claimed and named. With O(state=absent) they are taken out again.
-  - One device's failure does not keep the others from being done; the task fails after all of them.
-  - Runs on the controller.
+  - Compares the declared state of a fleet with its current state in the cloud, and writes only the differences. A
+    second run writes nothing. If a run was interrupted, run the task again to complete it.
+  - With a O(product), the module imports devices into the product, sets their name and other properties, adds them to
+    device groups and joins them to networks. Without a O(product), it claims and names devices of the account itself.
+  - With O(state=absent), the module removes devices from the product, or gives up the claim to devices of the account.
+  - If a device fails, the module continues with the other devices, and the task fails at the end. The options
+    O(on_error), O(max_failures) and O(fail) change this.
+  - The module needs a login to the cloud, such as O(access_token), or O(username) and O(password).
+  - The module always runs on the controller. It runs once for all hosts of a play, so a play with several hosts must
+    set C(run_once).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -26,201 +30,362 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: The values of parameters of networks and their members are never shown, as they may be join keys.
+    details: >-
+      The parameters of networks and members may be join keys. The difference therefore contains the names of changed
+      parameters, but never their values.
   idempotent:
     support: full
 options:
   manifest:
     description:
-      - The declared state of the fleet, as the path of a YAML, JSON or CSV file or as a mapping. A path is searched
-        for like those of M(ansible.builtin.copy), in C(files) of the role and beside the playbook. A file as a whole
-        may be encrypted with Ansible Vault.
-      - Its keys are the options O(product), O(groups_mode), O(unique_names), O(name_template), O(networks) and
-        O(devices). Each of them may stand in the task instead; none may stand in both.
-      - A table (CSV) has a row for each device, with columns named like the keys of a device, C(mesh.network),
-        C(mesh.role) and, as texts, C(mesh.parameters.) with a name behind it, and groups as in C(north;beta). An empty
-        cell declares nothing. The networks are those that the rows name. Give their O(networks) and all other
-        settings in the task.
-      - Files are not templated.
+      - Path or content of the manifest, which declares the state of the fleet.
+      - A path names a YAML, JSON or CSV file. The module searches for it as M(ansible.builtin.copy) does, in C(files)
+        of the role and beside the playbook. The whole file may be encrypted with Ansible Vault. Files are not
+        templated.
+      - The content is a mapping. Its keys are O(product), O(groups_mode), O(unique_names), O(name_template),
+        O(networks) and O(devices), with the meaning of these options. Set each of them either in the manifest or in the
+        task, but not in both.
+      - A CSV file is a table with one row for each device. Its columns are keys of O(devices), and C(mesh.network),
+        C(mesh.role) and C(mesh.parameters.NAME) for the keys of O(devices[].mesh). Groups are separated by semicolons,
+        as in C(north;beta). Parameters are always strings. An empty cell declares nothing. Networks in the column
+        C(mesh.network) need not be declared in O(networks). All other settings, such as O(product), must be set in the
+        task.
     type: raw
   product:
     description:
-      - Id or slug of the product that the devices belong into. Without it, the account's own devices are meant.
+      - Id or slug of the product to which the devices belong. Devices that are not in the product yet are imported.
+      - Without a product, the module manages the devices of the account itself.
     type: str
   devices:
     description:
-      - The devices. Each has C(id), or instead C(serial_number), C(iccid) or C(imei), and of the keys below what is
-        declared. What a device does not declare is left alone.
-      - C(name), C(notes), and C(groups), a list.
-      - C(development) (V(true) or V(false)), and C(firmware_version), the number of the version that the device is
-        locked to, or V(unlocked).
-      - C(claimed), V(true) for a device that the account itself is to claim, V(false) for one that it is to give up.
-        Devices of a product need no claim. Outside a product a device must be online to be claimed.
-      - C(mesh), which has C(network), C(role) (V(node) or V(gateway), the former when not given) and C(parameters),
-        or C(state) V(absent). C(parameters) are what this member alone is told, over those of its network and key by
-        key, in a network of C(backend) V(ledger).
-      - Only devices of a product have C(groups), C(development), C(firmware_version), and C(mesh) in a network of
-        C(backend) V(ledger).
-      - Without a product, a device that is not claimed yet is found by id or serial number. The cloud tells the ids of
-        50 serial numbers in an hour; the other devices are V(pending) until then.
+      - Devices of the fleet.
+      - Each device must have exactly one of the keys C(id), C(serial_number), C(iccid) and C(imei).
+      - If another key is left out, the module does not change that property of the device.
     type: list
     elements: raw
+    suboptions:
+      id:
+        description: Id of the device. It has 24 hexadecimal digits, and must be quoted if all of them are decimal.
+        type: str
+      serial_number:
+        description:
+          - Serial number of the device, as printed on its label.
+          - Without a O(product), the module looks up the serial numbers of devices that the account has not claimed
+            yet. The cloud allows 50 look-ups per hour. Any further devices are V(pending) until a later run.
+        type: str
+      iccid:
+        description:
+          - ICCID of the SIM card of the device.
+          - Without a O(product), only devices that the account has already claimed are found by their ICCID.
+        type: str
+      imei:
+        description:
+          - IMEI of the modem of the device.
+          - Without a O(product), only devices that the account has already claimed are found by their IMEI.
+        type: str
+      name:
+        description: Name of the device.
+        type: str
+      notes:
+        description: Notes of the device. An empty string removes the notes.
+        type: str
+      groups:
+        description:
+          - Device groups of the device. Missing groups are created. The option O(groups_mode) determines whether the
+            device stays in other groups.
+          - A name consists of the characters C(a-z), C(0-9), C(_) and C(-). Names that start with C(mesh-) are
+            reserved for networks.
+          - This requires a O(product).
+        type: list
+        elements: str
+      development:
+        description:
+          - Whether the device is a development device. A development device gets neither the firmware releases of the
+            product nor the version in O(devices[].firmware_version).
+          - This requires a O(product).
+        type: bool
+      firmware_version:
+        description:
+          - Version of the product firmware to which the device is locked, as a number, or V(unlocked). An unlocked
+            device follows the firmware releases of the product.
+          - This requires a O(product).
+        type: raw
+      claimed:
+        description:
+          - Whether to claim the device for the account. V(false) gives up the claim.
+          - Devices of a product do not need a claim. Without a O(product), a device must be online to be claimed.
+        type: bool
+      mesh:
+        description:
+          - Network to which the device belongs. A device can be in one network only.
+          - This requires a O(product), unless the network has O(networks.<name>.backend=networks).
+        type: dict
+        suboptions:
+          network:
+            description: Name of the network, as in O(networks). Required if O(devices[].mesh.state=present).
+            type: str
+          role:
+            description: Role of the device in the network.
+            type: str
+            choices: [gateway, node]
+            default: node
+          parameters:
+            description:
+              - Parameters for this device only. They override O(networks.<name>.parameters) key by key.
+              - This requires a network with O(networks.<name>.backend=ledger).
+            type: dict
+          state:
+            description:
+              - Whether the device is in a network. V(absent) removes the device from any network, and cannot be
+                combined with the other keys.
+            type: str
+            choices: [present, absent]
+            default: present
   networks:
     description:
-      - The networks, by name. Each may have C(backend), C(parameters), C(gateways), the ids of those gateways that are
-        not among O(devices), and C(state).
-      - C(backend) V(ledger), when not given, is for firmware that keeps the mesh contract and devices of a product.
-        C(parameters) reach its members. Without them, members keep those that they have, and a new one gets those of
-        the others; where these differ, that is refused.
-      - C(backend) V(networks) is the registry of Particle Mesh, which Particle has retired, where a cloud still has
-        it. Its C(parameters) are C(type) and C(limit). Names have at most 16 bytes.
-      - C(state) V(absent) dissolves the network. All its members leave it, also those that are not declared.
-      - What cannot be is refused before the first write, with all its reasons. In networks with gateways to come these
-        come before nodes, and a gateway that goes does so after the one in its place has come.
+      - Networks of the fleet, as a mapping from the name of each network to its settings.
+      - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of
+        the micro types are an exception, because they can have one gateway only.
+      - If a network cannot be formed as declared, the task fails before the first write and reports all reasons.
     type: dict
+    suboptions:
+      <name>:
+        description:
+          - Settings of one network. Replace C(<name>) by the name of the network. A network without settings is written
+            as C({}).
+          - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and is
+            neither C(gateway) nor C(node). With backend V(networks), it has 1 to 16 bytes.
+        type: dict
+        suboptions:
+          backend:
+            description:
+              - Backend that forms the network.
+              - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
+                mesh contract of this collection.
+              - V(networks) is the registry of Particle Mesh networks. Particle has retired it, so it requires a cloud
+                that still has it.
+            type: str
+            choices: [ledger, networks]
+            default: ledger
+          parameters:
+            description:
+              - Parameters of the network. Results never show their values.
+              - With backend V(ledger), the parameters are sent to all members, and your firmware determines the keys,
+                for example C(channel). If they are left out, members keep their parameters, and a new member gets those
+                of the other members. If those differ, the task fails before the first write.
+              - With backend V(networks), only the following keys are valid.
+            type: dict
+            suboptions:
+              type:
+                description:
+                  - Type of a new network, with backend V(networks). The type of an existing network cannot be changed.
+                  - The default depends on the declared devices, as O(meshfleet.particle.network#module:type) describes.
+                type: str
+                choices: [micro_wifi, micro_cellular, high_availability, large_site]
+              limit:
+                description:
+                  - Maximum number of devices in the network, with backend V(networks). It does not apply to the micro
+                    types, which allow at most 10 devices.
+                type: int
+                default: 100
+          gateways:
+            description:
+              - Ids of gateways that are not among O(devices), for example because another manifest declares them.
+              - A network that has nodes must have a gateway, either here or among O(devices).
+            type: list
+            elements: str
+            default: []
+          state:
+            description:
+              - Whether the network exists. V(absent) dissolves the network, so that all its members leave it, including
+                devices that are not declared. It cannot be combined with C(parameters) or C(gateways).
+            type: str
+            choices: [present, absent]
+            default: present
   groups_mode:
     description:
-      - V(add) puts devices into the groups that they declare, V(exact) also takes them out of all others.
-      - V(add) when not given.
+      - How to change the groups of devices that declare O(devices[].groups).
+      - V(add) adds the devices to the declared groups, and keeps their other groups.
+      - V(exact) also removes the devices from all groups that they do not declare. Groups of networks, whose names
+        start with C(mesh-), are not affected.
+      - The default is V(add).
     type: str
     choices: [add, exact]
   unique_names:
-    description: Whether a name may stand for one device only. V(true) when not given.
+    description:
+      - Whether each name may be used for one device only. If V(true) and two devices have the same name, the task fails
+        before the first request.
+      - The default is V(true).
     type: bool
   name_template:
     description:
-      - The name of each device that declares none, for example C({network}-{role}-{index:3}).
-      - C({index}) is the place among the devices, from 1, and C({index:3}) fills it with zeros to three digits.
-        C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are what the device declares,
-        and C({serial_number:6}) the last six characters of it.
+      - Template for the names of devices that declare no name, for example C({network}-{role}-{index:3}).
+      - C({index}) is the position of the device in O(devices), starting at 1. C({index:3}) pads it with zeros to three
+        digits. With O(from_inventory=true), C({index}) is not available.
+      - C({id}), C({serial_number}), C({iccid}), C({imei}), C({network}) and C({role}) are the declared values of the
+        device. C({serial_number:6}) uses only the last six characters.
+      - The template must contain C({index}) or an identifier. Literal braces are written as C({{) and C(}}).
     type: str
   state:
     description:
-      - V(absent) takes the devices out of their networks, their groups and the product. A claim is given up only for
-        devices that declare C(claimed) V(false).
+      - State of the devices.
+      - V(present) brings the devices to their declared state.
+      - V(absent) removes the devices from their networks, their groups and the product. It gives up the claim only for
+        devices with O(devices[].claimed=false). Without a O(product), all devices must declare that.
     type: str
     choices: [present, absent]
     default: present
   max_removals:
     description:
-      - How many devices may leave the product or give up their claim without O(confirm). When not given, one device in
-        ten of those declared, and at least one. With more, the task fails before the first write.
+      - Maximum number of devices that may leave the product or lose their claim without O(confirm=true). If more
+        devices would do so, the task fails before the first write.
+      - The default is a tenth of the declared devices, but at least V(1).
     type: int
   confirm:
     description:
-      - Must be V(true) when more than O(max_removals) devices are to leave the product or to give up their claim.
-      - Also must be V(true) when members of a network of C(backend) V(networks) are to be locked to firmware that takes
-        them out of their mesh. Particle Mesh ended with Device OS 1.5, and a version that the product's devices run on
-        newer ones only, or do not run yet, may need those.
+      - Whether to allow changes that require a confirmation. Without it, such changes fail the task before the first
+        write.
+      - Removals require a confirmation if more than O(max_removals) devices would leave the product or lose their
+        claim.
+      - Firmware locks require a confirmation if they may take members of networks with
+        O(networks.<name>.backend=networks) out of their mesh, because Device OS 1.5 was the last release with Particle
+        Mesh. This is assumed of a firmware version that the devices of the product run on newer releases only, or that
+        no device runs yet.
     type: bool
     default: false
   workers:
-    description: Requests that may be under way at once.
+    description: Maximum number of requests in flight, at least V(1) and at most V(256).
     type: int
     default: 16
   budget_share:
     description:
-      - The part of what the cloud allows this address that may be used, above V(0) and at most V(1). The rest is for
-        other users of the same address. A task with a larger share goes before one with a smaller.
-      - When not given, the environment variable E(PARTICLE_BUDGET_SHARE) is used, and without that V(0.95).
+      - Share of the rate limit that the task may use, above V(0) and at most V(1). The rest is left to other clients
+        that share the public address.
+      - If several tasks wait for the rate limit, tasks with a larger share are served first.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_SHARE), or V(0.95) if it is not set.
     type: float
   budget_requests:
     description:
-      - How many requests the cloud allows this address in five minutes. V(0) is for a cloud that limits nothing.
-      - When not given, the environment variable E(PARTICLE_BUDGET_REQUESTS) is used, and without that V(10000), as
-        documented for the Particle cloud. Larger accounts and clouds of one's own are best told by the environment,
-        so that all tasks know, and share one budget.
+      - Rate limit of the cloud, as the number of requests that it allows each public address in five minutes. V(0)
+        turns the limit off. The documented limit of the Particle cloud is V(10000).
+      - For an account or cloud with another limit, set the environment variable rather than this option. Tasks share a
+        budget only if they have the same limit.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_REQUESTS), or V(10000) if it is not set.
     type: int
   mesh_ledger:
     description:
-      - Name of the ledger in which members of networks of C(backend) V(ledger) are told what they need to join.
-        Your firmware determines this name. Lower-case letters, digits and dashes, 32 at most.
+      - Name of the ledger that tells members of networks with O(networks.<name>.backend=ledger) how to join.
+      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
+        ledger is created.
     type: str
     default: mesh
   mesh_status_ledger:
-    description: Name of the ledger in which those members report what became of them.
+    description:
+      - Name of the ledger in which members of networks with O(networks.<name>.backend=ledger) report their state.
+      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
+        ledger is created.
     type: str
     default: mesh-status
   verify:
     description:
-      - V(read) looks again after writing, by list calls, and fails a device that is not as declared.
-      - V(online) also waits until the members of the networks report that they have joined. Those that have not by
-        then are V(pending), and no failure.
-      - V(none) believes the cloud's answers.
-      - In check mode V(online) looks at the members once, where there is nothing to write.
+      - How to verify the changes.
+      - V(none) trusts the responses of the cloud.
+      - V(read) reads the changed devices again. A device that still differs from its declaration counts as failed.
+      - V(online) also waits until the members of the networks report that they have joined. A member that has not
+        joined within O(verify_timeout) is V(pending), unless O(verify_strict=true).
+      - In check mode, V(online) reads the states of the members once, and only if there is nothing to change.
     type: str
     choices: [none, read, online]
     default: read
   verify_timeout:
-    description: Seconds to wait for members to join.
+    description: Maximum number of seconds to wait for members to join, with O(verify=online).
     type: int
     default: 300
   verify_strict:
     description:
-      - Whether members that have not joined in time have failed, with O(verify=online). A device that sleeps cannot say
-        that it has joined.
+      - Whether a member that has not joined in time counts as failed, with O(verify=online). If V(false), it is
+        V(pending), because a sleeping device cannot report that it has joined.
     type: bool
     default: false
   from_inventory:
     description:
-      - Take the devices from the hosts of the play, each of which has its device in the variable C(particle_device).
-        Hosts without one are none of the fleet. Product and networks come from O(manifest), or O(product) and
-        O(networks).
-      - The task runs once for all hosts, so set C(run_once), and O(fail) to V(false), and let
-        M(meshfleet.particle.fleet_outcome) fail exactly the hosts whose device failed or was not reached.
+      - Whether to take the devices from the hosts of the play instead of O(devices).
+      - Each host declares its device in the variable C(particle_device), as a mapping with the keys of O(devices).
+        Hosts without this variable are ignored. The product and the networks are declared in O(manifest), or in
+        O(product) and O(networks).
+      - The task runs once for all hosts. Set C(run_once) and O(fail=false), and add a task with
+        M(meshfleet.particle.fleet_outcome), which fails only the hosts whose device failed or was not reached.
     type: bool
     default: false
   on_error:
-    description: V(continue) does all other devices when one has failed, V(stop) begins no more.
+    description:
+      - How to proceed after a device has failed. V(continue) continues with the other devices. V(stop) sends no further
+        writes.
+      - The run always ends early if every further request would fail as well, for example because the cloud cannot be
+        reached.
     type: str
     choices: [continue, stop]
     default: continue
   max_failures:
-    description: How many devices may fail before no more is begun. When not given, all of them.
+    description:
+      - Maximum number of devices that may fail. If more devices fail, the run sends no further writes.
+      - By default, there is no maximum. With O(on_error=stop), this option is ignored.
     type: int
   fail:
     description:
-      - Whether the task fails when a device has failed.
-      - With V(false) it fails all the same when the run ended early, or something failed that is no device's; but not
-        with O(from_inventory), where M(meshfleet.particle.fleet_outcome) fails the hosts for which that matters.
+      - Whether the task fails if a device has failed.
+      - If V(false), the task still fails if the run ended early, or if something other than a device failed. With
+        O(from_inventory=true), it succeeds in these cases too, because M(meshfleet.particle.fleet_outcome) fails the
+        affected hosts.
+      - An error before the first write always fails the task.
     type: bool
     default: true
   result:
-    description: Which devices RV(devices) shows. RV(summary) and RV(hosts) always tell of all.
+    description:
+      - Devices to return in RV(devices). V(changed) and V(failed) select the devices with this status.
+      - RV(summary) and RV(hosts) always contain all devices.
     type: str
     choices: [all, changed, failed]
     default: all
   lock:
     description:
-      - With V(run) only one run at a time works on a cloud and product from this machine and user; another one fails
-        with error code V(run_in_progress). V(none) is for runs whose devices are disjoint.
+      - Lock that keeps runs from working at the same time.
+      - V(run) allows one run at a time for each cloud and product, among all runs of this user on this machine. Another
+        run fails with error code V(run_in_progress). In check mode, there is no lock.
+      - V(none) disables the lock. Use it for runs that manage different devices.
     type: str
     choices: [run, none]
     default: run
   progress:
     description:
-      - Whether to show how far the run is, while it writes, as in
-        C(1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget). Devices that are as declared already do not
-        count, and the rate is the average since the first write.
-      - On a terminal one line is rewritten in place and goes when the task ends; elsewhere a line is added every five
-        seconds. It is written to the standard error output, never to a log, and holds nothing but numbers.
-      - Nothing is shown in check mode, under C(no_log), and where the standard output is made for programs, as by
-        the callback plugins C(ansible.posix.json) and C(ansible.posix.jsonl), or under ansible-runner.
+      - Whether to show the progress of the writes, for example
+        C(1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget). Only devices that need a change are counted.
+        The rate is the average since the first write.
+      - On a terminal, the line is updated in place, and disappears when the task ends. Otherwise, a new line is printed
+        every five seconds. The progress is printed to the standard error output, and is never logged.
+      - The progress is not shown in check mode, with C(no_log), under ansible-runner, and with callback plugins whose
+        output is read by programs, such as C(ansible.posix.json) and C(ansible.posix.jsonl).
     type: bool
     default: true
 seealso:
-  - module: meshfleet.particle.access_token
   - module: meshfleet.particle.fleet_outcome
+  - module: meshfleet.particle.device
   - module: meshfleet.particle.device_info
+  - module: meshfleet.particle.access_token
 """
 
 EXAMPLES = r"""
-- name: Bring the fleet to what its manifest says
+- name: Bring a fleet to the state that its manifest declares
   meshfleet.particle.fleet:
     access_token: "{{ token.access_token }}"
     manifest: fleet.yml
 
-- name: Declare a small fleet in the task
+- name: Use a manifest that is a template
+  meshfleet.particle.fleet:
+    access_token: "{{ token.access_token }}"
+    manifest: "{{ lookup('ansible.builtin.template', 'fleet.yml.j2') | from_yaml }}"
+
+- name: Declare a fleet in the task, with a network of one gateway and one node
   meshfleet.particle.fleet:
     access_token: "{{ token.access_token }}"
     product: field-logger
@@ -228,19 +393,55 @@ EXAMPLES = r"""
       barn:
         parameters:
           channel: 15
+          power: 0
     devices:
       - id: e00fce68aabbccddeeff0022
         name: barn-gateway
-        groups: [north]
+        notes: North wall, beside the window
+        groups: [north, beta]
         mesh:
           network: barn
           role: gateway
+          parameters:
+            power: 8
       - id: e00fce68aabbccddeeff0023
         name: barn-door
+        firmware_version: unlocked
+        mesh:
+          network: barn
+    verify: online
+
+- name: Remove a device from its network and from all groups
+  meshfleet.particle.fleet:
+    product: field-logger
+    groups_mode: exact
+    devices:
+      - id: e00fce68aabbccddeeff0023
+        groups: []
+        mesh:
+          state: absent
+
+- name: Add a node to a network whose gateway is declared elsewhere
+  meshfleet.particle.fleet:
+    product: field-logger
+    networks:
+      barn:
+        gateways:
+          - e00fce68aabbccddeeff0022
+    devices:
+      - id: e00fce68aabbccddeeff0023
         mesh:
           network: barn
 
-- name: Bring all hosts of the play to what their particle_device says
+- name: Dissolve a network
+  meshfleet.particle.fleet:
+    product: field-logger
+    networks:
+      shed:
+        state: absent
+    devices: []
+
+- name: Bring all hosts of the play to the state that their particle_device declares
   meshfleet.particle.fleet:
     product: field-logger
     networks:
@@ -250,24 +451,24 @@ EXAMPLES = r"""
   run_once: true
   register: fleet
 
-- name: Fail the hosts whose device failed, and no others
+- name: Fail only the hosts whose device failed
   meshfleet.particle.fleet_outcome:
     fleet: "{{ fleet }}"
 
-- name: Provision a whole line from a table, and name the devices after their serial numbers
+- name: Provision the devices of a table, and name them after their serial numbers
   meshfleet.particle.fleet:
     manifest: line-7.csv
     product: field-logger
     name_template: "logger-{serial_number:6}"
 
-- name: Take the same devices out of the product again
+- name: Remove the same devices from the product
   meshfleet.particle.fleet:
     manifest: line-7.csv
     product: field-logger
     state: absent
     confirm: true
 
-- name: Claim and name a device of one's own, with credentials in the environment
+- name: Claim and name a device of the account, with credentials from the environment
   meshfleet.particle.fleet:
     devices:
       - id: e00fce68aabbccddeeff0011
@@ -277,52 +478,81 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description:
-    - How many devices there are, how many of each status, and as C(networks) the same as RV(networks), where any are
-      declared.
-  returned: when the cloud was asked
+  description: Number of devices, in total and by status.
+  returned: unless the task fails before the first write
   type: dict
-  sample:
-    total: 1000
-    ok: 990
-    changed: 9
-    failed: 1
-    pending: 0
+  contains:
+    total:
+      description: Number of all devices.
+      type: int
+      returned: always
+      sample: 1000
+    ok:
+      description: Number of devices that needed no change.
+      type: int
+      returned: always
+      sample: 990
+    changed:
+      description: Number of devices that were changed. In check mode, number of devices that would be changed.
+      type: int
+      returned: always
+      sample: 9
+    failed:
+      description: Number of devices that failed.
+      type: int
+      returned: always
+      sample: 1
+    pending:
+      description: Number of devices that are not in their declared state yet, but have not failed.
+      type: int
+      returned: always
+      sample: 0
     networks:
-      barn:
-        gateways: 1
-        nodes: 99
-        joined: 100
-        pending: 0
-        lost: 0
+      description: Same as RV(networks).
+      type: dict
+      returned: if networks are declared
+      sample:
+        barn:
+          gateways: 1
+          nodes: 99
+          joined: 100
+          pending: 0
+          lost: 0
 devices:
-  description: What became of each device, in the order of the manifest.
-  returned: when the cloud was asked
+  description:
+    - Outcome of each device, in the order of the manifest. Undeclared members of dissolved networks come last.
+  returned: unless the task fails before the first write
   type: list
   elements: dict
   contains:
     id:
-      description: Device id, V(null) as long as only the label of the device is known.
+      description: Device id. V(null) if the id is not known yet because the device is declared by another identifier.
       type: str
       returned: always
       sample: e00fce68aabbccddeeff0022
     identifier:
-      description: What the device is declared by, its id or what stands on its label.
+      description: Identifier that declares the device. It is an id, a serial number, an ICCID or an IMEI.
       type: str
       returned: always
       sample: P046AB123456789
     name:
-      description: Declared name.
+      description: Declared name of the device. V(null) if none is declared.
       type: str
       returned: always
       sample: barn-gateway
     status:
-      description: V(ok), V(changed), V(failed), or V(pending) when it is not there yet and nothing is wrong with it.
+      description:
+        - Status of the device.
+        - V(ok) means that it needed no change.
+        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(failed) means that an error occurred, which RV(devices[].error) describes.
+        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
+          early, or the device has not joined its network yet.
       type: str
       returned: always
       sample: changed
     changes:
-      description: For each field that differs, what it was and what it becomes.
+      description: Changed fields of the device, each with its value before and after the change.
       type: dict
       returned: always
       sample:
@@ -331,21 +561,27 @@ devices:
           after: barn-gateway
     mesh:
       description:
-        - What has become of the device in its network. V(joined); V(pending) when it is on its way, asleep or silent;
-          V(lost) when it was in and is no more; V(wrong_network). V(null) when that was not asked.
+        - State of the device in its network. V(null) if the state was not read.
+        - V(joined) means that the device is in the network with its declared role.
+        - V(pending) means that it is joining, is asleep, or has not reported.
+        - V(lost) means that it was in the network, and no longer is.
+        - V(wrong_network) means that it is in another network.
       type: str
       returned: always
       sample: joined
     error:
       description:
-        - Why the device failed or is pending, in the form of the task's own RV(error). V(null) without a reason.
+        - Reason why the device failed or is pending, with the keys of RV(error). V(null) if there is no reason.
       type: dict
       returned: always
 networks:
   description:
-    - For each declared network the number of gateways and nodes among the devices, and with O(verify=online) how many
-      of them have joined, are pending or are lost. Who is in another network counts as pending.
-  returned: when the cloud was asked
+    - Number of members of each declared network, by the name of the network.
+    - C(gateways) and C(nodes) are the numbers of declared gateways and nodes.
+    - C(joined), C(pending) and C(lost) are the numbers of members by their state, as in RV(devices[].mesh). Members
+      that are in another network are included in C(pending). These numbers require O(verify=online). In check mode,
+      they are returned only if there is nothing to change.
+  returned: unless the task fails before the first write
   type: dict
   sample:
     barn:
@@ -356,18 +592,33 @@ networks:
       lost: 0
 ended_early:
   description:
-    - Whether the run ended before it was done with all devices and had proved what it wrote. RV(error) says why.
-  returned: when the cloud was asked
+    - Whether the run ended before all devices were written and verified. RV(error) contains the reason.
+  returned: unless the task fails before the first write
   type: bool
   sample: false
 hosts:
   description:
-    - For each host with a device its outcome, in the form of an element of RV(devices), and as C(run_error) the task's
-      RV(error) where the host is to fail without a failure of its device. That is so for devices that a run which
-      ended early has not reached; and for all hosts when it could not prove what it wrote, or when something else than
-      the device of a host has failed. V(null) otherwise.
-  returned: with O(from_inventory)
+    - Outcome of the device of each host that declares one, by the name of the host. It has the keys of RV(devices), and
+      C(run_error).
+    - C(run_error) is the error of the run, with the keys of RV(error), if the host must fail although its device has
+      not failed. It is V(null) otherwise.
+    - If the run ended early, C(run_error) is set for the hosts whose device was not reached. It is set for all hosts if
+      the changes could not be verified, or if the failure does not concern the device of a host.
+  returned: with O(from_inventory=true), unless the task fails before the first write
   type: dict
+  sample:
+    barn-gateway:
+      id: e00fce68aabbccddeeff0022
+      identifier: e00fce68aabbccddeeff0022
+      name: barn-gateway
+      status: changed
+      changes:
+        name:
+          before:
+          after: barn-gateway
+      mesh: joined
+      error:
+      run_error:
 credentials_source:
   description:
     - Source of the credentials. The credentials themselves are not returned.

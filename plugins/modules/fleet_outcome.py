@@ -7,15 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fleet_outcome
-short_description: Fail exactly the hosts whose device failed
+short_description: Fail only the hosts whose device failed in a fleet run
 version_added: 0.1.0
 description:
-  - After one M(meshfleet.particle.fleet) for all hosts of the play, tells each host what became of its device.
-  - A bulk task that fails would fail every host of the play; so let it succeed, and let this task fail the right ones.
-  - When the run ended early, the hosts fail whose devices it has not reached, with what ended it. When something failed
-    that is the device of no host, or the run could not prove what it wrote, all hosts with a device fail.
-  - Is V(changed) where the run has changed the device.
-  - Makes no API request; the connection options exist for C(module_defaults) only. Runs on the controller.
+  - Returns to each host the outcome of its device, and fails the host if its device failed.
+  - The module needs the result of an earlier M(meshfleet.particle.fleet) task with
+    O(meshfleet.particle.fleet#module:from_inventory=true), which manages the devices of all hosts at once. A failure of
+    that task would fail all hosts, so it should set O(meshfleet.particle.fleet#module:fail=false).
+  - If the run ended early, the hosts whose device was not reached fail with the error that ended the run. If the
+    changes could not be verified, or if the failure does not concern the device of a host, all hosts that declare a
+    device fail.
+  - The task is changed for the hosts whose device was changed.
+  - The module makes no API request. It accepts the connection options only so that they can be set for all modules of
+    the collection in C(module_defaults).
+  - The module always runs on the controller.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -24,19 +29,19 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Changes nothing, so check mode makes no difference.
+    details: This module changes nothing, so it behaves the same in check mode.
   diff_mode:
     support: full
-    details: Shows the difference that the run made to this host's device.
+    details: The difference shows the changes that the run made to the device of the host.
   idempotent:
     support: N/A
-    details: Changes nothing.
+    details: This module changes nothing.
 options:
   fleet:
     description:
-      - The registered result of M(meshfleet.particle.fleet) with C(from_inventory), or of its C(hosts) the host's own.
-      - The result of a large fleet is large, and Ansible copies what it hands to a host. To hand all of it to each
-        host takes the square of their number, from some hundreds on more time than everything else.
+      - Registered result of the M(meshfleet.particle.fleet) task.
+      - With hundreds of hosts or more, pass to each host only its part of C(hosts), as the last example does. Ansible
+        copies the value for each host, and the time to copy the whole result for all hosts grows quadratically.
     type: dict
     required: true
 seealso:
@@ -44,7 +49,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Bring all hosts of the play to what their particle_device says
+- name: Bring all hosts of the play to the state that their particle_device declares
   meshfleet.particle.fleet:
     product: field-logger
     networks:
@@ -54,11 +59,11 @@ EXAMPLES = r"""
   run_once: true
   register: fleet
 
-- name: Fail the hosts whose device failed, and no others
+- name: Fail only the hosts whose device failed
   meshfleet.particle.fleet_outcome:
     fleet: "{{ fleet }}"
 
-- name: The same for thousands of hosts, each of which is handed its own part alone
+- name: Do the same for thousands of hosts, and pass to each host only its own part
   meshfleet.particle.fleet_outcome:
     fleet: >-
       {{ {'hosts': {inventory_hostname: fleet.hosts[inventory_hostname] | default(none)}}
@@ -67,21 +72,58 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: What became of the device of this host; V(null) for a host without one.
-  returned: when O(fleet) tells of hosts
+  description: Outcome of the device of this host. V(null) if the host declares no device.
+  returned: if O(fleet) contains the outcomes of hosts
   type: dict
-  sample:
-    id: e00fce68aabbccddeeff0022
-    identifier: e00fce68aabbccddeeff0022
-    name: barn-gateway
-    status: changed
+  contains:
+    id:
+      description: Device id. V(null) if the id is not known yet because the device is declared by another identifier.
+      type: str
+      returned: if the host declares a device
+      sample: e00fce68aabbccddeeff0022
+    identifier:
+      description: Identifier that declares the device. It is an id, a serial number, an ICCID or an IMEI.
+      type: str
+      returned: if the host declares a device
+      sample: P046AB123456789
+    name:
+      description: Declared name of the device. V(null) if none is declared.
+      type: str
+      returned: if the host declares a device
+      sample: barn-gateway
+    status:
+      description:
+        - Status of the device, which is V(ok), V(changed), V(failed) or V(pending).
+        - V(pending) means that the device is not in its declared state yet, but has not failed.
+      type: str
+      returned: if the host declares a device
+      sample: changed
     changes:
-      name:
-        before:
-        after: barn-gateway
-    mesh: joined
+      description: Changed fields of the device, each with its value before and after the change.
+      type: dict
+      returned: if the host declares a device
+      sample:
+        name:
+          before:
+          after: barn-gateway
+    mesh:
+      description:
+        - State of the device in its network, which is V(joined), V(pending), V(lost) or V(wrong_network). V(null) if
+          the state was not read.
+      type: str
+      returned: if the host declares a device
+      sample: joined
     error:
+      description:
+        - Reason why the device failed or is pending, with the keys of RV(error). V(null) if there is no reason.
+      type: dict
+      returned: if the host declares a device
     run_error:
+      description:
+        - Error of the run, with the keys of RV(error), if the host fails although its device has not failed. V(null)
+          otherwise.
+      type: dict
+      returned: if the host declares a device
 error:
   description: Description of the error that made the task fail.
   returned: failure

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: network
-short_description: Keep one network of the Particle Mesh registry as declared
+short_description: Manage one network in the registry of Particle Mesh
 version_added: 0.1.0
 description:
-  - Particle Mesh ended with Device OS 1.5, and Particle has retired its registry of networks. This is for clouds that
-    still have it; on others the task fails with error code V(unsupported) before anything is written, and
-    M(meshfleet.particle.fleet) forms networks of backend C(ledger) instead.
-  - The registry says which devices are in which network. To form a network also takes the boards themselves and its
-    password, over USB or Bluetooth, and not through the cloud.
-  - A device is in one network, so who is in another one leaves it first. Gateways come before nodes, and a gateway goes
-    after the one in its place has come.
-  - For a whole fleet M(meshfleet.particle.fleet) does the same, with backend C(networks).
+  - Creates, changes or dissolves one network in the registry of Particle Mesh networks.
+  - The module needs a cloud that still has this registry. Device OS 1.5 was the last release with Particle Mesh, and
+    Particle has retired the registry. On a cloud without it, the task fails with error code V(unsupported) before the
+    first write. Use M(meshfleet.particle.fleet) with backend V(ledger) instead.
+  - The registry only records which devices belong to a network. To form the network, the boards must also join it
+    themselves, over USB or Bluetooth and with the password of the network.
+  - A device can be in one network only. A device that is in another network leaves it before it joins this one.
+  - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of the
+    micro types can have one gateway only, so there the old gateway leaves first.
+  - To manage networks together with the other settings of a fleet, use M(meshfleet.particle.fleet) with backend
+    V(networks).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -32,39 +35,44 @@ attributes:
     support: full
 options:
   name:
-    description: Name of the network, at most 16 bytes. An account has one network of a name.
+    description: Name of the network, which has at most 16 bytes.
     type: str
     required: true
   gateways:
     description:
-      - Ids of the gateways, which have an uplink of their own. A network comes into being with one of them, and is
-        confirmed when a gateway is online.
-      - Required with O(state=present).
+      - Ids of the gateways, which connect the network to the cloud. A network is created with its first gateway, and
+        the registry confirms it when a gateway is online.
+      - Required if O(state=present).
     type: list
     elements: str
     aliases: [gateway]
   members:
-    description: Ids of the nodes. They need not be claimed yet.
+    description: Ids of the nodes. Nodes may be devices that the account has not claimed yet.
     type: list
     elements: str
     default: []
   exact:
-    description: Whether devices that are neither O(gateways) nor O(members) leave the network.
+    description: Whether to remove all devices from the network that are neither in O(gateways) nor in O(members).
     type: bool
     default: false
   type:
     description:
-      - Type of a network that is not there yet. When not given, V(micro_cellular) or V(micro_wifi), after its gateway,
-        for at most 10 devices with 1 gateway, and V(large_site) for all others.
-      - The type of a network cannot be changed.
+      - Type of a new network. This option has no effect on an existing network, because its type cannot be changed.
+      - V(micro_wifi) and V(micro_cellular) allow at most 10 devices, of which one is the gateway. For the other types,
+        O(limit) applies.
+      - The default depends on the declared devices. If they fit into a micro type, the type is V(micro_cellular) if the
+        gateway is cellular, else V(micro_wifi). If they do not fit, the type is V(large_site).
     type: str
     choices: [micro_wifi, micro_cellular, high_availability, large_site]
   limit:
-    description: Maximum number of devices in a network that is not one of the micro types.
+    description:
+      - Maximum number of devices in a network that does not have a micro type. If more devices are declared, the task
+        fails before the first write.
     type: int
     default: 100
   state:
-    description: V(absent) dissolves the network. All its devices are free then.
+    description:
+      - State of the network. V(absent) dissolves the network, so that its devices are in no network.
     type: str
     choices: [present, absent]
     default: present
@@ -74,7 +82,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Declare a network with its gateway and two nodes
+- name: Declare a network with one gateway and two nodes
   meshfleet.particle.network:
     access_token: "{{ token.access_token }}"
     name: barn
@@ -83,7 +91,7 @@ EXAMPLES = r"""
       - e00fce68aabbccddeeff0023
       - e00fce68aabbccddeeff0024
 
-- name: Replace a failed gateway and remove all other members from the network
+- name: Replace a failed gateway, and remove all undeclared devices from the network
   meshfleet.particle.network:
     name: barn
     gateway: e00fce68aabbccddeeff0025
@@ -96,12 +104,23 @@ EXAMPLES = r"""
   meshfleet.particle.network:
     name: barn
     state: absent
+
+- name: Declare a network with two gateways
+  meshfleet.particle.network:
+    name: field
+    type: high_availability
+    gateways:
+      - e00fce68aabbccddeeff0022
+      - e00fce68aabbccddeeff0025
+    limit: 50
 """
 
 RETURN = r"""
 network:
-  description: The network as the cloud describes it now, V(null) when there is none or it could not be read.
-  returned: when the cloud was asked
+  description:
+    - Network at the end of the task, with the keys that the cloud returns. V(null) if the network does not exist, or
+      if it could not be read.
+  returned: unless the task fails before the first write
   type: dict
   sample:
     id: 5c11aa22bb33cc44dd55ee66
@@ -111,8 +130,8 @@ network:
     device_count: 3
     gateway_count: 1
 devices:
-  description: What became of each device that was declared, or had to leave.
-  returned: when the cloud was asked
+  description: Outcome of each device that is declared or must leave the network.
+  returned: unless the task fails before the first write
   type: list
   elements: dict
   contains:
@@ -122,12 +141,18 @@ devices:
       returned: always
       sample: e00fce68aabbccddeeff0023
     status:
-      description: V(ok), V(changed), V(failed), or V(pending) when it was not reached.
+      description:
+        - Status of the device.
+        - V(ok) means that it needed no change.
+        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(failed) means that an error occurred, which RV(devices[].error) describes.
+        - V(pending) means that it was not changed because the task ended early.
       type: str
       returned: always
       sample: changed
     changes:
-      description: Network and role before and after, in C(mesh), where they differ.
+      description:
+        - Network and role of the device before and after the change, in the key C(mesh). Empty without a change.
       type: dict
       returned: always
       sample:
@@ -137,7 +162,7 @@ devices:
             network: barn
             role: node
     error:
-      description: Why the device failed, in the form of the task's own RV(error). V(null) when it did not.
+      description: Reason why the device failed, with the keys of RV(error). V(null) if it did not fail.
       type: dict
       returned: always
 credentials_source:

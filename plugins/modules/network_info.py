@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: network_info
-short_description: List the networks of the Particle Mesh registry
+short_description: List the networks in the registry of Particle Mesh
 version_added: 0.1.0
 description:
-  - Lists the networks of the account with their devices, where a cloud still has the registry. Particle has retired
-    it; on a cloud without it the task fails with error code V(unsupported).
-  - Networks of backend C(ledger) are in no registry. M(meshfleet.particle.device_info) tells of each device in which
-    network it is.
+  - Lists the networks of the account in the registry of Particle Mesh networks, and the devices of each network.
+  - The module needs a cloud that still has this registry. Particle has retired it. On a cloud without it, the task
+    fails with error code V(unsupported).
+  - The registry does not contain networks of backend V(ledger). For these, M(meshfleet.particle.device_info) returns
+    the network of each device.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -22,21 +23,21 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Only reads, so check mode makes no difference.
+    details: This module only reads, so it behaves the same in check mode.
   diff_mode:
     support: N/A
-    details: Changes nothing.
+    details: This module changes nothing.
   idempotent:
     support: N/A
-    details: Changes nothing.
+    details: This module changes nothing.
 options:
   name:
     description:
-      - Look at this network only. It is found also when no gateway of it has been online yet; such networks are in no
-        list.
+      - Name of a network. Only this network is returned, or none if it does not exist.
+      - A network that no gateway has confirmed yet can only be found by its name, because it is missing from the list.
     type: str
   members:
-    description: Whether to read which devices are in each network. It takes a request for each hundred of them.
+    description: Whether to return the devices of each network. This takes one request per hundred devices of a network.
     type: bool
     default: true
 seealso:
@@ -50,12 +51,12 @@ EXAMPLES = r"""
     access_token: "{{ token.access_token }}"
   register: mesh
 
-- name: Name the gateways of each
+- name: Show the gateways of each network
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.devices | selectattr('role', 'eq', 'gateway') | map(attribute='id') | list }}"
   loop: "{{ mesh.networks }}"
 
-- name: Look at one, with PARTICLE_ACCESS_TOKEN in the environment
+- name: Read one network without its devices, with PARTICLE_ACCESS_TOKEN in the environment
   meshfleet.particle.network_info:
     name: barn
     members: false
@@ -63,13 +64,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 networks:
-  description: One dictionary for each network, with what the cloud tells under the cloud's names.
+  description: Networks, each with the following keys and any others that the cloud returns.
   returned: success
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the network, 24 hexadecimal digits.
+      description: Id of the network, which has 24 hexadecimal digits.
       type: str
       returned: success
       sample: 5c11aa22bb33cc44dd55ee66
@@ -79,20 +80,21 @@ networks:
       returned: success
       sample: barn
     type:
-      description: V(micro_wifi), V(micro_cellular), V(high_availability) or V(large_site).
+      description:
+        - Type of the network, which is V(micro_wifi), V(micro_cellular), V(high_availability) or V(large_site).
       type: str
       returned: success
       sample: micro_wifi
     state:
-      description: V(pending) until a gateway has been online, V(confirmed) from then on.
+      description: State of the network. V(pending) until a gateway has been online, V(confirmed) afterwards.
       type: str
       returned: success
       sample: confirmed
     devices:
-      description: Its devices.
+      description: Devices of the network.
       type: list
       elements: dict
-      returned: with O(members)
+      returned: with O(members=true)
       contains:
         id:
           description: Device id.
@@ -100,27 +102,28 @@ networks:
           returned: success
           sample: e00fce68aabbccddeeff0022
         name:
-          description: Name of the device, if it has one.
+          description: Name of the device. V(null) if it has none.
           type: str
           returned: success
           sample: barn-gateway
         platform_id:
-          description: Number of the platform.
+          description: Id of the platform of the device.
           type: int
           returned: success
           sample: 12
         platform:
-          description: Name of the platform.
+          description: Name of the platform of the device.
           type: str
           returned: success
           sample: argon
         role:
-          description: V(gateway) or V(node).
+          description: Role of the device, which is V(gateway) or V(node).
           type: str
           returned: success
           sample: gateway
         state:
-          description: V(confirmed) when the device has connected in this role, V(pending) before.
+          description:
+            - State of the role. V(pending) until the device has connected in this role, V(confirmed) afterwards.
           type: str
           returned: success
           sample: confirmed

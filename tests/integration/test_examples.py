@@ -180,7 +180,7 @@ def prepare(reader: Reader) -> None:
     shared = {name: next(e.text for e in EXAMPLES if e.file_name == name) for name in ("fleet.yml", "advisories.yml")}
     for page in {example.folder for example in EXAMPLES}:
         (reader.folder / page).mkdir()
-        for name, text in {**shared, "line-7.csv": TABLE}.items():
+        for name, text in {**shared, "fleet.yml.j2": shared["fleet.yml"], "line-7.csv": TABLE}.items():
             (reader.folder / page / name).write_text(text)
         (reader.folder / page / "plan").mkdir()
     for example in EXAMPLES:
