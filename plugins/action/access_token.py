@@ -82,7 +82,7 @@ def _choose_login(task: Task, settings: Settings) -> Login:
         task.note_source(find_source(options, task.environment, ("client_id", "client_secret")))
         client = read_client(options, task.environment)
         if client is None:
-            message = f"Grant {options['grant']} needs an OAuth client, and none is given."
+            message = f"Grant {options['grant']} requires an OAuth client, but none is given."
             raise ParticleError("unknown_client", message, hint="Give client_id and client_secret.")
         if options["grant"] == "refresh_token":
             kept = options["refresh_token"] is None and settings.token_file is not None
@@ -99,7 +99,7 @@ def _choose_login(task: Task, settings: Settings) -> Login:
 
 def _require_option(options: Mapping[str, Any], name: str) -> str:
     if options[name] is None:
-        message = f"{name} is missing, which grant {options['grant']} needs."
+        message = f"Grant {options['grant']} requires {name}, which is missing."
         raise ParticleError("invalid_credentials", message, hint=f"Give {name}.")
     return str(options[name])
 
@@ -111,7 +111,10 @@ def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
     """
     given = [name for name in ("expires_in", "expires_at", "never_expires") if options[name]]
     if given and options["grant"] in ("refresh_token", "session"):
-        message = f"{' and '.join(given)} cannot be combined with grant {options['grant']}: the cloud alone decides."
+        message = (
+            f"{' and '.join(given)} cannot be combined with grant {options['grant']}: "
+            "the cloud alone decides the lifetime."
+        )
         hint = f"Leave {' and '.join(given)} out, or choose another grant."
         raise ParticleError("invalid_option", message, hint=hint)
     if options["expires_in"] is not None and options["expires_in"] <= 0:
@@ -131,7 +134,7 @@ def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
 def _revoke_tokens(task: Task) -> dict[str, Any]:
     which = task.options["which"]
     hint = "Give access_token, or set which: current to revoke the token in use."
-    nothing = ParticleError("token_invalid", "No access token is given to revoke.", hint=hint)
+    nothing = ParticleError("token_invalid", "The token to revoke is not given.", hint=hint)
     if which == "given" and task.options["access_token"] is None:
         # Do not revoke a token from another source, such as a person's login, because a variable was not set.
         raise nothing
@@ -148,7 +151,7 @@ def _revoke_tokens(task: Task) -> dict[str, Any]:
     pair = account.account if account else None
     if which == "all":
         if not task.options["confirm"]:
-            message = "All tokens of the account would be revoked, of every person, device and service that uses it."
+            message = "All tokens of the account would be revoked, including those that other people and devices use."
             raise ParticleError("invalid_option", message, hint="Set confirm: true to revoke all of them.")
         if token is None:
             token = tokens.log_in(login)

@@ -135,10 +135,10 @@ class ActionModule(ParticleAction):
             text.encode()
         except AnsibleError as error:
             message = f"The manifest {path} cannot be read: {error}"
-            raise ParticleError("invalid_manifest", message, hint="Check the path, and the vault password.") from None
+            raise ParticleError("invalid_manifest", message, hint="Check the path and the vault password.") from None
         except UnicodeEncodeError:  # bytes that are not UTF-8 are returned as surrogates
             message = f"The manifest {path} cannot be read: it is not encoded in UTF-8."
-            raise ParticleError("invalid_manifest", message, hint="Save it as text in UTF-8.") from None
+            raise ParticleError("invalid_manifest", message, hint="Save the file in UTF-8.") from None
         parse = parse_device_table if _is_table(path) else parse_yaml
         return parse(str(text), Path(path).name)
 

@@ -220,7 +220,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
         unknown = sorted(str(name) for name in config if name not in known)
         if unknown:
-            said = (f"{name} is not an option of this file{suggest_similar(name, sorted(known))}" for name in unknown)
+            said = (f"{name} is not a valid option{suggest_similar(name, sorted(known))}" for name in unknown)
             raise AnsibleParserError(f"{'; '.join(said)}.")
 
     def _validate_options(self) -> dict[str, Any]:
@@ -352,12 +352,12 @@ def _read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFa
                 return {"gathered": gather_facts(http, sources, filters.build_queries(), options["page_size"])}
 
         result = _run_task(task, work)
-        display.v(f"The devices of {sources.describe()} took {result['cloud']['requests']} requests.")
+        display.v(f"Reading the devices of {sources.describe()} took {result['cloud']['requests']} requests.")
         gathered.append(result["gathered"])
     if can_list_members(options):
         gathered.append(_list_members(options))
     if not all(part.complete for part in gathered):
-        display.warning("Devices came or went while they were listed: one may be missing in the inventory.")
+        display.warning("The list of devices changed while it was read, so a device may be missing in the inventory.")
     return gathered
 
 

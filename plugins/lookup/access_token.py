@@ -117,7 +117,7 @@ class LookupModule(LookupBase):
         :raises AnsibleLookupError: when the options are invalid or the login fails; the message contains no secrets.
         """
         if terms:
-            raise AnsibleLookupError("The lookup access_token takes options by name, and nothing else.")
+            raise AnsibleLookupError("The lookup access_token accepts only named options, and no terms.")
         if REQUESTS_IMPORT_ERROR is not None:
             raise AnsibleLookupError(describe_missing_library())
         self.set_options(var_options=variables, direct=kwargs)

@@ -231,15 +231,15 @@ error:
       type: str
       returned: always
       sample: >-
-        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
-        answered 400 (User credentials are invalid).
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password
+        (HTTP 400: User credentials are invalid).
     hint:
       description: How to correct the problem.
       type: str
       returned: always
       sample: >-
-        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
-        for 30 minutes.
+        Check username and password. Do not retry in a loop: after 10 refused logins in a row, the cloud blocks your IP
+        address for 30 minutes.
     route:
       description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
@@ -276,7 +276,7 @@ def device_facts(task: Task) -> dict[str, Any]:
     """Return the facts of one device, from the lists of the cloud or a recent snapshot that all hosts share."""
     device, sources = task.options["id"].strip().lower(), read_sources(task.options)
     if not device:
-        raise ParticleError("invalid_option", "id is empty.", hint="Give the host the id of its device.")
+        raise ParticleError("invalid_option", "id is empty.", hint="Set id to the id of the device of this host.")
     with task.open_session() as http:
         folder = ensure_folder(task.environment, "Facts", "use device_info", of_login=True)
         whose = (http.connection.api_url, http.token, str(sources.account), sources.organization or "")
@@ -296,8 +296,8 @@ def _build_hint(seen: DeviceRead) -> str:
     """Return a hint for a device that was not found."""
     if not seen.complete:
         moment = f"Run again in {INCOMPLETE_SECONDS} seconds"
-        return f"{moment}: the list changed while it was read, and it may have passed this one over."
-    return f"Check the id, and where it is looked for. The list is {seen.age:.0f} seconds old; max_age: 0 looks anew."
+        return f"{moment}: the list of devices changed while it was read, so this device may be missing in it."
+    return f"Check the id and the products. The list is {seen.age:.0f} seconds old; set max_age to 0 to read it again."
 
 
 def main() -> None:

@@ -315,15 +315,15 @@ error:
       type: str
       returned: always
       sample: >-
-        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
-        answered 400 (User credentials are invalid).
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password
+        (HTTP 400: User credentials are invalid).
     hint:
       description: How to correct the problem.
       type: str
       returned: always
       sample: >-
-        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
-        for 30 minutes.
+        Check username and password. Do not retry in a loop: after 10 refused logins in a row, the cloud blocks your IP
+        address for 30 minutes.
     route:
       description: Method and path template of the request that failed. V(null) if no request failed.
       type: str
@@ -392,7 +392,7 @@ def device_info(task: Task) -> dict[str, Any]:
         if "mesh" in options["include"]:
             add_mesh_states(http, devices, gathered.products, task.warn, mesh)
     if not gathered.complete:
-        task.warn("Devices came or went while the list was read: one may be missing in what was found.")
+        task.warn("The list of devices changed while it was read, so a device may be missing in the result.")
     result = {
         "changed": False,
         "devices": list(devices.values()),
@@ -423,7 +423,7 @@ def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
 def _refuse_several_sources(sources: Sources) -> None:
     if len(sources.products) + sources.account > 1 or sources.organization is not None:
         message = "as_manifest requires one product or the account's own devices."
-        raise ParticleError("invalid_option", message, hint="Name one product, and write one manifest for each.")
+        raise ParticleError("invalid_option", message, hint="Name one product; use one task for each product.")
 
 
 def main() -> None:

@@ -421,15 +421,15 @@ error:
       type: str
       returned: always
       sample: >-
-        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password; it
-        answered 400 (User credentials are invalid).
+        Could not obtain an access token for jane@example.com: the cloud does not accept this username and password
+        (HTTP 400: User credentials are invalid).
     hint:
       description: How to correct the problem.
       type: str
       returned: always
       sample: >-
-        Check username and password; do not try in a loop: after 10 refusals in a row the cloud locks your address out
-        for 30 minutes.
+        Check username and password. Do not retry in a loop: after 10 refused logins in a row, the cloud blocks your IP
+        address for 30 minutes.
     route:
       description: Method and path template of the request that failed. V(null) if no request failed.
       type: str

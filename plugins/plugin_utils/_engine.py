@@ -71,6 +71,6 @@ def _build_parent_check(parent: int) -> Callable[[], None]:
 
     def check_parent() -> None:
         if os.getppid() != parent:
-            raise SystemExit("The controlling process is gone.")
+            raise SystemExit("The controlling process has ended.")
 
     return check_parent

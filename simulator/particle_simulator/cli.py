@@ -54,8 +54,8 @@ def _build_parser() -> argparse.ArgumentParser:
         default="retired",
         help="whether to serve the legacy list of access tokens",
     )
-    parser.add_argument("--session-login", metavar="PATH", help="path of the first step of the login of 2014")
-    parser.add_argument("--session-token", metavar="PATH", help="path of the second step of the login of 2014")
+    parser.add_argument("--session-login", metavar="PATH", help="path of the first step of the two-step login of 2014")
+    parser.add_argument("--session-token", metavar="PATH", help="path of the second step of the two-step login of 2014")
     parser.add_argument("--org", metavar="SLUG", help="put the product into an organisation with this slug")
     parser.add_argument(
         "--slow-joiners",
@@ -69,16 +69,16 @@ def _build_parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="number of devices that reconnect before each list of product devices",
+        help="number of devices that reconnect before each request for the devices of a product",
     )
     parser.add_argument(
-        "--mask-secrets", action="store_true", help="show integrations with asterisks for passwords and authorization"
+        "--mask-secrets", action="store_true", help="mask passwords and authorization of integrations with asterisks"
     )
     parser.add_argument(
         "--clock",
         choices=tuple(CLOCKS),
         default="real",
-        help="real: time passes by itself; still: only POST /_simulator/clock turns it forward",
+        help="real: time passes by itself; still: only POST /_simulator/clock moves it forward",
     )
     parser.add_argument("--routes", action="store_true", help="print the table of all routes in Markdown and exit")
     parser.add_argument(

@@ -50,7 +50,7 @@ def test_a_wrong_password_costs_one_request_and_no_second_try(simulator: Simulat
     run = run_task("access_token", {"username": USERNAME, "password": "wrong"}, cloud_environment(simulator.url))
     result = failure(run)
     assert result["error"]["code"] == "invalid_credentials"
-    assert "10 refusals" in result["error"]["hint"]
+    assert "10 refused logins" in result["error"]["hint"]
     assert result["cloud"]["requests"] == 1
     stats = simulator.stats()
     assert (stats["requests"], stats["refusals"], stats["grants"]) == (1, 1, 0)
@@ -154,7 +154,7 @@ def test_the_proxy_of_a_plays_environment_is_used_by_actions_and_modules(
         return
     error = failure(run)["error"]
     assert error["code"] == "unreachable"
-    assert "the proxy does not connect" in error["message"]
+    assert "the proxy cannot be reached" in error["message"]
     assert simulator.stats()["requests"] == 0
 
 

@@ -117,10 +117,10 @@ def test_a_name_that_no_ledger_can_have_costs_no_request(simulator: Simulator, m
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, "the manifest has a mistake: the device: has no id (or serial_number, iccid or imei)"),
+        ({}, "the manifest has a mistake: the device: has no identifier; declare id, serial_number, iccid or imei"),
         ({"id": "nope"}, "id: 'nope' is not a device id (24 hexadecimal digits)"),
         ({"id": "0" * 24, "imei": "3" * 15}, "imei: cannot be combined with id: identify a device by one of them"),
-        ({"id": "0" * 24, "firmware_version": "latest"}, "firmware_version: must be the number of a version"),
+        ({"id": "0" * 24, "firmware_version": "latest"}, "firmware_version: must be a version number"),
         ({"id": "0" * 24, "mesh": {"network": "barn"}}, "mesh.network: 'barn' is not declared under networks"),
     ],
 )

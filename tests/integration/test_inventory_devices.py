@@ -210,16 +210,16 @@ class TestSources:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"products": ["no-such"]}, "this account cannot see such a product"),
+            ({"products": ["no-such"]}, "it does not exist, or this account cannot see it"),
             ({"filters": {"platforms": ["borom"]}}, "borom"),
             ({"filters": {"colour": "red"}}, "filters.colour"),
             ({"account_devices": False, "products": []}, "No devices are selected"),
             ({"page_size": 0}, "page_size must be 1 or more, got 0"),
             ({"accounts": [{"usrname": "x"}]}, "usrname"),
-            ({"filter": {"online": True}}, "filter is not an option of this file; perhaps filters is meant"),
+            ({"filter": {"online": True}}, "filter is not a valid option (did you mean filters?)"),
             (
                 {"groupby": ["online"], "color": 1},
-                "color is not an option of this file; groupby is not an option",
+                "color is not a valid option; groupby is not a valid option",
             ),
             ({"api_url": "ftp://x"}, "api_url"),
         ],

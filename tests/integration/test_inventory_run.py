@@ -136,7 +136,7 @@ def test_hosts_that_were_not_reached_fail_with_what_ended_the_run(simulator: Sim
     assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
     failed = run.result("Outcome", "line-2")
     assert failed["error"]["code"] == "not_a_cloud"
-    assert failed["msg"].startswith("The run ended early, 2 devices are pending. ")
+    assert failed["msg"].startswith("The run ended early, and 2 devices are pending. ")
     assert failed["outcome"]["status"] == "pending"
 
 
@@ -146,7 +146,7 @@ def test_the_role_fails_the_hosts_that_were_not_reached_and_finishes(simulator: 
     outcomes = tmp_path / "outcomes.jsonl"
     run = provision_hosts(simulator, hosts, provision_outcomes_file=str(outcomes))
     assert run.rc != 0
-    assert hosts_with(run, "Tell each host what became of its device", "failed") == ["line-2", "line-3"]
+    assert hosts_with(run, "Report the outcome of the device of each host", "failed") == ["line-2", "line-3"]
     assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
     statuses = [json.loads(line)["status"] for line in outcomes.read_text().splitlines()]
     assert statuses == ["ok", "ok", "pending", "pending"]
@@ -283,14 +283,14 @@ def test_a_folder_that_no_lock_can_lie_in_is_told_as_such(simulator: Simulator, 
     env = {**cloud_environment(simulator.url), "XDG_CACHE_HOME": str(taken), "XDG_RUNTIME_DIR": str(tmp_path)}
     error = run_task("fleet", {"manifest": manifest_for(simulator)}, env).result(TASK)["error"]
     assert error["message"].startswith("Locks of runs are shared through ")
-    assert error["hint"] == "Name a folder of your own by XDG_CACHE_HOME, or set lock to none."
+    assert error["hint"] == "Set XDG_CACHE_HOME to a folder of your own, or set lock to none."
 
 
 def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simulator, tmp_path: Path) -> None:
     hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
     run = provision_hosts(simulator, hosts)
     assert run.rc != 0
-    assert hosts_with(run, "Tell each host what became of its device", "failed") == ["stranger"]
+    assert hosts_with(run, "Report the outcome of the device of each host", "failed") == ["stranger"]
     assert len(hosts_with(run, "After", "ok")) == 10
     stats = simulator.stats()
     assert (stats["grants"], stats["revocations"]) == (1, 1)

@@ -119,7 +119,7 @@ def test_a_bad_table_is_told_line_by_line_and_costs_no_request(simulator: Simula
         "fleet", {"manifest": str(table), "product": PRODUCT_SLUG}, cloud_environment(simulator.url)
     ).result(TASK)
     assert "fleet.csv:2 id: 'nope' is not a device id" in result["msg"]
-    assert "fleet.csv:2 firmware_version: must be the number of a version" in result["msg"]
+    assert "fleet.csv:2 firmware_version: must be a version number" in result["msg"]
     assert simulator.stats()["requests"] == 0
 
 

@@ -103,7 +103,7 @@ def test_a_cloud_that_has_retired_the_registry_is_told_as_that(
     [
         ({"name": "barn"}, "is declared without a gateway"),
         ({"name": "barn", "gateway": "zero"}, "'zero' is not a device id"),
-        ({"name": "a name that is too long", "state": "absent"}, "has 1 to 16 bytes"),
+        ({"name": "a name that is too long", "state": "absent"}, "allows 1 to 16 bytes"),
         ({"name": "barn", "gateway": "e00fce680000000000000001", "limit": 0}, "at least 1"),
     ],
 )

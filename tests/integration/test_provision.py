@@ -21,7 +21,7 @@ N = 1_000
 NETWORKS = [f"site-{number:02}" for number in range(10)]
 NEW_GROUPS = len(NETWORKS) + len(("mesh-gateway", "mesh-node")) + len(("north",))
 
-RECONCILE = "Bring the fleet to what the manifest declares"
+RECONCILE = "Bring the fleet to its declared state"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,12 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for
 from support.simulator import Simulator
 
-PLAN, APPLY = "Show what would be written", "Bring the fleet to what the manifest declares"
-LOOK, WRITE, REVOKE = "Say whether it is", "Write the outcomes, a line for each device", "Revoke the access token"
+PLAN, APPLY = "Show the planned changes", "Bring the fleet to its declared state"
+LOOK, WRITE, REVOKE = (
+    "Fail if the fleet differs from its declared state",
+    "Write the outcomes, one line for each device",
+    "Revoke the access token",
+)
 
 
 def provision(cloud: Simulator, manifest: dict[str, Any], *args: str, **variables: Any) -> PlaybookRun:
@@ -57,7 +61,7 @@ def test_to_verify_is_to_look_and_to_say_what_differs(simulator: Simulator, tmp_
     manifest, file = manifest_for(simulator), tmp_path / "outcomes.jsonl"
     before = provision(simulator, manifest, "--tags", "verify")
     assert before.rc != 0
-    assert "20 of 20 devices are not as declared" in before.result(LOOK)["msg"]
+    assert "20 of 20 devices differ from" in before.result(LOOK)["msg"]
     assert (tokens(simulator), simulator.stats()["writes"]) == ((1, 1), 0)
 
     asleep = manifest["devices"][-1]["id"]

@@ -147,7 +147,7 @@ def test_the_role_provisions_and_leaves_no_token(real_server: RealServer) -> Non
             "provision_manifest": {"devices": [{"id": "e00fce68aabbccddeeff0103", "name": "role-01", "claimed": True}]},
         },
     ).succeeded()
-    assert run.task("Bring the fleet to what the manifest declares").status == "changed"
+    assert run.task("Bring the fleet to its declared state").status == "changed"
     assert run.task("Revoke the access token").status == "changed"
     listed = requests.get(f"{real_server.url}/v1/access_tokens", auth=("role@example.com", PASSWORD), timeout=30).json()
     assert listed == []

@@ -174,10 +174,10 @@ class TestThePage:
         every, abroad, core = report.seen["notices"]
         assert (every["hit"]["status"][:16], every["links"]) == ("60 of 60 devices", ["https://example.com/n"])
         assert abroad["cannot_tell"]["pressed"] == "true"
-        assert "0 hit" in abroad["text"]
-        assert "60 cannot tell" in abroad["text"]
-        assert "not told: Country of 60" in abroad["text"]
-        assert "0 hit" in core["text"]
+        assert "0 affected" in abroad["text"]
+        assert "60 unclear" in abroad["text"]
+        assert "unknown: Country of 60" in abroad["text"]
+        assert "0 affected" in core["text"]
         assert not core.keys() & {"hit", "cannot_tell"}
 
     def test_tells_a_screen_reader_what_everything_is(self, report: Report) -> None:
@@ -186,7 +186,7 @@ class TestThePage:
             ("searchbox", "Search"),
             ("combobox", "Presence"),
             ("button", "barn 20 of 20 joined"),
-            ("button", "abroad: 60 cannot tell"),
+            ("button", "abroad: 60 unclear"),
             ("list", "Advisories"),
             ("region", "Devices"),
             ("region", "Tokens"),
@@ -221,15 +221,15 @@ class TestThePage:
 
     def test_says_of_a_token_that_it_has_ended_or_soon_does(self, report: Report) -> None:
         bygone, hurried = report.seen["tokens"][2:]
-        assert re.search(r"\(bygone, .*\): has ended, 2020-01-01 00:00:00 UTC$", bygone)
-        assert re.search(r"\(hurried, .*\): ends \S+ \S+ UTC, 1 day left$", hurried)
+        assert re.search(r"\(bygone, .*\): has expired, 2020-01-01 00:00:00 UTC$", bygone)
+        assert re.search(r"\(hurried, .*\): expires \S+ \S+ UTC, 1 day left$", hurried)
 
     def test_says_of_a_token_that_the_cloud_does_not_take_that_it_is_dead(self, report: Report, tmp_path: Path) -> None:
         text = (report.folder / "fleet.html").read_text()
         assert text.count('"alive":true') == 1
         (tmp_path / "fleet.html").write_text(text.replace('"alive":true', '"alive":false'))
         token = observe_report(tmp_path / "fleet.html", "barn-0003")["tokens"][0]
-        assert token.endswith("in use for this report (particle): is dead, the cloud does not take it")
+        assert token.endswith("in use for this report (particle): is not valid, the cloud does not accept it")
 
 
 class TestHostileNames:

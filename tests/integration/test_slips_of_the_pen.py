@@ -46,7 +46,7 @@ def run() -> PlaybookRun:
 @pytest.mark.parametrize("module", MODULES)
 def test_an_unknown_option_is_answered_with_the_nearest_in_a_sentence(run: PlaybookRun, module: str) -> None:
     message = run.result(f"{module} option")["msg"]
-    assert "Unsupported option: usernam; perhaps username is meant. Supported options: " in message
+    assert "Unsupported option: usernam (did you mean username?). Supported options: " in message
     assert message.endswith(".")
     assert ".." not in message
 
@@ -54,4 +54,4 @@ def test_an_unknown_option_is_answered_with_the_nearest_in_a_sentence(run: Playb
 @pytest.mark.parametrize("module", WITH_CHOICES)
 def test_an_unknown_value_is_answered_with_the_nearest(run: PlaybookRun, module: str) -> None:
     meant = choices_of(module)[0][1]["choices"][0]
-    assert run.result(f"{module} value")["msg"].endswith(f"; perhaps {meant} is meant")
+    assert run.result(f"{module} value")["msg"].endswith(f" (did you mean {meant}?)")

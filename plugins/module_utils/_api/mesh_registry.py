@@ -97,7 +97,7 @@ def change_member(http: Http, network: str, name: str, change: str, device: str)
 def leave_network(http: Http, device: str) -> None:
     """Remove a device from the network that it is in (mesh_device_leave_any)."""
     route = "DELETE /v1/devices/:id/network"
-    http.send(Request(route, f"take device {device} out of its mesh network", {"id": device}))
+    http.send(Request(route, f"remove device {device} from its mesh network", {"id": device}))
 
 
 def _build_device_fields(device: str) -> dict[str, str]:

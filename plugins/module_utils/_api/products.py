@@ -46,7 +46,7 @@ def get_product(http: Http, product: str) -> Product:
     except ParticleError as error:
         if error.status not in (403, 404) or error.code not in ("forbidden", "not_found"):
             raise
-        message = f"Could not {action}: this account cannot see such a product."
+        message = f"Could not {action}: it does not exist, or this account cannot see it."
         raise ParticleError("not_found", message, status=error.status, route=route) from None
     found = data.get("product") if isinstance(data, dict) else None
     if isinstance(found, list) and found:  # in one early recording the product is in a list
@@ -124,7 +124,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
     query = {"claim_user": claim_user} if claim_user else None
     data = http.send(Request(route, action, {"p": product}, query=query, file=content)).data
     if not isinstance(data, dict):
-        message = f"Could not learn whether the attempt to {action} took effect: the answer is empty."
+        message = f"It is not known whether the attempt to {action} took effect: the answer is empty."
         raise ParticleError("ambiguous_write", message, status=200, route=route)
     fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
     return {device: fate for fate in fates for device in list_texts(data.get(fate))}

@@ -73,7 +73,7 @@ def _parse_number(value: Any) -> int | None:
 
 def get_current_token(http: Http) -> dict[str, Any]:
     """Return expiry, client, scopes and orgs of the token in use (endpoints.yml: token_introspect_current)."""
-    data = http.send(Request("GET /v1/access_tokens/current", "look at the access token")).data
+    data = http.send(Request("GET /v1/access_tokens/current", "check the access token")).data
     return data if isinstance(data, dict) else {}
 
 
@@ -127,9 +127,7 @@ def _get_either(row: Mapping[str, Any], *names: str) -> Any:
 def _explain_refused_listing(error: ParticleError, username: str) -> ParticleError:
     """Return the error for a refused listing, with the most likely cause (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
-        message = (
-            "This cloud does not list tokens any more; Particle's own clients stopped using the list in October 2024."
-        )
+        message = "This cloud no longer lists tokens; Particle's own clients stopped using the list in October 2024."
         return ParticleError("listing_retired", message, status=error.status, route=error.route)
     if error.status not in (400, 401, 403):
         return error

@@ -186,7 +186,7 @@ class _Examination:
             raise _Finding(SKIPPED, "The connection is not encrypted.")
         if not connection.validate_certs:
             message = f"The certificate of {self._host} is not checked."
-            hint = "Set validate_certs to true, and give ca_path where it is needed."
+            hint = "Set validate_certs to true, and ca_path if the cloud has its own certificate authority."
             raise self._build_warning(ParticleError("tls_untrusted", message, hint=hint))
         return "The certificate is trusted."
 
@@ -199,7 +199,7 @@ class _Examination:
             raise _Finding(SKIPPED, "The cloud does not send its time.")
         ahead = here - email.utils.mktime_tz(parsed)
         if abs(ahead) <= _WARNING_SKEW:
-            return f"This machine and the cloud differ by {abs(ahead):.0f} seconds."
+            return f"The clocks of this machine and the cloud differ by {abs(ahead):.0f} seconds."
         direction = "ahead of" if ahead > 0 else "behind"
         error = ParticleError(
             "clock_skew", f"The clock of this machine is {abs(ahead):.0f} seconds {direction} the cloud's."
@@ -211,7 +211,7 @@ class _Examination:
     def _check_login(self) -> str:
         login = self._credentials.login
         if login is None or isinstance(login, ReadyToken):
-            raise _Finding(SKIPPED, "There is a ready token." if login else "No credentials are given.")
+            raise _Finding(SKIPPED, "An access token is given." if login else "No credentials are given.")
         identity = identify_login(self._http.connection, login)
         wish = {"expires_in": _PROBE_LIFETIME}
         grant = self._store.obtain_grant(identity, lambda memory: login.obtain_grant(self._http, wish, memory))
@@ -251,7 +251,7 @@ class _Examination:
         except ParticleError:
             return
         self._obtained = grant.access_token
-        raise ParticleError("not_a_token", f"The value of access_token is the secret of client {client.id}.")
+        raise ParticleError("not_a_token", f"The value of access_token is the secret of OAuth client {client.id}.")
 
     def _describe_owner(self) -> str:
         try:
@@ -266,13 +266,13 @@ class _Examination:
     def _check_scopes(self) -> str:
         product = self._credentials.product
         if self._credentials.login is None or product is None:
-            raise _Finding(SKIPPED, "Name a product to see whether the token reaches its devices.")
+            raise _Finding(SKIPPED, "Set product to check whether the token can read its devices.")
         probe_product_devices(self._http, product)
-        return f"The token reaches the devices of product {product}."
+        return f"The token can read the devices of product {product}."
 
     def _check_listing(self) -> str:
         if not self._credentials.lists_tokens:
-            raise _Finding(SKIPPED, "Not requested.")
+            raise _Finding(SKIPPED, "Set list to true to check whether the cloud lists tokens.")
         rows = list_tokens_of_account(self._http, self._credentials.account, lambda: self._store)
         return f"The account has {len(rows)} tokens."
 
@@ -284,9 +284,8 @@ class _Examination:
             revoke_token(self._http, self._obtained, login.account if login else None)
         except ParticleError as error:
             hint = "It expires within five minutes if the cloud accepted the requested lifetime."
-            finding = self._build_warning(
-                ParticleError(error.code, f"A token was obtained. {error.message}", hint=hint)
-            )
+            message = f"The token that this check obtained is not revoked. {error.message}"
+            finding = self._build_warning(ParticleError(error.code, message, hint=hint))
             (check,) = [check for check in self._checks if check["name"] == "login"]
             check.update(status=finding.status, message=finding.message, hint=finding.hint)
 

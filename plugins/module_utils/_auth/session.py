@@ -62,5 +62,5 @@ class Session:
         )
 
     def _renew_token(self, refused_token: str) -> str:
-        self._warn("The cloud no longer accepts the token of this session; logged in again.")
+        self._warn("The cloud no longer accepts the token of this session; logging in again.")
         return self._obtain_token(refused_token)

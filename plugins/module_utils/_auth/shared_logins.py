@@ -50,7 +50,7 @@ def locate_session_file(environment: Mapping[str, str]) -> Path:
 
     :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can write to.
     """
-    folder = private_file.ensure_folder(environment, "Logins", "give a ready access token", of_login=True)
+    folder = private_file.ensure_folder(environment, "Logins", "give an access_token", of_login=True)
     return folder / "sessions.json"
 
 
@@ -179,10 +179,10 @@ class SessionStore:
         """Return the error for a login that is not tried because the same login has just failed."""
         left = refusal["until"] - self._clock()
         if refusal["code"] == "unreachable":
-            why = f"This failed a moment ago, and is not tried again for {max(1, round(left))} seconds"
+            why = f"The same login failed a moment ago, and is not tried again for {max(1, round(left))} seconds"
         else:
             minutes = max(1, round(left / 60))
-            why = f"This login was refused a moment ago, and is not tried again for {minutes} minutes"
+            why = f"The same login was refused a moment ago, and is not tried again for {minutes} minutes"
         return ParticleError(
             refusal["code"],
             refusal["message"],
@@ -199,7 +199,7 @@ class SessionStore:
         """
         key = self._hash_identity(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
-        with private_file.hold_lock(slot, f"a login to {identity[0]}", _MAX_LOGIN_SECONDS):
+        with private_file.hold_lock(slot, f"the login to {identity[0]}", _MAX_LOGIN_SECONDS):
             before = self._read_memory(key)
             memory = dict(before)
             try:

@@ -105,6 +105,6 @@ def revoke_token(http: Http, token: str, account: tuple[str, str] | None) -> boo
         )
     revoke_by_value(http, token, *account)
     if is_token_valid(http):
-        message = "Could not revoke the access token: the cloud confirmed it, but the token still works."
+        message = "Could not revoke the access token: the cloud confirmed the revocation, but the token still works."
         raise ParticleError("cloud_error", message, route="DELETE /v1/access_tokens/:token")
     return True

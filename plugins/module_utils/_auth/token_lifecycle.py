@@ -87,8 +87,8 @@ class Tokens:
         :raises ParticleError: ``invalid_option`` when tokens are not stored.
         """
         if self.store is None:
-            message = "A token can only be rotated in a token file."
-            raise ParticleError("invalid_option", message, hint="Name the file of the token as token_file.")
+            message = "State rotated requires token_file."
+            raise ParticleError("invalid_option", message, hint="Set token_file to the file that stores the token.")
         with self.store.lock_entry(label) as kept:
             self._finish_rotation(kept, login, check_mode=check_mode)
             login = self._add_refresh_token(login, kept.entry)
@@ -107,7 +107,7 @@ class Tokens:
             return login
         kept = {**entry, **entry.get("next", {})}.get("refresh_token")
         if kept is None:
-            message = "grant refresh_token requires refresh_token, and none is stored."
+            message = "Grant refresh_token requires refresh_token, because token_file contains no refresh token."
             raise ParticleError("invalid_credentials", message, hint="Give refresh_token.")
         login = replace(login, refresh_token=str(kept))
         login.mask_secrets(self.http.redact)

@@ -66,7 +66,7 @@ def list_tokens_of_account(
         ``listing_retired`` when the cloud no longer lists tokens.
     """
     if account is None:
-        message = "Listing tokens requires username and password, not a token."
+        message = "Listing tokens requires username and password."
         raise ParticleError("listing_refused", message)
     code = account.otp
     if account.otp_secret is not None:

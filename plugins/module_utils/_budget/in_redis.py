@@ -157,11 +157,11 @@ class RedisLog:
         # The messages of the library and of Redis are not quoted: they may contain the password of the URL.
         if self._is_temporary(error):
             why, code = "it does not answer", "unreachable"
-            hint = "Check that it runs and can be reached from here, and run again; writes already made are kept."
+            hint = "Check that Redis runs and can be reached, then run again; writes already made are kept."
         elif isinstance(error, self._redis.RedisError):
             why, code = "it refuses the login, or a command that the budget requires", "invalid_option"
-            hint = "Check the user, the password and the number of the database in budget_store, and their rights."
+            hint = "Check the user and its permissions, the password, and the database number in budget_store."
         else:
             why, code, hint = "budget_store is not a valid Redis URL", "invalid_option", "Correct budget_store."
-        message = f"Cannot keep the budget in the Redis at {self._where}: {why}."
+        message = f"The Redis server at {self._where} cannot be used as budget_store: {why}."
         return ParticleError(code, message, hint=hint)

@@ -33,12 +33,12 @@ class ValueReader:
     def read_mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
         """Return a mapping that may have only ``keys``; an empty one if ``value`` is not a mapping."""
         if not isinstance(value, Mapping):
-            self.add_mistake(place, f"must be a mapping with {', '.join(keys)}, got {describe_type(value)}")
+            self.add_mistake(place, f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}")
             return {}
         for key in value:
             if key not in keys:
                 self.add_mistake(
-                    (*place, str(key)), f"unknown key; known are {', '.join(keys)}{suggest_similar(key, keys)}"
+                    (*place, str(key)), f"unknown key{suggest_similar(key, keys)}; valid keys are {', '.join(keys)}"
                 )
         return value
 
@@ -66,7 +66,9 @@ class ValueReader:
     def read_choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
         """Return one of ``choices``. Another value is a mistake."""
         if value not in choices:
-            self.add_mistake(place, f"{value!r} is not one of {', '.join(choices)}{suggest_similar(value, choices)}")
+            self.add_mistake(
+                place, f"must be one of {', '.join(choices)}, got {value!r}{suggest_similar(value, choices)}"
+            )
         return str(value)
 
     def read_device_id(self, value: Any, place: Place) -> str | None:

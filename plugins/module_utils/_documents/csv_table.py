@@ -47,7 +47,7 @@ def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] 
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 if len(cells) > len(columns):
-                    mistakes.append(f"{name}:{begins} has {len(cells)} cells, and the first line {len(columns)}")
+                    mistakes.append(f"{name}:{begins} has {len(cells)} cells, but the first line has {len(columns)}")
                 rows.append({column: cell for column, cell in zip(columns, stripped, strict=False) if cell})
                 lines.append(begins)
             begins = reader.line_num + 1
@@ -63,4 +63,4 @@ def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[st
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
     mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})
-    return mistakes + [f"{name}:1 column {column} is used twice" for column in twice]
+    return mistakes + [f"{name}:1 duplicate column {column}" for column in twice]

@@ -29,7 +29,7 @@ _FLOAT_OF_JSON = re.compile(r"-?(0|[1-9]\d*)(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)"
 _SURROGATE_PAIR = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}")
 
 
-_FOREIGN_TAG = "tags are not known here; a value that begins with ! must be in quotes"
+_FOREIGN_TAG = "tags are not supported; put a value that begins with ! in quotes"
 _NO_ANCHOR = "this alias has no anchor; put a value that begins with * in quotes"
 _REPLACED_PROBLEMS = {
     "could not determine a constructor": _FOREIGN_TAG,
@@ -123,7 +123,7 @@ def _check_nodes(root: yaml.Node) -> None:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} is used twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value}", problem_mark=key.start_mark)
             seen.add(key.value)
         waiting += [value for _unused, value in reversed(node.value)]
 

@@ -180,24 +180,24 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
     code = classify_refusal(status, refusal, route)
     # Redact the complete text, because a secret that is cut or has other spaces is no longer recognised.
     words = "" if refusal.form == "html" else _join_lines(redact(refusal.text))
-    said = f" ({words})" if words else ""
+    said = f": {words}" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")
     cause = _CAUSES.get(code, _DEFAULT_CAUSE)
     hint = None
     if code == "unsupported":
-        hint = "This cloud does not have that route. " + HINTS[code]
+        hint = "This cloud does not have this API route. " + HINTS[code]
     elif code == "cloud_error" and 400 <= status < 500:
         cause, hint = (
             _DEFAULT_CAUSE,
-            "Correct what the cloud names; if it names nothing, ask the operator of the cloud.",
+            "Correct the named value; if none is named, ask the operator of the cloud.",
         )
-    message = f"Could not {action}: {cause}; it answered {status}{kind}{said}."
+    message = f"Could not {action}: {cause} (HTTP {status}{kind}{said})."
     error = ParticleError(code, message, hint=hint, status=status, route=route)
     error.answer = refusal.data
     return error
 
 
-_DEFAULT_CAUSE = "the cloud refused"
+_DEFAULT_CAUSE = "the cloud refused the request"
 
 
 _CAUSES: Mapping[str, str] = {
@@ -206,17 +206,17 @@ _CAUSES: Mapping[str, str] = {
     "unknown_client": "the cloud does not accept this OAuth client",
     "invalid_client_secret": "the cloud does not accept the secret of this OAuth client",
     "mfa_required": "the account has two-factor login and needs a one-time code",
-    "sso_account": "the account uses single sign-on and may not log in by password",
-    "locked_out": "the cloud accepts no more logins from this address for now",
-    "token_invalid": "the cloud does not know this access token",
+    "sso_account": "the account uses single sign-on and cannot log in with a password",
+    "locked_out": "the cloud accepts no more logins from this IP address for now",
+    "token_invalid": "the cloud does not accept this access token",
     "token_expired": "the access token has expired",
-    "missing_scope": "the token may not make this call",
-    "forbidden": "this account may not do that",
-    "not_found": "it was not found in the cloud",
+    "missing_scope": "the access token does not have the scope for this call",
+    "forbidden": "this account does not have permission for that",
+    "not_found": "the cloud did not find it",
     "device_offline": "the device is offline or did not answer",
     "device_not_yours": "the device is unknown or belongs to another account",
     "conflict": "it conflicts with the state in the cloud",
-    "unsupported": "this cloud cannot do that",
-    "rate_limited": "the cloud asks for fewer requests",
+    "unsupported": "this cloud does not support that",
+    "rate_limited": "the rate limit of the cloud is exceeded",
     "cloud_error": "the cloud failed",
 }

@@ -21,4 +21,4 @@ def suggest_similar(word: Any, known: Iterable[str]) -> str:
     It is appended to a message that refuses ``word``.
     """
     near = difflib.get_close_matches(str(word).lower(), list(map(str, known)), n=1)
-    return f"; perhaps {near[0]} is meant" if near else ""
+    return f" (did you mean {near[0]}?)" if near else ""

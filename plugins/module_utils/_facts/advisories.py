@@ -181,7 +181,7 @@ class _Reader(ValueReader):
         """Return the advisories of a file, each with its place in the file."""
         top = self.read_mapping(data, (), ("advisories",))
         if "advisories" not in top and isinstance(data, Mapping):
-            self.add_mistake((), "has no advisories")
+            self.add_mistake((), "the key advisories is missing")
         return [
             (("advisories", index), self._read_advisory(item, ("advisories", index)))
             for index, item in enumerate(
@@ -205,7 +205,7 @@ class _Reader(ValueReader):
             self.add_mistake((*place, "title"), "is empty")
         url = self.read_text(given["url"], (*place, "url")) if "url" in given else None
         if url and not _URL.match(url):
-            self.add_mistake((*place, "url"), f"{url!r} must be a URL that begins with https:// or http://")
+            self.add_mistake((*place, "url"), f"must be a URL that begins with https:// or http://, got {url!r}")
         rules = self._read_filled_list(given["affects"], (*place, "affects")) if "affects" in given else []
         return Advisory(
             name,
@@ -217,7 +217,7 @@ class _Reader(ValueReader):
     def _read_rule(self, value: Any, place: Place) -> Rule:
         given = self.read_mapping(value, place, tuple(self._conditions))
         if isinstance(value, Mapping) and not value:
-            self.add_mistake(place, f"has no condition; a rule has one or more of {', '.join(self._conditions)}")
+            self.add_mistake(place, f"has no condition; use one or more of {', '.join(self._conditions)}")
         conditions = {}
         for key, item in given.items():
             if key in self._conditions:
@@ -242,10 +242,10 @@ class _Reader(ValueReader):
         return lambda text: text in wanted
 
     def _read_serial_numbers(self, value: Any, place: Place) -> Test:
-        return self._read_prefixes(value, place, _SERIAL_NUMBER, "the beginning of no serial number")
+        return self._read_prefixes(value, place, _SERIAL_NUMBER, "not the beginning of a serial number")
 
     def _read_iccids(self, value: Any, place: Place) -> Test:
-        return self._read_prefixes(value, place, _DIGITS, "the beginning of no ICCID: digits")
+        return self._read_prefixes(value, place, _DIGITS, "not the beginning of an ICCID (digits)")
 
     def _read_prefixes(self, value: Any, place: Place, shape: re.Pattern[str], what: str) -> Test:
         prefixes = []

@@ -55,7 +55,7 @@ class WantedDetails:
         wrong = sorted(name for name in names if name in RESERVED_VARIABLES or not name.strip())
         if wrong:
             message = (
-                f"{', '.join(map(repr, wrong))} is not a valid variable name: the cloud uses it for something else."
+                f"{', '.join(map(repr, wrong))} is not a valid variable name: it is empty or reserved by the cloud."
             )
             raise ParticleError("invalid_option", message, hint="Correct variables or mac_variable.")
 
@@ -78,9 +78,9 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
     asked = [device for device, facts in there.items() if _list_questions(facts, wanted)]
     if len(asked) > wanted.limit:
         number = sum(len(_list_questions(devices[device], wanted)) for device in asked)
-        cost = f"{len(asked)} devices would be asked one by one, by {number} requests"
-        message = f"{cost}, and include_limit is {wanted.limit}."
-        raise ParticleError("conflict", message, hint="Choose fewer devices by filters, or raise include_limit.")
+        cost = f"{len(asked)} devices would be read one by one, with {number} requests"
+        message = f"{cost}, but include_limit is {wanted.limit}."
+        raise ParticleError("conflict", message, hint="Select fewer devices with filters, or raise include_limit.")
 
     def ask_device(task: tuple[str, Question]) -> Any:
         device, question = task
@@ -148,7 +148,7 @@ def add_mesh_states(
             states = (mesh or Mesh()).read_states(Target(http, product, warn), rules, wanted)
         except ParticleError as error:
             if error.code in _PERMISSION_ERRORS:
-                warn(f"What has become of the members of networks is left open. {error.message} {error.hint}")
+                warn(f"The states of network members are unknown. {error.message} {error.hint}")
             elif error.status != 404:
                 raise
             continue

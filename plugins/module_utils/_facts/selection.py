@@ -83,13 +83,13 @@ def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) 
     """
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
     if not all(products):
-        raise ParticleError("invalid_option", "products has an empty entry.", hint="Name each by its id or its slug.")
+        raise ParticleError("invalid_option", "products has an empty entry.", hint="Name each product by id or slug.")
     organization = options.get("organization") or None
     account = options.get("account_devices")
     sources = Sources(products, organization, not (products or organization) if account is None else account)
     if sources.is_empty and not has_other_source:
-        message = "No devices are selected: account_devices is false, and no product is named."
-        raise ParticleError("invalid_option", message, hint="Name products or an organization.")
+        message = "No devices are selected: account_devices is false, and products and organization are not set."
+        raise ParticleError("invalid_option", message, hint="Set products or organization.")
     return sources
 
 
@@ -170,7 +170,7 @@ def read_filters(options: Mapping[str, Any]) -> Filters:
     if unknown:
         known = sorted(PLATFORMS.values())
         near = "".join(suggest_similar(value, known) for value in unknown)
-        mistakes.append(f"platforms names {', '.join(unknown)}; known are {', '.join(known)}, and numbers{near}")
+        mistakes.append(f"{', '.join(unknown)} is not a platform{near}; use a number, or one of {', '.join(known)}")
     if mistakes:
         message = f"filters is not valid: {'; '.join(mistakes)}."
         raise ParticleError("invalid_option", message, hint="Correct filters, or leave these filters out.")

@@ -72,7 +72,7 @@ class Snapshot:
         seen = self._read_stored(device, max_age)
         if seen is not None:
             return seen
-        with private_file.hold_lock(self._lock, "a look at the fleet"):
+        with private_file.hold_lock(self._lock, "the shared facts of the devices"):
             seen = self._read_stored(device, max_age)  # another process may have read the fleet meanwhile
             if seen is not None:
                 return seen
@@ -146,7 +146,8 @@ def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleErro
     return ParticleError(
         error["code"],
         error["message"],
-        hint=f"{error['hint']} This failed a moment ago, and is not tried again for {max(1, round(left))} seconds.",
+        hint=f"{error['hint']} The same read failed a moment ago, and is not tried again for "
+        f"{max(1, round(left))} seconds.",
         status=error["status"],
         route=error["route"],
     )

@@ -80,7 +80,7 @@ def build_import_error(device: str, list_key: str, product: Product) -> Particle
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
         "invalidDeviceIds": (
             "device_not_yours",
-            "the cloud calls it invalid, so it does not exist, has another platform or is in another product",
+            "the cloud rejects it as invalid: it does not exist, has another platform, or is in another product",
         ),
         "protectedDeviceIds": ("forbidden", "it is a protected device"),
     }

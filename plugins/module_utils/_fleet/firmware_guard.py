@@ -63,9 +63,9 @@ def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None
         row for row in rows if str(row.get(FIRMWARE_PRODUCT) or product.id) == product.id
     ]  # the version numbers of other products are unrelated
     ending, unknown = find_versions_without_mesh(set(locks.values()), own)
-    reasons = [f"version {version} runs on {ending[version]} only" for version in sorted(ending)]
+    reasons = [f"firmware {version} runs only on {ending[version]}" for version in sorted(ending)]
     reasons += [
-        f"no device runs version {version} yet, so the Device OS that it requires is unknown"
+        f"no device runs firmware {version} yet, so the Device OS that it requires is unknown"
         for version in sorted(unknown)
     ]
     leaving = sorted(device for device, version in locks.items() if version in ending or version in unknown)
@@ -74,9 +74,9 @@ def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None
     shown = list_names(leaving, _MAX_SHOWN)
     devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
     why = "; ".join(reasons)
-    message = f"{devices} might leave their mesh, because Particle Mesh ended with Device OS 1.5.x: {why}: {shown}."
+    message = f"{devices} might leave their mesh ({shown}). Particle Mesh ended with Device OS 1.5.x, and {why}."
     hint = (
-        "Let one device outside of any mesh run the version first, declare another firmware_version, or set confirm "
-        "to true if they may leave it."
+        "Run the version on one device outside of any mesh first, declare another firmware_version, or set confirm to "
+        "true to accept that these devices leave their mesh."
     )
     raise ParticleError("conflict", message, hint=hint)

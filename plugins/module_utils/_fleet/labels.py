@@ -78,13 +78,14 @@ def resolve_ids(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
 
 def _refuse_nodes_that_are_gateways(records: Iterable[DeviceRecord], networks: Mapping[str, Network]) -> None:
     wrong = [
-        f"{record.declared_by} is {NODE} of {record.mesh.network}, which names {record.id} as a gateway"
+        f"{record.declared_by} is {NODE} of {record.mesh.network}, which names this device ({record.id}) as a gateway"
         for record in records
         if record.declared_by and record.mesh and record.mesh.role == NODE
         if record.id in networks[record.mesh.network].gateways
     ]
     if wrong:
-        raise ParticleError("invalid_manifest", "The manifest contains contradictions:\n  " + "\n  ".join(wrong))
+        message = "The manifest contains contradictions:\n  " + "\n  ".join(wrong)
+        raise ParticleError("invalid_manifest", message, hint="Correct role or gateways, then run again.")
 
 
 def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
@@ -217,5 +218,5 @@ def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Pl
 
 
 def _build_unlisted_error(device: DevicePlan) -> ParticleError:
-    message = f"The cloud accepted {device.declared_by}, but lists no device with it."
+    message = f"The cloud accepted {device.declared_by}, but the list of devices does not contain it."
     return ParticleError("conflict", message, hint="Declare the device by its id instead.")

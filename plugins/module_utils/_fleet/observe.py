@@ -117,7 +117,7 @@ def _read_one_by_one(
     if not devices:
         return {}
     http, product = target.http, target.required_product
-    target.warn(f"The cloud lists devices without what is declared: {len(devices)} are read one by one.")
+    target.warn(f"The list of devices lacks declared fields: {len(devices)} devices are read one by one.")
     single = map_in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
     # The response for one device may be empty, so its keys are merged into those of the list.
     # If both omit a field that only devices of a product have, the device has no value for it.
@@ -165,7 +165,7 @@ def read_rows_by_id(
         rows = again.rows
         if not again.complete:
             target.warn(
-                "The list of devices changed while it was read, twice: what both readings show is taken together."
+                "The list of devices changed while it was read, twice: the results of both readings are combined."
             )
             rows = (*listing.rows, *again.rows)
     return {str(row.get("id")): row for row in rows}

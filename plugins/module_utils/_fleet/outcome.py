@@ -148,7 +148,7 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     """
     pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:
-        message = f"The run ended early, {_count_devices(pending)} pending. {stopped.message}"
+        message = f"The run ended early, and {_count_devices(pending)} pending. {stopped.message}"
         return ParticleError(stopped.code, message, hint=stopped.hint, status=stopped.status, route=stopped.route)
     failed = [outcome.error for outcome in outcomes if outcome.status == FAILED and outcome.error]
     if not failed:
@@ -157,7 +157,7 @@ def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) ->
     others = f"{_count_devices(pending)} pending" if pending else "all others are done"
     message = f"{len(failed)} of {len(outcomes)} devices failed, {others}. {first.message}"
     if len(failed) > 1:
-        message += f" And {len(failed) - 1} more: see devices with status failed."
+        message += " The errors of the other devices are in the result, under devices."
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
 
 

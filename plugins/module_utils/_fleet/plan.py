@@ -72,7 +72,7 @@ def _find_obstacle(
     if record.claimed is None:
         return f"{missing}; declare claimed: true to claim it"
     if record.declared_by and record.declared_by.kind != "serial_number":
-        return f"{missing}, and no cloud finds a device by its {record.declared_by.kind}"
+        return f"{missing}, and the cloud cannot look up a device by {record.declared_by.kind}"
     return None
 
 

@@ -125,6 +125,6 @@ def _refuse_many_removals(run: Run, plan: Plan) -> None:
     if run.bounds.confirm or len(leaving) <= most:
         return
     shown = list_names(leaving, _MAX_SHOWN)
-    message = f"{len(leaving)} devices would leave the product or give up their claim, at most {most} may: {shown}."
+    message = f"{len(leaving)} devices would leave the product or lose their claim, but at most {most} may: {shown}."
     hint = "Set confirm to true or raise max_removals to allow this, or correct your declaration."
     raise ParticleError("too_many_removals", message, hint=hint)

@@ -99,8 +99,8 @@ def _find_unjoined(states: Mapping[str, str], manifest: Manifest) -> dict[str, P
         state = states.get(record.id, JOINED)
         if state == JOINED or record.mesh is None:
             continue
-        where = "is in another network" if state == WRONG_NETWORK else f"is {state}"
-        message = f"Device {record.key} should have joined network {record.mesh.network} by now, but {where}."
+        where = "in another network" if state == WRONG_NETWORK else state
+        message = f"Device {record.key} has not joined network {record.mesh.network} in time: it is {where}."
         errors[record.id] = ParticleError("conflict" if state == WRONG_NETWORK else "device_offline", message)
     return errors
 

@@ -273,7 +273,7 @@ class Http:
                 raise build_refusal(status, body, route=route, action=action, redact=self.redact) from None
             garbled = ParticleError(
                 "bad_response",
-                f"Could not {action}: the answer {status} is not complete JSON.",
+                f"Could not {action}: the answer is not complete JSON (HTTP {status}).",
                 status=status,
                 route=route,
             )

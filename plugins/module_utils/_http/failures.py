@@ -33,7 +33,7 @@ def build_network_error(error: requests.RequestException, connection: Connection
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _has_no_connection(error)
     if isinstance(error, requests.exceptions.ProxyError):
         # `requests` raises this only if the proxy cannot be reached or refuses to connect to the host.
-        unsent, cause = True, f"the proxy does not connect to {host}"
+        unsent, cause = True, f"the proxy cannot be reached, or does not connect to {host}"
     elif unsent:
         cause = f"no connection to {host}"
     elif isinstance(error, requests.exceptions.Timeout):
@@ -51,14 +51,14 @@ def _has_no_connection(error: requests.RequestException) -> bool:
 
 def withhold_text(text: str) -> str:
     """Return a note in place of an answer that may hold a secret. Used instead of a redactor."""
-    return "the text of its answer is not shown because it may contain a secret"
+    return "the text of the answer is not shown because it may contain a secret"
 
 
 def build_ambiguous_write(error: ParticleError, action: str) -> ParticleError:
     """Return the error for a write that may or may not have taken effect."""
     return ParticleError(
         "ambiguous_write",
-        f"Could not learn whether the attempt to {action} took effect: {error.message}",
+        f"It is not known whether the attempt to {action} took effect: {error.message}",
         status=error.status,
         route=error.route,
     )

@@ -110,7 +110,7 @@ def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: 
     """Return the error for a requested wait that is longer than allowed."""
     return ParticleError(
         "rate_limited",
-        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, longer than max_wait ({max_wait:g}).",
+        f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, but max_wait allows {max_wait:g}.",
         status=error.status,
         route=error.route,
     )
@@ -120,8 +120,8 @@ def _build_busy_error(error: ParticleError, action: str, waited: float, max_wait
     """Return the error for a cloud that was too busy for longer than allowed."""
     return ParticleError(
         "rate_limited",
-        f"Could not {action}: the cloud is too busy, and was still too busy after {waited:.0f} seconds. "
-        f"All waits for one request may last max_wait ({max_wait:g}).",
+        f"Could not {action}: the rate limit was still exceeded after {waited:.0f} seconds of waiting, "
+        f"and max_wait allows {max_wait:g} for one request.",
         status=error.status,
         route=error.route,
     )

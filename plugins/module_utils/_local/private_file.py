@@ -83,7 +83,7 @@ def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, 
         usable, reason = False, "HOME is not set, and this user has no home folder"
     if not usable:
         message = f"{what} are shared through {folder}, which cannot be used: {reason}."
-        raise ParticleError("unsafe_file", message, hint=f"Name a folder of your own by {variable}, or {otherwise}.")
+        raise ParticleError("unsafe_file", message, hint=f"Set {variable} to a folder of your own, or {otherwise}.")
     return folder
 
 
@@ -156,10 +156,10 @@ def open_file(path: Path) -> BinaryIO | None:
         return open(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(facts.st_mode):
-        raise ParticleError("unsafe_file", f"{path} is not a regular file.", hint="Name a file.")
+        raise ParticleError("unsafe_file", f"{path} is not a regular file.", hint="Name a regular file.")
     raise ParticleError(
         "unsafe_file",
-        f"{path} holds secrets and is open to others (mode {stat.S_IMODE(facts.st_mode):04o}).",
+        f"{path} contains secrets, and other users can access it (mode {stat.S_IMODE(facts.st_mode):04o}).",
         hint="Run 'chmod 600' on it and replace its tokens, because others may have read them.",
     )
 
@@ -182,7 +182,7 @@ def _wait_for_lock(lock: int, what: str, seconds: float) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
-                message = f"Another process has held {what} for {seconds:g} seconds."
+                message = f"Another process has held the lock of {what} for {seconds:g} seconds."
                 raise ParticleError("run_in_progress", message) from None
             time.sleep(_POLL_SECONDS)
         else:
@@ -190,5 +190,5 @@ def _wait_for_lock(lock: int, what: str, seconds: float) -> None:
 
 
 def _build_error(path: Path, error: OSError) -> ParticleError:
-    hint = "Name a file in a folder of your own that exists and can be written to."
+    hint = "Name a file in an existing folder that your user can write to."
     return ParticleError("unsafe_file", f"{path} cannot be used: {error.strerror}.", hint=hint)

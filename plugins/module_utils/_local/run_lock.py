@@ -32,8 +32,8 @@ def hold_run_lock(folder: Path, api_url: str, product: str | None) -> Iterator[N
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        message = f"The lock of this run, {path}, cannot be used: {error.strerror}."
-        raise ParticleError("unsafe_file", message, hint="Remove it, or set lock to none.") from None
+        message = f"The lock file of this run, {path}, cannot be used: {error.strerror}."
+        raise ParticleError("unsafe_file", message, hint="Remove the file, or set lock to none.") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,4 +60,4 @@ def _build_error(holder: dict[str, Any], product: str | None) -> ParticleError:
     who = (
         f"process {holder['pid']}, since {holder['since']}" if {"pid", "since"} <= holder.keys() else "another process"
     )
-    return ParticleError("run_in_progress", f"Another run works on {what}: {who}.")
+    return ParticleError("run_in_progress", f"Another run is working on {what}: {who}.")

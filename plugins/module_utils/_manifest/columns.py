@@ -49,7 +49,7 @@ def parse_device_table(text: str, name: str) -> tuple[dict[str, Any], Where]:
 
 
 def _find_mistake(column: str) -> str | None:
-    return "names no parameter" if column == _PARAMETER else None
+    return "has no parameter name after the last dot" if column == _PARAMETER else None
 
 
 def _read_device(row: Mapping[str, str], kinds: Mapping[str, ValueKind]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class FirmwareLock(ValueKind):
     def check(self, reader: ValueReader, value: Any, place: Place) -> Value:
         """Return the declared version, and report a mistake if it is not a version number or :data:`UNLOCKED`."""
         if value != UNLOCKED and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            reader.add_mistake(place, f"must be the number of a version, or {UNLOCKED}, got {value!r}")
+            reader.add_mistake(place, f"must be a version number or {UNLOCKED}, got {value!r}")
         return value if isinstance(value, int) else UNLOCKED
 
     def from_cell(self, cell: str) -> Any:

@@ -52,13 +52,13 @@ def export_manifest(
     members = (_find_membership(product, devices[device]) for device in taken)
     lost = {found[1].network for found in members if found is not None} - networks.keys()
     for count, what in (
-        (len(waiting), "devices are quarantined or denied, and to declare them would approve them"),
-        (len(odd), "devices have ids that a manifest cannot hold"),
-        (len(unsaid), "device groups have names that a manifest cannot hold"),
-        (len(lost), "networks have no gateway, or a name that a manifest cannot hold"),
+        (len(waiting), "quarantined or denied devices, because declaring them would approve them"),
+        (len(odd), "devices with ids that a manifest cannot contain"),
+        (len(unsaid), "device groups with names that a manifest cannot contain"),
+        (len(lost), "networks without a gateway, or with a name that a manifest cannot contain"),
     ):
         if count:
-            warn(f"Left out of the manifest: {count} {what}.")
+            warn(f"The manifest leaves out {count} {what}.")
     names = Counter(record["name"] for record in records if "name" in record)
     return {
         **({} if product is None else {"product": product}),

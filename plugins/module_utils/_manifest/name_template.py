@@ -40,11 +40,12 @@ def read_template(text: str) -> tuple[Part, ...]:
             continue
         if name not in PLACEHOLDERS or conversion:
             raise ValueError(
-                f"{{{name}}} is not known; known are {', '.join(PLACEHOLDERS)}{suggest_similar(name, PLACEHOLDERS)}"
+                f"{{{name}}} is not a valid placeholder{suggest_similar(name, PLACEHOLDERS)}; "
+                f"use {', '.join(PLACEHOLDERS)}"
             )
         if width and not (width.isascii() and width.isdigit() and len(width) <= _DIGITS and int(width)):
             most = 10**_DIGITS - 1
-            raise ValueError(f"{{{name}:{width}}} has no width: it must be a number above 0, and at most {most}")
+            raise ValueError(f"{{{name}:{width}}} is not valid: the width must be a number from 1 to {most}")
         parts.append((literal, name, int(width) if width else None))
     if not any(part[1] in ("index", *IDENTIFIERS) for part in parts):
         raise ValueError(f"gives all devices the same name; use one of {', '.join(('index', *IDENTIFIERS))}")

@@ -94,8 +94,8 @@ def read_manifest(data: Any, where: Where = format_place, *, absent: bool = Fals
     if manifest.product is None and reader.product_only:
         raise _build_error(
             "unsupported",
-            "asks for something that only devices of a product can have",
-            "asks in {} places for what only devices of a product can have",
+            "declares an item that requires a product",
+            "declares {} items that require a product",
             reader.product_only,
         )
     return manifest
@@ -110,7 +110,7 @@ def _build_error(code: str, one: str, many: str, places: list[str]) -> ParticleE
     shown = places[:_MAX_MISTAKES]
     if len(places) > len(shown):
         shown.append(f"and {len(places) - len(shown)} more")
-    hint = "Name the product, or leave these out." if code == "unsupported" else None
+    hint = "Set product, or remove these items." if code == "unsupported" else None
     return ParticleError(code, f"The manifest {said}:\n  " + "\n  ".join(shown), hint=hint)
 
 
@@ -160,7 +160,7 @@ class _Reader(ValueReader):
             if get_rules(network.backend).needs_product:
                 self.product_only.append(f"{self._where(('networks', name))}: a network of backend {network.backend}")
         if "devices" not in top and isinstance(data, Mapping):
-            self.add_mistake((), "has no devices")
+            self.add_mistake((), "the key devices is missing")
         devices = [
             found
             for index, item in enumerate(self.read_list(top.get("devices", []), ("devices",)))
@@ -232,7 +232,7 @@ class _Reader(ValueReader):
             for key in (key for key in rules.identities if key in device):
                 found[key] = rules.read_identity(self, key, device[key], (*place, key)) or ""
                 if "mesh" not in device and not self._absent:
-                    self.add_mistake((*place, key), "identifies a member of a network; declare mesh")
+                    self.add_mistake((*place, key), "identifies a member of a network; declare mesh too")
                 elif not any(kind in device for kind in IDENTIFIERS):
                     self._refuse_other_backend(rules, device.get("mesh"), (*place, key), networks)
         return found
@@ -242,7 +242,7 @@ class _Reader(ValueReader):
         network = networks.get(str(mesh.get("network"))) if isinstance(mesh, Mapping) else None
         if network is not None and network.backend != rules.name:
             self.add_mistake(
-                place, f"identifies members of networks of backend {rules.name}; declare one of these in mesh"
+                place, f"identifies members of backend {rules.name}; declare a network of this backend in mesh"
             )
 
     def _read_mesh_identifier(
@@ -252,7 +252,9 @@ class _Reader(ValueReader):
         key, value = next(iter(identities.items()))
         for name in device:
             if name in self._device_keys and name not in ("name", "mesh", *identities):
-                said = f"needs a device of the Particle cloud; declare {_join_words(IDENTIFIERS)} beside {key}"
+                said = (
+                    f"requires a device of the Particle cloud; declare {_join_words(IDENTIFIERS)} in addition to {key}"
+                )
                 self.add_mistake((*place, str(name)), said)
         return (value, Identifier(key, value)) if value else None
 
@@ -260,7 +262,7 @@ class _Reader(ValueReader):
         """Return the value that identifies a device, and its :class:`Identifier` if that value is not the id."""
         given = [kind for kind in IDENTIFIERS if kind in device]
         if not given:
-            self.add_mistake(place, f"has no id (or {_join_words((*IDENTIFIERS[1:], *list_identity_keys()))})")
+            self.add_mistake(place, f"has no identifier; declare {_join_words((*IDENTIFIERS, *list_identity_keys()))}")
             return None
         for extra in given[1:]:
             self.add_mistake((*place, extra), f"cannot be combined with {given[0]}: identify a device by one of them")
@@ -295,7 +297,8 @@ class _Reader(ValueReader):
         if state == "absent":
             for key in ("network", "role", "parameters"):
                 if key in mesh:
-                    self.add_mistake((*place, key), "cannot be combined with state absent, which leaves every mesh")
+                    said = "cannot be combined with state absent, which removes the device from its network"
+                    self.add_mistake((*place, key), said)
             return None, True
         role = self.read_choice(mesh.get("role", NODE), (*place, "role"), ROLES)
         if "network" not in mesh:
@@ -306,13 +309,13 @@ class _Reader(ValueReader):
         if role == GATEWAY:
             self._has_gateway.add(str(name))
         if not isinstance(name, str) or name not in networks:
-            known = f"declared are {', '.join(networks)}" if networks else "none is"
+            known = f"declared are {', '.join(networks)}" if networks else "no networks are declared"
             self.add_mistake(
                 (*place, "network"),
-                f"{name!r} is not declared under networks; {known}{suggest_similar(name, networks)}",
+                f"{name!r} is not declared under networks{suggest_similar(name, networks)}; {known}",
             )
         elif networks[name].absent:
-            self.add_mistake((*place, "network"), f"{name} is declared absent")
+            self.add_mistake((*place, "network"), f"{name} is declared with state absent")
         else:
             extra = get_rules(networks[name].backend).read_member(self, mesh, place)
         return Membership(str(name), role, self._read_parameters(mesh, place), extra), False
@@ -342,7 +345,7 @@ class _Reader(ValueReader):
                 self.add_mistake(("name_template",), str(error))
             return devices
         if not self._ordered and any(part[1] == "index" for part in parts):
-            said = "{index} depends on the hosts of this batch, and changes with the next limit; use an identifier"
+            said = "{index} cannot be combined with from_inventory: it depends on the batch of hosts; use an identifier"
             self.add_mistake(("name_template",), said)
         of_account = product is None
         return [
@@ -359,7 +362,7 @@ class _Reader(ValueReader):
         try:
             return replace(record, fields={**record.fields, "name": build_name(template, values)})
         except KeyError as missing:
-            self.add_mistake(place, f"has no {missing.args[0]}, which name_template makes its name from")
+            self.add_mistake(place, f"has no {missing.args[0]}, which name_template requires")
             return record
 
     def _refuse_shared_names(self, devices: Devices) -> None:
@@ -373,7 +376,7 @@ class _Reader(ValueReader):
             if record.is_outside_cloud:
                 continue
             if self._absent and record.claimed is not False:
-                said = "the account's own devices leave it only by giving up the claim; declare claimed: false"
+                said = "a device of the account is removed only if it is unclaimed; declare claimed: false"
                 self.add_mistake(place, said)
             elif record.claimed is False and record.fields and not self._absent:
                 said = f"is false, but an unclaimed device cannot have {' or '.join(record.fields)}"
@@ -395,12 +398,14 @@ class _Reader(ValueReader):
             if record.mesh.role == GATEWAY:
                 among[record.mesh.network].add(record.id)
             elif record.id in networks[record.mesh.network].gateways:
-                self.add_mistake((*place, "mesh", "role"), f"is {NODE}, and the network names this device as a gateway")
+                self.add_mistake((*place, "mesh", "role"), f"is {NODE}, but the network names this device as a gateway")
         for name in sorted(used):
             served = among[name] or name in self._has_gateway or networks[name].absent or self._absent
             served = served or not get_rules(networks[name].backend).needs_gateway
             if not served:
-                self.add_mistake(("networks", name), "has nodes and no gateway; one device must have role gateway")
+                self.add_mistake(
+                    ("networks", name), "has nodes but no gateway; declare role gateway for one of its devices"
+                )
         self._refuse_two_networks(networks, devices)
         return {
             name: replace(network, gateways=tuple(sorted(among[name])), size=len(every[name]))
@@ -413,9 +418,9 @@ class _Reader(ValueReader):
         for name, network in networks.items():
             for index, gateway in enumerate(network.gateways):
                 if serves.setdefault(gateway, name) != name:
-                    said = f"{gateway} is a gateway of {serves[gateway]} already"
+                    said = f"{gateway} is already a gateway of {serves[gateway]}"
                     self.add_mistake(("networks", name, "gateways", index), said)
         for place, record in devices:
             named = serves.get(record.id)
             if named and (record.leaves_mesh or (record.mesh is not None and record.mesh.network != named)):
-                self.add_mistake((*place, "mesh"), f"{named} names this device as its gateway")
+                self.add_mistake((*place, "mesh"), f"network {named} names this device as a gateway")

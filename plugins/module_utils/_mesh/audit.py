@@ -154,7 +154,7 @@ def _find_member_risks(member: _Member, ending: Mapping[int, str], *, planned: b
     risks = []
     if member.network is not None and is_too_new_for_mesh(member.device_os):
         risks.append(
-            f"runs Device OS {member.device_os}, which has no Particle Mesh: it is in {member.network} no more"
+            f"runs Device OS {member.device_os}, which has no Particle Mesh: it is no longer in {member.network}"
         )
     for words, version in _find_due_firmware(member):
         if version in ending:
@@ -163,8 +163,8 @@ def _find_member_risks(member: _Member, ending: Mapping[int, str], *, planned: b
             )
     if planned and is_too_old_for_ledgers(member.device_os):
         risks.append(
-            f"runs Device OS {member.device_os}, and ledgers need {LEDGERS_SINCE} or newer: it must be updated to be "
-            "in a network of backend ledger"
+            f"runs Device OS {member.device_os}, but ledgers require {LEDGERS_SINCE} or newer: it must be updated "
+            "before it can join a network of backend ledger"
         )
     return risks
 
@@ -201,7 +201,7 @@ def _find_shared_risks(members: Sequence[_Member], ending: Mapping[int, str]) ->
         elif not up:
             risks.append(f"network {name} has no gateway that is online")
         elif len(gateways) == 1:
-            risks.append(f"network {name} stands on one gateway, and no other can be added")
+            risks.append(f"network {name} has only one gateway, and no other can be added")
     return risks
 
 
@@ -285,9 +285,9 @@ def _build_manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> lis
 
 def _explain_product(platform: str, count: int) -> str:
     return (
-        f"Networks of backend {LEDGER.name} need devices of a product, and {_count_devices(count)} of this manifest "
-        f"may have none: create a product for platform {platform} in the Console, unless you have one, and add its "
-        "slug as product. Module fleet then imports the devices."
+        f"Networks of backend {LEDGER.name} require a product, but the product of {_count_devices(count)} in this "
+        f"manifest is not known. Create a product for platform {platform} in the Console, unless you have one, and "
+        "add its slug as product to this manifest. Module fleet then imports the devices."
     )
 
 

@@ -128,7 +128,7 @@ class Mesh:
                     raise
                 if shown:
                     target.warn(
-                        f"Devices that go elsewhere ({len(shown)}) cannot leave backend {name}: {error.message}"
+                        f"Devices ({len(shown)}) join another backend, but cannot leave backend {name}: {error.message}"
                     )
                 continue
             plans[name] = backend.plan(looked_at, mine, groups_of, seen)
@@ -268,8 +268,8 @@ def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str,
     if order.deadlocked:
         devices = ", ".join(sorted(order.deadlocked))
         refusals += (
-            f"the only gateways of several networks change places ({devices}): whichever goes first leaves nodes "
-            "without one; give one of these networks another gateway for the time, and run twice",
+            f"the only gateways of several networks change places ({devices}), and the first one to move would leave "
+            "its nodes without a gateway; declare another gateway for one of these networks, run, and then remove it",
         )
     return replace(whole, members=members, refusals=refusals)
 
@@ -285,4 +285,4 @@ def raise_refusals(plan: MeshPlan) -> None:
     if len(plan.refusals) > len(shown):
         shown.append(f"and {len(plan.refusals) - len(shown)} more")
     message = "The networks cannot be formed as declared:\n  " + "\n  ".join(shown)
-    raise ParticleError("conflict", message, hint="Correct these and run again; no writes were made.")
+    raise ParticleError("conflict", message, hint="Correct these declarations and run again; no writes were made.")

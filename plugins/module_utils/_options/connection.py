@@ -44,7 +44,7 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
         raise ParticleError("not_a_cloud", "api_url is not a valid http or https URL.")
     if "@" in parts.netloc:
         hint = "Give credentials in their own options, because URLs are written to logs."
-        raise ParticleError("not_a_cloud", "api_url holds a user name or a password.", hint=hint)
+        raise ParticleError("not_a_cloud", "api_url contains a username or a password.", hint=hint)
     validate_certs = _to_boolean("validate_certs", read_value("validate_certs", True))
     warnings = []
     warnings += build_encryption_warnings(url)
@@ -66,7 +66,7 @@ def build_encryption_warnings(*urls: str) -> list[str]:
     for parts in map(urllib.parse.urlsplit, urls):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             url = f"{parts.scheme}://{parts.netloc}{parts.path}"
-            warnings.append(f"{url} is not encrypted: the credentials and the token can be read on their way.")
+            warnings.append(f"The connection to {url} is not encrypted: others can read credentials and tokens.")
     return warnings
 
 

@@ -128,7 +128,7 @@ def read_settings(
             return Settings(connection, ReadyToken(token), str(token_file), token_file, warnings)
     if chosen is not None:
         message = f"No password is given, and {token_file} contains no unexpired token of {chosen} for this cloud."
-        hint = "Obtain one by meshfleet.particle.access_token, or give the password beside the username."
+        hint = "Obtain a token with meshfleet.particle.access_token, or give the password too."
         missing = ParticleError("malformed_password", message, hint=hint)
         return Settings(connection, None, NO_SOURCE, token_file, warnings, (missing,))
     if "profile" in credentials:
@@ -225,7 +225,7 @@ def _to_path(value: Any, environment: Mapping[str, str]) -> Path | None:
         return Path(environment.get("HOME", "~") + text[1:] if text.startswith("~/") else text).expanduser()
     except RuntimeError:
         message = f"The home folder in {text} does not exist on this machine."
-        raise ParticleError("invalid_option", message, hint="Set HOME, or name the whole path.") from None
+        raise ParticleError("invalid_option", message, hint="Set HOME, or give the absolute path.") from None
 
 
 def _read_profile_login(

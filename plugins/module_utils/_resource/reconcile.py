@@ -189,11 +189,11 @@ def _is_same(one: Change, other: Change) -> bool:
 
 
 def _build_difference_error(kind: Kind, change: Change) -> ParticleError:
-    fields = ", ".join(change.after) or "it is still there"
+    fields = ", ".join(change.after) or "it still exists"
     if change.row is None:
-        fields = "it is not there"
+        fields = "it does not exist"
     message = f"The cloud accepted the writes, but {kind.noun} {change.key} still differs: {fields}."
-    return ParticleError("conflict", message, hint="Check whether something else writes it, then run again.")
+    return ParticleError("conflict", message, hint="Check whether another run or person changes it, then run again.")
 
 
 def reconcile_resource(

@@ -297,7 +297,7 @@
     const linked = /^https?:\/\//.test(found.url || "");
     const name = linked ? element("a", { href: found.url, rel: "noopener noreferrer" }, found.id) : found.id;
     const parts = [];
-    for (const [kind, column, says] of [["hit", "advisories", "hit"], ["cannot_tell", "advisories_open", "cannot tell"]]) {
+    for (const [kind, column, says] of [["hit", "advisories", "affected"], ["cannot_tell", "advisories_open", "unclear"]]) {
       if (!found[kind] && kind !== "hit") continue;
       const button = toggle(column, found.id, { class: kind, "aria-label": `${found.id}: ${found[kind]} ${says}` }, `${found[kind]} ${says}`);
       button.disabled = !found[kind];
@@ -305,7 +305,7 @@
     }
     const missing = Object.entries(found.missing).map(([field, many]) => `${LABELS[field] || field} of ${many}`);
     return element("li", null, element("strong", null, name), ` ${found.title}`,
-      element("p", null, ...parts, element("small", null, `of ${rows.length}${missing.length ? `; not told: ${missing.join(", ")}` : ""}`)));
+      element("p", null, ...parts, element("small", null, `of ${rows.length}${missing.length ? `; unknown: ${missing.join(", ")}` : ""}`)));
   }
 
   // --- tokens ---
@@ -317,13 +317,13 @@
 
   function life(facts) {
     const bad = (text) => element("strong", { class: "lost" }, text);
-    if (facts.alive === false) return [bad("is dead"), ", the cloud does not take it"];
-    if (!facts.expires_at) return ["has no end that is known"];
+    if (facts.alive === false) return [bad("is not valid"), ", the cloud does not accept it"];
+    if (!facts.expires_at) return ["has no known expiry"];
     const end = element("time", { datetime: facts.expires_at }, moment(facts.expires_at));
     const days = facts.days_left;
     if (days === null) return ["ends ", end];
-    if (days < 0) return [bad("has ended"), ", ", end];
-    return ["ends ", end, `, ${days ? `${days} day${days === 1 ? "" : "s"}` : "less than a day"} left`];
+    if (days < 0) return [bad("has expired"), ", ", end];
+    return ["expires ", end, `, ${days ? `${days} day${days === 1 ? "" : "s"}` : "less than a day"} left`];
   }
 
   // --- beginning ---
@@ -356,7 +356,7 @@
   }
   if (data.token) id("tokens").append(token("in use for this report", data.token));
   id("tokens").append(...data.kept.map((facts) => token("kept", facts)));
-  if (!id("tokens").childElementCount) id("tokens").append(element("li", null, "None is known."));
+  if (!id("tokens").childElementCount) id("tokens").append(element("li", null, "No tokens are known."));
 
   id("search").addEventListener("input", () => {
     view.words = id("search").value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -154,8 +154,8 @@ def test_each_check_says_in_a_sentence_what_it_has_seen(
         "tls": "The connection is not encrypted.",
         "login": "The cloud accepts the credentials.",
         "token": f"A token of {USERNAME}; it does not expire.",
-        "scopes": "Name a product to see whether the token reaches its devices.",
-        "listing": "Not requested.",
+        "scopes": "Set product to check whether the token can read its devices.",
+        "listing": "Set list to true to check whether the cloud lists tokens.",
     }
     assert {check["hint"] for check in result["checks"]} == {""}
 
@@ -200,7 +200,7 @@ def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
     well(cloud, **facts)
     result = examined(turned, store, READY)
     assert result["checks"][5]["message"] == f"A token of {USERNAME}; {words}."
-    assert (statuses(result)["login"], messages(result)["login"]) == ("skipped", "There is a ready token.")
+    assert (statuses(result)["login"], messages(result)["login"]) == ("skipped", "An access token is given.")
     assert trail(cloud) == [f"GET {CURRENT}", f"GET {CURRENT}", "GET /v1/user"]
 
 
@@ -349,7 +349,7 @@ def test_a_secret_of_the_client_that_is_given_is_recognised_by_one_token_request
     granting(cloud.answer("GET", CURRENT, 401, json=INVALID), token(2)).answer("DELETE", CURRENT, json={"ok": True})
     result = examined(turned, store, READY, client=Client("my-client", "another"))
     check = failed_at(result, "token", "not_a_token")
-    assert "the secret of client my-client" in check["message"]
+    assert "the secret of OAuth client my-client" in check["message"]
     assert cloud.requests[2].form == {"grant_type": "client_credentials", "expires_in": "300"}
     assert cloud.requests[3].headers["Authorization"] == f"Bearer {token(2)}"
 
@@ -432,7 +432,7 @@ def test_a_token_that_cannot_be_ended_is_a_warning_of_the_login(
     result = examined(turned, store, LOGIN)
     check = result["checks"][CHECKS.index("login")]
     assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
-    assert check["message"].startswith("A token was obtained. Could not ")
+    assert check["message"].startswith("The token that this check obtained is not revoked. Could not ")
     assert check["hint"] == "It expires within five minutes if the cloud accepted the requested lifetime."
 
 
@@ -455,7 +455,7 @@ def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
     assert (statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
     assert result["diagnosis"] == (
         "The certificate of cloud.example.com is not checked. "
-        "Set validate_certs to true, and give ca_path where it is needed."
+        "Set validate_certs to true, and ca_path if the cloud has its own certificate authority."
     )
     assert messages(result)["tls"] == "The certificate of cloud.example.com is not checked."
 

@@ -39,7 +39,7 @@ from support.scripted import ScriptedCloud
 from support.simulator import Simulator
 
 READY = ReadyToken("ready-token")
-LOGGED_IN_AGAIN = "The cloud no longer accepts the token of this session; logged in again."
+LOGGED_IN_AGAIN = "The cloud no longer accepts the token of this session; logging in again."
 
 
 @pytest.fixture

@@ -282,7 +282,7 @@ def test_who_waits_for_a_login_in_vain_is_told_for_which(store: SessionStore, mo
     def obtain(memory: Memory) -> Grant:
         monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
         error = error_of(lambda: store.get_token(IDENTITY, Grants()))
-        assert (error.code, "a login to https://cloud.example.com" in error.message) == ("run_in_progress", True)
+        assert (error.code, "the login to https://cloud.example.com" in error.message) == ("run_in_progress", True)
         return Grant(token(7), "bearer", SESSION_SECONDS)
 
     assert store.get_token(IDENTITY, obtain) == token(7)
@@ -365,7 +365,7 @@ def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
         "Logins are shared through ~/.cache/meshfleet.particle, which cannot be used: "
         "HOME is not set, and this user has no home folder.",
     )
-    assert error.hint == "Name a folder of your own by XDG_CACHE_HOME, or give a ready access token."
+    assert error.hint == "Set XDG_CACHE_HOME to a folder of your own, or give an access_token."
 
 
 # Dead tokens, and those of one's own

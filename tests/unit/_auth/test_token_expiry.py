@@ -233,7 +233,7 @@ def test_a_revocation_that_did_not_take_effect_is_not_believed(http: Http, scrip
         revoke_token(http, TOKEN, ACCOUNT)
     assert (caught.value.code, caught.value.route) == ("cloud_error", "DELETE /v1/access_tokens/:token")
     assert caught.value.message == (
-        "Could not revoke the access token: the cloud confirmed it, but the token still works."
+        "Could not revoke the access token: the cloud confirmed the revocation, but the token still works."
     )
 
 

@@ -285,7 +285,7 @@ def test_a_rotation_obtains_and_proves_before_it_revokes(
 
 
 def test_nothing_is_rotated_where_nothing_is_kept(unkept: Tokens, label: Label) -> None:
-    with pytest.raises(ParticleError, match="only be rotated in a token file") as caught:
+    with pytest.raises(ParticleError, match="State rotated requires token_file") as caught:
         unkept.rotate(LOGIN, label, {}, check_mode=False)
     assert "token_file" in caught.value.hint
 
@@ -402,7 +402,7 @@ def test_one_that_is_used_up_and_not_replaced_is_kept_no_more(
     alive(granting(refreshing(scripted_cloud, 1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
     tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)
     assert "refresh_token" not in tokens.rotate(KEPT, refresh_label, {}, check_mode=False)
-    with pytest.raises(ParticleError, match="none is stored") as caught:
+    with pytest.raises(ParticleError, match="contains no refresh token") as caught:
         tokens.rotate(KEPT, refresh_label, {}, check_mode=False)
     assert caught.value.code == "invalid_credentials"
     assert "refresh_token" not in entry(file)

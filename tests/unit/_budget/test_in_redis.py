@@ -222,7 +222,7 @@ def test_a_store_that_does_not_answer_fails_the_task_before_its_first_request(
 
     result = carry_out_work(task, work)
     assert (result["failed"], result["error"]["code"]) == (True, "unreachable")
-    assert "Check that it runs and can be reached from here" in result["error"]["hint"]
+    assert "Check that Redis runs and can be reached" in result["error"]["hint"]
     assert scripted_cloud.requests == []
 
 
@@ -294,7 +294,7 @@ def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
     http.close()
     assert result["failed"]
     assert result["error"]["code"] == "unreachable"
-    assert "the Redis at" in result["error"]["message"]
+    assert "The Redis server at" in result["error"]["message"]
     assert budget.get_used_share() is None
     assert {device["status"] for device in result["devices"]} <= {"changed", "failed", "pending"}
     assert simulator.stats()["throttled"] == 0

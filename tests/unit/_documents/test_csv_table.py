@@ -22,6 +22,6 @@ def test_column_mistakes_of_the_caller_are_reported() -> None:
     assert caught.value.message.split("\n  ") == [
         "The manifest is not a valid table:",
         "t.csv:1 column a is not a letter of mine",
-        "t.csv:1 column b is used twice",
-        "t.csv:2 has 4 cells, and the first line 3",
+        "t.csv:1 duplicate column b",
+        "t.csv:2 has 4 cells, but the first line has 3",
     ]

@@ -159,11 +159,11 @@ def test_every_known_body_becomes_a_code_and_its_words(status: int, body: Any, c
     error = error_for(status, body)
     assert (error.code, error.status, error.route) == (code, status, DEVICE_ROUTE)
     assert error.message.startswith("Could not rename device x: ")
-    assert f"answered {status}" in error.message
+    assert f"(HTTP {status}" in error.message
     if words:
-        assert error.message.endswith(f"({words}).")
+        assert error.message.endswith(f": {words}).")
     else:
-        assert "(" not in error.message
+        assert error.message.endswith(f"(HTTP {status}).") or "empty body" in error.message
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_every_known_body_becomes_a_code_and_its_words(status: int, body: Any, c
 def test_a_web_page_is_judged_by_its_status_and_never_quoted(status: int, page: str, code: str) -> None:
     error = error_for(status, page)
     assert error.code == code
-    assert error.message.endswith(f"it answered {status} with a web page instead of data.")
+    assert error.message.endswith(f"(HTTP {status} with a web page instead of data).")
 
 
 @pytest.mark.parametrize(
@@ -304,12 +304,12 @@ def test_a_body_of_any_form_is_told_apart_from_the_others(body: bytes, refusal: 
 
 def test_a_refusal_says_what_failed_why_and_what_was_answered() -> None:
     empty, page = error_for(503, b""), error_for(502, "<html>Bad Gateway</html>")
-    assert empty.message.endswith(": the cloud failed; it answered 503 with an empty body.")
-    assert page.message.endswith(": the cloud failed; it answered 502 with a web page instead of data.")
-    assert error_for(503, {"error": "oops"}).message.endswith(": the cloud failed; it answered 503 (oops).")
+    assert empty.message.endswith(": the cloud failed (HTTP 503 with an empty body).")
+    assert page.message.endswith(": the cloud failed (HTTP 502 with a web page instead of data).")
+    assert error_for(503, {"error": "oops"}).message.endswith(": the cloud failed (HTTP 503: oops).")
     asked = error_for(400, {"error": "name must be shorter"})
-    assert asked.message.endswith(": the cloud refused; it answered 400 (name must be shorter).")
-    assert asked.hint == "Correct what the cloud names; if it names nothing, ask the operator of the cloud."
+    assert asked.message.endswith(": the cloud refused the request (HTTP 400: name must be shorter).")
+    assert asked.hint == "Correct the named value; if none is named, ask the operator of the cloud."
 
 
 def test_what_the_cloud_answered_stays_with_the_error() -> None:
@@ -320,12 +320,12 @@ def test_what_the_cloud_answered_stays_with_the_error() -> None:
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("netwrok", "; perhaps network is meant"),
-        ("NETWORK", "; perhaps network is meant"),
-        ("network_", "; perhaps network is meant"),
+        ("netwrok", " (did you mean network?)"),
+        ("NETWORK", " (did you mean network?)"),
+        ("network_", " (did you mean network?)"),
         ("zzz", ""),
         (37, ""),
-        (None, "; perhaps none is meant"),
+        (None, " (did you mean none?)"),
     ],
 )
 def test_a_word_that_is_nearly_a_known_one_is_told_which(word: Any, words: str) -> None:
@@ -342,7 +342,7 @@ def test_a_fault_of_the_cloud_and_a_refusal_are_told_apart_in_words() -> None:
 
 
 def test_a_route_that_a_cloud_does_not_have_is_told_as_such() -> None:
-    assert error_for(404, EXPRESS_PAGE).hint.startswith("This cloud does not have that route. ")
+    assert error_for(404, EXPRESS_PAGE).hint.startswith("This cloud does not have this API route. ")
 
 
 def test_long_words_are_cut_to_a_line_that_can_be_read() -> None:

@@ -110,7 +110,7 @@ class TestVariablesAndVitals:
         with client(scripted_cloud.url) as http, pytest.raises(ParticleError) as caught:
             ask(http, found, vitals=True, variables=("a", "b"), limit=1)
         assert caught.value.code == "conflict"
-        assert "2 devices would be asked one by one, by 6 requests, and include_limit is 1" in caught.value.message
+        assert "2 devices would be read one by one, with 6 requests, but include_limit is 1" in caught.value.message
         assert scripted_cloud.requests == []
 
     @pytest.mark.parametrize("name", ["ping", "events", "network", "", " "])
@@ -217,7 +217,7 @@ class TestStatesOfTheMesh:
             add_mesh_states(http, found, {ONE: FIELD_LOGGER}, warnings.append)
         assert found[ONE]["mesh"] == {"network": "barn", "role": "node", "state": None}
         (warning,) = warnings
-        assert "What has become of the members of networks is left open" in warning
+        assert "The states of network members are unknown" in warning
 
     def test_end_with_the_token(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", REPORTS, 401, json=EXPIRED)

@@ -125,7 +125,7 @@ class TestFilters:
         with pytest.raises(ParticleError) as caught:
             filters(ids=[], groups=["north", " "], platforms=["boron", "borom"])
         assert caught.value.code == "invalid_option"
-        for part in ("ids is empty", "has an empty entry", "names borom; known are argon", "; perhaps boron is meant"):
+        for part in ("ids is empty", "has an empty entry", "borom is not a platform", " (did you mean boron?)"):
             assert part in caught.value.message
 
 

@@ -233,7 +233,7 @@ class TestImport:
             (
                 "invalidDeviceIds",
                 "device_not_yours",
-                "the cloud calls it invalid, so it does not exist, has another platform or is in another product",
+                "the cloud rejects it as invalid: it does not exist, has another platform, or is in another product",
             ),
             ("protectedDeviceIds", "forbidden", "it is a protected device"),
         ],

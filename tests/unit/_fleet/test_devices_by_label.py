@@ -164,7 +164,7 @@ class TestInAProduct:
             result = run(http, {"product": PRODUCT, "devices": [{"imei": "3" * 15}]}, warnings=warnings)
         assert result["devices"][0]["id"] == one
         assert result["changed"] is False
-        assert warnings == ["The cloud lists devices without what is declared: 1 are read one by one."]
+        assert warnings == ["The list of devices lacks declared fields: 1 devices are read one by one."]
 
     def test_an_import_that_claims_success_and_shows_nothing_is_a_failure(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [])
@@ -173,7 +173,7 @@ class TestInAProduct:
         with client(scripted_cloud.url) as http:
             result = run(http, {"product": PRODUCT, "devices": [{"serial_number": "P046AB1"}]})
         assert result["devices"][0]["error"]["code"] == "conflict"
-        assert "lists no device with it" in result["error"]["message"]
+        assert "the list of devices does not contain it" in result["error"]["message"]
 
 
 class TestWhatOnlyTheImportShows:
@@ -332,7 +332,7 @@ class TestInAnAccount:
     ) -> None:
         result = run(http, {"devices": [{"imei": labels[0]["imei"], "claimed": True}]})
         assert errors(result) == {None: "device_not_yours"}
-        assert "no cloud finds a device by its imei" in result["error"]["message"]
+        assert "the cloud cannot look up a device by imei" in result["error"]["message"]
 
     def test_beyond_fifty_in_an_hour_the_others_are_pending_and_know_until_when(self) -> None:
         with running_simulator("--fleet", "60", "--limits", "documented") as simulator, user(simulator) as http:

@@ -71,8 +71,8 @@ def test_members_of_a_mesh_are_not_locked_to_what_only_runs_without_one(http: Re
         run(http, locked(8, *MEMBERS))
     assert caught.value.code == "conflict"
     assert caught.value.message == (
-        "4 devices might leave their mesh, because Particle Mesh ended with Device OS 1.5.x: "
-        f"version 8 runs on Device OS 6.3.0 only: {', '.join(MEMBERS)}."
+        f"4 devices might leave their mesh ({', '.join(MEMBERS)}). Particle Mesh ended with Device OS 1.5.x, "
+        "and firmware 8 runs only on Device OS 6.3.0."
     )
     assert "confirm" in caught.value.hint
     assert http.writes == []
@@ -99,7 +99,7 @@ def test_what_runs_in_a_mesh_somewhere_leaves_them_there(http: RecordingHttp, ve
 
 
 def test_nor_to_what_nobody_runs_and_so_nobody_knows(http: RecordingHttp) -> None:
-    with pytest.raises(ParticleError, match="no device runs version 9 yet") as caught:
+    with pytest.raises(ParticleError, match="no device runs firmware 9 yet") as caught:
         run(http, locked(9, *MEMBERS))
     assert "outside of any mesh" in caught.value.hint
     assert http.writes == []

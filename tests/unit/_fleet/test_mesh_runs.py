@@ -339,7 +339,7 @@ class TestTheLedger:
     ) -> None:
         data = declared(PRODUCT, "ledger", {"barn": (ids[:1], ids[1:3])})
         data["networks"]["barn"]["parameters"] = {"key": "hush" * 5_000}
-        with pytest.raises(ParticleError, match="a ledger holds 16384") as caught:
+        with pytest.raises(ParticleError, match="a ledger holds only 16384") as caught:
             run(http, data)
         assert (caught.value.code, "hush" in caught.value.message, http.writes) == ("conflict", False, [])
 
@@ -757,7 +757,9 @@ class TestARetiredRegistry:
                     run(http, data, warnings=warnings)
             else:
                 assert run(http, data, warnings=warnings)["changed"] is False
-                assert warnings[0].startswith("Devices that go elsewhere (1) cannot leave backend networks: This")
+                assert warnings[0].startswith(
+                    "Devices (1) join another backend, but cannot leave backend networks: This"
+                )
             assert http.writes == []
 
     def test_cannot_be_told_to_dissolve_anything(self, simulator: Simulator) -> None:
@@ -837,4 +839,4 @@ class TestTheProof:
         assert sum(clock.slept) == 300
         if strict:
             assert errors(result) == dict.fromkeys(asleep, "device_offline")
-            assert "should have joined network barn by now, but is pending" in result["msg"]
+            assert "has not joined network barn in time: it is pending" in result["msg"]

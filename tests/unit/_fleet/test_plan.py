@@ -367,7 +367,7 @@ class TestAnAccount:
 
     def test_it_cannot_be_claimed_by_a_label_that_no_cloud_looks_up(self) -> None:
         plan = self.plan(DeviceRecord("8901", claimed=True, declared_by=Identifier("iccid", "8901")))
-        missing = "is not among the devices of the account, and no cloud finds a device by its iccid"
+        missing = "is not among the devices of the account, and the cloud cannot look up a device by iccid"
         assert (plan.devices, plan.refusals) == ((), {"8901": missing})
 
     def test_a_device_that_is_not_there_need_not_be_given_up(self) -> None:

@@ -385,7 +385,7 @@ class TestADeviceThatFails:
             first = run(http, barn(ids))
             second = run(http, barn(ids))
         assert first["summary"]["failed"] == 3
-        assert "And 2 more" in first["msg"]
+        assert "The errors of the other devices are" in first["msg"]
         assert read_counts(second) == {"total": 20, "ok": 17, "changed": 3, "failed": 0, "pending": 0}
 
     def test_has_failed_when_the_cloud_swallowed_its_write(self, simulator: Simulator, ids: list[str]) -> None:
@@ -470,7 +470,7 @@ class TestARunThatEndsEarly:
             assert read_counts(first) == {"total": 20, "ok": 0, "changed": 0, "failed": 0, "pending": 20}
             assert first["failed"]
             assert (first["error"]["code"], first["error"]["status"]) == ("token_expired", 401)
-            assert first["msg"].startswith("The run ended early, 20 devices are pending.")
+            assert first["msg"].startswith("The run ended early, and 20 devices are pending.")
             assert http.writes.count(SET_ORDERS) == 1
 
             second = run(http, barn(ids))

@@ -138,7 +138,7 @@ class TestOneNetwork:
 
     def test_of_another_type_stays_what_it_is(self, http: RecordingHttp, ids: list[str]) -> None:
         keep(http, barn(ids[:1], ids[1:4]))
-        with pytest.raises(ParticleError, match="of at most 1 gateway, and would have 2") as caught:
+        with pytest.raises(ParticleError, match="allows at most 1 gateway, but the network would have 2") as caught:
             keep(http, barn(ids[:2], ids[2:4], type="large_site"))
         assert (caught.value.code, http.writes) == ("conflict", [])
 

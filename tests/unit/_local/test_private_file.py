@@ -139,7 +139,7 @@ def test_a_file_that_others_can_reach_is_refused_with_the_way_out(path: Path, pe
     write_private(path, {"secret": SECRET}).chmod(permissions)
     error = refusal(path)
     assert error.code == "unsafe_file"
-    assert f"open to others (mode {permissions:04o})" in error.message
+    assert f"other users can access it (mode {permissions:04o})" in error.message
     assert "chmod 600" in error.hint
 
 
@@ -153,7 +153,7 @@ def test_a_file_of_somebody_else_is_refused(path: Path, monkeypatch: pytest.Monk
     write_private(path, {"secret": SECRET})
     stranger = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: stranger)
-    assert "open to others" in refusal(path).message
+    assert "other users can access it" in refusal(path).message
 
 
 @pytest.mark.parametrize("link", ["secrets.json", "secrets.json.lock"])
@@ -189,7 +189,11 @@ def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path,
 def test_a_folder_is_no_file(path: Path) -> None:
     path.mkdir(0o700)
     error = refusal(path)
-    assert (error.code, error.message, error.hint) == ("unsafe_file", f"{path} is not a regular file.", "Name a file.")
+    assert (error.code, error.message, error.hint) == (
+        "unsafe_file",
+        f"{path} is not a regular file.",
+        "Name a regular file.",
+    )
 
 
 def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> None:
@@ -200,7 +204,7 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> Non
 def test_a_file_in_a_folder_that_is_not_there_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ParticleError, match="No such file or directory") as caught:
         save(tmp_path / "missing" / "secrets.json")
-    assert caught.value.hint == "Name a file in a folder of your own that exists and can be written to."
+    assert caught.value.hint == "Name a file in an existing folder that your user can write to."
 
 
 def test_a_file_that_is_not_there_is_empty_and_looking_makes_none(path: Path) -> None:

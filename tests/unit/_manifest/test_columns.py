@@ -118,15 +118,15 @@ def test_each_mistake_has_its_line_and_column_also_after_a_cell_of_two_lines() -
 
 def test_an_unknown_column_is_told_for_the_rows_that_use_it() -> None:
     (sentence,) = mistakes(f"id,colour\n{ONE},red\n{TWO},\n")
-    assert sentence.startswith("fleet.csv:2 colour: unknown key; known are id, ")
+    assert sentence.startswith("fleet.csv:2 colour: unknown key; valid keys are id, ")
 
 
 def test_what_is_no_table_is_told() -> None:
     assert mistakes(f"id,,name,name,mesh.parameters.\n{ONE},a,b,c,d,e\n") == [
         "fleet.csv:1 column 2 has no name",
-        "fleet.csv:1 column mesh.parameters. names no parameter",
-        "fleet.csv:1 column name is used twice",
-        "fleet.csv:2 has 6 cells, and the first line 5",
+        "fleet.csv:1 column mesh.parameters. has no parameter name after the last dot",
+        "fleet.csv:1 duplicate column name",
+        "fleet.csv:2 has 6 cells, but the first line has 5",
     ]
     (sentence,) = mistakes(f'id,name\n{ONE},"open\n')
     assert sentence.startswith("fleet.csv:")
@@ -134,7 +134,9 @@ def test_what_is_no_table_is_told() -> None:
 
 def test_a_network_without_a_gateway_is_told() -> None:
     (sentence,) = mistakes(f"id,mesh.network\n{ONE},barn\n")
-    assert sentence == ("fleet.csv:1 networks.barn: has nodes and no gateway; one device must have role gateway")
+    assert sentence == (
+        "fleet.csv:1 networks.barn: has nodes but no gateway; declare role gateway for one of its devices"
+    )
 
 
 def test_an_empty_file_declares_no_devices() -> None:

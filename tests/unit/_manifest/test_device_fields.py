@@ -105,9 +105,9 @@ def test_only_a_difference_is_written_and_no_notes_are_empty_ones(
         ({"name": " "}, "here.name: is empty"),
         ({"name": 7}, "here.name: must be a text, got a number; put it in quotes"),
         ({"development": "no"}, "here.development: must be true or false, got a text"),
-        ({"firmware_version": -1}, "here.firmware_version: must be the number of a version, or unlocked, got -1"),
-        ({"firmware_version": True}, "here.firmware_version: must be the number of a version, or unlocked, got True"),
-        ({"firmware_version": "7"}, "here.firmware_version: must be the number of a version, or unlocked, got '7'"),
+        ({"firmware_version": -1}, "here.firmware_version: must be a version number or unlocked, got -1"),
+        ({"firmware_version": True}, "here.firmware_version: must be a version number or unlocked, got True"),
+        ({"firmware_version": "7"}, "here.firmware_version: must be a version number or unlocked, got '7'"),
     ],
 )
 def test_declared_fields_are_checked_at_their_place(declared: dict[str, Any], mistake: str | None) -> None:

@@ -80,7 +80,7 @@ class TestADevice:
         manifest, said = adopt({"id": ONE, trait: True}, {"id": TWO})
         assert [device["id"] for device in manifest["devices"]] == [TWO]
         assert len(said) == 1
-        assert "1 devices are quarantined or denied" in said[0]
+        assert "1 quarantined or denied devices" in said[0]
 
     def test_that_a_manifest_cannot_hold_is_left_out_and_said(self) -> None:
         manifest, said = adopt({"id": "0123"}, {"id": ONE, "groups": ["North Wall", "south"]})

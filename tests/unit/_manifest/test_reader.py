@@ -180,17 +180,17 @@ class TestMistakes:
         [
             (
                 None,
-                "the manifest: must be a mapping with product, groups_mode, unique_names, .*, devices, got nothing",
+                "the manifest: must be a mapping, got nothing; valid keys are product, groups_mode, .*, devices",
             ),
-            ([], "the manifest: must be a mapping with product, .*, got a list"),
-            ("fleet.yml", "the manifest: must be a mapping with product, .*, got a text"),
-            ({}, "the manifest: has no devices"),
-            (manifest(prodcut=1), "prodcut: unknown key; known are product, .*, devices; perhaps product is meant"),
+            ([], "the manifest: must be a mapping, got a list; valid keys are product, .*"),
+            ("fleet.yml", "the manifest: must be a mapping, got a text; valid keys are product, .*"),
+            ({}, "the manifest: the key devices is missing"),
+            (manifest(prodcut=1), r"prodcut: unknown key \(did you mean product\?\); valid keys are product, .*"),
             ({"product": None, "devices": []}, "product: must be the id or slug of a product, got nothing"),
             ({"product": " ", "devices": []}, "product: must be the id or slug of a product, got a text"),
             ({"product": True, "devices": []}, "product: must be the id or slug of a product, got true"),
-            (manifest(groups_mode="replace"), "groups_mode: 'replace' is not one of add, exact"),
-            (manifest(groups_mode=None), "groups_mode: None is not one of add, exact"),
+            (manifest(groups_mode="replace"), "groups_mode: must be one of add, exact, got 'replace'"),
+            (manifest(groups_mode=None), "groups_mode: must be one of add, exact, got None"),
             (manifest(unique_names="yes"), "unique_names: must be true or false, got a text"),
             ({"product": "p", "devices": None}, "devices: must be a list, got nothing"),
             ({"product": "p", "devices": {"id": ONE}}, "devices: must be a list, got a mapping"),
@@ -203,11 +203,11 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("device", "mistake"),
         [
-            (None, r"devices\[0\]: must be a mapping with id, serial_number, .*, mesh, got nothing"),
-            (ONE, r"devices\[0\]: must be a mapping with .*, got a text"),
-            ({"name": "a"}, r"devices\[0\]: has no id \(or serial_number, iccid or imei\)"),
-            ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; known are id, .*, mesh"),
-            ({"id": ONE, "nmae": "a"}, r"devices\[0\]\.nmae: unknown key; known are .*, mesh; perhaps name is meant"),
+            (None, r"devices\[0\]: must be a mapping, got nothing; valid keys are id, serial_number, .*, mesh"),
+            (ONE, r"devices\[0\]: must be a mapping, got a text; .*"),
+            ({"name": "a"}, r"devices\[0\]: has no identifier; declare id, serial_number, iccid or imei"),
+            ({"id": ONE, "colour": 4}, r"devices\[0\]\.colour: unknown key; valid keys are id, .*, mesh"),
+            ({"id": ONE, "nmae": "a"}, r"devices\[0\]\.nmae: unknown key \(did you mean name\?\); valid keys .*"),
             ({"id": None}, r"devices\[0\]\.id: None is not a device id \(24 hexadecimal digits\)"),
             ({"id": "e00f"}, r"devices\[0\]\.id: 'e00f' is not a device id \(24 hexadecimal digits\)"),
             ({"id": f"{ONE}\n0"}, r"devices\[0\]\.id: .* is not a device id .*"),
@@ -234,8 +234,8 @@ class TestMistakes:
             ),
             ({"id": ONE, "claimed": "yes"}, r"devices\[0\]\.claimed: must be true or false, got a text"),
             ({"id": ONE, "development": 1}, r"devices\[0\]\.development: must be true or false, got a number"),
-            ({"id": ONE, "firmware_version": True}, r"devices\[0\]\.firmware_version: must be the number .*, got True"),
-            ({"id": ONE, "firmware_version": -1}, r"devices\[0\]\.firmware_version: must be the number .*, got -1"),
+            ({"id": ONE, "firmware_version": True}, r"devices\[0\]\.firmware_version: must be a version .*, got True"),
+            ({"id": ONE, "firmware_version": -1}, r"devices\[0\]\.firmware_version: must be a version .*, got -1"),
             ({"id": ONE, "firmware_version": "42"}, r"devices\[0\]\.firmware_version: .* or unlocked, got '42'"),
             ({"id": ONE, "imei": "352753000000001"}, r"devices\[0\]\.imei: cannot be combined with id: .*"),
             ({"serial_number": 123456}, r"devices\[0\]\.serial_number: must be a text, got a number; .*"),
@@ -254,38 +254,41 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("mesh", "mistake"),
         [
-            (None, "must be a mapping with network, role, parameters, state, got nothing"),
-            ("barn", "must be a mapping with network, role, parameters, state, got a text"),
+            (None, "must be a mapping, got nothing; valid keys are network, role, parameters, state"),
+            ("barn", "must be a mapping, got a text; valid keys are network, role, parameters, state"),
             ({}, "has no network"),
             ({"role": "node"}, "has no network"),
             ({"network": "shed"}, "network: 'shed' is not declared under networks; declared are barn"),
             (
                 {"network": ["barn"]},
-                "network: ['barn'] is not declared under networks; declared are barn; perhaps barn is meant",
+                "network: ['barn'] is not declared under networks (did you mean barn?); declared are barn",
             ),
             (
                 {"network": "bran"},
-                "network: 'bran' is not declared under networks; declared are barn; perhaps barn is meant",
+                "network: 'bran' is not declared under networks (did you mean barn?); declared are barn",
             ),
-            ({"network": "barn", "role": "router"}, "role: 'router' is not one of gateway, node"),
+            ({"network": "barn", "role": "router"}, "role: must be one of gateway, node, got 'router'"),
             (
                 {"network": "barn", "role": "Gatway"},
-                "role: 'Gatway' is not one of gateway, node; perhaps gateway is meant",
+                "role: must be one of gateway, node, got 'Gatway' (did you mean gateway?)",
             ),
-            ({"network": "barn", "role": {}}, "role: {} is not one of gateway, node"),
-            ({"network": "barn", "state": "gone"}, "state: 'gone' is not one of present, absent"),
-            ({"network": "barn", "channel": 1}, "channel: unknown key; known are network, role, parameters, state"),
+            ({"network": "barn", "role": {}}, "role: must be one of gateway, node, got {}"),
+            ({"network": "barn", "state": "gone"}, "state: must be one of present, absent, got 'gone'"),
+            (
+                {"network": "barn", "channel": 1},
+                "channel: unknown key; valid keys are network, role, parameters, state",
+            ),
             (
                 {"network": "barn", "state": "absent"},
-                "network: cannot be combined with state absent, which leaves every mesh",
+                "network: cannot be combined with state absent, which removes the device from its network",
             ),
             (
                 {"role": "node", "state": "absent"},
-                "role: cannot be combined with state absent, which leaves every mesh",
+                "role: cannot be combined with state absent, which removes the device from its network",
             ),
             (
                 {"parameters": {"key": "hush"}, "state": "absent"},
-                "parameters: cannot be combined with state absent, which leaves every mesh",
+                "parameters: cannot be combined with state absent, which removes the device from its network",
             ),
             ({"network": "barn", "parameters": None}, "parameters: must be a mapping, got nothing"),
             ({"network": "barn", "parameters": "hush"}, "parameters: must be a mapping, got a text"),
@@ -302,14 +305,17 @@ class TestMistakes:
 
     def test_of_a_membership_without_any_network(self) -> None:
         (sentence,) = mistakes(manifest({"id": ONE, "mesh": {"network": "barn"}}))
-        assert sentence == "devices[0].mesh.network: 'barn' is not declared under networks; none is"
+        assert sentence == "devices[0].mesh.network: 'barn' is not declared under networks; no networks are declared"
 
     @pytest.mark.parametrize(
         ("network", "mistake"),
         [
-            ("ledger", "networks.barn: must be a mapping with backend, state, parameters, gateways, got a text"),
-            ({"chanel": 1}, "networks.barn.chanel: unknown key; known are backend, state, parameters, gateways"),
-            ({"backend": "thread"}, "networks.barn.backend: 'thread' is not one of ledger, networks"),
+            (
+                "ledger",
+                "networks.barn: must be a mapping, got a text; valid keys are backend, state, parameters, gateways",
+            ),
+            ({"chanel": 1}, "networks.barn.chanel: unknown key; valid keys are backend, state, parameters, gateways"),
+            ({"backend": "thread"}, "networks.barn.backend: must be one of ledger, networks, got 'thread'"),
             ({"parameters": [15]}, "networks.barn.parameters: must be a mapping, got a list"),
             ({"parameters": {15: 1}}, "networks.barn.parameters.15: must be a text, got a number; put it in quotes"),
             (
@@ -332,12 +338,12 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("network", "mistake"),
         [
-            ({"parameters": {"type": "tiny"}}, "networks.barn.parameters.type: 'tiny' is not one of micro_wifi, "),
+            ({"parameters": {"type": "tiny"}}, "networks.barn.parameters.type: must be one of micro_wifi, "),
             ({"parameters": {"limit": 0}}, "networks.barn.parameters.limit: must be a number of devices, at least 1"),
             ({"parameters": {"limit": True}}, "networks.barn.parameters.limit: must be a number of devices"),
             ({"parameters": {"limit": "9"}}, "networks.barn.parameters.limit: must be a number of devices"),
-            ({"parameters": {"channel": 15}}, "networks.barn.parameters.channel: unknown key; backend networks knows"),
-            ({"parameters": {"password": "hush"}}, "networks.barn.parameters.password: never goes to the cloud"),
+            ({"parameters": {"channel": 15}}, "networks.barn.parameters.channel: unknown key; valid keys are"),
+            ({"parameters": {"password": "hush"}}, "networks.barn.parameters.password: cannot be declared"),
         ],
     )
     def test_of_a_network_of_the_registry(self, network: Any, mistake: str) -> None:
@@ -349,9 +355,7 @@ class TestMistakes:
         data = in_mesh({"network": "barn", "parameters": {"key": "hush"}})
         data["networks"] = {"barn": {"backend": "networks"}}
         (sentence,) = mistakes(data)
-        assert sentence.startswith(
-            "devices[1].mesh.parameters: a member of a network of backend networks cannot have its own"
-        )
+        assert sentence.startswith("devices[1].mesh.parameters: cannot be declared for a member of backend networks")
         assert "hush" not in sentence
 
     @pytest.mark.parametrize("name", ["", "x" * 17, "ä" * 9, "..", " barn", "ba\nrn"])
@@ -368,28 +372,28 @@ class TestMistakes:
     def test_of_a_member_of_a_network_that_is_dissolved(self) -> None:
         device = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(device, networks={"barn": {"state": "absent"}}))
-        assert sentence == "devices[0].mesh.network: barn is declared absent"
+        assert sentence == "devices[0].mesh.network: barn is declared with state absent"
 
     @pytest.mark.parametrize("mesh", [{"network": "shed"}, {"state": "absent"}])
     def test_of_a_gateway_that_is_wanted_elsewhere(self, mesh: Any) -> None:
         networks = {"barn": {"gateways": [ONE]}, "shed": {"gateways": [TWO]}}
         (sentence,) = mistakes(manifest({"id": ONE, "mesh": mesh}, networks=networks))
-        assert sentence == "devices[0].mesh: barn names this device as its gateway"
+        assert sentence == "devices[0].mesh: network barn names this device as a gateway"
 
     def test_of_a_gateway_of_two_networks(self) -> None:
         networks = {"barn": {"gateways": [ONE]}, "shed": {"gateways": [TWO, ONE]}}
         assert mistakes(manifest(networks=networks)) == [
-            f"networks.shed.gateways[1]: {ONE} is a gateway of barn already"
+            f"networks.shed.gateways[1]: {ONE} is already a gateway of barn"
         ]
 
     @pytest.mark.parametrize(
         ("name", "mistake"),
         [
-            ("Barn", "networks.Barn: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
-            ("", "networks.: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
-            ("b" * 33, f"networks.{'b' * 33}: a network's name is 1 to 32 of a-z, 0-9, _ and -"),
+            ("Barn", "networks.Barn: is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -"),
+            ("", "networks.: is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -"),
+            ("b" * 33, f"networks.{'b' * 33}: is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -"),
             (15, "networks.15: must be a text, got a number; put it in quotes"),
-            ("gateway", "networks.gateway: a network cannot have the name of a role"),
+            ("gateway", "networks.gateway: is not a valid network name: it is the name of a role"),
         ],
     )
     def test_of_the_name_of_a_network(self, name: Any, mistake: str) -> None:
@@ -402,12 +406,12 @@ class TestMistakes:
     def test_of_a_network_that_nobody_opens(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(node, networks={"barn": {}}))
-        assert sentence == "networks.barn: has nodes and no gateway; one device must have role gateway"
+        assert sentence == "networks.barn: has nodes but no gateway; declare role gateway for one of its devices"
 
     def test_of_a_gateway_that_is_declared_a_node(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(node, networks={"barn": {"gateways": [ONE]}}))
-        assert sentence == "devices[0].mesh.role: is node, and the network names this device as a gateway"
+        assert sentence == "devices[0].mesh.role: is node, but the network names this device as a gateway"
 
     def test_a_gateway_with_another_mistake_is_still_a_gateway(self) -> None:
         gateway = {"id": "x", "mesh": {"network": "barn", "role": "gateway"}}
@@ -439,7 +443,7 @@ class TestMistakes:
             "devices[2].id",
             "devices[1].id",
         ]
-        assert error.hint == "Correct these places and run again; no request was sent."
+        assert error.hint == "Correct these mistakes and run again; no request was sent."
 
     def test_a_thousand_mistakes_are_counted_and_a_hundred_shown(self) -> None:
         found = mistakes(manifest(*[{"id": "x"}] * 1000))
@@ -459,7 +463,7 @@ class TestClaims:
     def test_the_accounts_own_devices_leave_it_only_with_their_claim(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_manifest({"devices": [{"id": ONE}, {"id": TWO, "claimed": False}]}, absent=True)
-        assert "devices[0]: the account's own devices leave it only by giving up the claim" in caught.value.message
+        assert "devices[0]: a device of the account is removed only if it is unclaimed" in caught.value.message
         assert "devices[1]" not in caught.value.message
 
 
@@ -503,20 +507,20 @@ class TestNamesFromATemplate:
     @pytest.mark.parametrize(
         ("template", "mistake"),
         [
-            ("{colour}", r"name_template: \{colour\} is not known; known are index, id, .*, role"),
-            ("{rol}", r"name_template: \{rol\} is not known; known are .*, role; perhaps role is meant"),
-            ("{index!r}", r"name_template: \{index\} is not known; .*"),
-            ("{index:x}", r"name_template: \{index:x\} has no width: it must be a number above 0, and at most 99"),
-            ("{index:0}", r"name_template: \{index:0\} has no width: .*"),
-            ("{index:100}", r"name_template: \{index:100\} has no width: it must be a number above 0, and at most 99"),
-            ("{index:99999999999}", r"name_template: \{index:99999999999\} has no width: .*"),
+            ("{colour}", r"name_template: \{colour\} is not a valid placeholder; use index, id, .*, role"),
+            ("{rol}", r"name_template: \{rol\} is not a valid placeholder \(did you mean role\?\); use .*, role"),
+            ("{index!r}", r"name_template: \{index\} is not a valid placeholder.*"),
+            ("{index:x}", r"name_template: \{index:x\} is not valid: the width must be a number from 1 to 99"),
+            ("{index:0}", r"name_template: \{index:0\} is not valid: .*"),
+            ("{index:100}", r"name_template: \{index:100\} is not valid: the width must be a number from 1 to 99"),
+            ("{index:99999999999}", r"name_template: \{index:99999999999\} is not valid: .*"),
             ("{index", r"name_template: is not a valid template: .*"),
-            ("{}", r"name_template: \{\} is not known; .*"),
+            ("{}", r"name_template: \{\} is not a valid placeholder.*"),
             ("unit", r"name_template: gives all devices the same name; use one of index, id, .*"),
             ("{network}", r"name_template: gives all devices the same name; use one of index, id, .*"),
             (7, r"name_template: must be a text, got a number; put it in quotes"),
-            ("{imei}", r"devices\[0\]: has no imei, which name_template makes its name from"),
-            ("{index}-{role}", r"devices\[0\]: has no role, which name_template makes its name from"),
+            ("{imei}", r"devices\[0\]: has no imei, which name_template requires"),
+            ("{index}-{role}", r"devices\[0\]: has no role, which name_template requires"),
         ],
     )
     def test_what_makes_no_names_is_told(self, template: Any, mistake: str) -> None:
@@ -531,7 +535,7 @@ class TestNamesFromATemplate:
     def test_devices_without_a_place_of_their_own_cannot_be_counted(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_manifest(manifest({"id": ONE}, name_template="{index}"), ordered=False)
-        assert "depends on the hosts of this batch" in caught.value.message
+        assert "depends on the batch of hosts" in caught.value.message
         assert read_manifest(manifest({"id": ONE}, name_template="{id:6}"), ordered=False).devices
 
     def test_two_devices_that_would_get_one_name_are_told(self) -> None:
@@ -562,9 +566,9 @@ devices:
       - South
 """
         assert self.mistakes(text) == [
-            "fleet.yml:5 devices[1].colour: unknown key; known are id, serial_number, iccid, imei, name, "
+            "fleet.yml:5 devices[1].colour: unknown key; valid keys are id, serial_number, iccid, imei, name, "
             "notes, groups, development, firmware_version, claimed, mesh",
-            "fleet.yml:4 devices[1]: has no id (or serial_number, iccid or imei)",
+            "fleet.yml:4 devices[1]: has no identifier; declare id, serial_number, iccid or imei",
             "fleet.yml:6 devices[2].id: 123456789012345678901234 is read as a number: put the device id in quotes",
             "fleet.yml:9 devices[2].groups[1]: 'South' is not a valid group name: use only a-z, 0-9, _ and -",
         ]
@@ -572,7 +576,7 @@ devices:
     def test_an_empty_file_is_one_mistake(self) -> None:
         (sentence,) = self.mistakes("")
         assert sentence.startswith("fleet.yml:1 the manifest: must be a mapping")
-        assert sentence.endswith("got nothing")
+        assert "got nothing" in sentence
 
     def test_twins_name_each_other(self) -> None:
         text = f"product: p\ndevices:\n- id: {ONE}\n- id: {ONE}\n"
@@ -614,12 +618,12 @@ class TestAnAccount:
         error = refusal({"devices": [gateway, {"id": TWO, "groups": []}], "networks": {"barn": {}}})
         assert error.code == "unsupported"
         assert error.message.split("\n  ") == [
-            "The manifest asks in 3 places for what only devices of a product can have:",
+            "The manifest declares 3 items that require a product:",
             "networks.barn: a network of backend ledger",
             "devices[0].groups: groups",
             "devices[1].groups: groups",
         ]
-        assert error.hint == "Name the product, or leave these out."
+        assert error.hint == "Set product, or remove these items."
 
     def test_mistakes_come_first(self) -> None:
         assert refusal({"devices": [{"id": "x", "groups": []}]}).code == "invalid_manifest"

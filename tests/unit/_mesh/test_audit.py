@@ -23,7 +23,8 @@ ARGON, BORON, XENON, XSOM, PHOTON, BLUZ = 12, 13, 14, 24, 6, 103
 
 
 MUST_UPDATE = (
-    "runs Device OS 1.5.2, and ledgers need 6.1 or newer: it must be updated to be in a network of backend ledger"
+    "runs Device OS 1.5.2, but ledgers require 6.1 or newer: it must be updated before it can join a network of "
+    "backend ledger"
 )
 
 
@@ -85,7 +86,7 @@ class TestWhatWouldBreakIt:
     @pytest.mark.parametrize(
         ("gateway", "risk"),
         [
-            ({}, "network barn stands on one gateway, and no other can be added"),
+            ({}, "network barn has only one gateway, and no other can be added"),
             ({"online": False}, "network barn has no gateway that is online"),
         ],
     )
@@ -122,7 +123,7 @@ class TestWhatWouldBreakIt:
     def test_who_has_left_already_is_told(self) -> None:
         devices = barn(hardware(THREE, network="barn", role="gateway"), system_firmware_version="3.0.0")
         risk = audit_mesh(devices, None)["devices"][0]["risks"][0]
-        assert risk == "runs Device OS 3.0.0, which has no Particle Mesh: it is in barn no more"
+        assert risk == "runs Device OS 3.0.0, which has no Particle Mesh: it is no longer in barn"
 
     @pytest.mark.parametrize("device_os", ["6.1.0", "odd", None])
     def test_who_may_know_ledgers_need_not_be_updated(self, device_os: str | None) -> None:
@@ -154,11 +155,8 @@ class TestTheWayOut:
         devices = [hardware(THREE, ARGON, "barn"), *(device | {"product": "field-logger"} for device in barn())]
         argon, boron = audit_mesh(devices, None)["manifests"]
         assert (boron["needs"], argon["product"]) == (None, None)
-        assert (
-            "1 device of this manifest may have none: create a product for platform argon in the Console"
-            in argon["needs"]
-        )
-        with pytest.raises(ParticleError, match="only devices of a product can have"):
+        assert "Create a product for platform argon in the Console, unless you have one" in argon["needs"]
+        with pytest.raises(ParticleError, match="a product:"):
             read_manifest(argon["manifest"])
         read_manifest({"product": "named-as-it-says", **argon["manifest"]})
 
@@ -195,7 +193,7 @@ class TestTheWayOut:
         found = audit_mesh(barn(hardware(THREE, XENON, "barn")), None)
         (left,) = found["left_behind"]
         assert (left["id"], left["network"]) == (THREE, "barn")
-        assert left["reason"].startswith(f"device {THREE} is of platform Xenon, which knows no ledgers")
+        assert left["reason"].startswith(f"device {THREE} is of platform Xenon, which does not support ledgers")
 
     def test_puts_another_in_the_place_of_a_gateway_that_stays_behind(self) -> None:
         devices = [

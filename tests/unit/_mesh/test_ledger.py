@@ -107,7 +107,7 @@ class TestObserving:
         seen, warnings = observe(http, ONE, TWO)
 
         assert seen.instructions == {device: {"network": "barn", "role": device} for device in (ONE, TWO)}
-        assert warnings == ["The cloud lists ledger mesh without its data: 2 devices are read one by one."]
+        assert warnings == ["The list of ledger mesh lacks its data: 2 devices are read one by one."]
 
     @pytest.mark.parametrize(
         ("name", "key", "found", "words"),
@@ -128,7 +128,7 @@ class TestObserving:
             observe(http, ONE)
 
         assert caught.value.code == "conflict"
-        assert caught.value.message == f"The account has a ledger {name} of another kind: {words}."
+        assert caught.value.message == f"Ledger {name} already exists, but with {words}."
         assert http.writes == []
 
     def test_the_case_of_a_kind_does_not_matter(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
@@ -330,8 +330,8 @@ class TestMembersThatCannotReadLedgersYet:
         found = self.plan_of({TWO: Hardware(13, "6.0.2"), THREE: Hardware(13, "6.1.0"), device_id(4): Hardware(13)})
         assert found.refusals == ()
         assert found.warnings == (
-            "Devices (1) run a Device OS older than 6.1 and cannot read what their network of backend ledger tells "
-            f"them until they are updated: {TWO} (6.0.2)",
+            "Devices (1) run a Device OS older than 6.1 and cannot read the instructions of their network of backend "
+            f"ledger until they are updated: {TWO} (6.0.2)",
         )
 
     def test_are_named_up_to_ten(self) -> None:
@@ -386,8 +386,8 @@ class TestParametersOfOneMember:
         seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), orders)
         (refusal,) = ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen).refusals
         assert refusal == (
-            "barn: its members have different parameters, and none are declared for the network: "
-            f"{THREE}; declare parameters for the network"
+            f"barn: its members have different parameters, so those of new members are unknown ({THREE}); "
+            "declare parameters for the network"
         )
         groups = dict.fromkeys((ONE, TWO), NODE_GROUPS)
         assert ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals == ()

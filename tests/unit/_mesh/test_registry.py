@@ -143,7 +143,7 @@ class TestARetiredRegistry:
         error = caught.value
         assert (error.code, error.status, error.route) == ("unsupported", status, "GET /v1/networks")
         assert "Particle retired it" in error.message
-        assert error.message.endswith("Declared so: barn.")
+        assert error.message.endswith("Declared with backend networks: barn.")
         assert "backend ledger" in error.hint
 
     @pytest.mark.parametrize(
@@ -274,10 +274,10 @@ class TestRefusals:
         there = {device_id(number): "gateway" if number == 1 else "node" for number in range(1, 10)}
         wanted: dict[str, Membership | None] = {device_id(20): IN_BARN, device_id(21): Membership("barn", "gateway")}
         assert plan(wanted, seen(there)).refusals == (
-            "barn: has type micro_wifi, of at most 10 devices, and would have 11; "
-            "its type stays, so dissolve it and declare it anew",
-            "barn: has type micro_wifi, of at most 1 gateway, and would have 2; "
-            "its type stays, so dissolve it and declare it anew",
+            "barn: type micro_wifi allows at most 10 devices, but the network would have 11; "
+            "its type is fixed: dissolve it and declare it again",
+            "barn: type micro_wifi allows at most 1 gateway, but the network would have 2; "
+            "its type is fixed: dissolve it and declare it again",
         )
 
     def test_a_place_that_becomes_free_counts(self) -> None:
@@ -290,7 +290,7 @@ class TestRefusals:
         wanted[ONE] = AT_BARN
         (sentence,) = plan(wanted, None, Network("barn", (ONE,), backend="networks", size=101)).refusals
         assert sentence == (
-            "barn: has type large_site, of at most 100 devices, and would have 101; "
+            "barn: type large_site allows at most 100 devices, but the network would have 101; "
             "raise its parameter limit if your plan allows more"
         )
         roomy = Network("barn", (ONE,), {"limit": 101}, backend="networks", size=101)
@@ -301,7 +301,7 @@ class TestRefusals:
         found = plan({ONE: AT_BARN, TWO: IN_BARN}, registry_plan.Observed({}, {}, hardware_of))
         assert found.refusals == (
             f"barn: device {TWO} is of platform 32, which has no Particle Mesh",
-            f"barn: device {TWO} runs Device OS 6.3.0, and Particle Mesh ended with 1.5.x",
+            f"barn: device {TWO} runs Device OS 6.3.0, but Particle Mesh ended with 1.5.x",
         )
 
     def test_what_is_so_already_is_let_be(self) -> None:
@@ -366,7 +366,7 @@ class TestWriting:
         assert len(scripted_cloud.requests) == 1
 
     def test_a_node_waits_for_a_network(self, http: RecordingHttp) -> None:
-        with pytest.raises(ParticleError, match="which is not there yet") as caught:
+        with pytest.raises(ParticleError, match="which does not exist yet") as caught:
             registry.apply_write(
                 target_of(http, None), registry_plan.JoinNetwork(TWO, registry_plan.SharedNetwork("barn"), "node")
             )

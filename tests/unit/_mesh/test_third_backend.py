@@ -101,7 +101,7 @@ class TestWithoutItsRow:
 
     def test_the_manifest_names_the_backends_that_exist(self) -> None:
         found = mistakes({**YARD, "devices": [in_yard(ONE)]})
-        assert "networks.yard.backend: 'hub' is not one of ledger, networks" in found
+        assert "networks.yard.backend: must be one of ledger, networks, got 'hub'" in found
         assert any(sentence.startswith("devices[0].tag: unknown key") for sentence in found)
 
     def test_its_options_are_unknown(self) -> None:
@@ -131,13 +131,16 @@ class TestTheManifest:
         ("device", "sentence"),
         [
             ({"tag": "X"}, "devices[0].tag: 'X' is not a tag (T- and 4 digits)"),
-            ({"groups": ["a"]}, "devices[0].groups: needs a device of the Particle cloud; declare id, serial_number, "),
+            (
+                {"groups": ["a"]},
+                "devices[0].groups: requires a device of the Particle cloud; declare id, serial_number, ",
+            ),
             ({"mesh": {"network": "yard", "pin": "short"}}, "devices[0].mesh.pin: must have 6 characters or more"),
-            ({"mesh": {"network": "barn"}}, "devices[0].tag: identifies members of networks of backend hub; "),
+            ({"mesh": {"network": "barn"}}, "devices[0].tag: identifies members of backend hub; "),
             ({"id": "e00fce68aabbccddeeff0022", "mesh": {"network": "yard"}}, "devices[0].mesh.pin: must be a text, "),
             (
                 {"mesh": {"network": "yard", "pin": PIN, "x": 1}},
-                "devices[0].mesh.x: unknown key; known are network, role, parameters, state, pin",
+                "devices[0].mesh.x: unknown key; valid keys are network, role, parameters, state, pin",
             ),
         ],
     )
@@ -154,7 +157,7 @@ class TestTheManifest:
     def test_keys_of_a_network_are_those_of_its_backend(self) -> None:
         networks = {"yard": {"backend": NAME, "band": "odd"}, "barn": {"band": "low", "backend": "networks"}}
         found = mistakes({"networks": networks, "devices": []})
-        assert found[0].startswith("networks.yard.band: 'odd' is not one of low, high")
+        assert found[0].startswith("networks.yard.band: must be one of low, high, got 'odd'")
         assert found[1].startswith("networks.barn.band: unknown key")
 
     def test_a_device_of_the_cloud_needs_a_login(self) -> None:

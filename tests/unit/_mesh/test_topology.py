@@ -35,10 +35,10 @@ def test_what_has_an_uplink_and_a_young_device_os_fits_a_ledger(platform: int | 
 @pytest.mark.parametrize(
     ("platform", "seat", "why"),
     [
-        (XENON, NODE, "Xenon, which knows no ledgers"),
-        (PHOTON, GATEWAY, "Photon, which knows no ledgers"),
+        (XENON, NODE, "Xenon, which does not support ledgers"),
+        (PHOTON, GATEWAY, "Photon, which does not support ledgers"),
         (XSOM, GATEWAY, "X-SoM, which has no uplink"),
-        *((platform, NODE, f"{name}, which knows no ledgers") for platform, name in FOREIGN.items()),
+        *((platform, NODE, f"{name}, which does not support ledgers") for platform, name in FOREIGN.items()),
     ],
 )
 def test_what_does_not_fit_a_ledger_is_named(platform: int, seat: Membership, why: str) -> None:
@@ -76,9 +76,9 @@ def test_the_boards_of_particle_mesh_fit_it(platform: int | None, seat: Membersh
     [
         (Hardware(P2), NODE, "is of platform 32, which has no Particle Mesh"),
         (Hardware(PHOTON), GATEWAY, "is of platform Photon, which has no Particle Mesh"),
-        (Hardware(XSOM), GATEWAY, "is of platform X-SoM, which has no uplink, and a gateway needs one"),
-        (Hardware(BORON, "6.3.2"), NODE, "runs Device OS 6.3.2, and Particle Mesh ended with 1.5.x"),
-        (Hardware(None, "2.0.0-rc.1"), NODE, "runs Device OS 2.0.0-rc.1, and Particle Mesh ended with 1.5.x"),
+        (Hardware(XSOM), GATEWAY, "is of platform X-SoM, which has no uplink, so it cannot be a gateway"),
+        (Hardware(BORON, "6.3.2"), NODE, "runs Device OS 6.3.2, but Particle Mesh ended with 1.5.x"),
+        (Hardware(None, "2.0.0-rc.1"), NODE, "runs Device OS 2.0.0-rc.1, but Particle Mesh ended with 1.5.x"),
     ],
 )
 def test_what_does_not_fit_particle_mesh_is_named(hardware: Hardware, seat: Membership, why: str) -> None:
@@ -122,7 +122,7 @@ def test_what_members_are_told_fits_into_a_ledger() -> None:
     assert list(check_instructions("barn", "its members", fits)) == []
     (sentence,) = check_instructions("barn", "its members", {"parameters": {"key": "hush" * 4_100}})
     assert sentence == (
-        "barn: the instructions for its members take 16425 bytes, and a ledger holds 16384; shorten the parameters"
+        "barn: the instructions for its members take 16425 bytes, but a ledger holds only 16384; shorten the parameters"
     )
 
 

@@ -308,7 +308,7 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> Non
     with pytest.raises(ParticleError) as caught:
         settled({"api_url": url}, {})
     assert caught.value.code == "not_a_cloud"
-    assert "user name or a password" in caught.value.message
+    assert "username or a password" in caught.value.message
     assert "s3cret" not in f"{caught.value.as_failure()}"
 
 
@@ -350,7 +350,9 @@ def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, An
     ],
 )
 def test_an_address_without_encryption_is_told_without_what_it_asks(url: str, warned: bool) -> None:
-    told = ["http://cloud.example.com/login is not encrypted: the credentials and the token can be read on their way."]
+    told = [
+        "The connection to http://cloud.example.com/login is not encrypted: others can read credentials and tokens."
+    ]
     assert build_encryption_warnings(url) == (told if warned else [])
 
 
@@ -578,7 +580,7 @@ def test_a_file_that_others_can_read_is_refused_and_not_passed_over(home: Path) 
     log_the_tool_in(home)
     path = keep(home / "tokens.json", "kept-token")
     path.chmod(0o644)
-    with pytest.raises(ParticleError, match="open to others") as caught:
+    with pytest.raises(ParticleError, match="other users can access it") as caught:
         settled({"token_file": str(path)}, {})
     assert "kept-token" not in f"{caught.value.as_failure()}"
 

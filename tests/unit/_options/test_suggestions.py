@@ -31,20 +31,20 @@ def refusal(given: dict[str, Any]) -> str:
     ],
 )
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant(given: dict[str, Any], meant: str) -> None:
-    assert refusal(given).endswith(f"; perhaps {meant} is meant")
+    assert refusal(given).endswith(f" (did you mean {meant}?)")
 
 
 def test_an_unknown_option_is_a_sentence_with_what_was_meant_before_those_that_there_are() -> None:
-    said = "Unsupported option: stat; perhaps state is meant. Supported options: group_by, password, state."
+    said = "Unsupported option: stat (did you mean state?). Supported options: group_by, password, state."
     assert refusal({"stat": "present"}) == said
 
 
 def test_unknown_options_have_a_sentence_each_behind_all_else() -> None:
     first, *unknown, known = refusal({"state": "Absent", "stat": 1, "pasword": 2}).split(". ")
-    assert first.endswith("; perhaps absent is meant")
+    assert first.endswith(" (did you mean absent?)")
     assert unknown == [
-        "Unsupported option: pasword; perhaps password is meant",
-        "Unsupported option: stat; perhaps state is meant",
+        "Unsupported option: pasword (did you mean password?)",
+        "Unsupported option: stat (did you mean state?)",
     ]
     assert known.startswith("Supported options: ")
 
@@ -54,13 +54,13 @@ def test_an_unknown_option_in_an_option_is_answered_too() -> None:
     given = {"accounts": [{"usernam": "a"}]}
     messages = ArgumentSpecValidator(spec).validate(given).error_messages
     assert add_suggestions(messages, given, spec).startswith(
-        "Unsupported option: accounts.usernam; perhaps username is meant. "
+        "Unsupported option: accounts.usernam (did you mean username?). "
     )
 
 
 def test_what_is_like_nothing_known_is_refused_in_ansibles_words_alone() -> None:
-    assert "perhaps" not in refusal({"state": "gone", "colour": "red"})
+    assert "did you mean" not in refusal({"state": "gone", "colour": "red"})
 
 
 def test_two_slips_are_both_answered() -> None:
-    assert refusal({"state": "Absent", "pasword": "x"}).count("; perhaps ") == 2
+    assert refusal({"state": "Absent", "pasword": "x"}).count(" (did you mean ") == 2

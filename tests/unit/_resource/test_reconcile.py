@@ -248,7 +248,7 @@ class TestFailures:
         assert (result["changed"], result["error"]["code"]) == (True, "conflict")
         assert "thing one still differs: colour" in result["msg"]
 
-    @pytest.mark.parametrize(("declared", "words"), [(BLUE, "not there"), (Declared("one", absent=True), "still")])
+    @pytest.mark.parametrize(("declared", "words"), [(BLUE, "does not exist"), (Declared("one", absent=True), "still")])
     def test_creation_or_removal_without_effect_is_a_failure(
         self, target: Target, declared: Declared, words: str
     ) -> None:

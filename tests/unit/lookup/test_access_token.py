@@ -94,7 +94,7 @@ def test_a_refusal_is_told_in_words_once_and_without_the_password(scripted_cloud
     [
         ({}, "Neither an access token nor username and password are given."),
         ({"username": USERNAME}, "Only one of username and password"),
-        ({"access_token": "s3cret token"}, "The access token holds spaces"),
+        ({"access_token": "s3cret token"}, "The access token contains spaces"),
         ({"username": USERNAME, "password": "s3cret\n"}, "The password ends with a line break."),
         ({**ACCOUNT, "client_secret": "s3cret"}, "client_id and client_secret must be given together"),
     ],
@@ -109,6 +109,6 @@ def test_what_can_be_seen_offline_is_told_before_any_request(
 
 
 def test_it_takes_options_by_name_only(scripted_cloud: ScriptedCloud) -> None:
-    with pytest.raises(AnsibleLookupError, match="options by name") as caught:
+    with pytest.raises(AnsibleLookupError, match="only named options") as caught:
         LookupModule().run([PASSWORD], {}, api_url=scripted_cloud.url)
     assert PASSWORD not in str(caught.value)

@@ -81,10 +81,10 @@ def find_client_problems(client: Client) -> list[ParticleError]:
     """Return the mistakes in an OAuth client that can be found without a request."""
     found = []
     if not _CLIENT_ID.match(client.id):
-        message = f"client_id {client.id!r} is not valid: it must be 3 to 40 letters, digits, hyphens and underscores."
+        message = f"client_id {client.id!r} is not valid: use 3 to 40 letters, digits, hyphens or underscores."
         found.append(ParticleError("unknown_client", message))
     if not client.secret or any(c.isspace() or not c.isprintable() for c in client.secret):
-        message = "client_secret is empty, or holds spaces or control characters."
+        message = "client_secret is empty, or contains spaces or control characters."
         found.append(ParticleError("invalid_client_secret", message))
     return found
 
@@ -96,12 +96,12 @@ def find_account_problems(username: str, password: str) -> list[ParticleError]:
         found.append(ParticleError("malformed_username", "The username is empty."))
     elif not username.isprintable() or any(c.isspace() for c in username):
         # repr() shows where the invalid character is. A username is not a secret.
-        message = f"The username {username!r} holds spaces, line breaks or control characters."
+        message = f"The username {username!r} contains spaces, line breaks or control characters."
         found.append(ParticleError("malformed_username", message))
     if not password:
         found.append(ParticleError("malformed_password", "The password is empty."))
     elif password.endswith(("\n", "\r")):
         found.append(ParticleError("malformed_password", "The password ends with a line break."))
     elif not password.isprintable():
-        found.append(ParticleError("malformed_password", "The password holds a control character."))
+        found.append(ParticleError("malformed_password", "The password contains a control character."))
     return found

@@ -42,7 +42,7 @@ def read_profile(name: str, home: Path) -> Profile | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        hint = "Log in with the tool again, or give credentials by other options."
+        hint = "Log in again with the official command line tool, or give credentials in other options."
         raise ParticleError("unsafe_file", f"The profile in {path} cannot be read.", hint=hint) from None
     token = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:

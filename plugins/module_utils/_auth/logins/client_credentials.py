@@ -62,6 +62,6 @@ class ClientCredentials:
             # The cloud answers as for a wrong password, but in this grant only the client can be wrong.
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {action}: the cloud does not accept its id or secret; it answered {error.status}."
+            message = f"Could not {action}: the cloud does not accept its id or secret (HTTP {error.status})."
             hint = "Check client_id and client_secret."
             raise ParticleError("unknown_client", message, hint=hint, status=error.status, route=error.route) from None

@@ -60,13 +60,13 @@ class PasswordLogin:
         """Return all mistakes that can be found without a request."""
         found = find_account_problems(self.username, self.password) + find_client_problems(self.client)
         if self.otp is not None and not (self.otp.isascii() and self.otp.isdigit() and len(self.otp) == DIGITS):
-            hint = "Give it in quotes, or leading zeros are lost."
+            hint = "Put all digits in quotes: without quotes, leading zeros are lost."
             found.append(ParticleError("otp_refused", f"otp is not a code of {DIGITS} digits.", hint=hint))
         if self.otp_secret is not None:
             try:
                 decode_secret(self.otp_secret)
             except ValueError as error:
-                hint = "Give the secret that the account showed as text beside its QR code."
+                hint = "Give the secret that was shown as text beside the QR code for two-factor login."
                 found.append(ParticleError("otp_refused", f"otp_secret cannot be used: {error}.", hint=hint))
         return found
 
@@ -100,7 +100,7 @@ class PasswordLogin:
             # It is not known which of these statuses the cloud sends for a wrong code, so accept both.
             if error.status not in (400, 401):
                 raise
-            message = f"Could not {action}: the cloud does not accept the one-time code; it answered {error.status}."
+            message = f"Could not {action}: the cloud does not accept the one-time code (HTTP {error.status})."
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
     def get_code(self, http: Http, memory: Memory) -> str:

@@ -38,7 +38,7 @@ class ReadyToken:
             return [ParticleError("token_invalid", "The access token is empty.")]
         if token.isascii() and token.isprintable() and " " not in token:
             return []
-        message = "The access token holds spaces, line breaks or other characters that no token has."
+        message = "The access token contains spaces, line breaks or other invalid characters."
         hint = "Give the bare token; when it is read from a file, remove the line break with '| trim'."
         return [ParticleError("token_invalid", message, hint=hint)]
 

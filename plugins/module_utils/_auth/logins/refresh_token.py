@@ -45,7 +45,7 @@ class RefreshToken:
         value = self.refresh_token
         if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
             hint = "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
-            found.append(ParticleError("token_invalid", "The refresh token is empty or holds spaces.", hint=hint))
+            found.append(ParticleError("token_invalid", "The refresh token is empty or contains spaces.", hint=hint))
         return found
 
     def mask_secrets(self, redact: Redactor) -> None:
@@ -65,6 +65,6 @@ class RefreshToken:
         except ParticleError as error:
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {action}: the cloud refused it with status {error.status}."
+            message = f"Could not {action}: the cloud does not accept it (HTTP {error.status})."
             hint = "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
             raise ParticleError(error.code, message, hint=hint, status=error.status, route=error.route) from None

@@ -98,7 +98,7 @@ class TwoStepLogin:
             # The refusals of this flow are not documented, so every refusal of the first request is taken as
             # wrong credentials.
             if error.status in (400, 401, 403) and bearer is None:
-                message = f"{error.message} In this flow, that answer means that the username or the password is wrong."
+                message = f"{error.message} With grant session, this means that the username or the password is wrong."
                 raise ParticleError("invalid_credentials", message, status=error.status, route=error.route) from None
             raise
         finally:

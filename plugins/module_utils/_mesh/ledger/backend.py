@@ -121,7 +121,7 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
     mine = {device: row for device, row in rows.items() if device in devices}
     bare = [device for device, row in mine.items() if not isinstance(row.get("data"), dict)]
     if bare:
-        target.warn(f"The cloud lists ledger {ledger} without its data: {len(bare)} devices are read one by one.")
+        target.warn(f"The list of ledger {ledger} lacks its data: {len(bare)} devices are read one by one.")
         read = map_in_parallel(lambda device: get_instance(http, org, ledger, device), bare, http.workers)
         mine.update(zip(bare, read, strict=True))
     return {device: data if isinstance(data := row.get("data"), dict) else {} for device, row in mine.items()}
@@ -142,8 +142,8 @@ def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | Non
         if str(found.get(key, wanted[key])).lower() != wanted[key].lower()
     ]
     if differing:
-        message = f"The account has a ledger {wanted['name']} of another kind: {', '.join(differing)}."
-        hint = "Name another one by mesh_ledger and mesh_status_ledger, as your firmware does, then run again."
+        message = f"Ledger {wanted['name']} already exists, but with {' and '.join(differing)}."
+        hint = "Set mesh_ledger and mesh_status_ledger to other names, and use the same names in your firmware."
         raise ParticleError("conflict", message, hint=hint)
 
 

@@ -51,9 +51,9 @@ def check_platform(device: str, membership: Membership, hardware: Hardware) -> I
     if platform is None:
         return
     if platform in _PLATFORMS_WITHOUT_LEDGERS:
-        why = "which knows no ledgers: they came with Device OS 6.1, and there is none for it"
+        why = "which does not support ledgers: they require Device OS 6.1, which is not available for it"
     elif membership.role == GATEWAY and platform in NO_UPLINK:
-        why = "which has no uplink, and a gateway needs one"
+        why = "which has no uplink, so it cannot be a gateway"
     else:
         return
     yield f"{membership.network}: device {device} is of platform {describe_platform(platform)}, {why}"
@@ -69,6 +69,6 @@ def check_instructions(name: str, whose: str, data: Mapping[str, Any]) -> Iterab
     size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
     if size > LEDGER_BYTES:
         yield (
-            f"{name}: the instructions for {whose} take {size} bytes, and a ledger holds {LEDGER_BYTES}; shorten the "
-            "parameters"
+            f"{name}: the instructions for {whose} take {size} bytes, but a ledger holds only {LEDGER_BYTES}; "
+            "shorten the parameters"
         )

@@ -42,8 +42,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.ru
 def build_definitions(ledgers: Ledgers) -> tuple[Mapping[str, str], ...]:
     """Return the definitions of the two ledgers, as requests that create them send them."""
     scope = {"scope": "Device"}
-    instructions = {"direction": "Downstream", "description": "What a device needs to join its network"}
-    reports = {"direction": "Upstream", "description": "What a device reports of its network"}
+    instructions = {"direction": "Downstream", "description": "Instructions for a device to join its network"}
+    reports = {"direction": "Upstream", "description": "Reports of a device about its network"}
     return {"name": ledgers.instructions, **scope, **instructions}, {"name": ledgers.reports, **scope, **reports}
 
 
@@ -193,8 +193,8 @@ def _find_refusals(
     for name, devices in unknown.items():
         shown = list_names(devices, _MAX_SHOWN)
         yield (
-            f"{name}: its members have different parameters, and none are declared for the network: "
-            f"{shown}; declare parameters for the network"
+            f"{name}: its members have different parameters, so those of new members are unknown ({shown}); "
+            "declare parameters for the network"
         )
 
 
@@ -205,8 +205,8 @@ def _find_warnings(members: Set[str], hardware_of: Mapping[str, Hardware]) -> It
     outdated = [f"{device} ({version})" for device, version in found.items() if is_too_old_for_ledgers(version)]
     if outdated:
         yield (
-            f"Devices ({len(outdated)}) run a Device OS older than {LEDGERS_SINCE} and cannot read what their network "
-            f"of backend ledger tells them until they are updated: {list_names(outdated, _MAX_SHOWN)}"
+            f"Devices ({len(outdated)}) run a Device OS older than {LEDGERS_SINCE} and cannot read the instructions of "
+            f"their network of backend ledger until they are updated: {list_names(outdated, _MAX_SHOWN)}"
         )
 
 

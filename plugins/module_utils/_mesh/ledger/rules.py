@@ -57,7 +57,7 @@ class Ledgers:
     def __post_init__(self) -> None:
         if check_ledger_name(self.instructions) == check_ledger_name(self.reports):
             message = f"mesh_ledger and mesh_status_ledger must be different, got {self.instructions} for both."
-            raise ParticleError("invalid_option", message, hint="Name two ledgers.")
+            raise ParticleError("invalid_option", message, hint="Set one of them to another name.")
 
 
 DEFAULT_LEDGERS = Ledgers()
@@ -90,9 +90,9 @@ class LedgerRules(Rules):
         # The name becomes part of the name of a device group, as the names of the roles do.
         text = reader.read_text(name, place)
         if isinstance(name, str) and not _NETWORK_NAME.match(text):
-            reader.add_mistake(place, "a network's name is 1 to 32 of a-z, 0-9, _ and -")
+            reader.add_mistake(place, "is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -")
         if name in ROLES:
-            reader.add_mistake(place, "a network cannot have the name of a role")
+            reader.add_mistake(place, "is not a valid network name: it is the name of a role")
 
     def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
         """Return whether a device has a device group of a mesh."""

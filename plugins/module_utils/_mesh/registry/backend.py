@@ -127,14 +127,14 @@ def find_registered_network(
 
 
 def _build_retired_error(error: ParticleError, declared: Collection[str]) -> ParticleError:
-    names = f" Declared so: {', '.join(sorted(declared))}." if declared else ""
+    names = f" Declared with backend networks: {', '.join(sorted(declared))}." if declared else ""
     message = (
-        f"This cloud has no registry of Particle Mesh networks, it answered {error.status}: Particle retired it, and "
+        f"This cloud has no registry of Particle Mesh networks (HTTP {error.status}): Particle retired it, and "
         f"since the end of 2020 no device can be added.{names}"
     )
     hint = (
-        "Use backend ledger, which forms networks on the Particle cloud of today: it takes devices of a product, and "
-        "firmware that keeps the mesh contract. Task file mesh_audit of role provision writes such a manifest."
+        "Use backend ledger, which works on the current Particle cloud: it requires devices of a product, and firmware "
+        "that implements the mesh contract. Task file mesh_audit of role provision writes a manifest for it."
     )
     return ParticleError("unsupported", message, hint=hint, status=error.status, route=error.route)
 
@@ -182,8 +182,8 @@ def _set_role(http: Http, shared: SharedNetwork, device: str, role: str) -> None
 
 def _require_network_id(shared: SharedNetwork, device: str) -> str:
     if shared.id is None:
-        message = f"Could not add device {device} to mesh network {shared.name}, which is not there yet."
-        hint = "A network is created with its first gateway: run the task that declares the gateway first."
+        message = f"Could not add device {device} to mesh network {shared.name}, which does not exist yet."
+        hint = "First run the task that declares a gateway of the network: the gateway creates the network."
         raise ParticleError("conflict", message, hint=hint)
     return shared.id
 

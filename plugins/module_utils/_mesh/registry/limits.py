@@ -78,9 +78,9 @@ def check_device(device: str, membership: Membership, hardware: Hardware) -> Ite
     if platform is not None and platform not in PARTICLE_MESH:
         yield f"{start} is of platform {describe_platform(platform)}, which has no Particle Mesh"
     elif platform is not None and membership.role == GATEWAY and platform in NO_UPLINK:
-        yield f"{start} is of platform {describe_platform(platform)}, which has no uplink, and a gateway needs one"
+        yield f"{start} is of platform {describe_platform(platform)}, which has no uplink, so it cannot be a gateway"
     if is_too_new_for_mesh(hardware.device_os):
-        yield f"{start} runs Device OS {hardware.device_os}, and Particle Mesh ended with 1.5.x"
+        yield f"{start} runs Device OS {hardware.device_os}, but Particle Mesh ended with 1.5.x"
 
 
 def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: bool) -> Iterable[str]:
@@ -93,10 +93,10 @@ def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: 
     :param exists: whether the network exists, so that its type cannot change.
     """
     most = get_max_size(network_type, limit)
-    said = f"{name}: has type {network_type}"
+    said = f"{name}: type {network_type}"
     for what, has, may in (("devices", size.members, most.members), ("gateways", size.gateways, most.gateways)):
         if has > may:
-            way_out = "its type stays, so dissolve it and declare it anew" if exists else "declare another type"
+            way_out = "its type is fixed: dissolve it and declare it again" if exists else "declare another type"
             advice = way_out if is_micro(network_type) else "raise its parameter limit if your plan allows more"
             counted = what.removesuffix("s") if may == 1 else what
-            yield f"{said}, of at most {may} {counted}, and would have {has}; {advice}"
+            yield f"{said} allows at most {may} {counted}, but the network would have {has}; {advice}"

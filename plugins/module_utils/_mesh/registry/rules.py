@@ -87,21 +87,19 @@ class RegistryRules(Rules):
         # The registry accepts any short name, and existing networks use that freedom, so the check is permissive.
         text = reader.read_text(name, place)
         if isinstance(name, str) and not 1 <= len(text.encode(errors="replace")) <= _MAX_NAME_BYTES:
-            reader.add_mistake(place, f"the name of a network of backend {self.name} has 1 to {_MAX_NAME_BYTES} bytes")
+            reader.add_mistake(
+                place, f"is not a valid network name: backend {self.name} allows 1 to {_MAX_NAME_BYTES} bytes"
+            )
         elif isinstance(name, str) and (not text.isprintable() or text != text.strip() or text in (".", "..")):
-            reader.add_mistake(place, "is not a name that the registry can look up")
+            reader.add_mistake(place, "is not a valid network name: the registry cannot look it up")
 
     def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
         """Report mistakes in the type and limit of a network, and a password, which only the devices may know."""
         if "password" in parameters:
-            reader.add_mistake(
-                (*place, "password"), "never goes to the cloud: it is given to the boards when they join"
-            )
+            reader.add_mistake((*place, "password"), "cannot be declared: set it on the devices when they join")
         for key in parameters:
             if key not in (*_PARAMETERS, "password"):
-                reader.add_mistake(
-                    (*place, str(key)), f"unknown key; backend {self.name} knows {', '.join(_PARAMETERS)}"
-                )
+                reader.add_mistake((*place, str(key)), f"unknown key; valid keys are {', '.join(_PARAMETERS)}")
         if "type" in parameters:
             reader.read_choice(parameters["type"], (*place, "type"), TYPES)
         limit = parameters.get("limit", 1)
@@ -114,8 +112,7 @@ class RegistryRules(Rules):
         """Report a mistake if a member has parameters, because the registry sends nothing to devices."""
         if "parameters" in mesh:
             said = (
-                f"a member of a network of backend {self.name} cannot have its own parameters: a registry sends "
-                "nothing to devices"
+                f"cannot be declared for a member of backend {self.name}: the registry sends no parameters to devices"
             )
             reader.add_mistake((*place, "parameters"), said)
         return {}

@@ -78,7 +78,9 @@ def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, co
     with pytest.raises(ParticleError) as caught:
         read_profile("particle", tmp_path)
     assert (caught.value.code, caught.value.message) == ("unsafe_file", f"The profile in {path} cannot be read.")
-    assert caught.value.hint == "Log in with the tool again, or give credentials by other options."
+    assert (
+        caught.value.hint == "Log in again with the official command line tool, or give credentials in other options."
+    )
     assert "tools-token" not in f"{caught.value.as_failure()}"
 
 

@@ -75,7 +75,7 @@ def test_a_client_that_is_not_accepted_is_told_with_what_to_check(http: Http, sc
         LOGIN.obtain_grant(http, {}, {})
     assert caught.value.message == (
         "Could not obtain an access token for client my-product-1234: "
-        "the cloud does not accept its id or secret; it answered 400."
+        "the cloud does not accept its id or secret (HTTP 400)."
     )
     assert caught.value.hint == "Check client_id and client_secret."
 

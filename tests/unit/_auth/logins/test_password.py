@@ -140,21 +140,21 @@ def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None
     assert [problem.message for problem in empty] == [
         "The username is empty.",
         "The password is empty.",
-        "client_id 'x' is not valid: it must be 3 to 40 letters, digits, hyphens and underscores.",
-        "client_secret is empty, or holds spaces or control characters.",
+        "client_id 'x' is not valid: use 3 to 40 letters, digits, hyphens or underscores.",
+        "client_secret is empty, or contains spaces or control characters.",
         "otp is not a code of 6 digits.",
         "otp_secret cannot be used: the secret is not valid base32.",
     ]
     assert [problem.hint for problem in empty[-2:]] == [
-        "Give it in quotes, or leading zeros are lost.",
-        "Give the secret that the account showed as text beside its QR code.",
+        "Put all digits in quotes: without quotes, leading zeros are lost.",
+        "Give the secret that was shown as text beside the QR code for two-factor login.",
     ]
     assert [PasswordLogin("a b", password).find_problems()[0].message for password in ("x\n", "x")] == [
-        "The username 'a b' holds spaces, line breaks or control characters."
+        "The username 'a b' contains spaces, line breaks or control characters."
     ] * 2
     assert [PasswordLogin(USERNAME, password).find_problems()[0].message for password in ("x\n", "x\ty")] == [
         "The password ends with a line break.",
-        "The password holds a control character.",
+        "The password contains a control character.",
     ]
 
 
@@ -284,8 +284,8 @@ def test_a_password_that_the_cloud_repeats_is_not_shown(http: Http, scripted_clo
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, {}, {})
     assert caught.value.message == (
-        "Could not obtain an access token for demo@example.com: the cloud refused; "
-        "it answered 400 (No such password: ********)."
+        "Could not obtain an access token for demo@example.com: the cloud refused the request "
+        "(HTTP 400: No such password: ********)."
     )
 
 
@@ -393,7 +393,7 @@ def test_a_wrong_code_is_told_as_such_and_sent_once(
     assert (caught.value.code, caught.value.status, caught.value.route) == ("otp_refused", status, TOKEN_ROUTE)
     assert caught.value.message == (
         "Could not obtain an access token for demo@example.com: "
-        f"the cloud does not accept the one-time code; it answered {status}."
+        f"the cloud does not accept the one-time code (HTTP {status})."
     )
     assert "clock" in caught.value.hint
     assert not [secret for secret in ("001234", MFA_TOKEN) if secret in f"{caught.value.as_failure()}"]

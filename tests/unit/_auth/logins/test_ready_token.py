@@ -46,5 +46,5 @@ def test_an_empty_one_is_said_to_be_empty() -> None:
 def test_what_no_token_holds_is_told_with_the_way_out_and_without_the_token(given: str) -> None:
     (problem,) = ReadyToken(given).find_problems()
     assert problem.code == "token_invalid"
-    assert problem.message == "The access token holds spaces, line breaks or other characters that no token has."
+    assert problem.message == "The access token contains spaces, line breaks or other invalid characters."
     assert problem.hint == "Give the bare token; when it is read from a file, remove the line break with '| trim'."

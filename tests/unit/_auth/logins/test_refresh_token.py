@@ -45,7 +45,7 @@ def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_pass
     error = caught.value
     assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
     assert error.message == (
-        "Could not obtain an access token from the refresh token: the cloud refused it with status 400."
+        "Could not obtain an access token from the refresh token: the cloud does not accept it (HTTP 400)."
     )
     assert error.hint == (
         "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
@@ -71,7 +71,7 @@ def test_any_other_refusal_is_told_as_what_it_is(
 @pytest.mark.parametrize("value", ["", " ", f"{REFRESH}\n", f" {REFRESH}", "two words", "a\x00"])
 def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None:
     (problem,) = RefreshToken(value, CLIENT).find_problems()
-    assert (problem.code, problem.message) == ("token_invalid", "The refresh token is empty or holds spaces.")
+    assert (problem.code, problem.message) == ("token_invalid", "The refresh token is empty or contains spaces.")
     assert problem.hint == (
         "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
     )

@@ -104,7 +104,7 @@ def test_a_no_of_the_first_step_is_a_refused_login_and_comes_once(
     error = refusal(http)
     assert (error.code, error.status, error.route) == ("invalid_credentials", status, "POST /session")
     assert error.message.startswith(f"Could not obtain an access token for {USERNAME}: ")
-    assert error.message.endswith("In this flow, that answer means that the username or the password is wrong.")
+    assert error.message.endswith("With grant session, this means that the username or the password is wrong.")
     assert len(scripted_cloud.requests) == 1
     assert http.usage.requests == 1
 
