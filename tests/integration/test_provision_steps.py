@@ -15,8 +15,8 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for
 from support.simulator import Simulator
 
-PLAN, APPLY = "Show what would be written", "Bring the fleet to what the manifest declares"
-LOOK, WRITE, REVOKE = "Say whether it is", "Write the outcomes, a line for each device", "Revoke the access token"
+PLAN, APPLY = "Show the planned changes", "Bring the fleet to what the manifest declares"
+LOOK, WRITE, REVOKE = "Fail if the fleet is not as declared", "Write the outcomes file", "Revoke the access token"
 
 
 def provision(cloud: Simulator, manifest: dict[str, Any], *args: str, **variables: Any) -> PlaybookRun:
