@@ -13,6 +13,7 @@ author:
   - meshfleet.particle contributors (@meshfleet)
 description:
   - Reads the devices of products and accounts from the Particle cloud, and adds each device as a host.
+  - Needs credentials of an account that has access to these devices.
   - The host variable C(particle) contains the facts of the device. They are the same as C(ansible_facts.particle) of
     M(meshfleet.particle.device_facts).
   - The name of the inventory file must be C(particle.yml) or C(particle.yaml), or end with C(.particle.yml) or
@@ -122,8 +123,7 @@ options:
       - V(device_group) leaves out the device groups of networks. Use V(network) and V(mesh_role) for these.
       - O(group_by) is much faster than O(keyed_groups), O(groups) and O(compose), because these evaluate a template for
         each host and each entry. This matters for thousands of hosts.
-      - O(keyed_groups) does not accept numbers. To group by a number there, write for example
-        C(particle.firmware_version | default('', true) | string). This creates no group for devices without the value.
+      - O(keyed_groups) does not accept numbers. Convert them to strings there, as in the example below.
     type: list
     elements: str
     choices: [product, platform, device_group, network, mesh_role, online, firmware_version, development]
@@ -153,7 +153,7 @@ filters:
 hostnames: [serial_number, id]
 
 ---
-# Groups and variables that templates compute
+# Groups and variables from templates. Devices without a firmware version get no group firmware_<version>.
 plugin: meshfleet.particle.devices
 products: [field-logger]
 keyed_groups:

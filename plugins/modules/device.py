@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock, claim
     and network.
-  - Leaves everything unchanged that the task does not declare.
+  - Changes nothing that the task does not declare.
+  - Needs credentials of an account that has access to the product or to the device.
   - The options have the same meaning as the keys of a device in O(meshfleet.particle.fleet#module:devices), and the
     same engine carries them out.
   - Each task reads the cloud on its own. To manage more than a few devices, use M(meshfleet.particle.fleet), which

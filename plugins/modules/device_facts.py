@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Returns the facts of one device as C(ansible_facts.particle). They are the same as the host variable C(particle) of
     the inventory plugin P(meshfleet.particle.devices#inventory).
+  - Needs credentials of an account that has access to the device.
   - All hosts of a run share one reading of the device lists. Further plays use the same reading until it is older than
     O(max_age).
   - As a task, the module runs on the controller, and starts no Python process for each host.

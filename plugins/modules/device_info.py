@@ -11,6 +11,7 @@ short_description: Gather facts about Particle devices
 version_added: 0.1.0
 description:
   - Returns the devices of products, of all products of an organisation, and of the account.
+  - Needs credentials of an account that has access to these devices.
   - Reads all pages of the device lists of the cloud. A product takes about one request for each hundred devices.
   - Details that these lists do not contain need further requests, which are sent only with O(include) or
     O(mac_variable).
