@@ -144,7 +144,8 @@ options:
             are not declared, existing members keep their parameters, and a new member receives those of the other
             members. The task fails if the other members have different parameters.
           - With O(networks.backend=networks), the keys are C(type) (V(micro_wifi), V(micro_cellular),
-            V(high_availability) or V(large_site)) and C(limit), the maximum number of devices.
+            V(high_availability) or V(large_site)) and C(limit), the maximum number of devices. C(limit) is V(100) by
+            default, and has no effect on the C(micro) types, which allow 10 devices.
         type: dict
       state:
         description:

@@ -37,8 +37,8 @@ options:
     description:
       - Additional details to return for each device.
       - V(vitals) adds the last vitals of each device that is online. It takes one request per device.
-      - V(variables) adds the values of O(variables) for each device that is online. It takes one request per device and
-        variable.
+      - V(variables) adds the cloud variables that the option O(variables) names, for each device that is online. It
+        takes one request per device and variable.
       - V(mesh) adds the state of each member of a network. It takes one request for each hundred members.
     type: list
     elements: str
