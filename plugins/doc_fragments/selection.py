@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation of the options that say which devices are meant."""
+"""Document the options that select devices: the sources to read and the filters to match."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ class ModuleDocFragment:
 options:
   products:
     description:
-      - Ids or slugs of the products whose devices are meant.
+      - Products whose devices to read, by id or slug.
     type: list
     elements: str
     aliases: [product]
   organization:
     description:
-      - Id or slug of an organisation, all of whose products are meant.
+      - Organisation whose devices to read, by id or slug. The devices of all its products are read.
     type: str
   account_devices:
     description:
-      - Whether the devices that the account itself has claimed are meant. By default they are when neither
-        O(products) nor O(organization) is given.
-      - A device that a product shows as well is meant once.
+      - Whether to read the devices that the account has claimed.
+      - Defaults to V(true) if neither O(products) nor O(organization) is set, and to V(false) otherwise.
+      - A device that is also in one of the products is returned only once.
     type: bool
 """
 
@@ -32,9 +32,10 @@ options:
 options:
   filters:
     description:
-      - What a device must be to count; all that is given must hold. Of several values one must fit.
-      - The lists of products are filtered by the cloud where it can, by ids, serial numbers, groups or networks with
-        up to ten values, by a part of the name, and by quarantine; all else is sifted here.
+      - Return only devices that match all filters. A filter with a list of values matches if any of its values matches.
+      - To save requests, the cloud applies some filters to the device list of a product. These are O(filters.name),
+        O(filters.quarantined=false), and the first of O(filters.ids), O(filters.serial_numbers), O(filters.groups) and
+        O(filters.networks) that has at most ten values. All other filters are applied after the list was read.
     type: dict
     suboptions:
       ids:
@@ -42,14 +43,14 @@ options:
         type: list
         elements: str
       name:
-        description: A pattern for the name, in which C(*) and C(?) stand for any letters and for one.
+        description: Pattern for the name of the device. C(*) matches any text, and C(?) matches one character.
         type: str
       groups:
-        description: Device groups.
+        description: Names of device groups.
         type: list
         elements: str
       networks:
-        description: Networks of the mesh.
+        description: Names of networks.
         type: list
         elements: str
       platforms:
@@ -57,13 +58,13 @@ options:
         type: list
         elements: str
       online:
-        description: Whether the cloud takes it for online.
+        description: Whether the cloud shows the device as online.
         type: bool
       quarantined:
-        description: Whether it waits in quarantine to be approved into its product.
+        description: Whether the device is in quarantine, which means that it waits for approval to join its product.
         type: bool
       firmware_versions:
-        description: Versions of the product's firmware that it runs.
+        description: Version numbers of the product firmware that the device runs.
         type: list
         elements: int
       serial_numbers:
@@ -71,7 +72,7 @@ options:
         type: list
         elements: str
       iccids:
-        description: Numbers of SIM cards.
+        description: ICCIDs of SIM cards.
         type: list
         elements: str
 """

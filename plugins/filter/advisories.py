@@ -6,23 +6,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: advisories
-short_description: Which devices a notice hits
+short_description: Find the devices that advisories affect
 version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - Evaluates notices, written as rules, for the facts of devices. Makes no API request.
-  - A rule applies only to known facts. A device without the facts that a rule needs is listed separately, neither as
+  - Reads advisories of manufacturers and carriers from YAML files, and returns the devices that each advisory affects.
+  - An advisory has rules about the facts of devices, such as platform, ICCID and Device OS version. The guide to the
+    report describes the format of the files.
+  - If a fact that a rule needs is unknown, the device is returned in RV(_value[].cannot_tell), and counts neither as
     affected nor as unaffected.
-  - The role C(meshfleet.particle.report) shows what is found on its page. The guide to the report describes the files.
+  - The filter makes no API request. The role C(meshfleet.particle.report) uses it to show advisories in the report.
 options:
   _input:
-    description: The devices, as RV(meshfleet.particle.device_info#module:devices) has them.
+    description: Devices, as returned in RV(meshfleet.particle.device_info#module:devices).
     type: list
     elements: dict
     required: true
   files:
-    description: The texts of the YAML files with the notices, by the names that mistakes are told with.
+    description: Contents of the YAML files with advisories, by file name. Error messages refer to these file names.
     type: dict
     required: true
 positional: files
@@ -34,7 +36,7 @@ EXAMPLES = r"""
     product: field-logger
   register: found
 
-- name: Say how many of them each notice hits
+- name: Show how many of them each advisory affects
   ansible.builtin.debug:
     msg: "{{ item.title }}: {{ item.hit | length }} of {{ found.count }} devices"
   loop: "{{ found.devices | meshfleet.particle.advisories({'advisories.yml': text}) }}"
@@ -44,34 +46,34 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What was found of each notice, in the order of the files.
+  description: One dictionary for each advisory, in the order of the files.
   type: list
   elements: dict
   contains:
     id:
-      description: Its id.
+      description: Id of the advisory.
       type: str
       sample: sunset-2g
     title:
-      description: Its title.
+      description: Title of the advisory.
       type: str
       sample: The 2G network is switched off
     url:
-      description: Where it is published, V(null) when the file does not say.
+      description: URL of the advisory, V(null) if the file does not contain one.
       type: str
       sample: https://example.com/notices/sunset-2g
     hit:
-      description: Ids of the devices that it hits.
+      description: Ids of the devices that the advisory affects.
       type: list
       elements: str
       sample: [e00fce68aabbccddeeff0022]
     cannot_tell:
-      description: Ids of the devices without the facts that its rules need.
+      description: Ids of the devices for which facts are unknown, so that the advisory may or may not affect them.
       type: list
       elements: str
       sample: []
     missing:
-      description: For each fact, how many of those devices lack it.
+      description: Number of devices in C(cannot_tell) for which a fact is unknown, by the name of the fact.
       type: dict
       sample:
         iccid: 3

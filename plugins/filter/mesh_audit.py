@@ -6,29 +6,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: mesh_audit
-short_description: Judge a stranded Particle Mesh, and plan the way out
+short_description: Audit a Particle Mesh and plan its migration
 version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - Judges the facts of devices and, where the cloud still tells them, the networks of the registry. Says what there is
-    and what would break it, and gives manifests that lead to networks of backend C(ledger).
-  - Only reads what it is given. The task file C(mesh_audit) of the role C(meshfleet.particle.provision) gathers that.
+  - Returns the remaining networks and members of Particle Mesh, which Particle has retired, and the risks for them.
+  - Returns manifests with which M(meshfleet.particle.fleet) migrates the members to networks of backend V(ledger).
+  - The filter makes no API request. The task file C(mesh_audit) of the role C(meshfleet.particle.provision) gathers the
+    input, and applies the filter.
 options:
   _input:
-    description: The devices, as RV(meshfleet.particle.device_info#module:devices) has them.
+    description: Devices, as returned in RV(meshfleet.particle.device_info#module:devices).
     type: list
     elements: dict
     required: true
   networks:
     description:
-      - The networks, as RV(meshfleet.particle.network_info#module:networks) has them. Not given where the cloud has no
-        registry any more.
+      - Networks of the Particle Mesh registry, as returned in RV(meshfleet.particle.network_info#module:networks).
+      - Omit it if the cloud no longer has the registry.
     type: list
     elements: dict
 positional: networks
 seealso:
   - plugin: meshfleet.particle.network_info
+    plugin_type: module
+  - plugin: meshfleet.particle.fleet
     plugin_type: module
 """
 
@@ -38,47 +41,149 @@ EXAMPLES = r"""
     product: field-logger
   register: found
 
-- name: Say what would break, on a cloud that no longer has the registry
+- name: Gather the networks of the registry
+  meshfleet.particle.network_info:
+  register: registry
+
+- name: Show the risks, and the devices that cannot be migrated
+  ansible.builtin.debug:
+    msg: "{{ audit.risks + audit.left_behind }}"
+  vars:
+    audit: "{{ found.devices | meshfleet.particle.mesh_audit(registry.networks) }}"
+
+- name: Show the risks if the cloud no longer has the registry
   ansible.builtin.debug:
     msg: "{{ (found.devices | meshfleet.particle.mesh_audit).risks }}"
 """
 
 RETURN = r"""
 _value:
-  description: What was found.
+  description: Result of the audit.
   type: dict
   contains:
     registry:
-      description: V(present) where networks were given, V(retired) where not.
+      description: V(present) if O(networks) is given, V(retired) otherwise.
       type: str
       sample: retired
     networks:
-      description: Each network with the ids of its C(gateways) and C(nodes), as far as they are known.
+      description: Known networks, sorted by name.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the network.
+          type: str
+          sample: barn
+        type:
+          description: Type of the network in the registry, V(null) if it is unknown.
+          type: str
+          sample: micro_wifi
+        state:
+          description: State of the network in the registry, V(pending) or V(confirmed). V(null) if it is unknown.
+          type: str
+          sample: confirmed
+        gateways:
+          description: Ids of the gateways.
+          type: list
+          elements: str
+          sample: [e00fce68aabbccddeeff0022]
+        nodes:
+          description: Ids of the nodes.
+          type: list
+          elements: str
+          sample: [e00fce68aabbccddeeff0023]
     devices:
-      description:
-        - Each device that is in a network or has the radio, with C(platform), C(device_os), C(network), C(role),
-          whether its Device OS still C(meshes), and its C(risks), one sentence each. That it must be updated to Device
-          OS 6.1 before it can be in the network that is planned for it, is one of them.
+      description: Devices that are in a network, or have the radio of Particle Mesh.
       type: list
       elements: dict
+      contains:
+        id:
+          description: Device id.
+          type: str
+          sample: e00fce68aabbccddeeff0022
+        name:
+          description: Name of the device, V(null) if it has none.
+          type: str
+          sample: barn-gateway
+        platform:
+          description: Name of the platform, V(null) if it is unknown.
+          type: str
+          sample: boron
+        device_os:
+          description: Version of Device OS, V(null) if it is unknown.
+          type: str
+          sample: 1.5.2
+        product:
+          description: Slug or id of the product of the device, V(null) if it is unknown.
+          type: str
+          sample: field-logger
+        network:
+          description: Name of the network of the device, V(null) if the device is in no network.
+          type: str
+          sample: barn
+        role:
+          description: Role of the device in the network, V(gateway) or V(node). V(null) if the device is in no network.
+          type: str
+          sample: gateway
+        meshes:
+          description:
+            - Whether the Device OS version supports Particle Mesh, which ended with Device OS 1.5.x. V(true) if the
+              version is unknown.
+          type: bool
+          sample: true
+        risks:
+          description:
+            - Reasons why the device leaves its network or has left it, and updates that it needs before it can join
+              its planned network. Each reason is one sentence.
+          type: list
+          elements: str
+          sample: []
     risks:
-      description: What would break networks, or has, one sentence each.
+      description: Risks that concern whole networks, one sentence each.
       type: list
       elements: str
-      sample: ["network barn stands on one gateway, and no other can be added"]
+      sample: [network barn has no gateway that is online]
     left_behind:
-      description: The members that no network of backend C(ledger) can have, each with the C(reason).
+      description: Members that networks of backend V(ledger) do not support.
       type: list
       elements: dict
+      contains:
+        id:
+          description: Device id.
+          type: str
+          sample: e00fce68aabbccddeeff0025
+        network:
+          description: Name of the network of the device.
+          type: str
+          sample: barn
+        reason:
+          description: Reason why the device cannot be migrated.
+          type: str
     manifests:
-      description:
-        - For each product and platform a C(manifest) for M(meshfleet.particle.fleet), and a name for its C(file).
-        - Where C(product) is V(null) nothing tells of a product of the devices, and M(meshfleet.particle.fleet) refuses
-          the manifest until it names one. C(needs) says so, and what to do; it is V(null) for all others.
+      description: One dictionary for each product and platform of the members that can be migrated.
       type: list
       elements: dict
+      contains:
+        product:
+          description: Slug or id of the product of the devices, V(null) if it is unknown.
+          type: str
+          sample: field-logger
+        platform:
+          description: Platform of the devices.
+          type: str
+          sample: boron
+        manifest:
+          description: Manifest for O(meshfleet.particle.fleet#module:manifest).
+          type: dict
+        file:
+          description: Suggested file name for the manifest.
+          type: str
+          sample: field-logger-boron.yml
+        needs:
+          description:
+            - Instructions to complete a manifest without a product, which M(meshfleet.particle.fleet) refuses. V(null)
+              for all other manifests.
+          type: str
 """
 
 from collections.abc import Callable, Mapping, Sequence

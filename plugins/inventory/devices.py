@@ -7,18 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: devices
-short_description: The devices of products and accounts as hosts
+short_description: Particle devices as inventory hosts
 version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
-  - Makes a host of each device, with all that the lists of the cloud tell of it in the host variable C(particle), the
-    same as C(ansible_facts.particle) of M(meshfleet.particle.device_facts).
-  - The file is called C(particle.yml), or its name ends with C(.particle.yml).
-  - Devices are not logged in to, so the hosts have C(ansible_connection=local) and the Python that runs Ansible.
-  - What was typed into the cloud stays text. Names of hosts are made of letters, digits, C(_), C(.) and C(-); no
-    device becomes C(localhost), or a host that another source of the inventory has named before. Nothing of it is
-    ever taken for a template.
+  - Reads the devices of products and accounts from the Particle cloud, and adds each device as a host.
+  - Needs credentials of an account that has access to these devices.
+  - The host variable C(particle) contains the facts of the device. They are the same as C(ansible_facts.particle) of
+    M(meshfleet.particle.device_facts).
+  - The name of the inventory file must be C(particle.yml) or C(particle.yaml), or end with C(.particle.yml) or
+    C(.particle.yaml).
+  - Ansible does not log in to devices. The plugin therefore sets C(ansible_connection=local) for each host, and
+    C(ansible_python_interpreter) to the Python that runs Ansible.
+  - Values from the cloud are not trusted, and are never evaluated as templates. Names of hosts contain only letters,
+    digits, C(_), C(.) and C(-). A device never gets the name C(localhost), or the name of a group or of a host from
+    another inventory source.
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.selection
@@ -27,46 +31,105 @@ extends_documentation_fragment:
   - inventory_cache
 options:
   plugin:
-    description: Says that the file is for this plugin.
+    description: Name of this plugin, which marks the file as its inventory file.
     type: str
     required: true
     choices: [meshfleet.particle.devices]
   accounts:
     description:
-      - Further accounts, each with credentials of its own and with the products that are meant there. Known here are
-        the options of the connection and those that say whose devices are meant. What of the connection is not given
-        is as above, and so are the credentials when none of them is given.
-      - Where neither O(products), O(organization), O(account_devices=true) nor credentials stand at the top of the
-        file, these are all accounts that are meant. Credentials in the environment do not count as such; they serve
-        whichever account has none of its own.
-      - A device that several of them show is one host, as the first of them tells it.
+      - Further accounts whose devices to read, each with its own credentials and products.
+      - If the top level of the file contains neither O(products), O(organization), O(account_devices=true) nor
+        credentials, only these accounts are read. Credentials in the environment do not matter here.
+      - An account without credentials uses those of the top level or of the environment. All other connection options
+        default to their values at the top level, where they are described in full.
+      - A device of several accounts becomes one host, with the facts from the first of these accounts.
     type: list
     elements: dict
     default: []
+    suboptions:
+      api_url:
+        description: Address of the API of the cloud.
+        type: str
+      access_token:
+        description: Access token of the account.
+        type: str
+      username:
+        description: E-mail address of the account.
+        type: str
+      password:
+        description: Password of the account.
+        type: str
+      otp:
+        description: One-time code for an account with two-factor login.
+        type: str
+      otp_secret:
+        description: Secret from which one-time codes are computed.
+        type: str
+      token_file:
+        description: File with stored access tokens.
+        type: path
+      profile:
+        description: Profile of the official command line tool whose login to use.
+        type: str
+      client_id:
+        description: OAuth client that requests the access token.
+        type: str
+      client_secret:
+        description: Secret of the OAuth client.
+        type: str
+      timeout:
+        description: Maximum number of seconds to wait for an answer of the cloud.
+        type: float
+      validate_certs:
+        description: Whether to validate the certificate of the cloud.
+        type: bool
+      ca_path:
+        description: File with the certificates of the authorities that sign the certificate of the cloud.
+        type: path
+      max_wait:
+        description: Maximum number of seconds that the cloud may make one request wait.
+        type: float
+      budget_store:
+        description: URL of a Redis in which several machines share one request budget.
+        type: str
+      products:
+        description: Products of this account whose devices to read, by id or slug.
+        type: list
+        elements: str
+        aliases: [product]
+      organization:
+        description: Organisation of this account whose devices to read, by id or slug.
+        type: str
+      account_devices:
+        description:
+          - Whether to read the devices that this account has claimed.
+          - Defaults to V(true) if neither O(accounts[].products) nor O(accounts[].organization) is set, and to V(false)
+            otherwise.
+        type: bool
   hostnames:
     description:
-      - What a host is called, the best first. Where there is none, or several devices would have the same, the next
-        one is taken, and the id in the end.
+      - Attributes of a device from which its host name is taken, in order of preference.
+      - An attribute is skipped if the device does not have it, if several devices have the same value, or if a host or
+        group already has this name. The last resort is the id.
     type: list
     elements: str
     choices: [name, id, serial_number]
     default: [name, id]
   group_by:
     description:
-      - By what hosts are grouped. A group is called C(<key>_<value>) in a-z, 0-9 and C(_), for example
-        C(device_group_north) or C(online_true). Values that would look the same that way get a few digits more.
-      - V(device_group) leaves out the groups that belong to a network; V(network) and V(mesh_role) are for those.
-      - This costs next to nothing. C(keyed_groups), C(groups) and C(compose) evaluate a template for each host and
-        each of their entries, which is what takes time with thousands of hosts. C(keyed_groups) moreover takes no
-        numbers, so write C(particle.firmware_version | default('', true) | string) there, which makes no group of
-        the devices that have none.
+      - Attributes of devices from which to create groups.
+      - Groups are named C(<attribute>_<value>) in the characters a-z, 0-9 and C(_), for example C(device_group_north)
+        or C(online_true). If two values would give the same name, a few digits are appended.
+      - V(device_group) leaves out the device groups of networks. Use V(network) and V(mesh_role) for these.
+      - O(group_by) is much faster than O(keyed_groups), O(groups) and O(compose), because these evaluate a template for
+        each host and each entry. This matters for thousands of hosts.
+      - O(keyed_groups) does not accept numbers. Convert them to strings there, as in the example below.
     type: list
     elements: str
     choices: [product, platform, device_group, network, mesh_role, online, firmware_version, development]
     default: []
   page_size:
-    description:
-      - How many devices of a product are asked for at once.
+    description: Number of devices to request at once from the device list of a product.
     type: int
     default: 100
 seealso:
@@ -81,7 +144,28 @@ products: [field-logger]
 group_by: [platform, device_group, network, mesh_role, online]
 
 ---
-# Two accounts, without the devices in quarantine, kept for ten minutes
+# Only some devices of a product, named by serial number
+plugin: meshfleet.particle.devices
+products: [field-logger]
+filters:
+  platforms: [boron, bsom]
+  quarantined: false
+hostnames: [serial_number, id]
+
+---
+# Groups and variables from templates. Devices without a firmware version get no group firmware_<version>.
+plugin: meshfleet.particle.devices
+products: [field-logger]
+keyed_groups:
+  - key: particle.firmware_version | default('', true) | string
+    prefix: firmware
+groups:
+  silent: particle.presence in ['stale', 'offline']
+compose:
+  silent_for: particle.last_heard_age
+
+---
+# Two accounts, with a cache that is valid for ten minutes
 plugin: meshfleet.particle.devices
 token_file: ~/.config/particle-tokens.json
 products: [field-logger, pump-watch]
@@ -89,16 +173,17 @@ accounts:
   - username: workshop@example.com
     password: "{{ lookup('ansible.builtin.env', 'WORKSHOP_PASSWORD') }}"
     account_devices: true
-filters:
-  quarantined: false
-hostnames: [serial_number, id]
 group_by: [product]
-compose:
-  silent_for: particle.last_heard_age
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/particle-inventory
 cache_timeout: 600
+
+---
+# All devices of an organisation, and the devices that the account has claimed
+plugin: meshfleet.particle.devices
+organization: acme
+account_devices: true
 """
 
 import hashlib

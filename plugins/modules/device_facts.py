@@ -7,15 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_facts
-short_description: Gather the facts of a host's own device
+short_description: Gather facts about the device of a host
 version_added: 0.1.0
 description:
-  - Tells what the cloud knows of one device as C(ansible_facts.particle), the same as the host variable C(particle)
-    of the inventory plugin P(meshfleet.particle.devices#inventory).
-  - The lists of the fleet are read once for all hosts of a run, and for all plays within O(max_age).
-  - As a task it runs on the controller, without a process for each host. Where C(gather_facts) calls it, named in
-    C(ansible_facts_modules), it is a module like any other, on the machine that the host's connection leads to;
-    with C(ansible_connection=local) that is the controller, too.
+  - Returns the facts of one device as C(ansible_facts.particle). They are the same as the host variable C(particle) of
+    the inventory plugin P(meshfleet.particle.devices#inventory).
+  - Needs credentials of an account that has access to the device.
+  - All hosts of a run share one reading of the device lists. Further plays use the same reading until it is older than
+    O(max_age).
+  - As a task, the module runs on the controller, and starts no Python process for each host.
+  - If C(ansible_facts_modules) names the module, C(gather_facts) calls it like any other module, on the machine that
+    the connection of the host leads to. With C(ansible_connection=local), this is the controller.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -25,28 +27,28 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Only reads, so check mode makes no difference.
+    details: The module only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
 options:
   id:
     description:
-      - Id of the device.
+      - Id of the device whose facts to gather.
     type: str
     required: true
   max_age:
     description:
-      - How old in seconds the list may be that the facts are taken from. A host that finds it older reads it anew, for
-        all.
-      - C(gather_facts) over many hundred hosts takes longer than the default; V(600) then saves the cloud the same
-        question again.
-      - With V(0) every host reads the list for itself.
-      - A list that changed while it was read serves the devices that it shows. Who looks for another one reads it
-        anew, three seconds later at the earliest.
+      - Maximum age in seconds of the device lists that hosts share. The first host that needs newer lists reads them
+        again, for all hosts.
+      - If C(gather_facts) takes longer than the default, as with many hundred hosts, set V(600) to avoid that the lists
+        are read several times.
+      - With V(0), every host reads the lists on its own.
+      - If a list changes while it is read, a device can be missing in it. A host that does not find its device in such
+        a list reads the lists again, unless they are less than three seconds old.
     type: int
     default: 60
 seealso:
@@ -56,14 +58,20 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Gather the facts of each host's device
+- name: Gather facts about the device of each host
   meshfleet.particle.device_facts:
     id: "{{ device_id }}"
     product: field-logger
 
-- name: Skip the hosts whose device is not there
+- name: End the play for hosts whose device is not online
   ansible.builtin.meta: end_host
   when: ansible_facts.particle.presence in ['stale', 'offline']
+
+- name: Find each device in several products or among the devices of the account
+  meshfleet.particle.device_facts:
+    id: "{{ device_id }}"
+    products: [field-logger, pump-watch]
+    account_devices: true
 
 - name: Gather the same facts at the start of a play
   hosts: all
@@ -74,24 +82,26 @@ EXAMPLES = r"""
     meshfleet.particle.device_facts:
       id: "{{ device_id }}"
       product: field-logger
+      max_age: 600
   tasks:
-    - name: Show the Device OS
+    - name: Show the Device OS version
       ansible.builtin.debug:
         var: ansible_facts.particle.system_firmware_version
 """
 
 RETURN = r"""
 ansible_facts:
-  description: Facts that the host keeps.
+  description: Facts that Ansible stores for the host.
   returned: success
   type: dict
   contains:
     particle:
       description:
-        - The attributes that the cloud gives under the cloud's names, and those below. The device's setup secret is
-          left out.
-        - C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
-          C(system_firmware_version) and C(last_heard) are always there, V(null) where the cloud tells nothing.
+        - Facts about the device. They contain the attributes from the cloud under their names in the cloud, except for
+          the setup secret of the device, and the keys below.
+        - The keys C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
+          C(system_firmware_version) and C(last_heard) are always present. A value that the cloud does not know is
+          V(null).
       returned: success
       type: dict
       contains:
@@ -101,58 +111,62 @@ ansible_facts:
           returned: success
           sample: e00fce68aabbccddeeff0022
         name:
-          description: Name of the device, V(null) when it has none.
+          description: Name of the device, V(null) if it has none.
           type: str
           returned: success
           sample: barn-gateway
         product:
           description:
-            - Slug of its product. In the list of the account, which tells no slug, the product's id. V(null) for a
-              device in no product.
+            - Slug of the product of the device, V(null) if the device is in no product.
+            - The device list of the account contains no slugs. For a device that is only in this list, the value is the
+              id of the product.
           type: str
           returned: success
           sample: field-logger
         platform:
-          description: Name of the platform that C(platform_id) stands for.
+          description: Name of the platform whose number is C(platform_id).
           type: str
           returned: success
           sample: boron
         online:
-          description: Whether the cloud holds a session with the device.
+          description: Whether the cloud shows the device as online.
           type: bool
           returned: success
           sample: true
         last_heard_age:
           description:
-            - Seconds since the cloud last heard the device, or since the device's last session began where only that
-              is told. V(null) when the cloud says neither.
+            - Seconds since the cloud last heard from the device. If that time is unknown, seconds since the last
+              handshake of the device. V(null) if both are unknown.
           type: int
           returned: success
           sample: 312
         presence:
           description:
-            - How sure it is that the device is there. V(confirmed), online and heard within the last minute.
-              V(probable), online and heard within 46 minutes, the longest that the cloud takes to notice that a
-              cellular device is gone. It takes about a minute with others, but the 46 minutes are used for all
-              devices. V(stale), online as the cloud says, but not heard for longer than that, or never. V(offline),
-              the cloud holds no session.
+            - Estimate of whether the device is online now. The cloud can take up to 46 minutes to notice that a
+              cellular device is offline. These 46 minutes are used for all devices, although the cloud notices it
+              within about a minute for other devices.
+            - V(confirmed) means that the cloud shows the device as online and heard from it within the last minute.
+            - V(probable) means that the cloud shows the device as online and heard from it within the last 46 minutes.
+            - V(stale) means that the cloud shows the device as online, but heard from it more than 46 minutes ago or
+              never.
+            - V(offline) means that the cloud shows the device as offline.
           type: str
           returned: success
           sample: probable
         groups:
-          description: Device groups.
+          description: Device groups of the device.
           type: list
           elements: str
           returned: for devices of a product
           sample: [north, mesh-barn, mesh-gateway]
         mac:
           description:
-            - MAC address of the Wi-Fi interface, V(null) where the cloud does not know one. Never guessed.
+            - MAC address of the Wi-Fi interface, V(null) if the cloud does not know it.
           type: str
           returned: success
           sample: "94:94:4A:00:00:01"
         mesh:
-          description: Network and role, V(null) for a device in no network.
+          description: Network of the device and its role there, V(null) if the device is in no network.
           type: dict
           returned: success
           contains:
@@ -162,12 +176,12 @@ ansible_facts:
               returned: always
               sample: barn
             role:
-              description: V(gateway) or V(node).
+              description: Role of the device, V(gateway) or V(node).
               type: str
               returned: always
               sample: gateway
 age:
-  description: How many seconds ago the list was read that the facts are taken from.
+  description: Age in seconds of the device lists from which the facts were taken.
   returned: success
   type: float
   sample: 4.2

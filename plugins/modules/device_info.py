@@ -7,11 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_info
-short_description: Gather facts of the devices of an account, of products or of an organisation
+short_description: Gather facts about Particle devices
 version_added: 0.1.0
 description:
-  - Reads all devices that are meant, to the last page, by list calls only. What no list tells is asked of devices
-    that are online, one by one, when O(include) or O(mac_variable) says so.
+  - Returns the devices of products, of all products of an organisation, and of the account.
+  - Needs credentials of an account that has access to these devices.
+  - Reads all pages of the device lists of the cloud. A product takes about one request for each hundred devices.
+  - Details that these lists do not contain need further requests, which are sent only with O(include) or
+    O(mac_variable).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -22,50 +25,59 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Only reads, so check mode makes no difference.
+    details: The module only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: N/A
-    details: Changes nothing.
+    details: The module changes nothing.
 options:
   include:
     description:
-      - What to tell of each device besides what the lists tell.
-      - V(vitals) and V(variables) take a request for each device that is online, and for each variable.
-      - V(mesh) takes a request for each hundred reports of members of networks.
+      - Additional details to return for each device.
+      - V(vitals) adds the last vitals of each device that is online. It takes one request per device.
+      - V(variables) adds the cloud variables that the option O(variables) names, for each device that is online. It
+        takes one request per device and variable.
+      - V(mesh) adds the state of each member of a network. It takes one request for each hundred members.
     type: list
     elements: str
     choices: [vitals, variables, mesh]
     default: []
   variables:
     description:
-      - Names of the cloud variables of the firmware to read. Needed with V(variables) in O(include), and only then.
-      - Each reading costs the owner of the device one data operation.
+      - Names of the cloud variables to read from the firmware of each device.
+      - Required if O(include) contains V(variables), and not allowed otherwise.
+      - Each value costs the owner of the device one data operation.
     type: list
     elements: str
     default: []
   mac_variable:
     description:
-      - Name of a cloud variable in which the firmware tells the MAC address, for devices whose record has none. The
-        cloud knows that of few.
+      - Name of the cloud variable in which the firmware provides the MAC address.
+      - The variable is read from each device that is online and has no MAC address in the cloud, which is the case for
+        most devices. It takes one request per device.
     type: str
   mesh_status_ledger:
     description:
-      - Name of the ledger in which members of networks report what became of them, for V(mesh) in O(include).
+      - Name of the ledger to which members of networks report their state. It is read if O(include) contains V(mesh).
+      - The firmware of the devices determines the name. It has 1 to 32 lower-case letters, digits and dashes.
     type: str
     default: mesh-status
   include_limit:
     description:
-      - How many devices may be asked one by one. When more would be, the task fails before it asks the first.
+      - Maximum number of devices from which vitals and variables are read.
+      - If there are more such devices, the task fails before it reads from the first one.
     type: int
     default: 100
   as_manifest:
     description:
-      - Give the manifest that declares the devices as they are, in RV(manifest). M(meshfleet.particle.fleet) finds
-        nothing to write for it.
-      - Needs one product, or the account's own devices. Parameters of networks may hold keys and stay where they are.
+      - Whether to return RV(manifest), a manifest that declares the devices as they are now. With this manifest,
+        M(meshfleet.particle.fleet) changes nothing.
+      - Requires exactly one product, or the devices of the account only.
+      - The manifest does not contain the parameters of networks, because they can be join keys. Existing members keep
+        their parameters.
+      - Devices that a manifest cannot declare, such as devices in quarantine, are left out with a warning.
     type: bool
     default: false
 seealso:
@@ -82,28 +94,56 @@ EXAMPLES = r"""
     product: field-logger
   register: fleet
 
-- name: Name the devices that the cloud takes for online, though it has long heard nothing of them
+- name: Show the devices that the cloud shows as online although it has not heard from them recently
   ansible.builtin.debug:
     msg: "{{ fleet.devices | selectattr('presence', 'eq', 'stale') | map(attribute='name') | list }}"
 
-- name: Read signal and battery of the gateways of one network
+- name: Gather the devices of the account, with PARTICLE_ACCESS_TOKEN in the environment
+  meshfleet.particle.device_info:
+
+- name: Gather the devices of two products and of the account
+  meshfleet.particle.device_info:
+    products: [field-logger, pump-watch]
+    account_devices: true
+
+- name: Gather the devices of all products of an organisation that are in quarantine
+  meshfleet.particle.device_info:
+    organization: acme
+    filters:
+      quarantined: true
+
+- name: Gather the devices that match several filters
+  meshfleet.particle.device_info:
+    product: field-logger
+    filters:
+      groups: [north, beta]
+      platforms: [boron, bsom]
+      name: "barn-*"
+      online: true
+
+- name: Read the vitals of the gateways of one network, such as signal strength and battery charge
   meshfleet.particle.device_info:
     product: field-logger
     filters:
       networks: [barn]
       name: "*-gateway"
-    include: [vitals]
+    include: [vitals, mesh]
 
-- name: Gather the account's own devices, with PARTICLE_ACCESS_TOKEN in the environment
+- name: Read two cloud variables from each device of a device group
   meshfleet.particle.device_info:
+    product: field-logger
+    filters:
+      groups: [north]
+    include: [variables]
+    variables: [soil_pct, battery_v]
 
-- name: Show a fleet that was set up by hand
+- name: Export a fleet that was set up by hand
   meshfleet.particle.device_info:
     product: field-logger
     as_manifest: true
   register: fleet
 
-- name: Declare it from now on
+- name: Write the manifest to a file
   ansible.builtin.copy:
     content: "{{ fleet.manifest | ansible.builtin.to_nice_yaml(sort_keys=false) }}"
     dest: fleet.yml
@@ -113,10 +153,10 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description:
-    - One dictionary for each device, with the attributes that the cloud gives under the cloud's names, and those
-      below. The device's setup secret is left out.
-    - C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version), C(system_firmware_version)
-      and C(last_heard) are always there, V(null) where the cloud tells nothing.
+    - One dictionary for each device. It contains the attributes from the cloud under their names in the cloud, except
+      for the setup secret of the device, and the keys below.
+    - The keys C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
+      C(system_firmware_version) and C(last_heard) are always present. A value that the cloud does not know is V(null).
   returned: success
   type: list
   elements: dict
@@ -127,58 +167,62 @@ devices:
       returned: success
       sample: e00fce68aabbccddeeff0022
     name:
-      description: Name of the device, V(null) when it has none.
+      description: Name of the device, V(null) if it has none.
       type: str
       returned: success
       sample: barn-gateway
     product:
       description:
-        - Slug of its product. In the list of the account, which tells no slug, the product's id. V(null) for a
-          device in no product.
+        - Slug of the product of the device, V(null) if the device is in no product.
+        - The device list of the account contains no slugs. For a device that is only in this list, the value is the id
+          of the product.
       type: str
       returned: success
       sample: field-logger
     platform:
-      description: Name of the platform that C(platform_id) stands for.
+      description: Name of the platform whose number is C(platform_id).
       type: str
       returned: success
       sample: boron
     online:
-      description: Whether the cloud holds a session with the device.
+      description: Whether the cloud shows the device as online.
       type: bool
       returned: success
       sample: true
     last_heard_age:
       description:
-        - Seconds since the cloud last heard the device, or since the device's last session began where only that is
-          told. V(null) when the cloud says neither.
+        - Seconds since the cloud last heard from the device. If that time is unknown, seconds since the last handshake
+          of the device. V(null) if both are unknown.
       type: int
       returned: success
       sample: 312
     presence:
       description:
-        - How sure it is that the device is there. V(confirmed), online and heard within the last minute. V(probable),
-          online and heard within 46 minutes, the longest that the cloud takes to notice that a cellular device is
-          gone. It takes about a minute with others, but the 46 minutes are used for all devices. V(stale), online as
-          the cloud says, but not heard for longer than that, or never. V(offline), the cloud holds no session.
+        - Estimate of whether the device is online now. The cloud can take up to 46 minutes to notice that a cellular
+          device is offline. These 46 minutes are used for all devices, although the cloud notices it within about a
+          minute for other devices.
+        - V(confirmed) means that the cloud shows the device as online and heard from it within the last minute.
+        - V(probable) means that the cloud shows the device as online and heard from it within the last 46 minutes.
+        - V(stale) means that the cloud shows the device as online, but heard from it more than 46 minutes ago or never.
+        - V(offline) means that the cloud shows the device as offline.
       type: str
       returned: success
       sample: probable
     groups:
-      description: Device groups.
+      description: Device groups of the device.
       type: list
       elements: str
       returned: for devices of a product
       sample: [north, mesh-barn, mesh-gateway]
     mac:
       description:
-        - MAC address of the Wi-Fi interface, from the record of the device or else from O(mac_variable). V(null)
-          where neither tells one. Never guessed.
+        - MAC address of the Wi-Fi interface, from the cloud or else from O(mac_variable). V(null) if both do not
+          provide it.
       type: str
       returned: success
       sample: "94:94:4A:00:00:01"
     mesh:
-      description: Network and role, V(null) for a device in no network.
+      description: Network of the device and its role there, V(null) if the device is in no network.
       type: dict
       returned: success
       contains:
@@ -188,22 +232,25 @@ devices:
           returned: always
           sample: barn
         role:
-          description: V(gateway) or V(node).
+          description: Role of the device, V(gateway) or V(node).
           type: str
           returned: always
           sample: gateway
         state:
           description:
-            - What has become of the member by its own report. V(joined), V(pending) when it is on its way or silent,
-              V(lost), or V(wrong_network) when it has joined another one. V(null) where the cloud keeps no reports,
-              or the token may not read them.
+            - State of the device in its network. V(null) if the cloud has no reports of members, or the access token
+              is not allowed to read them.
+            - V(joined) means that the device is in the network, in the role that the cloud shows.
+            - V(pending) means that the device is joining, is asleep or has never reported.
+            - V(lost) means that the device was in the network and is no longer in it.
+            - V(wrong_network) means that the device is in another network.
           type: str
-          returned: with V(mesh) in O(include)
+          returned: if O(include) contains V(mesh)
           sample: joined
     vitals:
-      description: The last vitals that the cloud keeps, V(null) for a device that is not online or has none.
+      description: Last vitals that the cloud has stored, V(null) if the device is offline or has none.
       type: dict
-      returned: with V(vitals) in O(include)
+      returned: if O(include) contains V(vitals)
       sample:
         device:
           power:
@@ -211,20 +258,22 @@ devices:
               charge: 84.2
               state: charged
     variable_values:
-      description: The variables by name, V(null) for those that were not read.
+      description: Values of O(variables) by name, V(null) for each variable that could not be read.
       type: dict
-      returned: with V(variables) in O(include)
+      returned: if O(include) contains V(variables)
       sample:
         soil_pct: 41
     unread:
-      description: Why the device did not tell what it was asked, as error codes by C(vitals) or by variable.
+      description:
+        - Error codes of the details that could not be read from a device that is online. The keys are C(vitals) and the
+          names of variables.
       type: dict
-      returned: with V(vitals) or V(variables) in O(include), or with O(mac_variable)
+      returned: if O(include) contains V(vitals) or V(variables), or with O(mac_variable)
       sample:
         soil_pct: device_offline
 manifest:
-  description: The manifest that declares the devices as they are.
-  returned: with O(as_manifest)
+  description: Manifest that declares the devices as they are now.
+  returned: with O(as_manifest=true)
   type: dict
   sample:
     product: field-logger
@@ -239,19 +288,19 @@ manifest:
           network: barn
           role: gateway
 count:
-  description: Number of devices.
+  description: Number of devices in RV(devices).
   returned: success
   type: int
   sample: 1000
 pages:
-  description: Number of pages that were read.
+  description: Number of pages of device lists that were read.
   returned: success
   type: int
   sample: 10
 complete:
   description:
-    - Whether the lists held still while they were read. If V(false), devices came or went meanwhile and one may be
-      missing here; run again for a complete picture.
+    - Whether the device lists stayed unchanged while they were read. V(false) means that devices can be missing in the
+      result. In this case, run the task again.
   returned: success
   type: bool
   sample: true

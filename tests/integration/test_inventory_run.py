@@ -146,7 +146,7 @@ def test_the_role_fails_the_hosts_that_were_not_reached_and_finishes(simulator: 
     outcomes = tmp_path / "outcomes.jsonl"
     run = provision_hosts(simulator, hosts, provision_outcomes_file=str(outcomes))
     assert run.rc != 0
-    assert hosts_with(run, "Report the outcome of the device of each host", "failed") == ["line-2", "line-3"]
+    assert hosts_with(run, "Assign each host the outcome of its device", "failed") == ["line-2", "line-3"]
     assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
     statuses = [json.loads(line)["status"] for line in outcomes.read_text().splitlines()]
     assert statuses == ["ok", "ok", "pending", "pending"]
@@ -290,7 +290,7 @@ def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simul
     hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
     run = provision_hosts(simulator, hosts)
     assert run.rc != 0
-    assert hosts_with(run, "Report the outcome of the device of each host", "failed") == ["stranger"]
+    assert hosts_with(run, "Assign each host the outcome of its device", "failed") == ["stranger"]
     assert len(hosts_with(run, "After", "ok")) == 10
     stats = simulator.stats()
     assert (stats["grants"], stats["revocations"]) == (1, 1)

@@ -79,7 +79,7 @@ def test_a_mesh_that_is_still_registered_is_described_and_led_out(tmp_path: Path
             "firmware 8 would end the mesh of 1 device locked to it",
             "network Barn 1 has only one gateway, and no other can be added",
         ]
-        assert "it would leave its mesh" in str(run.result("Show the risks")["msg"])
+        assert "it would leave its mesh" in str(run.result("Show the risks and the required steps")["msg"])
 
         # The plan can be read by fleet, says what it would do, and does it.
         plan = tmp_path / f"{PRODUCT_SLUG}-boron.yml"
@@ -112,7 +112,7 @@ def test_members_without_a_product_get_a_plan_that_says_what_it_needs(tmp_path: 
         run_task("network", {"name": "barn", "gateway": GATEWAY}, env).succeeded()
         run, found = audited(cloud, provision_mesh_plan=str(tmp_path))
         (share,) = found["manifests"]
-        assert share["needs"] in run.result("Show the risks")["msg"]
+        assert share["needs"] in run.result("Show the risks and the required steps")["msg"]
 
         plan = tmp_path / "account-boron.yml"
         assert stat.filemode(plan.stat().st_mode) == "-rw-------"

@@ -15,7 +15,7 @@ from support.paths import ROOT
 from support.playbooks import run_playbook
 
 HOSTS = 20
-TASK = "Report the outcome of the device of each host"
+TASK = "Assign each host the outcome of its device"
 
 
 def outcome(number: int) -> dict[str, Any]:

@@ -15,12 +15,8 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for
 from support.simulator import Simulator
 
-PLAN, APPLY = "Show the planned changes", "Bring the fleet to its declared state"
-LOOK, WRITE, REVOKE = (
-    "Fail if the fleet differs from its declared state",
-    "Write the outcomes, one line for each device",
-    "Revoke the access token",
-)
+PLAN, APPLY = "Show the planned changes", "Bring the fleet to what the manifest declares"
+LOOK, WRITE, REVOKE = "Fail if the fleet is not as declared", "Write the outcomes file", "Revoke the access token"
 
 
 def provision(cloud: Simulator, manifest: dict[str, Any], *args: str, **variables: Any) -> PlaybookRun:

@@ -336,7 +336,7 @@ class TestAdvisories:
         run = write(
             simulator, tmp_path / "out", report_advisories=[str(tmp_path / name) for name in ("a.yml", "b.yml")]
         )
-        said = run.result("Read the advisories before any request is made")["msg"]
+        said = run.result("Validate the advisories before the first request")["msg"]
         assert "a.yml:2 advisories[0]: has no title" in said
         assert "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is not the name or number of a platform" in said
         assert "b.yml:1 advisories[0].affects[0]: has no condition" in said

@@ -18,7 +18,7 @@ from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator
 
 APPLY = "Bring the fleet to its declared state"
 OBTAIN = "Obtain an access token"
-OUTCOME = "Report the outcome of the device of each host"
+OUTCOME = "Assign each host the outcome of its device"
 EMPTY_MEANS_NOT_GIVEN = ("raw", "str", "path", "list")
 
 
@@ -51,14 +51,14 @@ def test_empty_options_of_provision_count_as_not_given(simulator: Simulator) -> 
     given = {"provision_manifest": manifest_for(simulator), "provision_verify": "online"}
     run = run_role(simulator, "provision", {**empty_options("provision"), **given}).succeeded()
     assert run.result(APPLY)["summary"]["changed"] == 20
-    assert run.task("Write the outcomes, one line for each device").status == "skipped"
+    assert run.task("Write the outcomes file").status == "skipped"
     assert grants_and_revocations(simulator) == (1, 1)
 
 
 def test_empty_options_of_the_audit_count_as_not_given(simulator: Simulator) -> None:
     empty = empty_options("provision", "mesh_audit")
     run = run_role(simulator, "provision", empty, tasks_from="mesh_audit").succeeded()
-    assert "Write the manifests of the migration" not in {task.task for task in run.tasks if task.status != "skipped"}
+    assert "Write the manifests for the migration" not in {task.task for task in run.tasks if task.status != "skipped"}
     assert grants_and_revocations(simulator) == (1, 1)
 
 

@@ -119,7 +119,7 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
 
     for part in slices:
         assert (part.rc, part.status) == (0, "successful"), part.received[-5000:]
-        outcomes = [result["outcome"] for result in part.results("Report the outcome of the device of each host")]
+        outcomes = [result["outcome"] for result in part.results("Assign each host the outcome of its device")]
         assert len(outcomes) == SIZE / 2
         assert {outcome["status"] for outcome in outcomes} == {"changed"}
         # The runner itself tells the controller its environment, which had it from there; what happens tells nothing.

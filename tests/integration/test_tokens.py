@@ -352,7 +352,7 @@ def test_token_health_does_not_renew_for_another_account_nor_say_that_it_did(clo
 def test_token_health_is_not_fooled_by_an_empty_register(cloud: Simulator, tmp_path: Path) -> None:
     run = health(cloud, tmp_path / "mistyped.json")
     assert run.rc != 0
-    assert "No token is kept there" in run.output
+    assert "The token file contains no token" in run.output
 
 
 # --- shared ---
