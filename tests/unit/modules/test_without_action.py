@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ NEEDED = {"fleet_outcome": {"fleet": {}}}
 
 
 @pytest.mark.parametrize("name", BY_ACTION)
-def test_the_way_out_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_module_without_its_action_says_how_to_call_it(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, f"{PLUGINS}.modules.{name}", raising=False)
     with patch_module_args(NEEDED.get(name, {})), pytest.raises(SystemExit) as ended:
         runpy.run_module(f"{PLUGINS}.modules.{name}", run_name="__main__", alter_sys=True)
     said = json.loads(capsys.readouterr().out)
