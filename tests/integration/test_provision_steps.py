@@ -15,7 +15,7 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.plays import cloud_environment, manifest_for
 from support.simulator import Simulator
 
-PLAN, APPLY = "Show the planned changes", "Bring the fleet to what the manifest declares"
+PLAN, APPLY = "Show the planned changes", "Bring the fleet to its declared state"
 LOOK, WRITE, REVOKE = "Fail if the fleet is not as declared", "Write the outcomes file", "Revoke the access token"
 
 
