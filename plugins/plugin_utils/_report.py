@@ -68,7 +68,8 @@ _COLUMNS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 _ADVISORY_COLUMNS: Mapping[str, str] = {"advisories": "hit", "advisories_open": "cannot_tell"}
-"""Columns with the advisories that affect a device or may affect it, with their key in the result of the filter."""
+"""The columns for the advisories that affect a device, and for those that may affect it. Each has the key under which
+the filter ``advisories`` returns these devices."""
 
 # A spreadsheet evaluates a cell that begins like this as a formula. If it separates cells by semicolons or tabs, quotes
 # inside a cell of this file protect nothing, so each part of it may become the beginning of a cell or a line.
@@ -113,7 +114,10 @@ def _index_by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[st
 
 
 def _clean_value(value: Any) -> Any:
-    """Return a value as a number, a list of texts or a text that UTF-8 can encode; ``None`` for an empty text."""
+    """Convert a value to a number, a text or a list of texts.
+
+    Texts can be encoded in UTF-8; an empty one becomes ``None``.
+    """
     if value is None or value == "" or isinstance(value, (bool, int, float)):
         return None if value == "" else value
     if isinstance(value, list):
@@ -138,7 +142,8 @@ def _format_cell(value: Any) -> str:
 
 
 def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts about the whole fleet, with the lists of devices in advisories replaced by their lengths.
+    """Return the facts about the whole fleet, with the number of devices in place of each list of devices in
+    advisories.
 
     The rows contain these lists already.
     """

@@ -28,7 +28,7 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
 
     The cloud allows 50 of these requests per account and hour.
 
-    :raises ParticleError: ``bad_response`` when the answer contains no id.
+    :raises ParticleError: ``bad_response`` when the response contains no id.
     """
     action = f"look up serial number {serial_number}"
     data = http.send(Request(SERIAL_NUMBER_ROUTE, action, {"serial": serial_number})).data
@@ -65,7 +65,7 @@ def update_account_device(http: Http, device: str, name: str, value: Any) -> Non
 
 
 RESERVED_VARIABLES = frozenset("backup_files docs events network owner ping target_profile unprotect".split())
-"""Names of other routes, which cannot be read as variables (endpoints.yml: not_rest_paths)."""
+"""Names that cannot be read as variables, because other routes use them (endpoints.yml: not_rest_paths)."""
 
 
 def read_variable(http: Http, product: str | None, device: str, name: str) -> Any:

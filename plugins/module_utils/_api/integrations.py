@@ -23,7 +23,7 @@ def list_integrations(http: Http, product: str) -> list[dict[str, Any]]:
 def get_integration(http: Http, product: str, integration: str) -> dict[str, Any]:
     """Return one integration with all its settings (endpoints.yml: integration_get).
 
-    :raises ParticleError: ``bad_response`` when the answer contains no integration.
+    :raises ParticleError: ``bad_response`` when the response contains no integration.
     """
     route, action = "GET /v1/products/:p/integrations/:id", f"read integration {integration}"
     # A refusal may quote secrets that are not known here and so cannot be masked. Its text is not shown.

@@ -101,7 +101,7 @@ def leave_network(http: Http, device: str) -> None:
 
 
 def _build_device_fields(device: str) -> dict[str, str]:
-    """Return the fields of a body that name a device, in both known spellings."""
+    """Return the device id under both keys that clients use for it in request bodies."""
     # Particle's JavaScript client sent the first, its mobile apps sent the second.
     return {"device_id": device, "deviceID": device}
 
@@ -109,7 +109,7 @@ def _build_device_fields(device: str) -> dict[str, str]:
 def _read_pages(http: Http, request: Request) -> list[dict[str, Any]]:
     """Read all pages of a list. Rows without an id are skipped, because no request can refer to them.
 
-    The answers are arrays without a number of pages, so this reads until a page is not full or has no new row.
+    The responses do not contain the number of pages, so pages are read until one is not full or has no new row.
     """
     rows: dict[str, dict[str, Any]] = {}
     for page in range(1, MAX_PAGES + 1):

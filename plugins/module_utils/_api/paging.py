@@ -65,7 +65,7 @@ def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: Lis
 
     :param request: the request for the list, without the number and size of a page.
     :param keys: the keys that may hold the rows; the documentation and the client use different ones.
-    :raises ParticleError: ``bad_response`` when an answer holds no list, or announces too many pages.
+    :raises ParticleError: ``bad_response`` when a response holds no list, or announces too many pages.
     """
 
     def read_page(page: int) -> tuple[list[dict[str, Any]], int]:

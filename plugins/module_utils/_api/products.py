@@ -37,8 +37,8 @@ class Product:
 def get_product(http: Http, product: str) -> Product:
     """Return a product by its id or slug (endpoints.yml: product_get).
 
-    :raises ParticleError: ``not_found`` when the product does not exist, or the cloud says "Permission denied", which
-        does not tell whether it exists.
+    :raises ParticleError: ``not_found`` when the product does not exist, or when the cloud says "Permission denied",
+        which it also does for a product that exists.
     """
     route, action = "GET /v1/products/:p", f"read product {product}"
     try:
@@ -115,8 +115,9 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
     :param claim_user: the member of the product's team for whom all devices are claimed.
-    :returns: each device that was *not* imported, as it was sent, with the name of the list that holds it.
-    :raises ParticleError: ``ambiguous_write`` when the answer is empty.
+    :returns: the devices that were *not* imported. Each is spelled as in ``devices``, and has the key of the list that
+        names it.
+    :raises ParticleError: ``ambiguous_write`` when the response is empty.
     """
     action = f"import {len(devices)} devices into product {product}"
     content = "".join(f"{device}\n" for device in devices).encode()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # code without requests imports this file and must not import
 
 
 def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dict[str, Any]]:
-    """Return the rows of an answer, which is either the list itself or has the list under one of ``keys``.
+    """Return the rows of a response, which is either the list itself or has the list under one of ``keys``.
 
     :raises ParticleError: ``bad_response`` when there is no list, or an item of it is not a mapping.
     """

@@ -37,7 +37,7 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
 
     :param form: ``grant_type`` and the fields that this type of grant needs.
     :param client: id and secret of the OAuth client.
-    :raises ParticleError: when the cloud refuses; ``bad_response`` when the answer holds no token.
+    :raises ParticleError: when the cloud refuses; ``bad_response`` when the response holds no token.
     """
     try:
         data = http.send(Request(TOKEN_ROUTE, action, form=form, basic=client, retry=Retry.NEVER, writes=False)).data
@@ -64,7 +64,7 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
 
 
 def _parse_number(value: Any) -> int | None:
-    """Convert ``expires_in``, which is documented as a text and was observed as a number."""
+    """Convert ``expires_in`` to a number. The documentation shows it as a text, the cloud sends a number."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -120,7 +120,7 @@ def list_account_tokens(http: Http, username: str, password: str, otp: str | Non
 
 
 def _get_either(row: Mapping[str, Any], *names: str) -> Any:
-    """Return the first value that a row has under one of ``names``, or ``None``."""
+    """Return the value of the first key in ``names`` that the row has, or ``None``."""
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 

@@ -144,7 +144,10 @@ class _Examination:
             self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
 
     def _build_warning(self, error: ParticleError) -> _Finding:
-        """Return the exception that ends a check with a warning. Without a failure, the first one is the diagnosis."""
+        """Return the exception that ends a check with a warning.
+
+        If no check fails, the first warning becomes the diagnosis.
+        """
         self._warning = self._warning or error
         return _Finding(WARN, error.message, error.hint)
 
@@ -170,7 +173,7 @@ class _Examination:
             raise ParticleError("not_a_token", "The value of access_token is the secret of the OAuth client.")
 
     def _check_host(self) -> str:
-        """Send a request without a token, and recognise a Particle cloud by its refusal."""
+        """Send a request without a token, which a Particle cloud refuses in a known way."""
         try:
             get_current_token(self._http)
         except ParticleError as error:
@@ -236,7 +239,7 @@ class _Examination:
         return f"{self._describe_owner()}; {_describe_expiry(facts, self._http.now())}."
 
     def _refuse_secret_of_client(self, token: str) -> None:
-        """Raise an error if the token is not a token but the secret of the given OAuth client.
+        """Raise an error if the given access token is in fact the secret of the given OAuth client.
 
         :raises ParticleError: ``not_a_token`` when the cloud accepts the token as the secret.
         """

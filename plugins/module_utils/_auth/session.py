@@ -19,10 +19,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 class Session:
-    """A logged-in session with a cloud, for use as ``with Session(...) as http``.
+    """A session with a cloud, for use as ``with Session(...) as http``.
 
-    It uses the token that other processes share, and logs in if there is none. When the cloud no longer accepts that
-    token, it logs in once more and repeats the request. A shared token is not revoked: it expires after an hour.
+    The session uses the token that all processes share, and logs in if there is none. When the cloud no longer accepts
+    the token, the session logs in again and repeats the request. A shared token is not revoked: it expires after an
+    hour.
     """
 
     def __init__(

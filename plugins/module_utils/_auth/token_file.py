@@ -41,7 +41,7 @@ class Label:
     purpose: str
 
     def matches(self, entry: Entry) -> bool:
-        """Return whether ``entry`` is the one with this label."""
+        """Return whether this is the label of ``entry``."""
         return all(entry.get(name) == getattr(self, name) for name in _LABEL_FIELDS)
 
 
@@ -122,7 +122,7 @@ class TokenStore:
         return rows
 
     def forget_entries(self, is_gone: Callable[[Entry], bool]) -> list[Entry]:
-        """Remove all entries for which ``gone`` returns true, and return them. A missing file is not created."""
+        """Remove all entries for which ``is_gone`` returns true, and return them. A missing file is not created."""
         if not self._path.exists():
             return []
         with private_file.lock_file(self._path) as file:

@@ -47,7 +47,7 @@ class Tokens:
     :param sessions: shared logins and remembered refusals.
     :param store: the file named by ``token_file``, or ``None`` if tokens are not stored.
     :param warn: shows a sentence to the user.
-    :param note_step: called with the name of each step of a rotation after it.
+    :param note_step: called after each step of a rotation, with the name of the step.
     """
 
     http: Http
@@ -99,7 +99,7 @@ class Tokens:
             return self._obtain_unstored(login, lifetime, check_mode=True)
 
     def _add_refresh_token(self, login: Login, entry: Entry) -> Login:
-        """Return the login, with the stored refresh token if the login needs one and has none.
+        """Return the login. If it needs a refresh token and has none, add the stored one.
 
         :raises ParticleError: ``invalid_credentials`` when no refresh token is stored.
         """

@@ -60,7 +60,9 @@ def report_tokens(
 def list_tokens_of_account(
     http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
 ) -> list[dict[str, Any]]:
-    """Return the tokens that a cloud lists for an account, with a one-time code if the account has one.
+    """Return the tokens that a cloud lists for an account.
+
+    The request includes a one-time code if the account needs one.
 
     :raises ParticleError: ``listing_refused`` when ``account`` is ``None`` or the cloud refuses;
         ``listing_retired`` when the cloud no longer lists tokens.

@@ -3,8 +3,8 @@
 """Keep requests within the rate limits of a cloud.
 
 Private to this collection. The Particle cloud counts requests per public address (errors-and-limits.md, section 3), so
-all processes that send from one address share a budget. The budget is checked before sending, because a request that
-is refused with 429 is wasted.
+all processes that send from one address share a budget. The budget is checked before a request is sent,
+because a request that the cloud refuses with status 429 achieves nothing.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ class Budget:
 
     :param allowance: the limits and the share of them that may be used.
     :param folder: where the processes of a user share the windows; ``None`` to share them with no other process. The
-        same happens when the folder cannot be used or a file stays locked: a folder never causes an error or a hang.
+        windows are not shared either when the folder cannot be used or a file stays locked, so a folder never causes
+        an error or a hang.
     :param store: URL of a Redis through which several machines share the windows, used instead of ``folder``.
     :param cloud: the URL of the cloud to which the limits apply.
     :param clock: returns seconds, from the same clock for all that share the windows; by default the clock of the
         machine, or of the Redis.
-    :raises ParticleError: when the Redis cannot be used. ``take`` and ``seconds_until_free`` raise it too.
+    :raises ParticleError: when the Redis cannot be used. ``take_place`` and ``get_delay`` raise it too.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class Budget:
         return 0.0 if window is None else self._log.get_delay(window)
 
     def get_used_share(self) -> float | None:
-        """Return the used part of the budget, where 1.0 means that the next request has to wait.
+        """Return the used share of the budget; 1.0 means that the next request has to wait.
 
-        :returns: ``None`` if there is no limit, or if the Redis does not answer: a report is no reason to fail.
+        :returns: ``None`` if there is no limit, or if the Redis does not answer: progress reports must not fail a run.
         """
         window = self._windows.get(EVERY_ROUTE)
         try:

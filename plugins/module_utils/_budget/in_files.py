@@ -54,7 +54,7 @@ class FileLog:
         return self._use_locked([window], lambda rings, now: max(rings[0].get_delay(now), 0.0))
 
     def get_used_share(self, window: Window) -> float:
-        """Return the used part of the allowed requests, from 0.0 to 1.0."""
+        """Return the used share of the allowed requests, from 0.0 to 1.0."""
         return self._use_locked([window], lambda rings, now: rings[0].get_used_share(now))
 
     def _use_locked(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
@@ -85,10 +85,11 @@ class _Ring:
 
     The content is the index of the next slot, then the slots with the times, eight bytes each; the oldest time is
     overwritten first. There is one slot more than the limit, so the next slot is never read: a process that was killed
-    may have written half of it. All processes count back from the same slot, whatever share each may use.
+    may have written half of it. All processes count back from the same slot, even if they may use different shares of
+    the limit.
 
-    In a ``with`` block the file is locked. It is opened anew each time, so a child process cannot inherit it, and a
-    removed file is created again.
+    The file is locked in a ``with`` block. Each block opens it again, so a child process cannot inherit it, and a file
+    that was removed is created again.
 
     :raises OSError: from each of the methods when the file cannot be used.
     """
@@ -147,13 +148,13 @@ class _Ring:
         self._write(0, self._next.to_bytes(_SLOT_BYTES, "little"))
 
     def get_used_share(self, now: float) -> float:
-        """Return the used part of the allowed requests, from 0.0 to 1.0."""
+        """Return the used share of the allowed requests, from 0.0 to 1.0."""
         begin, allowed = now - self._window.seconds, self._window.allowed
         numbers = range(1, allowed + 1)
         return bisect.bisect_left(numbers, True, key=lambda number: self._read_time(number) <= begin) / allowed
 
     def _read_time(self, number: int) -> float:
-        """Return the time of the ``number``-th last request, or minus infinity if there were fewer requests."""
+        """Return the time of a request, counted from the last one (1); minus infinity if there were fewer requests."""
         return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 
     def _build_blank(self) -> bytes:

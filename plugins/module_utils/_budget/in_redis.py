@@ -86,13 +86,13 @@ return string.format('%.17g', delay)
 class RedisLog:
     """A store with one ring buffer of times for each window, in a Redis.
 
-    Unlike a folder that cannot be used, a Redis that cannot be used is an error: the user gave it because several
-    machines share the limit, which a budget for one process would exceed.
+    A Redis that cannot be used is an error, unlike a folder that cannot be used: the user named the Redis because
+    several machines share the limit, and separate budgets would exceed it.
 
     :param url: a ``redis://``, ``rediss://`` or ``unix://`` URL of the redis library. It may hold a password.
     :param clock: returns seconds; by default the clock of Redis.
-    :raises ParticleError: also from each of the methods: ``unreachable`` when Redis does not answer for some seconds,
-        ``invalid_option`` when it refuses, ``unsupported`` when the library is missing.
+    :raises ParticleError: when it is created, and from each of its methods: ``unreachable`` when Redis does not answer
+        for some seconds, ``invalid_option`` when it refuses, ``unsupported`` when the library is missing.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] | None) -> None:
@@ -126,7 +126,7 @@ class RedisLog:
         return self._run_script("look", [(window, window.allowed)])
 
     def get_used_share(self, window: Window) -> float:
-        """Return the used part of the allowed requests, from 0.0 to 1.0."""
+        """Return the used share of the allowed requests, from 0.0 to 1.0."""
         return self._run_script("used", [(window, window.allowed)])
 
     def _run_script(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
@@ -137,7 +137,7 @@ class RedisLog:
         return float(self._call_with_retries(lambda: self._script(keys=keys, args=arguments)))
 
     def _call_with_retries(self, ask: Callable[[], Any]) -> Any:
-        """Return the answer of Redis, with retries for a Redis that is restarting."""
+        """Return the response of Redis, with retries for a Redis that is restarting."""
         pauses = iter(_PAUSES)
         while True:
             try:

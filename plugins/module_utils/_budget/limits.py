@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 DEFAULT_SHARE = 0.95
-"""The part of each limit that a run may use. The rest is for other clients behind the same address."""
+"""The share of each limit that a run may use. The rest is for other clients behind the same address."""
 
 EVERY_ROUTE = "every route"
 """The key of the limit that applies to all routes together."""
@@ -37,7 +37,8 @@ DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
 """The documented rate limits by route."""
 
 MAX_TRAVEL_SECONDS = 3.0
-"""How much the travel times of two requests may differ. The cloud counts arrivals, the budget counts departures."""
+"""Maximum difference between the travel times of two requests. The budget counts requests when they are sent, the cloud
+when they arrive."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Allowance:
     """The rate limits of a cloud and the share of them that a run may use.
 
     :param limits: the limits by route; an empty mapping for a cloud without limits.
-    :param share: the part of each limit that may be used.
+    :param share: the share of each limit that may be used.
     """
 
     limits: Mapping[str, Limit] = DOCUMENTED_LIMITS
@@ -57,7 +58,7 @@ DEFAULT_ALLOWANCE = Allowance()
 
 @dataclass(frozen=True)
 class Window:
-    """A rate limit as a run keeps it.
+    """The period in which a run counts its requests against a rate limit.
 
     :param name: a hash of cloud, route and limit, which identifies the window without revealing them.
     :param size: the number of requests that the cloud allows.
@@ -72,14 +73,14 @@ class Window:
 
     @classmethod
     def for_limit(cls, cloud: str, route: str, limit: Limit, share: float) -> Window:
-        """Return the window of a limit."""
+        """Create the window for a limit of a route."""
         # The limit is part of the name: in a common window, the run with the lower limit would never get a place.
         what = "\0".join((cloud, route, str(limit.requests), str(limit.seconds)))
         name = hashlib.sha256(what.encode(errors="surrogatepass")).hexdigest()[:32]
         return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + MAX_TRAVEL_SECONDS)
 
     def count_allowed(self, waited: float) -> int:
-        """Return how many requests may count in the window, for a request that has waited for ``waited`` seconds."""
+        """Return the number of requests that the window allows when a request has waited for ``waited`` seconds."""
         # After such a wait, other runs with a larger share keep this request out, so it may use the whole limit.
         return self.allowed if waited < 2 * self.seconds else self.size
 
@@ -98,4 +99,4 @@ class RequestLog(Protocol):
         """Return the seconds until ``window`` has a place, 0.0 if it has one now. No place is taken."""
 
     def get_used_share(self, window: Window) -> float:
-        """Return the used part of the allowed requests, from 0.0 to 1.0."""
+        """Return the used share of the allowed requests, from 0.0 to 1.0."""

@@ -27,11 +27,11 @@ class ValueReader:
         self.mistakes: list[str] = []
 
     def add_mistake(self, place: Place, text: str) -> None:
-        """Add a mistake, which is described by ``what``, at a place of the document."""
+        """Add a mistake: ``text`` describes what is wrong at a place of the document."""
         self.mistakes.append(f"{self._where(place)}: {text}")
 
     def read_mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
-        """Return a mapping that may have only ``keys``; an empty one if ``value`` is not a mapping."""
+        """Return ``value`` if it is a mapping, else an empty one. Keys other than ``keys`` are mistakes."""
         if not isinstance(value, Mapping):
             self.add_mistake(place, f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}")
             return {}
@@ -43,14 +43,14 @@ class ValueReader:
         return value
 
     def read_list(self, value: Any, place: Place) -> list[Any]:
-        """Return a list with any items; an empty one if ``value`` is not a list."""
+        """Return ``value`` if it is a list, else an empty one. The items are not checked."""
         if isinstance(value, (list, tuple)):
             return list(value)
         self.add_mistake(place, f"must be a list, got {describe_type(value)}")
         return []
 
     def read_text(self, value: Any, place: Place) -> str:
-        """Return a text; an empty one if ``value`` is not a text, for example because it lacks quotes."""
+        """Return ``value`` if it is a text, else an empty one, for example for a number without quotes."""
         if isinstance(value, str):
             return str(value)
         advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
@@ -58,13 +58,13 @@ class ValueReader:
         return ""
 
     def read_boolean(self, value: Any, place: Place) -> bool:
-        """Return true or false; false if ``value`` is neither."""
+        """Return ``value`` if it is true or false, else false."""
         if not isinstance(value, bool):
             self.add_mistake(place, f"must be true or false, got {describe_type(value)}")
         return value is True
 
     def read_choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
-        """Return one of ``choices``. Another value is a mistake."""
+        """Return ``value`` as a text. A value that is not one of ``choices`` is a mistake."""
         if value not in choices:
             self.add_mistake(
                 place, f"must be one of {', '.join(choices)}, got {value!r}{suggest_similar(value, choices)}"
@@ -72,7 +72,7 @@ class ValueReader:
         return str(value)
 
     def read_device_id(self, value: Any, place: Place) -> str | None:
-        """Return a device id in lower case; ``None`` if ``value`` is not a device id."""
+        """Return ``value`` in lower case if it is a device id, else ``None``."""
         if isinstance(value, int) and not isinstance(value, bool):
             self.add_mistake(place, f"{value} is read as a number: put the device id in quotes")
             return None
@@ -83,7 +83,7 @@ class ValueReader:
         return str(text)
 
     def check_json(self, value: Any, place: Place) -> None:
-        """Add a mistake for each value that JSON cannot represent, or would change on the way through the cloud."""
+        """Add a mistake for each value that JSON cannot represent."""
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.read_text(key, (*place, str(key)))
@@ -111,7 +111,7 @@ class ValueReader:
 
 
 def describe_type(value: Any) -> str:
-    """Return the type of a value as messages name it, such as ``a number``; for true and false, the value itself."""
+    """Return the name of a value's type for messages, such as ``a number``. For true and false, return that word."""
     if value is None:
         return "nothing"
     for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text")):

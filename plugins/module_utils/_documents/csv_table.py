@@ -59,7 +59,7 @@ def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] 
 
 
 def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[str], str | None]) -> list[str]:
-    """Return the mistakes in the first line, one sentence for each."""
+    """Return a sentence for each mistake in the first line."""
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
     mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})

@@ -36,7 +36,7 @@ _REPLACED_PROBLEMS = {
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
 }
-"""Replacements for messages of PyYAML that quote the text, which may be a password without quotes."""
+"""Replacements for messages of PyYAML that quote a part of the file, which may be a password."""
 
 
 def format_place(place: Place) -> str:
@@ -91,7 +91,7 @@ def _is_json(text: str) -> bool:
 
 
 def _join_escapes(text: str) -> str:
-    """Replace surrogate pairs in a JSON text by the character.
+    """Replace each pair of escapes in a JSON text that stands for one character by that character.
 
     JSON may write one character as two escapes. This is the only part of JSON that a YAML parser does not read.
     """
@@ -196,7 +196,7 @@ class _Reader:
 
 
 def _list_merged(node: yaml.Node) -> list[yaml.Node]:
-    """Return the mappings that ``<<`` merges: one mapping, or a list in which the first takes precedence."""
+    """Return the mappings that ``<<`` merges into another one; earlier ones take precedence."""
     sources: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
     for source in sources:
         if not isinstance(source, yaml.MappingNode):

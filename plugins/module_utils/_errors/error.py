@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the error that all failures of this collection are reported with. Private to this collection."""
+"""Define the error that reports every failure of this collection. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ParticleError(Exception):
     :param hint: one sentence with the remedy; by default the hint of the code.
     :param status: the HTTP status that caused the failure, if any.
     :param route: method and path template (never a URL with values) of the request that failed, if any.
-    :ivar answer: the answer of the cloud for use by callers, if any. It may hold secrets and is never shown.
+    :ivar answer: the response of the cloud for use by callers, if any. It may hold secrets and is never shown.
     """
 
     def __init__(

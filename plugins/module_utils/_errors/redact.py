@@ -24,7 +24,7 @@ _ENCODING_ERRORS = "surrogatepass"  # the environment may hold bytes that are no
 
 
 def _escape_json(text: str) -> set[str]:
-    """Return a text as JSON escapes it: with and without escapes for characters that are not ASCII."""
+    """Return the two forms of a text in JSON: with and without escapes for characters outside ASCII."""
     return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turn a refused answer into an error with a code. Private to this collection.
+"""Turn a refusal of the cloud into an error with a code. Private to this collection.
 
 A Particle cloud has no uniform error format: fourteen shapes of bodies are known, from OAuth objects to HTML pages of
 a proxy (errors-and-limits.md, section 1). This is the only file that reads them.
@@ -20,7 +20,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 @dataclass(frozen=True)
 class Refusal:
-    """Holds the content of the body of a refused answer, independent of its shape.
+    """Holds the content of the body of a refusal, independent of its shape.
 
     :param word: the error word for programs (``invalid_grant``), empty if there is none.
     :param text: the complete text for people, which may be empty and may hold secrets.
@@ -64,7 +64,7 @@ def read_refusal(body: bytes) -> Refusal:
 
 
 def _read_sentences(data: Mapping[str, Any]) -> list[str]:
-    """Return the sentences of a body, from the first key in the order below that has any."""
+    """Return the sentences of a body. The first of the keys below that holds any is used."""
     if data.get("message") and data.get("description"):  # E11: a JSON Schema refused the input
         violations = [json.dumps(one) for one in _wrap_in_list(data.get("violations") or [])]
         return [str(data["message"]), str(data["description"]), *violations]
@@ -102,7 +102,10 @@ TOKEN_ROUTE = "POST /oauth/token"
 
 
 def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
-    """Return the error code for a refused answer. The text of the body is more precise than the status."""
+    """Return the error code for a refusal.
+
+    The text of the body takes precedence over the status, which is less precise.
+    """
     text = refusal.text.lower()
     if refusal.form == "html" and status < 500 and status not in (408, 429):
         # The web framework Express answers an unknown route with a page that names the route. Any other page is not
@@ -150,7 +153,7 @@ _CODES_BY_TEXT = (
 
 
 def _classify_grant(status: int, refusal: Refusal) -> str:
-    """Return the error code for a refusal of the token endpoint, where ten refusals in a row lock the address out."""
+    """Return the error code for a refusal of the token endpoint, which locks an address out after ten in a row."""
     text = refusal.text.lower()
     if status in (429, 529):
         return "locked_out"
@@ -171,7 +174,7 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
 
 
 def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: Callable[[str], str]) -> ParticleError:
-    """Return the error for a refused answer.
+    """Return the error for a response with a status of 300 or more, or one that reports a failure.
 
     :param action: the attempted action, which follows "Could not" in the message: ``rename device e00f…``.
     :param redact: masks the secrets in the text of the cloud.

@@ -10,13 +10,13 @@ from typing import Any
 
 
 def list_names(names: Sequence[str], at_most: int) -> str:
-    """Return up to ``at_most`` of the names, and the number of the others, as a part of a sentence."""
+    """Return names as a part of a sentence: at most ``at_most`` of them, and the number of the others."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 def suggest_similar(word: Any, known: Iterable[str]) -> str:
-    """Return a suggestion of the word of ``known`` that is most similar to ``word``, or an empty text.
+    """Return a question that suggests the most similar word of ``known``, or an empty text if none is similar.
 
     It is appended to a message that refuses ``word``.
     """

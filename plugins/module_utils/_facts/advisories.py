@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read advisories of manufacturers and carriers and find the devices that they affect. Private to this collection.
 
-An advisory names platforms, SIM cards and versions. If such a fact of a device is unknown, the result says that the
-advisory cannot tell, instead of counting the device as affected or as safe. The functions send no requests.
+An advisory names platforms, SIM cards and versions. If such a fact of a device is unknown, the device is
+listed under ``cannot_tell``, and counts neither as affected nor as safe. The functions send no requests.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _FIELDS: Mapping[str, Callable[[Facts], Any]] = {
 }
 
 Test: TypeAlias = "Callable[[str], bool | None]"
-"""Returns whether the value of a fact meets a condition; ``None`` when the value cannot be parsed."""
+"""Function that returns whether the value of a fact meets a condition, or ``None`` if it cannot parse the value."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
     The facts get ``unread`` and, if wanted, ``vitals`` and ``variable_values``; ``mac`` is filled in if it is missing.
 
     :param products: the product of each device that has one, by device id.
-    :raises ParticleError: ``conflict`` before the first request, when more devices would be asked than the limit.
+    :raises ParticleError: ``conflict`` before the first request, when more devices would be asked than ``limit``
+        allows.
     """
     for facts in devices.values():
         if wanted.vitals:
@@ -100,7 +101,10 @@ def add_details(http: Http, devices: Devices, products: Mapping[str, Product], w
 
 
 def _list_questions(facts: Mapping[str, Any], wanted: WantedDetails) -> list[Question]:
-    """Return the names of the variables to read from one device, after ``None`` if its vitals are wanted."""
+    """Return the names of the variables to read from one device.
+
+    The first item is ``None`` if its vitals are wanted.
+    """
     names = dict.fromkeys(wanted.variables)
     if wanted.mac_variable is not None and facts["mac"] is None:
         names[wanted.mac_variable] = None
@@ -128,8 +132,8 @@ def add_mesh_states(
 ) -> None:
     """Put the state of each member into ``mesh.state``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
-    The state is ``None`` when the cloud has no source for it, and also, with a warning, when the account may not read
-    that source.
+    The state is ``None`` if the cloud does not record it. It is also ``None``, with a warning, if the account may not
+    read it.
 
     :param products: the product of each device that has one, by device id.
     :param mesh: the mesh backends that the task has opened; default: backends with their default options.

@@ -21,7 +21,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 _VERSION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?(?:-([0-9A-Za-z.-]{1,64}))?\Z")
 
 VersionKey = tuple[Any, ...]
-"""A sort key; keys compare as their versions do."""
+"""A sort key for versions: a newer version has a larger key."""
 
 
 def parse_version(version: str) -> VersionKey | None:
@@ -56,7 +56,7 @@ class VersionRange:
 def parse_range(text: str) -> VersionRange:
     """Parse a range from bounds that are separated by commas.
 
-    :raises ValueError: when a bound is not valid; the text is a sentence that names it.
+    :raises ValueError: when a bound is not valid; the error text names the bound.
     """
     bounds = []
     for part in text.split(","):

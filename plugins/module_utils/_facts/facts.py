@@ -71,9 +71,9 @@ def _read_mesh(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def add_presence(facts: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """Return ``facts`` with ``presence`` and with ``last_heard_age`` in whole seconds.
+    """Return a copy of ``facts`` with two more keys: ``presence`` and ``last_heard_age``, in whole seconds.
 
-    ``presence`` rates how certain it is that the device is online now; see :data:`PRESENCE`.
+    ``presence`` is one of :data:`PRESENCE` and says how certain it is that the device is online now.
 
     :param now: the time of the cloud, in seconds since 1970.
     """

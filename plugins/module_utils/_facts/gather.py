@@ -36,7 +36,7 @@ class GatheredFacts:
     :param sources: the products that were read.
     :param products: the product of each device that has one, by device id.
     :param pages: the number of pages that were read.
-    :param complete: whether no list was seen to change while it was read, which can hide devices.
+    :param complete: false if a list changed while it was read, so that devices may be missing.
     :param skew: the seconds by which the clock of the cloud is ahead of the clock of this machine.
     """
 
@@ -53,10 +53,10 @@ def gather_facts(
 ) -> GatheredFacts:
     """Read all devices of the sources.
 
-    A device that both a product and the account list appears once, with the values of the product's list first.
+    A device that is found in a product and in the account is returned once; the values of the product take precedence.
 
-    :param queries: the filters for the list of each product, one per request; an empty mapping reads the whole list.
-        The results are combined.
+    :param queries: the query parameters for the device list of each product. One request is sent for each of them, and
+        the results are combined; an empty mapping reads the whole list.
     :raises ParticleError: when a source cannot be read, because devices would be missing from the result.
     """
     options = ListOptions(page_size, Watch.PAGES)
@@ -106,7 +106,7 @@ def _index_by_id(listing: Listing) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _merge_rows(row: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``row``, with keys that are missing or empty in it taken from ``other``, a row of the same device."""
+    """Merge two rows of the same device: a key that is missing or empty in ``row`` gets its value from ``other``."""
     return {**other, **{key: value for key, value in row.items() if value not in (None, "") or key not in other}}
 
 

@@ -91,9 +91,9 @@ GROUP_KEYS = tuple(_GROUP_VALUES)
 
 
 def build_host_groups(devices: Mapping[str, Facts], keys: Sequence[str]) -> dict[str, list[str]]:
-    """Return the ids of the devices in each group; a group is named ``<key>_<value>`` in a-z, 0-9 and ``_``.
+    """Return the ids of the devices in each group. A group is named ``<key>_<value>``, with only a-z, 0-9 and ``_``.
 
-    If two values would give the same name, each gets digits of its hash, so that no group mixes devices of both. A
+    If two values would give the same name, digits of a hash are added to each, so that no group mixes their devices. A
     value that needs no replacement keeps its plain name.
 
     :param keys: names from :data:`GROUP_KEYS`.

@@ -45,16 +45,16 @@ FILTER_SPEC: Mapping[str, Mapping[str, Any]] = {
 """The option that filters devices; documented by the fragment ``meshfleet.particle.selection.filters``."""
 
 _MAX_QUERIES = 10
-"""The maximum number of values of a filter that the cloud applies, with one request for each value. For a filter with
-more values the whole list is read and filtered here."""
+"""The maximum number of values of a filter for which the cloud is asked to filter, with one request for each value.
+With more values, the whole list is read and filtered here."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources of devices.
+    """The places from which devices are read: products, an organisation, the account.
 
     :param products: products by id or slug.
-    :param organization: an organisation, all products of which are read.
+    :param organization: an organisation; all of its products are read.
     :param account: whether to read the devices of the account.
     """
 
@@ -76,7 +76,7 @@ class Sources:
 
 
 def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) -> Sources:
-    """Read the options of :data:`SOURCE_SPEC`.
+    """Read and check the options that select the sources of devices.
 
     :param has_other_source: whether a mesh backend can list devices that the Particle cloud does not know.
     :raises ParticleError: ``invalid_option`` when the options select no source or ``products`` has an empty entry.
@@ -110,10 +110,10 @@ class Filters:
     _like: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
 
     def build_queries(self) -> list[dict[str, str]]:
-        """Return the query parameters for the product list, one mapping per request; the results must be combined.
+        """Return the query parameters for the device list of a product, one mapping for each request to send.
 
-        The results contain every device that matches, and maybe others, because the cloud also matches parts of ids,
-        names and serial numbers.
+        The responses together contain every device that matches, and maybe others, because the cloud also matches parts
+        of ids, names and serial numbers.
         """
         common = {}
         literals = re.split(r"\*|\?|\[!?]?[^]]*]", self.name or "")
@@ -154,7 +154,7 @@ def _is_among(value: Any, wanted: frozenset[Any] | None) -> bool:
 
 
 def read_filters(options: Mapping[str, Any]) -> Filters:
-    """Read the option of :data:`FILTER_SPEC`.
+    """Read and check the option ``filters``.
 
     :raises ParticleError: ``invalid_option`` when a filter is not valid; the message names every mistake.
     """

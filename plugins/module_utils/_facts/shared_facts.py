@@ -27,8 +27,8 @@ REFUSAL_SECONDS = 30
 corrects the cause and runs again."""
 
 INCOMPLETE_SECONDS = 3
-"""How long an incomplete read answers for a device that it did not find. It is long enough for all hosts of a run, so
-that they do not read the fleet again one by one."""
+"""How long an incomplete read is used for a device that it did not find: long enough for all hosts of a run, so that
+they do not read the fleet again one by one."""
 
 _SLOTS = 64  # number of lock files; they are never removed, so all fleets share this fixed set
 _KEPT_SECONDS = 3600  # the next read of any fleet deletes files that are older
@@ -39,7 +39,7 @@ class DeviceRead:
     """The result of a read for one device.
 
     :param facts: the facts of the device; ``None`` when the read did not find it.
-    :param complete: whether no list changed during the read, which can hide devices.
+    :param complete: false if a list changed during the read, so that devices may be missing.
     :param age: the age of the read in seconds.
     """
 
@@ -139,7 +139,7 @@ class Snapshot:
 
 
 def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleError:
-    """Return the error of a failed read for a process that shares it.
+    """Return the error of a failed read of another process, which is not repeated yet.
 
     :param left: the seconds until the fleet is read again.
     """

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry out a plan: batches first, then the writes of single devices in parallel. Private to this collection.
 
-The failure of one device does not affect the others. Only an error that every further request would meet as well ends
-the run. Devices that were not reached by then have no state, and do not count as failed.
+The failure of one device does not affect the others. The run ends early only after an error that every further
+request would cause too. Devices that were not reached by then have no state, and do not count as failed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def apply_plan(
     """Carry out every write of a plan. Failures are recorded in the returned state and not raised.
 
     :param mesh: sends the writes of networks.
-    :param max_failures: how many devices may fail before nothing more is sent; ``None`` means no limit.
+    :param max_failures: the maximum number of failed devices; after more failures nothing is sent. ``None`` means no
+        limit.
     :param report: called at the start, and whenever a device is done or fails.
     """
     writes = _Writes(target, mesh, max_failures, report)
@@ -200,7 +201,9 @@ class _Writes:
         return True
 
     def _find_lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
-        """Return the devices whose gateway failed, directly or through another device."""
+        """Return the devices that cannot join because their gateway failed, or a device that must move before the
+        gateway.
+        """
         known: dict[str, bool] = {}
 
         def is_coming(device: str) -> bool:

@@ -12,7 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import can_be_split
 
 MAX_BATCH_ITEMS = 1_000
-"""Items in one request. The cloud's own maximum is not documented: a request that it refuses is halved."""
+"""Maximum number of items in one request. That of the cloud is not documented, so a refused request is halved."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Batches:
         Halving reaches a single item after about ``log2(len(items))`` refusals. If no part has been accepted after
         twice as many, the cause is not a single item, and all items fail.
 
-        :param request: sends for some items and returns whether it has changed anything: an accepted request may still
-            reject each of its items.
-        :param select: returns the items of a part that can still be sent; earlier parts may have ruled some out.
+        :param request: sends the request for some items, and returns whether it has changed anything. The cloud may
+            accept a request but reject each of its items.
+        :param select: returns the items of a part that can still be sent, because earlier failures may exclude some.
         """
         waiting, refusals, accepted = [items], list[ParticleError](), False
         while waiting and not self.is_stopped():

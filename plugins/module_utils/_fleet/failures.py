@@ -23,7 +23,8 @@ RUN_ENDING_CODES = REFUSED_LOGIN | {
     "token_expired",
     "rate_limited",
 }
-"""Codes of errors that every further request would meet as well. A run logs in again when its token expires."""
+"""Codes of errors that every further request would cause too. A run renews an expired token before it reports
+``token_expired``."""
 
 _TOO_LARGE_STATUS = 413
 _SPLITTABLE_STATUSES = (400, 404)
@@ -64,7 +65,7 @@ def is_run_ending(error: ParticleError) -> bool:
 
 
 def can_be_split(error: ParticleError) -> bool:
-    """Return whether a batch may be refused for its size or for some of its items, so that a part may be accepted."""
+    """Return whether the cloud may accept a part of a refused batch, because of its size or some of its items."""
     if error.status == _TOO_LARGE_STATUS:  # a proxy may return it too, with a page that is not from the cloud
         return True
     return (
@@ -75,7 +76,10 @@ def can_be_split(error: ParticleError) -> bool:
 
 
 def build_import_error(device: str, list_key: str, product: Product) -> ParticleError:
-    """Return the error for a device that an import rejected. ``fate``: the key of the list that names it."""
+    """Return the error for a device that an import rejected.
+
+    :param list_key: the key of the list in the response that names the device.
+    """
     reasons = {
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
         "invalidDeviceIds": (

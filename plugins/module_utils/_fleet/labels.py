@@ -114,7 +114,7 @@ class LookupResult:
 def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
     """Look up the id of each serial number until the hourly rate limit is used up.
 
-    :raises ParticleError: for a failure that every further look-up would meet as well.
+    :raises ParticleError: for a failure that every further look-up would cause too.
     """
     looked_up = LookupResult()
     late: ParticleError | None = None

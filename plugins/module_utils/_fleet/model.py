@@ -57,7 +57,7 @@ Change = tuple[Any, Any]
 class DevicePlan:
     """The writes that one device needs.
 
-    :param id: the id of its record; the declared identifier as long as the id is unknown.
+    :param id: the device id, or the declared identifier as long as the device id is unknown.
     :param removes: whether the device leaves the product.
     :param declared_by: the identifier of its record, if that is not the id.
     """

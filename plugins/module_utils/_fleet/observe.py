@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observe devices by lists, and one by one only where a list lacks fields. Private to this collection."""
+"""Read the current state of devices from lists, and one by one only if a list lacks fields.
+
+Private to this collection.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,7 @@ def _read_one_by_one(
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """Read ``devices`` one by one, and return their ``rows`` of the list completed by the responses."""
+    """Read ``devices`` one by one, and return their ``rows`` with the missing keys added."""
     if not devices:
         return {}
     http, product = target.http, target.required_product
@@ -131,9 +134,9 @@ def _get_username(http: Http) -> str:
 
 
 def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
-    """Return the filters that make the list of a product show a single declared device; none for several devices.
+    """Return the filters for the device list of a product if a single device is declared, else an empty mapping.
 
-    Filtered, the list takes one request instead of one for each hundred devices.
+    The filtered list takes one request instead of one for each hundred devices.
     """
     if len(records) != 1:
         return {}

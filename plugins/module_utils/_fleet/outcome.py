@@ -144,7 +144,7 @@ def count_members(manifest: Manifest, states: Mapping[str, str] | None) -> dict[
 def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
     """Return the error with which the task fails; ``None`` if it succeeds.
 
-    It is the error that ended the run, else that of the first failed device with the number of failures.
+    It is the error that ended the run, else the error of the first failed device, with the number of failed devices.
     """
     pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:

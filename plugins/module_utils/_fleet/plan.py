@@ -175,7 +175,10 @@ def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
 
 
 def keep_only_import(device: DevicePlan) -> DevicePlan:
-    """Return the part of a plan that imports a device, whose id the list of the product shows only afterwards."""
+    """Return a plan that only imports the device.
+
+    Its id becomes known afterwards, when the list of the product shows it.
+    """
     return DevicePlan(
         device.id, device.changes, imports=device.imports, claims=device.claims, declared_by=device.declared_by
     )
@@ -207,8 +210,8 @@ def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[st
 def find_stage(change: str, group: str) -> int:
     """Return the stage of a group change; a lower stage comes first.
 
-    The group of gateways is added before those of networks and removed after them; the group of nodes the other way
-    round.
+    The group ``mesh-gateway`` is added before the groups of networks and removed after them. The group ``mesh-node`` is
+    added after the groups of networks and removed before them.
     """
     if change == "add":
         return {_GATEWAYS: 0, _NODES: 2}.get(group, 1)

@@ -56,7 +56,7 @@ class Progress:
         self._counts: tuple[int, int, int] | None = None
 
     def report(self, done: int, failed: int, total: int) -> None:
-        """Record the progress of the run (a :data:`Report`)."""
+        """Record the progress of the run. The parameters are those of :data:`Report`."""
         if self._counts is None:
             self._began = self._clock()
             self._next = self._began + self._every
@@ -65,7 +65,7 @@ class Progress:
     def get_due_line(self) -> str | None:
         """Return the line to show now; ``None`` if no line is due.
 
-        The end of a run is shown once and at once, but only if a line was shown before: a short run shows nothing.
+        The last line is due as soon as the run ends, but only if a line was shown before, so a short run shows nothing.
         """
         now = self._clock()
         if self._counts is None or self._next is None:
@@ -84,8 +84,8 @@ class Progress:
 def format_line(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
     """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
-    :param seconds: time since the first write. The rate is the average over this time: a budget that bursts and refills
-        makes the rate of a few seconds meaningless.
+    :param seconds: time since the first write. The rate is the average over this time, because the budget lets requests
+        through in bursts.
     """
     ended = done + failed
     rate = ended / seconds if seconds > _MIN_SECONDS else 0.0

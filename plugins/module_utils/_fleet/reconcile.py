@@ -59,7 +59,7 @@ def reconcile(
     callbacks: Callbacks,
     mesh: Mesh | None = None,
 ) -> dict[str, Any]:
-    """Bring a fleet to its declared state; in check mode, only report the changes that this takes.
+    """Bring a fleet to its declared state; in check mode, only report the necessary changes.
 
     :param mesh: the mesh backends that the task has opened; ``None`` means backends with default options.
     :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.

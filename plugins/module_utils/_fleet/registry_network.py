@@ -48,7 +48,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass(frozen=True)
 class DeclaredNetwork:
-    """One declared network and its members. ``exact``: whether all other devices must leave it."""
+    """A declared network and its declared members.
+
+    :param exact: whether all other devices must leave the network.
+    """
 
     network: Network
     members: Mapping[str, Membership]
@@ -58,7 +61,7 @@ class DeclaredNetwork:
 def declare_network(
     name: str, gateways: Sequence[str], members: Sequence[str], parameters: Mapping[str, Any], *, exact: bool
 ) -> DeclaredNetwork:
-    """Return the declaration of a network that must exist.
+    """Build the declaration of a network with state ``present`` from options.
 
     :raises ParticleError: ``invalid_manifest`` when options are invalid, naming every mistake.
     """
@@ -74,7 +77,7 @@ def declare_network(
 
 
 def declare_absent_network(name: str) -> DeclaredNetwork:
-    """Return the declaration of a network that must not exist.
+    """Build the declaration of a network with state ``absent``.
 
     :raises ParticleError: ``invalid_manifest`` when the name is invalid.
     """
@@ -85,7 +88,7 @@ def declare_absent_network(name: str) -> DeclaredNetwork:
 def reconcile_network(
     http: Http, wanted: DeclaredNetwork, *, check_mode: bool, warn: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Bring one network to its declared state; in check mode, only report the changes that this takes.
+    """Bring one network to its declared state; in check mode, only report the necessary changes.
 
     :returns: the documented result of ``network``, failed when a device failed or the network could not be read.
     :raises ParticleError: only before the first write, such as ``unsupported`` when the cloud has no registry.

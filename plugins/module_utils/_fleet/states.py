@@ -139,7 +139,9 @@ class Run:
             self.later_changes.setdefault(device.key, {}).update(device.changes)
 
     def count_failures_left(self) -> int | None:
-        """Return how many more devices may fail: negative if too many have failed, ``None`` without a limit."""
+        """Return how many more devices may fail: a negative number if too many have failed, ``None`` if there is no
+        limit.
+        """
         most = self.bounds.max_failures
         return None if most is None else most - self.state.count_devices(WriteState.FAILED)
 

@@ -93,7 +93,7 @@ def wait_until_joined(
 
 
 def _find_unjoined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
-    """Return an error for each member that should have joined by now."""
+    """Return an error for each member that has not joined in time."""
     errors = {}
     for record in manifest.devices:
         state = states.get(record.id, JOINED)

@@ -65,7 +65,7 @@ _TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful answer.
+    """A successful response.
 
     :param data: the parsed body; ``None`` if the body was empty.
     """
@@ -100,9 +100,9 @@ class Http:
         self.now = clock.now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
-        """Called before each request and while a request waits to be sent. It ends the work by raising an error."""
+        """Called before each request and while a request waits to be sent. It may raise an error to end the work."""
         self.last_date: tuple[str, float] | None = None
-        """The Date header of the last answer, and the time of this machine when the answer came."""
+        """The Date header of the last response, and the time of this machine when the response came."""
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock.monotonic)
         self._lock = threading.Lock()
@@ -140,7 +140,7 @@ class Http:
         self._session.close()
 
     def send(self, request: Request) -> Answer:
-        """Send a request, with retries where they are safe, and return the successful answer.
+        """Send a request, with retries where they are safe, and return the successful response.
 
         :raises ParticleError: when the request fails; ``ambiguous_write`` when it is not known whether a write took
             effect and it is not safe to repeat it.
@@ -190,7 +190,7 @@ class Http:
         return self._send_once(request, auth)
 
     def _send_once(self, request: Request, auth: Any) -> Answer:
-        """Send one HTTP request and return its answer.
+        """Send one HTTP request and return its response.
 
         :param auth: the authentication for `requests`, if any.
         :raises Retryable: when another attempt may succeed.
@@ -223,7 +223,7 @@ class Http:
         return self._parse_answer(response.status_code, response.content, request)
 
     def _build_refusal(self, response: requests.Response, request: Request) -> Exception:
-        """Return the error for a refused request: a :class:`Retryable` if another attempt may succeed."""
+        """Return the error for a refused request. It is a :class:`Retryable` if another attempt may succeed."""
         status = response.status_code
         redact = withhold_text if request.private else self.redact
         refusal = build_refusal(status, response.content, route=request.route, action=request.action, redact=redact)
@@ -258,7 +258,7 @@ class Http:
         return True
 
     def _parse_answer(self, status: int, body: bytes, request: Request) -> Answer:
-        """Parse the body of an answer with a success status.
+        """Parse the body of a response with a success status.
 
         :raises Retryable: when the body is not complete JSON.
         :raises ParticleError: when the body reports a failure, or is a web page.

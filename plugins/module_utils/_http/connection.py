@@ -13,7 +13,7 @@ class Connection:
     """The settings of a connection to a cloud.
 
     :param api_url: the URL of the cloud, without a slash at its end.
-    :param timeout: how long to wait for an answer, in seconds.
+    :param timeout: how long to wait for a response, in seconds.
     :param max_wait: how long one request may wait when the cloud asks for it, in seconds.
     :param environment: the variables that set the proxies; ``None`` for the environment of this process.
     """

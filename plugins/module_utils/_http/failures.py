@@ -18,7 +18,7 @@ except ImportError:  # reported by _module, which can fail the task
 
 
 def build_network_error(error: requests.RequestException, connection: Connection, route: str, action: str) -> Exception:
-    """Return the error for a request without an answer: a :class:`Retryable` if another attempt may succeed."""
+    """Return the error for a request without a response. It is a :class:`Retryable` if another attempt may succeed."""
     host = urllib.parse.urlsplit(connection.api_url).netloc
     if isinstance(error, requests.exceptions.SSLError):
         cause = f"{host} and this machine have no TLS version in common"
@@ -50,7 +50,7 @@ def _has_no_connection(error: requests.RequestException) -> bool:
 
 
 def withhold_text(text: str) -> str:
-    """Return a note in place of an answer that may hold a secret. Used instead of a redactor."""
+    """Return a note in place of a response that may hold a secret. Used instead of a redactor."""
     return "the text of the answer is not shown because it may contain a secret"
 
 

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 def map_in_parallel(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
     """Return ``[function(item) for item in items]``, computed with up to ``workers`` threads.
 
-    The first error is raised, after the calls that have begun; no further calls are begun.
+    After an error no further calls are started. The error is raised when the running calls have ended.
     """
     # Each thread takes its items from the list. A pool would create an object with a lock for each of 100 000 items.
     waiting = list(items)

@@ -23,14 +23,15 @@ UPDATE_SECRETS = (ON_CREATE, ALWAYS)
 """When to write secrets that cannot be compared because the cloud does not show them."""
 
 MIN_PASSWORD = 4
-"""Minimum length of the value of a secret option to be masked in other texts. Shorter ones would hide every digit."""
+"""Minimum length of a password to be masked in other texts. Masking shorter ones would make other texts unreadable."""
 MIN_VALUE = 8
-"""The same minimum for values in a secret mapping, which also contains ordinary words."""
+"""Minimum length of a value in a secret mapping, such as headers, which also contains ordinary words."""
 MIN_LITERAL = 12
-"""The same minimum for all other texts that may hold a secret, because a token is longer than the words around it."""
+"""Minimum length of a word in any other text that may hold a secret. Tokens are longer than ordinary words."""
 
 _MASKED = re.compile(r"(\w+ )?([\w-]{0,4}[*•]{3,}\w{0,4}|-{4,}|\[\[SENSITIVE\]\])")
-"""Matches the mask that a cloud shows in place of a secret, with an optional scheme and the ends of the secret."""
+"""Matches the mask that a cloud shows in place of a secret. It may include a scheme such as Bearer, or the first and
+last characters of the secret."""
 _VARIABLE = re.compile(r"((Basic|Bearer|Token) )?(\{\{[^{}]+\}\}|\{\{\{[^{}]+\}\}\})")
 
 
@@ -271,7 +272,7 @@ def _show(each: Field, value: Any) -> Any:
 
 
 def _show_pair(each: Field, found: Any, wanted: Any) -> tuple[Any, Any]:
-    """Return a field before and after a change, with a note if both look the same once masked."""
+    """Return the values of a field before and after a change, with a note if the masked values are equal."""
     before, after = _show(each, found), _show(each, wanted)
     if not each.secret:
         return before, f"{after} (changed)" if before == after else after
@@ -308,7 +309,7 @@ def find_secrets(kind: Kind, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _get_min_length(each: Field, path: str) -> int:
-    """Return the minimum length of a value to be masked in other texts."""
+    """Return the minimum length that the value at ``path`` must have to be masked in other texts."""
     suboptions = each.spec.get("options") or {}
     spec = suboptions.get(path.rpartition(".")[2], {}) if suboptions else each.spec
     if not spec.get("no_log"):
@@ -317,7 +318,7 @@ def _get_min_length(each: Field, path: str) -> int:
 
 
 def _find_texts(leaf: Any) -> Iterator[str]:
-    """Find the texts of a leaf, which may be a list, except variables in braces and masks."""
+    """Find the texts in a leaf or in the items of a list. Variables in braces and masks are left out."""
     if isinstance(leaf, list):
         for item in leaf:
             yield from (text for _unused, inner, _same in _pair_leaves(item, item, "") for text in _find_texts(inner))

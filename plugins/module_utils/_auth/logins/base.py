@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 Memory = dict[str, Any]
-"""Data that one login keeps between its uses."""
+"""Data that is stored for a login between its uses, such as the last one-time code."""
 
 
 class Login(Protocol):
@@ -38,7 +38,7 @@ class Login(Protocol):
     def find_problems(self) -> list[ParticleError]:
         """Return all mistakes that can be found without a request.
 
-        Each mistake found here saves one of the ten refused logins after which the cloud locks the address out.
+        A login with such a mistake must not be sent, because the cloud locks an address out after ten refused logins.
         """
 
     def mask_secrets(self, redact: Redactor) -> None:

@@ -66,10 +66,10 @@ class TwoStepLogin:
         redact.add_secret(self.password, username=self.username)
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Send both requests, each once, and return the grant. This flow cannot request a lifetime of the token.
+        """Send each of the two requests once, and return the grant. The flow has no way to request a lifetime.
 
         :raises ParticleError: ``invalid_credentials`` when the cloud refuses the first request; ``bad_response`` when
-            an answer holds no session or no access token.
+            a response holds no session or no access token.
         """
         first = self._send(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
         session = first.get("auth_token")
@@ -108,7 +108,10 @@ class TwoStepLogin:
 
 
 def _is_url_or_path(url: str) -> bool:
-    """Return whether ``url`` is an http or https URL or an absolute path, without a password or a hidden host."""
+    """Return whether ``url`` is an http or https URL, or an absolute path.
+
+    Passwords and paths that name a host are refused.
+    """
     try:
         parts = urllib.parse.urlsplit(url)
         _unused = parts.port  # raises ValueError for an invalid port

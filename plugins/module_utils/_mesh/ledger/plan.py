@@ -263,7 +263,7 @@ def _plan_member(
 
 
 def _read_membership(instructions: Mapping[str, Any] | None) -> Membership | None:
-    """Return the membership in the instructions of a device, or ``None`` if they hold none."""
+    """Return the network and role that the instructions of a device name, or ``None`` if they name none."""
     # Device groups do not count here: without instructions a device cannot serve other members.
     if (
         instructions is not None
@@ -275,7 +275,7 @@ def _read_membership(instructions: Mapping[str, Any] | None) -> Membership | Non
 
 
 def _show_membership(groups: frozenset[str], instructions: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the observed membership as a result shows it: that of the groups, else that of the instructions.
+    """Return the observed membership for a result: the one that the device groups show, else that of the instructions.
 
     The result is ``None`` when neither shows a membership.
     """
