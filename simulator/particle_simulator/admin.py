@@ -141,9 +141,9 @@ def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
 
 
 def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the change for `offline_face`: the status that calls get while the device is offline.
+    """Build the change for `offline_face`: the status of the response to calls while the device is offline.
 
-    With null the route decides.
+    With null, the status depends on the route.
     """
     if value is not None and value not in power.OFFLINE_REFUSALS:
         raise bad_request(f"offline_face must be null or one of {', '.join(map(str, power.OFFLINE_REFUSALS))}")
@@ -180,7 +180,7 @@ def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
-    """Return the content if it is an object with no other keys than these."""
+    """Return the content if it is an object that has only these keys."""
     if not isinstance(content, dict) or not content or set(content) - keys:
         raise bad_request(f"the body must be a JSON object with some of the keys {', '.join(sorted(keys))}")
     return content

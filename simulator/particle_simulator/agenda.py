@@ -23,7 +23,7 @@ class Agenda:
         heappush(self._heap, (moment, next(self._numbers), action))
 
     def run_due(self, now: float) -> None:
-        """Carry out the actions that are due. An action that one of them plans waits for the next request."""
+        """Carry out the actions that are due. If one of them plans another action, that waits for the next request."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap)[2])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Check the access token of a request, in the order of Particle's OAuth library."""
+"""Check the access token of a request. Mistakes are detected in the same order as in Particle's OAuth library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_bearer(world: World, call: Call) -> Token:
 
 
 def _read_token(call: Call) -> tuple[str, bool]:
-    """Return the value of the token, and whether the query carried it."""
+    """Return the value of the token, and whether it was in the query."""
     header = call.headers.get("Authorization")
     # The endpoint must not see a token in the body as one of its fields.
     in_body = call.fields.pop(PARAMETER, None)

@@ -23,7 +23,7 @@ class Clock:
         return time.time() + self.turned
 
     def next_moment(self) -> float:
-        """Return the time, or a microsecond more than the last call returned if that is later.
+        """Return the time, but at least a microsecond later than the last call.
 
         Use this for times by which lists are sorted, such as those of sessions, because two sessions may begin while
         the clock shows the same time.
@@ -44,7 +44,7 @@ class Clock:
 class StillClock(Clock):
     """A clock that stands still at the time of its start, and moves only when it is turned forward.
 
-    A test against it has the same result on a slow machine as on a fast one.
+    A test with this clock has the same result on a slow machine as on a fast one.
     """
 
     __slots__ = ("_started",)
@@ -54,7 +54,7 @@ class StillClock(Clock):
         self._started = time.time()
 
     def now(self) -> float:
-        """Return the time of the start, plus the seconds by which the clock was turned forward."""
+        """Return the time at which the simulator started, plus the seconds by which the clock was turned forward."""
         return self._started + self.turned
 
     @property

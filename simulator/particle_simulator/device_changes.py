@@ -89,7 +89,9 @@ def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -
 
 
 def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
-    """Change all given fields of a device on the product route, or none (endpoints.yml: device_update)."""
+    """Change fields of a device on the product route; if one is invalid, none is changed (endpoints.yml:
+    device_update).
+    """
     if "signal" in fields:
         return _signal_device(device, fields["signal"])
     changes = {name: read(name, fields[name]) for name, read in PRODUCT_FIELDS.items() if name in fields}
@@ -115,7 +117,7 @@ def _apply_change(world: World, device: Device, name: str, value: Any) -> None:
 def ping(world: World, device: Device) -> dict[str, Any]:
     """Ping a device (endpoints.yml: device_ping).
 
-    The answer is right even while the cloud still shows a lost device as online.
+    The response is correct even while the cloud still shows a device that has lost its power as online.
     """
     if device.reachable:
         device.last_heard = world.now()

@@ -31,7 +31,9 @@ KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A scope: its own environment, and the environments that it inherits from with their names, farthest first."""
+    """A scope, with its own environment and the environments from which it inherits, each with its name, the farthest
+    first.
+    """
 
     environment: Environment
     parents: tuple[tuple[str, Environment], ...] = ()
@@ -102,7 +104,10 @@ def _validation_error(text: str, where: str) -> Refusal:
 
 
 def check_key(key: Any, where: str) -> str:
-    """Return a key if it is valid. Only the text of the first refusal is documented; the others imitate it."""
+    """Return a key if it is valid.
+
+    Of the texts of the refusals, only the first is documented; the others are similar.
+    """
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise _validation_error(KEY_RULE, where)
     if len(key) > MAX_KEY_LENGTH:
@@ -120,7 +125,7 @@ def check_value(value: Any, where: str) -> str:
 
 
 def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]], username: str) -> None:
-    """Set variables, or unset them with None; either all changes are made or none. They apply after a rollout."""
+    """Set variables, or unset them with None. If one is invalid, none is changed. The changes apply after a rollout."""
     environment = scope.environment
     latest = dict(environment.own)
     for key, value in changes:
@@ -141,7 +146,7 @@ def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, st
 
 
 def roll_out(world: World, scope: Scope, username: str, *, immediate: bool) -> None:
-    """Roll out the edits of a scope, and keep the rollout before for the devices that still run with it."""
+    """Roll out the edits of a scope. The previous rollout is stored for the devices that still use it."""
     previous = scope.environment.snapshot
     if previous is not None:
         previous.previous = None

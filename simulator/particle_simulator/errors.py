@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Exceptions with the documented error bodies, which any handler can raise.
 
-The names E1, E3, ... come from the table of error bodies (errors-and-limits.md, section 1). A refusal without a
-documented text has the shape that similar routes use, and a text of the simulator's own.
+The names E1, E3, ... come from the table of error bodies (errors-and-limits.md, section 1). If the text of a
+refusal is not documented, the refusal has the shape that similar routes use, and a text of the simulator.
 """
 
 from __future__ import annotations

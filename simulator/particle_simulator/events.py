@@ -17,7 +17,7 @@ FROM_API = "api"
 """The `coreid` of an event that no device sent. Inferred from the default sender in the test of an integration."""
 DEFAULT_TTL = 60
 MAX_WAITING_EVENTS = 10_000
-"""Events that wait for a slow reader of a stream; older ones are dropped, as on a real connection."""
+"""Maximum number of events that wait for a slow reader of a stream. Older ones are dropped, as on a real connection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 """The fault schedule: which requests fail in which way, and how often each fault has fired.
 
 With the effects `status`, `html`, `reset_before` and `silence` the request is not carried out.
-With the effects `empty`, `truncated` and `reset_after` it is carried out, and the answer is damaged or lost.
+With the effects `empty`, `truncated` and `reset_after` it is carried out, and the response is damaged or lost.
 The effect `delay` only delays the answer; the key `delay` adds a delay to any effect.
 """
 
@@ -28,7 +28,7 @@ MAX_DELAY_SECONDS = 600
 
 @dataclass(slots=True)
 class Fault:
-    """A fault, which fires on requests to its route; `times` is how often, None without a limit."""
+    """A fault, which fires on requests to its route: `times` times, or without a limit for None."""
 
     route: str
     effect: str
@@ -51,7 +51,7 @@ class Fault:
         return self.route in (key, ALL_ROUTES) or (path == ALL_ROUTES and key.startswith(f"{method} "))
 
     def build_reply(self) -> Reply:
-        """Build the answer for the effects `status` and `html`."""
+        """Build the response for the effects `status` and `html`."""
         if self.effect == "html":
             page = self.body if isinstance(self.body, str) else HTML
             return Reply(self.status or 502, page.encode(), dict(self.headers), "text/html")
@@ -62,7 +62,7 @@ class Fault:
         return Reply(self.status or 500, orjson.dumps(self.body), dict(self.headers))
 
     def damage_reply(self, reply: Reply) -> Reply:
-        """Damage the answer of the cloud for the effects `empty` and `truncated`."""
+        """Damage the response of the cloud for the effects `empty` and `truncated`."""
         body = b"" if self.effect == "empty" else reply.body[: len(reply.body) // 2]
         headers = reply.headers | self.headers
         return Reply(self.status or reply.status, body, headers, reply.content_type)
@@ -102,7 +102,7 @@ class Faults:
         self._active += faults
 
     def take_fault(self, key: str) -> Fault | None:
-        """Return the fault that hits a request to this route, and count it as fired; None without one."""
+        """Return the fault for a request to this route, and count that it has fired; None if there is no fault."""
         for fault in self._active:
             if fault.matches(key) and (fault.probability >= 1 or self._random.random() < fault.probability):
                 fault.fired += 1
@@ -165,7 +165,7 @@ def _read_number(entry: dict[str, Any], name: str, default: float, *, least: flo
 
 
 def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
-    """Read status and body of the answer; a named shape gives the defaults."""
+    """Read the status and body of the response. If the fault names an error body, its values are the defaults."""
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")
     if shape is not None:

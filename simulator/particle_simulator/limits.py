@@ -2,7 +2,7 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The rate limits of the cloud: sliding windows, concurrent streams, and the lockout after refused logins.
 
-The documented answer is 429 with `rate_limit_exceeded` (529 is mentioned once, for streams). It has no Retry-After,
+The documented response is 429 with `rate_limit_exceeded` (529 is mentioned once, for streams). It has no Retry-After,
 because none is documented. A refused request does not count in a window.
 """
 
@@ -64,7 +64,9 @@ class Window:
 
 
 class Lockout:
-    """The lockout: ten refused token requests in a row lock an address out for half an hour, with or without limits.
+    """The lockout of an address for half an hour, after ten refused token requests in a row.
+
+    It does not depend on `--limits`.
 
     Inferred: it locks only the token route, the only one whose documentation mentions this refusal.
     """
@@ -124,7 +126,7 @@ class Limits:
         return self._special.setdefault((address, name), Window(MAX_SPECIAL_REQUESTS, FIVE_MINUTES))
 
     def admit_account(self, route: Route, username: str, now: float) -> None:
-        """Check the only limit by account, the one for the lookup of serial numbers."""
+        """Check the limit for the lookup of serial numbers, which is the only limit per account."""
         if self.documented and route.id == LOOKUP_ROUTE:
             window = self._lookups.setdefault(username, Window(MAX_LOOKUPS, HOUR))
             if not window.take(now):

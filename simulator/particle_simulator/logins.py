@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Access tokens, and the logins of several steps that are not complete yet."""
+"""The access tokens, and the logins with several steps that are not complete yet."""
 
 from __future__ import annotations
 

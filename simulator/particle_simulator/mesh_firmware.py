@@ -47,7 +47,7 @@ def _find_device(world: World, owner: Owner, device_id: str) -> Device | None:
 
 
 def _find_reachable_device(world: World, owner: Owner, device_id: str) -> Device | None:
-    """Find a device of an owner that syncs its ledgers now, because it has power and a connection."""
+    """Find a device of an owner if it can sync its ledgers now, because it has power and a connection."""
     device = _find_device(world, owner, device_id)
     return device if device is not None and device.reachable else None
 
@@ -117,7 +117,10 @@ def _compute_node_state(
 
 
 def _compute_join_seconds(world: World, device_id: str) -> int:
-    """Compute how many seconds a node needs to join after its ledger has changed: 0 unless it is a slow joiner."""
+    """Compute the seconds that a node needs to join after its ledger has changed.
+
+    They are 0 unless it is a slow joiner.
+    """
     share = world.settings.slow_joiners
     if share <= 0 or _hash(world, device_id, "slow") % 1000 >= share * 1000:
         return 0
@@ -125,5 +128,5 @@ def _compute_join_seconds(world: World, device_id: str) -> int:
 
 
 def _hash(world: World, device_id: str, what: str) -> int:
-    """Return a number that looks random and depends only on the seed, the device and its purpose."""
+    """Return a pseudo-random number that depends only on the seed, the device and the purpose of the number."""
     return crc32(f"{world.settings.seed} {device_id} {what}".encode())

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The cloud's legacy registry of Particle Mesh networks and their members.
 
-The cloud never knew more: devices formed and joined networks among themselves. The texts and statuses of its
-refusals are not documented; here all of them are 400 in the shape E6.
+The cloud only records them: devices form and join networks among themselves. The texts and statuses of the refusals
+are not documented; here all refusals have status 400 and the shape E6.
 """
 
 from __future__ import annotations

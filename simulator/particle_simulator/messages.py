@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Requests and answers as route handlers see them, and the parsing of bodies."""
+"""Requests and responses as route handlers see them, and the parsing of bodies."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer."""
+    """A response."""
 
     status: int = 200
     body: bytes = b""
@@ -74,7 +74,7 @@ class Reply:
 
 
 def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
-    """Build an answer with a JSON body."""
+    """Build a response with a JSON body."""
     return Reply(status, orjson.dumps(content), headers or {})
 
 
@@ -84,12 +84,12 @@ def no_content() -> Reply:
 
 
 def not_found_text() -> Reply:
-    """Build the answer for an unknown route, in plain text (errors-and-limits.md, section 1, E14)."""
+    """Build the response for an unknown route, in plain text (errors-and-limits.md, section 1, E14)."""
     return Reply(404, b"Not Found", {}, "text/plain")
 
 
 def refusal_reply(refusal: Refusal) -> Reply:
-    """Build the answer for a refusal."""
+    """Build the response for a refusal."""
     return json_reply(refusal.content, refusal.status, dict(refusal.headers))
 
 

@@ -63,7 +63,7 @@ class Device:
 
     @property
     def reachable(self) -> bool:
-        """Whether the device answers; `online` is what the cloud shows, which may be out of date."""
+        """Whether the device responds. `online` is the state that the cloud shows, which may be out of date."""
         return self.online and self.powered
 
 
@@ -203,7 +203,7 @@ class Product:
     groups: dict[str, Group] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     sorted_devices: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
-    """Cache of sorted lists by (attribute, descending), so that a client that reads all pages causes one sort."""
+    """Cache of sorted lists by (attribute, descending), so that reading all pages of a list sorts it only once."""
     org: Organization | None = None
     quarantine: bool = True
     """Whether an unknown device that connects with the firmware of this product waits for approval."""
@@ -214,7 +214,7 @@ class Product:
         return self.org or self.owner
 
     def drop_sorted_lists(self, attribute: str) -> None:
-        """Drop the cached lists that are sorted by an attribute; call this when it changes on a device."""
+        """Drop the cached lists that are sorted by an attribute. Call this when the attribute of a device changes."""
         self.sorted_devices.pop((attribute, False), None)
         self.sorted_devices.pop((attribute, True), None)
 

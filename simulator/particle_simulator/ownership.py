@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Changes of a device's owner and product, which the device stores as well as the account or product."""
+"""Changes of a device's owner and product. Both sides store them: the device, and the account or product."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Power and connection of devices, including the delay until the cloud notices that a device has lost its power."""
+"""The power and connection of devices, and the delay until the cloud notices that a device has lost its power."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OFFLINE_REFUSALS: dict[int, object] = {
     400: {"ok": False, "error": "Timed out."},
     500: {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]},
 }
-"""The refusals that a call to an offline device can get, by status. Only the text of the 404 is not recorded."""
+"""The refusals of calls to an offline device, by status. The text of the 404 is inferred, the others are recorded."""
 
 
 def device_offline(device: Device, default: int) -> Refusal:
@@ -52,7 +52,7 @@ def switch_off(world: World, device: Device) -> None:
 
 
 def disconnect(world: World, device: Device) -> None:
-    """End the session of a device properly, so that the cloud knows at once."""
+    """End the session of a device properly, so that the cloud notices it at once."""
     if device.reachable:
         device.lost_at = world.now()
     if device.online:
@@ -78,7 +78,7 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Run planned actions and mark lost devices as offline, as far as both are due; called before every request."""
+    """Run the planned actions that are due, and mark devices without power as offline. Called before every request."""
     if world.agenda.has_actions:
         world.agenda.run_due(world.now())
     offline_due = world.devices.offline_due

@@ -62,9 +62,9 @@ class Snapshot:
     rollout_at: float
     rollout_by: str
     immediate: bool
-    """Whether online devices apply it at once instead of with their next session."""
+    """Whether online devices apply the rollout at once instead of in their next session."""
     previous: Snapshot | None
-    """The rollout before, which applies to devices that this one has not reached yet."""
+    """The previous rollout, which applies to devices that this one has not reached yet."""
 
 
 @dataclass(slots=True, eq=False)

@@ -26,7 +26,7 @@ class Auth(Enum):
 
 
 class Kind(Enum):
-    """The kind of request as which the statistics count a route."""
+    """The kind of request under which the statistics count a route."""
 
     READ = "read"
     WRITE = "write"
@@ -72,11 +72,11 @@ class _Node:
 
 
 class DuplicateRoute(ValueError):
-    """A method and a path that two routes share."""
+    """An error: two routes have the same method and path."""
 
 
 class RouteTable:
-    """All routes as a tree of path segments, in which a search takes no longer when there are more routes."""
+    """All routes as a tree of path segments, so that the time of a search does not depend on the number of routes."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()

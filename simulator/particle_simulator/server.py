@@ -48,7 +48,9 @@ class ServerOptions:
 
 
 class _CountingServer(web.Server):
-    """The low-level server of aiohttp, which also tracks connections without a request yet, and open streams."""
+    """The low-level server of aiohttp, which also tracks open streams, and connections that have not sent a request
+    yet.
+    """
 
     unused_connections: set[object]
     streams: dict[object, Stream]
@@ -163,7 +165,7 @@ class CloudHandler:
 
 
 def _reset_connection(request: web.BaseRequest) -> web.Response:
-    """Break the connection without an answer; the response is returned only because aiohttp expects one."""
+    """Break the connection without a response; the response is returned only because aiohttp expects one."""
     transport = request.transport
     if transport is not None:
         tcp_socket = transport.get_extra_info("socket")

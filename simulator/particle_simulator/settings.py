@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The settings, read and checked once, from which the start state is built at the start and at each reset."""
+"""The settings.
+
+They are read and checked once, and the start state is built from them at the start and at each reset.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Build the objects in the answers of the cloud, with their documented keys (endpoints.yml: shapes)."""
+"""Build the objects in the responses of the cloud, with their documented keys (endpoints.yml: shapes)."""
 
 from __future__ import annotations
 

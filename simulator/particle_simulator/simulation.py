@@ -23,7 +23,7 @@ from particle_simulator.stats import Stats
 ADMIN_PREFIX = "/_simulator/"
 
 MAX_WRITES = 20_000
-"""The number of latest writes that are stored: enough for a test."""
+"""The number of writes that are stored: the latest ones, enough for a test."""
 
 
 class Simulation:
@@ -58,7 +58,7 @@ class Simulation:
         return refusal_reply(refusal)
 
     def answer(self, route: Route, call: Call) -> Reply:
-        """Carry out a request and return its answer."""
+        """Carry out a request and return its response."""
         world = self.world
         try:
             if route.auth is Auth.BEARER:
@@ -78,7 +78,7 @@ class Simulation:
         return reply
 
     def refuse(self, route: Route, call: Call, refusal: Refusal) -> Reply:
-        """Build and count the answer to a request that is refused."""
+        """Build and count the response to a request that is refused."""
         asks_for_code = refusal.content.get("error") == "mfa_required"
         if route.id == TOKEN_ROUTE and not asks_for_code:
             self.limits.lockout.record_answer(call.address, self.world.now(), refused=True)

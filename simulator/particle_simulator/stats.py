@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Count requests and answers; requests to admin routes are not counted."""
+"""Count requests and responses; requests to admin routes are not counted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Stats:
             self.writes += 1
 
     def count_answer(self, route: Route | None, status: int, *, asks_for_code: bool = False) -> None:
-        """Count an answer of a handler or a fault; asking for a one-time code does not count as a refusal."""
+        """Count a response of a handler or a fault; asking for a one-time code does not count as a refusal."""
         if status in THROTTLING:
             self.throttled += 1
         if route is None:

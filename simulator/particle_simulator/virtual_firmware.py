@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The firmware of all virtual devices: a few functions and variables that depend only on the seed."""
+"""The firmware of all virtual devices: a few functions and variables. Their values depend only on the seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VARIABLES = {"soil_pct": "int32", "temperature": "double", "site": "string", "ar
 
 
 def read_variable(seed: int, device: Device, name: str) -> Value:
-    """Return the value of a variable, which looks measured and never changes."""
+    """Return the value of a variable, which looks like a measured value and never changes."""
     number = crc32(f"{seed} {device.id} {name}".encode())
     kind = VARIABLES[name]
     if kind == "int32":

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Vitals of devices, which look measured and depend only on the seed (endpoints.yml: vitals_shape)."""
+"""Vitals of devices.
+
+Their values look like measured ones, but depend only on the seed (endpoints.yml: vitals_shape).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def build_record(seed: int, device: Device, moment: float) -> dict[str, Any]:
 
 
 def list_records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
-    """List the records of a device with their times, oldest first: that of its last session and the requested ones."""
+    """List the records of a device with their times, oldest first.
+
+    There is one record of its last session, and one for each request.
+    """
     oldest = world.now() - RETENTION_SECONDS
     moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
     session = device.last_handshake_at

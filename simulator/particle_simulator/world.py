@@ -30,7 +30,7 @@ class World:
         self.agenda = Agenda()
         self.events = Events()
         self.revision = 0
-        """A number that grows with every change; a cache of something derived from the state uses it as a key."""
+        """A number that grows with every change of the state. Caches of derived values use it as their key."""
         self.accounts = Accounts()
         self.logins = Logins()
         self.orgs = Organizations()

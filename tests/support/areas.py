@@ -25,7 +25,7 @@ class Area:
         return sorted(path for pattern in self.patterns() for path in TESTS.glob(pattern))
 
     def patterns(self) -> list[str]:
-        """Return a pattern below `tests` for each name."""
+        """Return a glob pattern for each name in `unit` and `integration`, relative to the folder `tests`."""
         words = [f"unit/{word}" for word in self.unit.split()]
         words += [f"integration/{word}" for word in self.integration.split()]
         return ["/test_".join(word.rsplit("/", 1)) + ".py" for word in words]

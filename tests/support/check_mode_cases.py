@@ -25,7 +25,7 @@ DEVICES = 4
 
 @dataclass(frozen=True)
 class Tenant:
-    """The resources of a case: an account with an empty product, new devices from the simulator's state, a folder."""
+    """The resources of a case: an account with an empty product, new devices, and a folder."""
 
     username: str
     client: Mapping[str, str]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Compute the state of a cloud after a run from the manifest and the state before, without the collection's code.
+"""Compute the state that a cloud must have after a run, from the manifest and the earlier state.
+
+The code of the collection is not used.
 
 It works on the simulator's state (`Simulator.state`), so that a test checks what the cloud stores and not what the
 collection reads. Everything that is not declared must stay as it was: other devices, groups, fields and ledgers.
@@ -107,7 +109,7 @@ def list_groups(record: Record) -> set[str]:
 
 
 def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Compute the instructions that are the same for all members of a network."""
+    """Compute the instructions that all members of a network have in common."""
     return {
         name: {
             "network": name,

@@ -24,7 +24,7 @@ _ITEM = re.compile(r"^- ", re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML with the tag by which a playbook keeps braces away from Jinja."""
+    """A YAML loader that accepts the tag `!unsafe`, with which playbooks protect braces from Jinja."""
 
 
 def _construct_unsafe(loader: _Loader, node: yaml.ScalarNode) -> str:
@@ -126,7 +126,7 @@ def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[s
 
 
 def _find_kind(content: dict[str, Any]) -> str:
-    """Return the kind of a mapping, by a key that only this kind has."""
+    """Return the kind of a mapping. Each kind has a key that no other kind has."""
     kinds = {
         "plugin": "inventory",
         "devices": "manifest",

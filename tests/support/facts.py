@@ -55,7 +55,7 @@ class Citation:
 class Facts:
     """The entries that can be cited.
 
-    ``endpoints`` has the keys of each endpoint by its id, ``names`` what else endpoints.yml names,
+    ``endpoints`` has the keys of each endpoint by its id, ``names`` the other names in endpoints.yml,
     ``sections`` the numbers of the headings by page, and ``bodies`` the names in the table of error bodies.
     """
 
@@ -72,7 +72,7 @@ def load_endpoints() -> dict[str, list[dict[str, Any]]]:
 
 @cache
 def load_facts() -> Facts:
-    """Read every file of docs/facts but its introduction."""
+    """Read all files of docs/facts except the introduction."""
     content = _read_endpoints()
     groups = content["groups"]
     beside_endpoints = {name for group in groups for name in group if name not in ("group", "endpoints", "note")}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Measure programs that bring the fleet of a simulator to a declared state."""
+"""Measure the programs that bring the fleet of a simulator to a declared state."""
 
 from __future__ import annotations
 

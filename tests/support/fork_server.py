@@ -33,13 +33,16 @@ class ForkedProcess:
     """A running program, with the part of the interface of `subprocess.Popen` that tests use."""
 
     def __init__(self, reply: socket.socket) -> None:
-        """Read the id of the process from `reply`, on which the server later sends the exit status, too."""
+        """Read the id of the process from the socket `reply`.
+
+        The server later sends the exit status on the same socket.
+        """
         self._reply = reply
         self.pid = self._receive()
         """The id of the process and of its process group."""
 
     def wait(self, timeout: float) -> int:
-        """Return the exit status, negative for a signal.
+        """Wait for the end of the process, and return its exit status, or minus the number of the signal that ended it.
 
         :raises subprocess.TimeoutExpired: if the process still runs after `timeout` seconds.
         :raises ForkServerEnded: if the server has ended before it sent the status.
@@ -64,7 +67,7 @@ class ForkedProcess:
 
 
 class ForkServerEnded(AssertionError):
-    """The fork server has ended before the program has."""
+    """An error: the fork server ended before the program."""
 
 
 class ForkServer:

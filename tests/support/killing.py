@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Start plays and kill them, by process ids of their own only."""
+"""Start plays, and kill their processes by id."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ class RunningPlay:
 
     @contextmanager
     def orphaned(self) -> Iterator[None]:
-        """Kill only the controlling process; at the end of the block its workers must have ended by themselves."""
+        """Kill only the controlling process, and check at the end of the block that its workers have ended by
+        themselves.
+        """
         with self._workers() as workers:
             assert workers, "the play must have a worker that outlives the controlling process"
             self._process.kill()

@@ -41,7 +41,7 @@ class Machine:
     home: Path
 
     def work(self, job: Path, answer: Path) -> int:
-        """Run `ansible-runner worker` with the transmitted `job`, and write its answer to the file `answer`."""
+        """Run `ansible-runner worker` with the transmitted `job`, and write its response to the file `answer`."""
         folder = self.home / "private"
         argv = ["ip", "netns", "exec", self.namespace, find_runner(), "worker", "--private-data-dir", str(folder)]
         return run(

@@ -74,7 +74,7 @@ def _format_count(members: list[Member], word: str) -> str:
 
 
 def _place_members(gateways: list[Member], nodes: list[Member]) -> dict[str, tuple[float, float]]:
-    """Place gateways in the middle and nodes around them, the farther the weaker their signals are."""
+    """Place gateways in the middle and nodes around them. A node with a weaker signal is farther away."""
     places = {}
     for number, gateway in enumerate(gateways):
         places[gateway.name] = _point_at(2 * math.pi * number / len(gateways), 0.0 if len(gateways) == 1 else 30.0)

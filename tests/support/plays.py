@@ -28,7 +28,7 @@ def run_task(module: str, options: Mapping[str, Any], env: Mapping[str, str], *a
 def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_each: Any) -> dict[str, Any]:
     """Build a manifest for all devices of `cloud`, spread over `networks` with one gateway each.
 
-    `of_each` is declared of every device, for example `groups=["north"]`.
+    `of_each` is declared for every device, for example `groups=["north"]`.
     """
     ids = sorted(device["id"] for device in cloud.state()["devices"])
     devices = [

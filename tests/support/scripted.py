@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A cloud with scripted answers, over real sockets on loopback.
+"""A cloud with scripted responses, over real sockets on loopback.
 
-It gives answers that a correct server does not give: refusals in odd shapes, truncated bodies, reset connections,
-silence. A request without a scripted answer is an error of the test or the client, and fails the test.
+It sends responses that a correct server does not send: unusual refusals, truncated bodies, reset connections, nothing
+at all. A request without a scripted response is an error of the test or the client, and fails the test.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class _Answer:
 
 
 class ScriptedCloud:
-    """The scripted answers and the recorded requests of a `scripted_cloud`."""
+    """The scripted responses and the recorded requests of a `scripted_cloud`."""
 
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[SeenRequest] = []
         """All requests in the order of their arrival."""
         self.unscripted: list[str] = []
-        """Requests without a scripted answer; any of them fails the test."""
+        """Requests without a scripted response; any of them fails the test."""
         self.connections = 0
         """The number of connections that clients have opened."""
         self._answers: dict[tuple[str, str], deque[_Answer]] = defaultdict(deque)
@@ -84,12 +84,12 @@ class ScriptedCloud:
         effect: Effect | None = None,
         repeat: bool = False,
     ) -> ScriptedCloud:
-        """Queue the next answer to `method` on `path` without its query.
+        """Queue the response to the next request with this `method` and `path`; `path` has no query string.
 
         :param json: the body as data; without `json` and `body` the body is empty.
-        :param effect: "reset" breaks the connection before the answer, "truncate" in the middle of its body, and
-            "hang" never answers.
-        :param repeat: whether to give this answer to all later requests, too.
+        :param effect: "reset" breaks the connection before the response, "truncate" breaks it in the middle of the
+            body, and "hang" sends no response.
+        :param repeat: whether to send this response to all later requests, too.
         """
         assert json is None or body is None, "json cannot be combined with body"
         content = body.encode() if isinstance(body, str) else body or b""
@@ -205,7 +205,7 @@ def _dumps(value: Any) -> bytes:
 
 @contextmanager
 def scripted_cloud() -> Iterator[ScriptedCloud]:
-    """Run a scripted cloud until the end of the block, and fail if a request had no scripted answer."""
+    """Run a scripted cloud until the end of the block, and fail if a request had no scripted response."""
     cloud = ScriptedCloud()
     server = _Server(cloud)
     cloud.url = f"http://127.0.0.1:{server.server_port}"

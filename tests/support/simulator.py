@@ -41,7 +41,7 @@ class Simulator:
         return dict(self._admin("GET", "stats"))
 
     def writes(self) -> list[dict[str, Any]]:
-        """List the writes that the cloud accepted, in order, with route, path, fields and answer."""
+        """List the writes that the cloud accepted, in order, with route, path, fields and response."""
         writes: list[dict[str, Any]] = self._admin("GET", "writes")
         return writes
 

@@ -139,7 +139,7 @@ class HubBackend:
             self._session.trust_env = False
         headers = {"X-Key": str(self._key)}
         answer = self._session.request(method, f"{self._url}{path}", headers=headers, timeout=10, **arguments)
-        if not answer.ok:  # quotes the answer, secrets included, as a careless backend would
+        if not answer.ok:  # quotes the response, secrets included, as a careless backend would
             raise ParticleError("forbidden", f"The hub refused: {answer.text}.", status=answer.status_code)
         return answer.json()
 

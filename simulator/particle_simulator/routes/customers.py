@@ -28,7 +28,7 @@ from particle_simulator.world import World
 GROUP = "customers"
 PAGE_SIZE = 25
 TEAM_LABEL = "customers"
-"""The client of a token whose customer a team member created. Inferred, because no client is involved."""
+"""The client shown for the token of a customer whom a team member created. Inferred, because no client is involved."""
 
 
 # ---------------------------------------------------------------------- creation

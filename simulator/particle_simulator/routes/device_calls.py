@@ -39,7 +39,7 @@ def _build_core_info(device: Device) -> dict[str, Any]:
 
 
 def _build_raw_reply(value: object) -> Reply:
-    """Build the answer for `format=raw`: the bare value as text, with booleans as in JSON."""
+    """Build the response for `format=raw`: the bare value as text, with booleans as in JSON."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return Reply(200, text.encode(), {}, "text/plain")
 

@@ -76,7 +76,7 @@ def claim_device(world: World, call: Call) -> Reply:
         claim(device, account)
         # A claim ends the current session; streams of the account see the new one first.
         report_status(world, device, online=True)
-    # The answer to a claim of one's own device is not documented; docs/facts advises to answer as for any claim.
+    # The response to a claim of one's own device is not documented; docs/facts advises to answer as for any claim.
     return json_reply({"ok": True, "id": device.id, "user_id": account.user_id, "connected": device.online})
 
 
@@ -93,7 +93,7 @@ def unclaim_device(world: World, call: Call) -> Reply:
 
 
 def ping_device(world: World, call: Call) -> Reply:
-    """Ping a device; for an offline one the answer is a success, too (endpoints.yml: device_ping)."""
+    """Ping a device; for an offline one the response is a success, too (endpoints.yml: device_ping)."""
     device = find_visible_device(world, call.account, call.path["id"])
     return json_reply(ping(world, device))
 

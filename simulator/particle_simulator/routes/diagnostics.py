@@ -56,7 +56,7 @@ def _read_date(call: Call, name: str) -> float | None:
 
 
 def refresh_vitals(world: World, call: Call) -> Reply:
-    """Request a record of vitals; the answer is the same for an offline device (endpoints.yml: vitals_refresh)."""
+    """Request a record of vitals; the response is the same for an offline device (endpoints.yml: vitals_refresh)."""
     report_vitals(world, _find_device(world, call))
     return json_reply({"ok": True}, 202)
 
@@ -87,7 +87,7 @@ def get_vitals_history(world: World, call: Call) -> Reply:
 
 
 def _build_csv_reply(rows: list[dict[str, Any]]) -> Reply:
-    """Build the answer in CSV. The columns are inferred."""
+    """Build the response in CSV. The columns are inferred."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["updated_at", "deviceID", "payload"])
@@ -147,7 +147,7 @@ def get_event_metrics(world: World, call: Call) -> Reply:
 def get_integration_metrics(world: World, call: Call) -> Reply:
     """Answer with the metrics of integrations (endpoints.yml: fleet_metrics).
 
-    The path has the singular, the answer has the plural.
+    The path has the singular, the response has the plural.
     """
     return _reply_with_zeros(world, call, "integrations", "success", "failure", "sleep")
 

@@ -54,7 +54,7 @@ def list_variables(world: World, call: Call) -> Reply:
 
 
 def patch_variables(world: World, call: Call) -> Reply:
-    """Carry out all operations on variables, or none (endpoints.yml: env_patch)."""
+    """Carry out operations on variables; if one is invalid, none is carried out (endpoints.yml: env_patch)."""
     scope = _find_scope(world, call)
     operations = call.fields.get("ops")
     if not isinstance(operations, list) or not operations:

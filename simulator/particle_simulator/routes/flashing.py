@@ -18,13 +18,13 @@ from particle_simulator.world import World
 GROUP = "product_firmware"
 BINARY_ENDINGS = (".bin", ".zip")
 BINARY_LIFETIME = 86_400.0
-"""Seconds until a compiled binary expires. Inferred: the documented answer only has an `expires_at`."""
+"""Seconds until a compiled binary expires. Inferred: the documented response only has an `expires_at`."""
 
 DEFAULT_TARGET = "6.3.4"
 TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
 PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
 ERROR_MARKER = b"#error"
-"""A source that contains this text does not compile, so that tests can cause both answers."""
+"""A source that contains this text does not compile, so that tests can cause a success and a failure."""
 
 
 def _find_compile_errors(call: Call) -> dict[str, Any] | None:
@@ -123,7 +123,7 @@ def list_device_os_versions(world: World, call: Call) -> Reply:
 def get_device_os_version(world: World, call: Call) -> Reply:
     """Answer with one version of Device OS (endpoints.yml: device_os_versions).
 
-    Inferred: the answer is the first row, and an unknown version gets a 404.
+    Inferred: the response is the first row, and an unknown version gets a 404.
     """
     for row in _list_version_rows(call):
         if row["version"] == call.path["version"]:

@@ -46,7 +46,7 @@ def build_instance_row(world: World, ledger: Ledger, instance: Instance) -> dict
 
 
 def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
-    """Return the scope value for which the ledger can store data; a device must be in a product of the owner."""
+    """Check the scope value of an instance, and return it; a device must be in a product of the ledger's owner."""
     if ledger.scope == "Device":
         device = world.devices.by_id.get(value.lower())
         if device is not None and device.product is not None and device.product.top_owner is owner:
@@ -61,7 +61,7 @@ def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -
 
 
 def _find_instance(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
-    """Find an instance; the report of a device has priority over stored data."""
+    """Find an instance; if a device reports in it, the report takes precedence over stored data."""
     key = value.lower()
     return mesh_firmware.build_report(world, owner, ledger, key) or ledger.instances.get(key)
 
@@ -134,9 +134,9 @@ def delete_instance(world: World, call: Call) -> Reply:
 
 
 def store_version(ledger: Ledger, old: Instance, now: float) -> None:
-    """Store the version of an instance that has been replaced.
+    """Store the earlier version of an instance that was replaced.
 
-    The time of the replacement identifies a version, so no two versions have the same.
+    The time of the replacement identifies a version, so each version has a different time.
     """
     versions = ledger.versions.setdefault(old.scope_value, [])
     moment = round(now, 3)

@@ -63,7 +63,7 @@ def list_networks(world: World, call: Call) -> Reply:
 
 
 def create_network(world: World, call: Call) -> Reply:
-    """Create a network, which the answer shows as pending (endpoints.yml: mesh_create)."""
+    """Create a network, which the response shows as pending (endpoints.yml: mesh_create)."""
     gateway = _find_device(world, call, required="device_id is required")
     iccid = call.fields.get("iccid")
     if iccid is not None and gateway.iccid is not None and iccid != gateway.iccid:

@@ -21,7 +21,7 @@ SCOPES = frozenset({"customers:create", "*:*"})
 NO_SCOPE = "none"
 """The scope that restores full permission in an update."""
 MAX_STEM_LENGTH = 35
-"""The length of the part of a client id that comes from the name; an id has at most 40 characters."""
+"""The maximum length of the part of a client id that is made from the name; an id has at most 40 characters."""
 
 
 def build_client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def create_client(world: World, call: Call) -> Reply:
 
 
 def update_client(world: World, call: Call) -> Reply:
-    """Change a client (endpoints.yml: clients_update). As in the documented example, the answer shows the secret."""
+    """Change a client (endpoints.yml: clients_update). As in the documented example, the response shows the secret."""
     client = _find_client(world, call)
     if not call.fields.keys() & {"name", "scope"}:
         raise bad_request("name or scope is required")

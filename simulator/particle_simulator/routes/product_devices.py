@@ -48,7 +48,10 @@ def _sort_devices(product: Product, attribute: str, descending: bool) -> list[De
 
 
 def _filter_devices(product: Product, devices: list[Device], query: dict[str, str]) -> list[Device]:
-    """Return the devices that match the query. Partial matches ignore case, and one of several groups is enough."""
+    """Return the devices that match the query.
+
+    Partial matches ignore case. A device must be in one of the given groups.
+    """
     selected: Iterable[Device] = devices
     if query.get("groups"):
         names = [name for name in query["groups"].split(",") if name in product.groups]

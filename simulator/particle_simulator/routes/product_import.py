@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Import of devices into a product. The answer is always 200; its lists say what happened to each device."""
+"""Import of devices into a product. The response is always 200; its lists say what happened to each device."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def import_devices(world: World, call: Call) -> Reply:
     for identifier in _read_identifiers(call):
         device = world.devices.identify(identifier)
         chosen = _choose_list(device, product)
-        # The answer repeats identifiers as they were sent.
+        # The response repeats identifiers as they were sent.
         lists[chosen].append(identifier)
         if device is None or chosen not in (UPDATED, EXISTING):
             continue
@@ -46,7 +46,7 @@ def import_devices(world: World, call: Call) -> Reply:
 
 
 def _choose_list(device: Device | None, product: Product) -> str:
-    """Choose the list in which the answer names a device.
+    """Choose the list of the response that names a device.
 
     A device of another product is invalid, as recorded in the source of Particle's CLI. A device whose owner does not
     own the product is a non-member.

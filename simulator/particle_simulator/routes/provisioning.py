@@ -25,7 +25,7 @@ CONFIRM_FIELDS = ("server_nonce", "device_nonce", "device_signature", "device_pu
 
 
 def _build_claim_code_reply(account: Account) -> Reply:
-    """Build the answer with a claim code and the claimed devices, which a set-up app compares with a later list."""
+    """Build the response with a claim code and the claimed devices, which a set-up app compares with a later list."""
     code = base64.b64encode(secrets.token_bytes(48)).decode()
     return json_reply({"claim_code": code, "device_ids": list(account.devices)})
 
@@ -47,7 +47,7 @@ def create_product_claim_code(world: World, call: Call) -> Reply:
 
 
 def store_public_key(world: World, call: Call) -> Reply:
-    """Accept the public key of a device; the answer is a bare JSON string (endpoints.yml: device_public_key)."""
+    """Accept the public key of a device; the response is a bare JSON string (endpoints.yml: device_public_key)."""
     find_visible_device(world, call.account, call.path["deviceId"])
     key = call.fields.get("publicKey")
     if not isinstance(key, str) or not key.strip():

@@ -42,7 +42,7 @@ def log_in(world: World, call: Call) -> Reply:
 def get_access_token(world: World, call: Call) -> Reply:
     """Create an access token for a session (endpoints.yml: spark_2014_access_token).
 
-    The answer writes the time of expiry with an offset instead of a Z.
+    The response writes the time of expiry with an offset instead of a Z.
     """
     scheme, _unused, value = call.headers.get("Authorization", "").partition(" ")
     account, until = world.logins.sessions_2014.get(value.strip(), (None, 0.0))

@@ -36,7 +36,7 @@ DIAGNOSTICS = "diagnostics_and_fleet_health"
 PAGE_SIZE = 25
 MAX_DATA_LIMIT_MB = 500
 CHECK_SECONDS = 5.0
-"""Seconds until a status check is complete. Inferred: the documented answer only says when to ask again."""
+"""Seconds until a status check is complete. Inferred: the documented response only says when to ask again."""
 CHECK_LIFETIME = 300.0
 
 
@@ -97,7 +97,7 @@ def list_sims(world: World, call: Call) -> Reply:
 
 
 def get_sim(world: World, call: Call) -> Reply:
-    """Answer with a SIM card, without a wrapper (endpoints.yml: sim_get). Only this answer names the owner."""
+    """Answer with a SIM card, without a wrapper (endpoints.yml: sim_get). Only this response names the owner."""
     owner, sim = _find_sim(world, call)
     row = build_sim_row(sim)
     if owner.product is None:
@@ -226,7 +226,7 @@ def release_sim(world: World, call: Call) -> Reply:
 def import_sims(world: World, call: Call) -> Reply:
     """Import SIM cards with their devices into a product (endpoints.yml: sims_import).
 
-    The cloud queues this, so the answer does not mention single cards.
+    The cloud queues this, so the response does not mention single cards.
     """
     product = find_product(world, call)
     if "file" in call.files:

@@ -22,7 +22,7 @@ ROLES = ("Administrator", "Developer", "View-only", "Support")
 OWNER_ROLE = ROLES[0]
 DEFAULT_ROLE = ROLES[1]
 CLIENT_LABEL = "api"
-"""The client of the token of an API user. Inferred, because no client is involved."""
+"""The client shown for the token of an API user. Inferred, because no client is involved."""
 
 
 # ---------------------------------------------------------------------- the rows

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Grants of access tokens at `POST /oauth/token`, with checks in the order of Particle's OAuth library."""
+"""Grants of access tokens at `POST /oauth/token`, with the checks in the same order as in Particle's OAuth library."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from particle_simulator.world import World
 
 DEFAULT_LIFETIME = 7_776_000.0
 REFRESH_EXTRA_SECONDS = 14 * 86400.0
-"""Seconds for which a refresh token outlives its access token: about 14 days."""
+"""Seconds for which a refresh token is valid after its access token has expired: about 14 days."""
 MFA_LOGIN_LIFETIME = 300.0
 """Seconds until an mfa_token expires. Not documented; docs/facts suggests five minutes."""
 NEVER = 0.0
 MAX_DIGITS = 10
-"""The number of digits in `expires_in`: about three centuries, so that every expiry is a valid date."""
+"""The maximum number of digits in `expires_in`: about three centuries, so that every expiry is a valid date."""
 
 CUSTOMER_PREFIX = "customer="
 FULL_SCOPE = "*:*"
@@ -46,7 +46,7 @@ def grant_token(world: World, call: Call) -> Reply:
 
 
 def activate_token(world: World, token: Token) -> dict[str, str | int]:
-    """Make a new token valid, and build the answer with it (endpoints.yml: token_grant)."""
+    """Make a new token valid, and build the response with it (endpoints.yml: token_grant)."""
     world.logins.add_token(token)
     answer: dict[str, str | int] = {
         "token_type": "bearer",
@@ -114,7 +114,7 @@ def _read_lifetime(world: World, call: Call) -> float:
 
 
 def create_token(world: World, account: Account, client_id: str, lifetime: float) -> Token:
-    """Create a token, whose value does not depend on the seed: no old token may become valid after a reset."""
+    """Create a token. Its value does not depend on the seed, so that no old token becomes valid after a reset."""
     for_ever = lifetime == NEVER
     return Token(
         value=secrets.token_hex(20),
@@ -158,7 +158,7 @@ def _ask_for_one_time_code(world: World, account: Account, client: Client, lifet
 def _grant_by_one_time_code(world: World, call: Call, client: Client) -> Token:
     """Grant a token for a one-time code (endpoints.yml: token_mfa_otp).
 
-    The first step of the login has set the lifetime.
+    The lifetime is the one that the first step of the login requested.
     """
     mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "otp")
     if not mfa_token or not code:

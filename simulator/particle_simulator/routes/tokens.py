@@ -32,7 +32,7 @@ def revoke_current_token(world: World, call: Call) -> Reply:
 def revoke_token(world: World, call: Call) -> Reply:
     """Revoke a token; its value is the only credential (endpoints.yml: token_revoke_one).
 
-    The answer for an unknown token, 400 or 401, is not documented; here it is the same as for an invalid token.
+    The response for an unknown token, 400 or 401, is not documented; here it is the same as for an invalid token.
     """
     token = world.logins.tokens.get(call.path["token"])
     if token is None:

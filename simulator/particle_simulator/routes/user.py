@@ -108,7 +108,7 @@ def delete_user(world: World, call: Call) -> Reply:
 def request_password_reset(world: World, call: Call) -> Reply:
     """Request a password reset (endpoints.yml: user_password_reset).
 
-    The answer does not reveal whether the account exists.
+    The response does not reveal whether the account exists.
     """
     if not isinstance(call.fields.get("username"), str):
         raise listed_errors(400, "username is required")
