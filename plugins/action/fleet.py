@@ -114,9 +114,9 @@ class ActionModule(ParticleAction):
             data = _merge_options(content, data)
             if implied:
                 data["networks"] = {**implied, **(data.get("networks") or {})}
-        if not task.options["from_inventory"]:
-            return data, where
-        if not isinstance(data, Mapping) or data.get("devices"):
+        if not task.options["from_inventory"] or not isinstance(data, Mapping):
+            return data, where  # the reader reports a manifest that is not a mapping
+        if data.get("devices"):
             message = "from_inventory cannot be combined with devices."
             raise ParticleError("invalid_manifest", message, hint="Leave one of them out.")
         return {**data, "devices": list(hosts.values())}, _name_by_host(list(hosts), where)

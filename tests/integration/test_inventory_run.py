@@ -294,3 +294,10 @@ def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simul
     assert len(hosts_with(run, "After", "ok")) == 10
     stats = simulator.stats()
     assert (stats["grants"], stats["revocations"]) == (1, 1)
+
+
+def test_manifest_that_is_not_a_mapping_is_refused_with_hosts_too(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "fleet.yml").write_text("- product: field-logger\n")
+    run = play_over_hosts(simulator, inventory(simulator, tmp_path), product=None, manifest=str(tmp_path / "fleet.yml"))
+    assert "must be a mapping, got a list" in run.result("Fleet")["msg"]
+    assert simulator.stats()["requests"] == 0

@@ -50,4 +50,6 @@ class ParticleError(Exception):
 
     def as_failure(self) -> dict[str, Any]:
         """Return the documented result of a task that fails with this error."""
-        return {"failed": True, "msg": f"{self.message} {self.hint}".strip(), "error": self.as_result()}
+        separator = "\n" if "\n" in self.message else " "  # after a list, the hint begins a line
+        message = f"{self.message}{separator}{self.hint}".strip()
+        return {"failed": True, "msg": message, "error": self.as_result()}

@@ -182,7 +182,7 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
     refusal = read_refusal(body)
     code = classify_refusal(status, refusal, route)
     # Redact the complete text, because a secret that is cut or has other spaces is no longer recognised.
-    words = "" if refusal.form == "html" else _join_lines(redact(refusal.text))
+    words = "" if refusal.form in ("html", "empty") else _join_lines(redact(refusal.text))
     said = f": {words}" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")
     cause = _CAUSES.get(code, _DEFAULT_CAUSE)

@@ -157,6 +157,9 @@ def open_file(path: Path) -> BinaryIO | None:
     os.close(descriptor)
     if not stat.S_ISREG(facts.st_mode):
         raise ParticleError("unsafe_file", f"{path} is not a regular file.", hint="Name a regular file.")
+    if facts.st_uid != os.geteuid():
+        message = f"{path} contains secrets, but belongs to another user."
+        raise ParticleError("unsafe_file", message, hint="Name a file that belongs to your user.")
     raise ParticleError(
         "unsafe_file",
         f"{path} contains secrets, and other users can access it (mode {stat.S_IMODE(facts.st_mode):04o}).",

@@ -38,7 +38,9 @@ def read_template(text: str) -> tuple[Part, ...]:
         if name is None:
             parts.append((literal, "", None))
             continue
-        if name not in PLACEHOLDERS or conversion:
+        if conversion:
+            raise ValueError(f"{{{name}!{conversion}}} is not valid: remove !{conversion}")
+        if name not in PLACEHOLDERS:
             raise ValueError(
                 f"{{{name}}} is not a valid placeholder{suggest_similar(name, PLACEHOLDERS)}; "
                 f"use {', '.join(PLACEHOLDERS)}"

@@ -285,4 +285,4 @@ def raise_refusals(plan: MeshPlan) -> None:
     if len(plan.refusals) > len(shown):
         shown.append(f"and {len(plan.refusals) - len(shown)} more")
     message = "The networks cannot be formed as declared:\n  " + "\n  ".join(shown)
-    raise ParticleError("conflict", message, hint="Correct these declarations and run again; no writes were made.")
+    raise ParticleError("conflict", message, hint="Correct these declarations and run again.")

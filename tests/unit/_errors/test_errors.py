@@ -22,6 +22,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.refusal
     read_refusal,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.failures import withhold_text
 
 DEVICE_ROUTE = "PUT /v1/devices/:idOrName"
 CLOSED_LIST = set(
@@ -411,3 +412,13 @@ def test_an_error_becomes_the_documented_failure() -> None:
             "route": "POST /v1/products",
         },
     }
+
+
+def test_hint_has_its_own_line_after_a_list_of_mistakes() -> None:
+    error = ParticleError("invalid_manifest", "The manifest has 2 mistakes:\n  one\n  two", hint="Correct them.")
+    assert error.as_failure()["msg"].splitlines()[-2:] == ["  two", "Correct them."]
+
+
+def test_empty_refusal_of_a_private_request_does_not_mention_a_text() -> None:
+    error = build_refusal(500, b"", route="GET /v1/secrets", action="read a secret", redact=withhold_text)
+    assert error.message == "Could not read a secret: the cloud failed (HTTP 500 with an empty body)."

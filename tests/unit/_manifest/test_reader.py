@@ -509,7 +509,7 @@ class TestNamesFromATemplate:
         [
             ("{colour}", r"name_template: \{colour\} is not a valid placeholder; use index, id, .*, role"),
             ("{rol}", r"name_template: \{rol\} is not a valid placeholder \(did you mean role\?\); use .*, role"),
-            ("{index!r}", r"name_template: \{index\} is not a valid placeholder.*"),
+            ("{index!r}", r"name_template: \{index!r\} is not valid: remove !r"),
             ("{index:x}", r"name_template: \{index:x\} is not valid: the width must be a number from 1 to 99"),
             ("{index:0}", r"name_template: \{index:0\} is not valid: .*"),
             ("{index:100}", r"name_template: \{index:100\} is not valid: the width must be a number from 1 to 99"),
