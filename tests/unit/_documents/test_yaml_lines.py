@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The text of a manifest becomes data, and every part of it knows its line."""
+"""YAML and JSON text is parsed into data, and every value knows its line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FOREIGN_TAG = "tags are not supported; put a value that begins with ! in quotes"
 
 
 def refusal(text: str) -> str:
-    """The message about a text that cannot be read."""
+    """Return the message about a text that cannot be read."""
     with pytest.raises(ParticleError) as caught:
         parse_yaml(text, "fleet.yml")
     assert caught.value.code == "invalid_manifest"
@@ -47,7 +47,7 @@ def refusal(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("place", "words"),
+    ("place", "expected"),
     [
         ((), "the manifest"),
         (("devices",), "devices"),
@@ -55,12 +55,12 @@ def refusal(text: str) -> str:
         (("networks", "barn", "gateways", 0), "networks.barn.gateways[0]"),
     ],
 )
-def test_a_place_reads_like_the_way_to_it(place: tuple[str | int, ...], words: str) -> None:
-    assert format_place(place) == words
+def test_place_is_written_as_the_path_of_the_value(place: tuple[str | int, ...], expected: str) -> None:
+    assert format_place(place) == expected
 
 
 @pytest.mark.parametrize(
-    ("place", "words"),
+    ("place", "expected"),
     [
         ((), "fleet.yml:1 the manifest"),
         (("networks", "barn", "parameters", "channel"), "fleet.yml:5 networks.barn.parameters.channel"),
@@ -69,18 +69,18 @@ def test_a_place_reads_like_the_way_to_it(place: tuple[str | int, ...], words: s
         (("devices", 1), "fleet.yml:11 devices[1]"),
     ],
 )
-def test_a_place_of_a_file_has_its_line(place: tuple[str | int, ...], words: str) -> None:
+def test_place_in_a_file_has_its_line(place: tuple[str | int, ...], expected: str) -> None:
     _unused, where = parse_yaml(MANIFEST, "fleet.yml")
-    assert where(place) == words
+    assert where(place) == expected
 
 
-def test_a_place_that_is_not_there_has_the_line_of_what_lacks_it() -> None:
+def test_missing_key_has_the_line_of_its_parent() -> None:
     _unused, where = parse_yaml(MANIFEST, "fleet.yml")
     assert where(("devices", 1, "mesh", "role")) == "fleet.yml:11 devices[1].mesh.role"
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n", "~"])
-def test_an_empty_file_says_nothing(text: str) -> None:
+def test_empty_file_is_read_as_none(text: str) -> None:
     data, where = parse_yaml(text, "fleet.yml")
     assert data is None
     assert where(()).startswith("fleet.yml:")
@@ -97,29 +97,29 @@ def test_json_is_read_like_yaml(indent: int | str | None, ensure_ascii: bool) ->
     assert read == data
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+def test_byte_order_mark_is_ignored() -> None:
     assert parse_yaml("\ufeffproduct: 1", "fleet.yml")[0] == {"product": 1}
 
 
 @given(DATA)
-def test_whatever_json_says_is_what_is_read(data: Any) -> None:
+def test_any_json_is_read_unchanged(data: Any) -> None:
     text = json.dumps({"it": data})
     assert parse_yaml(text, "fleet.json")[0] == {"it": data}
 
 
-def test_numbers_of_json_are_numbers_however_they_are_written() -> None:
+def test_json_numbers_are_numbers_in_every_notation() -> None:
     text = '{"it": [1e-07, 1e22, -2E+3, 0.5, 12, "1e5", "1e-07"]}'
     read = parse_yaml(text, "fleet.json")[0]["it"]
     assert read == json.loads(text)["it"]
     assert [type(value) for value in read] == [float, float, float, float, int, str, str]
 
 
-def test_in_yaml_a_name_may_look_like_a_number_of_json() -> None:
+def test_json_notation_of_a_number_is_text_in_yaml() -> None:
     assert parse_yaml("name: 1e22\n", "fleet.yml")[0] == {"name": "1e22"}
 
 
-def code_of(text: str) -> str | None:
-    """How a text is refused, if it is."""
+def find_error_code(text: str) -> str | None:
+    """Return the error code of a text that is refused, or ``None``."""
     try:
         parse_yaml(text, "fleet.yml")
     except ParticleError as error:
@@ -129,14 +129,14 @@ def code_of(text: str) -> str | None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    assert code_of(text) in (None, "invalid_manifest")
+    assert find_error_code(text) in (None, "invalid_manifest")
 
 
 @given(
     st.lists(st.sampled_from([*"[]{}&*<:-?,!|>\"'#ab1 \n", "<<: ", "*a", "&a ", "- ", "!!int ", "\n  "]), max_size=25)
 )
-def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
-    assert code_of("".join(parts)) in (None, "invalid_manifest")
+def test_any_sequence_of_yaml_characters_is_read_or_refused(parts: list[str]) -> None:
+    assert find_error_code("".join(parts)) in (None, "invalid_manifest")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_any_heap_of_signs_is_read_or_refused(parts: list[str]) -> None:
         ("a: \x07\n", "fleet.yml unacceptable character #x0007"),
     ],
 )
-def test_a_text_that_cannot_be_read_is_refused_with_its_line(text: str, message: str) -> None:
+def test_invalid_text_is_refused_with_its_place(text: str, message: str) -> None:
     assert message in refusal(text)
 
 
@@ -201,50 +201,50 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_line(text: str, message:
         "!!timestamp hush-9f",
     ],
 )
-def test_a_secret_that_stands_without_its_quotes_is_not_repeated(
+def test_unquoted_secret_is_not_repeated_in_the_message(
     monkeypatch: pytest.MonkeyPatch, loader: str, value: str
 ) -> None:
     monkeypatch.setattr(yaml, "CSafeLoader", getattr(yaml, loader))
     assert "hush" not in refusal(f"key: {value}\n")
 
 
-def test_a_text_that_is_nested_too_deeply_is_refused() -> None:
-    assert "nest" in refusal("[" * 3000 + "]" * 3000)  # said by PyYAML as of 6.0.4, by us before
+def test_deeply_nested_text_is_refused() -> None:
+    assert "nest" in refusal("[" * 3000 + "]" * 3000)  # reported by PyYAML since 6.0.4, before that by the collection
 
 
-def test_a_sign_may_be_a_key() -> None:
+def test_equals_sign_may_be_a_key() -> None:
     assert parse_yaml("=: 1\n", "fleet.yml")[0] == {"=": 1}
 
 
 class TestAnchors:
-    """What is said once may be used many times."""
+    """Anchors, aliases and merge keys are resolved."""
 
-    def test_an_alias_says_what_its_anchor_says(self) -> None:
+    def test_alias_has_the_value_and_line_of_its_anchor(self) -> None:
         data, where = parse_yaml("a: &one {x: 1}\nb: *one\n", "fleet.yml")
         assert data == {"a": {"x": 1}, "b": {"x": 1}}
         assert where(("b", "x")) == "fleet.yml:1 b.x"
 
-    def test_a_merge_takes_in_keys_and_the_own_ones_count(self) -> None:
+    def test_keys_of_the_mapping_override_merged_keys(self) -> None:
         text = "base: &base {role: node, network: barn}\nmesh:\n  <<: *base\n  role: gateway\n"
         data, where = parse_yaml(text, "fleet.yml")
         assert data["mesh"] == {"network": "barn", "role": "gateway"}
         assert where(("mesh", "role")) == "fleet.yml:4 mesh.role"
 
-    def test_of_several_merged_mappings_the_first_counts(self) -> None:
+    def test_first_of_several_merged_mappings_is_preferred(self) -> None:
         text = "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n"
         assert parse_yaml(text, "fleet.yml")[0]["c"] == {"x": 1, "y": 2}
 
-    def test_an_alias_of_a_merged_mapping_has_no_key_twice(self) -> None:
+    def test_alias_of_a_merged_mapping_has_no_duplicate_keys(self) -> None:
         text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: *b\nd: {<<: *b, y: 3}\n"
         data, _unused = parse_yaml(text, "fleet.yml")
         assert (data["c"], data["d"]) == ({"x": 2, "y": 1}, {"x": 2, "y": 3})
 
-    def test_what_is_merged_over_and_over_is_read_once(self) -> None:
+    def test_mapping_that_is_merged_many_times_is_read_once(self) -> None:
         chain = [f"l{level}: &l{level} {{<<: [{', '.join([f'*l{level - 1}'] * 9)}]}}" for level in range(1, 40)]
         text = "\n".join(["l0: &l0 {x: 1}", *chain])
         assert parse_yaml(text, "fleet.yml")[0]["l39"] == {"x": 1}
 
-    def test_a_mapping_that_merges_what_it_is_a_part_of_is_refused(self) -> None:
+    def test_mapping_that_merges_its_parent_is_refused(self) -> None:
         assert "fleet.yml:1 an alias contains itself" in refusal("a: &a {x: 1, b: {y: 2, <<: *a}}\n")
 
     @pytest.mark.parametrize("merged", ["5", "[5]", "[{x: 1}, no]"])
@@ -253,8 +253,8 @@ class TestAnchors:
             f"a: {{}}\nb: {{<<: {merged}}}"
         )
 
-    def test_a_key_that_stands_twice_is_found_in_what_is_merged(self) -> None:
+    def test_duplicate_key_in_a_merged_mapping_is_refused(self) -> None:
         assert "fleet.yml:1 duplicate key x" in refusal("a: {<<: {x: 1, x: 2}}\n")
 
-    def test_a_mapping_that_merges_itself_ends(self) -> None:
+    def test_mapping_that_merges_itself_directly_is_read(self) -> None:
         assert parse_yaml("a: &a {x: 1, <<: *a}\n", "fleet.yml")[0] == {"a": {"x": 1}}

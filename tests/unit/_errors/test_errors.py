@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""From any answer of a cloud to one error a user can act on."""
+"""Answers of a cloud become errors with a code, a message and a hint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CLOSED_LIST = set(
 
 
 def error_for(status: int, body: Any, route: str = DEVICE_ROUTE) -> ParticleError:
-    """The error for an answer whose body is bytes, text, or what becomes JSON."""
+    """Return the error for an answer whose body is bytes, text, or data to write as JSON."""
     if isinstance(body, str):
         body = body.encode()
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -49,7 +49,7 @@ GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>upst
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "code", "words"),
+    ("status", "body", "code", "text"),
     [
         pytest.param(
             401,
@@ -156,13 +156,13 @@ GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>upst
         pytest.param(401, "", "token_invalid", "", id="E14-empty"),
     ],
 )
-def test_every_known_body_becomes_a_code_and_its_words(status: int, body: Any, code: str, words: str) -> None:
+def test_known_error_body_gives_its_code_and_text(status: int, body: Any, code: str, text: str) -> None:
     error = error_for(status, body)
     assert (error.code, error.status, error.route) == (code, status, DEVICE_ROUTE)
     assert error.message.startswith("Could not rename device x: ")
     assert f"(HTTP {status}" in error.message
-    if words:
-        assert error.message.endswith(f": {words}).")
+    if text:
+        assert error.message.endswith(f": {text}).")
     else:
         assert error.message.endswith(f"(HTTP {status}).") or "empty body" in error.message
 
@@ -182,7 +182,7 @@ def test_every_known_body_becomes_a_code_and_its_words(status: int, body: Any, c
         (504, GATEWAY_PAGE, "cloud_error"),
     ],
 )
-def test_a_web_page_is_judged_by_its_status_and_never_quoted(status: int, page: str, code: str) -> None:
+def test_web_page_gives_a_code_by_its_status_and_is_not_quoted(status: int, page: str, code: str) -> None:
     error = error_for(status, page)
     assert error.code == code
     assert error.message.endswith(f"(HTTP {status} with a web page instead of data).")
@@ -216,7 +216,7 @@ def test_a_web_page_is_judged_by_its_status_and_never_quoted(status: int, page: 
         (503, {"error": "server_error"}, "cloud_error"),
     ],
 )
-def test_words_say_more_than_the_status_and_the_status_more_than_nothing(status: int, body: Any, code: str) -> None:
+def test_code_depends_on_the_error_text_and_then_on_the_status(status: int, body: Any, code: str) -> None:
     assert error_for(status, body).code == code
 
 
@@ -255,11 +255,11 @@ def test_words_say_more_than_the_status_and_the_status_more_than_nothing(status:
         (405, "<html>Method not allowed</html>", "not_a_cloud"),
     ],
 )
-def test_the_token_route_has_codes_of_its_own(status: int, body: Any, code: str) -> None:
+def test_token_route_has_its_own_codes(status: int, body: Any, code: str) -> None:
     assert error_for(status, body, TOKEN_ROUTE).code == code
 
 
-def test_the_token_of_the_second_login_step_is_not_quoted() -> None:
+def test_mfa_token_is_not_quoted() -> None:
     body = {"error": "mfa_required", "error_description": "Multi-factor", "mfa_token": "eyJhbGciOi"}
     assert "eyJ" not in str(error_for(403, body, TOKEN_ROUTE).as_failure())
 
@@ -280,7 +280,7 @@ def test_the_token_of_the_second_login_step_is_not_quoted() -> None:
         (None, ""),
     ],
 )
-def test_the_words_are_found_in_the_order_of_the_official_client(body: Any, text: str) -> None:
+def test_error_text_is_searched_in_the_order_of_the_official_client(body: Any, text: str) -> None:
     assert read_refusal(json.dumps(body).encode()).text == text
 
 
@@ -299,27 +299,27 @@ def test_the_words_are_found_in_the_order_of_the_official_client(body: Any, text
         (b'{"error": "Not a word"}', Refusal("", "Not a word", "json", {"error": "Not a word"})),
     ],
 )
-def test_a_body_of_any_form_is_told_apart_from_the_others(body: bytes, refusal: Refusal) -> None:
+def test_form_and_text_of_a_body_are_recognized(body: bytes, refusal: Refusal) -> None:
     assert read_refusal(body) == refusal
 
 
-def test_a_refusal_says_what_failed_why_and_what_was_answered() -> None:
+def test_message_states_the_cause_and_the_answer() -> None:
     empty, page = error_for(503, b""), error_for(502, "<html>Bad Gateway</html>")
     assert empty.message.endswith(": the cloud failed (HTTP 503 with an empty body).")
     assert page.message.endswith(": the cloud failed (HTTP 502 with a web page instead of data).")
     assert error_for(503, {"error": "oops"}).message.endswith(": the cloud failed (HTTP 503: oops).")
-    asked = error_for(400, {"error": "name must be shorter"})
-    assert asked.message.endswith(": the cloud refused the request (HTTP 400: name must be shorter).")
-    assert asked.hint == "Correct the named value; if none is named, ask the operator of the cloud."
+    refused = error_for(400, {"error": "name must be shorter"})
+    assert refused.message.endswith(": the cloud refused the request (HTTP 400: name must be shorter).")
+    assert refused.hint == "Correct the named value; if none is named, ask the operator of the cloud."
 
 
-def test_what_the_cloud_answered_stays_with_the_error() -> None:
+def test_error_contains_the_answer_of_the_cloud() -> None:
     assert error_for(400, {"error": "oops", "more": 1}).answer == {"error": "oops", "more": 1}
     assert error_for(400, b"").answer == ParticleError("internal", "No answer.").answer == {}
 
 
 @pytest.mark.parametrize(
-    ("word", "words"),
+    ("word", "suggestion"),
     [
         ("netwrok", " (did you mean network?)"),
         ("NETWORK", " (did you mean network?)"),
@@ -329,11 +329,11 @@ def test_what_the_cloud_answered_stays_with_the_error() -> None:
         (None, " (did you mean none?)"),
     ],
 )
-def test_a_word_that_is_nearly_a_known_one_is_told_which(word: Any, words: str) -> None:
-    assert suggest_similar(word, ["networks", "network", "name", "none"]) == words
+def test_misspelled_word_gets_a_suggestion(word: Any, suggestion: str) -> None:
+    assert suggest_similar(word, ["networks", "network", "name", "none"]) == suggestion
 
 
-def test_a_fault_of_the_cloud_and_a_refusal_are_told_apart_in_words() -> None:
+def test_cloud_fault_and_refusal_have_different_messages_and_hints() -> None:
     fault, refusal = error_for(500, {"error": "oops"}), error_for(422, {"error": "oops"})
     assert fault.code == refusal.code == "cloud_error"
     assert "the cloud failed" in fault.message
@@ -342,18 +342,18 @@ def test_a_fault_of_the_cloud_and_a_refusal_are_told_apart_in_words() -> None:
     assert "Run again later" not in refusal.hint
 
 
-def test_a_route_that_a_cloud_does_not_have_is_told_as_such() -> None:
+def test_hint_explains_a_route_that_the_cloud_does_not_have() -> None:
     assert error_for(404, EXPRESS_PAGE).hint.startswith("This cloud does not have this API route. ")
 
 
-def test_long_words_are_cut_to_a_line_that_can_be_read() -> None:
+def test_long_error_text_is_cut_and_made_printable() -> None:
     message = error_for(400, {"error": "word \n\t\x1b[31m" * 1000}).message
     assert message.isprintable()
     assert message.endswith("…).")
     assert len(message) < 400
 
 
-def test_hostile_pages_are_read_in_no_time() -> None:
+def test_hostile_bodies_are_read_quickly() -> None:
     started = time.process_time()
     assert error_for(403, "<script>" * 200_000).code == "not_a_cloud"
     assert error_for(400, "[" * 200_000).code == "cloud_error"
@@ -361,7 +361,7 @@ def test_hostile_pages_are_read_in_no_time() -> None:
 
 
 @given(status=st.integers(200, 599), body=st.binary(max_size=100))
-def test_no_bytes_bring_the_reader_down(status: int, body: bytes) -> None:
+def test_any_bytes_give_a_known_code(status: int, body: bytes) -> None:
     assert error_for(status, body).code in HINTS
 
 
@@ -375,18 +375,18 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dict
     body=st.dictionaries(KEYS, JSON, max_size=5) | JSON,
     route=st.sampled_from([DEVICE_ROUTE, TOKEN_ROUTE]),
 )
-def test_no_json_brings_the_reader_down(status: int, body: Any, route: str) -> None:
+def test_any_json_gives_a_known_code(status: int, body: Any, route: str) -> None:
     error = error_for(status, json.dumps(body).encode(), route)
     assert error.code in HINTS
     assert error.message.isprintable()
 
 
-def test_the_list_of_codes_is_closed() -> None:
+def test_list_of_error_codes_is_closed() -> None:
     assert set(HINTS) == CLOSED_LIST
 
 
 @pytest.mark.parametrize("code", HINTS)
-def test_every_code_says_what_to_do_in_one_sentence(code: str) -> None:
+def test_every_code_has_a_hint_written_as_a_sentence(code: str) -> None:
     hint = HINTS[code]
     assert hint[0].isupper()
     assert hint.isprintable()
@@ -394,12 +394,12 @@ def test_every_code_says_what_to_do_in_one_sentence(code: str) -> None:
     assert ParticleError(code, "Something failed.").hint == hint
 
 
-def test_a_code_outside_the_list_is_a_mistake() -> None:
+def test_unknown_code_is_refused() -> None:
     with pytest.raises(KeyError):
         raise ParticleError("made_up", "Something failed.")
 
 
-def test_an_error_becomes_the_documented_failure() -> None:
+def test_error_becomes_the_documented_failure() -> None:
     error = ParticleError("conflict", "It is taken.", hint="Take another.", status=409, route="POST /v1/products")
     assert error.as_failure() == {
         "failed": True,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A secret is never shown, however a cloud spells it and wherever it puts it."""
+"""Secrets are masked in every spelling and at every place of an answer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
 
 
 def encode_uri_component(text: str) -> str:
-    """Percent-encoding as JavaScript does it."""
+    """Percent-encode a text as JavaScript does."""
     return urllib.parse.quote(text, safe="!'()*")
 
 
 def lower_digits(encoded: str) -> str:
-    """Percent-encoding with the other case of its digits, which means the same."""
+    """Write the digits of percent-encoding in lower case, which is equivalent."""
     return re.sub("%..", lambda found: found[0].lower(), encoded)
 
 
@@ -44,26 +44,26 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 BODIES: dict[str, Callable[[str], Any]] = {
-    "E1": lambda said: {"error": "invalid_grant", "error_description": said},
-    "E1-word": lambda said: {"error": said},
-    "E2": lambda said: {"error": "mfa_required", "error_description": said, "mfa_token": said},
-    "E3": lambda said: {"error": "Permission Denied", "info": f"try opening https://x/?access_token={said}"},
-    "E4": lambda said: {"ok": False, "error": said},
-    "E6": lambda said: {"ok": False, "errors": ["No.", said]},
-    "E7": lambda said: {"ok": False, "errors": [[said, 404]]},
-    "E8": lambda said: {"ok": False, "code": 500, "errors": [{"error": said}]},
-    "E8-status": lambda said: {"errors": [{"error": {"status": said}}]},
-    "E9": lambda said: {"errors": [said]},
-    "E10": lambda said: {"error": "bad_request", "description": said},
-    "E11": lambda said: {"message": said, "description": said, "violations": [{"value": said, said: 1}]},
-    "E11-text": lambda said: {"message": "m", "description": "d", "violations": said},
-    "E13": lambda said: {"ok": False, "output": said, "stdout": said, "errors": [said]},
-    "E14-text": lambda said: f"Could not read: {said}".encode(),
-    "E14-end": lambda said: said.encode(),
-    "E14-page": lambda said: f"<html><pre>Cannot GET /{said}</pre></html>".encode(),
-    "E14-cut": lambda said: json.dumps({"error": said}).encode()[:-1],
-    "E14-cut-unicode": lambda said: json.dumps({"error": said}, ensure_ascii=False).encode()[:-1],
-    "JSON in JSON": lambda said: {"error": "upstream said " + json.dumps({"error": json.dumps(said)})},
+    "E1": lambda text: {"error": "invalid_grant", "error_description": text},
+    "E1-word": lambda text: {"error": text},
+    "E2": lambda text: {"error": "mfa_required", "error_description": text, "mfa_token": text},
+    "E3": lambda text: {"error": "Permission Denied", "info": f"try opening https://x/?access_token={text}"},
+    "E4": lambda text: {"ok": False, "error": text},
+    "E6": lambda text: {"ok": False, "errors": ["No.", text]},
+    "E7": lambda text: {"ok": False, "errors": [[text, 404]]},
+    "E8": lambda text: {"ok": False, "code": 500, "errors": [{"error": text}]},
+    "E8-status": lambda text: {"errors": [{"error": {"status": text}}]},
+    "E9": lambda text: {"errors": [text]},
+    "E10": lambda text: {"error": "bad_request", "description": text},
+    "E11": lambda text: {"message": text, "description": text, "violations": [{"value": text, text: 1}]},
+    "E11-text": lambda text: {"message": "m", "description": "d", "violations": text},
+    "E13": lambda text: {"ok": False, "output": text, "stdout": text, "errors": [text]},
+    "E14-text": lambda text: f"Could not read: {text}".encode(),
+    "E14-end": lambda text: text.encode(),
+    "E14-page": lambda text: f"<html><pre>Cannot GET /{text}</pre></html>".encode(),
+    "E14-cut": lambda text: json.dumps({"error": text}).encode()[:-1],
+    "E14-cut-unicode": lambda text: json.dumps({"error": text}, ensure_ascii=False).encode()[:-1],
+    "JSON in JSON": lambda text: {"error": "upstream said " + json.dumps({"error": json.dumps(text)})},
 }
 
 SECRETS = st.text(
@@ -73,15 +73,15 @@ SECRETS = st.text(
 )
 
 
-def shown(body: Any, redact: Redactor) -> str:
-    """Everything that is said about a refused login."""
+def format_refusal(body: Any, redact: Redactor) -> str:
+    """Return the message and the hint about a refused login."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     error = build_refusal(400, content, route=TOKEN_ROUTE, action="log in", redact=redact)
     return f"{error.message} {error.hint}"
 
 
-def traces(secret: str, spelled: str) -> Iterator[str]:
-    """What must not be seen: the secret, its spelling, a part that is long enough to help, and it respaced."""
+def list_traces(secret: str, spelled: str) -> Iterator[str]:
+    """Yield what must not be shown: the secret, its spelling, its first characters, and it with single spaces."""
     yield from (secret, spelled, secret[:7], " ".join(secret.split()))
 
 
@@ -96,21 +96,21 @@ def traces(secret: str, spelled: str) -> Iterator[str]:
 @example(secret="ends with a space ", spelling="as it is", body="E14-end", padding=0)
 @example(secret="0123456789abcdefgh", spelling="as it is", body="E1", padding=290)
 @example(secret='quo"ted \\ twice', spelling="in JSON", body="E11", padding=0)
-def test_no_body_of_any_shape_brings_a_secret_out(secret: str, spelling: str, body: str, padding: int) -> None:
+def test_secret_is_masked_in_every_body_and_spelling(secret: str, spelling: str, body: str, padding: int) -> None:
     redact = Redactor()
     redact.add_secret(secret, username=USERNAME)
     build, spelled = BODIES[body], SPELLINGS[spelling](secret)
-    without = shown(build("." * padding), Redactor()) + MASK + json.dumps(MASK)
-    assume(all(trace.strip() not in without for trace in traces(secret, spelled)))
+    without = format_refusal(build("." * padding), Redactor()) + MASK + json.dumps(MASK)
+    assume(all(trace.strip() not in without for trace in list_traces(secret, spelled)))
 
-    seen = shown(build("." * padding + spelled), redact)
+    seen = format_refusal(build("." * padding + spelled), redact)
 
-    for trace in traces(secret, spelled):
+    for trace in list_traces(secret, spelled):
         assert trace not in seen
 
 
 @given(secret=SECRETS, spelling=st.sampled_from(sorted(SPELLINGS)))
-def test_results_are_cleaned_to_their_depths(secret: str, spelling: str) -> None:
+def test_secret_is_masked_in_nested_results(secret: str, spelling: str) -> None:
     redact = Redactor()
     redact.add_secret(secret, username=USERNAME)
     assume(secret not in MASK)
@@ -119,37 +119,37 @@ def test_results_are_cleaned_to_their_depths(secret: str, spelling: str) -> None
     assert cleaned == {"msg": [f"<{MASK}>", {MASK: [MASK, 1]}], "changed": False}
 
 
-def test_a_secret_inside_another_one_does_not_uncover_it() -> None:
+def test_secret_that_contains_another_secret_is_masked_whole() -> None:
     redact = Redactor()
     redact.add_secrets(["horse", "correct horse battery"])
     assert redact("correct horse battery, horse") == f"{MASK}, {MASK}"
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_an_empty_secret_hides_nothing(nothing: str | None) -> None:
+@pytest.mark.parametrize("empty", [None, ""])
+def test_empty_secret_masks_nothing(empty: str | None) -> None:
     redact = Redactor()
-    redact.add_secret(nothing, username=USERNAME)
+    redact.add_secret(empty, username=USERNAME)
     assert redact.secrets == frozenset()
     assert redact("as it was") == "as it was"
 
 
 @pytest.mark.parametrize("token", [TOKEN, TOKEN.upper()])
-def test_what_looks_like_an_access_token_is_hidden_although_nobody_named_it(token: str) -> None:
+def test_text_that_looks_like_an_access_token_is_masked(token: str) -> None:
     assert Redactor()(f"Bearer {token}, again") == f"Bearer {MASK}, again"
 
 
-def test_a_token_in_a_query_is_hidden_whatever_it_looks_like() -> None:
+def test_token_in_a_query_is_masked_in_any_form() -> None:
     assert Redactor()("see https://x/v1/devices?access_token=short&page=2") == (
         f"see https://x/v1/devices?access_token={MASK}&page=2"
     )
 
 
-def test_ids_of_devices_and_longer_digests_stay_readable() -> None:
+def test_device_ids_and_longer_digests_are_not_masked() -> None:
     text = f"device e00fce68aabbccddeeff0022, digest {'ab' * 32}"
     assert Redactor()(text) == text
 
 
-def test_a_password_from_an_environment_that_is_no_utf_8_is_hidden_too() -> None:
+def test_password_that_is_not_valid_utf_8_is_masked() -> None:
     password = b"p\xe4ssw\xf6rd".decode(errors="surrogateescape")
     redact = Redactor()
     redact.add_secret(password, username=USERNAME)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The guide to troubleshooting and the closed list of error codes are about the same."""
+"""The troubleshooting guide explains exactly the error codes of the collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GUIDE = (ROOT / "docs" / "guide_troubleshooting.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^### `(?P<code>\w+)`\n\n(?P<cause>.+)\n\n(?P<remedy>.+)\n", re.MULTILINE)
 
 
-def test_each_code_of_the_list_has_a_section_with_a_cause_and_a_remedy_and_no_other_has() -> None:
+def test_guide_has_cause_and_remedy_for_exactly_the_error_codes() -> None:
     codes = [section["code"] for section in SECTION.finditer(GUIDE)]
     assert sorted(codes) == sorted(HINTS)
     assert re.findall(r"^### (?!`\w+`$).*", GUIDE, re.MULTILINE) == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Which devices a notice hits, and of which nobody can tell."""
+"""Advisory files are validated, and devices are matched against their rules."""
 
 from __future__ import annotations
 
@@ -32,24 +32,25 @@ advisories:
         iccid_prefixes: ["890103"]
         device_os: ["<2.3.1", ">=3.0.0, <3.3.1", "==4.0.0"]
 """
-FITS = {"id": ONE, "platform_id": 13, "iccid": "89010312345678901234", "system_firmware_version": "3.2.0"}
+MATCHING_ROW = {"id": ONE, "platform_id": 13, "iccid": "89010312345678901234", "system_firmware_version": "3.2.0"}
 
 
-def verdict(text: str, row: dict[str, Any], **more: Any) -> str:
-    """What a file with one notice says of one device."""
+def find_verdict(text: str, row: dict[str, Any], **more: Any) -> str:
+    """Match a device against a file with one advisory, and return the verdict."""
     (found,) = find_affected_devices(read_advisories({"notices.yml": text}), [{**build_facts(row), **more}])
     return "hit" if found["hit"] else "cannot tell" if found["cannot_tell"] else "spared"
 
 
 def rule(condition: str) -> str:
+    """Return the text of an advisories file with one rule."""
     return f"advisories: [{{id: a, title: t, affects: [{{{condition}}}]}}]"
 
 
-class TestOneRule:
-    """Hits what fits all of it; any of what is listed under one condition will do."""
+class TestRule:
+    """A rule matches a device that meets all conditions; of the values of one condition, any is enough."""
 
     @pytest.mark.parametrize(
-        ("but", "says"),
+        ("changes", "expected"),
         [
             ({}, "hit"),
             ({"platform_id": 23}, "hit"),
@@ -68,42 +69,44 @@ class TestOneRule:
             ({"iccid": ["890103"]}, "cannot tell"),
         ],
     )
-    def test_is_sure_of_what_was_told(self, but: dict[str, Any], says: str) -> None:
-        assert verdict(SIM, {**FITS, **but}) == says
+    def test_verdict_depends_on_all_conditions_and_on_missing_data(
+        self, changes: dict[str, Any], expected: str
+    ) -> None:
+        assert find_verdict(SIM, {**MATCHING_ROW, **changes}) == expected
 
-    def test_spares_a_device_that_cannot_fit_whatever_else_nobody_has_told(self) -> None:
-        assert verdict(SIM, {"id": ONE, "platform_id": 6}) == "spared"
+    def test_device_of_another_platform_is_spared_despite_missing_data(self) -> None:
+        assert find_verdict(SIM, {"id": ONE, "platform_id": 6}) == "spared"
 
-    def test_is_never_sure_of_a_device_of_which_nothing_is_told(self) -> None:
-        assert verdict(SIM, {"id": ONE}) == "cannot tell"
+    def test_verdict_is_cannot_tell_for_a_device_without_data(self) -> None:
+        assert find_verdict(SIM, {"id": ONE}) == "cannot tell"
 
     @pytest.mark.parametrize(
-        ("serial_number", "says"),
+        ("serial_number", "expected"),
         [("B40HAB123456789", "hit"), ("b40hab1", "hit"), ("B404AB", "spared"), (None, "cannot tell")],
     )
-    def test_knows_a_sku_by_the_beginning_of_the_serial_number(self, serial_number: str | None, says: str) -> None:
+    def test_serial_number_prefix_is_compared_ignoring_case(self, serial_number: str | None, expected: str) -> None:
         text = rule("serial_number_prefixes: [b40h]")
-        assert verdict(text, {"id": ONE, "serial_number": serial_number}) == says
+        assert find_verdict(text, {"id": ONE, "serial_number": serial_number}) == expected
 
     @pytest.mark.parametrize(
-        ("code", "says"),
+        ("code", "expected"),
         [(310, "hit"), ("310", "hit"), (1, "hit"), ("001", "hit"), (262, "spared"), ("?", "cannot tell")],
     )
-    def test_knows_a_country_from_the_vitals(self, code: object, says: str) -> None:
+    def test_mobile_country_code_is_read_from_the_vitals(self, code: object, expected: str) -> None:
         cell = {"cell_global_identity": {"mobile_country_code": code}}
         vitals = {"device": {"network": {"cellular": cell}}}
-        assert verdict(rule('mobile_country_codes: [310, "001"]'), {"id": ONE}, vitals=vitals) == says
+        assert find_verdict(rule('mobile_country_codes: [310, "001"]'), {"id": ONE}, vitals=vitals) == expected
 
     @pytest.mark.parametrize("vitals", [None, {}, {"device": None}, {"device": {"network": {"cellular": 7}}}, "x"])
-    def test_knows_no_country_where_no_vitals_tell_it(self, vitals: object) -> None:
-        assert verdict(rule("mobile_country_codes: [310]"), {"id": ONE}, vitals=vitals) == "cannot tell"
-        assert verdict(rule("mobile_country_codes: [310]"), {"id": ONE}) == "cannot tell"
+    def test_country_is_unknown_without_usable_vitals(self, vitals: object) -> None:
+        assert find_verdict(rule("mobile_country_codes: [310]"), {"id": ONE}, vitals=vitals) == "cannot tell"
+        assert find_verdict(rule("mobile_country_codes: [310]"), {"id": ONE}) == "cannot tell"
 
 
-class TestANotice:
-    """Hits what fits any of its rules."""
+class TestAdvisory:
+    """An advisory affects a device that matches any of its rules."""
 
-    BOTH = """\
+    TWO_KINDS = """\
 advisories:
   - id: both
     title: Two kinds
@@ -115,7 +118,7 @@ advisories:
 """
 
     @pytest.mark.parametrize(
-        ("row", "says"),
+        ("row", "expected"),
         [
             ({"platform_id": 6}, "hit"),
             ({"platform_id": 13, "iccid": "8901"}, "hit"),
@@ -124,13 +127,13 @@ advisories:
             ({"iccid": "8934", "serial_number": "E0"}, "cannot tell"),
         ],
     )
-    def test_and_spares_only_what_fits_none(self, row: dict[str, Any], says: str) -> None:
-        assert verdict(self.BOTH, {"id": ONE, **row}) == says
+    def test_device_is_spared_only_if_every_rule_spares_it(self, row: dict[str, Any], expected: str) -> None:
+        assert find_verdict(self.TWO_KINDS, {"id": ONE, **row}) == expected
 
-    def test_says_what_was_missing_and_how_often(self) -> None:
+    def test_missing_fields_are_counted(self) -> None:
         rows: list[dict[str, Any]] = [{"id": ONE, "platform_id": 13}, {"id": TWO, "platform_id": 13, "iccid": "8934"}]
         (found,) = find_affected_devices(
-            read_advisories({"notices.yml": self.BOTH}), [build_facts(row) for row in rows]
+            read_advisories({"notices.yml": self.TWO_KINDS}), [build_facts(row) for row in rows]
         )
         assert found == {
             "id": "both",
@@ -141,8 +144,8 @@ advisories:
             "missing": {"iccid": 1, "serial_number": 2},
         }
 
-    def test_hits_nobody_where_nobody_is(self) -> None:
-        (found,) = find_affected_devices(read_advisories({"notices.yml": self.BOTH}), [])
+    def test_result_is_empty_without_devices(self) -> None:
+        (found,) = find_affected_devices(read_advisories({"notices.yml": self.TWO_KINDS}), [])
         assert (found["hit"], found["cannot_tell"], found["missing"]) == ([], [], {})
 
 
@@ -167,14 +170,14 @@ advisories:
 
 
 class TestMistakes:
-    """Are all told at once, each with its file, its line and its place."""
+    """Mistakes are reported together, each with its file, line and place."""
 
-    def test_of_all_files_are_collected(self) -> None:
+    def test_mistakes_of_all_files_are_reported_together(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_advisories({"a.yml": WRONG, "b.yml": "advisories: [", "c.yml": "- x", "d.yml": "{}", "e.yml": ""})
         assert caught.value.code == "invalid_manifest"
-        said = caught.value.message
-        assert said.startswith("The advisories have 25 mistakes:\n")
+        message = caught.value.message
+        assert message.startswith("The advisories have 25 mistakes:\n")
         for line in (
             "a.yml:2 advisories[0]: has no id",
             "a.yml:2 advisories[0].title: is empty",
@@ -202,21 +205,21 @@ class TestMistakes:
             "d.yml:1 the advisories file: the key advisories is missing",
             "e.yml:1 the advisories file: must be a mapping, got nothing; valid keys are advisories",
         ):
-            assert line in said, line
+            assert line in message, line
 
-    def test_are_ids_that_stand_twice_in_whatever_file(self) -> None:
+    def test_duplicate_id_in_another_file_is_refused(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_advisories({"a.yml": SIM, "b.yml": SIM})
         assert "b.yml:2 advisories[0].id: 'sim' is already used at a.yml:2 advisories[0].id" in caught.value.message
         assert caught.value.message.startswith("The advisories have a mistake:\n")
 
-    def test_are_not_shown_without_end(self) -> None:
+    def test_report_shows_at_most_a_hundred_mistakes(self) -> None:
         text = "advisories:\n" + "  - x\n" * 500
         with pytest.raises(ParticleError) as caught:
             read_advisories({"a.yml": text})
         assert caught.value.message.endswith("and 400 more")
 
-    def test_are_told_by_the_filter_in_the_same_words(self) -> None:
+    def test_filter_refuses_mistakes_and_invalid_arguments(self) -> None:
         advisories = FilterModule().filters()["advisories"]
         with pytest.raises(AnsibleFilterError, match="of a platform"):
             advisories([], {"a.yml": rule("platforms: [borom]")})
@@ -224,12 +227,12 @@ class TestMistakes:
             with pytest.raises(AnsibleFilterError):
                 advisories(devices, files)
 
-    def test_no_list_of_notices_is_too_short(self) -> None:
+    def test_empty_list_of_advisories_is_valid(self) -> None:
         assert read_advisories({"a.yml": "advisories: []"}) == ()
 
 
-class TestVersionsOfDeviceOs:
-    """Stand in the order in which they were made."""
+class TestDeviceOsVersion:
+    """Versions are ordered as they were released."""
 
     ORDER = (
         "0.8.0-rc.9",
@@ -244,39 +247,41 @@ class TestVersionsOfDeviceOs:
         "6.3.2",
     )
 
-    def test_with_those_before_a_release_before_it(self) -> None:
+    def test_prereleases_sort_before_their_release(self) -> None:
         orders = [parse_version(version) for version in self.ORDER]
         assert orders == sorted(orders)  # type: ignore[type-var]
         assert len(set(orders)) == len(orders)
 
     @pytest.mark.parametrize("text", ["", "newest", "3.x", "3.0.0-", "3.0.0 or so", "9" * 5000 + ".0", "\u0663.0.0"])
-    def test_and_what_is_none_stands_nowhere(self, text: str) -> None:
+    def test_invalid_version_is_not_parsed_and_not_a_valid_bound(self, text: str) -> None:
         assert parse_version(text) is None
         with pytest.raises(ValueError, match="is not a valid bound"):
             parse_range(f">={text}")
 
     @given(st.text(max_size=30))
-    def test_whatever_a_device_says_of_itself(self, text: str) -> None:
+    def test_any_text_is_a_comparable_version_or_none(self, text: str) -> None:
         order = parse_version(text)
         assert order is None or parse_range(">=0.0.0-0").contains(order) in (True, False)
 
     @pytest.mark.parametrize(
-        ("text", "within", "without"),
+        ("text", "inside", "outside"),
         [
             (">=2.0.0, <3.1.0", ("2.0.0", "3.0.9", "3.1.0-rc.1"), ("2.0.0-rc.1", "3.1.0")),
             (">2,<=3.1", ("2.0.1", "3.1.0"), ("2.0.0", "3.1.1")),
             ("== 4.0.0", ("4.0.0",), ("4.0.0-rc.1", "4.0.1")),
         ],
     )
-    def test_are_in_a_range_or_not(self, text: str, within: tuple[str, ...], without: tuple[str, ...]) -> None:
+    def test_range_contains_the_versions_within_its_bounds(
+        self, text: str, inside: tuple[str, ...], outside: tuple[str, ...]
+    ) -> None:
         found = parse_range(text)
-        orders = {version: parse_version(version) for version in (*within, *without)}
-        assert [version for version, order in orders.items() if order and found.contains(order)] == list(within)
+        orders = {version: parse_version(version) for version in (*inside, *outside)}
+        assert [version for version, order in orders.items() if order and found.contains(order)] == list(inside)
 
 
-def test_a_text_from_a_variable_is_read_like_any_other() -> None:
-    # What a playbook hands over is marked by Ansible: a text of a class of its own, which YAML's reader refuses.
+def test_filter_reads_text_that_ansible_has_marked() -> None:
+    # Ansible marks texts of a playbook by a class of its own, which the YAML reader refuses.
     text = trust_as_template(SIM)
     assert text.__class__ is not str
-    (found,) = FilterModule().filters()["advisories"]([build_facts(FITS)], {"notices.yml": text})
+    (found,) = FilterModule().filters()["advisories"]([build_facts(MATCHING_ROW)], {"notices.yml": text})
     assert found["hit"] == [ONE]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The facts of devices: what the cloud says, in one shape."""
+"""Device rows of the cloud become facts in one format."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.facts im
 ONE = device_id(1)
 
 
-class TestOneDevice:
-    """What every user asks for first is there under one name."""
+class TestDeviceFacts:
+    """Facts have the same names and forms for every device and cloud."""
 
     @pytest.mark.parametrize(
         ("platform_id", "platform"),
@@ -29,7 +29,7 @@ class TestOneDevice:
             (-1, None),
         ],
     )
-    def test_has_its_platform_in_words(self, platform_id: object, platform: str | None) -> None:
+    def test_platform_number_becomes_its_name(self, platform_id: object, platform: str | None) -> None:
         assert build_facts({"id": ONE, "platform_id": platform_id})["platform"] == platform
 
     @pytest.mark.parametrize(
@@ -42,19 +42,19 @@ class TestOneDevice:
             ({}, False),
         ],
     )
-    def test_is_online_as_the_newer_key_says_or_else_the_older(self, row: dict[str, bool], online: bool) -> None:
+    def test_online_is_preferred_to_the_older_key_connected(self, row: dict[str, bool], online: bool) -> None:
         assert build_facts(row)["online"] is online
 
-    def test_has_its_membership_from_its_groups(self) -> None:
+    def test_membership_is_read_from_the_groups(self) -> None:
         facts = build_facts({"groups": ["north", "mesh-barn", "mesh-gateway"]})
         assert facts["mesh"] == {"network": "barn", "role": "gateway"}
         assert facts["groups"] == ["north", "mesh-barn", "mesh-gateway"]
 
     @pytest.mark.parametrize("row", [{}, {"groups": None}, {"groups": []}, {"groups": ["mesh-barn"]}])
-    def test_is_in_no_mesh_otherwise(self, row: dict[str, object]) -> None:
+    def test_membership_is_none_without_network_and_role_groups(self, row: dict[str, object]) -> None:
         assert build_facts(row)["mesh"] is None
 
-    def test_has_its_mac_address_when_the_cloud_tells_it(self) -> None:
+    def test_mac_address_is_read_from_mac_wifi(self) -> None:
         assert build_facts({"mac_wifi": "94:94:4A:00:11:22"})["mac"] == "94:94:4A:00:11:22"
         assert build_facts({})["mac"] is None
         assert build_facts({"mac_wifi": ""})["mac"] is None
@@ -69,7 +69,7 @@ class TestOneDevice:
             ({"last_iccid": 0}, None),
         ],
     )
-    def test_has_its_sim_card_as_an_older_cloud_says_it(self, row: dict[str, object], iccid: str | None) -> None:
+    def test_iccid_falls_back_to_last_iccid(self, row: dict[str, object], iccid: str | None) -> None:
         assert build_facts(row)["iccid"] == iccid
 
     @pytest.mark.parametrize(
@@ -83,11 +83,13 @@ class TestOneDevice:
             ({"current_build_target": 1.5}, None),
         ],
     )
-    def test_has_its_device_os_as_an_older_cloud_says_it(self, row: dict[str, object], version: str | None) -> None:
+    def test_device_os_version_falls_back_to_current_build_target(
+        self, row: dict[str, object], version: str | None
+    ) -> None:
         assert build_facts(row)["system_firmware_version"] == version
 
     @pytest.mark.parametrize("row", [{}, {"last_iccid": None}])
-    def test_has_what_a_play_asks_for_even_where_the_cloud_tells_nothing(self, row: dict[str, object]) -> None:
+    def test_common_facts_are_none_when_the_cloud_omits_them(self, row: dict[str, object]) -> None:
         facts = build_facts(row)
         for name in (
             *("name", "owner", "serial_number", "iccid", "firmware_version", "system_firmware_version"),
@@ -95,7 +97,7 @@ class TestOneDevice:
         ):
             assert facts[name] is None, name
 
-    def test_keeps_what_we_have_never_heard_of_and_leaves_out_what_opens_it(self) -> None:
+    def test_unknown_keys_are_kept_and_secret_or_older_keys_removed(self) -> None:
         facts = build_facts(
             {"id": ONE, "new_thing": {"a": 1}, "mobile_secret": "hush", "connected": True, "last_iccid": "1"}
         )
@@ -111,13 +113,13 @@ class TestOneDevice:
             ({"id": "5c11", "name": None}, ("5c11", "node")),
         ],
     )
-    def test_has_its_membership_from_the_registry_of_networks(
+    def test_membership_is_read_from_the_network_registry(
         self, network: dict[str, object], mesh: tuple[str, str]
     ) -> None:
         assert build_facts({"network": network})["mesh"] == {"network": mesh[0], "role": mesh[1]}
 
     @pytest.mark.parametrize("network", [None, {}, {"name": "barn"}, "barn", [1]])
-    def test_is_in_no_network_that_is_none(self, network: object) -> None:
+    def test_invalid_network_gives_no_membership(self, network: object) -> None:
         assert build_facts({"network": network})["mesh"] is None
 
     @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ class TestOneDevice:
             ({}, None, None),
         ],
     )
-    def test_has_its_product_by_the_best_name_that_is_known(
+    def test_product_is_the_given_name_else_the_product_id(
         self, row: dict[str, object], read_through: str | None, product: str | None
     ) -> None:
         assert build_facts(row, read_through)["product"] == product
@@ -138,12 +140,13 @@ class TestOneDevice:
 NOW = 1_800_000_000.0
 
 
-def heard(seconds_ago: float) -> str:
+def time_before_now(seconds_ago: float) -> str:
+    """Return the time some seconds before ``NOW``, as the cloud writes it."""
     return datetime.fromtimestamp(NOW - seconds_ago, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class TestPresence:
-    """How sure it is that a device is there."""
+    """Presence rates how certain it is that a device is reachable."""
 
     @pytest.mark.parametrize(
         ("seconds", "presence"),
@@ -156,32 +159,32 @@ class TestPresence:
             (46 * 60 + 1, "stale"),
         ],
     )
-    def test_of_an_online_device_fades_with_its_silence(self, seconds: int, presence: str) -> None:
-        facts = add_presence({"online": True, "last_heard": heard(seconds)}, NOW)
+    def test_presence_of_an_online_device_depends_on_its_last_heard_age(self, seconds: int, presence: str) -> None:
+        facts = add_presence({"online": True, "last_heard": time_before_now(seconds)}, NOW)
         assert (facts["presence"], facts["last_heard_age"]) == (presence, seconds)
 
     @pytest.mark.parametrize("last_heard", [None, "", "yesterday", 12])
-    def test_is_stale_when_nobody_knows_when_it_was_heard(self, last_heard: object) -> None:
+    def test_presence_is_stale_when_last_heard_is_unknown(self, last_heard: object) -> None:
         facts = add_presence({"online": True, "last_heard": last_heard}, NOW)
         assert (facts["presence"], facts["last_heard_age"]) == ("stale", None)
 
-    def test_is_offline_as_the_cloud_says_however_recently_it_was_heard(self) -> None:
-        facts = add_presence({"online": False, "last_heard": heard(5)}, NOW)
+    def test_presence_is_offline_even_if_the_device_was_heard_recently(self) -> None:
+        facts = add_presence({"online": False, "last_heard": time_before_now(5)}, NOW)
         assert (facts["presence"], facts["last_heard_age"]) == ("offline", 5)
 
     @pytest.mark.parametrize("last_heard", [None, "", "yesterday"])
-    def test_begins_with_its_session_where_nobody_says_when_it_was_heard(self, last_heard: object) -> None:
-        told = {"online": True, "last_heard": last_heard, "last_handshake_at": heard(90)}
-        facts = add_presence(told, NOW)
+    def test_last_handshake_replaces_an_unknown_last_heard(self, last_heard: object) -> None:
+        facts_before = {"online": True, "last_heard": last_heard, "last_handshake_at": time_before_now(90)}
+        facts = add_presence(facts_before, NOW)
         assert (facts["presence"], facts["last_heard_age"]) == ("probable", 90)
 
-    def test_goes_by_when_it_was_heard_where_both_are_told(self) -> None:
-        told = {"online": True, "last_heard": heard(5), "last_handshake_at": heard(9000)}
-        assert add_presence(told, NOW)["last_heard_age"] == 5
+    def test_last_heard_is_preferred_to_last_handshake(self) -> None:
+        facts_before = {"online": True, "last_heard": time_before_now(5), "last_handshake_at": time_before_now(9000)}
+        assert add_presence(facts_before, NOW)["last_heard_age"] == 5
 
-    def test_is_never_heard_in_the_future(self) -> None:
-        assert add_presence({"online": True, "last_heard": heard(-5)}, NOW)["last_heard_age"] == 0
+    def test_last_heard_age_is_never_negative(self) -> None:
+        assert add_presence({"online": True, "last_heard": time_before_now(-5)}, NOW)["last_heard_age"] == 0
 
-    def test_reads_a_moment_without_a_zone_as_universal_time(self) -> None:
-        moment = heard(30).removesuffix("Z")
+    def test_time_without_a_zone_is_read_as_utc(self) -> None:
+        moment = time_before_now(30).removesuffix("Z")
         assert add_presence({"online": True, "last_heard": moment}, NOW)["last_heard_age"] == 30

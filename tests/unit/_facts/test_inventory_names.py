@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Names of hosts and groups: safe, unique, and never decided by the order of devices."""
+"""Inventory hosts and groups get safe, unique names that do not depend on the order of devices."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def fleet(*rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["id"]: build_facts(row, row.pop("product", None)) for row in rows}
 
 
-def named(*names: str | None, taken: dict[str, str | None] | None = None) -> list[str]:
-    """What devices of these names are called as hosts."""
+def name_hosts(*names: str | None, taken: dict[str, str | None] | None = None) -> list[str]:
+    """Return the host names of devices with these names."""
     devices = fleet(*({"id": device_id(number), "name": name} for number, name in enumerate(names, 1)))
     return list(build_host_names(devices, ["name"], taken or {}).values())
 
 
-class TestHosts:
-    """Are called like their device where that is safe, else by its id."""
+class TestHostNames:
+    """A host is named after its device if that name is safe and unique, else after the device id."""
 
     @pytest.mark.parametrize(
         ("name", "host"),
@@ -51,27 +51,27 @@ class TestHosts:
             ("12", "12"),
         ],
     )
-    def test_are_called_like_their_device(self, name: str, host: str) -> None:
-        assert named(name) == [host]
+    def test_host_name_is_the_device_name_in_safe_characters(self, name: str, host: str) -> None:
+        assert name_hosts(name) == [host]
 
     @pytest.mark.parametrize(
         "name", [None, "", "  ", "___", "::", "localhost", "127.0.0.1", "all", "ungrouped", "x" * 254, TWO]
     )
-    def test_are_called_by_the_id_where_the_name_is_none(self, name: str | None) -> None:
-        assert named(name, "other") == [ONE, "other"]
+    def test_host_gets_the_device_id_when_the_name_is_unusable(self, name: str | None) -> None:
+        assert name_hosts(name, "other") == [ONE, "other"]
 
-    def test_of_the_same_name_are_all_called_by_their_ids(self) -> None:
-        assert named("unit", "unit", "other") == [ONE, TWO, "other"]
-        assert named("a b", "a_b", "a:b") == [ONE, TWO, THREE]
+    def test_hosts_with_the_same_name_all_get_their_ids(self) -> None:
+        assert name_hosts("unit", "unit", "other") == [ONE, TWO, "other"]
+        assert name_hosts("a b", "a_b", "a:b") == [ONE, TWO, THREE]
 
-    def test_do_not_take_the_place_of_what_is_there(self) -> None:
-        assert named("db1", "platform_boron", taken={"db1": None, "platform_boron": None}) == [ONE, TWO]
+    def test_name_of_an_existing_host_or_group_is_not_used(self) -> None:
+        assert name_hosts("db1", "platform_boron", taken={"db1": None, "platform_boron": None}) == [ONE, TWO]
 
-    def test_that_another_source_shows_already_are_the_same_host(self) -> None:
-        assert named("unit", taken={"unit": ONE}) == ["unit"]
-        assert named("unit", taken={"unit": TWO}) == [ONE]
+    def test_name_taken_by_the_same_device_is_used(self) -> None:
+        assert name_hosts("unit", taken={"unit": ONE}) == ["unit"]
+        assert name_hosts("unit", taken={"unit": TWO}) == [ONE]
 
-    def test_take_the_next_best_name(self) -> None:
+    def test_next_key_is_used_when_a_key_gives_no_unique_name(self) -> None:
         devices = fleet(
             {"id": ONE, "name": "unit", "serial_number": "B40A"},
             {"id": TWO, "name": "unit", "serial_number": "B40B"},
@@ -81,7 +81,7 @@ class TestHosts:
         assert list(build_host_names(devices, ["serial_number", "name"], {}).values()) == ["B40A", "B40B", "other"]
         assert list(build_host_names(devices, ["id", "name"], {}).values()) == [ONE, TWO, THREE]
 
-    def test_with_an_id_of_an_unknown_kind_have_a_name_nevertheless(self) -> None:
+    def test_unsafe_device_id_becomes_a_safe_host_name(self) -> None:
         (name,) = build_host_names({"{{ evil }}": {"id": "{{ evil }}"}}, ["name"], {}).values()
         assert re.fullmatch(r"device-[0-9a-f]{24}", name)
 
@@ -92,7 +92,7 @@ class TestHosts:
         ),
         st.randoms(),
     )
-    def test_are_unique_safe_and_the_same_in_any_order(self, names: dict[str, str], random: Any) -> None:
+    def test_host_names_are_unique_safe_and_independent_of_order(self, names: dict[str, str], random: Any) -> None:
         devices = {device: {"id": device, "name": name} for device, name in names.items()}
         taken = {"a_b": None}
         found = build_host_names(devices, ["name", "id"], taken)
@@ -104,10 +104,10 @@ class TestHosts:
         assert build_host_names({device: devices[device] for device in shuffled}, ["name", "id"], taken) == found
 
 
-class TestGroups:
-    """Are called by key and value."""
+class TestGroupNames:
+    """A group is named after its key and value."""
 
-    def test_are_by_all_that_can_be_asked_for(self) -> None:
+    def test_each_key_makes_groups_of_its_values(self) -> None:
         devices = fleet(
             {
                 "id": ONE,
@@ -134,12 +134,12 @@ class TestGroups:
             "development_true": [TWO],
         }
 
-    def test_are_none_where_nothing_is_asked_for_or_known(self) -> None:
+    def test_no_groups_are_made_without_keys_or_facts(self) -> None:
         devices = fleet({"id": ONE, "platform_id": 13})
         assert build_host_groups(devices, []) == {}
         assert build_host_groups({ONE: {"id": ONE, "mesh": None}}, GROUP_KEYS) == {}
 
-    def test_never_hold_devices_of_two_values(self) -> None:
+    def test_different_values_never_share_a_group(self) -> None:
         devices = fleet(
             {"id": ONE, "groups": ["north-1"]}, {"id": TWO, "groups": ["north_1"]}, {"id": THREE, "groups": ["NORTH.1"]}
         )
@@ -148,26 +148,26 @@ class TestGroups:
         assert sorted(groups.values()) == [[ONE], [THREE]]
         assert all(re.fullmatch(r"device_group_north_1_[0-9a-f]{12}", name) for name in groups)
 
-    def test_are_not_taken_over_by_whoever_reckons_the_digits(self) -> None:
-        (lengthened,) = (
+    def test_value_that_forges_a_hashed_group_name_gets_its_own_group(self) -> None:
+        (hashed,) = (
             name
             for name in build_host_groups(
                 fleet({"id": ONE, "groups": ["a-b"]}, {"id": TWO, "groups": ["a_b"]}), ["device_group"]
             )
             if name != "device_group_a_b"
         )
-        forged = lengthened.removeprefix("device_group_")
+        forged = hashed.removeprefix("device_group_")
         devices = fleet(
             {"id": ONE, "groups": ["a-b"]}, {"id": TWO, "groups": ["a_b"]}, {"id": THREE, "groups": [forged]}
         )
         groups = build_host_groups(devices, ["device_group"])
         assert sorted(groups.values()) == [[ONE], [TWO], [THREE]]
-        assert groups[lengthened] == [THREE]
+        assert groups[hashed] == [THREE]
 
     @given(st.lists(st.text(min_size=1), min_size=1, max_size=6, unique=True))
-    def test_are_one_for_each_value_and_valid(self, values: list[str]) -> None:
+    def test_each_value_makes_one_group_with_a_valid_name(self, values: list[str]) -> None:
         devices = {device_id(number): {"groups": [value]} for number, value in enumerate(values)}
-        kept = [value for value in values if not value.startswith("mesh-")]
+        ordinary = [value for value in values if not value.startswith("mesh-")]
         groups = build_host_groups(devices, ["device_group"])
-        assert len(groups) == len(kept)
+        assert len(groups) == len(ordinary)
         assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in groups)

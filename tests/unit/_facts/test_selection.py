@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Where devices are looked for, and which of them count."""
+"""Options name the sources of devices and filter the devices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def filters(**given: Any) -> Filters:
 
 
 class TestSources:
-    """Whose devices are meant."""
+    """Sources are products, an organization or the account."""
 
     @pytest.mark.parametrize(
         ("options", "sources"),
@@ -51,18 +51,18 @@ class TestSources:
             ({"products": None, "organization": None, "account_devices": None}, Sources((), None, True)),
         ],
     )
-    def test_are_the_account_unless_something_else_is_named(self, options: dict[str, Any], sources: Sources) -> None:
+    def test_source_is_the_account_unless_another_one_is_named(self, options: dict[str, Any], sources: Sources) -> None:
         assert read_sources(options) == sources
 
     @pytest.mark.parametrize("options", [{"account_devices": False}, {"products": ["a", " "]}])
-    def test_that_name_nothing_are_refused(self, options: dict[str, Any]) -> None:
+    def test_empty_sources_are_refused(self, options: dict[str, Any]) -> None:
         with pytest.raises(ParticleError) as caught:
             read_sources(options)
         assert caught.value.code == "invalid_option"
 
 
 class TestFilters:
-    """What a device must be to count."""
+    """A device is selected if it matches all filters."""
 
     @pytest.mark.parametrize(
         "given",
@@ -85,7 +85,7 @@ class TestFilters:
             {"name": "barn-*", "online": True, "groups": ["north"]},
         ],
     )
-    def test_let_a_device_through_that_fits(self, given: dict[str, Any]) -> None:
+    def test_device_that_matches_all_filters_is_accepted(self, given: dict[str, Any]) -> None:
         assert filters(**given).matches(DEVICE)
 
     @pytest.mark.parametrize(
@@ -105,23 +105,23 @@ class TestFilters:
             {"name": "barn-*", "online": False},
         ],
     )
-    def test_hold_a_device_back_that_does_not(self, given: dict[str, Any]) -> None:
+    def test_device_that_differs_in_one_filter_is_rejected(self, given: dict[str, Any]) -> None:
         assert not filters(**given).matches(DEVICE)
 
     @pytest.mark.parametrize(
         "given", [{"name": "barn*"}, {"groups": ["north"]}, {"iccids": ["1"]}, {"networks": ["x"]}]
     )
-    def test_hold_back_a_device_of_which_too_little_is_known(self, given: dict[str, Any]) -> None:
+    def test_device_without_the_filtered_facts_is_rejected(self, given: dict[str, Any]) -> None:
         bare = {"id": ID, "name": None, "groups": None, "mesh": None, "iccid": ["odd"], "online": False}
         assert not filters(**given).matches(bare)
 
-    def test_for_a_name_may_hold_spaces(self) -> None:
+    def test_name_pattern_may_contain_spaces(self) -> None:
         assert filters(name="barn *").matches({"name": "barn door"})
 
-    def test_know_a_platform_by_its_number_also_when_it_has_no_name(self) -> None:
+    def test_platform_without_a_name_is_matched_by_its_number(self) -> None:
         assert filters(platforms=["4711"]).matches({"platform": "unknown (4711)"})
 
-    def test_name_all_their_mistakes_at_once(self) -> None:
+    def test_all_invalid_filters_are_reported_together(self) -> None:
         with pytest.raises(ParticleError) as caught:
             filters(ids=[], groups=["north", " "], platforms=["boron", "borom"])
         assert caught.value.code == "invalid_option"
@@ -130,7 +130,7 @@ class TestFilters:
 
 
 class TestQueries:
-    """What the cloud itself can filter, it does."""
+    """Queries let the cloud apply the filters that it supports."""
 
     @pytest.mark.parametrize(
         ("given", "queries"),
@@ -150,11 +150,13 @@ class TestQueries:
             ({"ids": [f"{number:024x}" for number in range(11)]}, [{}]),
         ],
     )
-    def test_are_as_narrow_as_they_can_be(self, given: dict[str, Any], queries: list[dict[str, str]]) -> None:
+    def test_filters_become_the_narrowest_queries_of_the_cloud(
+        self, given: dict[str, Any], queries: list[dict[str, str]]
+    ) -> None:
         assert filters(**given).build_queries() == queries
 
     @given(st.text(alphabet="ab[]!*?-", min_size=1, max_size=8), st.text(alphabet="ab[]!*?-", max_size=8))
-    def test_for_a_name_never_leave_out_a_name_that_fits(self, pattern: str, name: str) -> None:
+    def test_name_query_includes_every_matching_name(self, pattern: str, name: str) -> None:
         found = filters(name=pattern)
         assert found.matches({"name": name}) == fnmatch.fnmatchcase(name, pattern)
         if found.matches({"name": name}):

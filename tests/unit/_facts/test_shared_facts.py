@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One look at a fleet serves all who ask within a moment, and nothing of it is shown to others."""
+"""Facts of a fleet are shared through a snapshot file that is private to its user."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.shared_f
     Snapshot,
 )
 
-ONE, TWO, STRANGER = device_id(1), device_id(2), device_id(99)
+ONE, TWO, UNKNOWN = device_id(1), device_id(2), device_id(99)
 START = 1_800_000_000.0
 HEARD = "2027-01-15T07:59:30.000Z"  # half a minute before START
 TOKEN = "c0ffee" * 6 + "c0de"
 
 
 class Fleet:
-    """A fleet that counts how often it is looked at, and a clock that is turned by hand."""
+    """A fleet that counts how often it is read, with a clock that the test sets."""
 
-    def __init__(self, folder: Path, **trouble: Any) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.time = START
-        self.looks = 0
+        self.reads = 0
         self.error: ParticleError | None = None
         self.name = "weiß 💡"
         self.complete = True
 
-    def look(self) -> GatheredFacts:
-        self.looks += 1
+    def read(self) -> GatheredFacts:
+        self.reads += 1
         if self.error is not None:
             raise self.error
         rows = [
@@ -50,8 +50,10 @@ class Fleet:
         ]
         return GatheredFacts({str(row["id"]): build_facts(row) for row in rows}, (), {}, 1, self.complete, 0.0)
 
-    def see(self, device: str, max_age: float = 60, fleet: tuple[str, ...] = ("cloud", TOKEN)) -> dict[str, Any] | None:
-        return Snapshot(self.folder, fleet, lambda: self.time).get_facts(device, max_age, self.look).facts
+    def get_facts(
+        self, device: str, max_age: float = 60, fleet: tuple[str, ...] = ("cloud", TOKEN)
+    ) -> dict[str, Any] | None:
+        return Snapshot(self.folder, fleet, lambda: self.time).get_facts(device, max_age, self.read).facts
 
     @property
     def file(self) -> Path:
@@ -64,128 +66,128 @@ def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path)
 
 
-def test_all_who_ask_within_a_minute_share_one_look(fleet: Fleet) -> None:
-    first = fleet.see(ONE)
+def test_fleet_is_read_once_within_max_age(fleet: Fleet) -> None:
+    first = fleet.get_facts(ONE)
     assert first is not None
     assert first["name"] == "weiß 💡"
     fleet.time += 59
-    assert (fleet.see(TWO) or {})["id"] == TWO
-    assert fleet.looks == 1
+    assert (fleet.get_facts(TWO) or {})["id"] == TWO
+    assert fleet.reads == 1
     fleet.time += 1
-    fleet.see(TWO)
-    assert fleet.looks == 2
+    fleet.get_facts(TWO)
+    assert fleet.reads == 2
 
 
-def test_those_who_ask_at_the_same_moment_share_it_too(fleet: Fleet) -> None:
-    together = threading.Barrier(16)
+def test_concurrent_reads_share_one_snapshot(fleet: Fleet) -> None:
+    barrier = threading.Barrier(16)
 
-    def ask(number: int) -> object:
-        together.wait()
-        return fleet.see((ONE, TWO, STRANGER)[number % 3])
+    def get_facts(number: int) -> object:
+        barrier.wait()
+        return fleet.get_facts((ONE, TWO, UNKNOWN)[number % 3])
 
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(ask, range(16)))
-    assert fleet.looks == 1
+        answers = list(pool.map(get_facts, range(16)))
+    assert fleet.reads == 1
     assert sum(answer is None for answer in answers) == 5
 
 
-def test_a_device_that_was_not_there_is_not_looked_for_again(fleet: Fleet) -> None:
-    assert fleet.see(STRANGER) is None
-    assert fleet.see(STRANGER) is None
-    assert fleet.looks == 1
+def test_missing_device_does_not_cause_another_read(fleet: Fleet) -> None:
+    assert fleet.get_facts(UNKNOWN) is None
+    assert fleet.get_facts(UNKNOWN) is None
+    assert fleet.reads == 1
 
 
-def test_a_device_that_an_incomplete_look_may_have_missed_is_looked_for_again_after_a_moment(fleet: Fleet) -> None:
+def test_missing_device_is_read_again_after_an_incomplete_snapshot(fleet: Fleet) -> None:
     fleet.complete = False
     for _unused in range(500):
-        assert fleet.see(STRANGER) is None
-    assert fleet.looks == 1
+        assert fleet.get_facts(UNKNOWN) is None
+    assert fleet.reads == 1
     fleet.time += INCOMPLETE_SECONDS
     for _unused in range(500):
-        assert fleet.see(STRANGER) is None
-    assert fleet.looks == 2
+        assert fleet.get_facts(UNKNOWN) is None
+    assert fleet.reads == 2
 
 
-def test_those_that_an_incomplete_look_has_found_are_seen_by_it(fleet: Fleet) -> None:
+def test_device_in_an_incomplete_snapshot_needs_no_other_read(fleet: Fleet) -> None:
     fleet.complete = False
-    fleet.see(ONE)
+    fleet.get_facts(ONE)
     fleet.time += 59
-    assert fleet.see(TWO) is not None
-    assert fleet.looks == 1
+    assert fleet.get_facts(TWO) is not None
+    assert fleet.reads == 1
 
 
-def test_what_is_seen_later_is_older(fleet: Fleet) -> None:
-    assert (fleet.see(ONE) or {})["last_heard_age"] == 30
+def test_age_and_presence_are_updated_when_a_snapshot_is_reused(fleet: Fleet) -> None:
+    assert (fleet.get_facts(ONE) or {})["last_heard_age"] == 30
     fleet.time += 50
-    later = fleet.see(ONE) or {}
+    later = fleet.get_facts(ONE) or {}
     assert (later["last_heard_age"], later["presence"]) == (80, "probable")
 
 
-def test_whoever_wants_it_fresh_looks_anew(fleet: Fleet) -> None:
-    fleet.see(ONE)
-    fleet.see(ONE, max_age=0)
-    assert fleet.looks == 2
+def test_max_age_zero_reads_the_fleet_again(fleet: Fleet) -> None:
+    fleet.get_facts(ONE)
+    fleet.get_facts(ONE, max_age=0)
+    assert fleet.reads == 2
 
 
-def test_another_fleet_is_another_look(fleet: Fleet) -> None:
-    fleet.see(ONE)
-    fleet.see(ONE, fleet=("cloud", TOKEN[::-1]))
-    fleet.see(ONE, fleet=("cloud", TOKEN, "product"))
-    assert fleet.looks == 3
+def test_each_fleet_has_its_own_snapshot(fleet: Fleet) -> None:
+    fleet.get_facts(ONE)
+    fleet.get_facts(ONE, fleet=("cloud", TOKEN[::-1]))
+    fleet.get_facts(ONE, fleet=("cloud", TOKEN, "product"))
+    assert fleet.reads == 3
 
 
-def test_a_clock_that_was_set_back_makes_nothing_last_for_ever(fleet: Fleet) -> None:
-    fleet.see(ONE)
+def test_snapshot_is_renewed_after_the_clock_is_set_back(fleet: Fleet) -> None:
+    fleet.get_facts(ONE)
     fleet.time -= 86_400
-    fleet.see(ONE)
-    assert fleet.looks == 2
+    fleet.get_facts(ONE)
+    assert fleet.reads == 2
 
 
-def test_a_failure_is_everybodys_for_half_a_minute(fleet: Fleet) -> None:
+def test_failure_is_shared_for_thirty_seconds(fleet: Fleet) -> None:
     fleet.error = ParticleError("not_found", "No such product.", status=404, route="GET /v1/products/:p")
     for _unused in range(2):
         with pytest.raises(ParticleError) as caught:
-            fleet.see(ONE)
-    assert fleet.looks == 1
+            fleet.get_facts(ONE)
+    assert fleet.reads == 1
     assert (caught.value.code, caught.value.status) == ("not_found", 404)
     assert "30 seconds" in caught.value.hint
     fleet.error = None
     fleet.time += REFUSAL_SECONDS
-    assert fleet.see(ONE) is not None
+    assert fleet.get_facts(ONE) is not None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]\n", b'{"read_at": "now"}\n', b'{"read_at": 1}\n', b"\xff\xfe\n"])
-def test_a_damaged_file_is_as_good_as_none(fleet: Fleet, content: bytes) -> None:
-    fleet.see(ONE)
+def test_fleet_is_read_again_when_the_snapshot_is_damaged(fleet: Fleet, content: bytes) -> None:
+    fleet.get_facts(ONE)
     fleet.file.write_bytes(content)
-    assert fleet.see(ONE) is not None
-    assert fleet.looks == 2
+    assert fleet.get_facts(ONE) is not None
+    assert fleet.reads == 2
 
 
-def test_a_file_that_others_can_read_is_replaced(fleet: Fleet) -> None:
-    fleet.see(ONE)
+def test_snapshot_that_others_can_read_is_replaced(fleet: Fleet) -> None:
+    fleet.get_facts(ONE)
     fleet.file.chmod(0o644)
-    assert fleet.see(ONE) is not None
+    assert fleet.get_facts(ONE) is not None
     assert stat.S_IMODE(fleet.file.stat().st_mode) == 0o600
 
 
-def test_what_lies_about_is_for_its_user_alone_and_holds_no_secret(fleet: Fleet) -> None:
+def test_files_are_private_and_contain_no_secret(fleet: Fleet) -> None:
     umask = os.umask(0)
     try:
-        fleet.see(ONE)
+        fleet.get_facts(ONE)
     finally:
         os.umask(umask)
     files = sorted(fleet.folder.iterdir())
     assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * 2
-    left = " ".join([*(file.name for file in files), *(file.read_text() for file in files)])
-    assert "hush" not in left
-    assert TOKEN not in left
+    content = " ".join([*(file.name for file in files), *(file.read_text() for file in files)])
+    assert "hush" not in content
+    assert TOKEN not in content
 
 
-def test_what_nobody_has_asked_for_in_an_hour_is_swept_away(fleet: Fleet) -> None:
-    fleet.see(ONE)
+def test_snapshot_unused_for_an_hour_is_deleted(fleet: Fleet) -> None:
+    fleet.get_facts(ONE)
     old = fleet.file
     os.utime(old, (START - 3601, START - 3601))
-    fleet.see(ONE, fleet=("another",))
+    fleet.get_facts(ONE, fleet=("another",))
     assert not old.exists()
     assert fleet.file.exists()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A file with secrets is for one user only, has one writer at a time, and is whole at every moment."""
+"""Files with secrets are private, complete at every moment, and written by one process at a time."""
 
 from __future__ import annotations
 
@@ -100,31 +100,31 @@ def save(path: Path, **content: Any) -> None:
         file.save()
 
 
-def names(path: Path) -> set[str]:
+def list_names(path: Path) -> set[str]:
     return {found.name for found in path.parent.iterdir()}
 
 
 def refusal(path: Path) -> ParticleError:
-    """The error that both ways to the content agree on."""
-    with pytest.raises(ParticleError) as looking:
+    """Return the error that reading and locking a file have in common."""
+    with pytest.raises(ParticleError) as reading:
         read_file(path)
-    with pytest.raises(ParticleError) as taking, lock_file(path):
-        pytest.fail("nobody may get at this file")
-    assert looking.value.as_result() == taking.value.as_result()
-    assert SECRET not in str(looking.value.as_failure())
-    return looking.value
+    with pytest.raises(ParticleError) as locking, lock_file(path):
+        pytest.fail("the file must not be locked")
+    assert reading.value.as_result() == locking.value.as_result()
+    assert SECRET not in str(reading.value.as_failure())
+    return reading.value
 
 
-# For one user only
+# Access by one user only
 
 
-def test_what_is_saved_can_be_read_by_its_owner_alone_whatever_the_umask(path: Path, umask: None) -> None:
+def test_saved_file_is_private_under_any_umask(path: Path, umask: None) -> None:
     save(path, secret=SECRET)
     assert mode(path) == 0o600
     assert mode(path.with_name("secrets.json.lock")) & 0o077 == 0
 
 
-def test_saving_makes_a_file_private_again_and_keeps_nothing_of_the_old_one(path: Path) -> None:
+def test_saving_makes_a_file_private_and_replaces_its_content(path: Path) -> None:
     save(path, old=SECRET)
     with lock_file(path) as file:
         path.chmod(0o644)
@@ -135,7 +135,7 @@ def test_saving_makes_a_file_private_again_and_keeps_nothing_of_the_old_one(path
 
 
 @pytest.mark.parametrize("permissions", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777], ids=oct)
-def test_a_file_that_others_can_reach_is_refused_with_the_way_out(path: Path, permissions: int) -> None:
+def test_file_that_others_can_access_is_refused_with_a_hint(path: Path, permissions: int) -> None:
     write_private(path, {"secret": SECRET}).chmod(permissions)
     error = refusal(path)
     assert error.code == "unsafe_file"
@@ -144,15 +144,15 @@ def test_a_file_that_others_can_reach_is_refused_with_the_way_out(path: Path, pe
 
 
 @pytest.mark.parametrize("permissions", [0o600, 0o400, 0o700], ids=oct)
-def test_a_file_that_is_the_users_alone_is_taken(path: Path, permissions: int) -> None:
+def test_private_file_is_read(path: Path, permissions: int) -> None:
     write_private(path, {"secret": SECRET}).chmod(permissions)
     assert read_file(path) == {"secret": SECRET}
 
 
-def test_a_file_of_somebody_else_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_private(path, {"secret": SECRET})
-    stranger = os.geteuid() + 1
-    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    other_user = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other_user)
     error = refusal(path)
     assert error.message == f"{path} contains secrets, but belongs to another user."
     assert "chmod" not in error.hint
@@ -160,7 +160,7 @@ def test_a_file_of_somebody_else_is_refused(path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("link", ["secrets.json", "secrets.json.lock"])
 @pytest.mark.parametrize("exists", [True, False], ids=["to a file", "to nowhere"])
-def test_a_link_is_not_followed_and_what_it_leads_to_is_left_alone(path: Path, link: str, exists: bool) -> None:
+def test_symbolic_link_is_refused_and_its_target_is_unchanged(path: Path, link: str, exists: bool) -> None:
     target = path.with_name("target")
     if exists:
         write_private(target, {"secret": SECRET})
@@ -173,13 +173,13 @@ def test_a_link_is_not_followed_and_what_it_leads_to_is_left_alone(path: Path, l
     assert not exists or read_file(target) == {"secret": SECRET}
 
 
-# Whole
+# Complete content
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[1]", b"null", b'"s3cret-content"', b'{"s3cret-content": ', b"\xff\xfe{", b"[" * 100_000]
 )
-def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path, content: bytes) -> None:
+def test_damaged_file_is_refused_and_left_unchanged(path: Path, content: bytes) -> None:
     path.touch(0o600)
     path.write_bytes(content)
     error = refusal(path)
@@ -188,7 +188,7 @@ def test_a_damaged_file_is_refused_and_left_for_its_owner_to_look_at(path: Path,
     assert path.read_bytes() == content
 
 
-def test_a_folder_is_no_file(path: Path) -> None:
+def test_folder_is_refused(path: Path) -> None:
     path.mkdir(0o700)
     error = refusal(path)
     assert (error.code, error.message, error.hint) == (
@@ -198,25 +198,25 @@ def test_a_folder_is_no_file(path: Path) -> None:
     )
 
 
-def test_a_pipe_is_no_file_and_nobody_waits_for_its_other_end(path: Path) -> None:
+def test_pipe_is_refused_without_waiting_for_its_other_end(path: Path) -> None:
     os.mkfifo(path, 0o600)
     assert refusal(path).code == "unsafe_file"
 
 
-def test_a_file_in_a_folder_that_is_not_there_cannot_be_used(tmp_path: Path) -> None:
+def test_file_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParticleError, match="No such file or directory") as caught:
         save(tmp_path / "missing" / "secrets.json")
     assert caught.value.hint == "Name a file in an existing folder that your user can write to."
 
 
-def test_a_file_that_is_not_there_is_empty_and_looking_makes_none(path: Path) -> None:
+def test_missing_file_is_read_as_empty_and_not_created(path: Path) -> None:
     assert read_file(path) == {}
     with lock_file(path) as file:
         assert file.data == {}
     assert not path.exists()
 
 
-def test_what_is_not_saved_is_not_written(path: Path) -> None:
+def test_unsaved_changes_are_not_written(path: Path) -> None:
     save(path, kept=1)
     with lock_file(path) as file:
         file.data["kept"] = 2
@@ -234,7 +234,7 @@ def test_what_is_not_saved_is_not_written(path: Path) -> None:
         max_size=5,
     )
 )
-def test_whatever_is_saved_is_what_is_read(content: dict[str, Any]) -> None:
+def test_any_saved_content_is_read_unchanged(content: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "secrets.json")
         save(path, **{})
@@ -245,38 +245,34 @@ def test_whatever_is_saved_is_what_is_read(content: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_old_content_and_no_other_file(
+def test_full_disk_leaves_the_old_content_and_no_temporary_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     save(path, secret="old")
 
-    def full(*_unused: object) -> None:
+    def fail(*_unused: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, moment, full)
+    monkeypatch.setattr(os, moment, fail)
     with pytest.raises(ParticleError, match="No space left on device"):
         save(path, secret="new")
     assert read_file(path) == {"secret": "old"}
-    assert names(path) == {"secrets.json", "secrets.json.lock"}
+    assert list_names(path) == {"secrets.json", "secrets.json.lock"}
 
 
-def test_content_and_name_are_on_the_disk_before_anybody_relies_on_them(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_saving_syncs_the_file_and_then_its_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: kinds.append("folder" if is_folder(descriptor) else "file"))
     save(path, secret="new")
     assert kinds == ["file", "folder"]
 
 
-def test_where_a_folder_cannot_be_brought_to_the_disk_the_file_is_saved_all_the_same(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def odd(descriptor: int) -> None:
+def test_file_is_saved_where_folders_cannot_be_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_folders(descriptor: int) -> None:
         if is_folder(descriptor):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
-    monkeypatch.setattr(os, "fsync", odd)
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
     save(path, secret="new")
     assert read_file(path) == {"secret": "new"}
 
@@ -285,18 +281,20 @@ def is_folder(descriptor: int) -> bool:
     return stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
-@pytest.mark.parametrize(("moment", "left"), [("fsync", "old"), ("replace", "old"), ("afterwards", "new")], ids=str)
-def test_who_is_killed_while_saving_leaves_the_old_content_or_the_new(path: Path, moment: str, left: str) -> None:
+@pytest.mark.parametrize(("moment", "expected"), [("fsync", "old"), ("replace", "old"), ("afterwards", "new")], ids=str)
+def test_process_killed_while_saving_leaves_the_old_or_new_content(path: Path, moment: str, expected: str) -> None:
     save(path, secret="old")
     assert run_child(SAVE_AND_DIE, path, moment).returncode == -signal.SIGKILL
-    assert read_file(path) == {"secret": left}
+    assert read_file(path) == {"secret": expected}
     assert {mode(found) & 0o077 for found in path.parent.iterdir()} == {0}
     save(path, secret="next")
     assert read_file(path) == {"secret": "next"}
-    assert names(path) == {"secrets.json", "secrets.json.lock"}, "what the killed one has begun is swept away"
+    assert list_names(path) == {"secrets.json", "secrets.json.lock"}, (
+        "temporary files of the killed process must be deleted"
+    )
 
 
-def test_who_is_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
+def test_process_killed_at_any_moment_leaves_a_complete_file(path: Path) -> None:
     for round_number in range(count(quick=3, full=100)):
         environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
         with running([sys.executable, "-c", SAVE_FOR_EVER, path], env=environment) as child:
@@ -311,14 +309,14 @@ def test_who_is_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
 # One writer at a time
 
 
-def test_no_thread_loses_what_another_has_written(path: Path) -> None:
-    def work() -> None:
+def test_threads_do_not_overwrite_each_others_changes(path: Path) -> None:
+    def add_ten() -> None:
         for _unused in range(10):
             with lock_file(path) as file:
                 file.data["count"] = file.data.get("count", 0) + 1
                 file.save()
 
-    threads = [threading.Thread(target=work) for _unused in range(8)]
+    threads = [threading.Thread(target=add_ten) for _unused in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -326,26 +324,26 @@ def test_no_thread_loses_what_another_has_written(path: Path) -> None:
     assert read_file(path) == {"count": 80}
 
 
-def test_no_process_loses_what_another_has_written(path: Path) -> None:
+def test_processes_do_not_overwrite_each_others_changes(path: Path) -> None:
     child = run_child(COUNT_IN_MANY_PROCESSES, path, 8, 10)
     assert child.returncode == 0, child.stderr
     assert read_file(path) == {"count": 80}
 
 
-def test_a_lock_dies_with_its_holder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_is_released_when_its_process_is_killed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_child(SAVE_AND_DIE, path, "fsync").returncode == -signal.SIGKILL
     monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
     save(path, secret="mine")
 
 
-def test_a_lock_is_given_back_also_after_a_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_is_released_after_an_exception(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="bug"), lock_file(path):
         raise ValueError("bug")
     monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
     save(path, secret="mine")
 
 
-def test_who_waits_for_minutes_gives_up_and_says_for_what(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_for_a_lock_ends_with_an_error_that_names_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.1)
     with lock_file(path), pytest.raises(ParticleError, match="Another process has held") as caught:
         save(path, secret="mine")
@@ -353,7 +351,7 @@ def test_who_waits_for_minutes_gives_up_and_says_for_what(path: Path, monkeypatc
     assert str(path) in caught.value.message
 
 
-def test_looking_needs_no_lock(path: Path) -> None:
+def test_reading_needs_no_lock(path: Path) -> None:
     save(path, secret="old")
     with lock_file(path):
         assert read_file(path) == {"secret": "old"}

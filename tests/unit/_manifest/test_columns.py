@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A table is a manifest with a row for each device."""
+"""A CSV table is read as a manifest with one row for each device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 
 
 def mistakes(text: str) -> list[str]:
-    """All that is wrong with a table of a product, one sentence each."""
+    """Return the mistakes of a table of a product, one sentence each."""
 
     def read() -> None:
         data, where = parse_device_table(text, "fleet.csv")
@@ -27,7 +27,7 @@ def mistakes(text: str) -> list[str]:
     return caught.value.message.split("\n  ")[1:]
 
 
-def test_every_column_has_the_meaning_of_its_key() -> None:
+def test_columns_are_read_like_the_keys_of_a_manifest() -> None:
     text = (
         "serial_number,name,notes,groups,development,firmware_version,claimed,mesh.network,mesh.role\n"
         "P046AB1,a,north wall,north;beta,no,42,yes,barn,gateway\n"
@@ -50,7 +50,7 @@ def test_every_column_has_the_meaning_of_its_key() -> None:
     }
 
 
-def test_what_a_member_alone_is_told_has_a_column_for_each_key_and_stays_text() -> None:
+def test_member_parameters_have_a_column_each_and_stay_text() -> None:
     head = "serial_number,mesh.network,mesh.parameters.join_key,mesh.parameters.channel"
     data, _unused = parse_device_table(f"{head}\nP046AB1,barn,007,15\nP046AB2,barn,,\n", "fleet.csv")
     assert [device["mesh"] for device in data["devices"]] == [
@@ -62,51 +62,51 @@ def test_what_a_member_alone_is_told_has_a_column_for_each_key_and_stays_text() 
 @pytest.mark.parametrize(
     ("head", "cells"), [("mesh.parameters", "hush"), ("mesh.parameters,mesh.parameters.key", "hush,hush")]
 )
-def test_a_key_that_has_no_name_is_a_mistake_that_does_not_repeat_it(head: str, cells: str) -> None:
+def test_parameter_column_without_a_name_is_refused_without_its_value(head: str, cells: str) -> None:
     text = f"id,mesh.network,mesh.role,{head}\n{ONE},barn,gateway,{cells}\n"
     assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, got a text"]
 
 
-def test_a_key_without_a_network_is_a_mistake() -> None:
+def test_member_parameter_without_a_network_is_refused() -> None:
     assert mistakes(f"id,mesh.network,mesh.parameters.key\n{ONE},,hush\n") == ["fleet.csv:2 mesh: has no network"]
 
 
-def test_an_empty_cell_declares_nothing() -> None:
+def test_empty_cell_declares_nothing() -> None:
     data, _unused = parse_device_table(f"id,name,groups,mesh.network\n{ONE},,,\n", "fleet.csv")
     assert data == {"devices": [{"id": ONE}]}
 
 
-def test_a_short_row_declares_nothing_for_the_rest() -> None:
+def test_missing_cells_of_a_short_row_declare_nothing() -> None:
     data, _unused = parse_device_table(f"id,name\n{ONE}\n", "fleet.csv")
     assert data == {"devices": [{"id": ONE}]}
 
 
-def test_empty_lines_are_no_devices() -> None:
+def test_empty_lines_are_skipped() -> None:
     data, _unused = parse_device_table(f"id\n\n{ONE}\n,\n", "fleet.csv")
     assert data["devices"] == [{"id": ONE}]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_first_line_tells_the_delimiter(delimiter: str) -> None:
+def test_delimiter_is_detected_in_the_first_line(delimiter: str) -> None:
     text = delimiter.join(("id", "name")) + "\n" + delimiter.join((ONE, "a")) + "\n"
     assert parse_device_table(text, "fleet.csv")[0]["devices"] == [{"id": ONE, "name": "a"}]
 
 
-def test_a_spreadsheets_mark_and_line_ends_are_no_part_of_the_table() -> None:
+def test_byte_order_mark_and_crlf_line_ends_are_ignored() -> None:
     assert parse_device_table(f"\ufeffid,name\r\n{ONE},a\r\n", "fleet.csv")[0]["devices"] == [{"id": ONE, "name": "a"}]
 
 
-def test_a_quoted_cell_may_hold_anything() -> None:
+def test_quoted_cell_may_contain_line_breaks_commas_and_quotes() -> None:
     data, _unused = parse_device_table(f'id,notes\n{ONE},"two\nlines, and a ""word"""\n', "fleet.csv")
     assert data["devices"][0]["notes"] == 'two\nlines, and a "word"'
 
 
-def test_a_lock_may_be_taken_off() -> None:
+def test_firmware_version_may_be_unlocked() -> None:
     data, _unused = parse_device_table(f"id,firmware_version\n{ONE},unlocked\n", "t.csv")
     assert data["devices"][0]["firmware_version"] == "unlocked"
 
 
-def test_each_mistake_has_its_line_and_column_also_after_a_cell_of_two_lines() -> None:
+def test_mistakes_have_their_line_even_after_a_cell_of_two_lines() -> None:
     text = f'id,notes,development,groups\n{ONE},"two\nlines",,\ne00f,,maybe,North\n{TWO},,,\n{ONE},,,\n'
     assert mistakes(text) == [
         "fleet.csv:4 id: 'e00f' is not a device id (24 hexadecimal digits)",
@@ -116,12 +116,12 @@ def test_each_mistake_has_its_line_and_column_also_after_a_cell_of_two_lines() -
     ]
 
 
-def test_an_unknown_column_is_told_for_the_rows_that_use_it() -> None:
+def test_unknown_column_is_reported_for_the_rows_that_use_it() -> None:
     (sentence,) = mistakes(f"id,colour\n{ONE},red\n{TWO},\n")
     assert sentence.startswith("fleet.csv:2 colour: unknown key; valid keys are id, ")
 
 
-def test_what_is_no_table_is_told() -> None:
+def test_invalid_table_is_reported() -> None:
     assert mistakes(f"id,,name,name,mesh.parameters.\n{ONE},a,b,c,d,e\n") == [
         "fleet.csv:1 column 2 has no name",
         "fleet.csv:1 column mesh.parameters. has no parameter name after the last dot",
@@ -132,12 +132,12 @@ def test_what_is_no_table_is_told() -> None:
     assert sentence.startswith("fleet.csv:")
 
 
-def test_a_network_without_a_gateway_is_told() -> None:
+def test_network_without_a_gateway_is_reported() -> None:
     (sentence,) = mistakes(f"id,mesh.network\n{ONE},barn\n")
     assert sentence == (
         "fleet.csv:1 networks.barn: has nodes but no gateway; declare role gateway for one of its devices"
     )
 
 
-def test_an_empty_file_declares_no_devices() -> None:
+def test_empty_file_declares_no_devices() -> None:
     assert parse_device_table("", "fleet.csv")[0] == {"devices": []}

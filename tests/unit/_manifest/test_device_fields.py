@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The fields that one PUT sets follow from their rows, in all six places that know them."""
+"""Every row of ``DEVICE_FIELDS`` defines a device field that one PUT sets, everywhere in the collection."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from support.scripted import ScriptedCloud
 
 ONE = device_id(1)
 PUT = "PUT /v1/products/:p/devices/:id"
-WHOLE = {"name": "barn", "notes": "north wall", "development": True, "desired_firmware_version": 42, "online": True}
+FULL_ROW = {"name": "barn", "notes": "north wall", "development": True, "desired_firmware_version": 42, "online": True}
 
 
-def test_a_device_is_read_in_the_words_of_a_manifest() -> None:
-    assert observe_fields(WHOLE) == {
+def test_observed_fields_have_the_names_of_the_manifest() -> None:
+    assert observe_fields(FULL_ROW) == {
         "name": "barn",
         "notes": "north wall",
         "development": True,
@@ -53,12 +53,12 @@ def test_a_device_is_read_in_the_words_of_a_manifest() -> None:
     }
 
 
-def test_what_the_cloud_does_not_tell_is_not_known() -> None:
+def test_omitted_fields_are_not_observed() -> None:
     assert observe_fields({"name": "barn", "id": "e00f"}) == {"name": "barn"}
 
 
 @pytest.mark.parametrize(
-    ("told", "read"),
+    ("shown", "observed"),
     [
         ({"name": None, "notes": None}, {"name": None, "notes": None}),
         ({"name": 7}, {"name": "7"}),
@@ -69,32 +69,30 @@ def test_what_the_cloud_does_not_tell_is_not_known() -> None:
         ({"desired_firmware_version": 0}, {"firmware_version": 0}),
     ],
 )
-def test_odd_values_of_the_cloud_have_a_meaning_too(told: dict[str, Any], read: dict[str, Any]) -> None:
-    assert observe_fields(told) == read
+def test_unusual_values_of_the_cloud_are_normalized(shown: dict[str, Any], observed: dict[str, Any]) -> None:
+    assert observe_fields(shown) == observed
 
 
-def test_a_put_speaks_the_words_of_the_cloud() -> None:
+def test_put_body_has_the_field_names_of_the_cloud() -> None:
     fields: dict[str, Value] = {"name": "barn", "notes": "", "development": False, "firmware_version": 42}
     assert build_put_body(fields) == {"name": "barn", "notes": "", "development": False, "desired_firmware_version": 42}
 
 
-def test_a_put_sets_fields_in_the_order_of_their_values() -> None:
+def test_put_body_keeps_the_order_of_the_fields() -> None:
     assert list(build_put_body({"notes": "b", "name": "a"})) == ["notes", "name"]
 
 
-def test_a_lock_is_removed_by_none_and_a_device_may_be_called_unlocked() -> None:
+def test_unlocked_removes_the_lock_but_is_also_a_valid_device_name() -> None:
     fields: dict[str, Value] = {"name": "unlocked", "firmware_version": "unlocked"}
     assert build_put_body(fields) == {"name": "unlocked", "desired_firmware_version": None}
 
 
 @pytest.mark.parametrize(
-    ("declared", "observed", "written"),
+    ("declared", "observed", "expected"),
     [("a", "a", False), ("a", "b", True), ("a", None, True), ("", None, False), (False, None, True), (42, 42, False)],
 )
-def test_only_a_difference_is_written_and_no_notes_are_empty_ones(
-    declared: Value, observed: Value | None, written: bool
-) -> None:
-    assert is_different(declared, observed) is written
+def test_is_different_treats_missing_text_as_empty(declared: Value, observed: Value | None, expected: bool) -> None:
+    assert is_different(declared, observed) is expected
 
 
 @pytest.mark.parametrize(
@@ -110,7 +108,7 @@ def test_only_a_difference_is_written_and_no_notes_are_empty_ones(
         ({"firmware_version": "7"}, "here.firmware_version: must be a version number or unlocked, got '7'"),
     ],
 )
-def test_declared_fields_are_checked_at_their_place(declared: dict[str, Any], mistake: str | None) -> None:
+def test_invalid_field_is_reported_with_its_place(declared: dict[str, Any], mistake: str | None) -> None:
     reader = ValueReader(format_place)
     fields = check_fields(reader, declared, ("here",))
     assert reader.mistakes == ([] if mistake is None else [mistake])
@@ -118,7 +116,7 @@ def test_declared_fields_are_checked_at_their_place(declared: dict[str, Any], mi
         assert fields == {name: value for name, value in declared.items() if name != "colour"}
 
 
-def test_options_become_declared_fields_and_unset_ones_do_not() -> None:
+def test_only_given_options_become_declared_fields() -> None:
     options = {"name": "7", "notes": None, "development": False, "firmware_version": "42", "id": ONE}
     assert read_options(options) == {"name": "7", "development": False, "firmware_version": 42}
     assert read_options({"firmware_version": "latest"}) == {"firmware_version": "latest"}
@@ -127,13 +125,13 @@ def test_options_become_declared_fields_and_unset_ones_do_not() -> None:
 @pytest.mark.parametrize(
     ("facts", "exported"),
     [
-        (WHOLE, {"name": "barn", "notes": "north wall", "development": True, "firmware_version": 42}),
+        (FULL_ROW, {"name": "barn", "notes": "north wall", "development": True, "firmware_version": 42}),
         ({"name": " ", "notes": " ", "desired_firmware_version": 0}, {"notes": " ", "firmware_version": 0}),
         ({"name": None, "notes": "", "development": False, "desired_firmware_version": None}, {}),
         ({}, {}),
     ],
 )
-def test_export_leaves_out_what_every_new_device_has(facts: dict[str, Any], exported: dict[str, Any]) -> None:
+def test_export_omits_the_values_of_a_new_device(facts: dict[str, Any], exported: dict[str, Any]) -> None:
     anywhere, in_product = (export_fields(facts, product_only=product_only) for product_only in (False, True))
     assert {**anywhere, **in_product} == exported
     assert set(anywhere) <= {"name", "notes"}
@@ -142,11 +140,14 @@ def test_export_leaves_out_what_every_new_device_has(facts: dict[str, Any], expo
 
 @dataclass(frozen=True)
 class Sample:
-    """One value in all its forms.
+    """A field value in all forms that the tests need.
 
-    :param option: the argument spec of its option, and ``given``: the value of that option.
-    :param shown: what the cloud shows of a new device, and ``before``: how a manifest declares that.
-    :param sent: what the PUT sends.
+    :param cell: the value in a table.
+    :param option: the argument spec of the module option.
+    :param given: the value of the module option.
+    :param shown: the value that the cloud shows for a new device.
+    :param before: the value that the diff shows for a new device.
+    :param sent: the value that the PUT sends.
     """
 
     kind: ValueKind
@@ -167,23 +168,23 @@ SAMPLES = {
 }
 
 
-class TestOneMoreRow:
-    """One more row in ``DEVICE_FIELDS`` makes a field in all six places."""
+class TestAdditionalRow:
+    """An additional row in ``DEVICE_FIELDS`` makes its field available everywhere."""
 
     @pytest.fixture(params=SAMPLES)
     def sample(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sample:
-        """Add the row of a field ``site_label``, which the cloud calls ``siteLabel``."""
+        """Add a row for the field ``site_label``, which the cloud calls ``siteLabel``."""
         sample = SAMPLES[request.param]
         extra = DeviceField("site_label", "siteLabel", sample.kind, product_only=True)
         monkeypatch.setattr(device_fields, "DEVICE_FIELDS", (*DEVICE_FIELDS, extra))
         return sample
 
     def test_manifest_accepts_the_field(self, sample: Sample) -> None:
-        (record,) = read_manifest(of_product(site_label=sample.value)).devices
+        (record,) = read_manifest(product_manifest(site_label=sample.value)).devices
         assert record.fields == {"site_label": sample.value}
 
     def test_manifest_refuses_an_invalid_value_of_the_field(self, sample: Sample) -> None:
-        assert "devices[0].site_label: must be " in refusal(of_product(site_label=sample.invalid)).message
+        assert "devices[0].site_label: must be " in refusal(product_manifest(site_label=sample.invalid)).message
 
     def test_manifest_without_product_refuses_the_field(self, sample: Sample) -> None:
         error = refusal({"devices": [{"id": ONE, "site_label": sample.value}]})
@@ -197,7 +198,7 @@ class TestOneMoreRow:
         script(scripted_cloud, [row(ONE, siteLabel=sample.shown)])
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", json={})
         with client(scripted_cloud.url) as http:
-            result = run(http, of_product(site_label=sample.value), verify="none")
+            result = run(http, product_manifest(site_label=sample.value), verify="none")
             bodies = [request.json for request in http.sent if request.route == PUT]
         assert bodies == [{"siteLabel": sample.sent}]
         assert result["diff"] == {
@@ -205,16 +206,20 @@ class TestOneMoreRow:
             "after": {ONE: {"site_label": sample.value}},
         }
 
-    def test_field_rests_when_the_cloud_shows_its_value(self, sample: Sample, scripted_cloud: ScriptedCloud) -> None:
+    def test_field_is_not_written_when_the_cloud_shows_its_value(
+        self, sample: Sample, scripted_cloud: ScriptedCloud
+    ) -> None:
         script(scripted_cloud, [row(ONE, siteLabel=sample.sent)])
         with client(scripted_cloud.url) as http:
-            assert run(http, of_product(site_label=sample.value))["changed"] is False
+            assert run(http, product_manifest(site_label=sample.value))["changed"] is False
 
-    def test_field_missing_from_the_list_is_read_singly(self, sample: Sample, scripted_cloud: ScriptedCloud) -> None:
+    def test_field_missing_from_the_list_is_read_from_the_device(
+        self, sample: Sample, scripted_cloud: ScriptedCloud
+    ) -> None:
         script(scripted_cloud, [row(ONE)])
         scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json={"id": ONE, "siteLabel": sample.sent}, repeat=True)
         with client(scripted_cloud.url) as http:
-            assert run(http, of_product(site_label=sample.value))["changed"] is False
+            assert run(http, product_manifest(site_label=sample.value))["changed"] is False
 
     def test_export_declares_the_field(self, sample: Sample) -> None:
         devices = {ONE: build_facts({"id": ONE, "siteLabel": sample.sent}, PRODUCT)}
@@ -222,7 +227,7 @@ class TestOneMoreRow:
         assert manifest["devices"] == [{"id": ONE, "site_label": sample.value}]
         assert read_manifest(manifest).devices[0].fields == {"site_label": sample.value}
 
-    def test_export_leaves_out_the_field_of_a_new_device(self, sample: Sample) -> None:
+    def test_export_omits_the_field_of_a_new_device(self, sample: Sample) -> None:
         devices = {ONE: build_facts({"id": ONE, "siteLabel": sample.shown}, PRODUCT)}
         assert export_manifest(PRODUCT, devices, [ONE], [].append)["devices"] == [{"id": ONE}]
 
@@ -231,7 +236,7 @@ class TestOneMoreRow:
         assert read_options({"site_label": sample.given}) == {"site_label": sample.value}
 
     def test_field_without_its_row_is_unknown(self) -> None:
-        assert "devices[0].site_label: unknown key" in refusal(of_product(site_label="north")).message
+        assert "devices[0].site_label: unknown key" in refusal(product_manifest(site_label="north")).message
         assert "site_label" not in run_module("device")["SPEC"]
 
 
@@ -244,7 +249,7 @@ def test_option_texts_cover_every_row(field: DeviceField) -> None:
     assert ("O(product)" in str(key["description"])) is field.product_only
 
 
-def of_product(**declared: Any) -> dict[str, Any]:
+def product_manifest(**declared: Any) -> dict[str, Any]:
     """Return the manifest of a product with one device."""
     return {"product": PRODUCT, "devices": [{"id": ONE, **declared}]}
 
@@ -257,7 +262,7 @@ def refusal(manifest: Mapping[str, Any]) -> ParticleError:
 
 
 def run_module(name: str) -> dict[str, Any]:
-    """Run the file of a module, as an import does for the first time, and return the names that it defines."""
+    """Run the file of a module, as its first import does, and return the names that it defines."""
     found = find_spec(f"ansible_collections.meshfleet.particle.plugins.modules.{name}")
     assert found is not None
     return runpy.run_path(str(found.origin))

@@ -43,7 +43,7 @@ def find_suboptions(*path: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_documented_keys_are_those_that_the_reader_knows(path: tuple[str, ...], declared: dict[str, Any]) -> None:
+def test_documented_keys_match_the_keys_of_the_reader(path: tuple[str, ...], declared: dict[str, Any]) -> None:
     with pytest.raises(ParticleError) as caught:
         read_manifest(declared)
     known = re.search(r"no_such_key: unknown key; valid keys are (.*)", caught.value.message)
@@ -60,7 +60,7 @@ def test_documented_keys_are_those_that_the_reader_knows(path: tuple[str, ...], 
         (("networks", "<name>", "parameters"), "limit", (), DEFAULT_LIMIT),
     ],
 )
-def test_documented_choices_and_defaults_are_those_of_the_code(
+def test_documented_choices_and_defaults_match_the_code(
     path: tuple[str, ...], key: str, choices: Any, default: Any
 ) -> None:
     documented = find_suboptions(*path)[key]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A fleet that is there becomes the manifest that declares it, and a run of that manifest has nothing to write."""
+"""An existing fleet is exported as a manifest, and a run with that manifest writes nothing."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from support.simulator import Simulator
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 
 
-def adopt(
+def export(
     *rows: dict[str, Any], product: str | None = PRODUCT, only: list[str] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """The manifest of a fleet, and what was said beside it."""
+    """Export a fleet, and return its manifest and the warnings."""
     devices = {row["id"]: build_facts(row, product) for row in rows}
-    said: list[str] = []
-    return export_manifest(product, devices, list(devices) if only is None else only, said.append), said
+    warnings: list[str] = []
+    return export_manifest(product, devices, list(devices) if only is None else only, warnings.append), warnings
 
 
 def member(device: str, role: str, network: str = "barn") -> dict[str, Any]:
+    """Return the row of a member of a ledger network."""
     return {"id": device, "groups": [f"mesh-{network}", f"mesh-{role}", "north"]}
 
 
-class TestADevice:
-    """Is declared as it is, and no more."""
+class TestDeviceExport:
+    """A device is exported with the values that differ from the defaults."""
 
-    def test_is_declared_with_what_it_has(self) -> None:
+    def test_device_is_exported_with_its_values(self) -> None:
         row = {
             **member(ONE, "gateway"),
             "name": "barn-gateway",
@@ -45,8 +46,8 @@ class TestADevice:
             "development": True,
             "desired_firmware_version": 42,
         }
-        manifest, said = adopt(row)
-        assert said == []
+        manifest, warnings = export(row)
+        assert warnings == []
         assert manifest == {
             "product": PRODUCT,
             "networks": {"barn": {"backend": "ledger"}},
@@ -63,52 +64,52 @@ class TestADevice:
             ],
         }
 
-    def test_is_declared_without_what_it_would_be_anyway(self) -> None:
+    def test_default_values_are_omitted(self) -> None:
         row = {"id": ONE, "name": "  ", "notes": None, "development": False, "desired_firmware_version": None}
-        assert adopt(row)[0] == {"product": PRODUCT, "devices": [{"id": ONE}]}
+        assert export(row)[0] == {"product": PRODUCT, "devices": [{"id": ONE}]}
 
-    def test_of_the_account_is_declared_as_claimed(self) -> None:
-        manifest, _unused = adopt({"id": ONE, "name": "a", "groups": ["north"], "development": True}, product=None)
+    def test_device_of_the_account_is_exported_as_claimed(self) -> None:
+        manifest, _unused = export({"id": ONE, "name": "a", "groups": ["north"], "development": True}, product=None)
         assert manifest == {"devices": [{"id": ONE, "name": "a", "claimed": True}]}
 
-    def test_that_shares_its_name_may_keep_it(self) -> None:
-        manifest, _unused = adopt({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"})
+    def test_shared_name_sets_unique_names_to_false(self) -> None:
+        manifest, _unused = export({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"})
         assert manifest["unique_names"] is False
 
     @pytest.mark.parametrize("trait", ["quarantined", "denied"])
-    def test_that_waits_for_approval_is_not_approved_by_being_declared(self, trait: str) -> None:
-        manifest, said = adopt({"id": ONE, trait: True}, {"id": TWO})
+    def test_quarantined_or_denied_device_is_omitted_with_a_warning(self, trait: str) -> None:
+        manifest, warnings = export({"id": ONE, trait: True}, {"id": TWO})
         assert [device["id"] for device in manifest["devices"]] == [TWO]
-        assert len(said) == 1
-        assert "1 quarantined or denied devices" in said[0]
+        assert len(warnings) == 1
+        assert "1 quarantined or denied devices" in warnings[0]
 
-    def test_that_a_manifest_cannot_hold_is_left_out_and_said(self) -> None:
-        manifest, said = adopt({"id": "0123"}, {"id": ONE, "groups": ["North Wall", "south"]})
+    def test_invalid_device_id_or_group_is_omitted_with_a_warning(self) -> None:
+        manifest, warnings = export({"id": "0123"}, {"id": ONE, "groups": ["North Wall", "south"]})
         assert manifest["devices"] == [{"id": ONE, "groups": ["south"]}]
-        assert len(said) == 2
+        assert len(warnings) == 2
 
 
-class TestANetwork:
-    """Is declared by name and gateways, never by its keys."""
+class TestNetworkExport:
+    """A network is exported with its gateways, never with its parameters."""
 
-    def test_names_the_gateways_that_are_not_among_the_devices(self) -> None:
+    def test_gateway_that_is_not_exported_is_named_in_its_network(self) -> None:
         rows = [member(ONE, "gateway"), member(TWO, "gateway"), member(THREE, "node")]
-        assert adopt(*rows, only=[TWO, THREE])[0]["networks"] == {"barn": {"backend": "ledger", "gateways": [ONE]}}
+        assert export(*rows, only=[TWO, THREE])[0]["networks"] == {"barn": {"backend": "ledger", "gateways": [ONE]}}
 
-    def test_that_none_of_the_devices_is_in_is_not_declared(self) -> None:
+    def test_network_without_exported_members_is_omitted(self) -> None:
         rows = [member(ONE, "gateway"), {"id": TWO}]
-        assert "networks" not in adopt(*rows, only=[TWO])[0]
+        assert "networks" not in export(*rows, only=[TWO])[0]
 
     @pytest.mark.parametrize(
         "row", [member(ONE, "node"), member(ONE, "gateway", "x" * 33), {"id": ONE, "groups": ["mesh-barn"]}]
     )
-    def test_that_a_manifest_cannot_hold_leaves_its_members_alone(self, row: dict[str, Any]) -> None:
-        manifest, _unused = adopt(row)
+    def test_membership_in_an_invalid_network_is_omitted(self, row: dict[str, Any]) -> None:
+        manifest, _unused = export(row)
         assert "networks" not in manifest
         assert "mesh" not in manifest["devices"][0]
 
-    def test_of_the_registry_is_none_of_this_backend(self) -> None:
-        manifest, _unused = adopt({"id": ONE, "network": {"id": "5c11", "name": "barn", "role": {"gateway": True}}})
+    def test_membership_in_a_registry_network_is_omitted(self) -> None:
+        manifest, _unused = export({"id": ONE, "network": {"id": "5c11", "name": "barn", "role": {"gateway": True}}})
         assert manifest == {"product": PRODUCT, "devices": [{"id": ONE}]}
 
 
@@ -131,12 +132,12 @@ rows = st.lists(
 
 
 @given(rows, st.booleans())
-def test_whatever_a_fleet_is_like_its_manifest_can_be_read(found: list[dict[str, Any]], of_product: bool) -> None:
-    manifest, _unused = adopt(*found, product=PRODUCT if of_product else None)
+def test_exported_manifest_of_any_fleet_can_be_read(found: list[dict[str, Any]], of_product: bool) -> None:
+    manifest, _unused = export(*found, product=PRODUCT if of_product else None)
     assert len(read_manifest(manifest).devices) == len(manifest["devices"])
 
 
-def test_a_run_over_an_adopted_fleet_writes_nothing(simulator: Simulator) -> None:
+def test_run_with_the_exported_manifest_writes_nothing(simulator: Simulator) -> None:
     ids = ids_of(simulator)
     with user(simulator) as http:
         declared = barn(ids, join_key="hush")

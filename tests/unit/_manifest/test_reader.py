@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A manifest is read into its types, or all of its mistakes are told at once."""
+"""A manifest is read into typed records, or all its mistakes are reported together."""
 
 from __future__ import annotations
 
@@ -24,146 +24,147 @@ ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
 
 
 def manifest(*devices: Any, **more: Any) -> dict[str, Any]:
-    """A manifest of a product."""
+    """Return a manifest of a product."""
     return {"product": "field-logger", "devices": list(devices), **more}
 
 
 def with_network(network: Any = None, name: Any = "barn") -> dict[str, Any]:
-    """A manifest with one network and its gateway."""
+    """Return a manifest with one network and its gateway."""
     device = {"id": ONE, "mesh": {"network": name, "role": "gateway"}}
     return manifest(device, networks={name: network})
 
 
 def in_mesh(mesh: Any) -> dict[str, Any]:
-    """A manifest whose second device is, somehow, in a mesh."""
+    """Return a manifest whose second device declares ``mesh``."""
     gateway = {"id": ONE, "mesh": {"network": "barn", "role": "gateway"}}
     return manifest(gateway, {"id": TWO, "mesh": mesh}, networks={"barn": {}})
 
 
 def refusal(data: Any) -> ParticleError:
+    """Return the error that a manifest is refused with."""
     with pytest.raises(ParticleError) as caught:
         read_manifest(data)
     return caught.value
 
 
 def mistakes(data: Any) -> list[str]:
-    """All that is wrong with a manifest, one sentence each."""
+    """Return the mistakes of a manifest, one sentence each."""
     error = refusal(data)
     assert error.code == "invalid_manifest"
     return error.message.split("\n  ")[1:]
 
 
-class TestWhatIsDeclared:
-    """Everything that is said is kept, and nothing is added."""
+class TestDeclarations:
+    """Declared values are read as they are, and nothing is added."""
 
-    def test_the_smallest_manifest(self) -> None:
+    def test_manifest_needs_only_a_list_of_devices(self) -> None:
         read = read_manifest({"devices": []})
         assert (read.product, read.exact_groups, read.devices, dict(read.networks)) == (None, False, (), {})
 
-    def test_what_is_absent_stays_open(self) -> None:
+    def test_omitted_keys_are_not_declared(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE})).devices
         assert (dict(record.fields), record.groups, record.claimed, record.mesh) == ({}, None, None, None)
         assert not record.has_mesh_declaration
 
-    def test_no_groups_is_something_else_than_nothing_about_groups(self) -> None:
+    def test_empty_list_of_groups_is_a_declaration(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE, "groups": []})).devices
         assert record.groups == frozenset()
 
-    def test_notes_may_be_emptied(self) -> None:
+    def test_empty_notes_are_a_declaration(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE, "notes": ""})).devices
         assert record.fields == {"notes": ""}
 
-    def test_an_id_may_be_written_large_and_with_spaces(self) -> None:
+    def test_device_id_may_have_capitals_and_surrounding_spaces(self) -> None:
         (record,) = read_manifest(manifest({"id": f" {ONE.upper()} "})).devices
         assert record.id == ONE
 
     @pytest.mark.parametrize(("given", "read"), [(31337, "31337"), ("31337", "31337"), (" barn ", "barn")])
-    def test_a_product_is_an_id_or_a_slug(self, given: Any, read: str) -> None:
+    def test_product_is_an_id_or_a_slug(self, given: Any, read: str) -> None:
         assert read_manifest({"product": given, "devices": []}).product == read
 
-    def test_a_member_is_a_node_unless_said_otherwise(self) -> None:
+    def test_default_role_of_a_member_is_node(self) -> None:
         _unused, record = read_manifest(in_mesh({"network": "barn"})).devices
         assert record.mesh == Membership("barn", "node")
 
-    def test_a_device_may_leave_its_mesh(self) -> None:
+    def test_mesh_state_absent_removes_the_device_from_its_network(self) -> None:
         _unused, record = read_manifest(in_mesh({"state": "absent"})).devices
         assert (record.mesh, record.leaves_mesh) == (None, True)
 
-    def test_a_device_may_leave_when_no_network_is_left(self) -> None:
+    def test_device_may_leave_without_any_declared_network(self) -> None:
         (record,) = read_manifest(manifest({"id": ONE, "mesh": {"state": "absent"}})).devices
         assert record.leaves_mesh
 
-    def test_gateways_are_those_among_the_devices_and_those_named(self) -> None:
+    def test_gateways_are_the_devices_with_that_role_and_the_named_ids(self) -> None:
         data = with_network({"gateways": [THREE.upper()], "parameters": {"channel": 15}})
         assert read_manifest(data).networks == {
             "barn": Network("barn", (ONE, THREE), {"channel": 15}, backend="ledger", size=2)
         }
 
-    def test_a_network_may_have_its_gateway_elsewhere(self) -> None:
+    def test_gateway_may_be_a_device_outside_the_manifest(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
         read = read_manifest(manifest(node, networks={"barn": {"gateways": [TWO]}}))
         assert read.networks["barn"].gateways == (TWO,)
 
-    def test_a_network_knows_how_many_it_will_have(self) -> None:
+    def test_network_size_counts_nodes_and_gateways(self) -> None:
         nodes = [{"id": device, "mesh": {"network": "barn"}} for device in (TWO, THREE)]
         read = read_manifest(manifest(*nodes, networks={"barn": {"gateways": [ONE]}, "shed": {}}))
         assert {name: network.size for name, network in read.networks.items()} == {"barn": 3, "shed": 0}
 
     @pytest.mark.parametrize("backend", ["ledger", "networks"])
-    def test_a_network_may_be_dissolved(self, backend: str) -> None:
+    def test_network_state_absent_dissolves_the_network(self, backend: str) -> None:
         read = read_manifest(manifest(networks={"barn": {"backend": backend, "state": "absent"}}))
         assert read.networks == {"barn": Network("barn", (), backend=backend, absent=True)}
 
     @pytest.mark.parametrize("name", ["Barn 1", "gateway", "ä" * 8, "x" * 16])
-    def test_the_registry_takes_any_short_name(self, name: str) -> None:
+    def test_registry_network_may_have_any_short_name(self, name: str) -> None:
         read = read_manifest(with_network({"backend": "networks"}, name))
         assert read.networks[name].backend == "networks"
 
-    def test_a_network_of_the_registry_may_have_a_type_and_a_limit(self) -> None:
+    def test_registry_network_may_have_a_type_and_a_limit(self) -> None:
         parameters = {"type": "high_availability", "limit": 250}
         read = read_manifest(with_network({"backend": "networks", "parameters": parameters}))
         assert read.networks["barn"].parameters == parameters
 
-    def test_networks_of_the_registry_need_no_product(self) -> None:
+    def test_registry_networks_need_no_product(self) -> None:
         gateway = {"id": ONE, "claimed": True, "mesh": {"network": "barn", "role": "gateway"}}
         leaving = {"id": TWO, "mesh": {"state": "absent"}}
         read = read_manifest({"devices": [gateway, leaving], "networks": {"barn": {"backend": "networks"}}})
         assert (read.product, read.networks["barn"].gateways) == (None, (ONE,))
 
-    def test_a_network_without_members_needs_no_gateway(self) -> None:
+    def test_network_without_members_needs_no_gateway(self) -> None:
         assert read_manifest(manifest(networks={"barn": {}})).networks["barn"].gateways == ()
 
-    def test_names_may_be_shared_when_that_is_declared(self) -> None:
+    def test_devices_may_share_a_name_if_unique_names_is_false(self) -> None:
         devices = [{"id": device, "name": "same"} for device in (ONE, TWO)]
         assert len(read_manifest(manifest(*devices, unique_names=False)).devices) == 2
 
-    def test_parameters_that_are_not_declared_stay_open(self) -> None:
+    def test_omitted_parameters_differ_from_empty_parameters(self) -> None:
         assert read_manifest(with_network({})).networks["barn"].parameters is None
         assert read_manifest(with_network({"parameters": {}})).networks["barn"].parameters == {}
 
     @pytest.mark.parametrize("version", [0, 42, "unlocked"])
-    def test_a_device_may_be_locked_to_a_firmware_or_unlocked(self, version: Any) -> None:
+    def test_device_may_be_locked_to_a_firmware_version_or_unlocked(self, version: Any) -> None:
         (record,) = read_manifest(manifest({"id": ONE, "firmware_version": version, "development": True})).devices
         assert record.fields == {"firmware_version": version, "development": True}
 
     @pytest.mark.parametrize(
         ("kind", "label"), [("serial_number", " p046ab123 "), ("iccid", "8" * 20), ("imei", "352753000000001")]
     )
-    def test_a_device_may_be_declared_by_what_stands_on_its_label(self, kind: str, label: str) -> None:
+    def test_device_may_be_identified_by_its_label(self, kind: str, label: str) -> None:
         (record,) = read_manifest(manifest({kind: label})).devices
         assert record.declared_by == Identifier(kind, label.strip().upper())
         assert record.key == record.id == label.strip().upper()
         assert not record.is_identified
 
-    def test_a_claim_may_be_given_up(self) -> None:
+    def test_device_may_be_declared_unclaimed(self) -> None:
         (record,) = read_manifest({"devices": [{"id": ONE, "claimed": False}]}).devices
         assert record.claimed is False
 
-    def test_the_values_of_parameters_are_in_no_description_of_what_was_read(self) -> None:
+    def test_repr_of_a_manifest_contains_no_parameter_values(self) -> None:
         assert "hush" not in repr(read_manifest(with_network({"parameters": {"key": "hush"}})))
         assert "hush" not in repr(read_manifest(in_mesh({"network": "barn", "parameters": {"key": "hush"}})))
 
-    def test_a_member_may_be_told_what_no_other_is(self) -> None:
+    def test_member_may_have_parameters_of_its_own(self) -> None:
         _unused, record = read_manifest(
             in_mesh({"network": "barn", "parameters": {"key": "hush", "peers": [1]}})
         ).devices
@@ -196,7 +197,7 @@ class TestMistakes:
             ({"product": "p", "devices": {"id": ONE}}, "devices: must be a list, got a mapping"),
         ],
     )
-    def test_of_the_manifest(self, data: Any, mistake: str) -> None:
+    def test_mistake_in_the_manifest_is_reported(self, data: Any, mistake: str) -> None:
         (sentence,) = mistakes(data)
         assert re.fullmatch(mistake, sentence), sentence
 
@@ -247,7 +248,7 @@ class TestMistakes:
             ),
         ],
     )
-    def test_of_a_device(self, device: Any, mistake: str) -> None:
+    def test_mistake_in_a_device_is_reported(self, device: Any, mistake: str) -> None:
         (sentence,) = mistakes(manifest(device))
         assert re.fullmatch(mistake, sentence), sentence
 
@@ -298,12 +299,12 @@ class TestMistakes:
             ),
         ],
     )
-    def test_of_a_membership(self, mesh: Any, mistake: str) -> None:
+    def test_mistake_in_a_membership_is_reported(self, mesh: Any, mistake: str) -> None:
         (sentence,) = mistakes(in_mesh(mesh))
         place = "devices[1].mesh"
         assert sentence in (f"{place}: {mistake}", f"{place}.{mistake}")
 
-    def test_of_a_membership_without_any_network(self) -> None:
+    def test_membership_is_refused_without_declared_networks(self) -> None:
         (sentence,) = mistakes(manifest({"id": ONE, "mesh": {"network": "barn"}}))
         assert sentence == "devices[0].mesh.network: 'barn' is not declared under networks; no networks are declared"
 
@@ -332,7 +333,7 @@ class TestMistakes:
             ({"gateways": ["x"]}, "networks.barn.gateways[0]: 'x' is not a device id (24 hexadecimal digits)"),
         ],
     )
-    def test_of_a_network(self, network: Any, mistake: str) -> None:
+    def test_mistake_in_a_network_is_reported(self, network: Any, mistake: str) -> None:
         assert mistakes(with_network(network)) == [mistake]
 
     @pytest.mark.parametrize(
@@ -346,12 +347,12 @@ class TestMistakes:
             ({"parameters": {"password": "hush"}}, "networks.barn.parameters.password: cannot be declared"),
         ],
     )
-    def test_of_a_network_of_the_registry(self, network: Any, mistake: str) -> None:
+    def test_mistake_in_a_registry_network_is_reported(self, network: Any, mistake: str) -> None:
         (sentence,) = mistakes(with_network({"backend": "networks", **network}))
         assert sentence.startswith(mistake)
         assert "hush" not in sentence
 
-    def test_of_a_member_of_the_registry_that_is_to_be_told_anything(self) -> None:
+    def test_parameters_of_a_registry_member_are_refused(self) -> None:
         data = in_mesh({"network": "barn", "parameters": {"key": "hush"}})
         data["networks"] = {"barn": {"backend": "networks"}}
         (sentence,) = mistakes(data)
@@ -359,28 +360,28 @@ class TestMistakes:
         assert "hush" not in sentence
 
     @pytest.mark.parametrize("name", ["", "x" * 17, "ä" * 9, "..", " barn", "ba\nrn"])
-    def test_of_a_name_that_the_registry_does_not_take(self, name: str) -> None:
+    def test_invalid_name_of_a_registry_network_is_reported(self, name: str) -> None:
         (sentence,) = mistakes(with_network({"backend": "networks"}, name))
         assert sentence.startswith(f"networks.{name}: ")
 
     @pytest.mark.parametrize("key", ["parameters", "gateways"])
-    def test_of_a_network_that_is_dissolved_and_described(self, key: str) -> None:
+    def test_dissolved_network_cannot_have_parameters_or_gateways(self, key: str) -> None:
         value: Any = {} if key == "parameters" else []
         (sentence,) = mistakes(manifest(networks={"barn": {"state": "absent", key: value}}))
         assert sentence == f"networks.barn.{key}: cannot be combined with state absent, which dissolves the network"
 
-    def test_of_a_member_of_a_network_that_is_dissolved(self) -> None:
+    def test_member_of_a_dissolved_network_is_refused(self) -> None:
         device = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(device, networks={"barn": {"state": "absent"}}))
         assert sentence == "devices[0].mesh.network: barn is declared with state absent"
 
     @pytest.mark.parametrize("mesh", [{"network": "shed"}, {"state": "absent"}])
-    def test_of_a_gateway_that_is_wanted_elsewhere(self, mesh: Any) -> None:
+    def test_named_gateway_cannot_join_another_network_or_leave(self, mesh: Any) -> None:
         networks = {"barn": {"gateways": [ONE]}, "shed": {"gateways": [TWO]}}
         (sentence,) = mistakes(manifest({"id": ONE, "mesh": mesh}, networks=networks))
         assert sentence == "devices[0].mesh: network barn names this device as a gateway"
 
-    def test_of_a_gateway_of_two_networks(self) -> None:
+    def test_gateway_of_two_networks_is_refused(self) -> None:
         networks = {"barn": {"gateways": [ONE]}, "shed": {"gateways": [TWO, ONE]}}
         assert mistakes(manifest(networks=networks)) == [
             f"networks.shed.gateways[1]: {ONE} is already a gateway of barn"
@@ -396,38 +397,38 @@ class TestMistakes:
             ("gateway", "networks.gateway: is not a valid network name: it is the name of a role"),
         ],
     )
-    def test_of_the_name_of_a_network(self, name: Any, mistake: str) -> None:
+    def test_invalid_network_name_is_reported(self, name: Any, mistake: str) -> None:
         assert mistakes(manifest(networks={name: {}})) == [mistake]
 
-    def test_of_networks_that_are_a_list(self) -> None:
+    def test_list_of_networks_is_refused(self) -> None:
         (sentence,) = mistakes(manifest(networks=["barn"]))
         assert sentence == "networks: must be a mapping from names to networks, got a list"
 
-    def test_of_a_network_that_nobody_opens(self) -> None:
+    def test_network_with_nodes_but_no_gateway_is_refused(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(node, networks={"barn": {}}))
         assert sentence == "networks.barn: has nodes but no gateway; declare role gateway for one of its devices"
 
-    def test_of_a_gateway_that_is_declared_a_node(self) -> None:
+    def test_named_gateway_cannot_have_the_role_node(self) -> None:
         node = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(node, networks={"barn": {"gateways": [ONE]}}))
         assert sentence == "devices[0].mesh.role: is node, but the network names this device as a gateway"
 
-    def test_a_gateway_with_another_mistake_is_still_a_gateway(self) -> None:
+    def test_gateway_with_another_mistake_still_counts_as_gateway(self) -> None:
         gateway = {"id": "x", "mesh": {"network": "barn", "role": "gateway"}}
         node = {"id": ONE, "mesh": {"network": "barn"}}
         (sentence,) = mistakes(manifest(gateway, node, networks={"barn": {}}))
         assert sentence.startswith("devices[0].id:")
 
-    def test_of_an_id_that_stands_twice(self) -> None:
+    def test_duplicate_device_id_is_refused(self) -> None:
         (sentence,) = mistakes(manifest({"id": ONE}, {"id": TWO}, {"id": ONE.upper()}))
         assert sentence == f"devices[2].id: '{ONE}' is already used at devices[0].id"
 
-    def test_of_a_name_that_stands_twice(self) -> None:
+    def test_duplicate_device_name_is_refused(self) -> None:
         (sentence,) = mistakes(manifest({"id": ONE, "name": "a"}, {"id": TWO, "name": "a"}))
         assert sentence == "devices[1].name: 'a' is already used at devices[0].name"
 
-    def test_five_mistakes_are_told_in_one_error(self) -> None:
+    def test_all_mistakes_are_reported_in_one_error(self) -> None:
         data = manifest(
             {"id": ONE, "name": 1, "groups": ["mesh-x"]},
             {"id": ONE},
@@ -445,63 +446,64 @@ class TestMistakes:
         ]
         assert error.hint == "Correct these mistakes and run again; no request was sent."
 
-    def test_a_thousand_mistakes_are_counted_and_a_hundred_shown(self) -> None:
+    def test_at_most_a_hundred_mistakes_are_shown(self) -> None:
         found = mistakes(manifest(*[{"id": "x"}] * 1000))
         assert (len(found), found[-1]) == (101, "and 900 more")
 
 
 class TestClaims:
-    """A claim is what makes a device the account's own."""
+    """Only claimed devices belong to the account."""
 
-    def test_a_device_of_nobody_cannot_be_named(self) -> None:
+    def test_unclaimed_device_without_product_cannot_have_a_name(self) -> None:
         (sentence,) = mistakes({"devices": [{"id": ONE, "claimed": False, "name": "a"}]})
         assert sentence == "devices[0].claimed: is false, but an unclaimed device cannot have name"
 
-    def test_a_device_of_a_product_can(self) -> None:
+    def test_unclaimed_device_of_a_product_can_have_a_name(self) -> None:
         assert read_manifest(manifest({"id": ONE, "claimed": False, "name": "a"})).devices
 
-    def test_the_accounts_own_devices_leave_it_only_with_their_claim(self) -> None:
+    def test_device_of_the_account_is_removed_only_if_unclaimed(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_manifest({"devices": [{"id": ONE}, {"id": TWO, "claimed": False}]}, absent=True)
         assert "devices[0]: a device of the account is removed only if it is unclaimed" in caught.value.message
         assert "devices[1]" not in caught.value.message
 
 
-class TestTheWayOut:
-    """A part of a network may leave, whatever stays."""
+class TestRemoval:
+    """A part of a network can be removed while the rest stays."""
 
-    def test_nodes_leave_also_when_their_gateway_is_not_declared(self) -> None:
+    def test_nodes_can_be_removed_without_a_declared_gateway(self) -> None:
         data = manifest({"id": ONE, "mesh": {"network": "barn"}}, networks={"barn": {}})
         assert len(mistakes(data)) == 1
         assert read_manifest(data, absent=True).absent
 
 
-class TestNamesFromATemplate:
-    """Who declares no name gets one from the template."""
+class TestNameTemplate:
+    """Devices without a declared name get one from the template."""
 
     @staticmethod
     def names(template: str, *devices: Any, **more: Any) -> list[Any]:
+        """Return the names of the devices of a manifest with this template."""
         read = read_manifest(manifest(*devices, name_template=template, **more))
         return [record.fields["name"] for record in read.devices]
 
-    def test_it_counts_from_one_with_zeros_in_front(self) -> None:
+    def test_index_counts_from_one_with_leading_zeros(self) -> None:
         assert self.names("unit-{index:3}", {"id": ONE}, {"id": TWO}) == ["unit-001", "unit-002"]
 
-    def test_it_takes_the_last_characters_of_a_label(self) -> None:
+    def test_width_takes_the_last_characters_of_an_identifier(self) -> None:
         devices = [{"id": ONE}, {"id": TWO}]
         assert self.names("{id:4}/{id}", *devices) == [f"{ONE[-4:]}/{ONE}", f"{TWO[-4:]}/{TWO}"]
         assert self.names("{serial_number:3}", {"serial_number": "P046AB123"}) == ["123"]
 
-    def test_it_knows_network_and_role(self) -> None:
+    def test_network_and_role_are_placeholders(self) -> None:
         gateway = {"id": ONE, "mesh": {"network": "barn", "role": "gateway"}}
         node = {"id": TWO, "mesh": {"network": "barn"}}
-        named = self.names("{network}-{role}-{index}", gateway, node, networks={"barn": {}})
-        assert named == ["barn-gateway-1", "barn-node-2"]
+        names = self.names("{network}-{role}-{index}", gateway, node, networks={"barn": {}})
+        assert names == ["barn-gateway-1", "barn-node-2"]
 
-    def test_a_declared_name_stands(self) -> None:
+    def test_declared_name_is_preferred_to_the_template(self) -> None:
         assert self.names("unit-{index}", {"id": ONE, "name": "own"}, {"id": TWO}) == ["own", "unit-2"]
 
-    def test_braces_may_be_meant(self) -> None:
+    def test_doubled_braces_are_literal_braces(self) -> None:
         assert self.names("{{{index}}}", {"id": ONE}) == ["{1}"]
 
     @pytest.mark.parametrize(
@@ -523,32 +525,33 @@ class TestNamesFromATemplate:
             ("{index}-{role}", r"devices\[0\]: has no role, which name_template requires"),
         ],
     )
-    def test_what_makes_no_names_is_told(self, template: Any, mistake: str) -> None:
+    def test_invalid_template_is_reported(self, template: Any, mistake: str) -> None:
         (sentence,) = mistakes(manifest({"id": ONE}, name_template=template))
         assert re.fullmatch(mistake, sentence), sentence
 
-    def test_a_device_of_nobody_gets_none(self) -> None:
+    def test_unclaimed_device_gets_no_name(self) -> None:
         devices = [{"id": ONE, "claimed": False}, {"id": TWO, "claimed": True}]
         one, two = read_manifest({"devices": devices, "name_template": "unit-{index}"}).devices
         assert (dict(one.fields), dict(two.fields)) == ({}, {"name": "unit-2"})
 
-    def test_devices_without_a_place_of_their_own_cannot_be_counted(self) -> None:
+    def test_index_is_refused_for_devices_without_a_fixed_order(self) -> None:
         with pytest.raises(ParticleError) as caught:
             read_manifest(manifest({"id": ONE}, name_template="{index}"), ordered=False)
         assert "depends on the batch of hosts" in caught.value.message
         assert read_manifest(manifest({"id": ONE}, name_template="{id:6}"), ordered=False).devices
 
-    def test_two_devices_that_would_get_one_name_are_told(self) -> None:
-        twins = [{"id": "0" * 20 + "aaaa"}, {"id": "1" * 20 + "aaaa"}]
-        (sentence,) = mistakes(manifest(*twins, name_template="unit-{id:4}"))
+    def test_duplicate_names_from_a_template_are_refused(self) -> None:
+        devices = [{"id": "0" * 20 + "aaaa"}, {"id": "1" * 20 + "aaaa"}]
+        (sentence,) = mistakes(manifest(*devices, name_template="unit-{id:4}"))
         assert sentence == "devices[1].name: 'unit-aaaa' is already used at devices[0].name"
 
 
-class TestAFile:
-    """The places of a file have its name and line."""
+class TestManifestFile:
+    """Mistakes in a file are reported with its name and line."""
 
     @staticmethod
     def mistakes(text: str) -> list[str]:
+        """Return the mistakes of a manifest file, one sentence each."""
         with pytest.raises(ParticleError) as caught:
             read_manifest(*parse_yaml(text, "fleet.yml"))
         return caught.value.message.split("\n  ")[1:]
@@ -573,22 +576,22 @@ devices:
             "fleet.yml:9 devices[2].groups[1]: 'South' is not a valid group name: use only a-z, 0-9, _ and -",
         ]
 
-    def test_an_empty_file_is_one_mistake(self) -> None:
+    def test_empty_file_is_one_mistake(self) -> None:
         (sentence,) = self.mistakes("")
         assert sentence.startswith("fleet.yml:1 the manifest: must be a mapping")
         assert "got nothing" in sentence
 
-    def test_twins_name_each_other(self) -> None:
+    def test_duplicate_id_is_reported_with_both_lines(self) -> None:
         text = f"product: p\ndevices:\n- id: {ONE}\n- id: {ONE}\n"
         assert self.mistakes(text) == [
             f"fleet.yml:4 devices[1].id: '{ONE}' is already used at fleet.yml:3 devices[0].id"
         ]
 
-    def test_digits_in_quotes_are_an_id(self) -> None:
+    def test_quoted_digits_are_a_device_id(self) -> None:
         data, where = parse_yaml('product: p\ndevices:\n- {id: "123456789012345678901234"}\n', "fleet.yml")
         assert read_manifest(data, where).devices[0].id == "123456789012345678901234"
 
-    def test_devices_may_share_an_anchor(self) -> None:
+    def test_memberships_may_share_an_anchor(self) -> None:
         text = f"""\
 product: p
 networks: {{barn: }}
@@ -606,14 +609,14 @@ devices:
         assert [record.mesh.role for record in read.devices if record.mesh] == ["gateway", "node", "node"]
 
 
-class TestAnAccount:
-    """Without a product there are no groups and no networks."""
+class TestManifestWithoutProduct:
+    """Groups and ledger networks require a product."""
 
-    def test_its_devices_can_be_claimed_and_named(self) -> None:
+    def test_devices_of_the_account_can_be_claimed_and_named(self) -> None:
         (record,) = read_manifest({"devices": [{"id": ONE, "name": "a", "claimed": True}]}).devices
         assert (record.claimed, record.fields) == (True, {"name": "a"})
 
-    def test_each_thing_that_needs_a_product_is_named(self) -> None:
+    def test_items_that_require_a_product_are_listed(self) -> None:
         gateway = {"id": ONE, "groups": ["north"], "mesh": {"network": "barn", "role": "gateway"}}
         error = refusal({"devices": [gateway, {"id": TWO, "groups": []}], "networks": {"barn": {}}})
         assert error.code == "unsupported"
@@ -625,7 +628,7 @@ class TestAnAccount:
         ]
         assert error.hint == "Set product, or remove these items."
 
-    def test_mistakes_come_first(self) -> None:
+    def test_mistakes_are_reported_before_a_missing_product(self) -> None:
         assert refusal({"devices": [{"id": "x", "groups": []}]}).code == "invalid_manifest"
 
 
@@ -638,13 +641,13 @@ JUNK = st.recursive(
 
 
 def maybe_wrong(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping with any of ``keys``, whose values may be junk."""
+    """Build a strategy for mappings with any of ``keys``, whose values may be junk."""
     return st.fixed_dictionaries({}, optional={key: value | JUNK for key, value in keys.items()})
 
 
 IDS = st.sampled_from([ONE, TWO, THREE, ONE.upper(), "x", 10**23])
 NETWORKS = st.sampled_from(["barn", "shed", "node", "Barn"])
-NEARLY = maybe_wrong(
+NEARLY_VALID = maybe_wrong(
     product=st.just("p"),
     groups_mode=st.sampled_from(["add", "exact"]),
     unique_names=st.booleans(),
@@ -677,8 +680,8 @@ NEARLY = maybe_wrong(
 )
 
 
-@given(NEARLY | JUNK)
-def test_anything_at_all_is_read_or_refused(data: Any) -> None:
+@given(NEARLY_VALID | JUNK)
+def test_any_data_is_read_or_refused(data: Any) -> None:
     code = None
     try:
         read_manifest(data)
@@ -696,7 +699,7 @@ MESHES = st.fixed_dictionaries(
     optional={"role": st.sampled_from(["gateway", "node"]), "state": st.just("present")},
 ) | st.just({"state": "absent"})
 RECORDS = st.fixed_dictionaries(
-    {"id": st.integers(10, 2**64 - 1).map(device_id)},  # none that a network names as its gateway
+    {"id": st.integers(10, 2**64 - 1).map(device_id)},  # never the id of a gateway in VALID
     optional={"name": NAMES, "notes": st.text(max_size=8), "groups": GROUPS, "mesh": MESHES},
 )
 VALID = st.fixed_dictionaries(
@@ -713,7 +716,7 @@ VALID = st.fixed_dictionaries(
 
 
 @given(VALID)
-def test_a_valid_manifest_reads_as_it_is_declared(data: Mapping[str, Any]) -> None:
+def test_valid_manifest_is_read_as_declared(data: Mapping[str, Any]) -> None:
     read = read_manifest(data)
     assert read.product == data["product"].strip()
     assert read.exact_groups == (data.get("groups_mode") == "exact")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Options and environment become one connection and one way to log in, never a mixture."""
+"""Options and environment variables give one connection and one login, which is never a mixture of sources."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ NOW = 1000.0
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, or the tool's login of whoever runs the tests would count."""
+    """Set an empty home folder, because a login of the Particle CLI in it would be used."""
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
 
-def settled(options: dict[str, Any], environment: dict[str, str], **more: Any) -> Settings:
+def resolve_settings(options: dict[str, Any], environment: dict[str, str], **more: Any) -> Settings:
     return read_settings(options, environment, **{"now": NOW, **more})
 
 
@@ -73,15 +73,15 @@ def settled(options: dict[str, Any], environment: dict[str, str], **more: Any) -
         ({"access_token": "t"}, {}, ReadyToken("t")),
         ({}, {"PARTICLE_ACCESS_TOKEN": "e"}, ReadyToken("e")),
         ({"access_token": "t"}, {"PARTICLE_ACCESS_TOKEN": "e"}, ReadyToken("t")),
-        # Inside one source the token beats credentials ...
+        # Within one source, a token is preferred to username and password ...
         ({"access_token": "t", **TASK_PAIR}, {}, ReadyToken("t")),
         ({}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}, ReadyToken("e")),
-        # ... but a whole source beats the next, whatever that has.
+        # ... but any credentials of a source are preferred to those of the next source.
         (TASK_PAIR, {"PARTICLE_ACCESS_TOKEN": "e"}, TASK_LOGIN),
         ({"access_token": "t"}, ENV_PAIR, ReadyToken("t")),
-        # Half a pair beside a token does not matter: it is not used.
+        # A username without a password is ignored when a token is set.
         ({"access_token": "t", "username": "task@example.com"}, {}, ReadyToken("t")),
-        # The client comes from where the credentials come from.
+        # The client is read from the source of the credentials.
         ({**TASK_PAIR, **CLIENT}, {}, replace(TASK_LOGIN, client=MY_CLIENT)),
         (TASK_PAIR, {**ENV_PAIR, **ENV_CLIENT}, TASK_LOGIN),
         (
@@ -90,22 +90,24 @@ def settled(options: dict[str, Any], environment: dict[str, str], **more: Any) -
             PasswordLogin("env@example.com", "env-password", Client("env-client", "env-secret")),
         ),
         (CLIENT, ENV_PAIR, ENV_LOGIN),
-        # So do the second factor and its secret.
+        # The one-time password and its secret are read from the same source.
         ({**TASK_PAIR, **OTP}, {}, replace(TASK_LOGIN, **OTP)),
         (TASK_PAIR, {**ENV_PAIR, "PARTICLE_OTP": "001234"}, TASK_LOGIN),
         ({}, {**ENV_PAIR, "PARTICLE_OTP_SECRET": "GEZDGNBV"}, replace(ENV_LOGIN, otp_secret="GEZDGNBV")),
         (OTP, ENV_PAIR, ENV_LOGIN),
-        # An empty variable is one that is not set.
+        # An empty variable counts as unset.
         ({}, {"PARTICLE_ACCESS_TOKEN": "", **ENV_PAIR}, ENV_LOGIN),
         ({}, {"PARTICLE_ACCESS_TOKEN": "", "PARTICLE_USERNAME": "", "PARTICLE_PASSWORD": ""}, None),
         ({}, {**ENV_PAIR, "PARTICLE_CLIENT_ID": "", "PARTICLE_CLIENT_SECRET": ""}, ENV_LOGIN),
-        # An empty option is a mistake of whoever filled it, and no reason to log in as somebody else.
+        # An empty option is a mistake, which must not cause a login with another account.
         ({"access_token": ""}, ENV_PAIR, ReadyToken("")),
         ({"username": "", "password": ""}, ENV_PAIR, PasswordLogin("", "")),
     ],
 )
-def test_sources_are_compared_whole(options: dict[str, str], environment: dict[str, str], login: Any) -> None:
-    assert settled(options, environment).login == login
+def test_login_is_read_from_the_first_source_with_credentials(
+    options: dict[str, str], environment: dict[str, str], login: Any
+) -> None:
+    assert resolve_settings(options, environment).login == login
 
 
 @pytest.mark.parametrize(
@@ -119,29 +121,29 @@ def test_sources_are_compared_whole(options: dict[str, str], environment: dict[s
         ({}, {**ENV_PAIR, "PARTICLE_USERNAME": ""}, "malformed_username", ENVIRONMENT),
     ],
 )
-def test_half_a_pair_is_refused_and_not_completed_from_elsewhere(
+def test_incomplete_pair_is_refused_and_not_completed_by_another_source(
     options: dict[str, str], environment: dict[str, str], code: str, source: str
 ) -> None:
     with pytest.raises(ParticleError) as caught:
-        settled(options, environment)
+        resolve_settings(options, environment)
     assert caught.value.code == code
     assert source in caught.value.message
     assert "-password" not in f"{caught.value.as_failure()}"
 
 
-def test_only_the_named_credentials_are_looked_at() -> None:
+def test_only_the_requested_credentials_are_used() -> None:
     options, environment = {"access_token": "t", **TASK_PAIR}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}
-    assert settled(options, environment, credentials=ACCOUNT).login == TASK_LOGIN
-    assert settled(TASK_PAIR, environment, credentials=("access_token",)).login == ReadyToken("e")
-    assert settled(options, environment, credentials=()).login is None
+    assert resolve_settings(options, environment, credentials=ACCOUNT).login == TASK_LOGIN
+    assert resolve_settings(TASK_PAIR, environment, credentials=("access_token",)).login == ReadyToken("e")
+    assert resolve_settings(options, environment, credentials=()).login is None
 
 
-# What belongs to an account, and comes from elsewhere
+# Client and one-time password from another source than the account
 
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "otp", "otp_secret"])
-def test_what_belongs_to_an_account_of_the_environment_is_refused_in_the_task_and_not_dropped(name: str) -> None:
-    settings = settled({name: {**CLIENT, **OTP}[name]}, ENV_PAIR)
+def test_client_or_otp_of_the_task_is_refused_for_an_environment_account(name: str) -> None:
+    settings = resolve_settings({name: {**CLIENT, **OTP}[name]}, ENV_PAIR)
     assert settings.login == ENV_LOGIN
     with pytest.raises(ParticleError, match="come from") as caught:
         settings.require_login()
@@ -155,12 +157,12 @@ def test_what_belongs_to_an_account_of_the_environment_is_refused_in_the_task_an
 @pytest.mark.parametrize(
     "environment", [{"PARTICLE_ACCESS_TOKEN": "e"}, {"PARTICLE_ACCESS_TOKEN": "e", **ENV_PAIR}], ids=str
 )
-def test_beside_a_ready_token_it_does_not_matter(environment: dict[str, str]) -> None:
-    assert settled({**CLIENT, **OTP}, environment).require_login() == ReadyToken("e")
+def test_client_and_otp_of_the_task_are_ignored_with_a_token(environment: dict[str, str]) -> None:
+    assert resolve_settings({**CLIENT, **OTP}, environment).require_login() == ReadyToken("e")
 
 
-def test_in_the_environment_it_does_not_matter_beside_an_account_of_the_task() -> None:
-    assert settled(TASK_PAIR, {**ENV_CLIENT, "PARTICLE_OTP": "001234"}).require_login() == TASK_LOGIN
+def test_environment_client_and_otp_are_ignored_with_a_task_account() -> None:
+    assert resolve_settings(TASK_PAIR, {**ENV_CLIENT, "PARTICLE_OTP": "001234"}).require_login() == TASK_LOGIN
 
 
 @pytest.mark.parametrize(
@@ -172,13 +174,13 @@ def test_in_the_environment_it_does_not_matter_beside_an_account_of_the_task() -
         ({"username": "kept@example.com", "token_file": "tokens.json"}, ENV_PAIR, None),
     ],
 )
-def test_the_account_beside_a_token_is_found(
+def test_account_is_read_although_a_token_is_set(
     options: dict[str, str], environment: dict[str, str], login: PasswordLogin | None
 ) -> None:
     assert read_account(options, environment) == login
 
 
-def test_half_an_account_beside_a_token_is_half_a_pair() -> None:
+def test_incomplete_account_with_a_token_is_refused() -> None:
     with pytest.raises(ParticleError, match="Only one of username and password"):
         read_account({"access_token": "t", "username": "task@example.com"}, {})
 
@@ -187,28 +189,26 @@ def test_half_an_account_beside_a_token_is_half_a_pair() -> None:
     ("options", "environment", "source"),
     [(CLIENT, ENV_CLIENT, TASK), ({}, ENV_CLIENT, ENVIRONMENT), (TASK_PAIR, ENV_PAIR, "nowhere")],
 )
-def test_it_is_known_where_an_option_comes_from(
-    options: dict[str, str], environment: dict[str, str], source: str
-) -> None:
+def test_source_of_an_option_is_found(options: dict[str, str], environment: dict[str, str], source: str) -> None:
     assert find_source(options, environment, ("client_id", "client_secret")) == source
 
 
-def test_the_secret_of_the_customary_client_is_a_word_and_no_secret() -> None:
+def test_secret_of_the_default_client_is_not_masked() -> None:
     assert find_secrets({"client_secret": "particle", "password": "p"}) == ["p"]
     assert find_secrets({"client_secret": "own", "password": "particle", "otp": None}) == ["particle", "own"]
 
 
-# Nothing at all
+# Missing and invalid credentials
 
 
-def test_without_any_credentials_the_way_to_give_them_is_told() -> None:
+def test_missing_credentials_are_reported_with_a_hint() -> None:
     with pytest.raises(ParticleError, match="Neither an access token nor username and password") as caught:
-        settled({}, {}).require_login()
+        resolve_settings({}, {}).require_login()
     assert "PARTICLE_" in caught.value.hint
 
 
-def test_a_login_that_cannot_work_is_refused_with_all_that_is_wrong() -> None:
-    settings = settled({"username": "two words", "password": ""}, {})
+def test_invalid_login_is_refused_with_all_its_mistakes() -> None:
+    settings = resolve_settings({"username": "two words", "password": ""}, {})
     with pytest.raises(ParticleError) as caught:
         settings.require_login()
     assert caught.value.code == "malformed_username"
@@ -216,28 +216,28 @@ def test_a_login_that_cannot_work_is_refused_with_all_that_is_wrong() -> None:
     assert "The password is empty." in caught.value.message
 
 
-def test_a_login_without_faults_is_handed_out() -> None:
-    assert settled(TASK_PAIR, {}).require_login() == TASK_LOGIN
+def test_valid_login_is_returned() -> None:
+    assert resolve_settings(TASK_PAIR, {}).require_login() == TASK_LOGIN
 
 
-def test_the_same_advice_is_given_once() -> None:
+def test_hint_that_several_problems_share_is_given_once() -> None:
     problems = [ParticleError("conflict", f"{word} is wrong.", hint="Mend it.") for word in ("This", "That")]
     with pytest.raises(ParticleError) as caught:
         raise_problems(problems)
     assert (caught.value.message, caught.value.hint) == ("This is wrong. That is wrong.", "Mend it.")
 
 
-def test_no_problems_are_no_error() -> None:
+def test_empty_list_of_problems_raises_no_error() -> None:
     raise_problems([])
 
 
-def test_without_options_the_particle_cloud_is_meant() -> None:
-    assert settled({}, {}).connection == Connection(
+def test_default_connection_is_to_the_particle_cloud() -> None:
+    assert resolve_settings({}, {}).connection == Connection(
         "https://api.particle.io", timeout=30, validate_certs=True, ca_path=None, max_wait=300
     )
 
 
-def test_options_fall_back_to_the_environment_one_by_one() -> None:
+def test_each_connection_option_falls_back_to_the_environment() -> None:
     environment = {
         "PARTICLE_API_URL": "https://env.example.com",
         "PARTICLE_TIMEOUT": "7.5",
@@ -246,17 +246,17 @@ def test_options_fall_back_to_the_environment_one_by_one() -> None:
         "PARTICLE_MAX_WAIT": "60",
     }
     options = {"api_url": "https://task.example.com", "timeout": 3.0, "validate_certs": True, "ca_path": None}
-    assert settled({}, environment).connection == Connection(
+    assert resolve_settings({}, environment).connection == Connection(
         "https://env.example.com", timeout=7.5, validate_certs=False, ca_path="/env/ca.pem", max_wait=60
     )
-    assert settled(options, environment).connection == Connection(
+    assert resolve_settings(options, environment).connection == Connection(
         "https://task.example.com", timeout=3, validate_certs=True, ca_path="/env/ca.pem", max_wait=60
     )
 
 
-def test_empty_variables_are_as_good_as_none() -> None:
+def test_empty_variables_count_as_unset() -> None:
     names = "API_URL TIMEOUT VALIDATE_CERTS CA_PATH MAX_WAIT".split()
-    assert settled({}, {f"PARTICLE_{name}": "" for name in names}) == settled({}, {})
+    assert resolve_settings({}, {f"PARTICLE_{name}": "" for name in names}) == resolve_settings({}, {})
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def test_empty_variables_are_as_good_as_none() -> None:
         ("https://[::1]:8443", "https://[::1]:8443"),
     ],
 )
-def test_an_address_is_settled_so_that_a_path_can_follow(given: str, address: str) -> None:
-    assert settled({"api_url": given}, {}).connection.api_url == address
+def test_api_url_is_normalized(given: str, address: str) -> None:
+    assert resolve_settings({"api_url": given}, {}).connection.api_url == address
 
 
 @pytest.mark.parametrize(
@@ -294,19 +294,19 @@ def test_an_address_is_settled_so_that_a_path_can_follow(given: str, address: st
         "https://api.particle.io\\@evil.example.com",
     ],
 )
-def test_what_is_no_address_of_a_cloud_is_refused(url: str) -> None:
+def test_invalid_api_url_is_refused(url: str) -> None:
     for options, environment in (({"api_url": url}, {}), ({}, {"PARTICLE_API_URL": url})):
         with pytest.raises(ParticleError) as caught:
-            settled(options, environment)
+            resolve_settings(options, environment)
         assert caught.value.code == "not_a_cloud"
 
 
 @pytest.mark.parametrize(
     "url", ["https://demo:s3cret@api.particle.io", "https://demo@api.particle.io", "http://:s3cret@localhost"]
 )
-def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> None:
+def test_api_url_with_credentials_is_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(ParticleError) as caught:
-        settled({"api_url": url}, {})
+        resolve_settings({"api_url": url}, {})
     assert caught.value.code == "not_a_cloud"
     assert "username or a password" in caught.value.message
     assert "s3cret" not in f"{caught.value.as_failure()}"
@@ -320,9 +320,9 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> Non
         ({"api_url": "https://cloud.example.com", "validate_certs": False}, "not checked"),
     ],
 )
-def test_a_connection_that_others_can_read_is_warned_about(options: dict[str, Any], warning: str) -> None:
-    (said,) = settled(options, {}).warnings
-    assert warning in said
+def test_insecure_connection_gives_a_warning(options: dict[str, Any], warning: str) -> None:
+    (found,) = resolve_settings(options, {}).warnings
+    assert warning in found
 
 
 @pytest.mark.parametrize(
@@ -335,8 +335,8 @@ def test_a_connection_that_others_can_read_is_warned_about(options: dict[str, An
         {"api_url": "http://[::1]:8080"},
     ],
 )
-def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, Any]) -> None:
-    assert settled(options, {}).warnings == ()
+def test_loopback_and_encrypted_connections_give_no_warning(options: dict[str, Any]) -> None:
+    assert resolve_settings(options, {}).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -349,36 +349,36 @@ def test_loopback_and_encryption_are_nothing_to_warn_about(options: dict[str, An
         ("/login", False),
     ],
 )
-def test_an_address_without_encryption_is_told_without_what_it_asks(url: str, warned: bool) -> None:
-    told = [
+def test_encryption_warning_omits_the_query_of_the_url(url: str, warned: bool) -> None:
+    expected = [
         "The connection to http://cloud.example.com/login is not encrypted: others can read credentials and tokens."
     ]
-    assert build_encryption_warnings(url) == (told if warned else [])
+    assert build_encryption_warnings(url) == (expected if warned else [])
 
 
 @pytest.mark.parametrize(
-    ("word", "truth"),
+    ("word", "expected"),
     [
         *((word, True) for word in ("true", "True", "yes", "YES", "on", "1")),
         *((word, False) for word in ("false", "False", "no", "NO", "off", "0")),
     ],
 )
-def test_truth_is_read_from_the_environment(word: str, truth: bool) -> None:
-    assert settled({}, {"PARTICLE_VALIDATE_CERTS": word}).connection.validate_certs is truth
+def test_boolean_is_read_from_the_environment(word: str, expected: bool) -> None:
+    assert resolve_settings({}, {"PARTICLE_VALIDATE_CERTS": word}).connection.validate_certs is expected
 
 
 @pytest.mark.parametrize("word", ["maybe", "2", " ", "-1"])
-def test_a_word_that_is_neither_true_nor_false_is_refused(word: str) -> None:
+def test_invalid_boolean_is_refused(word: str) -> None:
     with pytest.raises(ParticleError, match="must be true or false") as caught:
-        settled({}, {"PARTICLE_VALIDATE_CERTS": word})
+        resolve_settings({}, {"PARTICLE_VALIDATE_CERTS": word})
     assert caught.value.hint == "Correct validate_certs."
 
 
 @pytest.mark.parametrize("name", ["timeout", "max_wait"])
 @pytest.mark.parametrize("number", ["soon", "0", "-1", "inf", "nan", "1e999", "30s", " "])
-def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
+def test_invalid_time_is_refused(name: str, number: str) -> None:
     with pytest.raises(ParticleError, match=f"{name} must be .*, got '{number}'") as caught:
-        settled({}, {f"PARTICLE_{name.upper()}": number})
+        resolve_settings({}, {f"PARTICLE_{name.upper()}": number})
     assert caught.value.hint == f"Correct {name}."
 
 
@@ -392,7 +392,7 @@ def test_a_time_that_cannot_be_meant_is_refused(name: str, number: str) -> None:
         ({}, {"PARTICLE_BUDGET_REQUESTS": "", "PARTICLE_BUDGET_SHARE": ""}, 10_000, 0.95),
     ],
 )
-def test_the_budget_is_as_documented_unless_task_or_environment_know_better(
+def test_task_and_environment_override_the_documented_budget(
     options: dict[str, Any], environment: dict[str, str], requests: int, share: float
 ) -> None:
     allowance, store = read_budget(options, environment)
@@ -404,13 +404,13 @@ def test_the_budget_is_as_documented_unless_task_or_environment_know_better(
 @pytest.mark.parametrize(
     ("options", "environment"), [({"budget_requests": 0}, {}), ({}, {"PARTICLE_BUDGET_REQUESTS": "0"})]
 )
-def test_a_cloud_without_a_limit_has_none_for_any_route(options: dict[str, Any], environment: dict[str, str]) -> None:
+def test_zero_budget_requests_removes_all_limits(options: dict[str, Any], environment: dict[str, str]) -> None:
     assert read_budget(options, environment)[0].limits == {}
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.01, float("nan"), float("inf"), "half", "95%", " "])
 @pytest.mark.parametrize("requests", [-1, 1_000_001, "many", "1e4", " "])
-def test_a_budget_that_cannot_be_meant_is_refused_with_all_that_is_wrong(share: object, requests: object) -> None:
+def test_invalid_budget_is_refused_with_all_its_mistakes(share: object, requests: object) -> None:
     with pytest.raises(ParticleError) as caught:
         read_budget({"budget_share": share, "budget_requests": requests}, {})
     assert caught.value.code == "invalid_option"
@@ -430,10 +430,10 @@ STORES = [
 
 
 @pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("way", ["task", "environment"])
-def test_the_budget_may_be_kept_in_a_store(store: str, way: str) -> None:
+@pytest.mark.parametrize("source", ["task", "environment"])
+def test_budget_store_is_read_from_task_or_environment(store: str, source: str) -> None:
     options, environment = ({"budget_store": store}, {"PARTICLE_BUDGET_STORE": "redis://other.example.com"})
-    if way == "environment":
+    if source == "environment":
         options, environment = {}, {"PARTICLE_BUDGET_STORE": store}
     assert read_budget(options, environment)[1] == store
 
@@ -451,7 +451,7 @@ def test_the_budget_may_be_kept_in_a_store(store: str, way: str) -> None:
         "redis://:s3cret@[host",
     ],
 )
-def test_a_store_that_is_none_is_refused_beside_what_else_is_wrong_and_is_not_shown(store: str) -> None:
+def test_invalid_budget_store_is_refused_without_its_password(store: str) -> None:
     with pytest.raises(ParticleError) as caught:
         read_budget({"budget_store": store, "budget_share": 2.0}, {})
     assert caught.value.code == "invalid_option"
@@ -461,40 +461,40 @@ def test_a_store_that_is_none_is_refused_beside_what_else_is_wrong_and_is_not_sh
     assert "s3cret" not in f"{caught.value}{caught.value.as_result()}"
 
 
-def test_the_password_of_a_store_is_a_secret_as_it_is_written_and_as_it_is_meant() -> None:
+def test_encoded_and_decoded_password_of_a_store_are_secrets() -> None:
     url = "redis://user:s3cret%2Fpass@redis.example.com"
     assert find_secrets({"budget_store": url}) == [url, "s3cret%2Fpass", "s3cret/pass"]
     assert find_secrets({"budget_store": "redis://redis.example.com"}) == ["redis://redis.example.com"]
     assert find_secrets({"budget_store": "redis://[host"}) == ["redis://[host"]
 
 
-def test_no_secret_is_in_the_representation_of_settings() -> None:
+def test_repr_of_settings_contains_no_secret() -> None:
     for options in ({**TASK_PAIR, **CLIENT, **OTP}, {"access_token": "task-token"}):
-        shown = repr(settled(options, {}))
+        text = repr(resolve_settings(options, {}))
         secrets = ("task-password", "my-secret", "task-token", *OTP.values())
-        assert not [secret for secret in secrets if secret in shown]
+        assert not [secret for secret in secrets if secret in text]
 
 
-def test_every_secret_option_is_known_to_ansible_and_none_has_a_default() -> None:
+def test_secret_options_have_no_log_and_no_option_has_a_default() -> None:
     spec = build_shared_spec()
     assert {name for name, option in spec.items() if option.get("no_log")} == set(SECRETS)
     assert not [name for name, option in spec.items() if "default" in option or "fallback" in option]
 
 
-# Half a client
+# Incomplete client
 
 
 @pytest.mark.parametrize("half", ["client_id", "client_secret"])
 @pytest.mark.parametrize("source", ["options", "environment"])
-def test_half_a_client_is_refused_and_not_completed_from_elsewhere(half: str, source: str) -> None:
+def test_incomplete_client_is_refused_and_not_completed_elsewhere(half: str, source: str) -> None:
     value = {half: CLIENT[half]}
     variable = {f"PARTICLE_{half.upper()}": CLIENT[half]}
     options, environment = (
         ({**TASK_PAIR, **value}, ENV_CLIENT) if source == "options" else ({}, {**ENV_PAIR, **variable})
     )
-    for ask in (settled, read_client):
+    for read in (resolve_settings, read_client):
         with pytest.raises(ParticleError, match="got only one of them") as caught:
-            ask(options, environment)
+            read(options, environment)
         assert caught.value.code == "invalid_client_secret"
         assert "my-secret" not in f"{caught.value.as_failure()}"
 
@@ -509,33 +509,33 @@ def test_half_a_client_is_refused_and_not_completed_from_elsewhere(half: str, so
         ({}, dict.fromkeys(ENV_CLIENT, ""), None),
     ],
 )
-def test_a_client_may_be_given_without_an_account(
+def test_client_is_read_without_an_account(
     options: dict[str, Any], environment: dict[str, str], client: Client | None
 ) -> None:
     assert read_client(options, environment) == client
 
 
-# Tokens that lie in files
+# Tokens from files
 
 
 API = "https://api.particle.io"
 
 
-def keep(path: Path, access_token: str, api_url: str = API, expires_at: str | None = None) -> Path:
+def write_token_file(path: Path, access_token: str, api_url: str = API, expires_at: str | None = None) -> Path:
     entry = {"api_url": api_url, "account": "kept@example.com", "client": "particle", "purpose": ""}
     return write_private(path, {"tokens": [{**entry, "access_token": access_token, "expires_at": expires_at}]})
 
 
-def log_the_tool_in(home: Path, access_token: str = "tools-token", profile: str = "particle", **more: str) -> None:
+def write_cli_profile(home: Path, access_token: str = "tools-token", profile: str = "particle", **more: str) -> None:
     (home / ".particle").mkdir(exist_ok=True)
     (home / ".particle" / f"{profile}.config.json").write_text(json.dumps({"access_token": access_token, **more}))
 
 
 @pytest.mark.parametrize("source", ["options", "environment"])
-def test_a_kept_token_is_used_where_nothing_is_given(home: Path, source: str) -> None:
-    path = keep(home / "tokens.json", "kept-token")
+def test_stored_token_is_used_without_other_credentials(home: Path, source: str) -> None:
+    path = write_token_file(home / "tokens.json", "kept-token")
     given = ({"token_file": str(path)}, {}) if source == "options" else ({}, {"PARTICLE_TOKEN_FILE": str(path)})
-    settings = settled(*given)
+    settings = resolve_settings(*given)
     assert (settings.login, settings.source, settings.token_file) == (ReadyToken("kept-token"), str(path), path)
 
 
@@ -548,18 +548,18 @@ def test_a_kept_token_is_used_where_nothing_is_given(home: Path, source: str) ->
         ({}, ENV_PAIR, ENV_LOGIN),
     ],
 )
-def test_whatever_is_given_beats_what_lies_in_files(
+def test_given_credentials_are_preferred_to_files(
     home: Path, options: dict[str, str], environment: dict[str, str], login: Any
 ) -> None:
-    log_the_tool_in(home)
-    path = keep(home / "tokens.json", "kept-token")
-    assert settled({**options, "token_file": str(path), "profile": "particle"}, environment).login == login
+    write_cli_profile(home)
+    path = write_token_file(home / "tokens.json", "kept-token")
+    assert resolve_settings({**options, "token_file": str(path), "profile": "particle"}, environment).login == login
 
 
-def test_a_kept_token_beats_the_login_of_the_tool(home: Path) -> None:
-    log_the_tool_in(home)
-    path = keep(home / "tokens.json", "kept-token")
-    assert settled({"token_file": str(path), "profile": "particle"}, {}).login == ReadyToken("kept-token")
+def test_stored_token_is_preferred_to_the_cli_login(home: Path) -> None:
+    write_cli_profile(home)
+    path = write_token_file(home / "tokens.json", "kept-token")
+    assert resolve_settings({"token_file": str(path), "profile": "particle"}, {}).login == ReadyToken("kept-token")
 
 
 @pytest.mark.parametrize(
@@ -567,85 +567,85 @@ def test_a_kept_token_beats_the_login_of_the_tool(home: Path) -> None:
     [("https://other.example.com", None), (API, "1970-01-01T00:16:40Z")],
     ids=["cloud", "end"],
 )
-def test_a_kept_token_of_another_cloud_or_one_that_has_ended_is_passed_over(
+def test_stored_token_that_is_expired_or_of_another_cloud_is_skipped(
     home: Path, api_url: str, expires_at: str | None
 ) -> None:
-    path = keep(home / "tokens.json", "kept-token", api_url, expires_at)
-    assert settled({"token_file": str(path)}, {}).login is None
-    log_the_tool_in(home)
-    assert settled({"token_file": str(path)}, {}).login == ReadyToken("tools-token")
+    path = write_token_file(home / "tokens.json", "kept-token", api_url, expires_at)
+    assert resolve_settings({"token_file": str(path)}, {}).login is None
+    write_cli_profile(home)
+    assert resolve_settings({"token_file": str(path)}, {}).login == ReadyToken("tools-token")
 
 
-def test_a_file_that_others_can_read_is_refused_and_not_passed_over(home: Path) -> None:
-    log_the_tool_in(home)
-    path = keep(home / "tokens.json", "kept-token")
+def test_token_file_that_others_can_read_is_refused_and_not_skipped(home: Path) -> None:
+    write_cli_profile(home)
+    path = write_token_file(home / "tokens.json", "kept-token")
     path.chmod(0o644)
     with pytest.raises(ParticleError, match="other users can access it") as caught:
-        settled({"token_file": str(path)}, {})
+        resolve_settings({"token_file": str(path)}, {})
     assert "kept-token" not in f"{caught.value.as_failure()}"
 
 
-def test_a_file_that_is_not_there_yet_is_where_tokens_will_be_kept(home: Path) -> None:
-    settings = settled({"token_file": "~/tokens.json"}, {"HOME": str(home)})
+def test_missing_token_file_is_accepted_for_new_tokens(home: Path) -> None:
+    settings = resolve_settings({"token_file": "~/tokens.json"}, {"HOME": str(home)})
     assert (settings.login, settings.token_file) == (None, home / "tokens.json")
 
 
-def test_where_a_token_makes_no_sense_neither_do_the_places_that_hold_one(home: Path) -> None:
-    log_the_tool_in(home)
-    path = keep(home / "tokens.json", "kept-token")
-    settings = settled({"token_file": str(path), "profile": "particle"}, {}, credentials=ACCOUNT)
+def test_stored_tokens_are_ignored_when_only_an_account_is_requested(home: Path) -> None:
+    write_cli_profile(home)
+    path = write_token_file(home / "tokens.json", "kept-token")
+    settings = resolve_settings({"token_file": str(path), "profile": "particle"}, {}, credentials=ACCOUNT)
     assert (settings.login, settings.token_file) == (None, path)
 
 
-@pytest.mark.parametrize("chooses", ["options", "environment"])
-@pytest.mark.parametrize("names", ["options", "environment"])
-def test_a_username_alone_beside_a_file_chooses_among_the_kept_tokens(home: Path, chooses: str, names: str) -> None:
-    path = str(keep(home / "tokens.json", "kept-token"))
+@pytest.mark.parametrize("username_source", ["options", "environment"])
+@pytest.mark.parametrize("file_source", ["options", "environment"])
+def test_username_with_a_token_file_selects_the_stored_token(
+    home: Path, username_source: str, file_source: str
+) -> None:
+    path = str(write_token_file(home / "tokens.json", "kept-token"))
     options, environment = dict[str, str](), dict[str, str]()
-    for name, value, source in (("username", "kept@example.com", chooses), ("token_file", path, names)):
+    for name, value, source in (("username", "kept@example.com", username_source), ("token_file", path, file_source)):
         if source == "options":
             options[name] = value
         else:
             environment[f"PARTICLE_{name.upper()}"] = value
-    assert settled(options, environment).require_login() == ReadyToken("kept-token")
+    assert resolve_settings(options, environment).require_login() == ReadyToken("kept-token")
 
 
 @pytest.mark.parametrize("environment", [{}, ENV_PAIR, {"PARTICLE_ACCESS_TOKEN": "e"}], ids=["none", "pair", "token"])
-def test_where_a_task_has_chosen_no_other_account_takes_the_place_of_the_one_it_named(
-    home: Path, environment: dict[str, str]
-) -> None:
-    log_the_tool_in(home)
-    path = str(keep(home / "tokens.json", "kept-token"))
-    chosen = settled({"username": "kept@example.com", "token_file": path}, environment)
+def test_account_named_by_the_task_is_never_replaced_by_another(home: Path, environment: dict[str, str]) -> None:
+    write_cli_profile(home)
+    path = str(write_token_file(home / "tokens.json", "kept-token"))
+    chosen = resolve_settings({"username": "kept@example.com", "token_file": path}, environment)
     assert chosen.require_login() == ReadyToken("kept-token")
-    missing = settled({"username": "other@example.com", "token_file": path}, environment)
+    missing = resolve_settings({"username": "other@example.com", "token_file": path}, environment)
     assert (missing.login, missing.source) == (None, "nowhere")
     with pytest.raises(ParticleError, match=r"no unexpired token of other@example\.com") as caught:
         missing.require_login()
     assert caught.value.code == "malformed_password"
 
 
-def test_a_password_alone_beside_a_file_is_still_half_a_pair(home: Path) -> None:
-    path = str(keep(home / "tokens.json", "kept-token"))
+def test_password_alone_with_a_token_file_is_refused(home: Path) -> None:
+    path = str(write_token_file(home / "tokens.json", "kept-token"))
     with pytest.raises(ParticleError, match="Only one of username and password"):
-        settled({"password": "task-password", "token_file": path}, {})
+        resolve_settings({"password": "task-password", "token_file": path}, {})
 
 
-def test_who_has_no_home_needs_none_until_a_place_in_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless(path: Path) -> Path:
+def test_missing_home_folder_is_an_error_only_for_paths_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    assert settled({}, {}).login is None
+    monkeypatch.setattr(Path, "expanduser", fail)
+    assert resolve_settings({}, {}).login is None
     for options in ({"token_file": "~/tokens.json"}, {"profile": "particle"}):
         with pytest.raises(ParticleError, match="home folder") as caught:
-            settled(options, {})
+            resolve_settings(options, {})
         assert caught.value.code == "invalid_option"
 
 
-def test_no_secret_of_a_file_is_in_the_representation_of_settings(home: Path) -> None:
-    path = keep(home / "tokens.json", "kept-token")
-    assert "kept-token" not in repr(settled({"token_file": str(path)}, {}))
+def test_repr_of_settings_contains_no_stored_token(home: Path) -> None:
+    path = write_token_file(home / "tokens.json", "kept-token")
+    assert "kept-token" not in repr(resolve_settings({"token_file": str(path)}, {}))
 
 
 @pytest.mark.parametrize(
@@ -659,8 +659,8 @@ def test_no_secret_of_a_file_is_in_the_representation_of_settings(home: Path) ->
         ({"profile": "logged-out"}, {}, "https://api.particle.io"),
     ],
 )
-def test_the_cloud_that_is_meant_is_known_without_a_login(
+def test_api_url_is_found_without_a_login(
     home: Path, options: dict[str, Any], environment: dict[str, str], url: str
 ) -> None:
-    log_the_tool_in(home, apiUrl="https://tool.example.com")
+    write_cli_profile(home, apiUrl="https://tool.example.com")
     assert find_api_url(options, environment, now=NOW) == url

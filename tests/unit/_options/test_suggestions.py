@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Options that Ansible refuses are refused with the one that was probably meant."""
+"""Messages about refused options suggest the most similar valid one."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ SPEC: dict[str, Any] = {
 
 
 def refusal(given: dict[str, Any]) -> str:
-    """What is said of `given`."""
+    """Return the message about the options `given`."""
     return add_suggestions(ArgumentSpecValidator(SPEC).validate(given).error_messages, given, SPEC)
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"),
+    ("given", "suggestion"),
     [
         ({"state": "presnt"}, "present"),
         ({"group_by": ["platform", "networks"]}, "network"),
     ],
 )
-def test_a_slip_of_the_pen_is_answered_with_what_was_meant(given: dict[str, Any], meant: str) -> None:
-    assert refusal(given).endswith(f" (did you mean {meant}?)")
+def test_misspelled_choice_gets_a_suggestion(given: dict[str, Any], suggestion: str) -> None:
+    assert refusal(given).endswith(f" (did you mean {suggestion}?)")
 
 
-def test_an_unknown_option_is_a_sentence_with_what_was_meant_before_those_that_there_are() -> None:
-    said = "Unsupported option: stat (did you mean state?). Supported options: group_by, password, state."
-    assert refusal({"stat": "present"}) == said
+def test_unknown_option_is_reported_with_suggestion_and_all_options() -> None:
+    message = "Unsupported option: stat (did you mean state?). Supported options: group_by, password, state."
+    assert refusal({"stat": "present"}) == message
 
 
-def test_unknown_options_have_a_sentence_each_behind_all_else() -> None:
+def test_each_unknown_option_gets_a_sentence_after_other_mistakes() -> None:
     first, *unknown, known = refusal({"state": "Absent", "stat": 1, "pasword": 2}).split(". ")
     assert first.endswith(" (did you mean absent?)")
     assert unknown == [
@@ -49,7 +49,7 @@ def test_unknown_options_have_a_sentence_each_behind_all_else() -> None:
     assert known.startswith("Supported options: ")
 
 
-def test_an_unknown_option_in_an_option_is_answered_too() -> None:
+def test_unknown_suboption_gets_a_suggestion() -> None:
     spec = {"accounts": {"type": "list", "elements": "dict", "options": {"username": {"type": "str"}}}}
     given = {"accounts": [{"usernam": "a"}]}
     messages = ArgumentSpecValidator(spec).validate(given).error_messages
@@ -58,9 +58,9 @@ def test_an_unknown_option_in_an_option_is_answered_too() -> None:
     )
 
 
-def test_what_is_like_nothing_known_is_refused_in_ansibles_words_alone() -> None:
+def test_dissimilar_values_get_no_suggestion() -> None:
     assert "did you mean" not in refusal({"state": "gone", "colour": "red"})
 
 
-def test_two_slips_are_both_answered() -> None:
+def test_two_mistakes_get_a_suggestion_each() -> None:
     assert refusal({"state": "Absent", "pasword": "x"}).count(" (did you mean ") == 2

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""From observed and declared resources to changes, with webhooks as the kind."""
+"""Changes are planned from observed and declared resources, with webhooks as the kind."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def plan(row: Mapping[str, Any] | None, values: Mapping[str, Any], **options: An
 
 
 class TestCreating:
-    """A webhook that is not in the list."""
+    """A webhook that is not in the list is created."""
 
-    def test_body_holds_what_is_declared_and_the_type(self) -> None:
+    def test_body_contains_the_declared_values_and_the_type(self) -> None:
         change = plan(None, {"event": "reading", "url": "https://x.net/in", "headers": {"A": "b"}, "query": {}})
         assert (change.action, change.row) == (Action.CREATE, None)
         assert change.body == {
@@ -89,20 +89,20 @@ class TestCreating:
 
 
 class TestRemoving:
-    """A webhook that is declared absent."""
+    """A webhook that is declared absent is removed."""
 
-    def test_webhook_that_is_there_is_removed(self) -> None:
+    def test_existing_webhook_is_removed(self) -> None:
         (change,) = plan_changes(WEBHOOKS, {"readings": ROW}, [Declared("readings", absent=True)])
         assert (change.action, change.row, change.after) == (Action.DELETE, ROW, {})
         assert change.before["event"] == "reading"
 
-    def test_webhook_that_is_gone_is_left_alone(self) -> None:
+    def test_missing_webhook_needs_no_change(self) -> None:
         (change,) = plan_changes(WEBHOOKS, {}, [Declared("readings", absent=True)])
         assert change.action is Action.NONE
 
 
 class TestComparing:
-    """What counts as a difference."""
+    """Only real differences lead to a change."""
 
     @pytest.mark.parametrize(
         "values",
@@ -119,7 +119,7 @@ class TestComparing:
             {"error_response_topic": "hook-error/{{PARTICLE_EVENT_NAME}}", "query": {}, "response_template": ""},
         ],
     )
-    def test_other_spellings_and_defaults_are_no_difference(self, values: dict[str, Any]) -> None:
+    def test_other_spellings_and_defaults_are_not_a_difference(self, values: dict[str, Any]) -> None:
         assert plan(ROW, values) == Change(Declared("readings", values), Action.NONE, ROW)
 
     @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ class TestComparing:
         assert change.after.keys() == change.before.keys() == values.keys()
         assert change.after != change.before
 
-    def test_numbers_and_switches_in_a_form_are_compared_as_texts(self) -> None:
+    def test_numbers_and_booleans_in_a_form_are_compared_as_text(self) -> None:
         row = {**ROW, "json": None, "form": {"on": "true", "size": "5"}, "disabled": "true"}
         assert plan(row, {"form": {"on": True, "size": 5}, "disabled": True}).action is Action.NONE
 
@@ -157,15 +157,15 @@ class TestComparing:
 
 
 class TestReplacing:
-    """The cloud replaces the whole webhook, so everything else is sent again."""
+    """The cloud replaces the whole webhook, so an update sends all other settings again."""
 
-    def test_update_sends_back_what_is_not_declared(self) -> None:
+    def test_update_sends_settings_that_are_not_declared(self) -> None:
         change = plan(ROW, {"disabled": True})
-        kept = {key: ROW[key] for key in ROW if key not in ("id", "created_at", "logs", "errors", "counters")}
-        assert change.body == {**kept, "disabled": True}
+        settings = {key: ROW[key] for key in ROW if key not in ("id", "created_at", "logs", "errors", "counters")}
+        assert change.body == {**settings, "disabled": True}
         assert (change.before, change.after) == ({"disabled": False}, {"disabled": True})
 
-    def test_another_kind_of_body_takes_the_place_of_the_old_one(self) -> None:
+    def test_another_kind_of_body_replaces_the_old_one(self) -> None:
         change = plan(ROW, {"form": {"value": VALUE}})
         assert (change.body["form"], "json" in change.body) == ({"value": VALUE}, False)
         assert (change.before["json"], change.after["json"]) == ({"value": VALUE}, None)
@@ -185,13 +185,13 @@ class TestReplacing:
             ({"json": {"deep": {"token": "•••"}}}, "json.deep.token"),
         ],
     )
-    def test_update_is_refused_when_a_kept_secret_is_masked(self, shown: dict[str, Any], named: str) -> None:
+    def test_update_is_refused_when_an_undeclared_secret_is_masked(self, shown: dict[str, Any], named: str) -> None:
         with pytest.raises(ParticleError, match=f"would lose {named}: the cloud replaces") as caught:
             plan({**ROW, **shown}, {"disabled": True})
         assert (caught.value.code, caught.value.hint[:8]) == ("conflict", "Declare ")
         assert plan({**ROW, **shown}, {"disabled": False}).action is Action.NONE
 
-    def test_update_needs_no_secret_that_is_declared_too(self) -> None:
+    def test_update_is_planned_when_the_masked_secret_is_declared(self) -> None:
         headers = {"Authorization": TOKEN}
         change = plan({**ROW, "headers": {"Authorization": MASK}}, {"headers": headers, "disabled": True})
         assert change.body["headers"] == headers
@@ -199,17 +199,17 @@ class TestReplacing:
 
 
 class TestMaskedSecrets:
-    """Declared secrets that the cloud does not show."""
+    """The cloud masks or omits the values of declared secrets."""
 
     MASKED: ClassVar = ROW | {"headers": {"Authorization": MASK, "X-Site": "barn"}, "auth": {"username": "hook"}}
     SECRETS: ClassVar = {"headers": ROW["headers"], "auth": ROW["auth"]}
 
     @pytest.mark.parametrize(("when", "action"), [(ON_CREATE, Action.NONE), (ALWAYS, Action.UPDATE)])
-    def test_secrets_are_written_when_the_option_says_so(self, when: str, action: Action) -> None:
+    def test_masked_secrets_are_written_only_with_update_secrets_always(self, when: str, action: Action) -> None:
         change = plan(self.MASKED, self.SECRETS, update_secrets=when)
         assert (change.action, change.not_compared) == (action, ("headers.authorization", "auth.password"))
 
-    def test_what_is_written_unseen_is_marked_in_the_diff(self) -> None:
+    def test_written_secret_that_was_not_compared_is_marked_in_the_diff(self) -> None:
         change = plan(self.MASKED, self.SECRETS, update_secrets=ALWAYS)
         assert change.after["headers"] == {"authorization": f"{MASK} (not compared)", "x-site": MASK}
 
@@ -230,17 +230,17 @@ class TestMaskedSecrets:
     def test_texts_that_resemble_masks_are_compared(self, text: str) -> None:
         assert plan({**ROW, "json": None, "body": text}, {"body": "other"}).action is Action.UPDATE
 
-    def test_field_that_the_cloud_lacks_counts_as_not_set(self) -> None:
+    def test_field_that_the_cloud_omits_counts_as_not_set(self) -> None:
         assert plan({**ROW, "headers": None}, {"headers": ROW["headers"]}).action is Action.UPDATE
 
     @pytest.mark.parametrize("when", [ON_CREATE, ALWAYS])
-    def test_field_that_the_cloud_lacks_once_written_is_hidden(self, when: str) -> None:
+    def test_field_that_the_cloud_omits_after_a_write_is_not_compared(self, when: str) -> None:
         bare = {**ROW, "headers": None}
         change = plan(bare, {"headers": ROW["headers"], "query": {}}, update_secrets=when, written={"readings"})
         assert change.action is Action.NONE
         assert change.not_compared == ("headers.authorization", "headers.x-site")
 
-    def test_value_that_is_shown_once_written_is_compared(self) -> None:
+    def test_value_that_the_cloud_shows_after_a_write_is_compared(self) -> None:
         change = plan(ROW, {"headers": {"Authorization": "other"}}, written={"readings"})
         assert change.action is Action.UPDATE
 
@@ -252,7 +252,7 @@ class TestMatching:
         rows = [{**ROW, "name": "other"}, ROW, {"id": "1", "event": "of 2018"}]
         assert match_rows(WEBHOOKS, rows, {"readings", "gone"}) == {"readings": ROW}
 
-    def test_two_of_a_name_are_refused_with_both_ids(self) -> None:
+    def test_rows_with_the_same_name_are_refused_with_their_ids(self) -> None:
         rows = [{**ROW, "id": "b2"}, ROW, {**ROW, "id": "a1"}, {**ROW, "name": "other"}, {**ROW, "name": "other"}]
         with pytest.raises(ParticleError, match=f"3 webhooks are called readings: {ID} and a1 and b2") as caught:
             match_rows(WEBHOOKS, rows, {"readings"})
@@ -260,9 +260,9 @@ class TestMatching:
 
 
 class TestShowing:
-    """What leaves the plan holds no secret."""
+    """Shown values contain no secrets."""
 
-    def test_values_are_masked_except_variables_and_switches(self) -> None:
+    def test_values_are_masked_except_variables_and_booleans(self) -> None:
         value = {
             "a": VALUE,
             "b": "{{x}}",
@@ -287,20 +287,20 @@ class TestShowing:
             ("https://[x/?k=t0ken", MASK),
         ],
     )
-    def test_url_is_shown_without_login_and_query(self, url: str, shown: str) -> None:
+    def test_login_and_query_values_of_a_url_are_masked(self, url: str, shown: str) -> None:
         assert show_resource(WEBHOOKS, {"url": url})["url"] == shown
 
-    def test_change_of_a_url_that_looks_the_same_is_marked(self) -> None:
+    def test_change_in_the_masked_part_of_a_url_is_marked(self) -> None:
         change = plan({**ROW, "url": "https://x.net/?k=1"}, {"url": "https://x.net/?k=2"})
         assert change.after["url"] == f"https://x.net/?k={MASK} (changed)"
 
-    def test_representation_of_a_change_holds_no_secret(self) -> None:
+    def test_repr_of_a_change_contains_no_secret(self) -> None:
         text = repr(plan(ROW, {"auth": {"username": "hook", "password": "n3w-password"}}))
         assert "p4ssword" not in text
         assert "n3w-password" not in text
         assert "c4nary" not in text
 
-    def test_secrets_are_found_with_the_words_of_which_they_consist(self) -> None:
+    def test_secrets_and_the_long_words_in_them_are_found(self) -> None:
         row = {
             "url": "https://hooks.example.net/?key=t0ken",
             "headers": {"Authorization": TOKEN, "X-Row": "1", "X-Var": "{{{T}}}", "X-Mask": MASK},
@@ -334,7 +334,7 @@ SETTINGS = st.fixed_dictionaries({}, optional=VALUES)
 
 
 @given(before=SETTINGS, declared=SETTINGS, more=st.dictionaries(st.sampled_from(["template", "new"]), TEXTS))
-def test_planned_update_leads_to_what_is_declared(
+def test_planned_update_leads_to_the_declared_state(
     before: dict[str, Any], declared: dict[str, Any], more: dict[str, str]
 ) -> None:
     bodies = [name for name in WEBHOOKS.exclusive if declared.get(name)]
@@ -350,5 +350,5 @@ def test_planned_update_leads_to_what_is_declared(
     after = {"id": ID, **change.body}
     assert plan(after, declared).action is Action.NONE
     dropped = {CLOUD_NAMES[name] for name in WEBHOOKS.exclusive} if bodies else set()
-    kept = {key: value for key, value in row.items() if key not in dropped | {CLOUD_NAMES[n] for n in declared}}
-    assert {key: after.get(key) for key in kept} == kept
+    undeclared = {key: value for key, value in row.items() if key not in dropped | {CLOUD_NAMES[n] for n in declared}}
+    assert {key: after.get(key) for key in undeclared} == undeclared

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""From declared resources to written and proved ones, with a kind that lives in memory and fails as it is told."""
+"""Declared resources are written and verified, with a kind that is stored in memory and fails on demand."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ AMBIGUOUS = ParticleError("ambiguous_write", "Could not learn it.", route="POST 
 UNREADABLE = ParticleError("bad_response", "Could not read it.", route="PUT /v1/things/:id")
 GONE = ParticleError("not_found", "It is gone.", status=404, route="DELETE /v1/things/:id")
 REFUSED = ParticleError("cloud_error", "Refused.", status=400, route="POST /v1/things")
-DEAD = ParticleError("token_expired", "Expired.", status=401, route="GET /v1/things")
+EXPIRED = ParticleError("token_expired", "Expired.", status=401, route="GET /v1/things")
 
 
 class Store:
-    """A cloud in memory. It counts what is asked, and fails before or after it has carried a write out.
+    """A cloud in memory that counts its calls and fails before or after a write takes effect.
 
-    :param faults: errors by `list`, `create`, `update` or `delete`, each with whether the write takes effect.
+    :ivar faults: the errors of the next calls to `list`, `create`, `update` or `delete`, each with whether the write
+        takes effect.
     """
 
     def __init__(self, *rows: Mapping[str, Any], mask: bool = False) -> None:
@@ -41,7 +42,8 @@ class Store:
         self.calls: Counter[str] = Counter()
         self.faults: dict[str, list[tuple[ParticleError, bool] | None]] = {}
 
-    def _strike(self, call: str, write: Any = None) -> None:
+    def _call(self, call: str, write: Any = None) -> None:
+        """Count a call and carry out its write, unless the next fault prevents that."""
         self.calls[call] += 1
         fault = self.faults[call].pop(0) if self.faults.get(call) else None
         if write is not None and (fault is None or fault[1]):
@@ -50,29 +52,29 @@ class Store:
             raise fault[0]
 
     def list_rows(self, target: Target) -> list[dict[str, Any]]:
-        self._strike("list")
+        self._call("list")
         return [{key: row[key] for key in ("id", "name")} for row in self.rows.values()]
 
     def read_row(self, target: Target, row: Mapping[str, Any]) -> dict[str, Any]:
-        self._strike("read")
+        self._call("read")
         found = dict(self.rows[row["id"]])
         return {**found, "token": "********"} if self.mask and "token" in found else found
 
     def create_row(self, target: Target, body: Mapping[str, Any]) -> None:
-        self._strike("create", lambda: self.rows.update({f"new-{len(self.rows)}": self._row(body)}))
+        self._call("create", lambda: self.rows.update({f"new-{len(self.rows)}": self._row(body)}))
 
     def _row(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {**body, "id": f"new-{len(self.rows)}"}
 
     def update_row(self, target: Target, row: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        self._strike("update", lambda: self.rows[row["id"]].update(body))
+        self._call("update", lambda: self.rows[row["id"]].update(body))
 
     def delete_row(self, target: Target, row: Mapping[str, Any]) -> None:
-        self._strike("delete", lambda: self.rows.pop(row["id"]))
+        self._call("delete", lambda: self.rows.pop(row["id"]))
 
     @property
     def kind(self) -> Kind:
-        """Things of this store: a name, a colour and a token."""
+        """The kind of this store: things with a name, a colour and a token."""
         return Kind(
             name="things",
             module="thing",
@@ -105,98 +107,104 @@ def target(http: RecordingHttp) -> Target:
     return Target(http, OURS, lambda sentence: None)
 
 
-def keep(target: Target, store: Store, declared: Declared, **options: Any) -> dict[str, Any]:
+def reconcile(target: Target, store: Store, declared: Declared, **options: Any) -> dict[str, Any]:
     return reconcile_resource(target, store.kind, declared, **{"check_mode": False, **options})
 
 
 def writes(store: Store) -> dict[str, int]:
+    """Return how often each write was called."""
     return {call: number for call, number in store.calls.items() if call not in ("list", "read")}
 
 
 class TestOneResource:
-    """What a module of a kind gets."""
+    """One resource is reconciled, as the module of a kind does."""
 
-    def test_new_resource_is_created_and_proved(self, target: Target) -> None:
+    def test_new_resource_is_created_and_verified(self, target: Target) -> None:
         store = Store()
-        result = keep(target, store, BLUE)
+        result = reconcile(target, store, BLUE)
         assert result["changed"]
         assert result["thing"] == {"id": "new-0", "name": "one", "colour": "blue", "token": None}
         assert result["diff"] == {"before": {}, "after": {"one": {"colour": "blue"}}}
         assert store.calls == {"list": 2, "read": 1, "create": 1}
 
-    def test_update_sends_only_what_differs_where_that_is_enough(self, target: Target) -> None:
+    def test_update_changes_only_the_field_that_differs(self, target: Target) -> None:
         store = Store(RED)
-        result = keep(target, store, Declared("one", {"colour": "blue", "token": "t0ken"}))
+        result = reconcile(target, store, Declared("one", {"colour": "blue", "token": "t0ken"}))
         assert result["diff"] == {"before": {"one": {"colour": "red"}}, "after": {"one": {"colour": "blue"}}}
         assert store.rows["1"] == {**RED, "color": "blue"}
         assert writes(store) == {"update": 1}
 
     def test_second_run_writes_nothing(self, target: Target) -> None:
         store = Store(RED)
-        keep(target, store, BLUE)
+        reconcile(target, store, BLUE)
         store.calls.clear()
-        assert not keep(target, store, BLUE)["changed"]
+        assert not reconcile(target, store, BLUE)["changed"]
         assert store.calls == {"list": 1, "read": 1}
 
     def test_absent_resource_is_removed_once(self, target: Target) -> None:
         store = Store(RED)
-        results = [keep(target, store, Declared("one", absent=True)) for _unused in range(2)]
+        results = [reconcile(target, store, Declared("one", absent=True)) for _unused in range(2)]
         assert [(result["changed"], result["thing"]) for result in results] == [(True, None), (False, None)]
         assert writes(store) == {"delete": 1}
 
     @pytest.mark.parametrize("declared", [BLUE, Declared("two", {}), Declared("one", absent=True), Declared("one")])
-    def test_check_mode_reads_the_same_and_predicts_the_run(self, target: Target, declared: Declared) -> None:
-        predicting, writing = Store(RED), Store(RED)
-        predicted, done = keep(target, predicting, declared, check_mode=True), keep(target, writing, declared)
-        assert writes(predicting) == {}
-        assert (predicted["changed"], predicted["diff"]) == (done["changed"], done["diff"])
-        without_id = [{**(result["thing"] or {}), "id": None} for result in (predicted, done)]
+    def test_check_mode_writes_nothing_and_predicts_the_run(self, target: Target, declared: Declared) -> None:
+        checked_store, written_store = Store(RED), Store(RED)
+        predicted = reconcile(target, checked_store, declared, check_mode=True)
+        written = reconcile(target, written_store, declared)
+        assert writes(checked_store) == {}
+        assert (predicted["changed"], predicted["diff"]) == (written["changed"], written["diff"])
+        without_id = [{**(result["thing"] or {}), "id": None} for result in (predicted, written)]
         assert without_id[0] == without_id[1]
 
-    def test_secrets_are_masked_in_what_the_client_says(self, target: Target) -> None:
-        keep(target, Store({**RED, "token": "0ld-token"}), Declared("one", {"token": "n3w-token"}), check_mode=True)
+    def test_client_masks_observed_and_declared_secrets(self, target: Target) -> None:
+        reconcile(
+            target, Store({**RED, "token": "0ld-token"}), Declared("one", {"token": "n3w-token"}), check_mode=True
+        )
         assert target.http.redact("0ld-token and n3w-token") == "******** and ********"
 
     @pytest.mark.parametrize(
         ("when", "changed", "words"),
         [(ON_CREATE, False, "They were left as they are; set update_secrets"), (ALWAYS, True, "They were written")],
     )
-    def test_result_says_what_became_of_masked_secrets(
+    def test_result_says_whether_masked_secrets_were_written(
         self, target: Target, when: str, changed: bool, words: str
     ) -> None:
         store = Store(RED, mask=True)
-        result = keep(target, store, Declared("one", {"token": "n3w-token"}), update_secrets=when)
+        result = reconcile(target, store, Declared("one", {"token": "n3w-token"}), update_secrets=when)
         assert (result["changed"], result["not_compared"]) == (changed, ["token"])
         assert words in result["msg"]
         assert store.rows["1"]["token"] == ("n3w-token" if changed else "t0ken")
 
 
-class TestDoubt:
-    """Answers that are lost, or cannot be read."""
+class TestUncertainWrites:
+    """The answer to a write is lost or cannot be read."""
 
     @pytest.mark.parametrize(("took_effect", "creations"), [(True, 1), (False, 2)])
-    def test_lost_answer_to_a_creation_makes_no_twin(self, target: Target, took_effect: bool, creations: int) -> None:
+    def test_lost_answer_to_a_creation_makes_no_duplicate(
+        self, target: Target, took_effect: bool, creations: int
+    ) -> None:
         store = Store()
         store.faults["create"] = [(AMBIGUOUS, took_effect)]
-        result = keep(target, store, Declared("one", {"colour": "blue", "token": "t0ken"}))
+        result = reconcile(target, store, Declared("one", {"colour": "blue", "token": "t0ken"}))
         assert (result["changed"], "failed" in result) == (True, False)
         assert (len(store.rows), store.calls["create"]) == (1, creations)
 
-    def test_creation_is_never_repeated_without_a_look(self, target: Target) -> None:
+    def test_creation_is_not_repeated_when_the_list_cannot_be_read(self, target: Target) -> None:
         store = Store()
-        store.faults = {"create": [(AMBIGUOUS, True)], "list": [None, (DEAD, False)]}
-        result = keep(target, store, BLUE)
+        store.faults = {"create": [(AMBIGUOUS, True)], "list": [None, (EXPIRED, False)]}
+        result = reconcile(target, store, BLUE)
         assert (result["failed"], result["error"]["code"], store.calls["create"]) == (True, "ambiguous_write", 1)
-        assert not keep(target, store, BLUE)["changed"]
+        assert not reconcile(target, store, BLUE)["changed"]
         assert len(store.rows) == 1
 
-    def test_creation_that_stays_in_doubt_fails(self, target: Target) -> None:
+    def test_creation_that_stays_uncertain_fails(self, target: Target) -> None:
         store = Store()
         store.faults["create"] = [(AMBIGUOUS, False)] * 2
-        result = keep(target, store, BLUE)
+        result = reconcile(target, store, BLUE)
         assert (result["changed"], result["error"]["code"], store.rows) == (False, "ambiguous_write", {})
 
-    def test_twin_that_comes_late_is_reported_with_both_ids(self, target: Target) -> None:
+    def test_late_duplicate_is_reported_with_both_ids(self, target: Target) -> None:
         store = Store()
         store.faults["create"] = [(AMBIGUOUS, False)]
         create = store.create_row
@@ -210,38 +218,38 @@ class TestDoubt:
         assert (result["changed"], result["error"]["code"]) == (True, "conflict")
         assert "2 things are called one: late and new-0" in result["msg"]
 
-    def test_removal_that_finds_nothing_is_done(self, target: Target) -> None:
+    def test_removal_answered_with_not_found_succeeds(self, target: Target) -> None:
         store = Store(RED)
         store.faults["delete"] = [(GONE, True)]
-        result = keep(target, store, Declared("one", absent=True))
+        result = reconcile(target, store, Declared("one", absent=True))
         assert (result["changed"], "failed" in result, writes(store)) == (True, False, {"delete": 1})
 
     @pytest.mark.parametrize("took_effect", [True, False])
-    def test_update_whose_answer_is_unreadable_is_looked_at(self, target: Target, took_effect: bool) -> None:
+    def test_update_with_an_unreadable_answer_is_verified(self, target: Target, took_effect: bool) -> None:
         store = Store(RED)
         store.faults["update"] = [(UNREADABLE, took_effect)]
-        result = keep(target, store, BLUE)
+        result = reconcile(target, store, BLUE)
         assert (result["changed"], result.get("failed", False)) == (took_effect, not took_effect)
         assert writes(store) == {"update": 1}
 
-    def test_unseen_secret_of_an_unreadable_update_is_a_failure(self, target: Target) -> None:
+    def test_masked_secret_in_an_unreadable_update_is_a_failure(self, target: Target) -> None:
         store = Store(RED, mask=True)
         store.faults["update"] = [(UNREADABLE, True)]
-        result = keep(target, store, Declared("one", {"token": "n3w-token"}), update_secrets=ALWAYS)
+        result = reconcile(target, store, Declared("one", {"token": "n3w-token"}), update_secrets=ALWAYS)
         assert result["error"]["code"] == "bad_response"
 
 
 class TestFailures:
-    """Writes that are refused, or do not last."""
+    """Writes are refused or have no effect."""
 
     def test_refused_creation_fails_and_changes_nothing(self, target: Target) -> None:
         store = Store()
         store.faults["create"] = [(REFUSED, False)]
-        result = keep(target, store, BLUE)
+        result = reconcile(target, store, BLUE)
         assert (result["changed"], result["failed"], result["thing"]) == (False, True, None)
         assert store.calls == {"list": 1, "create": 1}
 
-    def test_write_that_does_not_last_is_a_failure(self, target: Target) -> None:
+    def test_update_without_effect_is_a_failure(self, target: Target) -> None:
         store = Store(RED)
         kind = replace(store.kind, update_row=lambda target, row, body: None)
         result = reconcile_resource(target, kind, BLUE, check_mode=False)
@@ -258,30 +266,30 @@ class TestFailures:
 
 
 class TestManyResources:
-    """What a definition of a product gets."""
+    """Many resources are reconciled, as for the definition of a product."""
 
     MANY = tuple(Declared(f"thing-{number}", {"colour": "blue"}) for number in range(20))
 
     def run(self, target: Target, store: Store, **options: Any) -> Outcome:
         return reconcile_resources(target, store.kind, self.MANY, **{"check_mode": False, **options})
 
-    def test_each_is_written_once_and_the_list_is_read_twice(self, target: Target) -> None:
+    def test_each_resource_is_written_once_and_the_list_read_twice(self, target: Target) -> None:
         store = Store()
         outcome = self.run(target, store)
         assert (outcome.error, len(outcome.written)) == (None, 20)
         assert store.calls == {"list": 2, "read": 20, "create": 20}
         assert list(outcome.build_diff()["after"]) == [each.key for each in self.MANY]
 
-    def test_failure_is_that_of_its_resource(self, target: Target) -> None:
+    def test_failure_of_one_resource_does_not_stop_the_others(self, target: Target) -> None:
         store = Store()
         store.faults["create"] = [None, (REFUSED, False), None, (AMBIGUOUS, True)]
         outcome = self.run(target, store)
         assert (list(outcome.errors.values()), outcome.stopped) == ([REFUSED], None)
         assert (len(outcome.written), len(store.rows)) == (19, 19)
 
-    def test_failure_of_all_ends_the_run(self, target: Target) -> None:
+    def test_expired_token_ends_the_run(self, target: Target) -> None:
         store = Store()
-        store.faults["create"] = [(DEAD, False)] * 20
+        store.faults["create"] = [(EXPIRED, False)] * 20
         target.http.workers = 1
         outcome = self.run(target, store)
-        assert (outcome.error, outcome.errors, store.calls["create"]) == (DEAD, {}, 1)
+        assert (outcome.error, outcome.errors, store.calls["create"]) == (EXPIRED, {}, 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A new kind is a file of its own, a file of its routes and a module, and is in the registries."""
+"""Every kind of resource is registered and consists of its file, the file of its routes and its module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLUGINS = ROOT / "plugins"
 FILES = PLUGINS / "module_utils" / "_resource" / "kinds"
 PACKAGE = "ansible_collections.meshfleet.particle.plugins"
 MAX_LINES = 200
-"""Lines of code that a kind may take: its file, that of its routes, and its module."""
+"""Maximum number of lines of code of a kind: in its file, the file of its routes and its module."""
 DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 MODULES = {path.stem for path in (PLUGINS / "modules").glob("*.py")}
 ACTIONS = {path.stem for path in (PLUGINS / "action").glob("*.py")}
@@ -30,7 +30,7 @@ ACTIONS = {path.stem for path in (PLUGINS / "action").glob("*.py")}
 def find_gaps(
     files: Mapping[str, Collection[Kind]], kinds: Collection[Kind], modules: Collection[str], actions: Collection[str]
 ) -> Iterator[str]:
-    """Find what is missing for the kinds that stand in files, one sentence each."""
+    """Yield a sentence about each part that is missing for the kinds in the files."""
     for name, found in files.items():
         if not found:
             yield f"{name}.py describes no kind"
@@ -43,26 +43,26 @@ def find_gaps(
                 yield f"{kind.name} of {name}.py has no action {kind.module}"
 
 
-def kinds_in(module: ModuleType) -> list[Kind]:
+def find_kinds(module: ModuleType) -> list[Kind]:
     return [value for value in vars(module).values() if isinstance(value, Kind)]
 
 
-def kind_files() -> list[Path]:
+def find_kind_files() -> list[Path]:
     return [path for path in sorted(FILES.glob("*.py")) if path.stem != "__init__"]
 
 
-def load(path: Path) -> ModuleType:
+def import_plugin(path: Path) -> ModuleType:
     """Import a plugin by its file."""
     return importlib.import_module(".".join((PACKAGE, *path.relative_to(PLUGINS).with_suffix("").parts)))
 
 
 def test_every_kind_is_registered_and_has_module_and_action() -> None:
-    files = {path.stem: kinds_in(load(path)) for path in kind_files()}
+    files = {path.stem: find_kinds(import_plugin(path)) for path in find_kind_files()}
     assert files
     assert list(find_gaps(files, KINDS.values(), MODULES, ACTIONS)) == []
 
 
-def test_gap_is_found_for_a_kind_that_is_incomplete() -> None:
+def test_missing_parts_of_a_kind_are_found() -> None:
     files = {"webhooks": list(KINDS.values()), "empty": []}
     assert list(find_gaps(files, [], [], [])) == [
         "integrations of webhooks.py is not registered",
@@ -74,10 +74,10 @@ def test_gap_is_found_for_a_kind_that_is_incomplete() -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_module_has_every_field_of_its_kind_as_an_option(kind: Kind) -> None:
-    spec = load(PLUGINS / "modules" / f"{kind.module}.py").SPEC
+    spec = import_plugin(PLUGINS / "modules" / f"{kind.module}.py").SPEC
     assert kind.build_option_specs().items() <= spec.items()
     assert {"product", "state"} <= spec.keys()
-    # An option that is not given is left alone, so none of a kind may have a default.
+    # An omitted option leaves its value unchanged, so options of a kind must not have a default.
     assert [each.name for each in kind.fields if "default" in each.spec or each.spec.get("required")] == []
 
 
@@ -88,20 +88,22 @@ def test_kind_names_each_field_and_key_once(kind: Kind) -> None:
     assert set(kind.exclusive) <= {each.name for each in kind.fields}
 
 
-@pytest.mark.parametrize("path", kind_files(), ids=lambda path: path.stem)
-def test_kind_takes_few_lines(path: Path) -> None:
-    kind = kinds_in(load(path))[0]
+@pytest.mark.parametrize("path", find_kind_files(), ids=lambda path: path.stem)
+def test_kind_does_not_exceed_the_maximum_lines(path: Path) -> None:
+    kind = find_kinds(import_plugin(path))[0]
     routes = {
         PLUGINS.joinpath(*found.ours[:3]).with_suffix(".py")
         for found in find_imports(path)
         if found.ours and found.ours[:2] == ("module_utils", "_api") and found.ours[2] != "target"
     }
     assert routes
-    lines = {file.name: lines_of_code(file) for file in (path, *routes, PLUGINS / "modules" / f"{kind.module}.py")}
+    lines = {
+        file.name: count_lines_of_code(file) for file in (path, *routes, PLUGINS / "modules" / f"{kind.module}.py")
+    }
     assert sum(lines.values()) <= MAX_LINES, lines
 
 
-def lines_of_code(path: Path) -> int:
+def count_lines_of_code(path: Path) -> int:
     """Count the lines of a file without its documentation, comments and empty lines."""
     text = path.read_text(encoding="utf-8")
     left_out = set[int]()

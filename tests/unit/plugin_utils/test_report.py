@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a report shows of devices, and how it is written so that nothing in it does anything."""
+"""Reports contain the facts of devices, and no value becomes a formula or a script."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import 
 )
 
 ONE = device_id(1)
-EVIL = "{{ 7*7 }}</script><!--<img src=x onerror=alert(1)>\u2028&amp;"
-SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
+HOSTILE_TEXT = "{{ 7*7 }}</script><!--<img src=x onerror=alert(1)>\u2028&amp;"
+FORMULA_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 
 def rows(*devices: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a report about device rows of the cloud."""
     return build_rows(add_presence(build_facts(device, "field-logger"), 1.8e9) for device in devices)
 
 
 class TestRows:
     """The rows are flat and leave unknown values empty."""
 
-    def test_have_what_people_want_to_see(self) -> None:
+    def test_row_contains_the_main_facts_of_a_device(self) -> None:
         (row,) = rows(
             {
                 "id": ONE,
@@ -55,8 +56,8 @@ class TestRows:
             }
         )
         assert tuple(row) == COLUMNS
-        told = {name: value for name, value in row.items() if value is not None}
-        assert told == {
+        known = {name: value for name, value in row.items() if value is not None}
+        assert known == {
             "id": ONE,
             "name": "barn-gateway",
             "platform": "boron",
@@ -71,74 +72,83 @@ class TestRows:
             "iccid": "8934",
         }
 
-    def test_leave_open_what_the_cloud_leaves_open(self) -> None:
+    def test_values_that_the_cloud_omits_are_empty(self) -> None:
         (row,) = rows({"id": ONE, "name": "", "connected": False})
         assert {name for name, value in row.items() if value not in (None, [])} == {"id", "product", "presence"}
 
-    def test_can_always_be_written_to_a_file(self) -> None:
+    def test_row_with_invalid_characters_can_be_written_to_a_file(self) -> None:
         (row,) = rows({"id": ONE, "name": "a\ud800b", "notes": {"odd": [1]}, "groups": ["\udfff"]})
         assert row["name"] == "a?b"
         assert row["notes"] == "{'odd': [1]}"
         json.dumps(row, ensure_ascii=False).encode()
 
 
-NOTICE = {"id": "n-1", "title": EVIL, "url": None, "hit": [ONE], "cannot_tell": [device_id(2)], "missing": {"iccid": 1}}
+NOTICE = {
+    "id": "n-1",
+    "title": HOSTILE_TEXT,
+    "url": None,
+    "hit": [ONE],
+    "cannot_tell": [device_id(2)],
+    "missing": {"iccid": 1},
+}
 
 
 class TestAdvisories:
-    """Stand at the devices that they are about, and are counted."""
+    """Advisories are listed at the devices that they affect, and their devices are counted."""
 
-    def test_are_at_each_device_where_any_were_asked_for(self) -> None:
+    def test_advisories_are_listed_at_each_affected_device(self) -> None:
         facts = [build_facts({"id": device_id(number)}) for number in (1, 2, 3)]
         found = [(row["advisories"], row["advisories_open"]) for row in build_rows(facts, [NOTICE])]
         assert found == [(["n-1"], []), ([], ["n-1"]), ([], [])]
-        for nothing in (None, []):
-            assert {(row["advisories"], row["advisories_open"]) for row in build_rows(facts, nothing)} == {(None, None)}
+        for no_advisories in (None, []):
+            assert {(row["advisories"], row["advisories_open"]) for row in build_rows(facts, no_advisories)} == {
+                (None, None)
+            }
 
-    @pytest.mark.parametrize("written", [format_json, format_page_data])
-    def test_are_counted_beside_the_devices(self, written: Callable[..., str]) -> None:
-        (told,) = json.loads(written({"advisories": [NOTICE]}, []))["advisories"]
-        assert told == {**NOTICE, "hit": 1, "cannot_tell": 1}
+    @pytest.mark.parametrize("format_report", [format_json, format_page_data])
+    def test_devices_of_each_advisory_are_counted(self, format_report: Callable[..., str]) -> None:
+        (shown,) = json.loads(format_report({"advisories": [NOTICE]}, []))["advisories"]
+        assert shown == {**NOTICE, "hit": 1, "cannot_tell": 1}
         assert "</script>" not in format_page_data({"advisories": [NOTICE]}, [])
 
 
 class TestCsv:
-    """Opens in a spreadsheet, and calculates nothing there."""
+    """CSV text opens in a spreadsheet without calculating anything."""
 
-    def test_has_heads_and_a_line_for_each_device(self) -> None:
+    def test_csv_has_a_header_and_a_line_for_each_device(self) -> None:
         text = format_csv(rows({"id": ONE, "name": 'say "hi", you', "groups": ["a", "b"], "notes": "two\nlines"}))
         (line,) = csv.DictReader(io.StringIO(text))
         assert (line["name"], line["groups"], line["notes"]) == ('say "hi", you', "a;b", "two\nlines")
         assert line["mac"] == ""
 
-    @pytest.mark.parametrize("sign", SIGNS)
+    @pytest.mark.parametrize("sign", FORMULA_SIGNS)
     @pytest.mark.parametrize(
         "before", ["", " ", "\t", "\r", '"', "a;", "a; ", 'a;"', "a\n", "a\r\n", "a\t", ";;", "a\u2028"]
     )
-    def test_holds_no_formula_by_whatever_it_is_separated(self, before: str, sign: str) -> None:
+    def test_csv_contains_no_formula_with_any_delimiter(self, before: str, sign: str) -> None:
         name = f"{before}{sign}cmd|'/C calc'!A0"
         text = format_csv(rows({"id": ONE, "name": name, "groups": ["b", f"{sign}1"]}))
         (line,) = csv.DictReader(io.StringIO(text, newline=""))
         assert (line["id"], line["name"].replace("'", "")) == (ONE, name.replace("'", ""))
         for delimiter in ",;\t":
-            # As a spreadsheet reads it: a quote counts at the beginning of a cell only.
+            # A spreadsheet interprets a quote only at the beginning of a cell, and so does csv.reader.
             for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
                 for cell in cells:
                     for part in cell.splitlines():
-                        assert not part.strip(' \t"').startswith(tuple(SIGNS)), (delimiter, cell)
+                        assert not part.strip(' \t"').startswith(tuple(FORMULA_SIGNS)), (delimiter, cell)
 
     @pytest.mark.parametrize("name", ["a-b", "a = b", "x@y", "e00f+1", "a; b", "two\nlines"])
-    def test_leaves_signs_alone_that_begin_nothing(self, name: str) -> None:
+    def test_signs_that_begin_no_formula_are_unchanged(self, name: str) -> None:
         (line,) = csv.DictReader(io.StringIO(format_csv(rows({"id": ONE, "name": name})), newline=""))
         assert line["name"] == name
 
-    def test_leaves_numbers_alone(self) -> None:
+    def test_numbers_are_unchanged(self) -> None:
         (line,) = csv.DictReader(io.StringIO(format_csv([{**rows({"id": ONE})[0], "firmware_version": -1}])))
         assert line["firmware_version"] == "-1"
 
 
 class Page(HTMLParser):
-    """The tags of a page and the text of its script, as a browser would see them."""
+    """Parse the tags and the script text of a page, as a browser does."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -154,8 +164,8 @@ class Page(HTMLParser):
         self.script += data
 
 
-@given(st.text() | st.just(EVIL) | st.text(alphabet="</script!->&\u2028\\\"'", max_size=30))
-def test_whatever_a_name_is_it_stays_data_inside_of_a_page(name: str) -> None:
+@given(st.text() | st.just(HOSTILE_TEXT) | st.text(alphabet="</script!->&\u2028\\\"'", max_size=30))
+def test_any_device_name_stays_data_inside_a_page(name: str) -> None:
     found = rows({"id": ONE, "name": name})
     page = Page(f'<script type="application/json">{format_page_data({"title": name}, found)}</script><p>')
     assert page.tags == ["script", "p"]
@@ -163,18 +173,18 @@ def test_whatever_a_name_is_it_stays_data_inside_of_a_page(name: str) -> None:
     assert dict(zip(data["columns"], data["rows"][0], strict=True)) == json.loads(json.dumps(found[0]))
 
 
-def test_the_json_beside_it_is_one_object_for_each_device() -> None:
-    text = format_json({"complete": True}, rows({"id": ONE, "name": EVIL}))
+def test_json_report_has_one_object_for_each_device() -> None:
+    text = format_json({"complete": True}, rows({"id": ONE, "name": HOSTILE_TEXT}))
     assert json.loads(text)["complete"] is True
-    assert json.loads(text)["devices"][0]["name"] == EVIL
+    assert json.loads(text)["devices"][0]["name"] == HOSTILE_TEXT
 
 
-def test_a_source_is_known_by_its_hash() -> None:
-    # As `printf abc | openssl dgst -sha256 -binary | base64` says.
+def test_hash_of_a_source_is_its_base64_sha256() -> None:
+    # The output of `printf abc | openssl dgst -sha256 -binary | base64`.
     assert hash_source("abc") == "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
 
 
 @pytest.mark.parametrize("value", ["text", {"id": ONE}, 7, [ONE], None])
-def test_what_is_no_list_of_devices_is_refused(value: object) -> None:
+def test_value_that_is_not_a_list_of_devices_is_refused(value: object) -> None:
     with pytest.raises(AnsibleFilterError):
         FilterModule().filters()["report_csv"](value)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Webhooks as a cloud lists, shows and takes them, in all forms that are known."""
+"""Webhooks are listed, read and written in every form that clouds are known to use."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def target(scripted_cloud: ScriptedCloud) -> Iterator[Target]:
 @pytest.mark.parametrize(
     "wrap", [lambda rows: rows, lambda rows: {"integrations": rows}, lambda rows: {"webhooks": rows}]
 )
-def test_list_holds_webhooks_in_each_known_form(scripted_cloud: ScriptedCloud, target: Target, wrap: Any) -> None:
+def test_webhooks_are_listed_in_every_known_form(scripted_cloud: ScriptedCloud, target: Target, wrap: Any) -> None:
     typed, other = {**HOOK, "integration_type": "Webhook"}, {**HOOK, "integration_type": "GoogleMaps"}
     scripted_cloud.answer("GET", HOOKS, json=wrap([HOOK, typed, other, {"event": "without an id"}]))
     assert WEBHOOKS.list_rows(target) == [HOOK, typed]
 
 
 @pytest.mark.parametrize("key", ["integration", "webhook"])
-def test_single_read_knows_both_wrappers(scripted_cloud: ScriptedCloud, target: Target, key: str) -> None:
+def test_single_read_accepts_both_wrappers(scripted_cloud: ScriptedCloud, target: Target, key: str) -> None:
     scripted_cloud.answer("GET", f"{HOOKS}/65bb", json={key: {**HOOK, "json": {}}})
     assert WEBHOOKS.read_row is not None
     assert WEBHOOKS.read_row(target, HOOK) == {**HOOK, "json": {}}
