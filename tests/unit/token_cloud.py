@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the tests of logins and tokens share: an account, its tokens, a cloud that grants them, child processes."""
+"""Helpers for the tests of logins and tokens: an account, its tokens, a cloud that grants them, child processes."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ CHILD_SECONDS = 60.0
 
 
 def token(number: int) -> str:
-    """One of many tokens that look like tokens."""
+    """Return a value that looks like an access token, and differs for each number."""
     return f"{number:x}f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"[:40]
 
 
 def granting(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) -> ScriptedCloud:
-    """The cloud, which will grant `tokens` one after the other."""
+    """Script the cloud to grant `tokens` one after the other, and return it."""
     life = {} if expires_in is None else {"expires_in": expires_in}
     for one in tokens:
         cloud.answer("POST", GRANT, json={"access_token": one, "token_type": "bearer", **life})
@@ -49,35 +49,35 @@ def granting(cloud: ScriptedCloud, *tokens: str, expires_in: int | None = 3600) 
 
 
 def trail(cloud: ScriptedCloud) -> list[str]:
-    """What a scripted cloud was asked, in order."""
+    """Return the method and path of each request to a scripted cloud, in order."""
     return [f"{request.method} {request.path}" for request in cloud.requests]
 
 
 def bearers(cloud: ScriptedCloud) -> list[str]:
-    """The token of each request that carried one."""
+    """Return the bearer token of each request that carried one, in order."""
     headers = [request.headers.get("Authorization", "") for request in cloud.requests]
     return [header.removeprefix("Bearer ") for header in headers if header.startswith("Bearer ")]
 
 
 def turned_conversation(api_url: str, clock: TurnedClock) -> Http:
-    """A conversation that takes also the date from `clock`."""
+    """Return an HTTP client that takes time and date from `clock`, and does not really wait."""
     return Http(Connection(api_url, timeout=5), clock=Clock(clock.sleep, clock, clock))
 
 
 def mode(path: Path) -> int:
-    """The permissions of a file or folder."""
+    """Return the permissions of a file or folder."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 def write_private(path: Path, content: Any) -> Path:
-    """A file as we keep it: JSON, for the user alone."""
+    """Write JSON to a file that only this user can read, and return its path."""
     path.touch(0o600)
     path.write_text(json.dumps(content))
     return path
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of this process, less its proxies, in which our code and the tests' are found."""
+    """Return the environment of this process without proxies, with the paths of the collection and the tests."""
     return {
         **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
         "PYTHONPATH": os.pathsep.join(map(str, (COLLECTIONS, TESTS, TESTS / "unit"))),
@@ -85,7 +85,7 @@ def child_environment() -> dict[str, str]:
 
 
 def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """`code` in a Python process of its own, with `arguments` in `sys.argv`."""
+    """Run `code` in a new Python process, with `arguments` in `sys.argv`."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=child_environment(),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A clock for tests over long times, and a conversation with a scripted cloud that goes by it."""
+"""Define a clock for tests of long periods, and an HTTP client that uses it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 
 
 class TurnedClock:
-    """A clock that only moves when somebody sleeps, and then at once."""
+    """A clock that advances only when its `sleep` is called, and then at once."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.slept: list[float] = []
-        """The length of every sleep, in order."""
+        """The seconds of each call of `sleep`, in order."""
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
@@ -32,6 +32,6 @@ class TurnedClock:
 
 
 def conversation(api_url: str, clock: TurnedClock, *, budget: Budget | None = None, **connection: Any) -> Http:
-    """A conversation whose waits cost no time. `connection` as in `Connection`."""
+    """Return an HTTP client whose waits take no time. `connection` holds parameters of `Connection`."""
     whom = Connection(api_url, **{"timeout": 5, **connection})
     return Http(whom, budget=budget, clock=Clock(clock.sleep, clock, clock))

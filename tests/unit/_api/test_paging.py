@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Lists that come in pages are read to their end, whichever spelling a cloud uses."""
+"""Test reading lists in pages, and running work in parallel."""
 
 from __future__ import annotations
 
@@ -29,31 +29,29 @@ from support.scripted import ScriptedCloud
 ROUTE, PATH = "GET /v1/products/:p/devices", "/v1/products/7/devices"
 
 
-def read(
+def read_devices(
     http: Http, options: ListOptions = DEFAULT_OPTIONS, query: Mapping[str, str] | None = None, private: bool = False
 ) -> Listing:
     request = Request(ROUTE, "list devices", {"p": 7}, query=query, private=private)
     return read_pages(http, request, ("devices", "data"), options)
 
 
-def page(*names: str, total: object) -> dict[str, object]:
+def build_page(*names: str, total: object) -> dict[str, object]:
     return {"devices": [{"id": name} for name in names], "meta": {"total_pages": total}}
 
 
 def test_every_page_is_read_once(http: Http, scripted_cloud: ScriptedCloud) -> None:
     for names in ("ab", "cd", "e"):
-        scripted_cloud.answer("GET", PATH, json=page(*names, total=3))
-    listing = read(http)
+        scripted_cloud.answer("GET", PATH, json=build_page(*names, total=3))
+    listing = read_devices(http)
     assert sorted(row["id"] for row in listing.rows) == list("abcde")
     assert (listing.pages, listing.complete) == (3, True)
     assert sorted(request.query["page"] for request in scripted_cloud.requests) == ["1", "2", "3"]
 
 
-def test_the_size_of_a_page_is_asked_for_in_both_spellings_beside_the_filters(
-    http: Http, scripted_cloud: ScriptedCloud
-) -> None:
-    scripted_cloud.answer("GET", PATH, json=page("a", total=1))
-    read(http, query={"groups": "north"})
+def test_page_size_is_sent_in_both_spellings_beside_the_filters(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=build_page("a", total=1))
+    read_devices(http, query={"groups": "north"})
     size = str(PAGE_SIZE)
     assert scripted_cloud.requests[0].query == {"groups": "north", "page": "1", "perPage": size, "per_page": size}
 
@@ -64,57 +62,64 @@ def test_the_size_of_a_page_is_asked_for_in_both_spellings_beside_the_filters(
         [{"id": "a"}],
         {"devices": [{"id": "a"}]},
         {"data": [{"id": "a"}], "meta": None},
-        page("a", total=0),
-        page("a", total=None),
-        page("a", total="1"),
+        build_page("a", total=0),
+        build_page("a", total=None),
+        build_page("a", total="1"),
     ],
 )
-def test_a_list_that_names_no_pages_is_one(http: Http, scripted_cloud: ScriptedCloud, body: Any) -> None:
+def test_list_without_valid_page_count_is_one_complete_page(
+    http: Http, scripted_cloud: ScriptedCloud, body: Any
+) -> None:
     scripted_cloud.answer("GET", PATH, json=body)
-    assert read(http) == Listing(({"id": "a"},), 1, True)
+    assert read_devices(http) == Listing(({"id": "a"},), 1, True)
 
 
-def test_an_empty_list_is_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("GET", PATH, json=page(total=0))
-    assert read(http) == Listing((), 1, True)
+def test_empty_list_is_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=build_page(total=0))
+    assert read_devices(http) == Listing((), 1, True)
 
 
-def test_of_each_row_only_what_is_asked_for_is_kept(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_only_requested_keys_of_each_row_are_returned(http: Http, scripted_cloud: ScriptedCloud) -> None:
     rows = [{"id": "a", "name": "one", "vitals": {"much": "more"}}, {"id": "b"}]
     scripted_cloud.answer("GET", PATH, json={"devices": rows, "meta": {"total_pages": 1}})
-    assert read(http, ListOptions(keep=frozenset({"id", "name"}))).rows == ({"id": "a", "name": "one"}, {"id": "b"})
+    assert read_devices(http, ListOptions(keep=frozenset({"id", "name"}))).rows == (
+        {"id": "a", "name": "one"},
+        {"id": "b"},
+    )
 
 
-def test_a_list_that_grows_while_it_is_read_is_not_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("GET", PATH, json=page("a", total=2)).answer("GET", PATH, json=page("b", total=3))
-    assert read(http).complete is False
+def test_list_that_grows_while_it_is_read_is_not_complete(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=build_page("a", total=2)).answer("GET", PATH, json=build_page("b", total=3))
+    assert read_devices(http).complete is False
 
 
 @pytest.mark.parametrize("total", [100_001, 10**12])
-def test_a_list_without_end_is_not_begun(http: Http, scripted_cloud: ScriptedCloud, total: int) -> None:
-    scripted_cloud.answer("GET", PATH, json=page("a", total=total))
+def test_list_with_too_many_pages_fails_after_the_first_page(
+    http: Http, scripted_cloud: ScriptedCloud, total: int
+) -> None:
+    scripted_cloud.answer("GET", PATH, json=build_page("a", total=total))
     with pytest.raises(ParticleError, match=f"announces {total} pages") as caught:
-        read(http)
+        read_devices(http)
     assert caught.value.code == "bad_response"
     assert len(scripted_cloud.requests) == 1
 
 
-def test_one_page_that_fails_fails_the_whole_list(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    scripted_cloud.answer("GET", PATH, json=page("a", total=3)).answer("GET", PATH, json=page("b", total=3))
+def test_whole_list_fails_if_one_page_fails(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    scripted_cloud.answer("GET", PATH, json=build_page("a", total=3)).answer("GET", PATH, json=build_page("b", total=3))
     scripted_cloud.answer("GET", PATH, 403, json={"error": "No"})
     with pytest.raises(ParticleError) as caught:
-        read(http)
+        read_devices(http)
     assert caught.value.code == "forbidden"
 
 
 @pytest.mark.parametrize("data", [None, {}, {"devices": None}, {"devices": {}}, ["a"], {"devices": [1]}, "[]", 7])
-def test_an_answer_without_rows_is_no_empty_list(data: Any) -> None:
+def test_answer_without_rows_is_a_bad_response(data: Any) -> None:
     with pytest.raises(ParticleError) as caught:
         extract_rows(data, ("devices",), Request(ROUTE, "list devices", {"p": 7}))
     assert (caught.value.code, caught.value.route) == ("bad_response", ROUTE)
 
 
-def test_work_in_parallel_keeps_its_order_and_really_is_parallel() -> None:
+def test_parallel_work_runs_concurrently_and_keeps_its_order() -> None:
     barrier = threading.Barrier(4, timeout=5)
 
     def double(number: int) -> int:
@@ -124,32 +129,32 @@ def test_work_in_parallel_keeps_its_order_and_really_is_parallel() -> None:
     assert map_in_parallel(double, range(8), 4) == [2 * number for number in range(8)]
 
 
-def test_the_first_failure_cancels_what_has_not_begun() -> None:
-    begun: list[int] = []
+def test_first_failure_cancels_the_items_that_have_not_started() -> None:
+    started: list[int] = []
 
     def work(number: int) -> None:
-        begun.append(number)
+        started.append(number)
         raise ValueError(f"item {number}")
 
     with pytest.raises(ValueError, match="item 0"):
         map_in_parallel(work, range(1000), 1)
-    assert begun == [0]
+    assert started == [0]
 
 
-def test_an_interrupt_cancels_what_has_not_begun() -> None:
+def test_interrupt_cancels_the_items_that_have_not_started() -> None:
     interrupted = threading.Event()
-    begun: list[int] = []
+    started: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
     def work(number: int) -> None:
-        begun.append(number)
+        started.append(number)
         if number == 0:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             assert interrupted.wait(10)
-        threading.Event().wait(0.001)  # as long as a short request
+        threading.Event().wait(0.001)  # takes as long as a short request
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
@@ -157,18 +162,18 @@ def test_an_interrupt_cancels_what_has_not_begun() -> None:
             map_in_parallel(work, range(10_000), 1)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert len(begun) < 10_000
+    assert len(started) < 10_000
 
 
-def test_items_that_wait_hold_no_memory_of_their_own() -> None:
+def test_waiting_items_use_little_memory() -> None:
     tracemalloc.start()
     try:
         map_in_parallel(lambda number: None, range(100_000), 4)
         _unused, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 100_000 * 100  # the numbers themselves, and two lists
+    assert peak < 100_000 * 100  # the numbers and two lists, but no object for each waiting item
 
 
-def test_no_work_is_done_in_no_time() -> None:
+def test_no_items_give_an_empty_result() -> None:
     assert map_in_parallel(str, [], 16) == []

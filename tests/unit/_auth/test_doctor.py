@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Whatever is wrong with a login or a token, the doctor names it, and costs at most one of ten refusals."""
+"""Test the diagnosis of logins and tokens, which causes at most one refused login."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ SECRETS = (PASSWORD, CLIENT.secret, token(1), token(2), "001234")
 
 
 @pytest.fixture
-def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+    """Provide an HTTP client whose clock shows the current time."""
     clock.now = time.time()
     http = turned_conversation(scripted_cloud.url, clock)
     yield http
@@ -71,21 +72,21 @@ def store(tmp_path: Path, clock: TurnedClock) -> SessionStore:
 
 @pytest.fixture
 def cloud(scripted_cloud: ScriptedCloud) -> ScriptedCloud:
-    """A cloud that answers; the rest is up to the test."""
+    """Provide a cloud that refuses requests without a token. The test scripts its other answers."""
     return scripted_cloud.answer("GET", CURRENT, 400, json=NO_TOKEN)
 
 
-def statuses(result: dict[str, Any]) -> dict[str, str]:
+def get_statuses(result: dict[str, Any]) -> dict[str, str]:
     return {check["name"]: check["status"] for check in result["checks"]}
 
 
-def messages(result: dict[str, Any]) -> dict[str, str]:
-    """What each check says, but for the clock, whose seconds depend on the moment."""
+def get_messages(result: dict[str, Any]) -> dict[str, str]:
+    """Return the message of each check except that of the clock, whose seconds vary."""
     return {check["name"]: check["message"] for check in result["checks"] if check["name"] != "clock"}
 
 
-def examined(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
-    """The result, after making sure of what holds for all: order, one login, and no secret."""
+def examine(http: Http, store: SessionStore, login: Login | None, **more: Any) -> dict[str, Any]:
+    """Run the diagnosis, and verify what holds for each: the order of the checks, no secret, and no change."""
     if login is not None:
         login.mask_secrets(http.redact)
     result = examine_credentials(http, Credentials(login, **more), store)
@@ -96,9 +97,9 @@ def examined(http: Http, store: SessionStore, login: Login | None, **more: Any) 
     return result
 
 
-def failed_at(result: dict[str, Any], name: str, code: str) -> dict[str, Any]:
-    """The one check that failed, after making sure that all after it are skipped."""
-    found = statuses(result)
+def expect_failure(result: dict[str, Any], name: str, code: str) -> dict[str, Any]:
+    """Return the only failed check, after verifying that all later checks are skipped."""
+    found = get_statuses(result)
     after = CHECKS[CHECKS.index(name) + 1 :]
     assert [check for check, status in found.items() if status == "fail"] == [name]
     assert {found[check] for check in after} <= {"skipped"}
@@ -108,21 +109,23 @@ def failed_at(result: dict[str, Any], name: str, code: str) -> dict[str, Any]:
     return dict(check)
 
 
-def well(cloud: ScriptedCloud, **facts: Any) -> ScriptedCloud:
-    """The cloud takes the token and tells whose it is."""
+def script_valid_token(cloud: ScriptedCloud, **facts: Any) -> ScriptedCloud:
+    """Script a cloud that accepts the token and names its account."""
     return cloud.answer("GET", CURRENT, json=facts).answer("GET", "/v1/user", json={"username": USERNAME})
 
 
-# All is well
+# Without failures
 
 
-def test_a_good_login_is_tried_looked_at_and_ended_again(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_valid_login_is_checked_once_and_its_token_revoked(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    well(granting(cloud, token(1), expires_in=300), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
-    result = examined(turned, store, LOGIN)
+    script_valid_token(granting(cloud, token(1), expires_in=300), expires_at=None).answer(
+        "DELETE", CURRENT, json={"ok": True}
+    )
+    result = examine(clocked_http, store, LOGIN)
     assert result["code"] is None
-    assert statuses(result) == {
+    assert get_statuses(result) == {
         "credentials": "ok",
         "host": "ok",
         "tls": "skipped",
@@ -142,13 +145,13 @@ def test_a_good_login_is_tried_looked_at_and_ended_again(
     assert cloud.requests[1].form["expires_in"] == "300"
 
 
-def test_each_check_says_in_a_sentence_what_it_has_seen(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_each_check_reports_its_result_in_a_message(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    well(granting(cloud, token(1)), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
-    host = turned.connection.api_url.removeprefix("http://")
-    result = examined(turned, store, LOGIN)
-    assert messages(result) == {
+    script_valid_token(granting(cloud, token(1)), expires_at=None).answer("DELETE", CURRENT, json={"ok": True})
+    host = clocked_http.connection.api_url.removeprefix("http://")
+    result = examine(clocked_http, store, LOGIN)
+    assert get_messages(result) == {
         "credentials": "The credentials have the right form.",
         "host": f"{host} answers as a Particle cloud does.",
         "tls": "The connection is not encrypted.",
@@ -160,22 +163,22 @@ def test_each_check_says_in_a_sentence_what_it_has_seen(
     assert {check["hint"] for check in result["checks"]} == {""}
 
 
-def test_the_simulator_is_a_healthy_cloud_and_is_left_as_it_was(
+def test_diagnosis_of_the_simulator_succeeds_and_leaves_no_token(
     simulator: Simulator, tmp_path: Path, no_proxies: None
 ) -> None:
     http = Http(Connection(simulator.url))
     store = SessionStore(tmp_path / "sessions.json")
-    result = examined(http, store, LOGIN, product="field-logger")
+    result = examine(http, store, LOGIN, product="field-logger")
     http.close()
-    assert (result["code"], statuses(result)["scopes"]) == (None, "ok")
+    assert (result["code"], get_statuses(result)["scopes"]) == (None, "ok")
     assert simulator.state()["accounts"][0]["tokens"] == 0
     assert simulator.stats()["writes"] == 0
 
 
-def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
-    well(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
-    examined(turned, store, LOGIN)
-    assert store.find_token(identify_login(turned.connection, LOGIN)) is None
+def test_token_of_the_diagnosis_is_not_shared(clocked_http: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+    script_valid_token(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
+    examine(clocked_http, store, LOGIN)
+    assert store.find_token(identify_login(clocked_http.connection, LOGIN)) is None
 
 
 @pytest.mark.parametrize(
@@ -191,27 +194,29 @@ def test_what_is_examined_is_not_shared(turned: Http, store: SessionStore, cloud
         ({"expires_in_days": 0.5}, "it expires in 12.0 hours"),
     ],
 )
-def test_a_ready_token_is_looked_at_without_a_token_request_and_left_alone(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock, facts: dict[str, Any], words: str
+def test_given_token_is_checked_without_token_request_or_revocation(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock, facts: dict[str, Any], words: str
 ) -> None:
     if "expires_in_days" in facts:
         end = datetime.datetime.fromtimestamp(clock.now + facts["expires_in_days"] * 86400, datetime.UTC)
         facts = {"expires_at": end.isoformat()}
-    well(cloud, **facts)
-    result = examined(turned, store, READY)
+    script_valid_token(cloud, **facts)
+    result = examine(clocked_http, store, READY)
     assert result["checks"][5]["message"] == f"A token of {USERNAME}; {words}."
-    assert (statuses(result)["login"], messages(result)["login"]) == ("skipped", "An access token is given.")
+    assert (get_statuses(result)["login"], get_messages(result)["login"]) == ("skipped", "An access token is given.")
     assert trail(cloud) == [f"GET {CURRENT}", f"GET {CURRENT}", "GET /v1/user"]
 
 
-def test_an_account_may_have_no_name(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+def test_account_without_username_is_reported_as_unnamed(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
     cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", json={})
-    result = examined(turned, store, READY)
-    assert messages(result)["token"] == "A token of an unnamed account; its expiry is unknown."
+    result = examine(clocked_http, store, READY)
+    assert get_messages(result)["token"] == "A token of an unnamed account; its expiry is unknown."
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "words"),
+    ("status", "answer", "words"),
     [
         (400, {"error": "unauthorized", "error_description": "No."}, "an API user, or one with limited scope"),
         (403, {"ok": False}, "an API user, or one with limited scope"),
@@ -219,84 +224,88 @@ def test_an_account_may_have_no_name(turned: Http, store: SessionStore, cloud: S
         (404, {"ok": False}, "an account that the cloud does not name"),
     ],
 )
-def test_a_token_that_may_not_say_whose_it_is_is_no_failure(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, status: int, said: dict[str, Any], words: str
+def test_token_that_cannot_read_its_account_is_not_a_failure(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, status: int, answer: dict[str, Any], words: str
 ) -> None:
-    cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", status, json=said)
-    result = examined(turned, store, READY)
-    assert (result["code"], messages(result)["token"]) == (None, f"A token of {words}; its expiry is unknown.")
+    cloud.answer("GET", CURRENT, json={}).answer("GET", "/v1/user", status, json=answer)
+    result = examine(clocked_http, store, READY)
+    assert (result["code"], get_messages(result)["token"]) == (None, f"A token of {words}; its expiry is unknown.")
 
 
-def test_without_credentials_only_the_cloud_is_looked_at(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_only_the_cloud_is_checked_without_credentials(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    result = examined(turned, store, None, product="field-logger")
+    result = examine(clocked_http, store, None, product="field-logger")
     assert result["code"] is None
-    found = statuses(result)
+    found = get_statuses(result)
     assert (found.pop("host"), found.pop("clock"), set(found.values())) == ("ok", "ok", {"skipped"})
-    assert messages(result)["credentials"] == "No credentials are given, so only the cloud is checked."
-    assert messages(result)["login"] == messages(result)["token"] == "No credentials are given."
+    assert get_messages(result)["credentials"] == "No credentials are given, so only the cloud is checked."
+    assert get_messages(result)["login"] == get_messages(result)["token"] == "No credentials are given."
     assert trail(cloud) == [f"GET {CURRENT}"]
 
 
-# What is wrong, in the order in which it is looked at
+# Failures and warnings, in the order of the checks
 
 
-def test_what_can_be_seen_offline_is_told_before_any_request(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+def test_malformed_password_is_reported_before_any_request(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
-    result = examined(turned, store, PasswordLogin(USERNAME, f"{PASSWORD}\n"))
-    failed_at(result, "credentials", "malformed_password")
+    result = examine(clocked_http, store, PasswordLogin(USERNAME, f"{PASSWORD}\n"))
+    expect_failure(result, "credentials", "malformed_password")
     assert scripted_cloud.requests == []
 
 
-def test_a_client_secret_in_the_place_of_a_token_is_recognised_at_once(turned: Http, store: SessionStore) -> None:
-    result = examined(turned, store, ReadyToken(CLIENT.secret), client=CLIENT)
-    check = failed_at(result, "credentials", "not_a_token")
+def test_client_secret_given_as_token_is_recognised_without_a_request(clocked_http: Http, store: SessionStore) -> None:
+    result = examine(clocked_http, store, ReadyToken(CLIENT.secret), client=CLIENT)
+    check = expect_failure(result, "credentials", "not_a_token")
     assert check["message"] == "The value of access_token is the secret of the OAuth client."
-    assert turned.usage.requests == 0
+    assert clocked_http.usage.requests == 0
 
 
-def test_a_cloud_that_is_not_there_is_told(store: SessionStore, clock: TurnedClock, no_proxies: None) -> None:
-    with scripted_cloud() as gone:
-        url = gone.url
+def test_unreachable_cloud_fails_the_host_check(store: SessionStore, clock: TurnedClock, no_proxies: None) -> None:
+    with scripted_cloud() as closed_cloud:
+        url = closed_cloud.url
     http = turned_conversation(url, clock)
-    failed_at(examined(http, store, LOGIN), "host", "unreachable")
+    expect_failure(examine(http, store, LOGIN), "host", "unreachable")
     http.close()
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [(200, "<html>Welcome</html>"), (404, "<html>nginx</html>"), (302, "")], ids=str
 )
-def test_what_is_no_cloud_gets_no_password(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, body: str
+def test_password_is_not_sent_to_a_host_that_is_not_a_cloud(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, body: str
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, status, body=body)
-    failed_at(examined(turned, store, LOGIN), "host", "not_a_cloud")
+    expect_failure(examine(clocked_http, store, LOGIN), "host", "not_a_cloud")
     assert trail(scripted_cloud) == [f"GET {CURRENT}"]
 
 
 @pytest.mark.parametrize("skew", [-301.0, 301.0, 86400.0])
-def test_a_clock_that_is_far_off_is_a_failure_and_gets_no_code_tried(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock, skew: float
+def test_large_clock_skew_fails_before_the_login(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock, skew: float
 ) -> None:
     clock.now += skew + (2 if skew > 0 else -2)
-    check = failed_at(examined(turned, store, LOGIN), "clock", "clock_skew")
+    check = expect_failure(examine(clocked_http, store, LOGIN), "clock", "clock_skew")
     assert ("ahead of" if skew > 0 else "behind") in check["message"]
     assert trail(cloud) == [f"GET {CURRENT}"]
 
 
-def test_a_clock_that_is_a_little_off_is_a_warning_that_stops_nothing(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock
+def test_small_clock_skew_is_only_a_warning(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     clock.now += 60
-    well(cloud)
-    result = examined(turned, store, READY)
-    assert (statuses(result)["clock"], statuses(result)["token"], result["code"]) == ("warn", "ok", "clock_skew")
+    script_valid_token(cloud)
+    result = examine(clocked_http, store, READY)
+    assert (get_statuses(result)["clock"], get_statuses(result)["token"], result["code"]) == (
+        "warn",
+        "ok",
+        "clock_skew",
+    )
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "code"),
+    ("status", "answer", "code"),
     [
         (400, REFUSED, "invalid_credentials"),
         (503, {"error": "server_error", "error_description": "Wrong password"}, "invalid_credentials"),
@@ -309,90 +318,90 @@ def test_a_clock_that_is_a_little_off_is_a_warning_that_stops_nothing(
         (200, {}, "bad_response"),
     ],
 )
-def test_a_refused_login_is_diagnosed_from_one_token_request(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, status: int, said: dict[str, Any], code: str
+def test_refused_login_is_diagnosed_with_one_token_request(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, status: int, answer: dict[str, Any], code: str
 ) -> None:
-    cloud.answer("POST", GRANT, status, json=said)
-    check = failed_at(examined(turned, store, replace(LOGIN, client=CLIENT)), "login", code)
+    cloud.answer("POST", GRANT, status, json=answer)
+    check = expect_failure(examine(clocked_http, store, replace(LOGIN, client=CLIENT)), "login", code)
     assert check["hint"].startswith(HINTS[code])
     assert trail(cloud) == [f"GET {CURRENT}", f"POST {GRANT}"]
 
 
-def test_who_asks_the_doctor_again_costs_no_second_refusal(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_repeated_diagnosis_causes_no_second_refusal(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
     cloud.answer("POST", GRANT, 400, json=REFUSED).answer("GET", CURRENT, 400, json=NO_TOKEN)
     for _unused in range(2):
-        failed_at(examined(turned, store, LOGIN), "login", "invalid_credentials")
+        expect_failure(examine(clocked_http, store, LOGIN), "login", "invalid_credentials")
     assert len(cloud.seen("POST", GRANT)) == 1
 
 
-def test_a_wrong_code_is_one_login_and_one_refusal(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
+def test_wrong_one_time_code_is_tried_once(clocked_http: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
     cloud.answer("POST", GRANT, 403, json={"error": "mfa_required", "mfa_token": "x"})
     cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant", "error_description": "Could not validate OTP."})
-    failed_at(examined(turned, store, replace(LOGIN, otp="001234")), "login", "otp_refused")
-    assert len(cloud.seen("POST", GRANT)) == 2, "the password, and its code"
+    expect_failure(examine(clocked_http, store, replace(LOGIN, otp="001234")), "login", "otp_refused")
+    assert len(cloud.seen("POST", GRANT)) == 2, "one request with the password, one with the code"
 
 
-@pytest.mark.parametrize(("said", "code"), [(INVALID, "token_invalid"), (EXPIRED, "token_expired")])
-def test_a_dead_token_is_told_from_one_that_nobody_knows_without_a_token_request(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, said: dict[str, str], code: str
+@pytest.mark.parametrize(("answer", "code"), [(INVALID, "token_invalid"), (EXPIRED, "token_expired")])
+def test_expired_and_invalid_token_have_different_error_codes(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, answer: dict[str, str], code: str
 ) -> None:
-    cloud.answer("GET", CURRENT, 401, json=said)
-    failed_at(examined(turned, store, READY), "token", code)
+    cloud.answer("GET", CURRENT, 401, json=answer)
+    expect_failure(examine(clocked_http, store, READY), "token", code)
     assert trail(cloud) == [f"GET {CURRENT}"] * 2
 
 
-def test_a_secret_of_the_client_that_is_given_is_recognised_by_one_token_request_and_its_token_ended(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_unknown_token_is_recognised_as_client_secret_by_one_login(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
     granting(cloud.answer("GET", CURRENT, 401, json=INVALID), token(2)).answer("DELETE", CURRENT, json={"ok": True})
-    result = examined(turned, store, READY, client=Client("my-client", "another"))
-    check = failed_at(result, "token", "not_a_token")
+    result = examine(clocked_http, store, READY, client=Client("my-client", "another"))
+    check = expect_failure(result, "token", "not_a_token")
     assert "the secret of OAuth client my-client" in check["message"]
     assert cloud.requests[2].form == {"grant_type": "client_credentials", "expires_in": "300"}
     assert cloud.requests[3].headers["Authorization"] == f"Bearer {token(2)}"
 
 
-def test_an_unknown_token_that_is_no_secret_either_is_just_unknown(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_token_that_is_not_a_client_secret_is_reported_as_invalid(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
     cloud.answer("GET", CURRENT, 401, json=INVALID).answer("POST", GRANT, 400, json={"error": "invalid_client"})
-    failed_at(examined(turned, store, READY, client=CLIENT), "token", "token_invalid")
+    expect_failure(examine(clocked_http, store, READY, client=CLIENT), "token", "token_invalid")
     assert len(cloud.seen("POST", GRANT)) == 1
 
 
-def test_on_a_cloud_that_says_little_a_token_that_works_is_enough(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+def test_valid_token_passes_if_the_cloud_shows_no_details(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 404, body="Not Found", repeat=True).answer("GET", DEVICES, json=[])
-    result = examined(turned, store, READY)
-    assert (statuses(result)["host"], statuses(result)["token"], result["code"]) == ("ok", "ok", None)
-    assert messages(result)["token"] == "The cloud accepts the token, but shows no details of it."
+    result = examine(clocked_http, store, READY)
+    assert (get_statuses(result)["host"], get_statuses(result)["token"], result["code"]) == ("ok", "ok", None)
+    assert get_messages(result)["token"] == "The cloud accepts the token, but shows no details of it."
 
 
-def test_a_token_that_is_forbidden_to_look_at_itself_is_told_so_and_tried_nowhere_else(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_token_forbidden_to_read_its_details_fails_the_token_check(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
     cloud.answer("GET", CURRENT, 403, json={"ok": False}).answer("GET", DEVICES, json=[])
-    failed_at(examined(turned, store, READY), "token", "forbidden")
+    expect_failure(examine(clocked_http, store, READY), "token", "forbidden")
     assert cloud.seen("GET", DEVICES) == []
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "code"),
+    ("status", "answer", "code"),
     [
         (403, {"ok": False, "error": "Forbidden"}, "forbidden"),
         (400, {"error": "unauthorized", "error_description": "No."}, "missing_scope"),
         (404, {"ok": False, "error": "Product not found"}, "not_found"),
     ],
 )
-def test_a_token_that_does_not_reach_the_product_is_told_and_ended(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, status: int, said: dict[str, Any], code: str
+def test_token_without_access_to_the_product_fails_and_is_revoked(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, status: int, answer: dict[str, Any], code: str
 ) -> None:
-    well(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
-    cloud.answer("GET", "/v1/products/field-logger/devices", status, json=said)
-    failed_at(examined(turned, store, LOGIN, product="field-logger"), "scopes", code)
+    script_valid_token(granting(cloud, token(1))).answer("DELETE", CURRENT, json={"ok": True})
+    cloud.answer("GET", "/v1/products/field-logger/devices", status, json=answer)
+    expect_failure(examine(clocked_http, store, LOGIN, product="field-logger"), "scopes", code)
     assert trail(cloud)[-1] == f"DELETE {CURRENT}"
 
 
@@ -404,103 +413,107 @@ def test_a_token_that_does_not_reach_the_product_is_told_and_ended(
         (LOGIN, 404, "listing_retired"),
     ],
 )
-def test_a_listing_that_is_asked_for_is_explained(
-    turned: Http,
+def test_failure_of_a_requested_listing_is_explained(
+    clocked_http: Http,
     store: SessionStore,
     cloud: ScriptedCloud,
     account: PasswordLogin | None,
     status: int | None,
     code: str,
 ) -> None:
-    well(cloud)
+    script_valid_token(cloud)
     if status is not None:
         cloud.answer("GET", "/v1/access_tokens", status, json={"ok": False})
-    failed_at(examined(turned, store, READY, account=account, lists_tokens=True), "listing", code)
+    expect_failure(examine(clocked_http, store, READY, account=account, lists_tokens=True), "listing", code)
 
 
-def test_a_listing_that_works_is_counted(turned: Http, store: SessionStore, cloud: ScriptedCloud) -> None:
-    well(cloud).answer("GET", "/v1/access_tokens", json=[{"token": token(2), "expires_at": None, "client": "x"}])
-    result = examined(turned, store, READY, account=replace(LOGIN, otp="001234"), lists_tokens=True)
+def test_requested_listing_reports_the_number_of_tokens(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
+) -> None:
+    script_valid_token(cloud).answer(
+        "GET", "/v1/access_tokens", json=[{"token": token(2), "expires_at": None, "client": "x"}]
+    )
+    result = examine(clocked_http, store, READY, account=replace(LOGIN, otp="001234"), lists_tokens=True)
     assert result["checks"][7]["message"] == "The account has 1 tokens."
     assert cloud.requests[-1].query == {"otp": "001234"}
 
 
-def test_a_token_that_cannot_be_ended_is_a_warning_of_the_login(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud
+def test_token_that_cannot_be_revoked_is_a_warning_of_the_login_check(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud
 ) -> None:
-    well(granting(cloud, token(1))).answer("DELETE", CURRENT, 403)
-    result = examined(turned, store, LOGIN)
+    script_valid_token(granting(cloud, token(1))).answer("DELETE", CURRENT, 403)
+    result = examine(clocked_http, store, LOGIN)
     check = result["checks"][CHECKS.index("login")]
     assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
     assert check["message"].startswith("The token that this check obtained is not revoked. Could not ")
     assert check["hint"] == "It expires within five minutes if the cloud accepted the requested lifetime."
 
 
-def test_without_a_place_for_logins_there_is_none_and_the_rest_is_looked_at(turned: Http, cloud: ScriptedCloud) -> None:
-    def no_place() -> Path:
+def test_missing_folder_fails_a_login_but_not_a_given_token(clocked_http: Http, cloud: ScriptedCloud) -> None:
+    def refuse_folder() -> Path:
         raise ParticleError("unsafe_file", "No folder.")
 
-    failed_at(examined(turned, SessionStore(no_place), LOGIN), "login", "unsafe_file")
+    expect_failure(examine(clocked_http, SessionStore(refuse_folder), LOGIN), "login", "unsafe_file")
     assert trail(cloud) == [f"GET {CURRENT}"]
-    well(cloud.answer("GET", CURRENT, 400, json=NO_TOKEN))
-    assert examined(turned, SessionStore(no_place), READY)["code"] is None
+    script_valid_token(cloud.answer("GET", CURRENT, 400, json=NO_TOKEN))
+    assert examine(clocked_http, SessionStore(refuse_folder), READY)["code"] is None
 
 
-def test_a_certificate_that_is_not_checked_is_a_warning_of_the_diagnosis(
+def test_disabled_certificate_validation_is_a_warning(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http = Http(Connection("https://cloud.example.com", validate_certs=False), clock=Clock(clock.sleep, clock))
     monkeypatch.setattr(http, "send", lambda *_unused, **__: Answer(200, {}))
-    result = examined(http, store, None)
-    assert (statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
+    result = examine(http, store, None)
+    assert (get_statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
     assert result["diagnosis"] == (
         "The certificate of cloud.example.com is not checked. "
         "Set validate_certs to true, and ca_path if the cloud has its own certificate authority."
     )
-    assert messages(result)["tls"] == "The certificate of cloud.example.com is not checked."
+    assert get_messages(result)["tls"] == "The certificate of cloud.example.com is not checked."
 
 
-def test_a_certificate_that_is_trusted_is_told_so_and_so_is_a_cloud_without_a_clock(
+def test_trusted_certificate_passes_and_missing_date_skips_the_clock(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http = Http(Connection("https://cloud.example.com"), clock=Clock(clock.sleep, clock))
     monkeypatch.setattr(http, "send", lambda *_unused, **__: Answer(200, {}))
-    result = examined(http, store, None)
-    assert (statuses(result)["tls"], messages(result)["tls"]) == ("ok", "The certificate is trusted.")
+    result = examine(http, store, None)
+    assert (get_statuses(result)["tls"], get_messages(result)["tls"]) == ("ok", "The certificate is trusted.")
     found = result["checks"][CHECKS.index("clock")]
     assert (found["status"], found["message"]) == ("skipped", "The cloud does not send its time.")
 
 
-def test_a_certificate_that_is_not_trusted_is_no_fault_of_the_host(
+def test_untrusted_certificate_fails_the_tls_check_but_not_the_host(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def untrusted(*_unused: Any, **__: Any) -> Answer:
+    def raise_untrusted(*_unused: Any, **__: Any) -> Answer:
         raise ParticleError("tls_untrusted", "The certificate is self-signed.", hint="Give ca_path.")
 
     http = Http(Connection("https://cloud.example.com"), clock=Clock(clock.sleep, clock))
-    monkeypatch.setattr(http, "send", untrusted)
-    result = examined(http, store, LOGIN)
-    check = failed_at(result, "tls", "tls_untrusted")
+    monkeypatch.setattr(http, "send", raise_untrusted)
+    result = examine(http, store, LOGIN)
+    check = expect_failure(result, "tls", "tls_untrusted")
     assert (check["message"], check["hint"]) == ("The certificate is self-signed.", "Give ca_path.")
-    assert (statuses(result)["host"], messages(result)["host"]) == ("ok", "cloud.example.com answers.")
-    assert messages(result)["login"] == "Not checked, because a previous check failed."
+    assert (get_statuses(result)["host"], get_messages(result)["host"]) == ("ok", "cloud.example.com answers.")
+    assert get_messages(result)["login"] == "Not checked, because a previous check failed."
 
 
 @pytest.mark.parametrize("login", [LOGIN, ClientCredentials(CLIENT), READY])
-def test_what_is_broken_on_the_way_leaves_no_token_behind(
-    turned: Http, store: SessionStore, cloud: ScriptedCloud, login: Login
+def test_failed_diagnosis_revokes_only_the_token_it_obtained(
+    clocked_http: Http, store: SessionStore, cloud: ScriptedCloud, login: Login
 ) -> None:
     if login is not READY:
         granting(cloud, token(2)).answer("DELETE", CURRENT, json={"ok": True})
     cloud.answer("GET", CURRENT, 500, repeat=True)
-    failed_at(examined(turned, store, login), "token", "cloud_error")
+    expect_failure(examine(clocked_http, store, login), "token", "cloud_error")
     assert (trail(cloud)[-1] == f"DELETE {CURRENT}") is (login is not READY)
 
 
-# Without a patient
+# Invalid options, and the representation of credentials
 
 
-def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
+def test_invalid_options_are_reported_as_a_diagnosis() -> None:
     result = report_invalid_options(ParticleError("malformed_password", "Only a username is given.", hint="Give both."))
     assert result["code"] == "malformed_password"
     assert result["diagnosis"] == "Only a username is given. Give both."
@@ -513,6 +526,6 @@ def test_options_that_make_no_sense_are_a_diagnosis_too() -> None:
     assert {tuple(check) for check in result["checks"]} == {("name", "status", "message", "hint")}
 
 
-def test_no_secret_is_in_the_representation_of_a_patient() -> None:
+def test_repr_of_credentials_shows_no_secret() -> None:
     shown = repr(Credentials(LOGIN, LOGIN, CLIENT))
     assert not [secret for secret in SECRETS if secret in shown]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""All processes of a user share one login, good or bad, and what they share it through gives nothing away."""
+"""Test that the processes of a user share logins and refusals, through a file that reveals no secret."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ IDENTITY = ("https://cloud.example.com", *LOGIN.get_identity())
 OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 FULL_LOGIN = PasswordLogin(USERNAME, PASSWORD, Client("my-client", "my-secret"), otp="123456", otp_secret=OTP_SECRET)
 
-TWENTY_AT_ONCE = """
+RUN_TWENTY_PROCESSES = """
 import os, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.session import Session
@@ -53,7 +53,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
 from token_cloud import LOGIN
 
-def work():
+def log_in():
     store = lambda: SessionStore(Path(sys.argv[2]))
     try:
         with Session(Http(Connection(sys.argv[1])), LOGIN, store, print) as http:
@@ -63,7 +63,7 @@ def work():
 
 for _ in range(20):
     if os.fork() == 0:
-        os.write(1, f"{work()}\\n".encode())
+        os.write(1, f"{log_in()}\\n".encode())
         os._exit(0)
 for _ in range(20):
     os.wait()
@@ -71,18 +71,18 @@ for _ in range(20):
 
 
 class Grants:
-    """Grants `token(1)`, `token(2)` and so on, or refuses; counts both."""
+    """Function that grants `token(1)`, `token(2)` and so on, or raises a refusal, and counts its calls."""
 
     def __init__(self, refusal: ParticleError | None = None, expires_in: int | None = SESSION_SECONDS) -> None:
         self.refusal = refusal
         self.expires_in = expires_in
-        self.asked = 0
+        self.requests = 0
 
     def __call__(self, memory: Memory) -> Grant:
-        self.asked += 1
+        self.requests += 1
         if self.refusal is not None:
             raise self.refusal
-        return Grant(token(self.asked), "bearer", self.expires_in)
+        return Grant(token(self.requests), "bearer", self.expires_in)
 
 
 @pytest.fixture
@@ -100,44 +100,44 @@ def grants() -> Grants:
     return Grants()
 
 
-def refused(code: str = "invalid_credentials") -> Grants:
+def build_refusing_grants(code: str = "invalid_credentials") -> Grants:
     return Grants(ParticleError(code, "Could not log in.", status=400, route="POST /oauth/token"))
 
 
-def error_of(ask: Callable[[], object]) -> ParticleError:
+def catch_error(action: Callable[[], object]) -> ParticleError:
     with pytest.raises(ParticleError) as caught:
-        ask()
+        action()
     return caught.value
 
 
-# One login for all
+# Sharing a login
 
 
 def test_twenty_processes_at_once_make_one_login(scripted_cloud: ScriptedCloud, path: Path) -> None:
     granting(scripted_cloud, token(1))
-    child = run_child(TWENTY_AT_ONCE, scripted_cloud.url, path)
+    child = run_child(RUN_TWENTY_PROCESSES, scripted_cloud.url, path)
     assert child.stdout.split() == [token(1)] * 20, child.stderr
     assert len(scripted_cloud.seen("POST", GRANT)) == 1
 
 
 def test_twenty_processes_with_one_wrong_password_make_one_refusal(scripted_cloud: ScriptedCloud, path: Path) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json=REFUSED)
-    child = run_child(TWENTY_AT_ONCE, scripted_cloud.url, path)
+    child = run_child(RUN_TWENTY_PROCESSES, scripted_cloud.url, path)
     assert child.stdout.split() == ["invalid_credentials"] * 20, child.stderr
     assert len(scripted_cloud.seen("POST", GRANT)) == 1
 
 
-def test_a_token_is_shared_until_its_last_minute(store: SessionStore, grants: Grants, clock: TurnedClock) -> None:
-    given_out = []
+def test_token_is_shared_until_its_last_minute(store: SessionStore, grants: Grants, clock: TurnedClock) -> None:
+    returned = []
     for _unused in range(5):
-        given_out.append(store.get_token(IDENTITY, grants))
+        returned.append(store.get_token(IDENTITY, grants))
         clock.sleep(1180)
-    assert given_out == [token(1)] * 3 + [token(2)] * 2
-    assert grants.asked == 2
+    assert returned == [token(1)] * 3 + [token(2)] * 2
+    assert grants.requests == 2
 
 
 @pytest.mark.parametrize("expires_in", [None, 0, SESSION_SECONDS, 90 * 86400])
-def test_no_token_is_shared_for_longer_than_an_hour_whatever_the_cloud_makes_of_the_wish(
+def test_token_is_shared_for_an_hour_at_most_with_any_granted_lifetime(
     store: SessionStore, clock: TurnedClock, expires_in: int | None
 ) -> None:
     grants = Grants(expires_in=expires_in)
@@ -147,7 +147,7 @@ def test_no_token_is_shared_for_longer_than_an_hour_whatever_the_cloud_makes_of_
     assert store.get_token(IDENTITY, grants) == token(2)
 
 
-def test_a_life_that_the_cloud_makes_shorter_is_believed(store: SessionStore, clock: TurnedClock) -> None:
+def test_shorter_granted_lifetime_is_respected(store: SessionStore, clock: TurnedClock) -> None:
     grants = Grants(expires_in=300)
     store.get_token(IDENTITY, grants)
     clock.sleep(250)
@@ -166,20 +166,20 @@ def test_a_life_that_the_cloud_makes_shorter_is_believed(store: SessionStore, cl
     ],
     ids=["password", "username", "client_secret", "client_id", "otp", "otp_secret"],
 )
-def test_whatever_differs_it_is_another_login(store: SessionStore, other: PasswordLogin) -> None:
+def test_refusal_does_not_apply_to_other_credentials(store: SessionStore, other: PasswordLogin) -> None:
     connection = Connection("https://cloud.example.com")
-    refuse, grant = refused(), Grants()
-    error_of(lambda: store.get_token(identify_login(connection, FULL_LOGIN), refuse))
+    refusing_grants, grant = build_refusing_grants(), Grants()
+    catch_error(lambda: store.get_token(identify_login(connection, FULL_LOGIN), refusing_grants))
     assert store.get_token(identify_login(connection, other), grant) == token(1)
 
 
-def test_a_token_of_one_cloud_is_not_given_to_another(store: SessionStore, grants: Grants) -> None:
+def test_token_is_not_shared_between_clouds(store: SessionStore, grants: Grants) -> None:
     here, there = (identify_login(Connection(f"https://{host}.example.com"), LOGIN) for host in ("here", "there"))
     assert store.get_token(here, grants) != store.get_token(there, grants)
     assert store.find_token(here) == token(1)
 
 
-def test_who_only_looks_makes_no_login(store: SessionStore, grants: Grants) -> None:
+def test_finding_a_shared_token_does_not_log_in(store: SessionStore, grants: Grants) -> None:
     assert store.find_token(IDENTITY) is None
     store.get_token(IDENTITY, grants)
     assert store.find_token(IDENTITY) == token(1)
@@ -200,61 +200,59 @@ def test_who_only_looks_makes_no_login(store: SessionStore, grants: Grants) -> N
         "locked_out",
     ],
 )
-@pytest.mark.parametrize("way", ["get_token", "obtain_grant"])
-def test_a_refusal_is_remembered_for_ten_minutes_and_then_tried_again(
-    store: SessionStore, path: Path, clock: TurnedClock, code: str, way: str
+@pytest.mark.parametrize("method", ["get_token", "obtain_grant"])
+def test_refused_login_is_not_tried_again_for_ten_minutes(
+    store: SessionStore, path: Path, clock: TurnedClock, code: str, method: str
 ) -> None:
-    refuse = refused(code)
-    first = error_of(lambda: getattr(store, way)(IDENTITY, refuse))
+    refusing_grants = build_refusing_grants(code)
+    first = catch_error(lambda: getattr(store, method)(IDENTITY, refusing_grants))
     clock.sleep(599)
-    again = error_of(lambda: store.get_token(IDENTITY, refuse))
-    assert refuse.asked == 1
+    again = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
+    assert refusing_grants.requests == 1
     assert (again.code, again.message, again.status, again.route) == (code, first.message, 400, "POST /oauth/token")
     assert again.hint.startswith(first.hint)
     assert f"not tried again for 1 minutes, unless you remove {path}" in again.hint
     clock.sleep(1)
-    error_of(lambda: store.obtain_grant(IDENTITY, refuse))
-    assert refuse.asked == 2
+    catch_error(lambda: store.obtain_grant(IDENTITY, refusing_grants))
+    assert refusing_grants.requests == 2
 
 
-def test_a_corrected_password_is_tried_at_once(store: SessionStore, grants: Grants) -> None:
-    error_of(lambda: store.get_token(IDENTITY, refused()))
+def test_corrected_password_is_tried_at_once(store: SessionStore, grants: Grants) -> None:
+    catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants()))
     corrected = identify_login(Connection("https://cloud.example.com"), PasswordLogin(USERNAME, "corrected"))
     assert store.get_token(corrected, grants) == token(1)
 
 
 @pytest.mark.parametrize("code", ["cloud_error", "bad_response", "not_a_cloud", "tls_untrusted"])
-def test_a_failure_that_says_nothing_about_the_login_is_not_remembered(store: SessionStore, code: str) -> None:
-    error_of(lambda: store.get_token(IDENTITY, refused(code)))
+def test_failure_unrelated_to_the_login_is_not_remembered(store: SessionStore, code: str) -> None:
+    catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants(code)))
     assert store.get_token(IDENTITY, Grants()) == token(1)
 
 
-def test_a_success_ends_the_memory_of_a_refusal(store: SessionStore, path: Path, clock: TurnedClock) -> None:
-    error_of(lambda: store.get_token(IDENTITY, refused()))
+def test_success_removes_the_remembered_refusal(store: SessionStore, path: Path, clock: TurnedClock) -> None:
+    catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants()))
     clock.sleep(600)
     store.get_token(IDENTITY, Grants())
     assert "refusal" not in path.read_text()
 
 
-def test_a_cloud_that_is_out_of_reach_is_left_alone_for_half_a_minute(store: SessionStore, clock: TurnedClock) -> None:
-    refuse = refused("unreachable")
-    first = error_of(lambda: store.get_token(IDENTITY, refuse))
+def test_unreachable_cloud_is_not_tried_again_for_30_seconds(store: SessionStore, clock: TurnedClock) -> None:
+    refusing_grants = build_refusing_grants("unreachable")
+    first = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
     clock.sleep(29)
-    again = error_of(lambda: store.get_token(IDENTITY, refuse))
-    assert (refuse.asked, again.code, again.message) == (1, "unreachable", first.message)
+    again = catch_error(lambda: store.get_token(IDENTITY, refusing_grants))
+    assert (refusing_grants.requests, again.code, again.message) == (1, "unreachable", first.message)
     assert "not tried again for 1 seconds" in again.hint
     clock.sleep(1)
     assert store.get_token(IDENTITY, Grants()) == token(1)
 
 
-# One at a time for each login, and no longer than it has to be
+# Locks
 
 
-def test_a_login_that_takes_its_time_keeps_nobody_else_waiting(
-    store: SessionStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_login_does_not_block_another_login(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
-    monkeypatch.setattr(session_store, "_SLOTS", 2**31)  # so that no two share a lock by chance
+    monkeypatch.setattr(session_store, "_SLOTS", 2**31)  # so that the two logins never share a lock
     slow, other = ("https://slow.example.com", "somebody"), ("https://cloud.example.com", "somebody else")
 
     def obtain(memory: Memory) -> Grant:
@@ -265,7 +263,7 @@ def test_a_login_that_takes_its_time_keeps_nobody_else_waiting(
     assert store.find_token(slow) == token(7)
 
 
-def test_a_token_at_hand_is_given_out_whoever_holds_the_lock(
+def test_shared_token_is_returned_while_the_login_is_locked(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
@@ -278,36 +276,35 @@ def test_a_token_at_hand_is_given_out_whoever_holds_the_lock(
     assert store.obtain_grant(IDENTITY, obtain).access_token == token(7)
 
 
-def test_who_waits_for_a_login_in_vain_is_told_for_which(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_timeout_names_the_login(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def obtain(memory: Memory) -> Grant:
         monkeypatch.setattr(session_store, "_MAX_LOGIN_SECONDS", 0.0)
-        error = error_of(lambda: store.get_token(IDENTITY, Grants()))
+        error = catch_error(lambda: store.get_token(IDENTITY, Grants()))
         assert (error.code, "the login to https://cloud.example.com" in error.message) == ("run_in_progress", True)
         return Grant(token(7), "bearer", SESSION_SECONDS)
 
     assert store.get_token(IDENTITY, obtain) == token(7)
 
 
-def test_a_login_that_waits_for_the_budget_of_requests_is_waited_for(
-    store: SessionStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The lock of a file may be waited for in vain in less time than a window of the budget takes.
+def test_login_is_awaited_longer_than_a_file_lock(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A login may wait for the request budget for longer than a file lock is awaited.
     monkeypatch.setattr(private_file, "_LOCK_SECONDS", 0.0)
-    begun, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr("time.sleep", lambda seconds: go_on.set())  # by whoever comes second and waits
+    locked, waiting = threading.Event(), threading.Event()
+    # Called by the second thread while it waits for the lock.
+    monkeypatch.setattr("time.sleep", lambda seconds: waiting.set())
 
     def obtain(memory: Memory) -> Grant:
-        begun.set()
-        assert go_on.wait(10)
+        locked.set()
+        assert waiting.wait(10)
         return Grant(token(7), "bearer", SESSION_SECONDS)
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(store.get_token, IDENTITY, obtain)
-        assert begun.wait(10)
+        assert locked.wait(10)
         assert store.get_token(IDENTITY, Grants()) == first.result() == token(7)
 
 
-def test_however_many_logins_there_are_the_lock_files_are_few_and_tell_nothing(store: SessionStore, path: Path) -> None:
+def test_many_logins_share_at_most_64_private_lock_files(store: SessionStore, path: Path) -> None:
     for number in range(100):
         store.get_token(("https://cloud.example.com", f"{number}@example.com"), Grants())
     names = {found.name for found in path.parent.iterdir()}
@@ -317,7 +314,7 @@ def test_however_many_logins_there_are_the_lock_files_are_few_and_tell_nothing(s
     assert {mode(path.with_name(name)) for name in locks} == {0o600}
 
 
-def test_a_token_that_is_revoked_while_its_login_is_busy_does_not_come_back(store: SessionStore) -> None:
+def test_token_revoked_during_a_login_is_not_restored(store: SessionStore) -> None:
     store.get_token(IDENTITY, Grants())
 
     def obtain(memory: Memory) -> Grant:
@@ -329,37 +326,37 @@ def test_a_token_that_is_revoked_while_its_login_is_busy_does_not_come_back(stor
     assert store.find_token(IDENTITY) is None
 
 
-def test_what_a_login_remembers_can_be_used_without_a_grant(store: SessionStore) -> None:
+def test_memory_of_a_login_is_usable_without_a_grant(store: SessionStore) -> None:
     store.use_memory(IDENTITY, lambda memory: memory.update(otp_period=7, keep_until=60.0))
     assert store.use_memory(IDENTITY, lambda memory: memory["otp_period"]) == 7
 
 
-# Where there is no place for logins
+# Without a folder for logins
 
 
-def no_place() -> Path:
+def refuse_folder() -> Path:
     raise ParticleError("unsafe_file", "No folder.")
 
 
-def test_without_a_place_nothing_is_known_and_nothing_to_forget() -> None:
-    nowhere = SessionStore(no_place)
-    nowhere.forget_token(token(1))
-    assert nowhere.is_of_check_mode(token(1)) is False
+def test_no_token_is_known_without_a_folder() -> None:
+    store = SessionStore(refuse_folder)
+    store.forget_token(token(1))
+    assert store.is_of_check_mode(token(1)) is False
 
 
-@pytest.mark.parametrize("way", ["get_token", "obtain_grant"])
-def test_without_a_place_there_is_no_login(way: str) -> None:
+@pytest.mark.parametrize("method", ["get_token", "obtain_grant"])
+def test_login_without_a_folder_is_refused(method: str) -> None:
     grants = Grants()
-    assert error_of(lambda: getattr(SessionStore(no_place), way)(IDENTITY, grants)).code == "unsafe_file"
-    assert grants.asked == 0
+    assert catch_error(lambda: getattr(SessionStore(refuse_folder), method)(IDENTITY, grants)).code == "unsafe_file"
+    assert grants.requests == 0
 
 
-def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless(path: Path) -> Path:
+def test_missing_home_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_missing_home(path: Path) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    error = error_of(lambda: locate_session_file({}))
+    monkeypatch.setattr(Path, "expanduser", raise_missing_home)
+    error = catch_error(lambda: locate_session_file({}))
     assert (error.code, error.message) == (
         "unsafe_file",
         "Logins are shared through ~/.cache/meshfleet.particle, which cannot be used: "
@@ -368,55 +365,53 @@ def test_who_has_no_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.hint == "Set XDG_CACHE_HOME to a folder of your own, or give an access_token."
 
 
-# Dead tokens, and those of one's own
+# Refused tokens, and grants that are not shared
 
 
-def test_a_dead_token_is_replaced_once_for_all_who_met_it(store: SessionStore, grants: Grants) -> None:
-    dead = store.get_token(IDENTITY, grants)
-    assert [store.get_token(IDENTITY, grants, refused_token=dead) for _unused in range(3)] == [token(2)] * 3
+def test_refused_token_is_replaced_once_for_all_callers(store: SessionStore, grants: Grants) -> None:
+    refused_token = store.get_token(IDENTITY, grants)
+    assert [store.get_token(IDENTITY, grants, refused_token=refused_token) for _unused in range(3)] == [token(2)] * 3
     assert store.get_token(IDENTITY, grants) == token(2)
 
 
-def test_a_grant_of_ones_own_is_not_shared(store: SessionStore, grants: Grants) -> None:
+def test_obtained_grant_is_not_shared(store: SessionStore, grants: Grants) -> None:
     assert store.obtain_grant(IDENTITY, grants).access_token == token(1)
     assert store.find_token(IDENTITY) is None
     assert store.obtain_grant(IDENTITY, grants).access_token == token(2)
 
 
-def test_a_revoked_token_is_handed_out_no_more(store: SessionStore, grants: Grants) -> None:
+def test_revoked_token_is_not_returned_again(store: SessionStore, grants: Grants) -> None:
     other = ("https://cloud.example.com", *replace(LOGIN, username="other@example.com").get_identity())
-    mine, theirs = store.get_token(IDENTITY, grants), store.get_token(other, grants)
-    store.forget_token(mine)
-    assert (store.find_token(IDENTITY), store.find_token(other)) == (None, theirs)
+    token_to_revoke, other_token = store.get_token(IDENTITY, grants), store.get_token(other, grants)
+    store.forget_token(token_to_revoke)
+    assert (store.find_token(IDENTITY), store.find_token(other)) == (None, other_token)
 
 
-def test_forgetting_what_nobody_knows_is_nothing(store: SessionStore) -> None:
+def test_forgetting_an_unknown_token_is_allowed(store: SessionStore) -> None:
     store.forget_token(token(1))
 
 
 @given(st.lists(st.tuples(st.integers(min_value=0, max_value=4000), st.booleans()), max_size=20))
-def test_whatever_happens_a_token_that_is_given_out_lives_and_is_not_the_dead_one(
+def test_returned_token_is_always_valid_and_never_the_refused_one(
     steps: list[tuple[int, bool]],
 ) -> None:
-    clock, grants, births = TurnedClock(), Grants(), dict[str, float]()
+    clock, grants, first_seen_at = TurnedClock(), Grants(), dict[str, float]()
     with tempfile.TemporaryDirectory() as folder:
         store, last = SessionStore(Path(folder, "sessions.json"), clock), None
-        for seconds, died in steps:
+        for seconds, is_refused in steps:
             clock.sleep(seconds)
-            dead = last if died else None
-            last = store.get_token(IDENTITY, grants, refused_token=dead)
-            born = births.setdefault(last, clock.now)
-            assert last != dead
-            assert clock.now < born + SESSION_SECONDS - 60
-        assert grants.asked == len(births) <= len(steps)
+            refused_token = last if is_refused else None
+            last = store.get_token(IDENTITY, grants, refused_token=refused_token)
+            first_seen = first_seen_at.setdefault(last, clock.now)
+            assert last != refused_token
+            assert clock.now < first_seen + SESSION_SECONDS - 60
+        assert grants.requests == len(first_seen_at) <= len(steps)
 
 
-# What a login remembers
+# The memory of a login
 
 
-def test_a_login_finds_again_what_it_has_remembered_also_after_a_failure(
-    store: SessionStore, clock: TurnedClock
-) -> None:
+def test_memory_of_a_login_is_stored_also_after_a_failure(store: SessionStore, clock: TurnedClock) -> None:
     def remember(memory: Memory) -> Grant:
         memory.update(otp_period=7, keep_until=clock.now + 60)
         raise ParticleError("cloud_error", "Down.")
@@ -425,11 +420,13 @@ def test_a_login_finds_again_what_it_has_remembered_also_after_a_failure(
         assert memory["otp_period"] == 7
         return Grant(token(1), "bearer", SESSION_SECONDS)
 
-    error_of(lambda: store.obtain_grant(IDENTITY, remember))
+    catch_error(lambda: store.obtain_grant(IDENTITY, remember))
     assert store.obtain_grant(IDENTITY, recall).access_token == token(1)
 
 
-def test_what_is_over_is_thrown_away(store: SessionStore, path: Path, grants: Grants, clock: TurnedClock) -> None:
+def test_expired_logins_are_removed_from_the_file(
+    store: SessionStore, path: Path, grants: Grants, clock: TurnedClock
+) -> None:
     names = [f"{number}@example.com" for number in range(5)]
     for name in names:
         store.get_token(("https://cloud.example.com", name), grants)
@@ -438,13 +435,13 @@ def test_what_is_over_is_thrown_away(store: SessionStore, path: Path, grants: Gr
     assert len(json.loads(path.read_text())["logins"]) == 1
 
 
-# Nothing is given away
+# Secrets
 
 
-def test_the_file_tells_nobody_a_password(store: SessionStore, path: Path) -> None:
+def test_file_contains_no_secret_in_any_encoding(store: SessionStore, path: Path) -> None:
     identity = identify_login(Connection("https://cloud.example.com"), FULL_LOGIN)
     store.get_token(identity, Grants())
-    error_of(lambda: store.get_token(IDENTITY, refused()))
+    catch_error(lambda: store.get_token(IDENTITY, build_refusing_grants()))
     content = path.read_text()
     assert mode(path) == 0o600
     for secret in (PASSWORD, "my-secret", "123456", OTP_SECRET):
@@ -455,7 +452,7 @@ def test_the_file_tells_nobody_a_password(store: SessionStore, path: Path) -> No
         assert pair not in content
 
 
-def test_the_name_of_a_login_is_of_no_use_in_another_file(tmp_path: Path, clock: TurnedClock) -> None:
+def test_key_of_a_login_differs_between_files(tmp_path: Path, clock: TurnedClock) -> None:
     def key(name: str) -> Any:
         SessionStore(tmp_path / name, clock).get_token(IDENTITY, Grants())
         return next(iter(json.loads((tmp_path / name).read_text())["logins"]))
@@ -463,52 +460,52 @@ def test_the_name_of_a_login_is_of_no_use_in_another_file(tmp_path: Path, clock:
     assert key("here.json") != key("there.json")
 
 
-def test_a_password_that_the_cloud_repeats_does_not_get_into_the_file(
+def test_password_quoted_by_the_cloud_is_not_stored(
     http: Http, scripted_cloud: ScriptedCloud, store: SessionStore, path: Path
 ) -> None:
     LOGIN.mask_secrets(http.redact)
-    said = {"error": "invalid_grant", "error_description": f"{PASSWORD} is wrong"}
-    scripted_cloud.answer("POST", GRANT, 400, json=said)
-    error_of(lambda: store.get_token(IDENTITY, lambda memory: LOGIN.obtain_grant(http, {}, memory)))
+    answer = {"error": "invalid_grant", "error_description": f"{PASSWORD} is wrong"}
+    scripted_cloud.answer("POST", GRANT, 400, json=answer)
+    catch_error(lambda: store.get_token(IDENTITY, lambda memory: LOGIN.obtain_grant(http, {}, memory)))
     assert PASSWORD not in path.read_text()
 
 
 # Tokens of check mode
 
 
-def test_only_a_token_of_check_mode_is_known_as_one_until_it_is_forgotten(store: SessionStore, path: Path) -> None:
+def test_check_mode_token_is_known_until_it_is_forgotten(store: SessionStore, path: Path) -> None:
     assert store.is_of_check_mode(token(1)) is False
     store.note_check_mode(token(1))
     assert (store.is_of_check_mode(token(1)), store.is_of_check_mode(token(2))) == (True, False)
-    assert token(1) not in path.read_text(), "a note does not hold the token"
+    assert token(1) not in path.read_text(), "the note must not contain the token"
     store.forget_token(token(1))
     assert store.is_of_check_mode(token(1)) is False
 
 
-def test_notes_of_tokens_long_dead_are_thrown_away(store: SessionStore, clock: TurnedClock) -> None:
+def test_notes_of_expired_check_mode_tokens_are_removed(store: SessionStore, clock: TurnedClock) -> None:
     store.note_check_mode("old")
     clock.sleep(91 * 86400)
     store.note_check_mode("young")
     assert (store.is_of_check_mode("old"), store.is_of_check_mode("young")) == (False, True)
 
 
-# Where it lies
+# The folder of the file
 
 
 @pytest.mark.parametrize(
-    ("given_names", "used"),
+    ("variables", "expected"),
     [(("XDG_RUNTIME_DIR", "XDG_CACHE_HOME"), "XDG_RUNTIME_DIR"), (("XDG_CACHE_HOME",), "XDG_CACHE_HOME")],
 )
-def test_logins_lie_where_the_system_keeps_what_need_not_last(
-    tmp_path: Path, given_names: tuple[str, ...], used: str
+def test_logins_are_stored_in_the_runtime_or_cache_folder(
+    tmp_path: Path, variables: tuple[str, ...], expected: str
 ) -> None:
-    environment = {"XDG_RUNTIME_DIR": "", **{name: str(tmp_path / name) for name in given_names}}
-    assert locate_session_file(environment) == tmp_path / used / "meshfleet.particle" / "sessions.json"
-    assert mode(tmp_path / used / "meshfleet.particle") == 0o700
-    assert locate_session_file(environment).parent.is_dir(), "a folder that is there already is as good"
+    environment = {"XDG_RUNTIME_DIR": "", **{name: str(tmp_path / name) for name in variables}}
+    assert locate_session_file(environment) == tmp_path / expected / "meshfleet.particle" / "sessions.json"
+    assert mode(tmp_path / expected / "meshfleet.particle") == 0o700
+    assert locate_session_file(environment).parent.is_dir(), "a folder that exists must be accepted"
 
 
-def test_without_a_runtime_folder_they_lie_in_the_cache_of_the_user(
+def test_logins_are_stored_in_the_home_cache_without_xdg_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -516,31 +513,31 @@ def test_without_a_runtime_folder_they_lie_in_the_cache_of_the_user(
 
 
 @pytest.mark.parametrize("permissions", [0o770, 0o707, 0o777, 0o1777], ids=oct)
-def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, permissions: int) -> None:
+def test_folder_that_other_users_can_write_to_is_refused(tmp_path: Path, permissions: int) -> None:
     folder = tmp_path / "meshfleet.particle"
     folder.mkdir()
     folder.chmod(permissions)
-    error = error_of(lambda: locate_session_file({"XDG_CACHE_HOME": str(tmp_path)}))
+    error = catch_error(lambda: locate_session_file({"XDG_CACHE_HOME": str(tmp_path)}))
     assert (error.code, str(folder) in error.message) == ("unsafe_file", True)
     assert "XDG_CACHE_HOME" in error.hint
 
 
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stranger = os.geteuid() + 1
-    monkeypatch.setattr(os, "geteuid", lambda: stranger)
-    assert error_of(lambda: locate_session_file({"XDG_CACHE_HOME": str(tmp_path)})).message == (
+def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other_user = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other_user)
+    assert catch_error(lambda: locate_session_file({"XDG_CACHE_HOME": str(tmp_path)})).message == (
         f"Logins are shared through {tmp_path}/meshfleet.particle, which cannot be used: other users can write to it."
     )
 
 
-def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
-    error = error_of(lambda: locate_session_file({"XDG_RUNTIME_DIR": str(tmp_path / "taken")}))
+    error = catch_error(lambda: locate_session_file({"XDG_RUNTIME_DIR": str(tmp_path / "taken")}))
     assert "Not a directory" in error.message
     assert "XDG_RUNTIME_DIR" in error.hint
 
 
-def test_no_two_logins_are_taken_for_one(store: SessionStore) -> None:
+def test_similar_identities_are_different_logins(store: SessionStore) -> None:
     parts = ["", "a", "b", "ab"]
     identities = {tuple(row) for row in itertools.product(parts, repeat=3)}
     grants = Grants()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A month of a controller: nothing fails, nothing grows, and no token is left behind, though the cloud has its days.
+"""Test that a month of runs does not fail, use more and more memory or leave tokens behind, on a cloud with faults.
 
-Each hour the inventory, each day a rotated token and a fleet that is declared anew, and in between tasks that log in;
-two requests in a hundred go wrong in one of eight ways. `soak.py` is the process that does it.
+`soak.py` is the process of the runs. Every hour it reads the inventory, every six hours it runs tasks that log in, and
+every day it rotates the token and provisions a changed fleet. Two of a hundred requests fail, in one of eight ways.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOUR = 3600
 
 @pytest.mark.full
 @pytest.mark.timeout(RUN_SECONDS)
-def test_a_month_of_runs_fails_nowhere_grows_nowhere_and_leaves_no_token(
+def test_month_of_runs_neither_fails_nor_grows_nor_leaves_extra_tokens(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     days = count(quick=10, full=30)
@@ -43,36 +43,36 @@ def test_a_month_of_runs_fails_nowhere_grows_nowhere_and_leaves_no_token(
             check=False,
         )
         assert child.returncode == 0, child.stderr
-        fired = sum(fault["fired"] for fault in cloud.faults())
+        faults = sum(fault["fired"] for fault in cloud.faults())
         cloud.clear_faults()
         stats = cloud.stats()
-        cloud.advance(2 * HOUR)  # then what tasks share has ended
+        cloud.advance(2 * HOUR)  # until the shared tokens have expired
         listed = requests.get(f"{cloud.url}/v1/access_tokens", auth=(USERNAME, PASSWORD), timeout=60).json()
-    told = [json.loads(line) for line in child.stdout.splitlines()]
+    reports = [json.loads(line) for line in child.stdout.splitlines()]
 
-    assert [day["day"] for day in told] == list(range(1, days + 1))
-    assert [failure for day in told for failure in day["failed"]] == []
-    assert all(day["done"] == {"rotate": 1, "provision": 1, "inventory": 24, "look": 12} for day in told)
-    assert 0.01 < fired / stats["requests"] < 0.03
+    assert [day["day"] for day in reports] == list(range(1, days + 1))
+    assert [failure for day in reports for failure in day["failed"]] == []
+    assert all(day["done"] == {"rotate": 1, "provision": 1, "inventory": 24, "look": 12} for day in reports)
+    assert 0.01 < faults / stats["requests"] < 0.03
     assert stats["refusals"] == 0
 
-    (kept,) = json.loads((tmp_path / "tokens.json").read_text())["tokens"]
-    assert [row["token"] for row in listed] == [kept["access_token"]]
-    assert kept.get("previous", []) == []
-    assert "next" not in kept
+    (stored,) = json.loads((tmp_path / "tokens.json").read_text())["tokens"]
+    assert [row["token"] for row in listed] == [stored["access_token"]]
+    assert stored.get("previous", []) == []
+    assert "next" not in stored
     sessions = json.loads((tmp_path / "runtime" / "meshfleet.particle" / "sessions.json").read_text())
     assert len(sessions["logins"]) <= 1
     assert not sessions.get("check_mode")
-    left = {path.suffix for path in (tmp_path / "runtime" / "meshfleet.particle").iterdir()}
-    assert left == {".json", ".lock", ".ring"}
+    suffixes = {path.suffix for path in (tmp_path / "runtime" / "meshfleet.particle").iterdir()}
+    assert suffixes == {".json", ".lock", ".ring"}
 
-    early, last = told[min(5, days - 1) - 1], told[-1]
+    early, last = reports[min(5, days - 1) - 1], reports[-1]
     blocks, memory = last["blocks"] / early["blocks"], last["bytes"] / early["bytes"]
     assert blocks <= 1.02
     assert memory <= 1.05
-    retries = sum(day["retries"] for day in told)
-    said = (
-        f"{days} days: {stats['requests']} requests, {fired} struck, {retries} sent again, 0 runs failed, "
-        f"1 token alive, memory on day {last['day']} / day {early['day']}: {memory:.3f} ({blocks:.3f} of blocks)"
+    retries = sum(day["retries"] for day in reports)
+    summary = (
+        f"{days} days: {stats['requests']} requests, {faults} faults, {retries} retries, 0 runs failed, "
+        f"1 valid token, memory on day {last['day']} / day {early['day']}: {memory:.3f} ({blocks:.3f} of blocks)"
     )
-    record_property("said", said)
+    record_property("said", summary)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The life of a token after its grant, on clouds that let it end itself and on those that do not."""
+"""Test fingerprint, expiry, validity and revocation of access tokens."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ INVALID = {"error": "invalid_token", "error_description": "The access token prov
 EXPIRED = {"error": "invalid_token", "error_description": "The access token provided has expired."}
 NOW = datetime.datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=datetime.UTC)
 
-# How clouds answer on a route that they do not have.
-NO_SUCH_ROUTE = [
+# Answers of clouds to a request for a route that they do not have.
+MISSING_ROUTE_ANSWERS = [
     pytest.param(404, {"body": "Not Found"}, id="plain text"),
     pytest.param(404, {"body": f"<html><pre>Cannot DELETE {CURRENT}</pre></html>"}, id="page"),
     pytest.param(404, {"json": {"ok": False, "error": "Not found"}}, id="JSON"),
@@ -51,17 +51,19 @@ def trail(cloud: ScriptedCloud) -> list[str]:
     return [f"{request.method} {request.path}" for request in cloud.requests]
 
 
-def self_hosted(cloud: ScriptedCloud, status: int = 404, said: dict[str, Any] | None = None) -> ScriptedCloud:
-    """A cloud that does not know what "current" means; what it says about devices is left to the test."""
-    said = said or {"body": "Not Found"}
+def script_missing_route(
+    cloud: ScriptedCloud, status: int = 404, content: dict[str, Any] | None = None
+) -> ScriptedCloud:
+    """Script a cloud without the route of the current token. The test scripts its answers about devices."""
+    content = content or {"body": "Not Found"}
     for method in ("GET", "DELETE"):
-        cloud.answer(method, CURRENT, status, **said, repeat=True)
+        cloud.answer(method, CURRENT, status, **content, repeat=True)
     return cloud
 
 
 @pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose clock shows another time than that of Greenwich."""
+def other_timezone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set the timezone of this process to one that differs from UTC."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "ELSEWHERE-5:30")
         time.tzset()
@@ -72,25 +74,23 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 # Fingerprint and expiry
 
 
-def test_a_fingerprint_tells_tokens_apart_and_gives_nothing_away() -> None:
+def test_fingerprint_differs_by_token_and_does_not_reveal_it() -> None:
     assert compute_fingerprint("token") == "3c469e9d"
     assert compute_fingerprint(TOKEN) not in TOKEN
     assert compute_fingerprint(TOKEN) != compute_fingerprint(TOKEN[:-1])
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "moment"),
+    ("expires_in", "expiry"),
     [(None, None), (0, None), (1, "2026-02-01T00:00:00Z"), (90 * 86400, "2026-05-01T23:59:59Z")],
 )
-def test_the_end_is_a_moment_in_universal_time_or_unknown(
-    elsewhere: None, expires_in: int | None, moment: str | None
-) -> None:
-    assert compute_expiry(expires_in, NOW) == moment
-    assert compute_expiry(expires_in, NOW.astimezone()) == moment
+def test_expiry_is_computed_in_utc(other_timezone: None, expires_in: int | None, expiry: str | None) -> None:
+    assert compute_expiry(expires_in, NOW) == expiry
+    assert compute_expiry(expires_in, NOW.astimezone()) == expiry
 
 
 @pytest.mark.parametrize(
-    ("facts", "end"),
+    ("facts", "expiry"),
     [
         ({"expires_at": "2026-05-01T00:00:00Z"}, "2026-05-01T00:00:00Z"),
         ({"expires_at": "2026-05-01T00:00:00Z", "expires_in": 60}, "2026-05-01T00:00:00Z"),
@@ -103,14 +103,14 @@ def test_the_end_is_a_moment_in_universal_time_or_unknown(
         ({}, None),
     ],
 )
-def test_the_cloud_says_the_end_as_a_moment_or_as_what_is_left_or_not_at_all(
-    elsewhere: None, facts: dict[str, Any], end: str | None
+def test_expiry_is_read_from_a_time_or_from_the_seconds_left(
+    other_timezone: None, facts: dict[str, Any], expiry: str | None
 ) -> None:
-    assert read_expiry(facts, 100.0) == end
+    assert read_expiry(facts, 100.0) == expiry
 
 
 @pytest.mark.parametrize(
-    ("moment", "seconds"),
+    ("expiry", "seconds"),
     [
         ("1970-01-01T00:02:00Z", 20),
         ("1970-01-01T00:02:00.500+00:00", 20.5),
@@ -123,57 +123,66 @@ def test_the_cloud_says_the_end_as_a_moment_or_as_what_is_left_or_not_at_all(
         (120, None),
     ],
 )
-def test_a_moment_is_so_and_so_far_away_or_no_moment(elsewhere: None, moment: Any, seconds: float | None) -> None:
-    assert compute_seconds_until(moment, 100.0) == seconds
+def test_seconds_until_expiry_are_computed_or_none_if_invalid(
+    other_timezone: None, expiry: Any, seconds: float | None
+) -> None:
+    assert compute_seconds_until(expiry, 100.0) == seconds
 
 
-# Alive or dead
+# Validity
 
 
 @pytest.fixture
-def logged_in(http: Http) -> Http:
+def http_with_token(http: Http) -> Http:
     http.use_token(TOKEN)
     return http
 
 
-def test_a_token_that_may_look_at_itself_is_alive(logged_in: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_token_that_can_read_its_own_details_is_valid(http_with_token: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", CURRENT, json={"client": "particle"})
-    assert is_token_valid(logged_in) is True
+    assert is_token_valid(http_with_token) is True
     assert trail(scripted_cloud) == [f"GET {CURRENT}"]
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "content"),
     [(401, {"json": INVALID}), (401, {"json": EXPIRED}), (401, {"body": ""}), (400, {"json": INVALID})],
 )
-def test_a_token_that_the_cloud_does_not_take_is_dead(
-    logged_in: Http, scripted_cloud: ScriptedCloud, status: int, said: dict[str, Any]
+def test_token_that_the_cloud_refuses_is_invalid(
+    http_with_token: Http, scripted_cloud: ScriptedCloud, status: int, content: dict[str, Any]
 ) -> None:
-    scripted_cloud.answer("GET", CURRENT, status, **said)
-    assert is_token_valid(logged_in) is False
+    scripted_cloud.answer("GET", CURRENT, status, **content)
+    assert is_token_valid(http_with_token) is False
 
 
-@pytest.mark.parametrize(("status", "said"), NO_SUCH_ROUTE)
-@pytest.mark.parametrize(("answer", "alive"), [(200, True), (401, False)])
-def test_a_cloud_without_that_route_is_asked_for_devices_instead(
-    logged_in: Http, scripted_cloud: ScriptedCloud, status: int, said: dict[str, Any], answer: int, alive: bool
+@pytest.mark.parametrize(("status", "content"), MISSING_ROUTE_ANSWERS)
+@pytest.mark.parametrize(("devices_status", "is_valid"), [(200, True), (401, False)])
+def test_device_list_decides_validity_if_the_token_route_is_missing(
+    http_with_token: Http,
+    scripted_cloud: ScriptedCloud,
+    status: int,
+    content: dict[str, Any],
+    devices_status: int,
+    is_valid: bool,
 ) -> None:
-    self_hosted(scripted_cloud, status, said).answer("GET", DEVICES, answer, body="[]" if alive else "")
-    assert is_token_valid(logged_in) is alive
+    script_missing_route(scripted_cloud, status, content).answer(
+        "GET", DEVICES, devices_status, body="[]" if is_valid else ""
+    )
+    assert is_token_valid(http_with_token) is is_valid
     assert trail(scripted_cloud) == [f"GET {CURRENT}", f"GET {DEVICES}"]
 
 
-def test_what_is_not_known_is_not_called_dead(logged_in: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_forbidden_validity_check_is_an_error(http_with_token: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", CURRENT, 403, json={"error": "Permission Denied"})
     with pytest.raises(ParticleError) as caught:
-        is_token_valid(logged_in)
+        is_token_valid(http_with_token)
     assert caught.value.code == "forbidden"
 
 
 # Revocation
 
 
-def test_a_token_revokes_itself_without_being_named(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_token_revokes_itself_without_its_value_in_the_path(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("DELETE", CURRENT, json={"ok": True})
     assert revoke_token(http, TOKEN, ACCOUNT) is True
     (request,) = scripted_cloud.requests
@@ -181,18 +190,20 @@ def test_a_token_revokes_itself_without_being_named(http: Http, scripted_cloud: 
     assert (http.usage.requests, http.usage.writes) == (1, 0)
 
 
-@pytest.mark.parametrize("said", [INVALID, EXPIRED])
-def test_a_dead_token_need_not_be_revoked(http: Http, scripted_cloud: ScriptedCloud, said: dict[str, str]) -> None:
-    scripted_cloud.answer("DELETE", CURRENT, 401, json=said)
+@pytest.mark.parametrize("content", [INVALID, EXPIRED])
+def test_revoking_an_invalid_token_reports_no_change(
+    http: Http, scripted_cloud: ScriptedCloud, content: dict[str, str]
+) -> None:
+    scripted_cloud.answer("DELETE", CURRENT, 401, json=content)
     assert revoke_token(http, TOKEN, None) is False
     assert trail(scripted_cloud) == [f"DELETE {CURRENT}"]
 
 
-@pytest.mark.parametrize(("status", "said"), NO_SUCH_ROUTE)
-def test_where_no_token_revokes_itself_the_account_does_it_by_value_and_it_is_proven(
-    http: Http, scripted_cloud: ScriptedCloud, status: int, said: dict[str, Any]
+@pytest.mark.parametrize(("status", "content"), MISSING_ROUTE_ANSWERS)
+def test_account_revokes_by_value_and_verifies_if_the_route_is_missing(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, content: dict[str, Any]
 ) -> None:
-    self_hosted(scripted_cloud, status, said).answer("GET", DEVICES, json=[]).answer("GET", DEVICES, 401)
+    script_missing_route(scripted_cloud, status, content).answer("GET", DEVICES, json=[]).answer("GET", DEVICES, 401)
     scripted_cloud.answer("DELETE", BY_VALUE, json={"ok": True})
     assert revoke_token(http, TOKEN, ACCOUNT) is True
     assert trail(scripted_cloud) == [
@@ -208,16 +219,16 @@ def test_where_no_token_revokes_itself_the_account_does_it_by_value_and_it_is_pr
     assert http.usage.writes == 0
 
 
-def test_where_no_token_revokes_itself_a_dead_one_is_seen_before_it_is_named(
+def test_invalid_token_is_not_revoked_by_value_if_the_route_is_missing(
     http: Http, scripted_cloud: ScriptedCloud
 ) -> None:
-    self_hosted(scripted_cloud).answer("GET", DEVICES, 401)
+    script_missing_route(scripted_cloud).answer("GET", DEVICES, 401)
     assert revoke_token(http, TOKEN, ACCOUNT) is False
     assert trail(scripted_cloud) == [f"DELETE {CURRENT}", f"GET {CURRENT}", f"GET {DEVICES}"]
 
 
-def test_where_no_token_revokes_itself_the_account_is_asked_for(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    self_hosted(scripted_cloud).answer("GET", DEVICES, json=[])
+def test_revocation_by_value_requires_the_account(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    script_missing_route(scripted_cloud).answer("GET", DEVICES, json=[])
     with pytest.raises(ParticleError) as caught:
         revoke_token(http, TOKEN, None)
     assert (caught.value.code, caught.value.route) == ("unsupported", "DELETE /v1/access_tokens/current")
@@ -226,8 +237,8 @@ def test_where_no_token_revokes_itself_the_account_is_asked_for(http: Http, scri
     assert f"DELETE {BY_VALUE}" not in trail(scripted_cloud)
 
 
-def test_a_revocation_that_did_not_take_effect_is_not_believed(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    self_hosted(scripted_cloud).answer("GET", DEVICES, json=[], repeat=True)
+def test_revocation_without_effect_is_an_error(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    script_missing_route(scripted_cloud).answer("GET", DEVICES, json=[], repeat=True)
     scripted_cloud.answer("DELETE", BY_VALUE, json={"ok": True})
     with pytest.raises(ParticleError) as caught:
         revoke_token(http, TOKEN, ACCOUNT)
@@ -237,20 +248,22 @@ def test_a_revocation_that_did_not_take_effect_is_not_believed(http: Http, scrip
     )
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "Bad password"), (400, "Unknown user"), (503, "Wrong password")])
-def test_an_account_that_the_cloud_refuses_is_named_as_the_cause_after_one_attempt(
-    http: Http, scripted_cloud: ScriptedCloud, status: int, said: str
+@pytest.mark.parametrize(
+    ("status", "description"), [(401, "Bad password"), (400, "Unknown user"), (503, "Wrong password")]
+)
+def test_refused_account_is_the_reported_cause_and_not_retried(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, description: str
 ) -> None:
-    self_hosted(scripted_cloud).answer("GET", DEVICES, json=[])
-    scripted_cloud.answer("DELETE", BY_VALUE, status, json={"ok": False, "errors": [said]})
+    script_missing_route(scripted_cloud).answer("GET", DEVICES, json=[])
+    scripted_cloud.answer("DELETE", BY_VALUE, status, json={"ok": False, "errors": [description]})
     with pytest.raises(ParticleError) as caught:
         revoke_token(http, TOKEN, ACCOUNT)
     assert caught.value.code == "invalid_credentials"
     assert trail(scripted_cloud).count(f"DELETE {BY_VALUE}") == 1
 
 
-def test_a_token_in_a_path_is_not_in_the_words_about_it(http: Http, scripted_cloud: ScriptedCloud) -> None:
-    self_hosted(scripted_cloud).answer("GET", DEVICES, json=[])
+def test_failed_revocation_by_value_shows_no_secret(http: Http, scripted_cloud: ScriptedCloud) -> None:
+    script_missing_route(scripted_cloud).answer("GET", DEVICES, json=[])
     scripted_cloud.answer("DELETE", BY_VALUE, 403, body=f"Forbidden: {BY_VALUE} for {BASIC}")
     LOGIN.mask_secrets(http.redact)
     with pytest.raises(ParticleError) as caught:
@@ -261,7 +274,7 @@ def test_a_token_in_a_path_is_not_in_the_words_about_it(http: Http, scripted_clo
 
 
 @pytest.mark.parametrize("status", [403, 500, 503])
-def test_a_failure_to_revoke_is_told(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
+def test_failed_revocation_is_an_error(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     scripted_cloud.answer("DELETE", CURRENT, status, repeat=True)
     with pytest.raises(ParticleError) as caught:
         revoke_token(http, TOKEN, ACCOUNT)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The file of kept tokens: each under its label, shown without its secret, found for its own cloud only."""
+"""Test the token file, which stores each token under its label and lists tokens without their values."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def store(path: Path) -> TokenStore:
     return TokenStore(path)
 
 
-def keep(store: TokenStore, number: int, label: Label = LABEL, expires_in: int | None = 3600, now: float = 0.0) -> None:
-    with store.lock_entry(label) as kept:
-        kept.entry.update(build_entry(Grant(token(number), "bearer", expires_in), now))
-        kept.save()
+def store_token(
+    store: TokenStore, number: int, label: Label = LABEL, expires_in: int | None = 3600, now: float = 0.0
+) -> None:
+    with store.lock_entry(label) as locked:
+        locked.entry.update(build_entry(Grant(token(number), "bearer", expires_in), now))
+        locked.save()
 
 
-def test_what_is_kept_is_found_again_under_its_label(store: TokenStore, path: Path) -> None:
-    keep(store, 1)
-    with store.lock_entry(LABEL) as kept:
-        assert kept.token == token(1)
+def test_stored_token_is_found_under_its_label(store: TokenStore, path: Path) -> None:
+    store_token(store, 1)
+    with store.lock_entry(LABEL) as locked:
+        assert locked.token == token(1)
     assert mode(path) == 0o600
 
 
-def test_under_a_label_that_nobody_knows_there_is_nothing_and_looking_keeps_nothing(
-    store: TokenStore, path: Path
-) -> None:
-    with store.lock_entry(LABEL) as kept:
-        assert kept.token is None
+def test_unknown_label_has_no_token_and_creates_no_file(store: TokenStore, path: Path) -> None:
+    with store.lock_entry(LABEL) as locked:
+        assert locked.token is None
     assert not path.exists()
 
 
@@ -67,13 +67,13 @@ def test_under_a_label_that_nobody_knows_there_is_nothing_and_looking_keeps_noth
     ],
     ids=["cloud", "account", "client", "purpose"],
 )
-def test_tokens_are_kept_side_by_side(store: TokenStore, other: Label) -> None:
-    keep(store, 1)
-    keep(store, 2, other)
-    keep(store, 3)
+def test_labels_that_differ_in_one_field_have_separate_tokens(store: TokenStore, other: Label) -> None:
+    store_token(store, 1)
+    store_token(store, 2, other)
+    store_token(store, 3)
     for label, number in ((LABEL, 3), (other, 2)):
-        with store.lock_entry(label) as kept:
-            assert kept.token == token(number)
+        with store.lock_entry(label) as locked:
+            assert locked.token == token(number)
     assert len(store.list_entries(0.0)) == 2
 
 
@@ -81,7 +81,7 @@ def test_tokens_are_kept_side_by_side(store: TokenStore, other: Label) -> None:
     ("expires_in", "expires_at"),
     [(3600, "1970-01-02T01:00:00Z"), (0, None), (None, None)],
 )
-def test_a_record_says_all_about_a_token(expires_in: int | None, expires_at: str | None) -> None:
+def test_entry_contains_all_facts_of_a_token(expires_in: int | None, expires_at: str | None) -> None:
     entry = build_entry(Grant(token(1), "bearer", expires_in), DAY)
     assert entry == {
         "access_token": token(1),
@@ -94,76 +94,76 @@ def test_a_record_says_all_about_a_token(expires_in: int | None, expires_at: str
     assert compute_seconds_left(entry, DAY + 600) == (3000 if expires_in else float("inf"))
 
 
-def test_a_refresh_token_is_kept_beside_its_token_and_not_shown(store: TokenStore) -> None:
-    with store.lock_entry(LABEL) as kept:
-        kept.entry.update(build_entry(Grant(token(1), "bearer", 3600, "fresh"), 0.0))
-        kept.save()
-    with store.lock_entry(LABEL) as kept:
-        assert kept.entry["refresh_token"] == "fresh"
+def test_refresh_token_is_stored_but_not_listed(store: TokenStore) -> None:
+    with store.lock_entry(LABEL) as locked:
+        locked.entry.update(build_entry(Grant(token(1), "bearer", 3600, "fresh"), 0.0))
+        locked.save()
+    with store.lock_entry(LABEL) as locked:
+        assert locked.entry["refresh_token"] == "fresh"
     assert "fresh" not in str(store.list_entries(0.0))
 
 
-# The token for a task that names the file
+# The token for a task with token_file
 
 
-def test_for_a_task_there_is_the_token_that_lives_longest(store: TokenStore) -> None:
+def test_task_uses_the_token_that_expires_last(store: TokenStore) -> None:
     for number, days in ((1, 1), (2, 3), (3, 2)):
-        keep(store, number, replace(LABEL, purpose=str(number)), expires_in=int(days * DAY))
+        store_token(store, number, replace(LABEL, purpose=str(number)), expires_in=int(days * DAY))
     assert store.find_usable_token(URL, None, 0.0) == token(2)
 
 
-def test_a_token_without_end_lives_longest(store: TokenStore) -> None:
-    keep(store, 1, replace(LABEL, purpose="1"), expires_in=0)
-    keep(store, 2, replace(LABEL, purpose="2"))
+def test_task_prefers_a_token_that_does_not_expire(store: TokenStore) -> None:
+    store_token(store, 1, replace(LABEL, purpose="1"), expires_in=0)
+    store_token(store, 2, replace(LABEL, purpose="2"))
     assert store.find_usable_token(URL, None, 0.0) == token(1)
 
 
-@pytest.mark.parametrize(("now", "usable"), [(3599.0, True), (3600.0, False)])
-def test_a_token_that_has_ended_is_for_nobody(store: TokenStore, now: float, usable: bool) -> None:
-    keep(store, 1)
-    assert (store.find_usable_token(URL, None, now) == token(1)) is usable
+@pytest.mark.parametrize(("now", "is_usable"), [(3599.0, True), (3600.0, False)])
+def test_task_does_not_use_an_expired_token(store: TokenStore, now: float, is_usable: bool) -> None:
+    store_token(store, 1)
+    assert (store.find_usable_token(URL, None, now) == token(1)) is is_usable
 
 
 @pytest.mark.parametrize("other", ["https://other.example.com", "http://cloud.example.com", f"{URL}:444", f"{URL}/x"])
-def test_a_token_is_never_for_another_cloud(store: TokenStore, other: str) -> None:
-    keep(store, 1)
+def test_task_does_not_use_a_token_of_another_cloud(store: TokenStore, other: str) -> None:
+    store_token(store, 1)
     assert store.find_usable_token(other, None, 0.0) is None
 
 
-@pytest.mark.parametrize(("username", "found"), [(None, True), (USERNAME, True), ("other@example.com", False)])
-def test_where_an_account_is_named_it_is_a_token_of_that_account(
-    store: TokenStore, username: str | None, found: bool
+@pytest.mark.parametrize(("username", "is_found"), [(None, True), (USERNAME, True), ("other@example.com", False)])
+def test_task_with_a_username_uses_only_tokens_of_that_account(
+    store: TokenStore, username: str | None, is_found: bool
 ) -> None:
-    keep(store, 1)
-    assert (store.find_usable_token(URL, username, 0.0) is not None) is found
+    store_token(store, 1)
+    assert (store.find_usable_token(URL, username, 0.0) is not None) is is_found
 
 
-def test_a_token_that_is_not_proved_yet_is_for_nobody(store: TokenStore) -> None:
-    with store.lock_entry(LABEL) as kept:
-        kept.entry["next"] = build_entry(Grant(token(1), "bearer", 3600), 0.0)
-        kept.save()
+def test_unverified_token_is_neither_used_nor_listed(store: TokenStore) -> None:
+    with store.lock_entry(LABEL) as locked:
+        locked.entry["next"] = build_entry(Grant(token(1), "bearer", 3600), 0.0)
+        locked.save()
     assert store.find_usable_token(URL, None, 0.0) is None
     assert store.list_entries(0.0) == []
 
 
-def test_without_a_file_there_is_nothing(store: TokenStore, path: Path) -> None:
+def test_missing_file_has_no_tokens_and_is_not_created(store: TokenStore, path: Path) -> None:
     assert store.find_usable_token(URL, None, 0.0) is None
     assert store.list_entries(0.0) == []
     store.forget_entries(lambda entry: True)
     assert not path.exists()
 
 
-# What is shown
+# Listing
 
 
 @pytest.mark.parametrize(
     ("expires_in", "now", "days_left"),
     [(int(10 * DAY), 0.0, 10), (int(10 * DAY), 1.0, 9), (int(DAY) - 1, 0.0, 0), (60, 61.0, -1), (None, 0.0, None)],
 )
-def test_each_is_shown_with_the_days_that_are_left(
+def test_entry_is_listed_with_its_days_left(
     store: TokenStore, expires_in: int | None, now: float, days_left: int | None
 ) -> None:
-    keep(store, 1, expires_in=expires_in)
+    store_token(store, 1, expires_in=expires_in)
     (row,) = store.list_entries(now)
     assert row["days_left"] == days_left
     assert (row["account"], row["purpose"], row["api_url"], row["client"]) == (
@@ -175,28 +175,28 @@ def test_each_is_shown_with_the_days_that_are_left(
     assert row["fingerprint"] == compute_fingerprint(token(1))
 
 
-def test_no_token_is_shown(store: TokenStore) -> None:
-    keep(store, 1)
-    with store.lock_entry(LABEL) as kept:
-        kept.entry.update(previous=[token(2)], next=build_entry(Grant(token(3), "bearer", 60), 0.0))
-        kept.save()
+def test_listing_contains_no_token(store: TokenStore) -> None:
+    store_token(store, 1)
+    with store.lock_entry(LABEL) as locked:
+        locked.entry.update(previous=[token(2)], next=build_entry(Grant(token(3), "bearer", 60), 0.0))
+        locked.save()
     shown = str(store.list_entries(0.0))
     assert not [number for number in (1, 2, 3) if token(number) in shown]
 
 
-# Forgetting
+# Removed and damaged entries
 
 
-def test_only_what_is_gone_is_forgotten(store: TokenStore, path: Path) -> None:
-    keep(store, 1, replace(LABEL, purpose="1"))
-    keep(store, 2, replace(LABEL, purpose="2"))
+def test_only_matching_entries_are_removed(store: TokenStore, path: Path) -> None:
+    store_token(store, 1, replace(LABEL, purpose="1"))
+    store_token(store, 2, replace(LABEL, purpose="2"))
     store.forget_entries(lambda entry: entry["access_token"] == token(1))
     assert [entry["access_token"] for entry in json.loads(path.read_text())["tokens"]] == [token(2)]
 
 
-def test_what_others_have_put_into_the_file_stays_there(store: TokenStore, path: Path) -> None:
+def test_unknown_keys_of_the_file_are_preserved(store: TokenStore, path: Path) -> None:
     write_private(path, {"comment": "mine", "tokens": []})
-    keep(store, 1)
+    store_token(store, 1)
     assert json.loads(path.read_text())["comment"] == "mine"
 
 
@@ -212,21 +212,19 @@ def test_what_others_have_put_into_the_file_stays_there(store: TokenStore, path:
         [{"api_url": URL, "account": USERNAME, "client": "particle", "purpose": "", "expires_at": "soon"}],
     ],
 )
-def test_a_file_that_somebody_has_written_otherwise_is_refused_in_words(
-    store: TokenStore, path: Path, tokens: Any
-) -> None:
+def test_damaged_file_is_refused_and_not_quoted(store: TokenStore, path: Path, tokens: Any) -> None:
     write_private(path, {"tokens": tokens})
 
-    def opened() -> None:
+    def open_entry() -> None:
         with store.lock_entry(LABEL):
-            pytest.fail("nobody may go on from this")
+            pytest.fail("a damaged file must be refused")
 
-    for look in (
+    for use_file in (
         lambda: store.find_usable_token(URL, None, 0.0),
         lambda: store.list_entries(0.0),
         lambda: store.forget_entries(lambda entry: True),
-        opened,
+        open_entry,
     ):
         with pytest.raises(ParticleError, match="is damaged") as caught:
-            look()
+            use_file()
         assert (caught.value.code, "s3cret" in str(caught.value.as_failure())) == ("unsafe_file", False)

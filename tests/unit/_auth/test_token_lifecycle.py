@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A declared token: present and renewed in time, rotated without a gap, absent; whoever is killed at whatever step."""
+"""Test the states of a declared token: present, rotated and absent, also after a run was killed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from support.simulator import Simulator
 OK = {"ok": True}
 STEPS = ("obtained", "proved", "stored", "revoked")
 
-ROTATE_AND_DIE = """
+ROTATE_UNTIL_KILLED = """
 import os, signal, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore
@@ -65,10 +65,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_fil
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Connection, Http
 from token_cloud import LOGIN, USERNAME
 
-url, folder, deadly = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+url, folder, fatal_step = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 
 def step(name):
-    if name == deadly:
+    if name == fatal_step:
         os.kill(os.getpid(), signal.SIGKILL)
 
 stores = SessionStore(folder / "sessions.json"), TokenStore(folder / "tokens.json")
@@ -88,7 +88,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+    """Provide an HTTP client that uses the test clock and masks the secrets of the login."""
     http = turned_conversation(scripted_cloud.url, clock)
     LOGIN.mask_secrets(http.redact)
     yield http
@@ -101,43 +102,43 @@ def label(scripted_cloud: ScriptedCloud) -> Label:
 
 
 @pytest.fixture
-def tokens(turned: Http, tmp_path: Path, file: Path, clock: TurnedClock, warnings: list[str]) -> Tokens:
-    """With a file in which tokens are kept."""
-    return Tokens(turned, SessionStore(tmp_path / "sessions.json", clock), TokenStore(file), warnings.append)
+def tokens(clocked_http: Http, tmp_path: Path, file: Path, clock: TurnedClock, warnings: list[str]) -> Tokens:
+    """Provide the token handling with a token file."""
+    return Tokens(clocked_http, SessionStore(tmp_path / "sessions.json", clock), TokenStore(file), warnings.append)
 
 
 @pytest.fixture
-def unkept(tokens: Tokens) -> Tokens:
-    """Without one."""
+def tokens_without_file(tokens: Tokens) -> Tokens:
+    """Provide the token handling without a token file."""
     tokens.store = None
     return tokens
 
 
-def present(tokens: Tokens, label: Label, renew_before: float | None = None, **options: Any) -> dict[str, Any]:
-    wish = options.pop("wish", {})
-    return tokens.ensure_present(LOGIN, label, wish, renew_before, **{"check_mode": False, **options})
+def ensure_present(tokens: Tokens, label: Label, renew_before: float | None = None, **options: Any) -> dict[str, Any]:
+    lifetime = options.pop("lifetime", {})
+    return tokens.ensure_present(LOGIN, label, lifetime, renew_before, **{"check_mode": False, **options})
 
 
-def entry(file: Path) -> dict[str, Any]:
-    (one,) = json.loads(file.read_text())["tokens"]
-    return dict(one)
+def read_entry(file: Path) -> dict[str, Any]:
+    (only_entry,) = json.loads(file.read_text())["tokens"]
+    return dict(only_entry)
 
 
-def alive(cloud: ScriptedCloud, times: int = 1) -> ScriptedCloud:
-    """The cloud takes whatever token looks at itself, so many times."""
+def accept_tokens(cloud: ScriptedCloud, times: int = 1) -> ScriptedCloud:
+    """Script a cloud that accepts any token, for this number of validity checks."""
     for _unused in range(times):
         cloud.answer("GET", CURRENT, json={"client": "particle"})
     return cloud
 
 
-# Present, with nothing kept
+# State present, without a token file
 
 
-def test_a_present_token_is_described_whole(
-    unkept: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
+def test_new_token_is_returned_with_all_return_values(
+    tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     granting(scripted_cloud, token(1))
-    assert present(unkept, label) == {
+    assert ensure_present(tokens_without_file, label) == {
         "changed": True,
         "access_token": token(1),
         "token_type": "bearer",
@@ -150,40 +151,44 @@ def test_a_present_token_is_described_whole(
     assert not file.exists()
 
 
-def test_without_a_file_every_run_is_a_new_token(unkept: Tokens, label: Label, scripted_cloud: ScriptedCloud) -> None:
+def test_every_run_obtains_a_new_token_without_a_file(
+    tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud
+) -> None:
     granting(scripted_cloud, token(1), token(2))
-    assert [present(unkept, label)["access_token"] for _unused in range(2)] == [token(1), token(2)]
+    assert [ensure_present(tokens_without_file, label)["access_token"] for _unused in range(2)] == [token(1), token(2)]
 
 
 @pytest.mark.parametrize(
-    "wish", [{}, {"expires_in": "3600"}, {"expires_in": "0"}, {"expires_at": "2030-01-01T00:00:00Z"}]
+    "lifetime", [{}, {"expires_in": "3600"}, {"expires_in": "0"}, {"expires_at": "2030-01-01T00:00:00Z"}]
 )
-def test_a_wished_life_is_asked_for_as_it_is(
-    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, wish: dict[str, str]
+def test_requested_lifetime_is_sent_unchanged(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, lifetime: dict[str, str]
 ) -> None:
-    alive(granting(scripted_cloud, token(1)))
-    present(tokens, label, wish=wish)
+    accept_tokens(granting(scripted_cloud, token(1)))
+    ensure_present(tokens, label, lifetime=lifetime)
     form = scripted_cloud.requests[0].form
-    assert {name: form[name] for name in form if name.startswith("expires")} == wish
+    assert {name: form[name] for name in form if name.startswith("expires")} == lifetime
 
 
-def test_a_refusal_is_everybodys(unkept: Tokens, label: Label, scripted_cloud: ScriptedCloud) -> None:
+def test_refused_login_is_not_tried_again_by_later_runs(
+    tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud
+) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json=REFUSED)
     for _unused in range(3):
         with pytest.raises(ParticleError) as caught:
-            present(unkept, label)
+            ensure_present(tokens_without_file, label)
         assert caught.value.code == "invalid_credentials"
     assert len(scripted_cloud.requests) == 1
 
 
-# Present, with a file
+# State present, with a token file
 
 
-def test_a_kept_token_is_handed_back_by_every_later_run(
+def test_stored_token_is_returned_by_every_later_run(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1)), times=3)
-    first, second, third = (present(tokens, label) for _unused in range(3))
+    accept_tokens(granting(scripted_cloud, token(1)), times=3)
+    first, second, third = (ensure_present(tokens, label) for _unused in range(3))
     assert (first["changed"], first["reused"]) == (True, False)
     assert second == third == {**first, "changed": False, "reused": True}
     assert len(scripted_cloud.seen("POST", GRANT)) == 1
@@ -191,7 +196,7 @@ def test_a_kept_token_is_handed_back_by_every_later_run(
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "renew_before", "used_until"),
+    ("expires_in", "renew_before", "renewed_at"),
     [
         (90 * DAY, None, 83 * DAY),
         (30 * DAY, None, 27 * DAY),
@@ -202,79 +207,79 @@ def test_a_kept_token_is_handed_back_by_every_later_run(
         (3600, 0, 3600),
     ],
 )
-def test_a_kept_token_is_renewed_7_days_or_a_tenth_of_its_life_before_its_end_or_as_wished(
+def test_stored_token_is_renewed_at_the_default_or_requested_time(
     tokens: Tokens,
     label: Label,
     scripted_cloud: ScriptedCloud,
     clock: TurnedClock,
     expires_in: float,
     renew_before: float | None,
-    used_until: float,
+    renewed_at: float,
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2), expires_in=int(expires_in)), times=3)
+    accept_tokens(granting(scripted_cloud, token(1), token(2), expires_in=int(expires_in)), times=3)
     scripted_cloud.answer("DELETE", CURRENT, json=OK)
-    present(tokens, label)
-    clock.now = used_until - 1
-    assert present(tokens, label, renew_before)["access_token"] == token(1)
-    clock.now = used_until
-    renewed = present(tokens, label, renew_before)
+    ensure_present(tokens, label)
+    clock.now = renewed_at - 1
+    assert ensure_present(tokens, label, renew_before)["access_token"] == token(1)
+    clock.now = renewed_at
+    renewed = ensure_present(tokens, label, renew_before)
     assert (renewed["access_token"], renewed["changed"], renewed["reused"]) == (token(2), True, False)
     assert scripted_cloud.requests[-1].headers["Authorization"] == f"Bearer {token(1)}"
 
 
 @pytest.mark.parametrize("expires_in", [0, None], ids=["never ends", "end unknown"])
-def test_a_token_without_a_known_end_is_kept_as_long_as_it_works(
+def test_token_without_known_expiry_is_reused_while_it_is_valid(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, clock: TurnedClock, expires_in: int | None
 ) -> None:
-    alive(granting(scripted_cloud, token(1), expires_in=expires_in), times=2)
-    present(tokens, label)
+    accept_tokens(granting(scripted_cloud, token(1), expires_in=expires_in), times=2)
+    ensure_present(tokens, label)
     clock.sleep(10_000 * DAY)
-    result = present(tokens, label)
+    result = ensure_present(tokens, label)
     assert (result["access_token"], result["expires_in"], result["expires_at"]) == (token(1), expires_in, None)
 
 
-@pytest.mark.parametrize("said", [INVALID, EXPIRED])
-def test_a_kept_token_that_somebody_has_ended_is_replaced(
-    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, said: dict[str, str]
+@pytest.mark.parametrize("answer", [INVALID, EXPIRED])
+def test_stored_token_that_the_cloud_refuses_is_replaced(
+    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, answer: dict[str, str]
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=said)
-    present(tokens, label)
-    alive(scripted_cloud).answer("DELETE", CURRENT, 401, json=said)
-    assert present(tokens, label)["access_token"] == token(2)
-    assert not entry(file).get("previous")
+    accept_tokens(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=answer)
+    ensure_present(tokens, label)
+    accept_tokens(scripted_cloud).answer("DELETE", CURRENT, 401, json=answer)
+    assert ensure_present(tokens, label)["access_token"] == token(2)
+    assert not read_entry(file).get("previous")
 
 
-def test_an_outage_is_no_reason_for_a_new_token(
+def test_outage_fails_the_run_and_keeps_the_stored_token(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1))).answer("GET", CURRENT, 503, repeat=True)
-    present(tokens, label)
+    accept_tokens(granting(scripted_cloud, token(1))).answer("GET", CURRENT, 503, repeat=True)
+    ensure_present(tokens, label)
     with pytest.raises(ParticleError) as caught:
-        present(tokens, label)
+        ensure_present(tokens, label)
     assert caught.value.code == "cloud_error"
-    assert entry(file)["access_token"] == token(1)
+    assert read_entry(file)["access_token"] == token(1)
 
 
-def test_a_new_token_that_does_not_work_does_not_take_the_place_of_the_old_one(
+def test_new_token_that_the_cloud_refuses_does_not_replace_the_old_one(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=INVALID)
-    present(tokens, label)
+    accept_tokens(granting(scripted_cloud, token(1), token(2))).answer("GET", CURRENT, 401, json=INVALID)
+    ensure_present(tokens, label)
     with pytest.raises(ParticleError, match="does not accept the token that it has just issued"):
         tokens.rotate(LOGIN, label, {}, check_mode=False)
-    assert entry(file)["access_token"] == token(1)
-    assert "next" not in entry(file)
+    assert read_entry(file)["access_token"] == token(1)
+    assert "next" not in read_entry(file)
 
 
-# Rotated
+# State rotated
 
 
-def test_a_rotation_obtains_and_proves_before_it_revokes(
+def test_rotation_verifies_the_new_token_before_it_revokes_the_old_one(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
+    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
     steps: list[str] = []
-    present(tokens, label)
+    ensure_present(tokens, label)
     tokens.note_step = steps.append
     result = tokens.rotate(LOGIN, label, {}, check_mode=False)
     assert (result["access_token"], result["changed"], result["reused"]) == (token(2), True, False)
@@ -284,31 +289,31 @@ def test_a_rotation_obtains_and_proves_before_it_revokes(
     assert token(1) not in file.read_text()
 
 
-def test_nothing_is_rotated_where_nothing_is_kept(unkept: Tokens, label: Label) -> None:
+def test_rotation_requires_a_token_file(tokens_without_file: Tokens, label: Label) -> None:
     with pytest.raises(ParticleError, match="State rotated requires token_file") as caught:
-        unkept.rotate(LOGIN, label, {}, check_mode=False)
+        tokens_without_file.rotate(LOGIN, label, {}, check_mode=False)
     assert "token_file" in caught.value.hint
 
 
-def test_a_rotation_that_is_refused_leaves_the_old_token(
+def test_refused_rotation_keeps_the_old_token(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1))).answer("POST", GRANT, 400, json=REFUSED)
-    present(tokens, label)
+    accept_tokens(granting(scripted_cloud, token(1))).answer("POST", GRANT, 400, json=REFUSED)
+    ensure_present(tokens, label)
     before = file.read_text()
     with pytest.raises(ParticleError):
         tokens.rotate(LOGIN, label, {}, check_mode=False)
     assert file.read_text() == before
 
 
-def test_an_old_token_that_cannot_be_revoked_is_tried_again_by_every_run_until_it_is_gone(
+def test_later_runs_retry_the_failed_revocation_of_an_old_token(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, warnings: list[str]
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2)), times=4)
+    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=4)
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
-    present(tokens, label)
+    ensure_present(tokens, label)
     assert tokens.rotate(LOGIN, label, {}, check_mode=False)["access_token"] == token(2)
-    assert [present(tokens, label)["access_token"] for _unused in range(2)] == [token(2)] * 2
+    assert [ensure_present(tokens, label)["access_token"] for _unused in range(2)] == [token(2)] * 2
     assert [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)] == [
         f"Bearer {token(1)}"
     ] * 3
@@ -319,38 +324,38 @@ def test_an_old_token_that_cannot_be_revoked_is_tried_again_by_every_run_until_i
     assert token(1) not in f"{warnings}{file.read_text()}"
 
 
-def test_of_several_old_tokens_that_could_not_be_revoked_none_is_lost(
+def test_several_unrevoked_old_tokens_are_all_revoked_later(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2), token(3)), times=4)
+    accept_tokens(granting(scripted_cloud, token(1), token(2), token(3)), times=4)
     for _unused in range(4):
         scripted_cloud.answer("DELETE", CURRENT, 403)
-    present(tokens, label)
+    ensure_present(tokens, label)
     for _unused in range(2):
         tokens.rotate(LOGIN, label, {}, check_mode=False)
     scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
-    assert present(tokens, label)["access_token"] == token(3)
-    ended = [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)[-2:]]
-    assert ended == [f"Bearer {token(1)}", f"Bearer {token(2)}"]
+    assert ensure_present(tokens, label)["access_token"] == token(3)
+    revoked = [request.headers["Authorization"] for request in scripted_cloud.seen("DELETE", CURRENT)[-2:]]
+    assert revoked == [f"Bearer {token(1)}", f"Bearer {token(2)}"]
     assert not [number for number in (1, 2) if token(number) in file.read_text()]
 
 
-def test_a_run_that_only_finishes_what_another_has_left_has_changed_something(
+def test_finishing_an_earlier_rotation_is_reported_as_a_change(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2)), times=6)
+    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=6)
     scripted_cloud.answer("DELETE", CURRENT, 403).answer("DELETE", CURRENT, json=OK)
-    present(tokens, label)
+    ensure_present(tokens, label)
     tokens.rotate(LOGIN, label, {}, check_mode=False)
-    found = [present(tokens, label, check_mode=check_mode) for check_mode in (True, False, False)]
+    found = [ensure_present(tokens, label, check_mode=check_mode) for check_mode in (True, False, False)]
     assert [(result["changed"], result["reused"]) for result in found] == [(True, True), (True, True), (False, True)]
 
 
-# With a refresh token, which is good once
+# Refresh tokens, each of which can be used once
 
 
-def refreshing(cloud: ScriptedCloud, *numbers: int) -> ScriptedCloud:
-    """The cloud, which will grant these tokens, each with a refresh token."""
+def grant_with_refresh_tokens(cloud: ScriptedCloud, *numbers: int) -> ScriptedCloud:
+    """Script a cloud that grants the tokens of these numbers, each with a refresh token."""
     for number in numbers:
         cloud.answer(
             "POST", GRANT, json={"access_token": token(number), "expires_in": 3600, "refresh_token": f"r{number}"}
@@ -358,7 +363,7 @@ def refreshing(cloud: ScriptedCloud, *numbers: int) -> ScriptedCloud:
     return cloud
 
 
-def used_up(cloud: ScriptedCloud) -> list[str]:
+def list_used_refresh_tokens(cloud: ScriptedCloud) -> list[str]:
     return [request.form["refresh_token"] for request in cloud.seen("POST", GRANT)]
 
 
@@ -367,70 +372,74 @@ def refresh_label(label: Label) -> Label:
     return replace(label, account="", client="my-client")
 
 
-FIRST = RefreshToken("r0", Client("my-client", "my-secret"))
-KEPT = replace(FIRST, refresh_token=None)
+GIVEN_REFRESH_TOKEN = RefreshToken("r0", Client("my-client", "my-secret"))
+STORED_REFRESH_TOKEN = replace(GIVEN_REFRESH_TOKEN, refresh_token=None)
 
 
-def test_each_refresh_token_leads_to_the_next(
+def test_each_grant_uses_the_refresh_token_of_the_previous_one(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(refreshing(scripted_cloud, 1, 2, 3), times=4)
+    accept_tokens(grant_with_refresh_tokens(scripted_cloud, 1, 2, 3), times=4)
     scripted_cloud.answer("DELETE", CURRENT, json=OK).answer("DELETE", CURRENT, json=OK)
-    found = [tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)]
-    found.append(tokens.ensure_present(KEPT, refresh_label, {}, None, check_mode=False))
-    found += [tokens.rotate(KEPT, refresh_label, {}, check_mode=False) for _unused in range(2)]
+    found = [tokens.ensure_present(GIVEN_REFRESH_TOKEN, refresh_label, {}, None, check_mode=False)]
+    found.append(tokens.ensure_present(STORED_REFRESH_TOKEN, refresh_label, {}, None, check_mode=False))
+    found += [tokens.rotate(STORED_REFRESH_TOKEN, refresh_label, {}, check_mode=False) for _unused in range(2)]
     assert [result["refresh_token"] for result in found] == ["r1", "r1", "r2", "r3"]
-    assert used_up(scripted_cloud) == ["r0", "r1", "r2"]
-    assert entry(file)["refresh_token"] == "r3"
+    assert list_used_refresh_tokens(scripted_cloud) == ["r0", "r1", "r2"]
+    assert read_entry(file)["refresh_token"] == "r3"
     assert tokens.http.redact("r2 r3") == "******** ********"
 
 
-def test_a_new_token_that_does_not_work_still_leaves_its_refresh_token(
+def test_refresh_token_of_a_refused_new_token_is_used_by_the_next_run(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    refreshing(scripted_cloud, 1, 2).answer("GET", CURRENT, 401, json=INVALID).answer("GET", CURRENT, json={})
+    grant_with_refresh_tokens(scripted_cloud, 1, 2).answer("GET", CURRENT, 401, json=INVALID).answer(
+        "GET", CURRENT, json={}
+    )
     with pytest.raises(ParticleError, match="does not accept"):
-        tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)
-    tokens.ensure_present(KEPT, refresh_label, {}, None, check_mode=False)
-    assert used_up(scripted_cloud) == ["r0", "r1"]
-    assert entry(file)["refresh_token"] == "r2"
+        tokens.ensure_present(GIVEN_REFRESH_TOKEN, refresh_label, {}, None, check_mode=False)
+    tokens.ensure_present(STORED_REFRESH_TOKEN, refresh_label, {}, None, check_mode=False)
+    assert list_used_refresh_tokens(scripted_cloud) == ["r0", "r1"]
+    assert read_entry(file)["refresh_token"] == "r2"
 
 
-def test_one_that_is_used_up_and_not_replaced_is_kept_no_more(
+def test_used_refresh_token_without_a_successor_is_removed(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(refreshing(scripted_cloud, 1), token(2)), times=2).answer("DELETE", CURRENT, json=OK)
-    tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=False)
-    assert "refresh_token" not in tokens.rotate(KEPT, refresh_label, {}, check_mode=False)
+    accept_tokens(granting(grant_with_refresh_tokens(scripted_cloud, 1), token(2)), times=2).answer(
+        "DELETE", CURRENT, json=OK
+    )
+    tokens.ensure_present(GIVEN_REFRESH_TOKEN, refresh_label, {}, None, check_mode=False)
+    assert "refresh_token" not in tokens.rotate(STORED_REFRESH_TOKEN, refresh_label, {}, check_mode=False)
     with pytest.raises(ParticleError, match="contains no refresh token") as caught:
-        tokens.rotate(KEPT, refresh_label, {}, check_mode=False)
+        tokens.rotate(STORED_REFRESH_TOKEN, refresh_label, {}, check_mode=False)
     assert caught.value.code == "invalid_credentials"
-    assert "refresh_token" not in entry(file)
+    assert "refresh_token" not in read_entry(file)
 
 
-def test_check_mode_uses_no_refresh_token_up(
+def test_check_mode_does_not_use_the_refresh_token(
     tokens: Tokens, refresh_label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     for result in (
-        tokens.ensure_present(FIRST, refresh_label, {}, None, check_mode=True),
-        tokens.rotate(FIRST, refresh_label, {}, check_mode=True),
+        tokens.ensure_present(GIVEN_REFRESH_TOKEN, refresh_label, {}, None, check_mode=True),
+        tokens.rotate(GIVEN_REFRESH_TOKEN, refresh_label, {}, check_mode=True),
     ):
         assert (result["changed"], result["access_token"], result["fingerprint"]) == (True, None, None)
     assert (scripted_cloud.requests, file.exists()) == ([], False)
 
 
-def test_nobody_else_has_a_refresh_token_lie_about(
+def test_refresh_token_of_a_password_login_is_not_stored(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(refreshing(scripted_cloud, 1))
-    assert "refresh_token" not in present(tokens, label)
+    accept_tokens(grant_with_refresh_tokens(scripted_cloud, 1))
+    assert "refresh_token" not in ensure_present(tokens, label)
     assert "r1" not in file.read_text()
 
 
-# Killed at every step, on a cloud that counts
+# Killed runs, on the simulator, which counts the tokens
 
 
-def world(simulator: Simulator, folder: Path, warnings: list[str], clock: TurnedClock | None = None) -> Tokens:
+def build_tokens(simulator: Simulator, folder: Path, warnings: list[str], clock: TurnedClock | None = None) -> Tokens:
     if clock is None:
         http, sessions = Http(Connection(simulator.url)), SessionStore(folder / "sessions.json")
     else:
@@ -438,11 +447,11 @@ def world(simulator: Simulator, folder: Path, warnings: list[str], clock: Turned
     return Tokens(http, sessions, TokenStore(folder / "tokens.json"), warnings.append)
 
 
-def tokens_of_the_account(simulator: Simulator) -> int:
+def count_tokens(simulator: Simulator) -> int:
     return int(simulator.state()["accounts"][0]["tokens"])
 
 
-def works(url: str, value: str) -> bool:
+def is_accepted(url: str, value: str) -> bool:
     http = Http(Connection(url))
     http.use_token(value)
     try:
@@ -451,101 +460,109 @@ def works(url: str, value: str) -> bool:
         http.close()
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["killed once", "killed twice"])
-@pytest.mark.parametrize("then", ["present", "rotated"])
-@pytest.mark.parametrize("deadly", STEPS)
-def test_who_is_killed_while_rotating_leaves_a_token_that_works_and_the_next_run_leaves_only_one(
-    simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None, deadly: str, then: str, again: bool
+@pytest.mark.parametrize("is_killed_twice", [False, True], ids=["killed once", "killed twice"])
+@pytest.mark.parametrize("state", ["present", "rotated"])
+@pytest.mark.parametrize("fatal_step", STEPS)
+def test_killed_rotation_keeps_a_valid_token_and_next_run_finishes_it(
+    simulator: Simulator,
+    tmp_path: Path,
+    warnings: list[str],
+    no_proxies: None,
+    fatal_step: str,
+    state: str,
+    is_killed_twice: bool,
 ) -> None:
-    tokens = world(simulator, tmp_path, warnings)
+    tokens = build_tokens(simulator, tmp_path, warnings)
     label = Label(simulator.url, USERNAME, "particle", "")
-    present(tokens, label)
-    for _unused in range(1 + again):
-        child = run_child(ROTATE_AND_DIE, simulator.url, tmp_path, deadly)
+    ensure_present(tokens, label)
+    for _unused in range(1 + is_killed_twice):
+        child = run_child(ROTATE_UNTIL_KILLED, simulator.url, tmp_path, fatal_step)
         assert child.returncode == -signal.SIGKILL, child.stderr
-        kept = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, time.time())
-        assert kept is not None
-        assert works(simulator.url, kept)
-        assert tokens_of_the_account(simulator) <= 2
-    ask = present if then == "present" else lambda *_unused: tokens.rotate(LOGIN, label, {}, check_mode=False)
-    result = ask(tokens, label)
+        stored = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, time.time())
+        assert stored is not None
+        assert is_accepted(simulator.url, stored)
+        assert count_tokens(simulator) <= 2
+    finish = (
+        ensure_present if state == "present" else lambda *_unused: tokens.rotate(LOGIN, label, {}, check_mode=False)
+    )
+    result = finish(tokens, label)
     tokens.http.close()
-    assert works(simulator.url, result["access_token"])
-    assert tokens_of_the_account(simulator) == 1
-    left = entry(tmp_path / "tokens.json")
-    assert ("next" in left, left.get("previous") or []) == (False, [])
+    assert is_accepted(simulator.url, result["access_token"])
+    assert count_tokens(simulator) == 1
+    stored_entry = read_entry(tmp_path / "tokens.json")
+    assert ("next" in stored_entry, stored_entry.get("previous") or []) == (False, [])
     assert warnings == []
 
 
-@pytest.mark.parametrize("deadly", STEPS[:3])
-def test_who_is_killed_while_obtaining_the_first_token_leaves_no_second_one_behind(
-    simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None, deadly: str
+@pytest.mark.parametrize("fatal_step", STEPS[:3])
+def test_first_token_of_a_killed_run_is_used_by_the_next_run(
+    simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None, fatal_step: str
 ) -> None:
-    assert run_child(ROTATE_AND_DIE, simulator.url, tmp_path, deadly).returncode == -signal.SIGKILL
-    tokens = world(simulator, tmp_path, warnings)
-    result = present(tokens, Label(simulator.url, USERNAME, "particle", ""))
+    assert run_child(ROTATE_UNTIL_KILLED, simulator.url, tmp_path, fatal_step).returncode == -signal.SIGKILL
+    tokens = build_tokens(simulator, tmp_path, warnings)
+    result = ensure_present(tokens, Label(simulator.url, USERNAME, "particle", ""))
     tokens.http.close()
-    assert works(simulator.url, result["access_token"])
-    assert tokens_of_the_account(simulator) == 1
-    assert simulator.stats()["grants"] == 1, "what was obtained is used"
+    assert is_accepted(simulator.url, result["access_token"])
+    assert count_tokens(simulator) == 1
+    assert simulator.stats()["grants"] == 1, "the next run must use the obtained token"
 
 
-# Months
+# Long use, and the number of tokens
 
 
-def turn(simulator: Simulator, seconds: float) -> None:
+def advance_clock(simulator: Simulator, seconds: float) -> None:
     with requests.Session() as session:
         session.trust_env = False
         session.post(f"{simulator.url}/_simulator/clock", json={"advance": seconds}, timeout=30).raise_for_status()
 
 
 @pytest.mark.parametrize(
-    ("wish", "grants"),
+    ("lifetime", "grants"),
     [({}, 2), ({"expires_in": str(int(10 * DAY))}, 14), ({"expires_in": "0"}, 1)],
     ids=["life of the cloud", "ten days", "no end"],
 )
-def test_120_days_of_daily_use_never_meet_a_dead_token_and_leave_none_behind(
+def test_120_days_of_daily_use_never_fail_and_leave_no_token(
     simulator: Simulator,
     tmp_path: Path,
     clock: TurnedClock,
     warnings: list[str],
     no_proxies: None,
-    wish: dict[str, str],
+    lifetime: dict[str, str],
     grants: int,
 ) -> None:
     clock.now = time.time()
     label = Label(simulator.url, USERNAME, "particle", "")
-    most = 0
+    max_tokens = 0
     for _unused in range(120):
-        tokens = world(simulator, tmp_path, warnings, clock)
+        tokens = build_tokens(simulator, tmp_path, warnings, clock)
         tokens.note_step = lambda name: None
-        result = present(tokens, label, wish=wish)
+        result = ensure_present(tokens, label, lifetime=lifetime)
         tokens.http.use_token(result["access_token"])
         tokens.http.send(Request(f"GET {DEVICES}", "use the token"))
         tokens.http.close()
-        most = max(most, tokens_of_the_account(simulator))
-        turn(simulator, DAY)
+        max_tokens = max(max_tokens, count_tokens(simulator))
+        advance_clock(simulator, DAY)
         clock.now += DAY
-    tokens = world(simulator, tmp_path, warnings, clock)
-    kept = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, clock.now)
-    assert kept is not None
-    assert tokens.revoke_one(kept, None, check_mode=False)["changed"] is True
+    tokens = build_tokens(simulator, tmp_path, warnings, clock)
+    stored = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, clock.now)
+    assert stored is not None
+    assert tokens.revoke_one(stored, None, check_mode=False)["changed"] is True
     tokens.http.close()
-    assert most == 1, "after each run there is one"
-    assert tokens_of_the_account(simulator) == 0
+    assert max_tokens == 1, "each run must leave exactly one token"
+    assert count_tokens(simulator) == 0
     stats = simulator.stats()
     assert (stats["grants"], stats["refusals"], stats["revocations"]) == (grants, 0, grants)
     assert warnings == []
 
 
-def test_at_no_moment_of_a_rotation_there_are_more_than_two(
+def test_rotation_never_has_more_than_two_tokens(
     simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None
 ) -> None:
-    tokens = world(simulator, tmp_path, warnings)
+    tokens = build_tokens(simulator, tmp_path, warnings)
     seen: list[tuple[str, int]] = []
-    tokens.note_step = lambda name: seen.append((name, tokens_of_the_account(simulator)))
+    tokens.note_step = lambda name: seen.append((name, count_tokens(simulator)))
     label = Label(simulator.url, USERNAME, "particle", "")
-    present(tokens, label)
+    ensure_present(tokens, label)
     for _unused in range(3):
         tokens.rotate(LOGIN, label, {}, check_mode=False)
     tokens.http.close()
@@ -557,7 +574,7 @@ def test_at_no_moment_of_a_rotation_there_are_more_than_two(
 
 
 @pytest.mark.parametrize(
-    ("wished", "asked"),
+    ("lifetime", "expected_seconds"),
     [
         ({}, CHECK_MODE_SECONDS),
         ({"expires_in": "3600"}, CHECK_MODE_SECONDS),
@@ -566,47 +583,52 @@ def test_at_no_moment_of_a_rotation_there_are_more_than_two(
         ({"expires_at": "2030-01-01T00:00:00Z"}, CHECK_MODE_SECONDS),
     ],
 )
-def test_check_mode_asks_for_a_quarter_of_an_hour_at_most(
-    tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, wished: dict[str, str], asked: int
+def test_check_mode_requests_a_lifetime_of_15_minutes_at_most(
+    tokens: Tokens,
+    label: Label,
+    scripted_cloud: ScriptedCloud,
+    file: Path,
+    lifetime: dict[str, str],
+    expected_seconds: int,
 ) -> None:
     granting(scripted_cloud, token(1))
-    present(tokens, label, wish=wished, check_mode=True)
+    ensure_present(tokens, label, lifetime=lifetime, check_mode=True)
     form = scripted_cloud.requests[0].form
-    assert (form["expires_in"], "expires_at" in form) == (str(asked), False)
-    assert not file.exists(), "it is kept out of the file"
+    assert (form["expires_in"], "expires_at" in form) == (str(expected_seconds), False)
+    assert not file.exists(), "check mode must not store the token"
 
 
-def test_check_mode_hands_back_a_kept_token_and_leaves_the_file_as_it_is(
+def test_check_mode_returns_the_stored_token_and_writes_nothing(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1)), times=2)
-    kept = present(tokens, label)
+    accept_tokens(granting(scripted_cloud, token(1)), times=2)
+    stored = ensure_present(tokens, label)
     before = file.read_text()
-    assert present(tokens, label, check_mode=True) == {**kept, "changed": False, "reused": True}
-    assert tokens.rotate(LOGIN, label, {}, check_mode=True) == {**kept, "changed": True, "reused": True}
+    assert ensure_present(tokens, label, check_mode=True) == {**stored, "changed": False, "reused": True}
+    assert tokens.rotate(LOGIN, label, {}, check_mode=True) == {**stored, "changed": True, "reused": True}
     assert file.read_text() == before
     assert len(scripted_cloud.seen("POST", GRANT)) == 1
 
 
-def test_check_mode_does_not_finish_what_another_run_has_left(
+def test_check_mode_does_not_finish_an_earlier_rotation(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2)), times=3).answer("DELETE", CURRENT, 403)
-    present(tokens, label)
+    accept_tokens(granting(scripted_cloud, token(1), token(2)), times=3).answer("DELETE", CURRENT, 403)
+    ensure_present(tokens, label)
     tokens.rotate(LOGIN, label, {}, check_mode=False)
     before = file.read_text()
-    present(tokens, label, check_mode=True)
+    ensure_present(tokens, label, check_mode=True)
     assert file.read_text() == before
     assert len(scripted_cloud.seen("DELETE", CURRENT)) == 1
 
 
 @pytest.mark.parametrize("state", ["present", "rotated"])
-def test_check_mode_ends_for_real_what_check_mode_began(
+def test_check_mode_revokes_a_token_that_check_mode_obtained(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, state: str
 ) -> None:
     granting(scripted_cloud, token(1)).answer("DELETE", CURRENT, json=OK)
     if state == "present":
-        present(tokens, label, check_mode=True)
+        ensure_present(tokens, label, check_mode=True)
     else:
         tokens.rotate(LOGIN, label, {}, check_mode=True)
     expected = {"changed": True, "fingerprint": compute_fingerprint(token(1))}
@@ -615,34 +637,34 @@ def test_check_mode_ends_for_real_what_check_mode_began(
     assert not tokens.sessions.is_of_check_mode(token(1))
 
 
-@pytest.mark.parametrize(("status", "is_there"), [(200, True), (401, False)])
-def test_check_mode_only_predicts_the_end_of_any_other_token(
-    tokens: Tokens, scripted_cloud: ScriptedCloud, status: int, is_there: bool
+@pytest.mark.parametrize(("status", "is_valid"), [(200, True), (401, False)])
+def test_check_mode_only_predicts_the_revocation_of_other_tokens(
+    tokens: Tokens, scripted_cloud: ScriptedCloud, status: int, is_valid: bool
 ) -> None:
-    scripted_cloud.answer("GET", CURRENT, status, json={} if is_there else INVALID)
-    assert tokens.revoke_one(token(1), None, check_mode=True)["changed"] is is_there
+    scripted_cloud.answer("GET", CURRENT, status, json={} if is_valid else INVALID)
+    assert tokens.revoke_one(token(1), None, check_mode=True)["changed"] is is_valid
     assert trail(scripted_cloud) == [f"GET {CURRENT}"]
 
 
-# Absent
+# State absent
 
 
-@pytest.mark.parametrize(("status", "is_there"), [(200, True), (401, False)])
-def test_absent_reports_a_change_when_there_was_something_to_end(
-    tokens: Tokens, scripted_cloud: ScriptedCloud, status: int, is_there: bool
+@pytest.mark.parametrize(("status", "is_valid"), [(200, True), (401, False)])
+def test_absent_reports_a_change_only_if_the_token_was_valid(
+    tokens: Tokens, scripted_cloud: ScriptedCloud, status: int, is_valid: bool
 ) -> None:
-    scripted_cloud.answer("DELETE", CURRENT, status, json=OK if is_there else INVALID)
+    scripted_cloud.answer("DELETE", CURRENT, status, json=OK if is_valid else INVALID)
     result = tokens.revoke_one(token(1), None, check_mode=False)
-    assert result == {"changed": is_there, "fingerprint": compute_fingerprint(token(1))}
+    assert result == {"changed": is_valid, "fingerprint": compute_fingerprint(token(1))}
 
 
-def test_an_absent_token_is_neither_kept_nor_shared_any_more(
+def test_revoked_token_is_removed_from_both_files(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path, tmp_path: Path
 ) -> None:
-    alive(granting(scripted_cloud, token(1), token(2))).answer("DELETE", CURRENT, json=OK).answer(
+    accept_tokens(granting(scripted_cloud, token(1), token(2))).answer("DELETE", CURRENT, json=OK).answer(
         "DELETE", CURRENT, json=OK
     )
-    present(tokens, label)
+    ensure_present(tokens, label)
     shared = tokens.log_in(LOGIN)
     for value in (token(1), shared):
         tokens.revoke_one(value, None, check_mode=False)
@@ -650,22 +672,22 @@ def test_an_absent_token_is_neither_kept_nor_shared_any_more(
     assert not [number for number in (1, 2) if token(number) in written]
 
 
-@pytest.mark.parametrize("deadly", ["obtained", "proved", "stored"])
-def test_absent_ends_also_what_a_killed_rotation_has_left(
-    simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None, deadly: str
+@pytest.mark.parametrize("fatal_step", ["obtained", "proved", "stored"])
+def test_absent_revokes_also_the_tokens_of_a_killed_rotation(
+    simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None, fatal_step: str
 ) -> None:
-    tokens = world(simulator, tmp_path, warnings)
-    present(tokens, Label(simulator.url, USERNAME, "particle", ""))
-    assert run_child(ROTATE_AND_DIE, simulator.url, tmp_path, deadly).returncode == -signal.SIGKILL
-    kept = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, time.time())
-    assert kept is not None
-    tokens.revoke_one(kept, None, check_mode=False)
+    tokens = build_tokens(simulator, tmp_path, warnings)
+    ensure_present(tokens, Label(simulator.url, USERNAME, "particle", ""))
+    assert run_child(ROTATE_UNTIL_KILLED, simulator.url, tmp_path, fatal_step).returncode == -signal.SIGKILL
+    stored = TokenStore(tmp_path / "tokens.json").find_usable_token(simulator.url, None, time.time())
+    assert stored is not None
+    tokens.revoke_one(stored, None, check_mode=False)
     tokens.http.close()
-    assert tokens_of_the_account(simulator) == 0
+    assert count_tokens(simulator) == 0
     assert json.loads((tmp_path / "tokens.json").read_text())["tokens"] == []
 
 
-def test_on_a_self_hosted_cloud_the_account_of_the_login_ends_the_old_token(
+def test_rotation_on_a_self_hosted_cloud_revokes_with_the_account(
     tokens: Tokens, label: Label, scripted_cloud: ScriptedCloud, file: Path
 ) -> None:
     granting(scripted_cloud, token(1), token(2))
@@ -674,43 +696,43 @@ def test_on_a_self_hosted_cloud_the_account_of_the_login_ends_the_old_token(
     for _unused in range(3):
         scripted_cloud.answer("GET", DEVICES, json=[])
     scripted_cloud.answer("GET", DEVICES, 401).answer("DELETE", f"/v1/access_tokens/{token(1)}", json=OK)
-    present(tokens, label)
+    ensure_present(tokens, label)
     tokens.rotate(LOGIN, label, {}, check_mode=False)
     (by_value,) = scripted_cloud.seen("DELETE", f"/v1/access_tokens/{token(1)}")
     basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
     assert by_value.headers["Authorization"] == f"Basic {basic}"
-    assert not entry(file).get("previous")
+    assert not read_entry(file).get("previous")
 
 
-def test_all_tokens_of_an_account_end_at_once_and_those_of_others_are_still_kept(
+def test_revoking_all_tokens_keeps_the_entries_of_other_accounts(
     simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None
 ) -> None:
-    tokens = world(simulator, tmp_path, warnings)
-    mine, other = (Label(simulator.url, name, "particle", "") for name in (USERNAME, "other@example.com"))
-    for label in (mine, other):
-        present(tokens, label)
+    tokens = build_tokens(simulator, tmp_path, warnings)
+    own_label, other_label = (Label(simulator.url, name, "particle", "") for name in (USERNAME, "other@example.com"))
+    for label in (own_label, other_label):
+        ensure_present(tokens, label)
     shared = tokens.log_in(LOGIN)
     result = tokens.revoke_all_tokens(shared, USERNAME, check_mode=False)
     assert result == {"changed": True, "fingerprint": compute_fingerprint(shared)}
-    assert tokens_of_the_account(simulator) == 0
-    assert entry(tmp_path / "tokens.json")["account"] == "other@example.com"
+    assert count_tokens(simulator) == 0
+    assert read_entry(tmp_path / "tokens.json")["account"] == "other@example.com"
     assert tokens.revoke_all_tokens(shared, USERNAME, check_mode=False)["changed"] is False
     tokens.http.close()
 
 
-def test_check_mode_ends_nobodys_tokens(
+def test_check_mode_does_not_revoke_all_tokens(
     simulator: Simulator, tmp_path: Path, warnings: list[str], no_proxies: None
 ) -> None:
-    tokens = world(simulator, tmp_path, warnings)
+    tokens = build_tokens(simulator, tmp_path, warnings)
     shared = tokens.log_in(LOGIN)
     assert tokens.revoke_all_tokens(shared, USERNAME, check_mode=True)["changed"] is True
     tokens.http.close()
-    assert tokens_of_the_account(simulator) == 1
+    assert count_tokens(simulator) == 1
 
 
-def test_the_end_of_a_token_is_told_in_universal_time(
-    unkept: Tokens, label: Label, scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_expiry_of_a_token_is_returned_in_utc(
+    tokens_without_file: Tokens, label: Label, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     granting(scripted_cloud, token(1), expires_in=3600)
     clock.now = datetime.datetime(2026, 3, 29, 0, 30, tzinfo=datetime.UTC).timestamp()
-    assert present(unkept, label)["expires_at"] == "2026-03-29T01:30:00Z"
+    assert ensure_present(tokens_without_file, label)["expires_at"] == "2026-03-29T01:30:00Z"

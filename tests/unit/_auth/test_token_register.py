@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What is known of tokens is told by their fingerprints, and looking makes no login."""
+"""Test the report of tokens, which shows their fingerprints and makes no login."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 
 @pytest.fixture
-def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+    """Provide an HTTP client that uses the test clock."""
     http = turned_conversation(scripted_cloud.url, clock)
     yield http
     http.close()
@@ -58,21 +59,22 @@ def store(tmp_path: Path, clock: TurnedClock) -> SessionStore:
     return SessionStore(tmp_path / "sessions.json", clock)
 
 
-def looked_up(http: Http, login: Login | None, store: SessionStore, file: Path | None = None) -> dict[str, Any]:
+def get_report(http: Http, login: Login | None, store: SessionStore, file: Path | None = None) -> dict[str, Any]:
     return report_tokens(http, login, lambda: store, file)
 
 
-def listed(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
+def get_listing(http: Http, store: SessionStore, account: PasswordLogin | None = LOGIN) -> dict[str, Any]:
+    """Return the listing, after checking that it contains no secret."""
     result = report_listed_tokens(http, account, lambda: store)
     assert not [secret for secret in (PASSWORD, token(1), token(2)) if secret in str(result)]
     return result
 
 
-# The token in use
+# The current token
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("answer", "expected"),
     [
         (
             {"expires_at": "1970-01-11T12:00:00.000Z", "client": "particle-cli", "scopes": [], "orgs": []},
@@ -89,77 +91,85 @@ def listed(http: Http, store: SessionStore, account: PasswordLogin | None = LOGI
         ({}, {}),
     ],
 )
-def test_a_token_in_use_is_shown_with_what_the_cloud_says_of_it(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, said: dict[str, Any], shown: dict[str, Any]
+def test_current_token_is_reported_with_its_details(
+    clocked_http: Http,
+    store: SessionStore,
+    scripted_cloud: ScriptedCloud,
+    answer: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
-    scripted_cloud.answer("GET", CURRENT, json=said)
+    scripted_cloud.answer("GET", CURRENT, json=answer)
     unknown: dict[str, Any] = {"expires_at": None, "days_left": None, "client": None, "scopes": [], "orgs": []}
-    assert looked_up(turned, READY, store) == {
+    assert get_report(clocked_http, READY, store) == {
         "changed": False,
-        "current": {"fingerprint": compute_fingerprint(token(1)), "alive": True, **unknown, **shown},
+        "current": {"fingerprint": compute_fingerprint(token(1)), "alive": True, **unknown, **expected},
         "kept": [],
     }
 
 
-@pytest.mark.parametrize("said", [INVALID, EXPIRED])
-def test_a_dead_token_is_a_finding_and_no_failure(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, said: dict[str, str]
+@pytest.mark.parametrize("answer", [INVALID, EXPIRED])
+def test_invalid_token_is_reported_as_not_alive(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, answer: dict[str, str]
 ) -> None:
-    scripted_cloud.answer("GET", CURRENT, 401, json=said)
-    current = looked_up(turned, READY, store)["current"]
+    scripted_cloud.answer("GET", CURRENT, 401, json=answer)
+    current = get_report(clocked_http, READY, store)["current"]
     assert (current["alive"], current["fingerprint"]) == (False, compute_fingerprint(token(1)))
 
 
-@pytest.mark.parametrize(("status", "alive"), [(200, True), (401, False)])
-def test_on_a_cloud_that_does_not_tell_it_is_still_known_whether_it_works(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, alive: bool
+@pytest.mark.parametrize(("status", "is_alive"), [(200, True), (401, False)])
+def test_validity_is_reported_if_the_cloud_shows_no_details(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, is_alive: bool
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 404, body="Not Found", repeat=True).answer("GET", DEVICES, status, json=[])
-    assert looked_up(turned, READY, store)["current"]["alive"] is alive
+    assert get_report(clocked_http, READY, store)["current"]["alive"] is is_alive
 
 
-def test_a_failure_that_says_nothing_about_the_token_is_a_failure(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+def test_failure_unrelated_to_the_token_is_an_error(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("GET", CURRENT, 403, json={"error": "Permission Denied"})
     with pytest.raises(ParticleError) as caught:
-        looked_up(turned, READY, store)
+        get_report(clocked_http, READY, store)
     assert caught.value.code == "forbidden"
 
 
 @pytest.mark.parametrize("value", ["", "two words", f"{token(1)}\n", "tökén€"])
-def test_what_cannot_be_a_token_is_told_before_any_request(turned: Http, store: SessionStore, value: str) -> None:
+def test_malformed_token_is_refused_before_any_request(clocked_http: Http, store: SessionStore, value: str) -> None:
     with pytest.raises(ParticleError) as caught:
-        looked_up(turned, ReadyToken(value), store)
+        get_report(clocked_http, ReadyToken(value), store)
     assert caught.value.code == "token_invalid"
-    assert turned.usage.requests == 0
+    assert clocked_http.usage.requests == 0
 
 
-def test_of_credentials_the_shared_token_is_shown_and_where_there_is_none_nobody_logs_in(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+def test_shared_token_of_a_login_is_reported_without_logging_in(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
-    assert looked_up(turned, LOGIN, store)["current"] is None
+    assert get_report(clocked_http, LOGIN, store)["current"] is None
     assert scripted_cloud.requests == []
     granting(scripted_cloud, token(2)).answer("GET", CURRENT, json={})
-    store.get_token(identify_login(turned.connection, LOGIN), lambda memory: LOGIN.obtain_grant(turned, {}, memory))
-    assert looked_up(turned, LOGIN, store)["current"]["fingerprint"] == compute_fingerprint(token(2))
+    store.get_token(
+        identify_login(clocked_http.connection, LOGIN), lambda memory: LOGIN.obtain_grant(clocked_http, {}, memory)
+    )
+    assert get_report(clocked_http, LOGIN, store)["current"]["fingerprint"] == compute_fingerprint(token(2))
 
 
-def test_without_credentials_only_the_kept_ones_are_shown(turned: Http, store: SessionStore, tmp_path: Path) -> None:
+def test_only_stored_tokens_are_reported_without_credentials(
+    clocked_http: Http, store: SessionStore, tmp_path: Path
+) -> None:
     label = {"api_url": "https://cloud.example.com", "account": USERNAME, "client": "particle", "purpose": "report"}
-    life = {"obtained_at": "1970-01-01T00:00:00Z", "expires_at": "1970-01-03T12:00:00Z"}
-    entry = {**label, **life, "fingerprint": "1f0c5d6e", "access_token": token(1), "previous": [token(2)]}
+    dates = {"obtained_at": "1970-01-01T00:00:00Z", "expires_at": "1970-01-03T12:00:00Z"}
+    entry = {**label, **dates, "fingerprint": "1f0c5d6e", "access_token": token(1), "previous": [token(2)]}
     file = write_private(tmp_path / "tokens.json", {"tokens": [entry]})
-    assert looked_up(turned, None, store, file) == {
+    assert get_report(clocked_http, None, store, file) == {
         "changed": False,
         "current": None,
-        "kept": [{**label, **life, "fingerprint": "1f0c5d6e", "days_left": 2}],
+        "kept": [{**label, **dates, "fingerprint": "1f0c5d6e", "days_left": 2}],
     }
-    assert turned.usage.requests == 0
+    assert clocked_http.usage.requests == 0
 
 
-def test_the_listing_is_left_alone_unless_it_is_asked_for(turned: Http, store: SessionStore) -> None:
-    assert set(looked_up(turned, None, store)) == {"changed", "current", "kept"}
+def test_report_contains_no_listing_by_default(clocked_http: Http, store: SessionStore) -> None:
+    assert set(get_report(clocked_http, None, store)) == {"changed", "current", "kept"}
 
 
 # The listing
@@ -173,11 +183,11 @@ def test_the_listing_is_left_alone_unless_it_is_asked_for(turned: Http, store: S
     ],
     ids=["documented", "self-hosted"],
 )
-def test_where_a_cloud_lists_tokens_they_are_shown_by_their_fingerprints(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, rows: list[dict[str, Any]]
+def test_listed_tokens_are_reported_by_their_fingerprints(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud, rows: list[dict[str, Any]]
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, json=rows)
-    result = listed(turned, store)
+    result = get_listing(clocked_http, store)
     row = {"fingerprint": compute_fingerprint(token(1)), "client": "__PASSWORD_ONLY__", "expires_at": None}
     assert (result["listed"], result["listing_error"]) == ([row], None)
     basic = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
@@ -185,7 +195,7 @@ def test_where_a_cloud_lists_tokens_they_are_shown_by_their_fingerprints(
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "code"),
+    ("status", "answer", "code"),
     [
         (401, {"ok": False, "errors": ["Bad password"]}, "listing_refused"),
         (400, {"ok": False, "errors": ["Unknown user"]}, "listing_refused"),
@@ -195,20 +205,25 @@ def test_where_a_cloud_lists_tokens_they_are_shown_by_their_fingerprints(
         (500, {"ok": False}, "cloud_error"),
     ],
 )
-def test_a_refused_listing_is_explained_and_no_failure(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, status: int, said: dict[str, Any], code: str
+def test_failed_listing_is_explained_and_not_raised(
+    clocked_http: Http,
+    store: SessionStore,
+    scripted_cloud: ScriptedCloud,
+    status: int,
+    answer: dict[str, Any],
+    code: str,
 ) -> None:
-    scripted_cloud.answer("GET", TOKENS, status, json=said, repeat=True)
-    result = listed(turned, store)
+    scripted_cloud.answer("GET", TOKENS, status, json=answer, repeat=True)
+    result = get_listing(clocked_http, store)
     assert (result["listed"], result["listing_error"]["code"]) == (None, code)
     assert result["listing_error"]["hint"]
 
 
-def test_a_client_in_the_place_of_an_account_is_named_as_the_cause(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+def test_failed_listing_points_out_a_client_given_as_account(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, 401, json={"ok": False, "errors": ["Bad password"]})
-    error = listed(turned, store, PasswordLogin("particle", "particle"))["listing_error"]
+    error = get_listing(clocked_http, store, PasswordLogin("particle", "particle"))["listing_error"]
     assert "'particle' looks like an OAuth client" in error["message"]
 
 
@@ -217,21 +232,27 @@ def test_a_client_in_the_place_of_an_account_is_named_as_the_cause(
     [
         (LOGIN, [{}, {}]),
         (replace(LOGIN, otp="001234"), [{"otp": "001234"}] * 2),
-        # The second code is another one, for a code is good once.
+        # A code can be used once, so the second request sends the next code.
         (replace(LOGIN, otp_secret=OTP_SECRET), [{"otp": compute_code(OTP_SECRET, period)} for period in (0, 1)]),
     ],
     ids=["none", "code", "secret"],
 )
-def test_the_one_time_code_goes_with_the_account(
-    turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud, login: PasswordLogin, codes: list[dict[str, str]]
+def test_one_time_code_is_sent_with_the_account(
+    clocked_http: Http,
+    store: SessionStore,
+    scripted_cloud: ScriptedCloud,
+    login: PasswordLogin,
+    codes: list[dict[str, str]],
 ) -> None:
     scripted_cloud.answer("GET", TOKENS, json=[], repeat=True)
     for _unused in codes:
-        assert listed(turned, store, login)["listed"] == []
+        assert get_listing(clocked_http, store, login)["listed"] == []
     assert [request.query for request in scripted_cloud.requests] == codes
 
 
-def test_without_an_account_nothing_is_asked(turned: Http, store: SessionStore, scripted_cloud: ScriptedCloud) -> None:
-    error = listed(turned, store, None)["listing_error"]
+def test_listing_without_an_account_sends_no_request(
+    clocked_http: Http, store: SessionStore, scripted_cloud: ScriptedCloud
+) -> None:
+    error = get_listing(clocked_http, store, None)["listing_error"]
     assert (error["code"], trail(scripted_cloud)) == ("listing_refused", [])
     assert "username and password" in error["message"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The lookup gives the token that any task with the same options would use, and tells no secret when it cannot."""
+"""Test that the lookup returns the token of a task with the same options, and that its errors contain no secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACCOUNT = {"username": USERNAME, "password": PASSWORD}
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxies: None) -> Path:
-    """Nothing of whoever runs the tests counts."""
+    """Return an empty home folder, and clear the environment variables that affect a login."""
     for name in [name for name in os.environ if name.startswith(("PARTICLE_", "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -32,19 +32,19 @@ def look_up(cloud: ScriptedCloud, **options: object) -> list[str]:
     return LookupModule().run([], {}, api_url=cloud.url, **options)
 
 
-def failure(cloud: ScriptedCloud, **options: object) -> str:
+def expect_failure(cloud: ScriptedCloud, **options: object) -> str:
     with pytest.raises(AnsibleLookupError) as caught:
         look_up(cloud, **options)
     return str(caught.value)
 
 
-def test_however_often_it_is_evaluated_it_is_one_login(scripted_cloud: ScriptedCloud) -> None:
+def test_repeated_lookups_log_in_once(scripted_cloud: ScriptedCloud) -> None:
     granting(scripted_cloud, token(1))
     assert [look_up(scripted_cloud, **ACCOUNT) for _unused in range(5)] == [[token(1)]] * 5
     assert trail(scripted_cloud) == [f"POST {GRANT}"]
 
 
-def test_a_task_with_the_same_options_uses_the_same_token(scripted_cloud: ScriptedCloud) -> None:
+def test_task_with_the_same_options_uses_the_same_token(scripted_cloud: ScriptedCloud) -> None:
     granting(scripted_cloud, token(1))
     (looked_up,) = look_up(scripted_cloud, **ACCOUNT)
     task = Task({"api_url": scripted_cloud.url, **ACCOUNT}, False, print, print)
@@ -54,21 +54,25 @@ def test_a_task_with_the_same_options_uses_the_same_token(scripted_cloud: Script
     assert trail(scripted_cloud) == [f"POST {GRANT}"]
 
 
-def test_a_ready_token_is_given_back_without_a_request(scripted_cloud: ScriptedCloud) -> None:
+def test_given_access_token_is_returned_without_a_request(scripted_cloud: ScriptedCloud) -> None:
     assert look_up(scripted_cloud, access_token="ready-token") == ["ready-token"]
     assert scripted_cloud.requests == []
 
 
-def test_the_environment_is_a_source_of_its_own(scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_of_options_and_environment_are_not_combined(
+    scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PARTICLE_ACCESS_TOKEN", "token-of-the-environment")
     assert look_up(scripted_cloud) == ["token-of-the-environment"]
     granting(scripted_cloud, token(1))
-    assert look_up(scripted_cloud, **ACCOUNT) == [token(1)], "sources are compared whole"
+    assert look_up(scripted_cloud, **ACCOUNT) == [token(1)], (
+        "username and password replace the access token of the environment"
+    )
     monkeypatch.setenv("PARTICLE_USERNAME", USERNAME)
-    assert "Only one of username and password" in failure(scripted_cloud, password=PASSWORD)
+    assert "Only one of username and password" in expect_failure(scripted_cloud, password=PASSWORD)
 
 
-def test_a_kept_token_and_the_login_of_the_tool_are_found_too(scripted_cloud: ScriptedCloud, home: Path) -> None:
+def test_token_file_and_cli_profile_are_used_as_sources(scripted_cloud: ScriptedCloud, home: Path) -> None:
     (home / ".particle").mkdir()
     profile = {"access_token": "tools-token", "apiUrl": scripted_cloud.url}
     (home / ".particle" / "particle.config.json").write_text(json.dumps(profile))
@@ -78,14 +82,14 @@ def test_a_kept_token_and_the_login_of_the_tool_are_found_too(scripted_cloud: Sc
     assert look_up(scripted_cloud, token_file="~/tokens.json") == [token(2)]
 
 
-def test_a_refusal_is_told_in_words_once_and_without_the_password(scripted_cloud: ScriptedCloud) -> None:
-    said = {**REFUSED, "error_description": f"{PASSWORD} is wrong"}
-    scripted_cloud.answer("POST", GRANT, 400, json=said)
+def test_refused_login_is_sent_once_and_explained_without_the_password(scripted_cloud: ScriptedCloud) -> None:
+    answer = {**REFUSED, "error_description": f"{PASSWORD} is wrong"}
+    scripted_cloud.answer("POST", GRANT, 400, json=answer)
     for _unused in range(3):
-        words = failure(scripted_cloud, **ACCOUNT)
-        assert "does not accept this username and password" in words
-        assert "Check username and password" in words
-        assert PASSWORD not in words
+        message = expect_failure(scripted_cloud, **ACCOUNT)
+        assert "does not accept this username and password" in message
+        assert "Check username and password" in message
+        assert PASSWORD not in message
     assert len(scripted_cloud.requests) == 1
 
 
@@ -99,16 +103,16 @@ def test_a_refusal_is_told_in_words_once_and_without_the_password(scripted_cloud
         ({**ACCOUNT, "client_secret": "s3cret"}, "client_id and client_secret must be given together"),
     ],
 )
-def test_what_can_be_seen_offline_is_told_before_any_request(
+def test_invalid_credentials_are_reported_before_any_request(
     scripted_cloud: ScriptedCloud, options: dict[str, str], words: str
 ) -> None:
-    told = failure(scripted_cloud, **options)
-    assert words in told
-    assert "s3cret" not in told
+    message = expect_failure(scripted_cloud, **options)
+    assert words in message
+    assert "s3cret" not in message
     assert scripted_cloud.requests == []
 
 
-def test_it_takes_options_by_name_only(scripted_cloud: ScriptedCloud) -> None:
+def test_positional_terms_are_refused_and_not_quoted(scripted_cloud: ScriptedCloud) -> None:
     with pytest.raises(AnsibleLookupError, match="only named options") as caught:
         LookupModule().run([PASSWORD], {}, api_url=scripted_cloud.url)
     assert PASSWORD not in str(caught.value)

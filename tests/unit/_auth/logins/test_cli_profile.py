@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The login of the official command line tool is used where it is, and never for another cloud than its own."""
+"""Test the use of the login of the official command line tool, for the cloud of that login only."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
     read_settings,
 )
 
-API, OWN = "https://api.particle.io", "https://own.example.com"
+API, SELF_HOSTED = "https://api.particle.io", "https://own.example.com"
 
 
-def log_in(home: Path, name: str = "particle", content: Any = None, **keys: Any) -> Path:
+def write_profile(home: Path, name: str = "particle", content: Any = None, **keys: Any) -> Path:
+    """Write a profile as the official command line tool does, and return its path."""
     path = home / ".particle" / f"{name}.config.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps({"access_token": "tools-token", **keys}))
     return path
 
 
-def settled(home: Path, **given_options: str) -> Settings:
-    return read_settings(given_options, {"HOME": str(home)}, now=0.0)
+def load_settings(home: Path, **options: str) -> Settings:
+    return read_settings(options, {"HOME": str(home)}, now=0.0)
 
 
-# Reading
+# Reading a profile
 
 
 @pytest.mark.parametrize(
@@ -42,12 +43,14 @@ def settled(home: Path, **given_options: str) -> Settings:
     [
         ({}, Profile("tools-token", None, None)),
         ({"username": "demo@example.com"}, Profile("tools-token", "demo@example.com", None)),
-        ({"apiUrl": OWN}, Profile("tools-token", None, OWN)),
+        ({"apiUrl": SELF_HOSTED}, Profile("tools-token", None, SELF_HOSTED)),
         ({"username": 7, "apiUrl": None, "lastUpdated": 1}, Profile("tools-token", None, None)),
     ],
 )
-def test_a_login_is_read_as_the_tool_has_left_it(tmp_path: Path, keys: dict[str, Any], profile: Profile) -> None:
-    log_in(tmp_path, **keys)
+def test_token_username_and_cloud_are_read_from_the_profile(
+    tmp_path: Path, keys: dict[str, Any], profile: Profile
+) -> None:
+    write_profile(tmp_path, **keys)
     assert read_profile("particle", tmp_path) == profile
     assert "tools-token" not in repr(profile)
 
@@ -63,18 +66,18 @@ def test_a_login_is_read_as_the_tool_has_left_it(tmp_path: Path, keys: dict[str,
         '"text"',
     ],
 )
-def test_a_tool_that_is_logged_out_has_no_login(tmp_path: Path, content: str) -> None:
-    log_in(tmp_path, content=content)
+def test_profile_without_an_access_token_counts_as_logged_out(tmp_path: Path, content: str) -> None:
+    write_profile(tmp_path, content=content)
     assert read_profile("particle", tmp_path) is None
 
 
-def test_a_tool_that_was_never_here_has_none_either(tmp_path: Path) -> None:
+def test_missing_profile_counts_as_logged_out(tmp_path: Path) -> None:
     assert read_profile("particle", tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"access_token": "tools-token"'])
-def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, content: str) -> None:
-    path = log_in(tmp_path, content=content)
+def test_unreadable_profile_is_reported_without_its_content(tmp_path: Path, content: str) -> None:
+    path = write_profile(tmp_path, content=content)
     with pytest.raises(ParticleError) as caught:
         read_profile("particle", tmp_path)
     assert (caught.value.code, caught.value.message) == ("unsafe_file", f"The profile in {path} cannot be read.")
@@ -87,101 +90,99 @@ def test_a_profile_that_cannot_be_read_is_told_and_not_quoted(tmp_path: Path, co
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../other", "a/b", "/etc/passwd", "a b", "a\n", "-x", ".hidden", "a\x00"]
 )
-def test_a_name_leads_to_no_other_folder(tmp_path: Path, name: str) -> None:
+def test_invalid_profile_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ParticleError, match="is not a valid profile name") as caught:
         read_profile(name, tmp_path)
     assert (caught.value.code, caught.value.hint) == ("invalid_option", "Correct profile.")
 
 
-# For which cloud
+# The cloud of a profile
 
 
 @pytest.mark.parametrize(
-    ("keys", "named", "used"),
+    ("keys", "api_url", "expected_url"),
     [
         ({}, None, API),
         ({}, API, API),
         ({}, f"{API}/", API),
         ({"apiUrl": f"{API}/"}, API, API),
-        ({"apiUrl": OWN}, None, OWN),
-        ({"apiUrl": OWN}, f"{OWN}//", OWN),
+        ({"apiUrl": SELF_HOSTED}, None, SELF_HOSTED),
+        ({"apiUrl": SELF_HOSTED}, f"{SELF_HOSTED}//", SELF_HOSTED),
     ],
 )
-def test_a_login_is_used_for_its_own_cloud_which_need_not_be_named(
-    tmp_path: Path, keys: dict[str, str], named: str | None, used: str
+def test_profile_is_used_for_its_own_cloud_with_or_without_api_url(
+    tmp_path: Path, keys: dict[str, str], api_url: str | None, expected_url: str
 ) -> None:
-    log_in(tmp_path, **keys)
-    settings = settled(tmp_path, **({} if named is None else {"api_url": named}))
-    assert (settings.login, settings.connection.api_url) == (ReadyToken("tools-token"), used)
+    write_profile(tmp_path, **keys)
+    settings = load_settings(tmp_path, **({} if api_url is None else {"api_url": api_url}))
+    assert (settings.login, settings.connection.api_url) == (ReadyToken("tools-token"), expected_url)
     assert settings.source == "the login of the official command line tool"
 
 
 @pytest.mark.parametrize(
-    ("keys", "named"),
+    ("keys", "api_url"),
     [
-        ({}, OWN),
-        ({"apiUrl": OWN}, API),
-        ({"apiUrl": OWN}, f"{OWN}:8443"),
-        ({"apiUrl": OWN}, "http://own.example.com"),
-        ({"apiUrl": OWN}, f"{OWN}.evil.example.com"),
-        ({"apiUrl": OWN}, f"{OWN}/v2"),
+        ({}, SELF_HOSTED),
+        ({"apiUrl": SELF_HOSTED}, API),
+        ({"apiUrl": SELF_HOSTED}, f"{SELF_HOSTED}:8443"),
+        ({"apiUrl": SELF_HOSTED}, "http://own.example.com"),
+        ({"apiUrl": SELF_HOSTED}, f"{SELF_HOSTED}.evil.example.com"),
+        ({"apiUrl": SELF_HOSTED}, f"{SELF_HOSTED}/v2"),
     ],
 )
 @pytest.mark.parametrize("source", ["options", "environment"])
-def test_a_token_is_never_sent_to_another_cloud_than_its_own(
-    tmp_path: Path, keys: dict[str, str], named: str, source: str
-) -> None:
-    log_in(tmp_path, **keys)
-    options, variables = ({"api_url": named}, {}) if source == "options" else ({}, {"PARTICLE_API_URL": named})
+def test_profile_is_not_used_for_another_cloud(tmp_path: Path, keys: dict[str, str], api_url: str, source: str) -> None:
+    write_profile(tmp_path, **keys)
+    options, variables = ({"api_url": api_url}, {}) if source == "options" else ({}, {"PARTICLE_API_URL": api_url})
     settings = read_settings({"profile": "particle", **options}, {"HOME": str(tmp_path), **variables}, now=0.0)
-    assert (settings.login, settings.connection.api_url) == (None, named)
+    assert (settings.login, settings.connection.api_url) == (None, api_url)
 
 
 @given(
-    own=st.sampled_from([None, API, OWN, "http://localhost:8080", f"{OWN}/v1"]),
-    named=st.sampled_from([None, API, OWN, "http://localhost:8080", f"{OWN}/v1", f"{API}/"]),
+    profile_url=st.sampled_from([None, API, SELF_HOSTED, "http://localhost:8080", f"{SELF_HOSTED}/v1"]),
+    api_url=st.sampled_from([None, API, SELF_HOSTED, "http://localhost:8080", f"{SELF_HOSTED}/v1", f"{API}/"]),
 )
-def test_whatever_is_named_the_token_goes_home_or_nowhere(
-    tmp_path_factory: pytest.TempPathFactory, own: str | None, named: str | None
+def test_any_api_url_uses_the_token_only_for_its_own_cloud(
+    tmp_path_factory: pytest.TempPathFactory, profile_url: str | None, api_url: str | None
 ) -> None:
     home = tmp_path_factory.mktemp("home")
-    log_in(home, **({} if own is None else {"apiUrl": own}))
-    settings = settled(home, **({} if named is None else {"api_url": named}))
-    assert settings.login is None or settings.connection.api_url == (own or API)
+    write_profile(home, **({} if profile_url is None else {"apiUrl": profile_url}))
+    settings = load_settings(home, **({} if api_url is None else {"api_url": api_url}))
+    assert settings.login is None or settings.connection.api_url == (profile_url or API)
 
 
-def test_of_a_login_whose_cloud_is_not_encrypted_there_is_a_warning(tmp_path: Path) -> None:
-    log_in(tmp_path, apiUrl="http://own.example.com")
-    (warning,) = settled(tmp_path).warnings
+def test_unencrypted_cloud_of_a_profile_causes_a_warning(tmp_path: Path) -> None:
+    write_profile(tmp_path, apiUrl="http://own.example.com")
+    (warning,) = load_settings(tmp_path).warnings
     assert "http://own.example.com is not encrypted" in warning
 
 
 @pytest.mark.parametrize("url", ["ftp://own.example.com", "https://demo:s3cret@own.example.com", "own.example.com"])
-def test_a_login_for_what_is_no_cloud_is_refused(tmp_path: Path, url: str) -> None:
-    log_in(tmp_path, apiUrl=url)
+def test_profile_with_an_invalid_cloud_url_is_refused(tmp_path: Path, url: str) -> None:
+    write_profile(tmp_path, apiUrl=url)
     with pytest.raises(ParticleError) as caught:
-        settled(tmp_path)
+        load_settings(tmp_path)
     assert caught.value.code == "not_a_cloud"
     assert "s3cret" not in f"{caught.value.as_failure()}"
 
 
-# Which profile
+# The choice of a profile
 
 
-def test_a_chosen_profile_is_used(tmp_path: Path) -> None:
-    log_in(tmp_path, access_token="customary")
-    log_in(tmp_path, "staging", access_token="staging")
-    assert settled(tmp_path).login == ReadyToken("customary")
-    assert settled(tmp_path, profile="staging").login == ReadyToken("staging")
+def test_chosen_profile_is_used(tmp_path: Path) -> None:
+    write_profile(tmp_path, access_token="customary")
+    write_profile(tmp_path, "staging", access_token="staging")
+    assert load_settings(tmp_path).login == ReadyToken("customary")
+    assert load_settings(tmp_path, profile="staging").login == ReadyToken("staging")
     environment = {"HOME": str(tmp_path), "PARTICLE_PROFILE": "staging"}
     assert read_settings({}, environment, now=0.0).login == ReadyToken("staging")
 
 
-def test_a_chosen_profile_without_a_login_is_a_mistake_and_not_replaced_by_another(tmp_path: Path) -> None:
-    log_in(tmp_path)
+def test_chosen_profile_without_a_login_is_an_error(tmp_path: Path) -> None:
+    write_profile(tmp_path)
     with pytest.raises(ParticleError, match="The profile staging contains no login"):
-        settled(tmp_path, profile="staging")
+        load_settings(tmp_path, profile="staging")
 
 
-def test_the_customary_profile_need_not_be_there(tmp_path: Path) -> None:
-    assert settled(tmp_path).login is None
+def test_default_profile_may_be_missing(tmp_path: Path) -> None:
+    assert load_settings(tmp_path).login is None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""An OAuth client logs in for itself, without a person."""
+"""Test the login of an OAuth client with its own id and secret."""
 
 from __future__ import annotations
 
@@ -25,27 +25,31 @@ CUSTOMER = ClientCredentials(CLIENT, scope="customer=jane@example.com")
 
 
 @pytest.mark.parametrize(
-    ("login", "wish", "asked"),
+    ("login", "lifetime", "fields"),
     [
         (LOGIN, {}, {}),
         (LOGIN, {"expires_in": "3600"}, {"expires_in": "3600"}),
         (CUSTOMER, {}, {"scope": "customer=jane@example.com"}),
     ],
 )
-def test_a_login_is_one_request_with_the_client_in_the_header_alone(
-    http: Http, scripted_cloud: ScriptedCloud, login: ClientCredentials, wish: dict[str, str], asked: dict[str, str]
+def test_login_is_one_request_with_the_client_only_in_the_header(
+    http: Http,
+    scripted_cloud: ScriptedCloud,
+    login: ClientCredentials,
+    lifetime: dict[str, str],
+    fields: dict[str, str],
 ) -> None:
     granting(scripted_cloud, token(1))
-    assert login.obtain_grant(http, wish, {}).access_token == token(1)
+    assert login.obtain_grant(http, lifetime, {}).access_token == token(1)
     (request,) = scripted_cloud.requests
-    assert request.form == {"grant_type": "client_credentials", **asked}
+    assert request.form == {"grant_type": "client_credentials", **fields}
     pair = base64.b64encode(b"my-product-1234:s3cret-of-the-client").decode()
     assert request.headers["Authorization"] == f"Basic {pair}"
     assert (http.usage.requests, http.usage.writes) == (1, 0)
 
 
 @pytest.mark.parametrize(
-    ("status", "word", "said", "code"),
+    ("status", "reason", "description", "code"),
     [
         (400, "invalid_grant", "Client credentials are invalid", "unknown_client"),
         (400, "invalid_client", "Client credentials are invalid", "unknown_client"),
@@ -56,10 +60,10 @@ def test_a_login_is_one_request_with_the_client_in_the_header_alone(
         (503, "server_error", "", "cloud_error"),
     ],
 )
-def test_a_refusal_is_about_the_client_comes_once_and_speaks_of_no_password(
-    http: Http, scripted_cloud: ScriptedCloud, status: int, word: str, said: str, code: str
+def test_refused_login_is_sent_once_and_names_the_client(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, reason: str, description: str, code: str
 ) -> None:
-    scripted_cloud.answer("POST", GRANT, status, json={"error": word, "error_description": said})
+    scripted_cloud.answer("POST", GRANT, status, json={"error": reason, "error_description": description})
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, {}, {})
     error = caught.value
@@ -69,7 +73,7 @@ def test_a_refusal_is_about_the_client_comes_once_and_speaks_of_no_password(
     assert len(scripted_cloud.requests) == 1
 
 
-def test_a_client_that_is_not_accepted_is_told_with_what_to_check(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_refused_client_is_reported_with_a_hint(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant"})
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, {}, {})
@@ -89,24 +93,24 @@ def test_a_client_that_is_not_accepted_is_told_with_what_to_check(http: Http, sc
         (Client("", "s3cret\n"), ["unknown_client", "invalid_client_secret"]),
     ],
 )
-def test_what_cannot_be_a_client_is_seen_before_any_request(client: Client, codes: list[str]) -> None:
+def test_malformed_client_is_found_without_a_request(client: Client, codes: list[str]) -> None:
     problems = ClientCredentials(client).find_problems()
     assert [problem.code for problem in problems] == codes
     assert "s3cret" not in f"{[problem.as_failure() for problem in problems]}"
 
 
-def test_its_secret_is_shown_nowhere() -> None:
+def test_client_secret_is_masked_and_not_shown() -> None:
     redact = Redactor()
     CUSTOMER.mask_secrets(redact)
     assert CLIENT.secret not in repr(CUSTOMER)
     assert redact(CLIENT.secret) == "********"
 
 
-def test_it_has_a_name_and_no_account() -> None:
+def test_login_has_a_client_but_no_account() -> None:
     assert LOGIN.display_names == ("", "my-product-1234")
     assert LOGIN.account is None
 
 
-def test_another_scope_is_another_login() -> None:
+def test_scope_is_part_of_the_identity() -> None:
     assert LOGIN.get_identity() == ("client_credentials", "my-product-1234", "s3cret-of-the-client", "")
     assert CUSTOMER.get_identity() == (*LOGIN.get_identity()[:3], "customer=jane@example.com")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One-time codes are those that an authenticator app shows."""
+"""Test the computation of one-time codes from the secret of an authenticator app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 
 @pytest.mark.parametrize(
-    ("moment", "code"),
+    ("time", "code"),
     [
         (59, "287082"),
         (1111111109, "081804"),
@@ -32,9 +32,9 @@ SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
         (20000000000, "353130"),
     ],
 )
-def test_codes_are_those_of_the_standard(moment: int, code: str) -> None:
-    """RFC 6238, appendix B, of whose eight digits these are the last six."""
-    assert compute_code(SECRET, find_period(moment)) == code
+def test_codes_match_the_test_vectors_of_rfc_6238(time: int, code: str) -> None:
+    """Compare with RFC 6238, appendix B: these are the last six of its eight digits."""
+    assert compute_code(SECRET, find_period(time)) == code
 
 
 @pytest.mark.parametrize(
@@ -49,31 +49,31 @@ def test_codes_are_those_of_the_standard(moment: int, code: str) -> None:
         f"{SECRET}====",
     ],
 )
-def test_a_secret_is_taken_as_people_copy_it(spelling: str) -> None:
+def test_secret_is_decoded_in_all_common_spellings(spelling: str) -> None:
     assert decode_secret(spelling) == KEY
 
 
 @pytest.mark.parametrize(("secret", "key"), [("ME", b"a"), ("MFRA", b"ab"), ("MFRGG", b"abc"), ("MFRGGZA=", b"abcd")])
-def test_padding_is_added_where_it_is_missing(secret: str, key: bytes) -> None:
+def test_missing_padding_is_added(secret: str, key: bytes) -> None:
     assert decode_secret(secret) == key
 
 
 @pytest.mark.parametrize("secret", ["", " ", "====", "- -", "A", "ABC", "not base32!", "GEZDGNB1", "GEZDGNB8", "é" * 8])
-def test_what_is_no_secret_is_refused_and_not_repeated(secret: str) -> None:
+def test_invalid_secret_is_refused_and_not_quoted(secret: str) -> None:
     with pytest.raises(ValueError, match=r"the secret is|ASCII") as caught:
         compute_code(secret, 0)
     assert len(secret.strip()) < 4 or secret not in str(caught.value)
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(min_value=1, max_value=8), st.booleans())
-def test_every_key_survives_every_spelling(key: bytes, group: int, lower: bool) -> None:
+def test_any_key_is_decoded_from_any_spelling(key: bytes, group: int, lower: bool) -> None:
     text = base64.b32encode(key).decode().rstrip("=")
-    spelled = " ".join(text[start : start + group] for start in range(0, len(text), group))
-    assert decode_secret(spelled.lower() if lower else spelled) == key
+    spelling = " ".join(text[start : start + group] for start in range(0, len(text), group))
+    assert decode_secret(spelling.lower() if lower else spelling) == key
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(min_value=0, max_value=2**40))
-def test_a_code_always_has_six_digits(key: bytes, period: int) -> None:
+def test_code_always_has_six_digits(key: bytes, period: int) -> None:
     code = compute_code(base64.b32encode(key).decode(), period)
     assert len(code) == 6
     assert code.isascii()
@@ -81,6 +81,6 @@ def test_a_code_always_has_six_digits(key: bytes, period: int) -> None:
 
 
 @given(st.integers(min_value=0, max_value=2**31))
-def test_a_period_begins_with_its_first_moment_and_ends_before_the_next(period: int) -> None:
+def test_period_includes_its_start_and_excludes_its_end(period: int) -> None:
     assert find_period(period * PERIOD) == period
     assert find_period((period + 1) * PERIOD - 0.001) == period

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""From e-mail and password to a token, with as few of the ten allowed refusals as possible."""
+"""Test the login with username and password, with and without a second factor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
 
 
-def codes(login: PasswordLogin | ReadyToken) -> list[str]:
+def list_problem_codes(login: PasswordLogin | ReadyToken) -> list[str]:
     return [problem.code for problem in login.find_problems()]
 
 
@@ -50,8 +50,8 @@ def codes(login: PasswordLogin | ReadyToken) -> list[str]:
         ("__admin__", PASSWORD),
     ],
 )
-def test_credentials_that_may_work_have_no_problems(username: str, password: str) -> None:
-    assert codes(PasswordLogin(username, password)) == []
+def test_plausible_credentials_have_no_problems(username: str, password: str) -> None:
+    assert list_problem_codes(PasswordLogin(username, password)) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_credentials_that_may_work_have_no_problems(username: str, password: str
         ("demo\u00a0@example.com", r"demo\xa0@"),
     ],
 )
-def test_a_username_that_cannot_be_meant_is_shown_with_what_is_wrong(username: str, words: str) -> None:
+def test_malformed_username_is_refused_with_an_explanation(username: str, words: str) -> None:
     (problem,) = PasswordLogin(username, PASSWORD).find_problems()
     assert problem.code == "malformed_username"
     assert words in problem.message
@@ -90,7 +90,7 @@ def test_a_username_that_cannot_be_meant_is_shown_with_what_is_wrong(username: s
         ("demo-passw\udcf6rd", "control character"),
     ],
 )
-def test_a_password_that_cannot_be_meant_is_refused_and_not_shown(password: str, words: str) -> None:
+def test_malformed_password_is_refused_and_not_shown(password: str, words: str) -> None:
     (problem,) = PasswordLogin(USERNAME, password).find_problems()
     assert problem.code == "malformed_password"
     assert words in problem.message
@@ -117,15 +117,15 @@ def test_a_password_that_cannot_be_meant_is_refused_and_not_shown(password: str,
         ("my client", "", ["unknown_client", "invalid_client_secret"]),
     ],
 )
-def test_a_client_is_well_formed(client_id: str, client_secret: str, expected: list[str]) -> None:
+def test_format_of_client_id_and_secret_is_checked(client_id: str, client_secret: str, expected: list[str]) -> None:
     login = PasswordLogin(USERNAME, PASSWORD, Client(client_id, client_secret))
-    assert codes(login) == expected
+    assert list_problem_codes(login) == expected
     assert "s3cret" not in str([problem.as_failure() for problem in login.find_problems()])
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     login = PasswordLogin("", "line\n", Client("x", ""), otp="12345", otp_secret="?")
-    assert codes(login) == [
+    assert list_problem_codes(login) == [
         "malformed_username",
         "malformed_password",
         "unknown_client",
@@ -135,7 +135,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
-def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None:
+def test_each_problem_has_its_message_and_hint() -> None:
     empty = PasswordLogin("", "", Client("x", ""), otp="12345", otp_secret="?").find_problems()
     assert [problem.message for problem in empty] == [
         "The username is empty.",
@@ -158,12 +158,12 @@ def test_what_is_wrong_is_told_in_whole_sentences_with_what_to_do_next() -> None
     ]
 
 
-def test_the_customary_client_is_used_when_none_is_given() -> None:
+def test_default_client_is_used_if_none_is_given() -> None:
     assert LOGIN.client.basic_auth == ("particle", "particle")
     assert PasswordLogin(USERNAME, PASSWORD, MY_CLIENT).client.basic_auth == ("my-client", "s3cret")
 
 
-def test_no_secret_is_in_a_representation(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_repr_of_logins_and_grants_shows_no_secret(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
     login = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT, otp="123456", otp_secret=OTP_SECRET)
     shown = repr([login, ReadyToken(TOKEN), login.obtain_grant(http, {}, {}), http, http.redact])
@@ -171,7 +171,7 @@ def test_no_secret_is_in_a_representation(http: Http, scripted_cloud: ScriptedCl
     assert not [secret for secret in (PASSWORD, "s3cret", TOKEN, "123456", OTP_SECRET) if secret in shown]
 
 
-def test_what_a_login_holds_is_hidden_also_as_basic_header() -> None:
+def test_secrets_of_a_login_are_masked_also_in_basic_headers() -> None:
     redact = Redactor()
     PasswordLogin(USERNAME, PASSWORD, MY_CLIENT).mask_secrets(redact)
     basic = [base64.b64encode(pair.encode()).decode() for pair in (f"{USERNAME}:{PASSWORD}", "my-client:s3cret")]
@@ -180,14 +180,15 @@ def test_what_a_login_holds_is_hidden_also_as_basic_header() -> None:
     )
 
 
-def test_the_public_client_is_no_secret_or_the_name_of_the_cloud_would_be_hidden_everywhere() -> None:
+def test_secret_of_the_public_client_is_not_masked() -> None:
     redact = Redactor()
+    # This secret is also a part of the host name of the cloud.
     PasswordLogin(USERNAME, PASSWORD, Client("particle", "particle")).mask_secrets(redact)
     LOGIN.mask_secrets(redact)
     assert redact("api.particle.io") == "api.particle.io"
 
 
-def test_a_login_is_one_request_with_the_account_in_the_form_and_the_client_in_the_header(
+def test_login_sends_the_account_as_form_and_the_client_in_the_header(
     http: Http, scripted_cloud: ScriptedCloud
 ) -> None:
     scripted_cloud.answer(
@@ -210,32 +211,32 @@ def test_a_login_is_one_request_with_the_account_in_the_form_and_the_client_in_t
     assert (http.usage.requests, http.usage.writes) == (1, 0)
 
 
-def test_the_life_is_left_to_the_cloud_when_nobody_wishes_one(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_lifetime_is_not_sent_if_none_is_requested(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN})
     LOGIN.obtain_grant(http, {}, {})
     assert "expires_in" not in scripted_cloud.requests[0].form
 
 
 @pytest.mark.parametrize(
-    ("said", "expires_in"),
+    ("fields", "expires_in"),
     [({"expires_in": 3600}, 3600), ({"expires_in": "3600"}, 3600), ({"expires_in": 0}, 0), ({}, None)],
 )
-def test_the_life_is_read_as_number_or_text_and_may_be_missing(
-    http: Http, scripted_cloud: ScriptedCloud, said: dict[str, object], expires_in: int | None
+def test_granted_lifetime_is_a_number_or_a_text_or_missing(
+    http: Http, scripted_cloud: ScriptedCloud, fields: dict[str, object], expires_in: int | None
 ) -> None:
-    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN, **said})
+    scripted_cloud.answer("POST", "/oauth/token", json={"access_token": TOKEN, **fields})
     grant = LOGIN.obtain_grant(http, {}, {})
     assert (grant.expires_in, grant.token_type) == (expires_in, "bearer")
 
 
-def test_both_fresh_tokens_are_hidden_from_then_on(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_access_and_refresh_token_of_a_grant_are_masked(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={"access_token": "fresh-one", "refresh_token": "fresh-two"})
     LOGIN.obtain_grant(http, {}, {})
     assert http.redact("fresh-one fresh-two") == "******** ********"
 
 
 @pytest.mark.parametrize("answer", [{}, {"access_token": None}, {"access_token": ""}, {"access_token": 7}, [], "ok"])
-def test_a_success_without_a_token_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud, answer: object) -> None:
+def test_success_without_a_token_is_a_bad_response(http: Http, scripted_cloud: ScriptedCloud, answer: object) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json=answer)
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, {}, {})
@@ -259,7 +260,7 @@ def test_a_success_without_a_token_is_a_bad_response(http: Http, scripted_cloud:
         (302, "", "not_a_cloud"),
     ],
 )
-def test_a_refused_login_is_sent_once_and_never_again(
+def test_failed_login_is_not_retried(
     http: Http, scripted_cloud: ScriptedCloud, status: int, body: str, code: str
 ) -> None:
     scripted_cloud.answer("POST", "/oauth/token", status, body=body, headers={"Retry-After": "1"})
@@ -270,7 +271,7 @@ def test_a_refused_login_is_sent_once_and_never_again(
     assert (http.usage.requests, http.usage.retries, http.usage.writes) == (1, 0, 0)
 
 
-def test_a_login_whose_connection_breaks_is_not_repeated_either(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_login_is_not_retried_after_a_broken_connection(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", effect="reset")
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, HOUR, {})
@@ -278,7 +279,7 @@ def test_a_login_whose_connection_breaks_is_not_repeated_either(http: Http, scri
     assert len(scripted_cloud.requests) == 1
 
 
-def test_a_password_that_the_cloud_repeats_is_not_shown(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_password_quoted_by_the_cloud_is_masked(http: Http, scripted_cloud: ScriptedCloud) -> None:
     LOGIN.mask_secrets(http.redact)
     scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": f"No such password: {PASSWORD}"})
     with pytest.raises(ParticleError) as caught:
@@ -290,18 +291,18 @@ def test_a_password_that_the_cloud_repeats_is_not_shown(http: Http, scripted_clo
 
 
 @pytest.mark.parametrize("token", [TOKEN, "a", "eyJhbGciOiJIUzI1NiJ9.e30.sig-_~+/="])
-def test_a_ready_token_is_opaque(token: str) -> None:
-    assert codes(ReadyToken(token)) == []
+def test_access_token_in_any_common_format_has_no_problems(token: str) -> None:
+    assert list_problem_codes(ReadyToken(token)) == []
 
 
 @pytest.mark.parametrize("token", ["", " ", f"{TOKEN}\n", f"{TOKEN}\r\n", f" {TOKEN}", "a b", "a\tb", "a\x00", "tökén"])
-def test_a_ready_token_that_cannot_be_one_is_refused_before_any_request(token: str) -> None:
+def test_malformed_access_token_is_refused_and_not_shown(token: str) -> None:
     (problem,) = ReadyToken(token).find_problems()
     assert problem.code == "token_invalid"
     assert TOKEN not in f"{problem.as_failure()}"
 
 
-def test_a_ready_token_costs_no_request(http: Http) -> None:
+def test_given_access_token_needs_no_request(http: Http) -> None:
     grant = ReadyToken(TOKEN).obtain_grant(http, HOUR, {})
     assert (grant.access_token, grant.expires_in) == (TOKEN, None)
     assert http.usage.requests == 0
@@ -315,15 +316,16 @@ MFA_REQUIRED = {"error": "mfa_required", "error_description": "Multifactor requi
 
 
 @pytest.fixture
-def turned(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
-    """A conversation in the year of the test vectors."""
+def clocked_http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
+    """Provide an HTTP client whose clock shows the time of a test vector of RFC 6238."""
     clock.now = 1111111111.0
     http = turned_conversation(scripted_cloud.url, clock)
     yield http
     http.close()
 
 
-def asking_for_a_code(cloud: ScriptedCloud, logins: int = 1) -> ScriptedCloud:
+def require_code(cloud: ScriptedCloud, logins: int = 1) -> ScriptedCloud:
+    """Script a cloud that requires a one-time code for each login, and grants a token for it."""
     for _unused in range(logins):
         cloud.answer("POST", GRANT, 403, json=MFA_REQUIRED)
         cloud.answer("POST", GRANT, json={"access_token": TOKEN, "expires_in": 3600})
@@ -331,7 +333,7 @@ def asking_for_a_code(cloud: ScriptedCloud, logins: int = 1) -> ScriptedCloud:
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("options", "sent"),
     [
         ({"otp": "001234"}, "001234"),
         ({"otp_secret": OTP_SECRET}, "050471"),
@@ -339,37 +341,39 @@ def asking_for_a_code(cloud: ScriptedCloud, logins: int = 1) -> ScriptedCloud:
     ],
     ids=["code", "secret", "both"],
 )
-def test_an_account_with_a_second_factor_gets_its_code_with_the_token_of_the_first_step(
-    turned: Http, scripted_cloud: ScriptedCloud, given: dict[str, str], sent: str
+def test_one_time_code_is_sent_with_the_token_of_the_first_step(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, options: dict[str, str], sent: str
 ) -> None:
-    asking_for_a_code(scripted_cloud)
-    grant = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT, **given).obtain_grant(turned, HOUR, {})
+    require_code(scripted_cloud)
+    grant = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT, **options).obtain_grant(clocked_http, HOUR, {})
     first, second = scripted_cloud.requests
     assert (first.form["grant_type"], first.form["expires_in"]) == ("password", "3600")
     assert second.form == {"grant_type": "urn:custom:mfa-otp", "mfa_token": MFA_TOKEN, "otp": sent}
     assert first.headers["Authorization"] == second.headers["Authorization"]
     assert (grant.access_token, grant.expires_in) == (TOKEN, 3600)
-    assert turned.redact(f"{MFA_TOKEN} {TOKEN}") == "******** ********"
+    assert clocked_http.redact(f"{MFA_TOKEN} {TOKEN}") == "******** ********"
 
 
-def test_a_code_is_kept_back_while_nobody_asks_for_it(turned: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_one_time_code_is_not_sent_unless_the_cloud_requires_it(
+    clocked_http: Http, scripted_cloud: ScriptedCloud
+) -> None:
     scripted_cloud.answer("POST", GRANT, json={"access_token": TOKEN})
     memory: dict[str, object] = {}
-    PasswordLogin(USERNAME, PASSWORD, otp="001234", otp_secret=OTP_SECRET).obtain_grant(turned, {}, memory)
+    PasswordLogin(USERNAME, PASSWORD, otp="001234", otp_secret=OTP_SECRET).obtain_grant(clocked_http, {}, memory)
     assert set(scripted_cloud.requests[0].form) == {"grant_type", "username", "password"}
     assert memory == {}
 
 
 @pytest.mark.parametrize("answer", [MFA_REQUIRED, {"error": "mfa_required"}, {"error": "mfa_required", "mfa_token": 7}])
-def test_without_a_code_or_a_way_to_send_it_the_login_ends_with_what_to_give(
-    turned: Http, scripted_cloud: ScriptedCloud, answer: dict[str, object]
+def test_two_factor_login_without_code_or_mfa_token_fails_with_a_hint(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, answer: dict[str, object]
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 403, json=answer)
     login = PasswordLogin(
         USERNAME, PASSWORD, otp=None if "mfa_token" in answer and answer["mfa_token"] != 7 else "123456"
     )
     with pytest.raises(ParticleError) as caught:
-        login.obtain_grant(turned, {}, {})
+        login.obtain_grant(clocked_http, {}, {})
     assert caught.value.code == "mfa_required"
     assert "otp_secret" in caught.value.hint
     assert MFA_TOKEN not in f"{caught.value.as_failure()}"
@@ -384,12 +388,12 @@ def test_without_a_code_or_a_way_to_send_it_the_login_ends_with_what_to_give(
         (401, ""),
     ],
 )
-def test_a_wrong_code_is_told_as_such_and_sent_once(
-    turned: Http, scripted_cloud: ScriptedCloud, status: int, body: str
+def test_wrong_one_time_code_is_reported_and_sent_once(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, status: int, body: str
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 403, json=MFA_REQUIRED).answer("POST", GRANT, status, body=body)
     with pytest.raises(ParticleError) as caught:
-        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(turned, {}, {})
+        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(clocked_http, {}, {})
     assert (caught.value.code, caught.value.status, caught.value.route) == ("otp_refused", status, TOKEN_ROUTE)
     assert caught.value.message == (
         "Could not obtain an access token for demo@example.com: "
@@ -401,65 +405,68 @@ def test_a_wrong_code_is_told_as_such_and_sent_once(
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "locked_out"), (503, "cloud_error")])
-def test_a_failure_of_the_second_step_that_is_not_about_the_code_is_not_blamed_on_it(
-    turned: Http, scripted_cloud: ScriptedCloud, status: int, code: str
+def test_other_failures_of_the_second_step_do_not_blame_the_code(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, status: int, code: str
 ) -> None:
     scripted_cloud.answer("POST", GRANT, 403, json=MFA_REQUIRED).answer("POST", GRANT, status)
     with pytest.raises(ParticleError) as caught:
-        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(turned, {}, {})
+        PasswordLogin(USERNAME, PASSWORD, otp="001234").obtain_grant(clocked_http, {}, {})
     assert caught.value.code == code
     assert len(scripted_cloud.requests) == 2
 
 
-def test_a_code_is_never_sent_twice_the_second_login_waits_for_the_next(
-    turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_login_waits_for_a_new_code_instead_of_sending_one_twice(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
-    asking_for_a_code(scripted_cloud, logins=3)
-    login, memory, begin = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object](), clock.now
+    require_code(scripted_cloud, logins=3)
+    login, memory, start = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object](), clock.now
     for _unused in range(3):
-        login.obtain_grant(turned, {}, memory)
+        login.obtain_grant(clocked_http, {}, memory)
     sent = [request.form["otp"] for request in scripted_cloud.requests[1::2]]
-    assert sent == [compute_code(OTP_SECRET, find_period(begin) + number) for number in range(3)]
-    assert clock.now - begin < 60
-    assert clock.now % 30 == 0, "no longer than it has to"
+    assert sent == [compute_code(OTP_SECRET, find_period(start) + number) for number in range(3)]
+    assert clock.now - start < 60
+    assert clock.now % 30 == 0, "the login must not wait longer than to the start of the period"
 
 
 @pytest.mark.parametrize(("used", "waits"), [(-1, False), (0, True), (1, True), (2, False)])
-def test_a_code_of_this_half_minute_or_of_the_next_is_used_up_and_one_from_further_on_is_of_another_clock(
-    turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, used: int, waits: bool
+def test_login_waits_if_the_current_or_next_code_was_already_used(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, used: int, waits: bool
 ) -> None:
-    asking_for_a_code(scripted_cloud)
+    require_code(scripted_cloud)
+    # A period further ahead was recorded before the clock was set back, and is ignored.
     now = find_period(clock.now)
     memory: dict[str, object] = {"otp_period": now + used}
-    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).obtain_grant(turned, {}, memory)
+    PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).obtain_grant(clocked_http, {}, memory)
     sent = now + used + 1 if waits else now
     assert scripted_cloud.requests[1].form["otp"] == compute_code(OTP_SECRET, sent)
     assert bool(clock.slept) is waits
     assert memory == {"otp_period": sent, "keep_until": (sent + 1) * 30}
 
 
-def test_in_the_next_half_minute_nobody_waits(turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
-    asking_for_a_code(scripted_cloud, logins=2)
+def test_login_in_the_next_period_does_not_wait(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
+) -> None:
+    require_code(scripted_cloud, logins=2)
     login, memory = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object]()
-    login.obtain_grant(turned, {}, memory)
+    login.obtain_grant(clocked_http, {}, memory)
     clock.now += 30
-    login.obtain_grant(turned, {}, memory)
+    login.obtain_grant(clocked_http, {}, memory)
     assert clock.slept == []
 
 
-def test_a_clock_that_was_set_back_makes_nobody_wait_for_the_future(
-    turned: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_clock_that_was_set_back_causes_no_long_wait(
+    clocked_http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
-    asking_for_a_code(scripted_cloud, logins=2)
+    require_code(scripted_cloud, logins=2)
     login, memory = PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET), dict[str, object]()
-    login.obtain_grant(turned, {}, memory)
+    login.obtain_grant(clocked_http, {}, memory)
     clock.now -= 365 * 86400
-    login.obtain_grant(turned, {}, memory)
+    login.obtain_grant(clocked_http, {}, memory)
     assert sum(clock.slept) <= 30
 
 
 @pytest.mark.parametrize("otp", ["", "12345", "1234567", "12345a", "\uff11" * 6, " 12345", "12345\n"])
-def test_what_is_no_code_is_refused_before_any_request_and_not_shown(otp: str) -> None:
+def test_malformed_one_time_code_is_refused_and_not_shown(otp: str) -> None:
     (problem,) = PasswordLogin(USERNAME, PASSWORD, otp=otp).find_problems()
     assert problem.code == "otp_refused"
     assert "in quotes" in problem.hint
@@ -467,19 +474,19 @@ def test_what_is_no_code_is_refused_before_any_request_and_not_shown(otp: str) -
 
 
 @pytest.mark.parametrize("secret", ["", "no base32!", "GEZDGNB1", "é" * 8])
-def test_what_is_no_secret_of_codes_is_refused_before_any_request_and_not_shown(secret: str) -> None:
+def test_malformed_otp_secret_is_refused_and_not_shown(secret: str) -> None:
     (problem,) = PasswordLogin(USERNAME, PASSWORD, otp_secret=secret).find_problems()
     assert problem.code == "otp_refused"
     assert not secret or secret not in f"{problem.as_failure()}"
 
 
-def test_the_secret_behind_the_codes_is_hidden() -> None:
+def test_otp_secret_is_masked() -> None:
     redact = Redactor()
     PasswordLogin(USERNAME, PASSWORD, otp_secret=OTP_SECRET).mask_secrets(redact)
     assert redact(OTP_SECRET) == "********"
 
 
-def test_a_login_tells_whose_it_is_and_nothing_else() -> None:
+def test_login_has_display_names_account_and_identity() -> None:
     login = PasswordLogin(USERNAME, PASSWORD, MY_CLIENT)
     assert login.display_names == (USERNAME, "my-client")
     assert login.account == (USERNAME, PASSWORD)
@@ -489,5 +496,5 @@ def test_a_login_tells_whose_it_is_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("other", [{"otp": "001234"}, {"otp_secret": OTP_SECRET}, {"client": MY_CLIENT}])
-def test_another_code_secret_or_client_is_another_login(other: dict[str, Any]) -> None:
+def test_code_secret_and_client_are_part_of_the_identity(other: dict[str, Any]) -> None:
     assert replace(LOGIN, **other).get_identity() != LOGIN.get_identity()

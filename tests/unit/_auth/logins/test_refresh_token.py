@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A refresh token is good for one more access token."""
+"""Test the login with a refresh token."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ REFRESH = "9a8b7c6d5e4f30211203948576ffeeddccbbaa00"
 LOGIN = RefreshToken(REFRESH, CLIENT)
 
 
-def test_a_refresh_is_one_request_with_the_client_that_it_was_made_for(
-    http: Http, scripted_cloud: ScriptedCloud
-) -> None:
+def test_refresh_is_one_request_with_the_client_in_the_header(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", GRANT, json={"access_token": token(1), "expires_in": 60, "refresh_token": "the-next"})
     grant = LOGIN.obtain_grant(http, {}, {})
     (request,) = scripted_cloud.requests
@@ -35,11 +33,11 @@ def test_a_refresh_is_one_request_with_the_client_that_it_was_made_for(
     assert http.redact("the-next") == "********"
 
 
-@pytest.mark.parametrize("said", ["Invalid refresh token", "Refresh token has expired"])
-def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_password(
-    http: Http, scripted_cloud: ScriptedCloud, said: str
+@pytest.mark.parametrize("description", ["Invalid refresh token", "Refresh token has expired"])
+def test_refused_refresh_token_is_not_reported_as_a_wrong_password(
+    http: Http, scripted_cloud: ScriptedCloud, description: str
 ) -> None:
-    scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant", "error_description": said})
+    scripted_cloud.answer("POST", GRANT, 400, json={"error": "invalid_grant", "error_description": description})
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, {}, {})
     error = caught.value
@@ -55,13 +53,13 @@ def test_a_refresh_token_that_is_used_up_is_told_as_such_and_not_as_a_wrong_pass
 
 
 @pytest.mark.parametrize(
-    ("status", "word", "code"),
+    ("status", "reason", "code"),
     [(400, "invalid_client", "unknown_client"), (429, "rate_limit_exceeded", "locked_out"), (503, "", "cloud_error")],
 )
-def test_any_other_refusal_is_told_as_what_it_is(
-    http: Http, scripted_cloud: ScriptedCloud, status: int, word: str, code: str
+def test_other_refusals_keep_their_error_code(
+    http: Http, scripted_cloud: ScriptedCloud, status: int, reason: str, code: str
 ) -> None:
-    scripted_cloud.answer("POST", GRANT, status, json={"error": word})
+    scripted_cloud.answer("POST", GRANT, status, json={"error": reason})
     with pytest.raises(ParticleError) as caught:
         LOGIN.obtain_grant(http, {}, {})
     assert caught.value.code == code
@@ -69,7 +67,7 @@ def test_any_other_refusal_is_told_as_what_it_is(
 
 
 @pytest.mark.parametrize("value", ["", " ", f"{REFRESH}\n", f" {REFRESH}", "two words", "a\x00"])
-def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None:
+def test_malformed_refresh_token_is_refused_and_not_shown(value: str) -> None:
     (problem,) = RefreshToken(value, CLIENT).find_problems()
     assert (problem.code, problem.message) == ("token_invalid", "The refresh token is empty or contains spaces.")
     assert problem.hint == (
@@ -78,11 +76,11 @@ def test_what_is_no_refresh_token_is_seen_before_any_request(value: str) -> None
     assert REFRESH not in f"{problem.as_failure()}"
 
 
-def test_one_that_is_still_to_be_found_is_no_problem() -> None:
+def test_omitted_refresh_token_has_no_problems() -> None:
     assert RefreshToken(None, CLIENT).find_problems() == []
 
 
-def test_a_client_that_cannot_be_one_is_told_beside_it() -> None:
+def test_problems_of_client_and_refresh_token_are_reported_together() -> None:
     assert [problem.code for problem in RefreshToken("", Client("x", "y")).find_problems()] == [
         "unknown_client",
         "token_invalid",
@@ -90,14 +88,14 @@ def test_a_client_that_cannot_be_one_is_told_beside_it() -> None:
     assert LOGIN.find_problems() == []
 
 
-def test_neither_token_nor_secret_is_shown_anywhere() -> None:
+def test_refresh_token_and_client_secret_are_masked_and_not_shown() -> None:
     redact = Redactor()
     LOGIN.mask_secrets(redact)
     assert not [secret for secret in (REFRESH, CLIENT.secret) if secret in repr(LOGIN)]
     assert redact(f"{REFRESH} {CLIENT.secret}") == "******** ********"
 
 
-def test_it_has_a_client_and_no_account() -> None:
+def test_login_has_a_client_but_no_account() -> None:
     assert LOGIN.display_names == ("", "my-product-1234")
     assert LOGIN.account is None
     assert LOGIN.get_identity() == ("refresh_token", "my-product-1234", "s3cret-of-the-client", REFRESH)
