@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the tests of the fleet engine share: a client, a small cloud to talk to, and a manifest to declare."""
+"""Provide clients, scripted answers and manifests for the tests of the fleet engine."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ LEDGER_ROWS = (
 
 
 def target_of(http: Http, product: Product | None) -> Target:
-    """Where a test reads and writes; warnings are ignored."""
+    """Build a target for a client and a product; its warnings are ignored."""
     return Target(http, product, lambda warning: None)
 
 
 def device_id(number: int) -> str:
-    """A device id that ends in its number."""
+    """Build a device id that ends in a number."""
     return f"e00fce68{number:016x}"
 
 
 def grouped(device: str, *groups: str) -> DevicePlan:
-    """A plan that brings a device into groups."""
+    """Build a plan that adds a device to groups."""
     return DevicePlan(device, {"groups": ([], sorted(groups))}, add_groups=frozenset(groups))
 
 
 class RecordingHttp(Http):
-    """A client that keeps what it was asked to send."""
+    """A client that records the requests it sends."""
 
     def __init__(self, connection: Connection, **arguments: Any) -> None:
         super().__init__(connection, **arguments)
@@ -71,12 +71,12 @@ class RecordingHttp(Http):
 
     @property
     def writes(self) -> list[str]:
-        """The routes of what may have changed something."""
+        """The routes of all requests except reads, in order."""
         return [request.route for request in self.sent if request.method != "GET"]
 
     @property
     def imported(self) -> list[list[str]]:
-        """The devices of each import, in the order of the calls."""
+        """The devices of each import request, in order."""
         return [
             (request.file or b"").decode().split()
             for request in self.sent
@@ -86,7 +86,7 @@ class RecordingHttp(Http):
 
 @contextmanager
 def client(url: str, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
-    """A client without a login that never sleeps."""
+    """Open a client that is not logged in and never sleeps."""
     http = RecordingHttp(Connection(url, timeout=timeout), workers=workers, clock=Clock(sleep=lambda seconds: None))
     try:
         yield http
@@ -96,7 +96,7 @@ def client(url: str, *, workers: int = 16, timeout: float = 10) -> Iterator[Reco
 
 @contextmanager
 def user(simulator: Simulator, *, workers: int = 16, timeout: float = 10) -> Iterator[RecordingHttp]:
-    """The simulator's user, logged in, with an empty record."""
+    """Open a client that is logged in as the simulator's user, with an empty record of requests."""
     with client(simulator.url, workers=workers, timeout=timeout) as http:
         http.use_token(log_in(http))
         http.sent.clear()
@@ -104,7 +104,7 @@ def user(simulator: Simulator, *, workers: int = 16, timeout: float = 10) -> Ite
 
 
 def log_in(http: Http) -> str:
-    """A token of the simulator's user."""
+    """Log in as the simulator's user and return the access token."""
     return PasswordLogin(USERNAME, PASSWORD).obtain_grant(http, {"expires_in": "3600"}, {}).access_token
 
 
@@ -119,7 +119,7 @@ def run(
     mesh: Mesh | None = None,
     **bounds: Any,
 ) -> dict[str, Any]:
-    """One run over a manifest, as the module makes it; `bounds` are those of `Bounds`."""
+    """Run a manifest as the module does, and return the result. `bounds` are the parameters of `Bounds`."""
     return reconcile(
         http,
         read_manifest(data, absent=absent),
@@ -130,27 +130,27 @@ def run(
 
 
 def done(state: RunState) -> set[str]:
-    """The devices all of whose writes were done."""
+    """Return the devices whose writes are all done."""
     return state.find_devices(WriteState.DONE)
 
 
 def statuses(result: Mapping[str, Any]) -> dict[str, str]:
-    """What became of each device."""
+    """Return the status of each device in a result, by its id."""
     return {device["id"]: device["status"] for device in result["devices"]}
 
 
 def errors(result: Mapping[str, Any]) -> dict[str, str]:
-    """The error code of each device that has one."""
+    """Return the error code of each device that has an error, by its id."""
     return {device["id"]: device["error"]["code"] for device in result["devices"] if device["error"]}
 
 
 def ids_of(simulator: Simulator, count: int | None = None) -> list[str]:
-    """The ids of the simulator's devices."""
+    """List the ids of the simulator's devices, or only the first `count`."""
     return [str(device["id"]) for device in simulator.state()["devices"]][:count]
 
 
 def named(ids: Sequence[str], **more: Any) -> dict[str, Any]:
-    """A manifest that names each device."""
+    """Build a manifest that names each device; `more` is declared of every device."""
     return {
         "product": PRODUCT,
         "devices": [{"id": device, "name": f"unit-{index}", **more} for index, device in enumerate(ids)],
@@ -158,7 +158,7 @@ def named(ids: Sequence[str], **more: Any) -> dict[str, Any]:
 
 
 def barn(ids: Sequence[str], **parameters: Any) -> dict[str, Any]:
-    """A manifest with one network; the first device is its gateway."""
+    """Build a manifest with one network, whose gateway is the first device."""
     data = named(ids)
     data["networks"] = {"barn": {"parameters": parameters}}
     for index, device in enumerate(data["devices"]):
@@ -174,7 +174,7 @@ def script(
     ledgers: Sequence[Mapping[str, Any]] = LEDGER_ROWS,
     instances: Sequence[Mapping[str, Any]] = (),
 ) -> ScriptedCloud:
-    """Let the cloud show one product, for as often as it is asked."""
+    """Script the answers to all reads of one product; they may be repeated."""
     cloud.answer("GET", f"/v1/products/{PRODUCT}", json={"product": {"id": 31337, "slug": PRODUCT}}, repeat=True)
     cloud.answer("GET", DEVICES, json={"devices": list(devices), "meta": {"total_pages": 1}}, repeat=True)
     cloud.answer("GET", GROUPS, json={"groups": [{"name": name} for name in groups]}, repeat=True)
@@ -183,11 +183,11 @@ def script(
 
 
 def row(device: str, **more: Any) -> dict[str, Any]:
-    """A device as a product's list shows it."""
+    """Build a device as the list of a product shows it."""
     return {"id": device, "name": None, "notes": None, "groups": [], **more}
 
 
 def instance(device: str, data: Mapping[str, Any] | None, ledger: str = "mesh") -> dict[str, Any]:
-    """A ledger instance as a list shows it; without ``data`` when there is none."""
+    """Build a ledger instance as a list shows it, without data if `data` is `None`."""
     shown = {"name": ledger, "scope": {"type": "Device", "value": device}}
     return shown if data is None else {**shown, "data": dict(data)}

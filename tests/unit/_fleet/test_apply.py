@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A plan is carried out: one device's failure is its own, and what concerns all ends the run."""
+"""Test the writes of a plan, and which errors fail one device and which end the run."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ from support.scripted import ScriptedCloud
 IDS = [device_id(number) for number in range(1, 9)]
 ONE, TWO, THREE = IDS[:3]
 DENIED = {"error": "Permission Denied", "info": "I didn't recognize that device name or ID"}
-NOBODY_ELSE = {"updated": 0, "nonmemberDeviceIds": [], "invalidDeviceIds": []}
+NONE_REJECTED = {"updated": 0, "nonmemberDeviceIds": [], "invalidDeviceIds": []}
 
 
 @pytest.fixture
 def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
-    """One request at a time, so that their order is known."""
+    """A client that sends one request at a time, so that their order is known."""
     with client(scripted_cloud.url, workers=1) as http:
         yield http
 
 
-def renamed(device: str, **more: Any) -> DevicePlan:
+def plan_rename(device: str, **more: Any) -> DevicePlan:
     return DevicePlan(device, {"name": (None, "a")}, fields={"name": "a"}, **more)
 
 
@@ -58,18 +58,18 @@ def apply(http: RecordingHttp, *devices: DevicePlan, product: Product | None = O
     return apply_plan(target_of(http, product), plan, ledger)
 
 
-def put_answers(cloud: ScriptedCloud, answers: Mapping[str, Mapping[str, Any]]) -> None:
-    """What the cloud says to a change of each device."""
+def script_updates(cloud: ScriptedCloud, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Script the answer to the update of each device."""
     for device, answer in answers.items():
         cloud.answer("PUT", f"{DEVICES}/{device}", **{"json": {}, **answer})
 
 
-def codes(applied: RunState) -> dict[str, str]:
+def error_codes(applied: RunState) -> dict[str, str]:
     return {device: error.code for device, error in applied.find_errors().items()}
 
 
 class TestDevices:
-    """Devices are written one by one."""
+    """Updates of devices, with one request for each device."""
 
     @pytest.mark.parametrize(
         ("answer", "code"),
@@ -81,113 +81,121 @@ class TestDevices:
             ({"status": 200, "json": {"ok": False, "error": "no"}}, "cloud_error"),
         ],
     )
-    def test_one_that_fails_leaves_the_others_done(
+    def test_failed_device_leaves_the_other_devices_done(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, answer: dict[str, Any], code: str
     ) -> None:
-        put_answers(scripted_cloud, {ONE: {}, TWO: answer, THREE: {}})
-        applied = apply(http, *map(renamed, (ONE, TWO, THREE)))
-        assert (done(applied), codes(applied), applied.stopped) == ({ONE, THREE}, {TWO: code}, None)
+        script_updates(scripted_cloud, {ONE: {}, TWO: answer, THREE: {}})
+        applied = apply(http, *map(plan_rename, (ONE, TWO, THREE)))
+        assert (done(applied), error_codes(applied), applied.stopped) == ({ONE, THREE}, {TWO: code}, None)
         assert TWO in applied.find_errors()[TWO].message
 
-    def test_all_fields_of_one_are_one_request(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        put_answers(scripted_cloud, {ONE: {}})
+    def test_all_fields_of_a_device_are_sent_in_one_request(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        script_updates(scripted_cloud, {ONE: {}})
         fields = {"name": "a", "notes": "b"}
         apply(http, DevicePlan(ONE, {name: (None, value) for name, value in fields.items()}, fields=fields))
         assert [request.json for request in scripted_cloud.requests] == [fields]
 
-    def test_each_that_is_done_or_fails_is_reported(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 403, "json": DENIED}, THREE: {}})
+    def test_progress_is_reported_after_each_done_or_failed_device(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        script_updates(scripted_cloud, {ONE: {}, TWO: {"status": 403, "json": DENIED}, THREE: {}})
         reports: list[tuple[int, int, int]] = []
-        plan = Plan((), (), (*map(renamed, (ONE, TWO, THREE)), DevicePlan(IDS[3], {})), {})
+        plan = Plan((), (), (*map(plan_rename, (ONE, TWO, THREE)), DevicePlan(IDS[3], {})), {})
         apply_plan(target_of(http, OURS), plan, ledger, report=lambda *counts: reports.append(counts))
         assert reports == [(0, 0, 3), (1, 0, 3), (1, 1, 3), (2, 1, 3)]
 
-    def test_what_is_in_doubt_is_not_reported_as_failed(
+    def test_progress_does_not_count_an_ambiguous_write_as_failed(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", "/v1/devices", 500, body="oops", repeat=True)
         reports: list[tuple[int, int, int]] = []
         plan = Plan((), (), (DevicePlan(ONE, {"claimed": (None, True)}, claims=True),), {})
         applied = apply_plan(target_of(http, None), plan, ledger, report=lambda *counts: reports.append(counts))
-        assert codes(applied) == {ONE: "ambiguous_write"}
+        assert error_codes(applied) == {ONE: "ambiguous_write"}
         assert reports[-1] == (0, 0, 1)
 
-    def test_one_that_does_not_change_is_not_written(self, http: RecordingHttp) -> None:
+    def test_unchanged_device_is_not_written(self, http: RecordingHttp) -> None:
         applied = apply(http, DevicePlan(ONE, {}))
         assert (done(applied), http.sent) == (set(), [])
 
     def test_an_expired_token_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        put_answers(scripted_cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
-        applied = apply(http, *map(renamed, IDS))
-        assert (done(applied), codes(applied)) == ({ONE}, {})
+        script_updates(scripted_cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
+        applied = apply(http, *map(plan_rename, IDS))
+        assert (done(applied), error_codes(applied)) == ({ONE}, {})
         assert applied.stopped is not None
         assert applied.stopped.code == "token_expired"
         assert len(scripted_cloud.requests) == 2
 
     @pytest.mark.parametrize("code", sorted(REFUSED_LOGIN))
     def test_a_refused_login_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp, code: str) -> None:
-        logins = self.dying_token(scripted_cloud, http, ParticleError(code, "No."))
-        applied = apply(http, *map(renamed, IDS))
-        assert (done(applied), codes(applied)) == ({ONE}, {})
+        logins = self.expire_token(scripted_cloud, http, ParticleError(code, "No."))
+        applied = apply(http, *map(plan_rename, IDS))
+        assert (done(applied), error_codes(applied)) == ({ONE}, {})
         assert applied.stopped is not None
         assert applied.stopped.code == code
         assert (len(logins), len(scripted_cloud.requests)) == (1, 2)
 
-    def test_a_login_that_fails_otherwise_ends_the_run_too(
+    def test_login_that_fails_with_cloud_error_ends_the_run(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
-        logins = self.dying_token(scripted_cloud, http, ParticleError("cloud_error", "Oops.", route=TOKEN_ROUTE))
-        applied = apply(http, *map(renamed, IDS))
-        assert (done(applied), codes(applied), len(logins)) == ({ONE}, {}, 1)
+        logins = self.expire_token(scripted_cloud, http, ParticleError("cloud_error", "Oops.", route=TOKEN_ROUTE))
+        applied = apply(http, *map(plan_rename, IDS))
+        assert (done(applied), error_codes(applied), len(logins)) == ({ONE}, {}, 1)
         assert applied.stopped is not None
 
     @staticmethod
-    def dying_token(cloud: ScriptedCloud, http: RecordingHttp, refusal: ParticleError) -> list[str]:
-        """The token dies after one device, and the new login fails; gives back the logins that are tried."""
-        put_answers(cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
+    def expire_token(cloud: ScriptedCloud, http: RecordingHttp, refusal: ParticleError) -> list[str]:
+        """Let the token expire after one device and refuse new logins; return the tokens that were to be renewed."""
+        script_updates(cloud, {ONE: {}, TWO: {"status": 401, "json": EXPIRED}})
         logins: list[str] = []
 
-        def renew(dead: str) -> str:
-            logins.append(dead)
+        def renew(expired: str) -> str:
+            logins.append(expired)
             raise refusal
 
         http.use_token("dead")
         http.renew = renew
         return logins
 
-    def test_a_page_of_a_proxy_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        put_answers(scripted_cloud, {ONE: {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}})
-        applied = apply(http, *map(renamed, IDS))
-        assert (done(applied), codes(applied)) == (set(), {})
+    def test_web_page_of_a_proxy_ends_the_run(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        script_updates(scripted_cloud, {ONE: {"json": None, "body": "<html>Please log in to the Wi-Fi</html>"}})
+        applied = apply(http, *map(plan_rename, IDS))
+        assert (done(applied), error_codes(applied)) == (set(), {})
         assert applied.stopped is not None
         assert applied.stopped.code == "not_a_cloud"
 
-    def test_garbage_is_asked_again_and_then_fails_its_device_alone(
+    def test_update_with_unreadable_answers_is_retried_and_then_fails(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         path = f"{DEVICES}/{ONE}"
         scripted_cloud.answer("PUT", path, body='{"id": "e0', repeat=True)
-        put_answers(scripted_cloud, {TWO: {}})
-        applied = apply(http, renamed(ONE), renamed(TWO))
-        assert (done(applied), codes(applied), applied.stopped) == ({TWO}, {ONE: "bad_response"}, None)
+        script_updates(scripted_cloud, {TWO: {}})
+        applied = apply(http, plan_rename(ONE), plan_rename(TWO))
+        assert (done(applied), error_codes(applied), applied.stopped) == ({TWO}, {ONE: "bad_response"}, None)
         assert len(scripted_cloud.seen("PUT", path)) > 1
 
-    def test_a_change_whose_answer_is_lost_is_sent_again(
+    def test_update_is_sent_again_when_its_answer_is_lost(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", effect="reset")
-        put_answers(scripted_cloud, {ONE: {}})
-        assert done(apply(http, renamed(ONE))) == {ONE}
+        script_updates(scripted_cloud, {ONE: {}})
+        assert done(apply(http, plan_rename(ONE))) == {ONE}
 
-    def test_an_empty_success_is_one(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        put_answers(scripted_cloud, {ONE: {"json": None}})
-        assert done(apply(http, renamed(ONE))) == {ONE}
+    def test_update_with_an_empty_success_answer_is_done(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
+        script_updates(scripted_cloud, {ONE: {"json": None}})
+        assert done(apply(http, plan_rename(ONE))) == {ONE}
 
 
-class TestAnAccount:
-    """Without a product each field is a request of its own."""
+class TestAccountDevices:
+    """Devices of an account, with one request for each field."""
 
-    def test_a_claim_comes_before_the_fields(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_device_is_claimed_before_its_fields_are_set(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
         scripted_cloud.answer("POST", "/v1/devices", json={"ok": True})
         scripted_cloud.answer("PUT", f"/v1/devices/{ONE}", json={}, repeat=True)
         fields = {"name": "a", "notes": "b"}
@@ -204,30 +212,30 @@ class TestAnAccount:
             (403, {"ok": False, "errors": ["Device already claimed"]}, "conflict"),
         ],
     )
-    def test_a_claim_that_is_refused_says_why(
+    def test_refused_claim_has_the_error_code_of_its_reason(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any], code: str
     ) -> None:
         scripted_cloud.answer("POST", "/v1/devices", status, json=body)
         applied = apply(http, DevicePlan(ONE, {"claimed": (None, True)}, claims=True), product=None)
-        assert codes(applied) == {ONE: code}
+        assert error_codes(applied) == {ONE: code}
 
-    def test_a_claim_whose_answer_is_lost_is_not_sent_again(
+    def test_claim_is_not_sent_again_when_its_answer_is_lost(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", "/v1/devices", effect="reset")
         applied = apply(http, DevicePlan(ONE, {"claimed": (None, True)}, claims=True), product=None)
-        assert codes(applied) == {ONE: "ambiguous_write"}
+        assert error_codes(applied) == {ONE: "ambiguous_write"}
 
 
 class TestImport:
-    """Success is partial: the answer has a list for each fate."""
+    """Imports, whose answers list the rejected devices by reason."""
 
     @staticmethod
-    def imports(*devices: str) -> list[DevicePlan]:
+    def plan_imports(*devices: str) -> list[DevicePlan]:
         return [DevicePlan(device, {"product": (None, "field-logger")}, imports=True) for device in devices]
 
     @pytest.mark.parametrize(
-        ("fate", "code", "reason"),
+        ("rejection", "code", "reason"),
         [
             ("nonmemberDeviceIds", "device_not_yours", "it belongs to another account"),
             (
@@ -238,42 +246,46 @@ class TestImport:
             ("protectedDeviceIds", "forbidden", "it is a protected device"),
         ],
     )
-    def test_a_device_that_is_not_taken_fails_with_one_sentence(
-        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, fate: str, code: str, reason: str
+    def test_rejected_device_fails_with_the_reason_for_its_rejection(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp, rejection: str, code: str, reason: str
     ) -> None:
-        scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "updatedDeviceIds": [ONE], fate: [TWO]})
-        applied = apply(http, *self.imports(ONE, TWO))
-        assert (done(applied), codes(applied)) == ({ONE}, {TWO: code})
+        scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "updatedDeviceIds": [ONE], rejection: [TWO]})
+        applied = apply(http, *self.plan_imports(ONE, TWO))
+        assert (done(applied), error_codes(applied)) == ({ONE}, {TWO: code})
         assert (
             applied.find_errors()[TWO].message == f"Could not import device {TWO} into product field-logger: {reason}."
         )
         assert applied.find_errors()[TWO].hint
 
-    def test_the_answer_of_an_older_server_is_enough(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_import_succeeds_when_the_answer_omits_the_imported_ids(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 2, "nonmemberDeviceIds": [], "invalidDeviceIds": []})
-        assert done(apply(http, *self.imports(ONE, TWO))) == {ONE, TWO}
+        assert done(apply(http, *self.plan_imports(ONE, TWO))) == {ONE, TWO}
 
     @pytest.mark.parametrize("status", [400, 413])
-    def test_a_refused_file_is_halved_down_to_the_culprit(
+    def test_import_is_halved_until_the_invalid_device_is_found(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
-        # 8 are refused, so 4 and 4; the first 4 are taken; 2 of the others are refused, so 1 and 1.
-        said = {"error": "invalid_request", "error_description": "No."}
-        for taken in (False, True, False, False, True, False, True):
-            scripted_cloud.answer("POST", DEVICES, 200 if taken else status, json=NOBODY_ELSE if taken else said)
-        applied = apply(http, *self.imports(*IDS))
+        # The import of 8 devices is refused and halved. The first 4 are accepted, the other 4 are refused and halved
+        # again; their first 2 are refused and sent one by one.
+        refusal = {"error": "invalid_request", "error_description": "No."}
+        for accepted in (False, True, False, False, True, False, True):
+            answer = NONE_REJECTED if accepted else refusal
+            scripted_cloud.answer("POST", DEVICES, 200 if accepted else status, json=answer)
+        applied = apply(http, *self.plan_imports(*IDS))
         sizes = [len(devices) for devices in http.imported]
         assert sizes == [8, 4, 4, 2, 1, 1, 2]
-        assert set(codes(applied)) == {IDS[5]}
+        assert set(error_codes(applied)) == {IDS[5]}
         assert done(applied) == set(IDS) - {IDS[5]}
 
-    def test_a_file_that_a_proxy_finds_too_large_is_halved(
+    def test_import_is_halved_when_a_proxy_reports_it_as_too_large(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         page = "<html><head><title>413 Request Entity Too Large</title></head></html>"
         scripted_cloud.answer("POST", DEVICES, 413, body=page)
-        scripted_cloud.answer("POST", DEVICES, json=NOBODY_ELSE, repeat=True)
-        applied = apply(http, *self.imports(*IDS))
+        scripted_cloud.answer("POST", DEVICES, json=NONE_REJECTED, repeat=True)
+        applied = apply(http, *self.plan_imports(*IDS))
         assert (done(applied), applied.stopped) == (set(IDS), None)
         assert [len(devices) for devices in http.imported] == [8, 4, 4]
 
@@ -284,12 +296,12 @@ class TestImport:
             (404, {"body": "<pre>Cannot POST /v1/products/31337/devices</pre>"}, "unsupported"),
         ],
     )
-    def test_a_refusal_that_is_due_to_no_device_is_not_halved(
+    def test_import_is_not_halved_when_no_device_causes_the_refusal(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, answer: dict[str, Any], code: str
     ) -> None:
         scripted_cloud.answer("POST", DEVICES, status, **answer)
-        applied = apply(http, *self.imports(*IDS))
-        assert codes(applied) == dict.fromkeys(IDS, code)
+        applied = apply(http, *self.plan_imports(*IDS))
+        assert error_codes(applied) == dict.fromkeys(IDS, code)
         assert len(scripted_cloud.requests) == 1
 
     @pytest.mark.parametrize(
@@ -302,29 +314,27 @@ class TestImport:
             {"status": 502, "body": "<html>Bad Gateway</html>"},
         ],
     )
-    def test_an_answer_that_tells_nothing_leaves_its_devices_in_doubt(
+    def test_import_is_ambiguous_when_its_answer_is_missing_or_unreadable(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, answer: dict[str, Any]
     ) -> None:
         scripted_cloud.answer("POST", DEVICES, **answer)
-        applied = apply(http, *self.imports(ONE, TWO))
-        assert codes(applied) == dict.fromkeys((ONE, TWO), "ambiguous_write")
+        applied = apply(http, *self.plan_imports(ONE, TWO))
+        assert error_codes(applied) == dict.fromkeys((ONE, TWO), "ambiguous_write")
         assert len(scripted_cloud.requests) == 1
 
-    def test_a_device_that_is_not_taken_is_not_touched_any_more(
-        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
-    ) -> None:
+    def test_rejected_device_gets_no_further_writes(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "invalidDeviceIds": [ONE]})
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True})
-        put_answers(scripted_cloud, {TWO: {}})
-        plans = [renamed(device, imports=True, add_groups=frozenset({"north"})) for device in (ONE, TWO)]
+        script_updates(scripted_cloud, {TWO: {}})
+        plans = [plan_rename(device, imports=True, add_groups=frozenset({"north"})) for device in (ONE, TWO)]
         assert done(apply(http, *plans)) == {TWO}
         assert scripted_cloud.seen("PUT", DEVICES)[0].json["devices"] == [TWO]
 
 
 class TestGroups:
-    """Groups are created for those who have come, then changed in batches."""
+    """Device groups, which are created for imported devices and then changed in batches."""
 
-    def test_for_a_device_that_is_not_taken_no_group_is_created(
+    def test_group_is_not_created_for_a_rejected_device(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1, "invalidDeviceIds": [ONE]})
@@ -333,15 +343,15 @@ class TestGroups:
         assert done(apply(http, *devices, create_groups=("north", "south"))) == {TWO}
         assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "south"}]
 
-    def test_a_group_that_cannot_be_created_fails_those_who_need_it(
+    def test_group_that_cannot_be_created_fails_the_devices_that_need_it(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", GROUPS, 403, json={"ok": False, "error": "Permission denied"})
-        put_answers(scripted_cloud, {TWO: {}})
-        applied = apply(http, grouped(ONE, "north"), renamed(TWO), create_groups=("north",))
-        assert (done(applied), codes(applied)) == ({TWO}, {ONE: "forbidden"})
+        script_updates(scripted_cloud, {TWO: {}})
+        applied = apply(http, grouped(ONE, "north"), plan_rename(TWO), create_groups=("north",))
+        assert (done(applied), error_codes(applied)) == ({TWO}, {ONE: "forbidden"})
 
-    def test_what_is_added_comes_before_what_is_removed(
+    def test_groups_are_added_before_others_are_removed(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True}, repeat=True)
@@ -353,19 +363,19 @@ class TestGroups:
             {"action": "groups", "devices": [ONE], "metadata": {"remove": ["b"]}},
         ]
 
-    def test_a_batch_that_is_forbidden_is_not_halved(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_forbidden_batch_is_not_halved(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", DEVICES, 403, json={"ok": False, "error": "Permission denied"})
         applied = apply(http, *[grouped(device, "north") for device in IDS])
-        assert codes(applied) == dict.fromkeys(IDS, "forbidden")
+        assert error_codes(applied) == dict.fromkeys(IDS, "forbidden")
         assert len(scripted_cloud.requests) == 1
 
     @pytest.mark.parametrize("status", [400, 404, 413])
-    def test_a_refused_batch_is_halved_down_to_the_culprit(
+    def test_batch_is_halved_until_the_invalid_device_is_found(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
-        for taken in (False, False, True, False, True):
-            body = {"ok": True} if taken else {"ok": False, "error": "No."}
-            scripted_cloud.answer("PUT", DEVICES, 200 if taken else status, json=body)
+        for accepted in (False, False, True, False, True):
+            body = {"ok": True} if accepted else {"ok": False, "error": "No."}
+            scripted_cloud.answer("PUT", DEVICES, 200 if accepted else status, json=body)
         applied = apply(http, *[grouped(device, "north") for device in IDS[:4]])
         sent = [request.json["devices"] for request in scripted_cloud.requests]
         assert sent == [IDS[:4], IDS[:2], IDS[:1], IDS[1:2], IDS[2:4]]
@@ -373,11 +383,11 @@ class TestGroups:
         assert done(applied) == {ONE, THREE, IDS[3]}
 
 
-class TestAnotherRunBeside:
-    """What two runs create at once is there, whoever was faster."""
+class TestConcurrentRuns:
+    """Groups and ledgers that another run creates at the same time."""
 
     @pytest.mark.parametrize("status", [400, 409])
-    def test_a_group_that_is_there_by_now_is_as_good_as_created(
+    def test_group_that_exists_after_a_refused_creation_counts_as_created(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int
     ) -> None:
         scripted_cloud.answer("POST", GROUPS, status, json={"ok": False, "error": "exists"})
@@ -385,7 +395,7 @@ class TestAnotherRunBeside:
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True})
         assert done(apply(http, grouped(ONE, "north"), create_groups=("north",))) == {ONE}
 
-    def test_a_group_that_is_not_there_is_a_failure_in_the_clouds_words(
+    def test_missing_group_fails_with_the_message_of_the_cloud(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", GROUPS, 400, json={"ok": False, "error": "bad name"})
@@ -393,25 +403,25 @@ class TestAnotherRunBeside:
         applied = apply(http, grouped(ONE, "north"), create_groups=("north",))
         assert "bad name" in applied.find_errors()[ONE].message
 
-    def test_a_ledger_that_is_there_by_now_is_as_good_as_created(
+    def test_ledger_that_exists_after_a_refused_creation_counts_as_created(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 409, json={"ok": False, "error": "exists"})
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [{"name": "mesh"}]})
-        assert apply(http, setup=ledgers(ONE)[:1]).stopped is None
+        assert apply(http, setup=plan_ledgers(ONE)[:1]).stopped is None
 
 
-def ledgers(*members: str) -> tuple[SharedWrite, ...]:
-    """Both ledgers, which ``members`` need."""
+def plan_ledgers(*members: str) -> tuple[SharedWrite, ...]:
+    """Plan the creation of both ledgers, which `members` need."""
     definitions = ledger_plan.build_definitions(DEFAULT_LEDGERS)
     return tuple(SharedWrite(ledger_plan.CreateLedger(definition), frozenset(members)) for definition in definitions)
 
 
 class TestNetworks:
-    """Ledgers come first, orders of each device last."""
+    """Networks of the ledger backend: ledgers are created first, and instructions are written last."""
 
     @staticmethod
-    def joining(devices: Sequence[str]) -> list[DevicePlan]:
+    def plan_joins(devices: Sequence[str]) -> list[DevicePlan]:
         return [
             DevicePlan(
                 device,
@@ -421,25 +431,25 @@ class TestNetworks:
             for device in devices
         ]
 
-    def test_a_ledger_that_cannot_be_created_fails_the_members_only(
+    def test_ledger_that_cannot_be_created_fails_only_the_members(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
-        put_answers(scripted_cloud, {THREE: {}})
-        applied = apply(http, *self.joining([ONE, TWO]), renamed(THREE), setup=ledgers(ONE, TWO))
-        assert (done(applied), codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
+        script_updates(scripted_cloud, {THREE: {}})
+        applied = apply(http, *self.plan_joins([ONE, TWO]), plan_rename(THREE), setup=plan_ledgers(ONE, TWO))
+        assert (done(applied), error_codes(applied)) == ({THREE}, {ONE: "forbidden", TWO: "forbidden"})
 
-    def test_who_may_not_join_gets_all_the_rest_and_nothing_of_the_mesh(
+    def test_member_without_ledger_gets_only_the_writes_outside_the_mesh(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
-        said = {"ok": False, "error": "A ledger of that name is archived"}
-        scripted_cloud.answer("POST", "/v1/ledgers", 409, json=said)
+        refusal = {"ok": False, "error": "A ledger of that name is archived"}
+        scripted_cloud.answer("POST", "/v1/ledgers", 409, json=refusal)
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": []})
         scripted_cloud.answer("POST", GROUPS, json={})
-        scripted_cloud.answer("POST", DEVICES, json=NOBODY_ELSE)
+        scripted_cloud.answer("POST", DEVICES, json=NONE_REJECTED)
         scripted_cloud.answer("PUT", DEVICES, json={"ok": True}, repeat=True)
-        put_answers(scripted_cloud, {ONE: {}, TWO: {}})
-        (member,) = self.joining([ONE])
+        script_updates(scripted_cloud, {ONE: {}, TWO: {}})
+        (member,) = self.plan_joins([ONE])
         member = replace(
             member,
             imports=True,
@@ -458,11 +468,11 @@ class TestNetworks:
             http,
             member,
             leaving,
-            setup=ledgers(ONE),
+            setup=plan_ledgers(ONE),
             create_groups=("mesh-barn", "mesh-node", "north"),
         )
 
-        assert (done(applied), codes(applied)) == ({TWO}, {ONE: "conflict"})
+        assert (done(applied), error_codes(applied)) == ({TWO}, {ONE: "conflict"})
         assert "archived" in applied.find_errors()[ONE].message
         assert len(scripted_cloud.seen("POST", "/v1/ledgers")) == 1
         assert [request.json for request in scripted_cloud.seen("POST", GROUPS)] == [{"name": "north"}]
@@ -474,20 +484,18 @@ class TestNetworks:
         assert scripted_cloud.seen("PUT", f"{DEVICES}/{ONE}")[0].json == {"name": "a"}
         assert scripted_cloud.seen("PUT", f"{INSTANCES}/{ONE}") == []
 
-    def test_who_may_not_join_and_is_not_taken_either_is_left_alone(
+    def test_rejected_member_without_ledger_gets_no_further_writes(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
         scripted_cloud.answer("POST", DEVICES, json={"updated": 0, "invalidDeviceIds": [ONE]})
-        (member,) = self.joining([ONE])
-        applied = apply(http, replace(member, imports=True, fields={"name": "a"}), setup=ledgers(ONE))
-        assert (done(applied), codes(applied)) == (set(), {ONE: "forbidden"})
+        (member,) = self.plan_joins([ONE])
+        applied = apply(http, replace(member, imports=True, fields={"name": "a"}), setup=plan_ledgers(ONE))
+        assert (done(applied), error_codes(applied)) == (set(), {ONE: "forbidden"})
         assert scripted_cloud.seen("PUT", f"{DEVICES}/{ONE}") == []
 
-    def test_orders_that_are_refused_fail_their_device(
-        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
-    ) -> None:
+    def test_refused_instructions_fail_their_device(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{INSTANCES}/{ONE}", 201, json={})
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 404, json={"ok": False, "error": "Device not found."})
-        applied = apply(http, *self.joining([ONE, TWO]))
-        assert (done(applied), codes(applied)) == ({ONE}, {TWO: "not_found"})
+        applied = apply(http, *self.plan_joins([ONE, TWO]))
+        assert (done(applied), error_codes(applied)) == ({ONE}, {TWO: "not_found"})

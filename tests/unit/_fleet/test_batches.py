@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A batch that is refused is halved: some of its devices may be at fault, or none."""
+"""Test that a refused batch is halved until the invalid devices are found."""
 
 from __future__ import annotations
 
@@ -23,60 +23,65 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
 
 
-def halved(devices: Sequence[str], culprits: Set[str], status: int = 400, largest: int = 1000) -> tuple[RunState, int]:
-    """What becomes of ``devices`` when no part may hold a culprit or more than ``largest``, and the requests."""
+def add_to_group(
+    devices: Sequence[str], invalid: Set[str], status: int = 400, largest: int = 1000
+) -> tuple[RunState, int]:
+    """Add devices to a group, and return their states and the number of requests.
+
+    The cloud refuses a batch that contains an invalid device or more than `largest` devices.
+    """
     sent = []
 
     class Refusing(Http):
         def send(self, request: Request) -> Answer:
             part = request.json["devices"]
             sent.append(part)
-            if culprits.intersection(part) or len(part) > largest:
+            if invalid.intersection(part) or len(part) > largest:
                 raise ParticleError("cloud_error", f"No, not {len(part)}.", status=status)
             return Answer(200, {"ok": True})
 
     with closing(Refusing(Connection("http://cloud.invalid"), workers=1)) as http:
-        changing = tuple(grouped(device, "north") for device in devices)
-        applied = apply_plan(target_of(http, OURS), Plan((), (), changing, {}), ledger)
+        plans = tuple(grouped(device, "north") for device in devices)
+        applied = apply_plan(target_of(http, OURS), Plan((), (), plans, {}), ledger)
     return applied, len(sent)
 
 
 @given(st.integers(1, 1000), st.data(), st.sampled_from([400, 404, 413]))
-def test_up_to_three_culprits_among_a_thousand_are_found(count: int, data: st.DataObject, status: int) -> None:
-    places = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=min(3, count)))
+def test_up_to_three_invalid_devices_in_a_thousand_are_found(count: int, data: st.DataObject, status: int) -> None:
+    positions = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=min(3, count)))
     devices = [device_id(number) for number in range(count)]
-    culprits = {devices[place] for place in places}
-    applied, requests = halved(devices, culprits, status)
-    assert set(applied.find_errors()) == culprits
-    assert done(applied) == set(devices) - culprits
-    assert requests <= 1 + 2 * len(culprits) * math.ceil(math.log2(max(count, 2)))
+    invalid = {devices[position] for position in positions}
+    applied, requests = add_to_group(devices, invalid, status)
+    assert set(applied.find_errors()) == invalid
+    assert done(applied) == set(devices) - invalid
+    assert requests <= 1 + 2 * len(invalid) * math.ceil(math.log2(max(count, 2)))
 
 
-@pytest.mark.parametrize("places", [(0, 1, 2), (0, 1, 999), (997, 998, 999), (499, 500, 501), (0, 2, 4)])
-def test_neighbours_are_found_too(places: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("positions", [(0, 1, 2), (0, 1, 999), (997, 998, 999), (499, 500, 501), (0, 2, 4)])
+def test_three_invalid_devices_are_found_at_any_position(positions: tuple[int, ...]) -> None:
     devices = [device_id(number) for number in range(1000)]
-    culprits = {devices[place] for place in places}
-    assert set(halved(devices, culprits)[0].find_errors()) == culprits
+    invalid = {devices[position] for position in positions}
+    assert set(add_to_group(devices, invalid)[0].find_errors()) == invalid
 
 
 @pytest.mark.parametrize("largest", [1, 7, 100, 999])
-def test_parts_that_are_small_enough_are_taken(largest: int) -> None:
+def test_batch_is_halved_until_its_parts_are_small_enough(largest: int) -> None:
     devices = [device_id(number) for number in range(1000)]
-    applied, _unused = halved(devices, set(), 413, largest)
+    applied, _unused = add_to_group(devices, set(), 413, largest)
     assert (done(applied), applied.find_errors()) == (set(devices), {})
 
 
 @pytest.mark.parametrize("count", [8, 100, 1000])
 @pytest.mark.parametrize("status", [400, 404, 413])
-def test_what_is_common_to_all_costs_few_requests(count: int, status: int) -> None:
+def test_few_requests_are_sent_when_every_device_is_invalid(count: int, status: int) -> None:
     devices = [device_id(number) for number in range(count)]
-    applied, requests = halved(devices, set(devices), status)
+    applied, requests = add_to_group(devices, set(devices), status)
     assert set(applied.find_errors()) == set(devices)
     assert applied.find_errors()[devices[-1]].message == f"No, not {count}."
     assert requests == math.ceil(2 * math.log2(count) + 4)
 
 
-def test_a_refusal_of_all_by_right_is_not_halved() -> None:
+def test_forbidden_batch_is_not_halved() -> None:
     devices = [device_id(number) for number in range(1000)]
-    applied, requests = halved(devices, set(devices), 403)
+    applied, requests = add_to_group(devices, set(devices), 403)
     assert (set(applied.find_errors()), requests) == (set(devices), 1)

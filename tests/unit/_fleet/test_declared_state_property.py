@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""From any state, by any manifest, through any faults: what is declared comes to be, and nothing else changes."""
+"""Test that runs reach the declared state, and change nothing else, from any state and through any faults."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running
 
 EXAMPLES = count(quick=50, full=300)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-"""No shrinking: an example takes a tenth of a second, and making one small takes thousands."""
+"""Examples are not shrunk: one takes a tenth of a second, and shrinking runs thousands."""
 SILENT_SECONDS = 0.3
 
-SOMEBODY = "somebody@example.com"
+OTHER_USER = "somebody@example.com"
 OTHER_PRODUCT = 4711
 
-BOXED = [device_id(number) for number in range(0x10, 0x13)]
-INSIDE = [device_id(number) for number in range(0x20, 0x24)]
-INSIDE_AND_OURS, INSIDE_AND_SOMEBODYS = device_id(0x2A), device_id(0x2B)
+NEW = [device_id(number) for number in range(0x10, 0x13)]
+IN_PRODUCT = [device_id(number) for number in range(0x20, 0x24)]
+IN_PRODUCT_AND_CLAIMED, IN_PRODUCT_AND_FOREIGN = device_id(0x2A), device_id(0x2B)
 QUARANTINED = device_id(0x30)
-OURS = [device_id(number) for number in range(0x40, 0x42)]
+CLAIMED = [device_id(number) for number in range(0x40, 0x42)]
 OFFLINE = device_id(0x50)
-ELSEWHERE = device_id(0x60)
-SOMEBODYS = device_id(0x70)
+IN_OTHER_PRODUCT = device_id(0x60)
+FOREIGN = device_id(0x70)
 UNKNOWN = device_id(0x80)
 
-MEMBERS = [*INSIDE, INSIDE_AND_OURS, INSIDE_AND_SOMEBODYS]
+PRODUCT_DEVICES = [*IN_PRODUCT, IN_PRODUCT_AND_CLAIMED, IN_PRODUCT_AND_FOREIGN]
 """Devices whose state in the product an example may choose."""
-EVERYBODY = [*BOXED, *MEMBERS, QUARANTINED, *OURS, OFFLINE, ELSEWHERE, SOMEBODYS, UNKNOWN]
+ALL_DEVICES = [*NEW, *PRODUCT_DEVICES, QUARANTINED, *CLAIMED, OFFLINE, IN_OTHER_PRODUCT, FOREIGN, UNKNOWN]
 
 
-def labels_of(device: str) -> dict[str, str]:
-    """What stands on a device."""
+def build_labels(device: str) -> dict[str, str]:
+    """Build the identifiers that are printed on a device."""
     number = int(device, 16) & 0xFF
     return {
         "serial_number": f"P046{number:04}",
@@ -70,27 +70,27 @@ def labels_of(device: str) -> dict[str, str]:
     }
 
 
-def fleet() -> list[dict[str, Any]]:
-    """All devices but the one that nobody knows."""
-    known: dict[str, dict[str, Any]] = {device: {} for device in EVERYBODY if device != UNKNOWN}
-    for device in (*MEMBERS, QUARANTINED):
+def build_fleet() -> list[dict[str, Any]]:
+    """Build the fleet of the simulator: all devices except the unknown one."""
+    known: dict[str, dict[str, Any]] = {device: {} for device in ALL_DEVICES if device != UNKNOWN}
+    for device in (*PRODUCT_DEVICES, QUARANTINED):
         known[device]["product_id"] = PRODUCT_ID
-    for device in (*OURS, INSIDE_AND_OURS):
+    for device in (*CLAIMED, IN_PRODUCT_AND_CLAIMED):
         known[device]["owner"] = USERNAME
-    for device in (SOMEBODYS, INSIDE_AND_SOMEBODYS):
-        known[device]["owner"] = SOMEBODY
+    for device in (FOREIGN, IN_PRODUCT_AND_FOREIGN):
+        known[device]["owner"] = OTHER_USER
     known[QUARANTINED].update(quarantined=True, name="unit-1")
-    known[OURS[0]]["notes"] = "ours"
+    known[CLAIMED[0]]["notes"] = "ours"
     known[OFFLINE]["online"] = False
-    known[ELSEWHERE].update(product_id=OTHER_PRODUCT, name="theirs", groups=["theirs"])
-    known[SOMEBODYS]["notes"] = "theirs"
-    return [{"id": device, **labels_of(device), **more} for device, more in known.items()]
+    known[IN_OTHER_PRODUCT].update(product_id=OTHER_PRODUCT, name="theirs", groups=["theirs"])
+    known[FOREIGN]["notes"] = "theirs"
+    return [{"id": device, **build_labels(device), **more} for device, more in known.items()]
 
 
 GROUPS = ("north", "south", "beta")
 NETWORKS = ("barn", "shed", "yard")
 TEXTS = st.sampled_from(("", "a", "north wall", "ÜŸ — \u2028 {{ x }}", "<b>&amp;</b>"))
-NAMES = st.sampled_from([f"unit-{number}" for number in range(len(EVERYBODY))])
+NAMES = st.sampled_from([f"unit-{number}" for number in range(len(ALL_DEVICES))])
 GROUP_SETS = st.lists(st.sampled_from(GROUPS), unique=True, max_size=3)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "notes": TEXTS,
@@ -109,27 +109,27 @@ PARAMETERS = st.dictionaries(
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     folder = tmp_path_factory.mktemp("cloud")
-    (folder / "fleet.json").write_text(json.dumps(fleet()))
-    accounts = [{"username": name, "password": PASSWORD} for name in (USERNAME, SOMEBODY)]
+    (folder / "fleet.json").write_text(json.dumps(build_fleet()))
+    accounts = [{"username": name, "password": PASSWORD} for name in (USERNAME, OTHER_USER)]
     (folder / "accounts.json").write_text(json.dumps(accounts))
     flags = ("--fleet", str(folder / "fleet.json"), "--accounts", str(folder / "accounts.json"))
     with running_simulator(*flags) as simulator:
         yield simulator
 
 
-# --- where an example starts ---
+# --- the state in which an example starts ---
 
 
 @st.composite
-def memberships(draw: st.DrawFn) -> dict[str, Any]:
-    """How a device of the product stands before the run, also as no run would leave it."""
+def device_states(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw the state of a product's device before the run, including states that no run leaves behind."""
     mesh_groups = st.sampled_from([f"mesh-{name}" for name in (*NETWORKS, "gateway", "node")])
-    orders = st.fixed_dictionaries(
+    instructions = st.fixed_dictionaries(
         {},
         optional={
             "network": st.sampled_from(NETWORKS),
             "role": st.sampled_from(("gateway", "node", "captain")),
-            "gateways": st.lists(st.sampled_from(MEMBERS), max_size=2),
+            "gateways": st.lists(st.sampled_from(PRODUCT_DEVICES), max_size=2),
             "parameters": PARAMETERS | st.just("none"),
             "firmware": st.just("somebody else's"),
         },
@@ -138,22 +138,22 @@ def memberships(draw: st.DrawFn) -> dict[str, Any]:
         "name": draw(NAMES | st.none()),
         "notes": draw(TEXTS | st.none()),
         "groups": draw(GROUP_SETS) + draw(st.lists(mesh_groups, unique=True, max_size=3)),
-        "orders": draw(orders | st.none()),
+        "instructions": draw(instructions | st.none()),
     }
 
 
 LEDGERS = st.sampled_from(((), ("mesh",), ("mesh", "mesh-status"), ("mesh", "mesh-status", "weather")))
-STARTS = st.fixed_dictionaries(
+START_STATES = st.fixed_dictionaries(
     {
-        "members": st.fixed_dictionaries({device: memberships() for device in MEMBERS}),
-        "imported": st.sets(st.sampled_from(BOXED)),
+        "devices": st.fixed_dictionaries({device: device_states() for device in PRODUCT_DEVICES}),
+        "imported": st.sets(st.sampled_from(NEW)),
         "ledgers": LEDGERS,
     }
 )
 
 
-def set_up(http: RecordingHttp, start: Mapping[str, Any]) -> None:
-    """Bring the cloud, which is fresh, to where an example starts."""
+def write_start_state(http: RecordingHttp, start: Mapping[str, Any]) -> None:
+    """Write the state in which an example starts to a fresh cloud."""
     for name in start["ledgers"]:
         direction = "Upstream" if name == "mesh-status" else "Downstream"
         definition = {"ledger": {"name": name, "scope": "Device", "direction": direction}}
@@ -161,55 +161,55 @@ def set_up(http: RecordingHttp, start: Mapping[str, Any]) -> None:
     if start["imported"]:
         file = "\n".join(start["imported"]).encode()
         http.send(Request(IMPORT, "set up", {"p": PRODUCT_ID}, file=file))
-    for device, member in start["members"].items():
-        fields = {key: member[key] for key in ("notes", "groups")}
-        if member["name"] is not None:
-            fields["name"] = member["name"]
+    for device, state in start["devices"].items():
+        fields = {key: state[key] for key in ("notes", "groups")}
+        if state["name"] is not None:
+            fields["name"] = state["name"]
         at: dict[str, object] = {"p": PRODUCT_ID, "id": device}
         http.send(Request("PUT /v1/products/:p/devices/:id", "set up", at, json=fields))
-        if member["orders"] is not None and "mesh" in start["ledgers"]:
-            body = {"instance": {"data": member["orders"]}}
+        if state["instructions"] is not None and "mesh" in start["ledgers"]:
+            body = {"instance": {"data": state["instructions"]}}
             at = {"name": "mesh", "scopeValue": device}
             http.send(Request("PUT /v1/ledgers/:name/instances/:scopeValue", "set up", at, json=body))
 
 
-# --- what it declares ---
+# --- the manifest of an example ---
 
 
-NOT_OURS = {
+UNAVAILABLE = {
     key
-    for device in (ELSEWHERE, SOMEBODYS, INSIDE_AND_SOMEBODYS, UNKNOWN)
-    for key in (device, *labels_of(device).values())
+    for device in (IN_OTHER_PRODUCT, FOREIGN, IN_PRODUCT_AND_FOREIGN, UNKNOWN)
+    for key in (device, *build_labels(device).values())
 }
-"""What those are called that may not be had."""
+"""Identifiers of the devices that the account cannot get."""
 
 
 @st.composite
 def records(draw: st.DrawFn, *optional: str) -> list[dict[str, Any]]:
-    """Some of the devices, in any order, each by its id or by its label, with some of the `optional` keys."""
-    chosen = draw(st.lists(st.sampled_from(EVERYBODY), unique=True, max_size=8))
+    """Draw records of some devices, each declared by its id or a label, with some of the `optional` keys."""
+    chosen = draw(st.lists(st.sampled_from(ALL_DEVICES), unique=True, max_size=8))
     names = iter(draw(st.lists(NAMES, unique=True, min_size=len(chosen), max_size=len(chosen))))
-    found = []
+    drawn = []
     for device in chosen:
         record: dict[str, Any] = {}
         for key in optional:
             if draw(st.booleans()):
                 record[key] = next(names) if key == "name" else draw(VALUES[key])
         kind = draw(st.sampled_from(("id", "id", "id", *LABELS)))
-        found.append({kind: {"id": device, **labels_of(device)}[kind], **record})
-    return found
+        drawn.append({kind: {"id": device, **build_labels(device)}[kind], **record})
+    return drawn
 
 
 @st.composite
 def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid manifest for devices of the product and for such as are to come into it."""
+    """Draw a valid manifest for devices that are in the product or must be imported into it."""
     networks: dict[str, Any] = {
         name: {"parameters": draw(PARAMETERS)} for name in draw(st.sets(st.sampled_from(NETWORKS)))
     }
     devices = draw(records("name", "notes", "groups", "development", "firmware_version", "claimed"))
     role = st.sampled_from(("gateway", "node"))
-    seats = {"network": st.sampled_from(sorted(networks)), "role": role}
-    joining = [st.fixed_dictionaries(seats, optional={"parameters": PARAMETERS})] * bool(networks)
+    membership = {"network": st.sampled_from(sorted(networks)), "role": role}
+    joining = [st.fixed_dictionaries(membership, optional={"parameters": PARAMETERS})] * bool(networks)
     for record in devices:
         if mesh := draw(st.one_of(st.none(), st.just({"state": "absent"}), *joining)):
             record["mesh"] = mesh
@@ -218,16 +218,16 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
         if members and all(mesh["role"] == "node" for mesh in members):
             if draw(st.booleans()):
                 members[0]["role"] = "gateway"
-            else:  # one that another slice looks after
+            else:  # a gateway in the manifest of another run
                 network["gateways"] = [device_id(0xF0 + NETWORKS.index(name))]
-        # Nodes whose gateways cannot be had wait for them, and so do gateways that are to leave, which other tests
-        # tell: here one of them can be had, or nobody is declared to come.
+        # If no declared gateway is available, nodes wait for it and old gateways do not leave. Other tests cover that:
+        # here each network has an available gateway or no declared members.
         declared = [record for record in devices if record.get("mesh", {}).get("network") == name]
-        to_be_had = [record["mesh"] for record in declared if get_key(record) not in NOT_OURS]
+        available = [record["mesh"] for record in declared if get_key(record) not in UNAVAILABLE]
         gateways = [mesh for mesh in members if mesh["role"] == "gateway"]
-        if gateways and to_be_had and not any(gateway is mesh for gateway in gateways for mesh in to_be_had):
-            to_be_had[0]["role"] = "gateway"
-        if gateways and not to_be_had:
+        if gateways and available and not any(gateway is mesh for gateway in gateways for mesh in available):
+            available[0]["role"] = "gateway"
+        if gateways and not available:
             for record in declared:
                 del record["mesh"]
     manifest: dict[str, Any] = {"product": PRODUCT, "networks": networks, "devices": devices}
@@ -237,21 +237,21 @@ def product_manifests(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def account_manifests(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid manifest for the account's own devices and for such as are to become its own, or to cease to be."""
+    """Draw a valid manifest for devices that the account has claimed, must claim or must unclaim."""
     devices = draw(records("name", "notes", "claimed"))
     for record in devices:
-        if record.get("claimed") is False:  # a device of nobody has no name
+        if record.get("claimed") is False:  # an unclaimed device cannot have a name
             record.pop("name", None)
             record.pop("notes", None)
     return {"devices": devices}
 
 
 def faults_on(*routes: str) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """A schedule of up to three faults, each of which strikes up to six times in a row."""
+    """Draw a schedule of up to three faults, each of which occurs up to six times in a row."""
     where = st.sampled_from((*routes, *READS, "PUT *", "*"))
     times = st.integers(1, 6)
     plain = st.sampled_from(("reset_before", "reset_after", "truncated", "empty"))
-    one = st.one_of(
+    any_fault = st.one_of(
         st.builds(fault, where, plain, times=times),
         st.builds(fault, where, st.just("html"), times=times, status=st.sampled_from(PAGES)),
         st.builds(fault, where, st.just("status"), times=times, shape=st.sampled_from(SHAPES)),
@@ -267,83 +267,88 @@ def faults_on(*routes: str) -> st.SearchStrategy[list[dict[str, Any]]]:
         st.builds(fault, where, st.just("silence"), times=st.just(1)),
         st.builds(fault, where, st.just("delay"), times=st.just(1), delay=st.just(SILENT_SECONDS + 0.05)),
     )
-    return st.lists(one, max_size=3)
+    return st.lists(any_fault, max_size=3)
 
 
-# --- what comes of it ---
+# --- the runs of an example ---
 
 
 @settings(max_examples=EXAMPLES, phases=PHASES)
 @given(
-    start=STARTS,
+    start=START_STATES,
     manifest=product_manifests(),
     absent=st.sampled_from((False, False, False, True)),
     faults=faults_on(*CREATIONS, *CHANGES, *REMOVALS, "POST /oauth/token"),
 )
-def test_a_product_comes_to_what_is_declared_and_nothing_else_changes(
+def test_product_reaches_the_declared_state_and_nothing_else_changes(
     cloud: Simulator, start: dict[str, Any], manifest: dict[str, Any], absent: bool, faults: list[dict[str, Any]]
 ) -> None:
-    not_to_be_had = set() if absent else {ELSEWHERE, SOMEBODYS, UNKNOWN}
+    unavailable = set() if absent else {IN_OTHER_PRODUCT, FOREIGN, UNKNOWN}
 
-    def refused(device: str, record: Mapping[str, Any]) -> bool:
+    def is_refused(device: str, record: Mapping[str, Any]) -> bool:
         claimed = record.get("claimed")
-        theirs = device == INSIDE_AND_SOMEBODYS and (claimed is False or (claimed is True and not absent))
-        return device in not_to_be_had or theirs
+        foreign = device == IN_PRODUCT_AND_FOREIGN and (claimed is False or (claimed is True and not absent))
+        return device in unavailable or foreign
 
-    assert_comes_true(cloud, start, manifest, faults, absent=absent, refused=refused, asked_again=IMPORT)
+    assert_declared_state_is_reached(
+        cloud, start, manifest, faults, absent=absent, is_refused=is_refused, repeated_route=IMPORT
+    )
 
 
 @settings(max_examples=EXAMPLES, phases=PHASES)
 @given(
-    start=STARTS,
+    start=START_STATES,
     manifest=account_manifests(),
     absent=st.sampled_from((False, False, False, True)),
     faults=faults_on(*ACCOUNT_WRITES, *ACCOUNT_WRITES, "POST /oauth/token"),
 )
-def test_an_account_comes_to_what_is_declared_and_nothing_else_changes(
+def test_account_reaches_the_declared_state_and_nothing_else_changes(
     cloud: Simulator, start: dict[str, Any], manifest: dict[str, Any], absent: bool, faults: list[dict[str, Any]]
 ) -> None:
     if absent:
         kinds = ("id", *LABELS)
-        gone = [
+        unclaimed = [
             {key: record[key] for key in kinds if key in record} | {"claimed": False} for record in manifest["devices"]
         ]
-        manifest = {"devices": gone}
+        manifest = {"devices": unclaimed}
 
-    def refused(device: str, record: Mapping[str, Any]) -> bool:
-        if device in (*OURS, INSIDE_AND_OURS) or record.get("claimed") is False:
+    def is_refused(device: str, record: Mapping[str, Any]) -> bool:
+        if device in (*CLAIMED, IN_PRODUCT_AND_CLAIMED) or record.get("claimed") is False:
             return False
         found = "id" in record or "serial_number" in record
-        return "claimed" not in record or not found or device in (OFFLINE, SOMEBODYS, INSIDE_AND_SOMEBODYS, UNKNOWN)
+        return "claimed" not in record or not found or device in (OFFLINE, FOREIGN, IN_PRODUCT_AND_FOREIGN, UNKNOWN)
 
-    assert_comes_true(cloud, start, manifest, faults, absent=absent, refused=refused, asked_again=CLAIM)
+    assert_declared_state_is_reached(
+        cloud, start, manifest, faults, absent=absent, is_refused=is_refused, repeated_route=CLAIM
+    )
 
 
-def assert_comes_true(
+def assert_declared_state_is_reached(
     cloud: Simulator,
     start: Mapping[str, Any],
     manifest: Mapping[str, Any],
     faults: Sequence[Mapping[str, Any]],
     *,
     absent: bool,
-    refused: Callable[[str, Mapping[str, Any]], bool],
-    asked_again: str,
+    is_refused: Callable[[str, Mapping[str, Any]], bool],
+    repeated_route: str,
 ) -> None:
-    """A run through the faults, one without, and one more that finds nothing to do.
+    """Run a manifest with the faults, once more without them, and a third time, which changes nothing.
 
-    A device that is `refused` fails in every run, and may be asked for again in each.
+    :param is_refused: whether the account cannot get a device; such a device fails in every run.
+    :param repeated_route: the only write that the third run may send, for refused devices.
     """
     cloud.reset()
     with user(cloud) as http:
-        set_up(http, start)
+        write_start_state(http, start)
     before = normalize_state(cloud.state())
     ids = {get_key(record): find_device_id(before, record) or UNKNOWN for record in manifest["devices"]}
-    failing = {get_key(record) for record in manifest["devices"] if refused(ids[get_key(record)], record)}
+    failing = {get_key(record) for record in manifest["devices"] if is_refused(ids[get_key(record)], record)}
     declared = expect_state(before, manifest, absent=absent, refused={ids[key] for key in failing})
-    of_nobody = unneeded_groups(manifest, failing) - before["groups"][PRODUCT]
+    optional_groups = find_optional_groups(manifest, failing) - before["groups"][PRODUCT]
 
     with user(cloud, timeout=SILENT_SECONDS) as http:
-        http.renew = lambda dead: log_in(http)
+        http.renew = lambda expired: log_in(http)
         cloud.set_faults(faults)
         first = through(http, manifest, absent=absent, confirm=True)
         cloud.clear_faults()
@@ -359,20 +364,20 @@ def assert_comes_true(
         second = run(http, manifest, absent=absent, confirm=True)
         assert_finished(second, failing)
         after = normalize_state(cloud.state())
-        after["groups"][PRODUCT] -= of_nobody
+        after["groups"][PRODUCT] -= optional_groups
         assert after == declared
-        if all(entry["effect"] != "delay" for entry in faults):  # what comes late may come between the two runs
+        if all(entry["effect"] != "delay" for entry in faults):  # a delayed write may take effect between the two runs
             assert second["changed"] is (normalize_state(cloud.state()) != now)
 
         by_route = Counter(cloud.stats()["by_route"])
         third = run(http, manifest, absent=absent, confirm=True)
         assert third["changed"] is False
         written = {route for route in Counter(cloud.stats()["by_route"]) - by_route if not route.startswith("GET ")}
-        assert written <= ({asked_again} if failing else set())
+        assert written <= ({repeated_route} if failing else set())
 
 
-def unneeded_groups(manifest: Mapping[str, Any], failing: Collection[str]) -> set[str]:
-    """The groups that only devices ask for which cannot be had: whether they are made is left open."""
+def find_optional_groups(manifest: Mapping[str, Any], failing: Collection[str]) -> set[str]:
+    """Find the groups that only refused devices declare: a run may create them or not."""
     wanted = {True: set[str](), False: set[str]()}
     for record in manifest["devices"]:
         wanted[get_key(record) in failing] |= list_groups(record)
@@ -380,7 +385,7 @@ def unneeded_groups(manifest: Mapping[str, Any], failing: Collection[str]) -> se
 
 
 def assert_finished(result: Mapping[str, Any], failing: Collection[str]) -> None:
-    """All is done but what cannot be."""
-    told = {device["identifier"]: device["status"] for device in result["devices"]}
-    assert {key for key, status in told.items() if status == "failed"} == failing, result.get("msg")
-    assert set(told.values()) <= {"ok", "changed", "failed"}
+    """Assert that exactly the devices in `failing` have failed and all others are done."""
+    statuses = {device["identifier"]: device["status"] for device in result["devices"]}
+    assert {key for key, status in statuses.items() if status == "failed"} == failing, result.get("msg")
+    assert set(statuses.values()) <= {"ok", "changed", "failed"}

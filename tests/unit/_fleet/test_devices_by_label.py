@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Devices declared by what stands on their label: imported so into a product, looked up for an account."""
+"""Test devices that are declared by their label: imported into a product, or looked up for an account."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def http(simulator: Simulator) -> Iterator[RecordingHttp]:
 
 @pytest.fixture
 def labels(simulator: Simulator) -> list[dict[str, Any]]:
-    """The devices as those who hold them in their hands know them."""
+    """The devices of the simulator with the identifiers on their labels."""
     return [dict(device) for device in simulator.state()["devices"]]
 
 
-def declared(labels: list[dict[str, Any]], *kinds: str) -> dict[str, Any]:
-    """A manifest of a network whose devices are declared by one kind of label after the other."""
+def declare_by_labels(labels: list[dict[str, Any]], *kinds: str) -> dict[str, Any]:
+    """Build a manifest of a network whose devices are declared by the given kinds of labels in turn."""
     return {
         "product": PRODUCT,
         "name_template": "unit-{index}",
@@ -49,13 +49,13 @@ def declared(labels: list[dict[str, Any]], *kinds: str) -> dict[str, Any]:
     }
 
 
-class TestInAProduct:
-    """The import takes labels as they are; then the list tells the ids."""
+class TestProduct:
+    """Products, whose import accepts labels and whose list then shows the ids."""
 
-    def test_a_fleet_is_provisioned_by_all_kinds_of_labels_and_then_rests(
+    def test_fleet_is_provisioned_by_labels_and_second_run_writes_nothing(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
-        data = declared(labels, "serial_number", "iccid", "imei", "id")
+        data = declare_by_labels(labels, "serial_number", "iccid", "imei", "id")
         first = run(http, data, verify="online")
         assert read_counts(first) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
         assert [device["id"] for device in first["devices"]] == [label["id"] for label in labels]
@@ -67,17 +67,17 @@ class TestInAProduct:
         assert run(http, data)["changed"] is False
         assert simulator.stats()["writes"] == before
 
-    def test_who_gets_orders_learns_the_gateways_id_and_not_its_label(
+    def test_instructions_name_a_gateway_by_its_id_and_not_by_its_label(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
-        run(http, declared(labels[:3], "serial_number"))
+        run(http, declare_by_labels(labels[:3], "serial_number"))
         rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
 
-    def test_a_dry_run_says_the_same_by_the_names_of_the_manifest(
+    def test_check_mode_predicts_the_diff_with_the_declared_labels(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
-        data = declared(labels[:4], "serial_number", "id")
+        data = declare_by_labels(labels[:4], "serial_number", "id")
         predicted = run(http, data, check_mode=True)
         assert simulator.stats()["writes"] == 0
         done = run(http, data)
@@ -87,7 +87,7 @@ class TestInAProduct:
         assert predicted["devices"][0]["id"] is None
         assert done["devices"][0]["id"] == labels[0]["id"]
 
-    def test_who_is_only_to_come_in_is_done_when_the_import_is(
+    def test_devices_declared_only_by_label_are_done_after_the_import(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         data = {"product": PRODUCT, "devices": [{"serial_number": label["serial_number"]} for label in labels[:2]]}
@@ -97,10 +97,10 @@ class TestInAProduct:
         assert simulator.device(labels[1]["id"])["product"] == PRODUCT_ID
 
     @pytest.mark.parametrize(("effect", "imports"), [("reset_after", 1), ("reset_before", 2)])
-    def test_an_import_whose_answer_is_lost_is_settled_by_another_look(
+    def test_lost_answer_of_an_import_is_settled_by_reading_the_list_again(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]], effect: str, imports: int
     ) -> None:
-        data = declared(labels[:3], "serial_number", "id")
+        data = declare_by_labels(labels[:3], "serial_number", "id")
         data["devices"].append({"iccid": labels[3]["iccid"], "name": "only-named"})
         del data["name_template"]
         simulator.set_faults([{"route": IMPORT, "effect": effect}])
@@ -110,52 +110,52 @@ class TestInAProduct:
         assert simulator.device(labels[3]["id"])["name"] == "only-named"
         assert run(http, data)["changed"] is False
 
-    def test_an_import_that_stays_in_doubt_is_that_devices_failure_and_no_write_names_its_label(
+    def test_ambiguous_import_fails_and_its_device_gets_no_other_write(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         simulator.set_faults([{"route": IMPORT, "effect": "reset_before", "times": 2}])
-        data = declared(labels[:1], "serial_number")
+        data = declare_by_labels(labels[:1], "serial_number")
         result = run(http, data)
         assert result["devices"][0]["error"]["code"] == "ambiguous_write"
         assert set(http.writes) <= {IMPORT, "POST /v1/ledgers", "POST /v1/products/:p/groups"}
         assert run(http, data)["summary"]["changed"] == 1
 
-    def test_a_label_that_nobody_knows_is_named_and_the_others_are_done(
+    def test_unknown_label_is_named_in_the_error_and_the_others_are_done(
         self, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
-        data = declared(labels[:2], "serial_number")
+        data = declare_by_labels(labels[:2], "serial_number")
         data["devices"].append({"serial_number": "P046NOBODY"})
         result = run(http, data)
         assert [device["status"] for device in result["devices"]] == ["changed", "changed", "failed"]
         assert result["devices"][2]["error"]["code"] == "device_not_yours"
         assert "P046NOBODY" in result["devices"][2]["error"]["message"]
 
-    def test_a_gateway_that_nobody_knows_leaves_the_others_as_they_are(
+    def test_unknown_gateway_leaves_the_other_devices_unchanged(
         self, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
-        data = declared(labels[:2], "id")
+        data = declare_by_labels(labels[:2], "id")
         run(http, data)
-        stranger = {"serial_number": "P046NOBODY", "mesh": {"network": "barn", "role": "gateway"}}
-        data["devices"].append(stranger)
+        unknown = {"serial_number": "P046NOBODY", "mesh": {"network": "barn", "role": "gateway"}}
+        data["devices"].append(unknown)
         http.sent.clear()
         result = run(http, data)
         assert [device["status"] for device in result["devices"]] == ["ok", "ok", "failed"]
         assert (result["changed"], http.writes) == (False, [IMPORT])
         assert set(result["diff"]["before"]) == {"P046NOBODY"}
 
-    def test_two_records_of_one_device_are_refused_as_soon_as_the_list_tells(
+    def test_two_records_of_one_device_are_refused_before_any_write(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         run(http, {"product": PRODUCT, "devices": [{"id": labels[0]["id"]}]})
         before = simulator.stats()["writes"]
-        twice = [{"id": labels[0]["id"]}, {"serial_number": labels[0]["serial_number"]}]
+        duplicates = [{"id": labels[0]["id"]}, {"serial_number": labels[0]["serial_number"]}]
         with pytest.raises(ParticleError, match="more than once") as caught:
-            run(http, {"product": PRODUCT, "devices": twice})
+            run(http, {"product": PRODUCT, "devices": duplicates})
         assert caught.value.code == "invalid_manifest"
         assert f"serial_number {labels[0]['serial_number']}" in caught.value.message
         assert simulator.stats()["writes"] == before
 
-    def test_a_list_without_the_label_is_read_device_by_device(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_devices_are_read_one_by_one_when_the_list_omits_their_label(self, scripted_cloud: ScriptedCloud) -> None:
         one, two = device_id(1), device_id(2)
         script(scripted_cloud, [row(one, cellular=True), row(two, cellular=False)])
         scripted_cloud.answer("GET", f"/v1/products/31337/devices/{one}", json={"id": one, "imei": "3" * 15})
@@ -166,7 +166,9 @@ class TestInAProduct:
         assert result["changed"] is False
         assert warnings == ["The list of devices lacks declared fields: 1 devices are read one by one."]
 
-    def test_an_import_that_claims_success_and_shows_nothing_is_a_failure(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_import_fails_when_the_list_does_not_show_the_device_afterwards(
+        self, scripted_cloud: ScriptedCloud
+    ) -> None:
         script(scripted_cloud, [])
         answer = {"updated": 1, "nonmemberDeviceIds": [], "invalidDeviceIds": []}
         scripted_cloud.answer("POST", "/v1/products/31337/devices", json=answer)
@@ -176,14 +178,16 @@ class TestInAProduct:
         assert "the list of devices does not contain it" in result["error"]["message"]
 
 
-class TestWhatOnlyTheImportShows:
-    """A device brings along what it was; the second look sees it, says it, and asks again where it must."""
+class TestStateShownByTheImport:
+    """Claims and notes of a device that only the list after its import shows."""
 
-    def test_a_device_that_only_had_to_come_in_is_done(self, http: RecordingHttp, labels: list[dict[str, Any]]) -> None:
+    def test_device_declared_only_by_label_is_changed_by_its_import(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
         data = {"product": PRODUCT, "devices": [{"serial_number": labels[0]["serial_number"]}]}
         assert run(http, data)["devices"][0]["status"] == "changed"
 
-    def test_claims_that_come_to_light_are_not_given_up_by_the_dozen_without_a_word(
+    def test_many_claims_shown_by_an_import_are_removed_only_if_confirmed(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         run(http, {"devices": [{"id": label["id"], "claimed": True} for label in labels[:12]]})
@@ -198,7 +202,7 @@ class TestWhatOnlyTheImportShows:
         assert {device["owner"] for device in simulator.state()["devices"][:12]} == {None}
         assert confirmed["devices"][0]["changes"] == {"claimed": {"before": True, "after": False}}
 
-    def test_what_came_to_light_is_among_the_changes(
+    def test_claim_and_notes_shown_by_the_import_are_among_the_changes(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         run(http, {"devices": [{"id": labels[0]["id"], "claimed": True, "notes": "old"}]})
@@ -207,10 +211,10 @@ class TestWhatOnlyTheImportShows:
         assert sorted(result["devices"][0]["changes"]) == ["claimed", "notes", "product"]
         assert simulator.device(labels[0]["id"])["owner"] is None
 
-    def test_a_gateway_that_does_not_come_is_in_nobodys_orders(
+    def test_gateway_that_cannot_be_imported_is_in_no_instructions(
         self, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
-        data = declared(labels[:3], "serial_number")
+        data = declare_by_labels(labels[:3], "serial_number")
         data["devices"].append(
             {"serial_number": "P046NOBODY", "mesh": {"network": "barn", "role": "gateway"}, "groups": []}
         )
@@ -219,7 +223,7 @@ class TestWhatOnlyTheImportShows:
         rows = http.send(Request("GET /v1/ledgers/:name/instances", "look", {"name": "mesh"})).data["instances"]
         assert {tuple(row["data"]["gateways"]) for row in rows} == {(labels[0]["id"],)}
 
-    def test_a_label_on_two_devices_is_nobodys_name(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_label_of_two_devices_is_refused_as_a_conflict(self, scripted_cloud: ScriptedCloud) -> None:
         one, two = device_id(1), device_id(2)
         script(scripted_cloud, [row(one, iccid="8" * 20), row(two, iccid="8" * 20)])
         with client(scripted_cloud.url) as http, pytest.raises(ParticleError, match="several devices") as caught:
@@ -228,7 +232,7 @@ class TestWhatOnlyTheImportShows:
         assert one in caught.value.message
         assert two in caught.value.message
 
-    def test_a_node_that_turns_out_to_be_a_gateway_is_a_contradiction(
+    def test_node_declared_by_label_that_is_also_a_gateway_is_refused(
         self, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         run(http, {"product": PRODUCT, "devices": [{"id": labels[0]["id"]}]})
@@ -241,10 +245,10 @@ class TestWhatOnlyTheImportShows:
             run(http, data)
 
 
-class TestInAnAccount:
-    """A device that is not claimed yet is looked up, as long as the cloud allows it."""
+class TestAccount:
+    """Accounts, for which unclaimed devices are looked up within the rate limit."""
 
-    def test_a_serial_number_is_looked_up_claimed_and_named(
+    def test_device_is_looked_up_by_serial_number_claimed_and_named(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         devices = [
@@ -259,9 +263,7 @@ class TestInAnAccount:
         assert simulator.device(labels[2]["id"])["name"] == "own-2"
         assert simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE] == 3
 
-    def test_who_is_claimed_already_and_listed_without_a_label_is_as_declared(
-        self, scripted_cloud: ScriptedCloud
-    ) -> None:
+    def test_claimed_device_listed_without_its_label_is_unchanged(self, scripted_cloud: ScriptedCloud) -> None:
         one = device_id(1)
         scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": "own"}], repeat=True)
         scripted_cloud.answer("GET", "/v1/serial_numbers/P0461", json={"ok": True, "deviceID": one}, repeat=True)
@@ -270,7 +272,7 @@ class TestInAnAccount:
         assert [device["status"] for device in result["devices"]] == ["ok"]
         assert (result["changed"], result["diff"]) == (False, {"before": {}, "after": {}})
 
-    def test_notes_that_come_with_a_claim_are_emptied(
+    def test_notes_shown_after_a_claim_are_removed(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         own = {"serial_number": labels[0]["serial_number"], "claimed": True}
@@ -279,7 +281,7 @@ class TestInAnAccount:
         assert run(http, {"devices": [{**own, "notes": ""}]})["summary"]["changed"] == 1
         assert not simulator.device(labels[0]["id"])["notes"]
 
-    def test_what_is_claimed_is_not_looked_up_again(
+    def test_claimed_device_is_not_looked_up_again(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         devices = [{"serial_number": labels[0]["serial_number"], "claimed": True}]
@@ -287,7 +289,9 @@ class TestInAnAccount:
         assert run(http, {"devices": devices})["changed"] is False
         assert simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE] == 1
 
-    def test_an_unknown_serial_number_fails_alone(self, http: RecordingHttp, labels: list[dict[str, Any]]) -> None:
+    def test_unknown_serial_number_fails_only_its_device(
+        self, http: RecordingHttp, labels: list[dict[str, Any]]
+    ) -> None:
         devices = [
             {"serial_number": "P046NOBODY", "claimed": True},
             {"serial_number": labels[0]["serial_number"], "claimed": True},
@@ -295,7 +299,7 @@ class TestInAnAccount:
         result = run(http, {"devices": devices})
         assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
 
-    def test_only_who_is_to_be_claimed_is_looked_up(
+    def test_only_devices_to_claim_are_looked_up(
         self, simulator: Simulator, http: RecordingHttp, labels: list[dict[str, Any]]
     ) -> None:
         devices = [
@@ -307,7 +311,7 @@ class TestInAnAccount:
         assert [device["status"] for device in result["devices"]] == ["changed", "ok", "ok"]
         assert simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE] == 1
 
-    def test_an_odd_answer_is_that_devices_own(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_invalid_lookup_answer_fails_only_its_device(self, scripted_cloud: ScriptedCloud) -> None:
         one = device_id(1)
         scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": "old"}], repeat=True)
         scripted_cloud.answer("GET", "/v1/serial_numbers/P046AB1", json={"ok": True})
@@ -318,7 +322,7 @@ class TestInAnAccount:
         assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
         assert result["devices"][0]["error"]["code"] == "bad_response"
 
-    def test_a_list_without_serial_numbers_shows_what_is_claimed_already(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_claimed_device_listed_without_serial_number_gets_no_write(self, scripted_cloud: ScriptedCloud) -> None:
         one = device_id(1)
         scripted_cloud.answer("GET", "/v1/devices", json=[{"id": one, "name": None}], repeat=True)
         scripted_cloud.answer("GET", "/v1/serial_numbers/P046AB1", json={"device_id": one}, repeat=True)
@@ -327,21 +331,19 @@ class TestInAnAccount:
             assert http.writes == []
         assert "failed" not in result
 
-    def test_other_labels_find_nobody_outside_a_product(
-        self, http: RecordingHttp, labels: list[dict[str, Any]]
-    ) -> None:
+    def test_imei_cannot_be_looked_up_in_an_account(self, http: RecordingHttp, labels: list[dict[str, Any]]) -> None:
         result = run(http, {"devices": [{"imei": labels[0]["imei"], "claimed": True}]})
         assert errors(result) == {None: "device_not_yours"}
         assert "the cloud cannot look up a device by imei" in result["error"]["message"]
 
-    def test_beyond_fifty_in_an_hour_the_others_are_pending_and_know_until_when(self) -> None:
+    def test_devices_beyond_the_lookup_rate_limit_wait_until_a_given_time(self) -> None:
         with running_simulator("--fleet", "60", "--limits", "documented") as simulator, user(simulator) as http:
             labels = simulator.state()["devices"]
             devices = [{"serial_number": label["serial_number"], "claimed": True} for label in labels]
             result = run(http, {"devices": devices})
-            asked = simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE]
-            assert result["summary"] == {"total": 60, "ok": 0, "changed": asked, "failed": 0, "pending": 60 - asked}
-            assert 45 <= asked <= 50
+            lookups = simulator.stats()["by_route"][SERIAL_NUMBER_ROUTE]
+            assert result["summary"] == {"total": 60, "ok": 0, "changed": lookups, "failed": 0, "pending": 60 - lookups}
+            assert 45 <= lookups <= 50
             assert simulator.stats()["throttled"] == 0
         waiting = result["devices"][-1]
         assert waiting["error"]["code"] == "budget_exhausted"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Two hundred devices through every fault that the simulator has: the run ends, and the next one finishes it."""
+"""Test runs over 200 devices with every kind of fault: each run ends, and the next one finishes the work."""
 
 from __future__ import annotations
 
@@ -34,50 +34,50 @@ from support.counts import count
 from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
-N = 200
+DEVICE_COUNT = 200
 SCHEDULES = count(quick=20, full=200)
 SILENT_SECONDS = 0.5
 
 ANYWHERE = (*READS, "POST /oauth/token", "*", "GET *")
 
 
-def schedule(seed: int, writes: Sequence[str]) -> list[dict[str, Any]]:
-    """A few faults, one of them surely on one of the `writes` that the run will make.
+def draw_schedule(seed: int, writes: Sequence[str]) -> list[dict[str, Any]]:
+    """Draw a few faults, at least two of them on `writes` of the run.
 
-    Twenty seeds in a row have every effect and every documented body among them.
+    Any twenty consecutive seeds include every effect and every documented body.
     """
     random = Random(f"storm {seed}")
     faults = [
-        {"times": random.randint(1, 6), **strike(random, EFFECTS[seed % len(EFFECTS)], random.choice(writes))},
-        {**often(random), "route": random.choice(writes), "shape": SHAPES[seed % len(SHAPES)]},
+        {"times": random.randint(1, 6), **draw_fault(random, EFFECTS[seed % len(EFFECTS)], random.choice(writes))},
+        {**draw_frequency(random), "route": random.choice(writes), "shape": SHAPES[seed % len(SHAPES)]},
     ]
     for _unused in range(random.randrange(5)):
         routes = random.choice((writes, writes, writes, ANYWHERE))
-        faults.append({**often(random), **strike(random, random.choice(EFFECTS), random.choice(routes))})
+        faults.append({**draw_frequency(random), **draw_fault(random, random.choice(EFFECTS), random.choice(routes))})
     return random.sample(faults, len(faults))
 
 
-def strike(random: Random, effect: str, route: str) -> dict[str, Any]:
-    """What goes wrong, on which route; what costs time does so only a few times."""
-    if effect == "silence":  # five in a row are enough to give up
+def draw_fault(random: Random, effect: str, route: str) -> dict[str, Any]:
+    """Draw the details of a fault on a route; faults that cost time occur only a few times."""
+    if effect == "silence":  # after five in a row the client gives up
         return fault(route, effect, times=random.randint(1, 6), probability=1)
-    if effect == "delay":  # on either side of what the client waits for
+    if effect == "delay":  # shorter or longer than the timeout of the client
         return fault(route, effect, times=2, probability=1, delay=random.choice((0.1, 2 * SILENT_SECONDS)))
     if effect == "html":
         return fault(route, effect, status=random.choice(PAGES))
     if effect == "status":
-        asked, body = random.choice(PATIENCE_ASKED), random.choice(BODIES)
-        return fault(route, effect, asked=asked, status=random.choice(STATUSES), body=body)
+        retry_after, body = random.choice(PATIENCE_ASKED), random.choice(BODIES)
+        return fault(route, effect, asked=retry_after, status=random.choice(STATUSES), body=body)
     return fault(route, effect)
 
 
-def often(random: Random) -> dict[str, Any]:
-    """A few times in a row, or now and then for as long as the schedule stands."""
+def draw_frequency(random: Random) -> dict[str, Any]:
+    """Draw how often a fault occurs: a few times in a row, or at random while the schedule is set."""
     return random.choice(({"times": random.randint(1, 12)}, {"probability": random.choice((0.02, 0.1, 0.5))}))
 
 
-def fleet(ids: list[str], *, year: int) -> dict[str, Any]:
-    """A manifest for all devices in five networks; from one year to the next members move, leave and change."""
+def build_manifest(ids: list[str], *, year: int) -> dict[str, Any]:
+    """Build a manifest for all devices in five networks; in year 1, members move, leave and change."""
     devices = []
     for index, device in enumerate(ids):
         record: dict[str, Any] = {
@@ -104,27 +104,27 @@ def fleet(ids: list[str], *, year: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Simulator]:
-    with running_simulator("--fleet", str(N)) as simulator:
+    with running_simulator("--fleet", str(DEVICE_COUNT)) as simulator:
         yield simulator
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
-def test_a_run_through_a_storm_ends_and_the_next_one_finishes_it(cloud: Simulator, seed: int) -> None:
+def test_run_under_faults_ends_and_the_next_run_finishes_it(cloud: Simulator, seed: int) -> None:
     cloud.reset()
     ids = ids_of(cloud)
     year = seed % 2
-    if year:  # a fleet that stands already, of which much changes
+    if year:  # the fleet exists already, and much of it changes
         with user(cloud) as http:
-            assert "failed" not in run(http, fleet(ids, year=0), verify="none")
-    manifest = fleet(ids, year=year)
+            assert "failed" not in run(http, build_manifest(ids, year=0), verify="none")
+    manifest = build_manifest(ids, year=year)
     before = normalize_state(cloud.state())
     declared = expect_state(before, manifest)
-    imports: list[set[str]] = []
+    repeated_imports: list[set[str]] = []
 
     with user(cloud, timeout=SILENT_SECONDS) as http:
-        http.renew = lambda dead: log_in(http)
-        watch_imports(cloud, http, imports)
-        cloud.set_faults(schedule(seed, (*CHANGES, *(REMOVALS[:1] if year else CREATIONS))))
+        http.renew = lambda expired: log_in(http)
+        record_repeated_imports(cloud, http, repeated_imports)
+        cloud.set_faults(draw_schedule(seed, (*CHANGES, *(REMOVALS[:1] if year else CREATIONS))))
         first = through(http, manifest)
         assert any(entry["fired"] for entry in cloud.faults())
         cloud.clear_faults()
@@ -134,25 +134,25 @@ def test_a_run_through_a_storm_ends_and_the_next_one_finishes_it(cloud: Simulato
         assert_done(first, now, declared)
 
     with user(cloud) as http:
-        watch_imports(cloud, http, imports)
+        record_repeated_imports(cloud, http, repeated_imports)
         second = run(http, manifest)
         assert second["summary"]["failed"] == second["summary"]["pending"] == 0, second["msg"]
         assert normalize_state(cloud.state()) == declared
         writes = cloud.stats()["writes"]
         third = run(http, manifest)
-        assert (third["changed"], third["summary"]["ok"]) == (False, N)
+        assert (third["changed"], third["summary"]["ok"]) == (False, DEVICE_COUNT)
         assert cloud.stats()["writes"] == writes
-    assert [devices for devices in imports if devices] == [], "devices that were in the product already"
+    assert [devices for devices in repeated_imports if devices] == [], "devices that were in the product already"
 
 
-def watch_imports(cloud: Simulator, http: RecordingHttp, imports: list[set[str]]) -> None:
-    """Note of every import which of its devices are in the product already when it is sent."""
+def record_repeated_imports(cloud: Simulator, http: RecordingHttp, repeated_imports: list[set[str]]) -> None:
+    """Record for every import which of its devices are already in the product when it is sent."""
     send = http.send
 
-    def watched(request: Request) -> Answer:
+    def send_and_record(request: Request) -> Answer:
         if request.route == IMPORT:
-            inside = {device["id"] for device in cloud.state()["devices"] if device["product"] == PRODUCT_ID}
-            imports.append(inside & set((request.file or b"").decode().split()))
+            already_imported = {device["id"] for device in cloud.state()["devices"] if device["product"] == PRODUCT_ID}
+            repeated_imports.append(already_imported & set((request.file or b"").decode().split()))
         return send(request)
 
-    http.send = watched  # type: ignore[method-assign]
+    http.send = send_and_record  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Members of Particle Mesh are not locked to firmware that ends it, unless that is confirmed."""
+"""Test that locks to firmware that ends Particle Mesh are refused for members, unless confirmed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 from support.simulator import PRODUCT_ID, USERNAME, Simulator, running_simulator
 
 MEMBERS = [device_id(number) for number in range(1, 5)]
-OLD, NEW, ALONE = device_id(10), device_id(11), device_id(12)
-"""A device that runs version 7 on Device OS 1.5.2, one that runs 8 on 6.3.0, and one in no mesh."""
+WITH_MESH, WITHOUT_MESH, OUTSIDE = device_id(10), device_id(11), device_id(12)
+"""A device that runs version 7 on Device OS 1.5.2, one that runs version 8 on 6.3.0, and one outside any mesh."""
 
 
 @pytest.fixture(scope="module")
 def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    home = {"product_id": PRODUCT_ID, "owner": USERNAME, "firmware_version": 6}
+    common = {"product_id": PRODUCT_ID, "owner": USERNAME, "firmware_version": 6}
     fleet = [
-        *({"id": member, **home} for member in MEMBERS),
-        {"id": OLD, **home, "firmware_version": 7},
-        {"id": NEW, **home, "firmware_version": 8, "system_firmware_version": "6.3.0"},
-        {"id": ALONE, **home},
+        *({"id": member, **common} for member in MEMBERS),
+        {"id": WITH_MESH, **common, "firmware_version": 7},
+        {"id": WITHOUT_MESH, **common, "firmware_version": 8, "system_firmware_version": "6.3.0"},
+        {"id": OUTSIDE, **common},
     ]
     path = tmp_path_factory.mktemp("fleet") / "fleet.json"
     path.write_text(json.dumps(fleet))
@@ -47,14 +47,14 @@ def cloud(_cloud: Simulator) -> Simulator:
 
 @pytest.fixture
 def http(cloud: Simulator) -> Iterator[RecordingHttp]:
-    """The owner of a mesh of four."""
+    """A client of the owner of a mesh with four members."""
     with user(cloud) as logged_in:
-        run(logged_in, barn())
+        run(logged_in, declare_mesh())
         logged_in.sent.clear()
         yield logged_in
 
 
-def barn() -> dict[str, Any]:
+def declare_mesh() -> dict[str, Any]:
     devices = [
         {"id": member, "mesh": {"network": "barn", "role": "node" if at else "gateway"}}
         for at, member in enumerate(MEMBERS)
@@ -62,13 +62,13 @@ def barn() -> dict[str, Any]:
     return {"product": PRODUCT, "networks": {"barn": {"backend": "networks"}}, "devices": devices}
 
 
-def locked(version: int | str, *devices: str) -> dict[str, Any]:
+def declare_locks(version: int | str, *devices: str) -> dict[str, Any]:
     return {"product": PRODUCT, "devices": [{"id": device, "firmware_version": version} for device in devices]}
 
 
-def test_members_of_a_mesh_are_not_locked_to_what_only_runs_without_one(http: RecordingHttp) -> None:
+def test_lock_to_firmware_without_mesh_is_refused_for_members(http: RecordingHttp) -> None:
     with pytest.raises(ParticleError) as caught:
-        run(http, locked(8, *MEMBERS))
+        run(http, declare_locks(8, *MEMBERS))
     assert caught.value.code == "conflict"
     assert caught.value.message == (
         f"4 devices might leave their mesh ({', '.join(MEMBERS)}). Particle Mesh ended with Device OS 1.5.x, "
@@ -78,8 +78,8 @@ def test_members_of_a_mesh_are_not_locked_to_what_only_runs_without_one(http: Re
     assert http.writes == []
 
 
-def test_who_joins_in_the_same_run_is_a_member_too(cloud: Simulator) -> None:
-    data = barn()
+def test_lock_to_firmware_without_mesh_is_refused_for_joining_device(cloud: Simulator) -> None:
+    data = declare_mesh()
     data["devices"][1]["firmware_version"] = 8
     before = cloud.stats()["writes"]
     with user(cloud) as http, pytest.raises(ParticleError, match="1 device might leave their mesh"):
@@ -87,31 +87,31 @@ def test_who_joins_in_the_same_run_is_a_member_too(cloud: Simulator) -> None:
     assert cloud.stats()["writes"] == before
 
 
-def test_they_are_when_that_is_confirmed(http: RecordingHttp) -> None:
-    assert set(statuses(run(http, locked(8, *MEMBERS), confirm=True)).values()) == {"changed"}
+def test_lock_to_firmware_without_mesh_is_set_when_confirmed(http: RecordingHttp) -> None:
+    assert set(statuses(run(http, declare_locks(8, *MEMBERS), confirm=True)).values()) == {"changed"}
 
 
 @pytest.mark.parametrize("version", [6, 7, "unlocked"])
-def test_what_runs_in_a_mesh_somewhere_leaves_them_there(http: RecordingHttp, version: int | str) -> None:
+def test_lock_to_firmware_that_supports_mesh_needs_no_confirmation(http: RecordingHttp, version: int | str) -> None:
     warnings: list[str] = []
-    assert "failed" not in run(http, locked(version, *MEMBERS), warnings=warnings)
+    assert "failed" not in run(http, declare_locks(version, *MEMBERS), warnings=warnings)
     assert warnings == []
 
 
-def test_nor_to_what_nobody_runs_and_so_nobody_knows(http: RecordingHttp) -> None:
+def test_lock_to_firmware_that_no_device_runs_is_refused_for_members(http: RecordingHttp) -> None:
     with pytest.raises(ParticleError, match="no device runs firmware 9 yet") as caught:
-        run(http, locked(9, *MEMBERS))
+        run(http, declare_locks(9, *MEMBERS))
     assert "outside of any mesh" in caught.value.hint
     assert http.writes == []
 
 
-def test_who_is_in_no_mesh_is_locked_to_anything(http: RecordingHttp) -> None:
-    assert statuses(run(http, locked(8, ALONE, NEW))) == {ALONE: "changed", NEW: "changed"}
+def test_lock_to_firmware_without_mesh_is_set_outside_a_mesh(http: RecordingHttp) -> None:
+    assert statuses(run(http, declare_locks(8, OUTSIDE, WITHOUT_MESH))) == {OUTSIDE: "changed", WITHOUT_MESH: "changed"}
 
 
-def test_a_lock_that_is_there_already_is_let_be(http: RecordingHttp) -> None:
-    run(http, locked(8, *MEMBERS), confirm=True)
-    assert run(http, locked(8, *MEMBERS))["changed"] is False
+def test_existing_lock_is_not_refused_and_not_written_again(http: RecordingHttp) -> None:
+    run(http, declare_locks(8, *MEMBERS), confirm=True)
+    assert run(http, declare_locks(8, *MEMBERS))["changed"] is False
 
 
 VERSIONS = st.integers(1, 3)
@@ -127,12 +127,12 @@ ROWS = st.lists(
 
 
 @given(st.sets(VERSIONS), ROWS)
-def test_a_version_is_judged_by_where_it_runs_and_by_nothing_else(
+def test_version_is_classified_by_the_device_os_of_devices_that_run_it(
     versions: set[int], rows: list[dict[str, Any]]
 ) -> None:
     ending, unknown = find_versions_without_mesh(versions, rows)
     for version in versions:
-        on = [row.get("system_firmware_version") for row in rows if row.get("firmware_version") == version]
-        told = {device_os for device_os in on if device_os}
-        assert (version in unknown) == (not told)
-        assert (version in ending) == (bool(told) and told <= {"2.0.0", "6.3.0"})
+        shown = [row.get("system_firmware_version") for row in rows if row.get("firmware_version") == version]
+        device_os_versions = {device_os for device_os in shown if device_os}
+        assert (version in unknown) == (not device_os_versions)
+        assert (version in ending) == (bool(device_os_versions) and device_os_versions <= {"2.0.0", "6.3.0"})

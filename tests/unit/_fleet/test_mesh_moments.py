@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""From any topology to any other, seen at every moment through what the cloud has carried out."""
+"""Test after each write of a run between two topologies that a declared network with nodes has a gateway."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ DEVICES = 8
 NETWORKS = ("barn", "shed", "mill")
 EXAMPLES = count(quick=25, full=500)
 
-Seat = tuple[str, str] | None
+Membership = tuple[str, str] | None
 """Network and role of a device."""
-Topology = tuple[Seat, ...]
+Topology = tuple[Membership, ...]
 
-SEATS: st.SearchStrategy[Seat] = st.none() | st.tuples(st.sampled_from(NETWORKS), st.sampled_from(["gateway", "node"]))
-SAID = st.tuples(*[st.booleans()] * DEVICES)
-"""Of which devices the second manifest says anything at all."""
+MEMBERSHIPS: st.SearchStrategy[Membership] = st.none() | st.tuples(
+    st.sampled_from(NETWORKS), st.sampled_from(["gateway", "node"])
+)
+DECLARED = st.tuples(*[st.booleans()] * DEVICES)
+"""Whether the second manifest declares each device."""
 
 
-def with_gateways(seats: Iterable[Seat]) -> Topology:
-    """The same, where the first node of a network that has no gateway is one."""
-    found = list(seats)
+def add_missing_gateways(memberships: Iterable[Membership]) -> Topology:
+    """Turn the first node of each network without a gateway into one."""
+    found = list(memberships)
     for network in NETWORKS:
-        members = [at for at, seat in enumerate(found) if seat is not None and seat[0] == network]
+        members = [at for at, membership in enumerate(found) if membership is not None and membership[0] == network]
         if members and (network, "gateway") not in found:
             found[members[0]] = (network, "gateway")
     return tuple(found)
 
 
-TOPOLOGIES = st.tuples(*[SEATS] * DEVICES).map(with_gateways)
+TOPOLOGIES = st.tuples(*[MEMBERSHIPS] * DEVICES).map(add_missing_gateways)
 
 
 @pytest.fixture(scope="module")
@@ -49,47 +51,47 @@ def cloud() -> Iterator[Simulator]:
         yield simulator
 
 
-def with_one_gateway(seats: Topology) -> Topology:
-    """The same, where all further gateways of a network are nodes."""
-    found = list(seats)
+def keep_one_gateway(memberships: Topology) -> Topology:
+    """Turn all gateways of a network except the first one into nodes."""
+    found = list(memberships)
     for network in NETWORKS:
-        for at in [at for at, seat in enumerate(found) if seat == (network, "gateway")][1:]:
+        for at in [at for at, membership in enumerate(found) if membership == (network, "gateway")][1:]:
             found[at] = (network, "node")
     return tuple(found)
 
 
-def gateways_in(seats: Topology) -> dict[str, set[int]]:
-    """Which devices are gateways of a network, for each network in use."""
+def find_gateways(memberships: Topology) -> dict[str, set[int]]:
+    """Find the positions of the gateways of each network that has members."""
     return {
-        network: {at for at, seat in enumerate(seats) if seat == (network, "gateway")}
-        for network in {seat[0] for seat in seats if seat is not None}
+        network: {at for at, membership in enumerate(memberships) if membership == (network, "gateway")}
+        for network in {membership[0] for membership in memberships if membership is not None}
     }
 
 
-def manifest(
+def build_manifest(
     ids: list[str],
     topology: Topology,
     backend: str,
-    said: Iterable[bool] = (True,) * DEVICES,
+    declared_flags: Iterable[bool] = (True,) * DEVICES,
     absent: Iterable[str] = (),
     parameters: Mapping[str, Any] | None = None,
 ) -> Any:
-    used = {seat[0] for seat in topology if seat is not None}
+    used = {membership[0] for membership in topology if membership is not None}
     networks: dict[str, Any] = {name: {"backend": backend} for name in sorted(used)}
     for network in networks.values():
         if parameters:
             network["parameters"] = dict(parameters)
     networks |= {name: {"backend": backend, "state": "absent"} for name in set(absent) - used}
     devices = [
-        {"id": device, "mesh": {"network": seat[0], "role": seat[1]} if seat else {"state": "absent"}}
-        for device, seat, speaks in zip(ids, topology, said, strict=True)
-        if speaks
+        {"id": device, "mesh": {"network": membership[0], "role": membership[1]} if membership else {"state": "absent"}}
+        for device, membership, is_declared in zip(ids, topology, declared_flags, strict=True)
+        if is_declared
     ]
     return {"product": PRODUCT, "networks": networks, "devices": devices}
 
 
-class Watch:
-    """Follows the writes of a cloud, and knows after each of them who is in which network."""
+class MeshObserver:
+    """An observer of the writes of a cloud that tracks the network and role of each device."""
 
     def __init__(self, cloud: Simulator) -> None:
         state = cloud.state()
@@ -102,19 +104,19 @@ class Watch:
         instances = [
             entry for ledger in state["ledgers"] for entry in (ledger["instances"] if ledger["name"] == "mesh" else ())
         ]
-        self.orders: dict[str, Any] = {}
-        self.told: dict[str, set[str]] = {}
+        self.instructions: dict[str, Any] = {}
+        self.listed_gateways: dict[str, set[str]] = {}
         for entry in instances:
-            self._order(entry["scope_value"], entry["data"])
+            self._set_instructions(entry["scope_value"], entry["data"])
         self.groups = {device["id"]: set(device["groups"]) for device in state["devices"]}
-        self.belongs: Mapping[str, Seat] = {}
-        """Where devices are declared to be. Who is on the way elsewhere acts upon what it was told until it goes."""
+        self.declared_memberships: Mapping[str, Membership] = {}
+        """The declared memberships. A device that moves follows its old instructions until they are replaced."""
 
-    def _order(self, device: str, data: Mapping[str, Any]) -> None:
-        self.orders[device] = (data["network"], data["role"])
-        self.told[device] = set(data["gateways"])
+    def _set_instructions(self, device: str, data: Mapping[str, Any]) -> None:
+        self.instructions[device] = (data["network"], data["role"])
+        self.listed_gateways[device] = set(data["gateways"])
 
-    def follow(self, write: Mapping[str, Any]) -> None:
+    def apply_write(self, write: Mapping[str, Any]) -> None:
         path, fields = write["path"], write["fields"]
         match write["route"]:
             case "POST /v1/networks":
@@ -124,14 +126,16 @@ class Watch:
                 role = "gateway" if fields["action"] == "gateway-enable" else "node"
                 self.registry[fields["device_id"]] = (self.names[path["idOrName"]], role)
             case "DELETE /v1/networks/:idOrName":
-                gone = self.names[path["idOrName"]]
-                self.registry = {device: seat for device, seat in self.registry.items() if seat[0] != gone}
+                deleted = self.names[path["idOrName"]]
+                self.registry = {
+                    device: membership for device, membership in self.registry.items() if membership[0] != deleted
+                }
             case "DELETE /v1/devices/:id/network":
                 self.registry.pop(path["id"], None)
             case "PUT /v1/ledgers/:name/instances/:scopeValue":
-                self._order(path["scopeValue"], fields["instance"]["data"])
+                self._set_instructions(path["scopeValue"], fields["instance"]["data"])
             case "DELETE /v1/ledgers/:name/instances/:scopeValue":
-                self.orders.pop(path["scopeValue"], None)
+                self.instructions.pop(path["scopeValue"], None)
             case "PUT /v1/products/:p/devices":
                 for device in fields["devices"]:
                     self.groups[device] |= set(fields["metadata"].get("add", ()))
@@ -140,11 +144,11 @@ class Watch:
                 for groups in self.groups.values():
                     groups.discard(path["name"])
 
-    def without_gateway(self) -> set[tuple[str, str]]:
-        """The networks that have nodes and no gateway, each with where that shows."""
+    def find_networks_without_gateway(self) -> set[tuple[str, str]]:
+        """Find the networks that have nodes but no gateway, each with the place that shows it."""
         views = {
             "registry": set(self.registry.values()),
-            "orders": set(self.orders.values()),
+            "instructions": set(self.instructions.values()),
             "groups": {
                 (network, role)
                 for groups in self.groups.values()
@@ -153,84 +157,93 @@ class Watch:
                 if {f"mesh-{network}", f"mesh-{role}"} <= groups
             },
         }
-        alone = {
+        missing = {
             (view, network)
-            for view, seats in views.items()
-            for network, role in seats
-            if role == "node" and (network, "gateway") not in seats
+            for view, memberships in views.items()
+            for network, role in memberships
+            if role == "node" and (network, "gateway") not in memberships
         }
-        # What a node acts upon are the gateways that it was told.
-        gateways = {device for device, (_unused, role) in self.orders.items() if role == "gateway"}
-        return alone | {
-            ("told", network)
-            for device, (network, role) in self.orders.items()
-            if self.belongs.get(device) == (network, role)
+        # A node connects to the gateways that its instructions list.
+        gateways = {device for device, (_unused, role) in self.instructions.items() if role == "gateway"}
+        return missing | {
+            ("listed gateways", network)
+            for device, (network, role) in self.instructions.items()
+            if self.declared_memberships.get(device) == (network, role)
             and role == "node"
-            and not any(self.orders[other][0] == network for other in self.told[device] & gateways)
+            and not any(self.instructions[other][0] == network for other in self.listed_gateways[device] & gateways)
         }
 
 
-def assert_never_alone(watch: Watch, writes: Iterable[Mapping[str, Any]], declared: Set[str]) -> None:
-    """No network of ``declared`` has nodes and no gateway after any of ``writes``."""
+def assert_gateways_stay(observer: MeshObserver, writes: Iterable[Mapping[str, Any]], declared: Set[str]) -> None:
+    """Assert that no network of `declared` has nodes but no gateway after any of `writes`."""
     for write in writes:
-        watch.follow(write)
-        alone = {network for _unused, network in watch.without_gateway()}
-        assert not alone & declared, (write, watch.without_gateway())
+        observer.apply_write(write)
+        missing = {network for _unused, network in observer.find_networks_without_gateway()}
+        assert not missing & declared, (write, observer.find_networks_without_gateway())
 
 
-def attempt(http: Http, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of a run; of one that ended before it had a result, its words alone."""
+def try_run(http: Http, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a manifest; if the run ends without a result, return its message as one."""
     try:
         return run(http, data)
     except ParticleError as error:
         return {"changed": False, "msg": error.message}
 
 
-def change_places(result: Mapping[str, Any]) -> bool:
-    """Whether a run was refused because no gateway could be the first to go."""
+def is_exchange_refused(result: Mapping[str, Any]) -> bool:
+    """Return whether a run was refused because no gateway can leave before another one joins."""
     return "change places" in result.get("msg", "")
 
 
-LARGE = {"networks": {"type": "large_site"}, "ledger": None}
-"""What lets a network have two gateways for a moment."""
+TWO_GATEWAYS_ALLOWED = {"networks": {"type": "large_site"}, "ledger": None}
+"""Parameters with which a network may have two gateways for a moment, by backend."""
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["networks", "ledger"])
 @settings(max_examples=EXAMPLES)
-@given(first=TOPOLOGIES, second=TOPOLOGIES, said=SAID, absent=st.sets(st.sampled_from(NETWORKS)))
-def test_no_network_is_ever_left_with_nodes_and_no_gateway_while_one_is_declared(
-    cloud: Simulator, backend: str, first: Topology, second: Topology, said: tuple[bool, ...], absent: set[str]
+@given(first=TOPOLOGIES, second=TOPOLOGIES, declared_flags=DECLARED, absent=st.sets(st.sampled_from(NETWORKS)))
+def test_declared_network_with_nodes_always_has_a_gateway(
+    cloud: Simulator,
+    backend: str,
+    first: Topology,
+    second: Topology,
+    declared_flags: tuple[bool, ...],
+    absent: set[str],
 ) -> None:
     cloud.reset()
     ids = ids_of(cloud)
-    # Nothing that is said of nobody may ask for a gateway that is not among those that are spoken of.
-    second = with_gateways(seat if speaks else None for seat, speaks in zip(second, said, strict=True))
-    said = tuple(speaks or seat is not None for seat, speaks in zip(second, said, strict=True))
-    watch = Watch(cloud)
-    watch.belongs = dict(zip(ids, first, strict=True))
+    # Undeclared devices have no membership in the second topology, so that its gateways are declared devices.
+    second = add_missing_gateways(
+        membership if is_declared else None for membership, is_declared in zip(second, declared_flags, strict=True)
+    )
+    declared_flags = tuple(
+        is_declared or membership is not None for membership, is_declared in zip(second, declared_flags, strict=True)
+    )
+    observer = MeshObserver(cloud)
+    observer.declared_memberships = dict(zip(ids, first, strict=True))
     with user(cloud) as http:
-        run(http, manifest(ids, first, backend, parameters=LARGE[backend]))
+        run(http, build_manifest(ids, first, backend, parameters=TWO_GATEWAYS_ALLOWED[backend]))
         before = len(cloud.writes())
-        assert_never_alone(watch, cloud.writes(), set(gateways_in(first)))
-        declared = set(gateways_in(second))
-        data = manifest(ids, second, backend, said, absent, LARGE[backend])
-        result = attempt(http, data)
-        if change_places(result):
+        assert_gateways_stay(observer, cloud.writes(), set(find_gateways(first)))
+        declared = set(find_gateways(second))
+        data = build_manifest(ids, second, backend, declared_flags, absent, TWO_GATEWAYS_ALLOWED[backend])
+        result = try_run(http, data)
+        if is_exchange_refused(result):
             assert len(cloud.writes()) == before
             return
         assert "failed" not in result, result["msg"]
-        watch.belongs = dict(zip(ids, second, strict=True))
-        assert_never_alone(watch, cloud.writes()[before:], declared)
-        seats = watch.registry if backend == "networks" else watch.orders
-        for device, seat, old, speaks in zip(ids, second, first, said, strict=True):
-            stays = None if old is None or old[0] in absent - declared else old
-            assert seats.get(device) == (seat if speaks else stays)
+        observer.declared_memberships = dict(zip(ids, second, strict=True))
+        assert_gateways_stay(observer, cloud.writes()[before:], declared)
+        memberships = observer.registry if backend == "networks" else observer.instructions
+        for device, membership, old, is_declared in zip(ids, second, first, declared_flags, strict=True):
+            kept = None if old is None or old[0] in absent - declared else old
+            assert memberships.get(device) == (membership if is_declared else kept)
         assert run(http, data)["changed"] is False
 
 
-REFUSED = {"ok": False, "error": "No."}
+REFUSAL = {"ok": False, "error": "No."}
 REFUSALS = st.lists(
     st.fixed_dictionaries(
         {
@@ -250,14 +263,14 @@ REFUSALS = st.lists(
         lambda fault: st.sampled_from(
             [
                 {**fault, "effect": "reset_after"},
-                *({**fault, "effect": "status", "status": status, "body": REFUSED} for status in (400, 403, 404, 409)),
+                *({**fault, "effect": "status", "status": status, "body": REFUSAL} for status in (400, 403, 404, 409)),
             ]
         )
     ),
     min_size=1,
     max_size=4,
 )
-"""What the cloud does not do, and answers that are lost."""
+"""Refused writes and lost answers."""
 
 
 @pytest.mark.full
@@ -266,7 +279,7 @@ REFUSALS = st.lists(
 @pytest.mark.parametrize("backend", ["networks", "ledger"])
 @settings(max_examples=EXAMPLES)
 @given(first=TOPOLOGIES, second=TOPOLOGIES, faults=st.tuples(REFUSALS, REFUSALS))
-def test_nor_is_one_when_the_cloud_refuses_and_the_run_is_repeated(
+def test_nodes_keep_a_gateway_when_writes_fail_and_runs_are_repeated(
     cloud: Simulator,
     backend: str,
     parameters: dict[str, Any] | None,
@@ -276,44 +289,46 @@ def test_nor_is_one_when_the_cloud_refuses_and_the_run_is_repeated(
 ) -> None:
     cloud.reset()
     ids = ids_of(cloud)
-    parameters = {**(LARGE[backend] or {}), **({} if backend == "networks" else parameters or {})}
-    declared = set(gateways_in(second))
-    data = manifest(ids, second, backend, parameters=parameters)
+    parameters = {**(TWO_GATEWAYS_ALLOWED[backend] or {}), **({} if backend == "networks" else parameters or {})}
+    declared = set(find_gateways(second))
+    data = build_manifest(ids, second, backend, parameters=parameters)
     with user(cloud) as http:
-        run(http, manifest(ids, first, backend, parameters=parameters))
-        watch = Watch(cloud)
-        watch.belongs = dict(zip(ids, second, strict=True))
+        run(http, build_manifest(ids, first, backend, parameters=parameters))
+        observer = MeshObserver(cloud)
+        observer.declared_memberships = dict(zip(ids, second, strict=True))
         for refusals in (*faults, []):
             before = len(cloud.writes())
             cloud.set_faults(refusals)
-            result = attempt(http, data)
+            result = try_run(http, data)
             cloud.clear_faults()
-            assert_never_alone(watch, cloud.writes()[before:], declared)
-        if not change_places(result):
+            assert_gateways_stay(observer, cloud.writes()[before:], declared)
+        if not is_exchange_refused(result):
             assert "failed" not in result, result["msg"]
             assert run(http, data)["changed"] is False
-            seats = watch.registry if backend == "networks" else watch.orders
-            assert {device: seats.get(device) for device in ids} == dict(zip(ids, second, strict=True))
+            memberships = observer.registry if backend == "networks" else observer.instructions
+            assert {device: memberships.get(device) for device in ids} == dict(zip(ids, second, strict=True))
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES)
-@given(first=TOPOLOGIES.map(with_one_gateway), second=TOPOLOGIES.map(with_one_gateway))
-def test_a_small_network_is_left_so_only_while_its_one_gateway_is_exchanged(
+@given(first=TOPOLOGIES.map(keep_one_gateway), second=TOPOLOGIES.map(keep_one_gateway))
+def test_small_network_lacks_a_gateway_only_while_it_is_replaced(
     cloud: Simulator, first: Topology, second: Topology
 ) -> None:
     cloud.reset()
     ids = ids_of(cloud)
     with user(cloud) as http:
-        run(http, manifest(ids, first, "networks"))
-        watch, before = Watch(cloud), len(cloud.writes())
-        result = attempt(http, manifest(ids, second, "networks"))
-    if change_places(result):
+        run(http, build_manifest(ids, first, "networks"))
+        observer, before = MeshObserver(cloud), len(cloud.writes())
+        result = try_run(http, build_manifest(ids, second, "networks"))
+    if is_exchange_refused(result):
         return
     assert "failed" not in result, result["msg"]
-    old, new = gateways_in(first), gateways_in(second)
+    old, new = find_gateways(first), find_gateways(second)
     exchanged = {network for network in old.keys() & new.keys() if old[network] != new[network]}
-    assert_never_alone(watch, cloud.writes()[before:], new.keys() - exchanged)
-    assert watch.without_gateway() == set()
-    assert watch.registry == {device: seat for device, seat in zip(ids, second, strict=True) if seat is not None}
+    assert_gateways_stay(observer, cloud.writes()[before:], new.keys() - exchanged)
+    assert observer.find_networks_without_gateway() == set()
+    assert observer.registry == {
+        device: membership for device, membership in zip(ids, second, strict=True) if membership is not None
+    }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A plan is exactly the writes between what is observed and what is declared."""
+"""Test that a plan contains exactly the writes that lead from the observed to the declared state."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import plan as ledger_plan
 
 IDS = [device_id(number) for number in range(1, 7)]
-ELSEWHERE = device_id(99)
+GATEWAY_ELSEWHERE = device_id(99)
 ONE, TWO = IDS[:2]
 
 
 @dataclass
 class Row:
-    """A device of the small cloud below."""
+    """A device of `SmallCloud`."""
 
     name: str | None = None
     notes: str | None = None
@@ -59,15 +59,15 @@ class Row:
 
 @dataclass
 class SmallCloud:
-    """One product in memory. It refuses what a cloud refuses, so that a plan in the wrong order fails."""
+    """A product in memory. It refuses the same writes as a real cloud, so that a plan in the wrong order fails."""
 
     devices: dict[str, Row] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
     ledgers: set[str] = field(default_factory=set)
-    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    instructions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def plan(self, manifest: Manifest) -> Plan:
-        """Observe and plan, as a run does."""
+        """Observe the product and plan its writes, as a run does."""
         seen = {
             device: ObservedDevice(device, {"name": row.name, "notes": row.notes}, frozenset(row.groups))
             for device, row in self.devices.items()
@@ -75,12 +75,12 @@ class SmallCloud:
         wanted = {record.id: record.mesh for record in manifest.devices if record.has_mesh_declaration}
         groups_of = {device: found.groups for device, found in seen.items()}
         mesh = ledger_plan.plan(
-            manifest.networks, wanted, groups_of, ledger_plan.Observed(frozenset(self.ledgers), self.orders)
+            manifest.networks, wanted, groups_of, ledger_plan.Observed(frozenset(self.ledgers), self.instructions)
         )
         return make_plan(manifest, Observed(seen, frozenset(self.groups)), mesh)
 
     def apply(self, plan: Plan) -> None:
-        """Carry a plan out."""
+        """Apply the writes of a plan."""
         for shared in plan.setup:
             assert shared.write.definition["name"] not in self.ledgers
             self.ledgers.add(shared.write.definition["name"])
@@ -102,26 +102,26 @@ class SmallCloud:
             for name, value in device.fields.items():
                 setattr(row, name, value)
             for write in device.mesh.writes if device.mesh is not None else ():
-                self._write_orders(write)
+                self._write_instructions(write)
 
-    def _write_orders(self, write: ledger_plan.Write) -> None:
+    def _write_instructions(self, write: ledger_plan.Write) -> None:
         assert "mesh" in self.ledgers
         if isinstance(write, ledger_plan.SetInstructions):
-            self.orders[write.device] = json.loads(json.dumps(write.data))
+            self.instructions[write.device] = json.loads(json.dumps(write.data))
         else:
             assert isinstance(write, ledger_plan.DeleteInstructions)
-            del self.orders[write.device]
+            del self.instructions[write.device]
 
 
-def brought_about(manifest: Manifest) -> SmallCloud:
-    """The cloud in which a manifest is already true, built without any plan."""
+def build_declared_cloud(manifest: Manifest) -> SmallCloud:
+    """Build a cloud that is as a manifest declares, without a plan."""
     cloud = SmallCloud(ledgers={"mesh", "mesh-status"})
     for record in manifest.devices:
         row = Row(record.fields.get("name"), record.fields.get("notes") or None, set(record.groups or ()))
         if record.mesh is not None:
             network = manifest.networks[record.mesh.network]
             row.groups |= {f"mesh-{network.name}", f"mesh-{record.mesh.role}"}
-            cloud.orders[record.id] = {
+            cloud.instructions[record.id] = {
                 "network": network.name,
                 "role": record.mesh.role,
                 "gateways": sorted(network.gateways),
@@ -152,18 +152,18 @@ MANIFESTS = st.fixed_dictionaries(
         "devices": st.lists(RECORDS, max_size=6, unique_by=lambda record: str(record["id"])),
         "networks": st.fixed_dictionaries(
             {
-                name: st.fixed_dictionaries({"gateways": st.just([elsewhere]), "parameters": PARAMETERS})
-                for name, elsewhere in (("barn", ELSEWHERE), ("shed", device_id(98)))
+                name: st.fixed_dictionaries({"gateways": st.just([gateway]), "parameters": PARAMETERS})
+                for name, gateway in (("barn", GATEWAY_ELSEWHERE), ("shed", device_id(98)))
             }
         ),
     }
 ).map(read_manifest)
-ORDERS = st.fixed_dictionaries(
+INSTRUCTIONS = st.fixed_dictionaries(
     {},
     optional={
         "network": st.sampled_from(["barn", "shed", "old"]),
         "role": st.sampled_from(["gateway", "node"]),
-        "gateways": st.lists(st.sampled_from([ELSEWHERE, ONE]), unique=True) | st.none(),
+        "gateways": st.lists(st.sampled_from([GATEWAY_ELSEWHERE, ONE]), unique=True) | st.none(),
         "parameters": PARAMETERS | st.sampled_from([None, "hush-1", ["hush-2"]]),
         "psk": st.just("hush-3"),
     },
@@ -172,65 +172,61 @@ ORDERS = st.fixed_dictionaries(
 
 @st.composite
 def clouds(draw: st.DrawFn) -> SmallCloud:
-    """Any state that a product may be in."""
+    """Draw any state that a product may be in."""
     rows = st.builds(Row, st.none() | TEXTS, st.none() | TEXTS, st.builds(set.union, OWN_GROUPS, MESH_GROUPS))
     devices = draw(st.dictionaries(st.sampled_from(IDS), rows, max_size=6))
     used = {group for row in devices.values() for group in row.groups}
     ledgers = draw(st.sets(st.sampled_from(["mesh", "mesh-status"])))
-    orders = draw(st.dictionaries(st.sampled_from(IDS), ORDERS, max_size=4)) if "mesh" in ledgers else {}
-    return SmallCloud(devices, used | draw(OWN_GROUPS), ledgers, orders)
+    instructions = draw(st.dictionaries(st.sampled_from(IDS), INSTRUCTIONS, max_size=4)) if "mesh" in ledgers else {}
+    return SmallCloud(devices, used | draw(OWN_GROUPS), ledgers, instructions)
 
 
-class TestForAnyFleet:
-    """What holds for every manifest and every state of the cloud."""
+class TestAnyFleet:
+    """Properties of plans for every manifest and every state of the cloud."""
 
     @given(MANIFESTS)
-    def test_what_is_so_already_needs_no_write(self, manifest: Manifest) -> None:
-        plan = brought_about(manifest).plan(manifest)
+    def test_declared_state_needs_no_write(self, manifest: Manifest) -> None:
+        plan = build_declared_cloud(manifest).plan(manifest)
         assert (plan.create_groups, plan.setup, dict(plan.refusals)) == ((), (), {})
         assert [device.changes for device in plan.devices if device.is_changed] == []
         assert batch_group_changes(plan.devices, 10) == []
 
     @given(MANIFESTS, clouds())
-    def test_after_a_plan_there_is_nothing_left_to_do(self, manifest: Manifest, cloud: SmallCloud) -> None:
+    def test_second_plan_is_empty(self, manifest: Manifest, cloud: SmallCloud) -> None:
         cloud.apply(cloud.plan(manifest))
         again = cloud.plan(manifest)
         assert (again.create_groups, again.setup) == ((), ())
         assert [device.changes for device in again.devices if device.is_changed] == []
 
     @given(MANIFESTS, clouds())
-    def test_after_a_plan_all_is_as_declared(self, manifest: Manifest, cloud: SmallCloud) -> None:
+    def test_applied_plan_reaches_the_declared_state(self, manifest: Manifest, cloud: SmallCloud) -> None:
         cloud.apply(cloud.plan(manifest))
-        wanted = brought_about(manifest)
+        wanted = build_declared_cloud(manifest)
         for record in manifest.devices:
             row, declared = cloud.devices[record.id], wanted.devices[record.id]
             assert {name: getattr(row, name) or "" for name in record.fields} == dict(record.fields)
             assert row.groups >= declared.groups
             if record.has_mesh_declaration:
-                assert cloud.orders.get(record.id) == wanted.orders.get(record.id)
-                assert mesh_groups(row.groups) == mesh_groups(declared.groups)
+                assert cloud.instructions.get(record.id) == wanted.instructions.get(record.id)
+                assert select_mesh_groups(row.groups) == select_mesh_groups(declared.groups)
             if record.groups is not None and manifest.exact_groups:
-                assert row.groups - mesh_groups(row.groups) == record.groups
+                assert row.groups - select_mesh_groups(row.groups) == record.groups
 
     @given(MANIFESTS, clouds())
-    def test_a_device_changes_when_and_only_when_something_is_written(
-        self, manifest: Manifest, cloud: SmallCloud
-    ) -> None:
+    def test_device_is_changed_exactly_if_it_needs_a_write(self, manifest: Manifest, cloud: SmallCloud) -> None:
         for device in cloud.plan(manifest).devices:
             writes = [device.imports, device.add_groups, device.remove_groups, device.fields]
             writes.append(device.mesh is not None and device.mesh.writes)
             assert device.is_changed == any(writes)
 
     @given(MANIFESTS, clouds())
-    def test_a_plan_changes_when_and_only_when_it_shows_a_difference(
-        self, manifest: Manifest, cloud: SmallCloud
-    ) -> None:
+    def test_plan_is_changed_exactly_if_its_diff_is_not_empty(self, manifest: Manifest, cloud: SmallCloud) -> None:
         plan = cloud.plan(manifest)
         assert plan.is_changed == (build_diff(plan) != {"before": {}, "after": {}})
         assert [shared.write.definition["name"] for shared in plan.setup] == list(plan.created_names.get("ledgers", ()))
 
     @given(MANIFESTS, clouds())
-    def test_what_is_not_declared_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:
+    def test_undeclared_state_is_not_written(self, manifest: Manifest, cloud: SmallCloud) -> None:
         records = {record.id: record for record in manifest.devices}
         plan = cloud.plan(manifest)
         assert {device.id for device in plan.devices} == set(records)
@@ -240,14 +236,14 @@ class TestForAnyFleet:
             assert device.fields.items() <= record.fields.items()
             if not record.has_mesh_declaration:
                 assert device.mesh is None
-                assert not mesh_groups(touched)
+                assert not select_mesh_groups(touched)
             if record.groups is None:
-                assert touched == mesh_groups(touched)
+                assert touched == select_mesh_groups(touched)
             if not manifest.exact_groups:
-                assert device.remove_groups == mesh_groups(device.remove_groups)
+                assert device.remove_groups == select_mesh_groups(device.remove_groups)
 
     @given(MANIFESTS, clouds(), st.integers(1, 4))
-    def test_batches_are_exactly_the_changes(self, manifest: Manifest, cloud: SmallCloud, size: int) -> None:
+    def test_batches_contain_exactly_the_group_changes(self, manifest: Manifest, cloud: SmallCloud, size: int) -> None:
         plans = cloud.plan(manifest).devices
         calls = batch_group_changes(plans, size)
         assert all(1 <= len(devices) <= size for _unused, _unused, devices in calls)
@@ -256,29 +252,29 @@ class TestForAnyFleet:
         wanted |= {("remove", group, device.id) for device in plans for group in device.remove_groups}
         assert sorted(sent) == sorted(wanted)
         changes = [change for change, _unused, _unused in calls]
-        assert changes == sorted(changes), "what is removed comes last"
+        assert changes == sorted(changes), "groups are removed last"
 
     @given(MANIFESTS, clouds())
-    def test_no_value_of_a_parameter_is_shown(self, manifest: Manifest, cloud: SmallCloud) -> None:
+    def test_parameter_values_are_never_shown(self, manifest: Manifest, cloud: SmallCloud) -> None:
         plan = cloud.plan(manifest)
         assert "hush" not in json.dumps(build_diff(plan))
         assert "hush" not in repr(plan)
         assert "hush" not in repr(manifest)
 
     @given(MANIFESTS, clouds())
-    def test_gateways_come_before_what_they_serve(self, manifest: Manifest, cloud: SmallCloud) -> None:
+    def test_gateways_are_planned_before_all_other_devices(self, manifest: Manifest, cloud: SmallCloud) -> None:
         roles = {record.id: record.mesh.role if record.mesh else None for record in manifest.devices}
         order = [roles[device.id] != "gateway" for device in cloud.plan(manifest).devices]
         assert order == sorted(order)
 
 
-def mesh_groups(groups: set[str] | frozenset[str]) -> set[str]:
-    """Those that belong to the mesh."""
+def select_mesh_groups(groups: set[str] | frozenset[str]) -> set[str]:
+    """Return only the groups that belong to the mesh."""
     return {group for group in groups if group.startswith(RESERVED_GROUPS)}
 
 
-def planned(record: DeviceRecord, observed: Mapping[str, Any] | None, *, exact: bool = False) -> DevicePlan:
-    """The plan of one device of a product."""
+def plan_device(record: DeviceRecord, observed: Mapping[str, Any] | None, *, exact: bool = False) -> DevicePlan:
+    """Plan one device of a product."""
     manifest = Manifest("field-logger", exact, {}, (record,))
     devices = {} if observed is None else {ONE: ObservedDevice(ONE, **observed)}
     (device,) = make_plan(manifest, Observed(devices)).devices
@@ -286,10 +282,10 @@ def planned(record: DeviceRecord, observed: Mapping[str, Any] | None, *, exact: 
 
 
 class TestOneDevice:
-    """What the user is shown, and what is written."""
+    """Plans of one device: the shown changes and the writes."""
 
-    def test_a_new_one_is_imported(self) -> None:
-        device = planned(DeviceRecord(ONE, {"name": "a"}), None)
+    def test_new_device_is_imported(self) -> None:
+        device = plan_device(DeviceRecord(ONE, {"name": "a"}), None)
         assert device.changes == {"product": (None, "field-logger"), "name": (None, "a")}
         assert (device.imports, device.claims) == (True, False)
 
@@ -308,7 +304,7 @@ class TestOneDevice:
     def test_a_field_is_written_when_it_differs(
         self, declared: dict[str, str], observed: dict[str, str | None], written: dict[str, str]
     ) -> None:
-        device = planned(DeviceRecord(ONE, declared), {"fields": observed})
+        device = plan_device(DeviceRecord(ONE, declared), {"fields": observed})
         assert device.fields == written
         assert device.changes == {name: (observed.get(name), value) for name, value in written.items()}
 
@@ -323,7 +319,7 @@ class TestOneDevice:
             ([], False, set(), set(), None),
         ],
     )
-    def test_groups_are_added_or_made_exact_and_those_of_the_mesh_stay(
+    def test_declared_groups_are_planned_and_mesh_groups_are_kept(
         self,
         declared: list[str] | None,
         exact: bool,
@@ -333,20 +329,20 @@ class TestOneDevice:
     ) -> None:
         groups = None if declared is None else frozenset(declared)
         seen = {"fields": {}, "groups": frozenset({"north", "mesh-barn", "mesh-node"})}
-        device = planned(DeviceRecord(ONE, groups=groups), seen, exact=exact)
+        device = plan_device(DeviceRecord(ONE, groups=groups), seen, exact=exact)
         assert device.add_groups == add
         assert device.remove_groups == remove
         assert device.changes.get("groups") == change
 
 
-class TestAnAccount:
-    """Without a product, devices are claimed, or refused when nobody says so."""
+class TestAccount:
+    """Plans without a product, for devices of an account."""
 
     @staticmethod
     def plan(record: DeviceRecord, *seen: ObservedDevice) -> Plan:
         return make_plan(Manifest(None, False, {}, (record,)), Observed({device.id: device for device in seen}))
 
-    def test_a_device_that_is_not_there_is_claimed_when_that_is_declared(self) -> None:
+    def test_missing_device_is_claimed_when_that_is_declared(self) -> None:
         (device,) = self.plan(DeviceRecord(ONE, {"name": "a"}, claimed=True)).devices
         assert (device.claims, device.imports) == (True, False)
         assert device.changes == {"claimed": (False, True), "name": (None, "a")}
@@ -355,68 +351,68 @@ class TestAnAccount:
         (device,) = self.plan(DeviceRecord(ONE, claimed=True), ObservedDevice(ONE, {})).devices
         assert not device.is_changed
 
-    def test_a_device_that_is_not_there_is_refused_otherwise(self) -> None:
+    def test_missing_device_is_refused_without_a_declared_claim(self) -> None:
         plan = self.plan(DeviceRecord(ONE, {"name": "a"}))
         missing = "is not among the devices of the account; declare claimed: true to claim it"
         assert (plan.devices, plan.refusals) == ((), {ONE: missing})
 
-    def test_it_can_be_claimed_by_its_serial_number(self) -> None:
+    def test_missing_device_is_claimed_by_its_serial_number(self) -> None:
         by_serial = Identifier("serial_number", "PH-SN-0001")
         (device,) = self.plan(DeviceRecord("PH-SN-0001", claimed=True, declared_by=by_serial)).devices
         assert (device.claims, device.declared_by) == (True, by_serial)
 
-    def test_it_cannot_be_claimed_by_a_label_that_no_cloud_looks_up(self) -> None:
+    def test_missing_device_cannot_be_claimed_by_its_iccid(self) -> None:
         plan = self.plan(DeviceRecord("8901", claimed=True, declared_by=Identifier("iccid", "8901")))
         missing = "is not among the devices of the account, and the cloud cannot look up a device by iccid"
         assert (plan.devices, plan.refusals) == ((), {"8901": missing})
 
-    def test_a_device_that_is_not_there_need_not_be_given_up(self) -> None:
+    def test_missing_device_need_not_be_unclaimed(self) -> None:
         plan = self.plan(DeviceRecord(ONE, claimed=False))
         assert (plan.is_changed, plan.refusals) == (False, {})
 
-    def test_a_device_of_the_account_is_given_up_when_that_is_declared(self) -> None:
+    def test_claimed_device_is_unclaimed_when_that_is_declared(self) -> None:
         (device,) = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {})).devices
         assert (device.unclaims, device.changes) == (True, {"claimed": (True, False)})
 
 
-class TestAClaimInAProduct:
-    """Devices of a product need no claim, and have the one that is declared."""
+class TestProductClaim:
+    """Claims to devices of a product."""
 
     @staticmethod
     def plan(claimed: bool, *seen: ObservedDevice) -> Plan:
         observed = Observed({device.id: device for device in seen}, account="me@example.com")
         return make_plan(Manifest("p", False, {}, (DeviceRecord(ONE, claimed=claimed),)), observed)
 
-    def test_it_is_made_with_the_import(self) -> None:
+    def test_new_device_is_claimed_by_its_import(self) -> None:
         plan = self.plan(True)
         (device,) = plan.devices
         assert (device.imports, device.claims, plan.claim_user) == (True, True, "me@example.com")
         assert device.changes == {"product": (None, "p"), "claimed": (False, True)}
 
-    def test_it_is_made_for_who_is_in_the_product_already(self) -> None:
+    def test_device_in_the_product_is_claimed(self) -> None:
         (device,) = self.plan(True, ObservedDevice(ONE, {})).devices
         assert (device.imports, device.claims, device.changes) == (False, True, {"claimed": (False, True)})
 
-    def test_it_stays(self) -> None:
+    def test_claimed_device_keeps_its_claim(self) -> None:
         (device,) = self.plan(True, ObservedDevice(ONE, {}, owner="me@example.com")).devices
         assert not device.is_changed
 
     @pytest.mark.parametrize("claimed", [True, False])
-    def test_that_of_somebody_else_is_not_touched(self, claimed: bool) -> None:
+    def test_claim_of_another_account_is_refused(self, claimed: bool) -> None:
         plan = self.plan(claimed, ObservedDevice(ONE, {}, owner="you@example.com"))
         assert (plan.devices, plan.refusals) == ((), {ONE: "is claimed by another account"})
 
-    def test_it_is_given_up(self) -> None:
+    def test_product_device_is_unclaimed_when_that_is_declared(self) -> None:
         (device,) = self.plan(False, ObservedDevice(ONE, {}, owner="me@example.com")).devices
         assert (device.unclaims, device.changes) == (True, {"claimed": (True, False)})
 
-    def test_what_is_not_there_need_not_be_given_up(self) -> None:
+    def test_unclaimed_device_needs_no_change(self) -> None:
         (device,) = self.plan(False, ObservedDevice(ONE, {})).devices
         assert not device.is_changed
 
 
-class TestWhatIsToBeAbsent:
-    """Devices are taken out of the product, and keep their claim unless it is said."""
+class TestAbsentDevices:
+    """Plans that remove devices from their product or unclaim them."""
 
     @staticmethod
     def plan(record: DeviceRecord, *seen: ObservedDevice, product: str | None = "p") -> DevicePlan:
@@ -431,21 +427,21 @@ class TestWhatIsToBeAbsent:
         assert (device.removes, device.unclaims, device.remove_groups) == (True, False, {"north"})
         assert device.changes == {"product": ("p", None), "groups": (["north"], [])}
 
-    def test_a_claim_is_given_up_when_that_is_declared(self) -> None:
+    def test_claim_is_removed_when_that_is_declared(self) -> None:
         device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}, owner="me@example.com"))
         assert (device.removes, device.unclaims) == (True, True)
         assert device.changes["claimed"] == (True, False)
 
-    def test_that_of_somebody_else_is_nobodys_to_give_up(self) -> None:
+    def test_removal_of_a_claim_of_another_account_is_refused(self) -> None:
         manifest = Manifest("p", False, {}, (DeviceRecord(ONE, claimed=False),), absent=True)
         plan = make_plan(manifest, Observed({ONE: ObservedDevice(ONE, {}, owner="you@example.com")}, account="me"))
         assert (plan.devices, plan.refusals) == ((), {ONE: "is claimed by another account"})
 
-    def test_the_accounts_own_device_is_unclaimed(self) -> None:
+    def test_account_device_is_unclaimed(self) -> None:
         device = self.plan(DeviceRecord(ONE, claimed=False), ObservedDevice(ONE, {}), product=None)
         assert (device.removes, device.unclaims, device.changes) == (False, True, {"claimed": (True, False)})
 
-    def test_a_device_that_is_not_there_is_fine(self) -> None:
+    def test_missing_device_needs_no_change(self) -> None:
         assert not self.plan(DeviceRecord(ONE)).is_changed
 
     def test_nodes_leave_before_their_gateway(self) -> None:
@@ -456,7 +452,7 @@ class TestWhatIsToBeAbsent:
         plan = make_plan(Manifest("p", False, {}, records, absent=True), Observed({}))
         assert [device.id for device in plan.devices] == [TWO, ONE]
 
-    def test_a_member_leaves_its_mesh_with_all_the_rest(self) -> None:
+    def test_member_leaves_its_mesh_its_groups_and_the_product(self) -> None:
         member = MemberPlan(changes={"mesh": ("barn", None)})
         seen = ObservedDevice(ONE, {}, frozenset({"south", "mesh-barn", "north"}))
         manifest = Manifest("p", False, {}, (DeviceRecord(ONE, declared_by=Identifier("imei", "35")),), absent=True)
@@ -471,13 +467,13 @@ class TestWhatIsToBeAbsent:
             declared_by=Identifier("imei", "35"),
         )
 
-    def test_those_that_leave_are_counted(self) -> None:
+    def test_removals_are_the_removed_and_the_unclaimed_devices(self) -> None:
         devices = (DevicePlan(ONE, {}, removes=True), DevicePlan(TWO, {}, unclaims=True), DevicePlan(IDS[2], {}))
         assert list_removals(Plan((), (), devices, {})) == (ONE, TWO)
 
 
-class TestLaterLooks:
-    """Some of a device is known only once the others are done: what is found then is shown with the rest."""
+class TestLaterObservations:
+    """Changes that only a later observation shows, after the import of a device."""
 
     PLAN = Plan(
         ("north",),
@@ -490,7 +486,7 @@ class TestLaterLooks:
         {},
     )
 
-    def test_what_was_found_stands_beside_what_was_planned_which_has_the_last_word(self) -> None:
+    def test_found_changes_are_added_and_planned_changes_win(self) -> None:
         found = {"35": {"groups": ([], ["north"]), "name": ("z", "b")}}
         plan = add_later_changes(self.PLAN, found, frozenset())
         first, *others = plan.devices
@@ -498,14 +494,14 @@ class TestLaterLooks:
         assert (first.fields, first.declared_by) == ({"name": "b"}, Identifier("imei", "35"))
         assert (plan.create_groups, others) == (("north",), list(self.PLAN.devices[1:]))
 
-    def test_who_does_not_change_is_not_made_to_by_what_is_found(self) -> None:
+    def test_found_changes_are_ignored_for_an_unchanged_device(self) -> None:
         assert add_later_changes(self.PLAN, {TWO: {"groups": ([], ["north"])}}, frozenset()) == self.PLAN
 
-    def test_who_turns_out_to_be_as_declared_does_not_change(self) -> None:
+    def test_device_found_to_be_as_declared_is_unchanged(self) -> None:
         plan = add_later_changes(self.PLAN, {"35": {"groups": ([], ["north"])}}, {"35"})
         assert [dict(device.changes) for device in plan.devices] == [{}, {"notes": (None, "n")}, {}]
 
-    def test_an_import_comes_first_and_alone(self) -> None:
+    def test_import_is_kept_without_the_other_writes(self) -> None:
         label = Identifier("imei", "35")
         changes = {"product": (None, "p"), "name": (None, "a")}
         groups = frozenset({"north"})
@@ -515,23 +511,23 @@ class TestLaterLooks:
         assert keep_only_import(device) == DevicePlan("35", changes, imports=True, claims=True, declared_by=label)
 
 
-def test_the_difference_shows_only_what_changes() -> None:
+def test_diff_shows_only_changed_devices() -> None:
     devices = (DevicePlan(ONE, {"name": ("a", "b")}), DevicePlan(TWO, {}))
     assert build_diff(Plan((), (), devices, {})) == {"before": {ONE: {"name": "a"}}, "after": {ONE: {"name": "b"}}}
 
 
-def test_the_difference_shows_what_is_created() -> None:
+def test_diff_shows_created_groups_and_ledgers() -> None:
     plan = Plan(("north",), (SharedWrite("write", frozenset()),), (), {}, {"ledgers": ("mesh-status",)})
     assert build_diff(plan) == {"before": {}, "after": {"groups": ["north"], "ledgers": ["mesh-status"]}}
 
 
-def test_the_difference_shows_what_is_removed() -> None:
+def test_diff_shows_removed_networks() -> None:
     plan = Plan((), (), (), {}, removed_names={"networks": ("barn",)}, teardown=(SharedWrite("write", frozenset()),))
     assert plan.is_changed
     assert build_diff(plan) == {"before": {"networks": ["barn"]}, "after": {}}
 
 
-def test_who_is_a_network_s_own_is_a_gateway_before_and_a_node_after() -> None:
+def test_group_changes_are_in_the_order_of_their_stages() -> None:
     groups = frozenset({"mesh-barn", "mesh-gateway", "mesh-node", "north"})
     calls = batch_group_changes([DevicePlan(ONE, {}, add_groups=groups, remove_groups=groups)], 10)
     assert [f"{change} {group}" for change, group, _unused in calls] == [
@@ -540,7 +536,7 @@ def test_who_is_a_network_s_own_is_a_gateway_before_and_a_node_after() -> None:
     ]
 
 
-def test_devices_come_in_their_turn() -> None:
+def test_devices_of_group_changes_are_in_the_order_of_their_mesh_stages() -> None:
     plans = [
         DevicePlan(device, {}, add_groups=frozenset({"mesh-barn"}), mesh=MemberPlan(stage=stage))
         for device, stage in ((ONE, 2), (TWO, 0))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How far a run is: said in time, in numbers, and out of everybody's way."""
+"""Test the progress line of a run: its text, its times and its output."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NUMBERS_AND_FIXED_WORDS = re.compile(
 )
 
 
-class TestTheLine:
-    """What it says."""
+class TestFormatLine:
+    """Text of the line."""
 
     @pytest.mark.parametrize(
         ("done", "failed", "total", "seconds", "budget_used", "line"),
@@ -39,15 +39,15 @@ class TestTheLine:
             (1, 0, 1_000_000, 1.0, None, "1/1,000,000 | 1.0/s | ETA 11 days, 13:46:39 | 0 failed"),
         ],
     )
-    def test_has_counts_rate_time_left_failures_and_budget(
+    def test_line_has_counts_rate_time_left_failures_and_budget(
         self, done: int, failed: int, total: int, seconds: float, budget_used: float | None, line: str
     ) -> None:
         assert format_line(done, failed, total, seconds, budget_used) == line
 
-    def test_tells_no_rate_of_hardly_any_time(self) -> None:
+    def test_rate_is_zero_after_almost_no_time(self) -> None:
         assert format_line(0, 1, 2, 5e-324, None) == "0/2 | 0.0/s | ETA - | 1 failed"
 
-    def test_counts_a_failed_device_as_one_that_needs_no_more_time(self) -> None:
+    def test_time_left_excludes_failed_devices(self) -> None:
         assert "ETA 0:00:08" in format_line(1, 1, 10, 2.0, None)
 
     @given(
@@ -57,16 +57,16 @@ class TestTheLine:
         seconds=st.floats(0, 10**6),
         budget_used=st.none() | st.floats(0, 1),
     )
-    def test_holds_nothing_but_numbers_and_fixed_words(
+    def test_line_contains_only_numbers_and_fixed_words(
         self, done: int, failed: int, left: int, seconds: float, budget_used: float | None
     ) -> None:
         assert NUMBERS_AND_FIXED_WORDS.fullmatch(format_line(done, failed, done + failed + left, seconds, budget_used))
 
 
-class TestTheTime:
-    """When it is said."""
+class TestProgress:
+    """Times at which a line is due."""
 
-    def test_nothing_is_said_before_anything_is_to_be_done(self, clock: TurnedClock) -> None:
+    def test_no_line_is_due_before_a_device_is_to_change(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         clock.sleep(60)
         assert progress.get_due_line() is None
@@ -74,16 +74,16 @@ class TestTheTime:
         clock.sleep(60)
         assert progress.get_due_line() is None
 
-    def test_a_line_is_due_at_each_interval_also_when_nothing_happens(self, clock: TurnedClock) -> None:
+    def test_line_is_due_at_each_interval_without_new_reports(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         progress.report(0, 0, 10)
-        said = []
+        due = []
         for _unused in range(12):
             clock.sleep(1)
-            said.append(progress.get_due_line() is not None)
-        assert said == [second in (5, 10) for second in range(1, 13)]
+            due.append(progress.get_due_line() is not None)
+        assert due == [second in (5, 10) for second in range(1, 13)]
 
-    def test_the_clock_starts_with_the_first_write_and_not_with_the_reading_before(self, clock: TurnedClock) -> None:
+    def test_time_is_measured_from_the_first_report(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         clock.sleep(100)
         progress.report(0, 0, 20)
@@ -91,7 +91,7 @@ class TestTheTime:
         progress.report(10, 0, 20)
         assert progress.get_due_line() == "10/20 | 2.0/s | ETA 0:00:05 | 0 failed"
 
-    def test_who_has_spoken_says_how_it_ended_at_once_and_once(self, clock: TurnedClock) -> None:
+    def test_last_line_is_due_at_once_and_only_once(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         progress.report(0, 0, 10)
         clock.sleep(5)
@@ -102,7 +102,7 @@ class TestTheTime:
         clock.sleep(300)  # while members join
         assert progress.get_due_line() is None
 
-    def test_what_ends_within_the_first_interval_is_not_worth_a_line(self, clock: TurnedClock) -> None:
+    def test_run_shorter_than_the_interval_shows_no_line(self, clock: TurnedClock) -> None:
         progress = Progress(5, clock=clock)
         progress.report(0, 0, 10)
         progress.report(10, 0, 10)
@@ -110,7 +110,7 @@ class TestTheTime:
         clock.sleep(60)
         assert progress.get_due_line() is None
 
-    def test_the_budget_is_asked_when_the_line_is_said(self, clock: TurnedClock) -> None:
+    def test_budget_is_read_only_when_a_line_is_due(self, clock: TurnedClock) -> None:
         used = iter((0.25, 0.5))
         progress = Progress(5, clock=clock, budget_used=lambda: next(used))
         progress.report(0, 0, 10)
@@ -121,8 +121,8 @@ class TestTheTime:
         assert [line.rpartition(" | ")[2] for line in lines if line] == ["25 % of budget", "50 % of budget"]
 
 
-def on_screen(written: str) -> list[str]:
-    """The lines that a terminal shows after all that was ``written``."""
+def render_terminal(written: str) -> list[str]:
+    """Return the lines that a terminal shows after it was sent a text."""
     shown = []
     for line in written.split("\n"):
         cells: list[str] = []
@@ -132,8 +132,8 @@ def on_screen(written: str) -> list[str]:
     return shown
 
 
-class Paper:
-    """What was written, and a way to wait for it."""
+class Output:
+    """An output that records its text and can wait for words in it."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -150,76 +150,79 @@ class Paper:
 
 
 @pytest.fixture
-def paper() -> Paper:
-    return Paper()
+def output() -> Output:
+    return Output()
 
 
-class TestTheScreen:
-    """Where it is shown."""
+class TestScreens:
+    """Screens that show a line."""
 
-    def test_a_live_line_is_rewritten_in_place_also_when_it_gets_shorter(self, paper: Paper) -> None:
-        screen = LiveLine(paper.write, 80)
+    def test_live_line_is_rewritten_in_place_when_it_gets_shorter(self, output: Output) -> None:
+        screen = LiveLine(output.write, 80)
         for line in ("a long line", "shorter", "longer again"):
             screen.show(line)
-            assert on_screen(paper.text) == [line]
+            assert render_terminal(output.text) == [line]
 
-    def test_a_live_line_never_reaches_the_edge_where_it_could_not_be_taken_back(self, paper: Paper) -> None:
-        LiveLine(paper.write, 10).show("0123456789abcdef")
-        assert on_screen(paper.text) == ["012345678"]
+    def test_live_line_is_cut_before_the_last_column(self, output: Output) -> None:
+        LiveLine(output.write, 10).show("0123456789abcdef")
+        assert render_terminal(output.text) == ["012345678"]
 
-    def test_a_live_line_leaves_no_trace(self, paper: Paper) -> None:
-        screen = LiveLine(paper.write, 80)
+    def test_cleared_live_line_leaves_nothing_on_the_screen(self, output: Output) -> None:
+        screen = LiveLine(output.write, 80)
         screen.clear()
-        assert paper.text == ""
+        assert output.text == ""
         screen.show("on its way")
         screen.clear()
-        assert on_screen(paper.text + "changed: [localhost]") == ["changed: [localhost]"]
+        assert render_terminal(output.text + "changed: [localhost]") == ["changed: [localhost]"]
 
-    def test_lines_stand_below_each_other_and_stay(self, paper: Paper) -> None:
-        screen = Lines(paper.write)
+    def test_lines_are_printed_below_each_other(self, output: Output) -> None:
+        screen = Lines(output.write)
         screen.show("one")
         screen.clear()
         screen.show("two")
-        assert paper.text == "one\ntwo\n"
+        assert output.text == "one\ntwo\n"
 
 
-class TestBeingShown:
-    """Beside a run, by a thread of its own."""
+class TestProgressThread:
+    """Thread that shows the line during a run."""
 
-    def test_it_is_shown_while_the_run_goes_on_and_is_gone_when_it_ends(self, paper: Paper) -> None:
+    def test_line_is_shown_during_the_run_and_cleared_at_its_end(self, output: Output) -> None:
         progress = Progress(0)
-        with ProgressThread(progress, LiveLine(paper.write, 80)).show_while_running():
+        with ProgressThread(progress, LiveLine(output.write, 80)).show_while_running():
             progress.report(3, 0, 10)
-            paper.wait_for("3/10")
-        assert on_screen(paper.text) == [""]
+            output.wait_for("3/10")
+        assert render_terminal(output.text) == [""]
 
-    def test_it_is_gone_when_the_run_fails(self, paper: Paper) -> None:
-        def failing(progress: Progress) -> None:
+    def test_line_is_cleared_when_the_run_fails(self, output: Output) -> None:
+        def report_and_fail(progress: Progress) -> None:
             progress.report(3, 0, 10)
-            paper.wait_for("3/10")
+            output.wait_for("3/10")
             raise ZeroDivisionError
 
         progress = Progress(0)
-        with pytest.raises(ZeroDivisionError), ProgressThread(progress, LiveLine(paper.write, 80)).show_while_running():
-            failing(progress)
-        assert on_screen(paper.text) == [""]
+        with (
+            pytest.raises(ZeroDivisionError),
+            ProgressThread(progress, LiveLine(output.write, 80)).show_while_running(),
+        ):
+            report_and_fail(progress)
+        assert render_terminal(output.text) == [""]
 
-    def test_a_warning_stands_on_a_line_of_its_own(self, paper: Paper) -> None:
+    def test_warning_is_printed_on_its_own_line(self, output: Output) -> None:
         progress = Progress(0)
-        shown = ProgressThread(progress, LiveLine(paper.write, 80))
-        warn = shown.wrap_output(lambda text: paper.write(f"{text}\n"))
-        with shown.show_while_running():
+        thread = ProgressThread(progress, LiveLine(output.write, 80))
+        warn = thread.wrap_output(lambda text: output.write(f"{text}\n"))
+        with thread.show_while_running():
             progress.report(3, 0, 10)
-            paper.wait_for("3/10")
+            output.wait_for("3/10")
             warn("Mind the gap.")
-        assert on_screen(paper.text) == ["Mind the gap.", ""]
+        assert render_terminal(output.text) == ["Mind the gap.", ""]
 
-    def test_a_screen_that_is_gone_disturbs_no_run(self, paper: Paper) -> None:
-        def gone(text: str) -> None:
-            paper.write(text)
+    def test_run_continues_when_the_output_is_closed(self, output: Output) -> None:
+        def write_to_closed_output(text: str) -> None:
+            output.write(text)
             raise BrokenPipeError
 
         progress = Progress(0)
-        with ProgressThread(progress, LiveLine(gone, 80)).show_while_running():
+        with ProgressThread(progress, LiveLine(write_to_closed_output, 80)).show_while_running():
             progress.report(3, 0, 10)
-            paper.wait_for("3/10")
+            output.wait_for("3/10")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Whole runs: from a manifest to a fleet that is as declared, and what is told of it."""
+"""Test whole runs of the fleet engine: the state that they reach and the result that they return."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ from support.simulator import PRODUCT_ID, Simulator, running_simulator
 
 IMPORT = "POST /v1/products/:p/devices"
 UPDATE = "PUT /v1/products/:p/devices/:id"
-SET_ORDERS = "PUT /v1/ledgers/:name/instances/:scopeValue"
+SET_INSTRUCTIONS = "PUT /v1/ledgers/:name/instances/:scopeValue"
 ONE, TWO, THREE = (device_id(number) for number in (1, 2, 3))
 
 
 @pytest.fixture
 def http(simulator: Simulator) -> Iterator[RecordingHttp]:
-    """The simulator's user."""
+    """A client that is logged in as the simulator's user."""
     with user(simulator) as http:
         yield http
 
@@ -71,15 +71,17 @@ def ids(simulator: Simulator) -> list[str]:
     return ids_of(simulator)
 
 
-def writes(simulator: Simulator) -> int:
-    """How many writes the cloud has seen."""
+def count_writes(simulator: Simulator) -> int:
+    """Return how many writes the cloud has received."""
     return int(simulator.stats()["writes"])
 
 
-class TestAProduct:
-    """A fleet comes into its product, its names, its groups and its mesh."""
+class TestProduct:
+    """Fleets of a product, with names, notes, groups and a mesh."""
 
-    def test_is_brought_to_what_is_declared(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+    def test_run_brings_a_product_to_the_declared_state(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
         data = barn(ids, channel=15)
         for device in data["devices"]:
             device.update(groups=["north"], notes="by hand")
@@ -94,7 +96,7 @@ class TestAProduct:
         assert (found["product"], found["name"], found["notes"]) == (PRODUCT_ID, "unit-1", "by hand")
         assert sorted(found["groups"]) == ["mesh-barn", "mesh-node", "north"]
 
-    def test_tells_the_outcomes_in_the_order_of_the_manifest(self, http: RecordingHttp, ids: list[str]) -> None:
+    def test_outcomes_are_in_the_order_of_the_manifest(self, http: RecordingHttp, ids: list[str]) -> None:
         data = barn(ids)
         data["devices"].reverse()
         result = run(http, data)
@@ -104,19 +106,19 @@ class TestAProduct:
         assert first["changes"]["name"] == {"before": None, "after": "unit-19"}
         assert first["changes"]["product"] == {"before": None, "after": PRODUCT}
 
-    def test_needs_no_write_the_second_time(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+    def test_second_run_writes_nothing(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
         run(http, barn(ids))
-        before = writes(simulator)
+        before = count_writes(simulator)
         again = run(http, barn(ids))
-        assert writes(simulator) == before
+        assert count_writes(simulator) == before
         assert (again["changed"], again["summary"]["ok"], again["diff"]) == (False, 20, {"before": {}, "after": {}})
 
-    def test_is_predicted_exactly_without_a_write(
+    def test_check_mode_predicts_the_run_without_a_write(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
-        before = writes(simulator)
+        before = count_writes(simulator)
         predicted = run(http, barn(ids), check_mode=True)
-        assert writes(simulator) == before
+        assert count_writes(simulator) == before
 
         real = run(http, barn(ids))
         assert [predicted[key] for key in ("changed", "diff", "devices")] == [
@@ -126,7 +128,7 @@ class TestAProduct:
         after = run(http, barn(ids), check_mode=True)
         assert (after["changed"], after["diff"]) == (False, {"before": {}, "after": {}})
 
-    def test_moves_from_one_network_to_another_and_out(
+    def test_members_move_to_another_network_and_leave(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         run(http, barn(ids[:3]))
@@ -143,11 +145,14 @@ class TestAProduct:
         }
         groups = [sorted(simulator.device(device)["groups"]) for device in ids[:3]]
         assert groups == [["mesh-gateway", "mesh-shed"], [], ["mesh-barn", "mesh-node"]]
-        orders = {entry["name"]: entry["instances"] for entry in simulator.state()["ledgers"]}["mesh"]
-        assert {entry["scope_value"]: entry["data"]["network"] for entry in orders} == {ids[0]: "shed", ids[2]: "barn"}
+        instructions = {entry["name"]: entry["instances"] for entry in simulator.state()["ledgers"]}["mesh"]
+        assert {entry["scope_value"]: entry["data"]["network"] for entry in instructions} == {
+            ids[0]: "shed",
+            ids[2]: "barn",
+        }
         assert "hush" not in repr(result)
 
-    def test_has_exactly_the_groups_declared_and_those_of_the_mesh(
+    def test_exact_groups_mode_keeps_only_declared_and_mesh_groups(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         data = barn(ids[:1])
@@ -160,7 +165,9 @@ class TestAProduct:
         run(http, {**data, "groups_mode": "exact"})
         assert sorted(simulator.device(ids[0])["groups"]) == ["beta", "mesh-barn", "mesh-gateway"]
 
-    def test_keeps_what_is_not_declared(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+    def test_undeclared_fields_and_groups_are_kept(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
         run(
             http,
             {"product": PRODUCT, "devices": [{"id": ids[0], "name": "kept", "notes": "kept", "groups": ["north"]}]},
@@ -172,16 +179,16 @@ class TestAProduct:
 
     def test_a_quarantined_device_is_approved_by_its_import(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [row(ONE, quarantined=True), row(TWO)])
-        scripted_cloud.answer("POST", DEVICES)  # "empty or import body": empty leaves it to another look
+        scripted_cloud.answer("POST", DEVICES)  # the answer may be empty; the list is then read again
         scripted_cloud.answer("POST", DEVICES, json={"updated": 1})
         with client(scripted_cloud.url) as http:
             result = run(http, {"product": PRODUCT, "devices": [{"id": ONE}, {"id": TWO}]}, verify="none")
             assert http.imported == [[ONE], [ONE]]
         assert statuses(result) == {ONE: "changed", TWO: "ok"}
 
-    def test_a_list_that_is_silent_about_notes_is_asked_singly(self, scripted_cloud: ScriptedCloud) -> None:
-        silent = {key: value for key, value in row(ONE).items() if key != "notes"}
-        script(scripted_cloud, [silent, row(TWO, notes="b")])
+    def test_device_is_read_singly_when_the_list_omits_its_notes(self, scripted_cloud: ScriptedCloud) -> None:
+        incomplete = {key: value for key, value in row(ONE).items() if key != "notes"}
+        script(scripted_cloud, [incomplete, row(TWO, notes="b")])
         scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json=row(ONE, notes="a"))
         warnings: list[str] = []
         devices = [{"id": ONE, "notes": "a"}, {"id": TWO, "notes": "b"}]
@@ -189,9 +196,9 @@ class TestAProduct:
             result = run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)
         assert (result["changed"], len(warnings)) == (False, 1)
 
-    def test_a_list_that_is_silent_about_groups_is_asked_singly(self, scripted_cloud: ScriptedCloud) -> None:
-        silent = {key: value for key, value in row(ONE).items() if key != "groups"}
-        script(scripted_cloud, [silent, row(TWO, groups=["north"])], groups=["north"])
+    def test_device_is_read_singly_when_the_list_omits_its_groups(self, scripted_cloud: ScriptedCloud) -> None:
+        incomplete = {key: value for key, value in row(ONE).items() if key != "groups"}
+        script(scripted_cloud, [incomplete, row(TWO, groups=["north"])], groups=["north"])
         scripted_cloud.answer("GET", f"{DEVICES}/{ONE}", json=row(ONE, groups=["north"]))
         warnings: list[str] = []
         devices = [{"id": ONE, "groups": ["north"]}, {"id": TWO, "groups": ["north"]}]
@@ -199,15 +206,13 @@ class TestAProduct:
             result = run(http, {"product": PRODUCT, "devices": devices}, warnings=warnings)
         assert (result["changed"], len(warnings)) == (False, 1)
 
-    def test_a_list_that_is_silent_about_groups_does_not_matter_where_none_are_declared(
-        self, scripted_cloud: ScriptedCloud
-    ) -> None:
+    def test_omitted_groups_do_not_matter_when_none_are_declared(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [{"id": ONE, "name": "unit-0"}])
         with client(scripted_cloud.url) as http:
             assert run(http, named([ONE]))["changed"] is False
 
     @pytest.mark.parametrize(("steady", "warned"), [(True, 0), (False, 1)])
-    def test_a_list_that_changes_while_it_is_read_is_read_once_more(
+    def test_list_that_changes_while_it_is_read_is_read_again(
         self, scripted_cloud: ScriptedCloud, steady: bool, warned: int
     ) -> None:
         def show(total: int, *devices: str) -> None:
@@ -215,7 +220,7 @@ class TestAProduct:
             scripted_cloud.answer("GET", DEVICES, json={"devices": rows, "meta": {"total_pages": total}})
 
         show(2, ONE)
-        show(1)  # the second page is gone, and what stood on it has moved to the first
+        show(1)  # the second page is gone, and its devices have moved to the first one
         show(1, ONE)
         show(1)
         show(2, ONE)
@@ -230,7 +235,7 @@ class TestAProduct:
         assert len(scripted_cloud.seen("GET", DEVICES)) == 8
         assert len(warnings) == warned
 
-    def test_what_either_reading_of_a_changing_list_shows_is_there(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_two_readings_of_a_changing_list_are_merged(self, scripted_cloud: ScriptedCloud) -> None:
         first = ((2, ONE, "old"), (3, TWO, "unit-1"))
         again = ((2, ONE, "unit-0"), (3, ONE, "unit-0"))
         for total, device, name in (*first, *first, *again, *again):
@@ -240,7 +245,7 @@ class TestAProduct:
         with client(scripted_cloud.url, workers=1) as http:
             assert run(http, named([ONE, TWO]))["changed"] is False
 
-    def test_a_single_answer_without_a_device_makes_nobody_absent(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_listed_device_is_not_imported_when_its_single_read_is_empty(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [{"id": ONE}]).answer("GET", f"{DEVICES}/{ONE}", json=[])
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", json={})
         with client(scripted_cloud.url) as http:
@@ -248,19 +253,21 @@ class TestAProduct:
             assert http.imported == []
 
 
-class TestAnAccount:
-    """Without a product, the account's own devices are claimed and named."""
+class TestAccount:
+    """Devices of an account, without a product."""
 
-    def test_claims_and_names_and_then_rests(self, simulator: Simulator, http: RecordingHttp, ids: list[str]) -> None:
+    def test_devices_are_claimed_and_named_and_second_run_writes_nothing(
+        self, simulator: Simulator, http: RecordingHttp, ids: list[str]
+    ) -> None:
         data = {"devices": [{"id": device, "name": f"own-{device[-4:]}", "claimed": True} for device in ids[:3]]}
         first = run(http, data)
         assert set(statuses(first).values()) == {"changed"}
         assert simulator.device(ids[0])["owner"] == "demo@example.com"
-        before = writes(simulator)
+        before = count_writes(simulator)
         assert run(http, data)["changed"] is False
-        assert writes(simulator) == before
+        assert count_writes(simulator) == before
 
-    def test_refuses_what_is_not_claimed_and_does_the_rest(
+    def test_unclaimed_device_fails_and_the_others_are_done(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         devices = [{"id": ids[0], "name": "a"}, {"id": ids[1], "name": "b", "claimed": True}]
@@ -270,7 +277,7 @@ class TestAnAccount:
         assert "claimed: true" in result["error"]["message"]
         assert simulator.device(ids[0])["name"] is None
 
-    def test_a_claim_whose_answer_is_lost_is_settled_by_another_look(
+    def test_lost_answer_of_a_claim_is_settled_by_reading_the_list_again(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         simulator.set_faults([{"route": "POST /v1/devices", "effect": "reset_after"}])
@@ -280,8 +287,8 @@ class TestAnAccount:
         assert simulator.device(ids[0])["name"] == "a"
 
 
-class TestBeforeTheFirstWrite:
-    """What concerns the whole run ends it before anything is written."""
+class TestErrorsBeforeTheFirstWrite:
+    """Errors that concern the whole run and end it before any write."""
 
     @pytest.mark.parametrize(
         ("method", "path", "status", "answer", "code"),
@@ -305,7 +312,7 @@ class TestBeforeTheFirstWrite:
             ("GET", "/v1/ledgers", 200, {"json": {"ledgers": [{**LEDGER_ROWS[0], "scope": "Owner"}]}}, "conflict"),
         ],
     )
-    def test_an_odd_answer_ends_the_run(
+    def test_refused_or_invalid_read_ends_the_run(
         self, scripted_cloud: ScriptedCloud, method: str, path: str, status: int, answer: Mapping[str, Any], code: str
     ) -> None:
         script(scripted_cloud.answer(method, path, status, **answer))
@@ -316,10 +323,10 @@ class TestBeforeTheFirstWrite:
         assert caught.value.code == code
 
 
-class TestAGatewayElsewhere:
-    """A network whose gateway is in another manifest, and whose parameters are not declared in this one."""
+class TestGatewayOfAnotherManifest:
+    """Networks whose gateway is in another manifest, and whose parameters this manifest does not declare."""
 
-    def test_gives_its_parameters_to_a_node_that_joins(
+    def test_joining_node_gets_the_parameters_of_its_network(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         run(http, barn(ids[:2], channel=15))
@@ -329,18 +336,20 @@ class TestAGatewayElsewhere:
         assert [row["data"]["parameters"] for row in rows] == [{"channel": 15}] * 3
 
 
-class TestADeviceThatFails:
-    """One device's failure is its own; the task fails after all others are done."""
+class TestFailedDevice:
+    """Failures of single devices: all others are done, and then the task fails."""
 
     @pytest.mark.parametrize(
         ("status", "code"), [(400, "cloud_error"), (403, "forbidden"), (404, "not_found"), (500, "cloud_error")]
     )
-    def test_leaves_the_others_done(self, simulator: Simulator, ids: list[str], status: int, code: str) -> None:
+    def test_failed_device_leaves_the_others_done(
+        self, simulator: Simulator, ids: list[str], status: int, code: str
+    ) -> None:
         times = 5 if status == 500 else 1
-        said = {"ok": False, "error": "No."}
+        refusal = {"ok": False, "error": "No."}
         with user(simulator, workers=1) as http:
             simulator.set_faults(
-                [{"route": UPDATE, "effect": "status", "status": status, "body": said, "times": times}]
+                [{"route": UPDATE, "effect": "status", "status": status, "body": refusal, "times": times}]
             )
             result = run(http, named(ids))
         assert errors(result) == {ids[0]: code}
@@ -350,74 +359,72 @@ class TestADeviceThatFails:
         assert result["msg"].startswith("1 of 20 devices failed, all others are done. Could not set name")
         assert simulator.device(ids[19])["name"] == "unit-19"
 
-    def test_that_is_refused_before_any_write_is_one_of_those_that_a_run_bears(
-        self, http: RecordingHttp, ids: list[str]
-    ) -> None:
-        foreign, free = ids[:2]
-        data = {"devices": [{"id": foreign, "name": "theirs"}, {"id": free, "claimed": True}]}
+    def test_device_refused_before_any_write_counts_for_max_failures(self, http: RecordingHttp, ids: list[str]) -> None:
+        unclaimed, claimed = ids[:2]
+        data = {"devices": [{"id": unclaimed, "name": "theirs"}, {"id": claimed, "claimed": True}]}
         result = run(http, data, max_failures=0)
-        assert statuses(result) == {foreign: "failed", free: "pending"}
+        assert statuses(result) == {unclaimed: "failed", claimed: "pending"}
         assert "more than max_failures allows" in result["msg"]
         assert http.writes == []
-        assert statuses(run(http, data, max_failures=1)) == {foreign: "failed", free: "changed"}
+        assert statuses(run(http, data, max_failures=1)) == {unclaimed: "failed", claimed: "changed"}
 
-    def test_is_found_among_many_that_are_imported(
+    def test_rejected_import_fails_only_the_unknown_device(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
-        stranger = device_id(4711)
-        result = run(http, named([*ids[:2], stranger]))
-        assert errors(result) == {stranger: "device_not_yours"}
+        unknown = device_id(4711)
+        result = run(http, named([*ids[:2], unknown]))
+        assert errors(result) == {unknown: "device_not_yours"}
         assert result["error"]["message"].endswith("or is in another product.")
         assert statuses(result)[ids[0]] == "changed"
 
-    def test_is_no_change_when_it_is_not_taken_however_often_it_is_asked_for(self, http: RecordingHttp) -> None:
-        strangers = [device_id(4711), device_id(4712)]
+    def test_rejected_import_is_no_change_in_any_run(self, http: RecordingHttp) -> None:
+        unknown = [device_id(4711), device_id(4712)]
         for _unused in range(2):
-            result = run(http, named(strangers))
-            assert errors(result) == dict.fromkeys(strangers, "device_not_yours")
+            result = run(http, named(unknown))
+            assert errors(result) == dict.fromkeys(unknown, "device_not_yours")
             assert result["changed"] is False
-        assert http.imported == [strangers, strangers]
+        assert http.imported == [unknown, unknown]
 
-    def test_is_done_by_the_next_run(self, simulator: Simulator, ids: list[str]) -> None:
+    def test_failed_devices_are_done_by_the_next_run(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator) as http:
             run(http, barn(ids[:1]))
-            simulator.set_faults([{"route": SET_ORDERS, "effect": "status", "status": 403, "times": 3}])
+            simulator.set_faults([{"route": SET_INSTRUCTIONS, "effect": "status", "status": 403, "times": 3}])
             first = run(http, barn(ids))
             second = run(http, barn(ids))
         assert first["summary"]["failed"] == 3
         assert "The errors of the other devices are" in first["msg"]
         assert read_counts(second) == {"total": 20, "ok": 17, "changed": 3, "failed": 0, "pending": 0}
 
-    def test_has_failed_when_the_cloud_swallowed_its_write(self, simulator: Simulator, ids: list[str]) -> None:
+    def test_device_fails_when_the_cloud_ignores_an_accepted_write(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator, workers=1) as http:
-            said = {"route": UPDATE, "effect": "status", "status": 200, "body": {"id": "x"}}
-            simulator.set_faults([said])
+            ignored = {"route": UPDATE, "effect": "status", "status": 200, "body": {"id": "x"}}
+            simulator.set_faults([ignored])
             result = run(http, named(ids))
             assert errors(result) == {ids[0]: "conflict"}
             assert result["error"]["message"].endswith(f"device {ids[0]}, but the device still differs: name.")
             assert result["summary"]["changed"] == 19
 
-    def test_is_believed_when_nobody_looks_again(self, simulator: Simulator, ids: list[str]) -> None:
+    def test_ignored_write_is_not_noticed_without_verification(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator) as http:
             simulator.set_faults([{"route": UPDATE, "effect": "status", "status": 200, "body": {"id": "x"}}])
             result = run(http, named(ids), verify="none")
         assert result["summary"]["changed"] == 20
 
 
-class TestANetworkWithoutItsLedger:
-    """What a network stands on is a write like any other, also when no device needs one."""
+class TestNetworkWithoutLedger:
+    """Networks whose ledger is missing: its creation is a write, even if no device needs one."""
 
     @staticmethod
-    def lost(cloud: ScriptedCloud, *, sights: int) -> None:
-        """A gateway that is as declared, but for a ledger that is missing for so many looks."""
-        orders = {"network": "barn", "role": "gateway", "gateways": [ONE], "parameters": {}}
-        for _unused in range(sights):
+    def script_missing_ledger(cloud: ScriptedCloud, *, lists_without: int) -> None:
+        """Script a gateway that is as declared, and a ledger that the first `lists_without` lists do not show."""
+        instructions = {"network": "barn", "role": "gateway", "gateways": [ONE], "parameters": {}}
+        for _unused in range(lists_without):
             cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS[:1]})
         groups = ["mesh-barn", "mesh-gateway"]
-        script(cloud, [row(ONE, name="unit-0", groups=groups)], groups=groups, instances=[instance(ONE, orders)])
+        script(cloud, [row(ONE, name="unit-0", groups=groups)], groups=groups, instances=[instance(ONE, instructions)])
 
-    def test_is_predicted_and_given_one(self, scripted_cloud: ScriptedCloud) -> None:
-        self.lost(scripted_cloud, sights=2)
+    def test_missing_ledger_is_predicted_and_created(self, scripted_cloud: ScriptedCloud) -> None:
+        self.script_missing_ledger(scripted_cloud, lists_without=2)
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
         with client(scripted_cloud.url) as http:
             predicted, real, after = (run(http, barn([ONE]), check_mode=check) for check in (True, False, False))
@@ -427,18 +434,18 @@ class TestANetworkWithoutItsLedger:
         assert statuses(real) == {ONE: "ok"}
         assert (after["changed"], after["diff"]) == (False, {"before": {}, "after": {}})
 
-    @pytest.mark.parametrize(("sights", "creations"), [(2, 2), (1, 1)], ids=["before", "after"])
-    def test_is_given_one_also_when_an_answer_is_lost(
-        self, scripted_cloud: ScriptedCloud, sights: int, creations: int
+    @pytest.mark.parametrize(("lists_without", "creations"), [(2, 2), (1, 1)], ids=["before", "after"])
+    def test_missing_ledger_is_created_despite_a_lost_answer(
+        self, scripted_cloud: ScriptedCloud, lists_without: int, creations: int
     ) -> None:
-        self.lost(scripted_cloud, sights=sights)
+        self.script_missing_ledger(scripted_cloud, lists_without=lists_without)
         scripted_cloud.answer("POST", "/v1/ledgers", effect="reset").answer("POST", "/v1/ledgers", 201, json={})
         with client(scripted_cloud.url) as http:
             result = run(http, barn([ONE]))
             assert len(http.writes) == creations
         assert ("failed" in result, result["changed"], statuses(result)) == (False, True, {ONE: "ok"})
 
-    def test_fails_in_words_when_it_can_have_none(
+    def test_ledger_that_cannot_be_created_fails_all_members(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         run(http, barn(ids))
@@ -448,7 +455,7 @@ class TestANetworkWithoutItsLedger:
         assert "Could not create ledger mesh-status: " in result["msg"]
         assert set(errors(result)) == set(ids)
 
-    def test_leaves_products_and_names_as_declared(
+    def test_members_are_imported_and_named_when_the_ledger_is_refused(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         simulator.set_faults([{"route": "POST /v1/ledgers", "effect": "status", "status": 403}])
@@ -460,23 +467,23 @@ class TestANetworkWithoutItsLedger:
         assert_all_done(simulator, run(http, barn(ids)), ids)
 
 
-class TestARunThatEndsEarly:
-    """What was not reached is pending, not failed, and the next run goes on from there."""
+class TestStoppedRun:
+    """Runs that stop early: devices that were not reached are pending, and the next run continues with them."""
 
-    def test_a_token_that_expires_leaves_the_rest_pending(self, simulator: Simulator, ids: list[str]) -> None:
+    def test_expired_token_leaves_all_unfinished_devices_pending(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator, workers=1) as http:
-            simulator.set_faults([{"route": SET_ORDERS, "effect": "status", "status": 401, "body": EXPIRED}])
+            simulator.set_faults([{"route": SET_INSTRUCTIONS, "effect": "status", "status": 401, "body": EXPIRED}])
             first = run(http, barn(ids))
             assert read_counts(first) == {"total": 20, "ok": 0, "changed": 0, "failed": 0, "pending": 20}
             assert first["failed"]
             assert (first["error"]["code"], first["error"]["status"]) == ("token_expired", 401)
             assert first["msg"].startswith("The run ended early, and 20 devices are pending.")
-            assert http.writes.count(SET_ORDERS) == 1
+            assert http.writes.count(SET_INSTRUCTIONS) == 1
 
             second = run(http, barn(ids))
         assert read_counts(second) == {"total": 20, "ok": 0, "changed": 20, "failed": 0, "pending": 0}
 
-    def test_what_was_done_before_stays_done(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_devices_done_before_the_run_stopped_stay_done(self, scripted_cloud: ScriptedCloud) -> None:
         script(scripted_cloud, [row(device) for device in (ONE, TWO, THREE)])
         scripted_cloud.answer("PUT", f"{DEVICES}/{ONE}", json={})
         scripted_cloud.answer("PUT", f"{DEVICES}/{TWO}", 401, json=EXPIRED)
@@ -486,7 +493,7 @@ class TestARunThatEndsEarly:
         assert errors(result) == {}
         assert (result["changed"], result["failed"], result["error"]["code"]) == (True, True, "token_expired")
 
-    def test_what_is_in_doubt_then_is_pending_too(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_device_with_an_ambiguous_write_is_pending_when_the_run_stops(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", DEVICES, json={"devices": []})
         scripted_cloud.answer("GET", DEVICES, 401, json=EXPIRED)
         script(scripted_cloud).answer("POST", DEVICES, effect="reset")
@@ -495,7 +502,7 @@ class TestARunThatEndsEarly:
         assert statuses(result) == {ONE: "pending", TWO: "pending"}
         assert result["error"]["code"] == "token_expired"
 
-    def test_a_cloud_that_is_gone_ends_the_run(self, simulator: Simulator, ids: list[str]) -> None:
+    def test_unreachable_cloud_stops_the_run(self, simulator: Simulator, ids: list[str]) -> None:
         with user(simulator, workers=1) as http:
             simulator.set_faults([{"route": UPDATE, "effect": "reset_before", "times": 5}])
             result = run(http, named(ids))
@@ -503,11 +510,11 @@ class TestARunThatEndsEarly:
         assert result["error"]["code"] == "unreachable"
 
 
-class TestAnAnswerThatIsLost:
-    """Whether a write took effect is observed, not guessed."""
+class TestLostAnswers:
+    """Writes whose answer is lost: another read shows whether they took effect."""
 
     @pytest.mark.parametrize("effect", ["reset_after", "empty", "truncated"])
-    def test_an_import_that_was_carried_out_is_not_repeated(
+    def test_import_that_took_effect_is_not_repeated(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], effect: str
     ) -> None:
         simulator.set_faults([{"route": IMPORT, "effect": effect}])
@@ -516,7 +523,7 @@ class TestAnAnswerThatIsLost:
         assert simulator.stats()["by_route"][IMPORT] == 1
         assert_all_done(simulator, result, ids)
 
-    def test_an_import_that_was_all_there_was_to_do_is_done(
+    def test_import_that_took_effect_completes_a_device_without_fields(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         simulator.set_faults([{"route": IMPORT, "effect": "reset_after"}])
@@ -524,7 +531,7 @@ class TestAnAnswerThatIsLost:
         assert set(statuses(result).values()) == {"changed"}
         assert http.writes == [IMPORT]
 
-    def test_an_import_that_was_carried_out_is_a_change_also_when_what_comes_after_it_fails(
+    def test_import_that_took_effect_is_a_change_when_a_later_write_fails(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         refusal = {"effect": "status", "status": 400, "body": {"error": "No."}}
@@ -534,7 +541,7 @@ class TestAnAnswerThatIsLost:
         assert result["changed"] is True
 
     @pytest.mark.parametrize("effect", ["reset_before", "html"])
-    def test_an_import_that_was_not_is_made_once_more(
+    def test_import_without_effect_is_sent_once_more(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], effect: str
     ) -> None:
         simulator.set_faults([{"route": IMPORT, "effect": effect}])
@@ -543,7 +550,7 @@ class TestAnAnswerThatIsLost:
         assert simulator.stats()["by_route"][IMPORT] == 2
         assert_all_done(simulator, result, ids)
 
-    def test_an_import_that_stays_in_doubt_fails_and_is_done_by_the_next_run(
+    def test_ambiguous_import_fails_and_is_done_by_the_next_run(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         simulator.set_faults([{"route": IMPORT, "effect": "reset_before", "times": 2}])
@@ -560,17 +567,17 @@ class TestAnAnswerThatIsLost:
             "POST /v1/ledgers",
             "PUT /v1/products/:p/devices",
             UPDATE,
-            SET_ORDERS,
+            SET_INSTRUCTIONS,
         ],
     )
-    def test_any_other_write_leads_to_the_same_end(
+    def test_devices_are_done_despite_lost_answers_to_other_writes(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], route: str, effect: str
     ) -> None:
         simulator.set_faults([{"route": route, "effect": effect, "times": 2}])
         assert_all_done(simulator, run(http, barn(ids)), ids)
 
     @pytest.mark.parametrize(("route", "changed"), [(UPDATE, 1), ("PUT /v1/products/:p/devices", 20)])
-    def test_a_write_whose_success_can_never_be_read_is_looked_for(
+    def test_write_with_unreadable_answers_is_verified_by_reading(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], route: str, changed: int
     ) -> None:
         run(http, named(ids, groups=["north"]))
@@ -583,15 +590,15 @@ class TestAnAnswerThatIsLost:
         assert result["changed"]
         assert run(http, data)["changed"] is False
 
-    @pytest.mark.parametrize("route", ["PUT /v1/products/:p/devices", UPDATE, SET_ORDERS])
-    def test_what_has_come_after_all_is_not_in_the_way_of_what_is_left(
+    @pytest.mark.parametrize("route", ["PUT /v1/products/:p/devices", UPDATE, SET_INSTRUCTIONS])
+    def test_remaining_writes_are_done_after_unreadable_answers(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], route: str
     ) -> None:
         one = ids[:1]
         simulator.set_faults([{"route": route, "effect": "truncated", "times": 5}])
         assert_all_done(simulator, run(http, barn(one)), one)
 
-    def test_a_write_that_was_repeated_in_vain_is_not_begun_once_more(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_write_that_failed_every_retry_is_not_started_again(self, scripted_cloud: ScriptedCloud) -> None:
         one = device_id(1)
         script(scripted_cloud, [row(one, name="old")])
         scripted_cloud.answer("PUT", f"{DEVICES}/{one}", body='{"id": ', repeat=True)
@@ -600,7 +607,7 @@ class TestAnAnswerThatIsLost:
         assert errors(result) == {one: "bad_response"}
         assert len(scripted_cloud.seen("PUT", f"{DEVICES}/{one}")) == 5
 
-    def test_a_member_in_doubt_gets_the_parameters_that_all_others_agree_on(
+    def test_member_with_an_ambiguous_import_gets_the_shared_parameters(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str]
     ) -> None:
         run(http, barn(ids[:3], channel=15))
@@ -608,11 +615,11 @@ class TestAnAnswerThatIsLost:
         del data["networks"]["barn"]["parameters"]
         simulator.set_faults([{"route": IMPORT, "effect": "reset_before"}])
         assert statuses(run(http, data))[ids[3]] == "changed"
-        orders = {ledger["name"]: ledger["instances"] for ledger in simulator.state()["ledgers"]}["mesh"]
-        assert [entry["data"]["parameters"] for entry in orders] == [{"channel": 15}] * 4
+        instructions = {ledger["name"]: ledger["instances"] for ledger in simulator.state()["ledgers"]}["mesh"]
+        assert [entry["data"]["parameters"] for entry in instructions] == [{"channel": 15}] * 4
 
     @pytest.mark.parametrize("effect", ["reset_before", "reset_after"])
-    def test_a_member_that_leaves_has_left(
+    def test_members_leave_despite_a_lost_answer(
         self, simulator: Simulator, http: RecordingHttp, ids: list[str], effect: str
     ) -> None:
         run(http, barn(ids[:2]))
@@ -623,21 +630,21 @@ class TestAnAnswerThatIsLost:
 
 
 def assert_all_done(simulator: Simulator, result: Mapping[str, Any], ids: list[str]) -> None:
-    """Every device is told to be changed, and is in its product, name and mesh; nothing is left to do."""
+    """Assert that every device is changed and has its product, name and mesh, and that another run writes nothing."""
     assert set(statuses(result).values()) == {"changed"}, result.get("msg")
     found = {device["id"]: device for device in simulator.state()["devices"]}
     for index, device in enumerate(ids):
         role = "node" if index else "gateway"
         assert (found[device]["product"], found[device]["name"]) == (PRODUCT_ID, f"unit-{index}")
         assert sorted(found[device]["groups"]) == ["mesh-barn", f"mesh-{role}"]
-    before = writes(simulator)
+    before = count_writes(simulator)
     with user(simulator) as http:
         assert run(http, barn(ids))["changed"] is False
-    assert writes(simulator) == before
+    assert count_writes(simulator) == before
 
 
 class Clock:
-    """A clock that only sleeping turns."""
+    """A clock that only sleeping advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -651,31 +658,31 @@ class Clock:
         return self.now
 
 
-class TestWaitingForTheMesh:
-    """Members that have not joined in time are pending, and no failure."""
+class TestMeshVerification:
+    """Waiting for members to join: those that do not join in time are pending, not failed."""
 
     @staticmethod
-    def formed(cloud: ScriptedCloud, *sweeps: Mapping[str, str]) -> None:
-        """A network of two that is as declared, and what its members report, sweep by sweep."""
+    def script_network(cloud: ScriptedCloud, *lists: Mapping[str, str]) -> None:
+        """Script a network of two members that is as declared, and the reports of its members in each list."""
         roles = {ONE: "gateway", TWO: "node"}
         devices = [
             row(device, name=f"unit-{index}", groups=["mesh-barn", f"mesh-{role}"])
             for index, (device, role) in enumerate(roles.items())
         ]
-        orders = [
+        instructions = [
             instance(device, {"network": "barn", "role": role, "gateways": [ONE], "parameters": {}})
             for device, role in roles.items()
         ]
-        script(cloud, devices, groups=["mesh-barn", "mesh-gateway", "mesh-node"], instances=orders)
-        for number, states in enumerate(sweeps, start=1):
+        script(cloud, devices, groups=["mesh-barn", "mesh-gateway", "mesh-node"], instances=instructions)
+        for number, states in enumerate(lists, start=1):
             reports = [
                 instance(device, {"network": "barn", "role": roles[device], "state": state}, "mesh-status")
                 for device, state in states.items()
             ]
-            cloud.answer("GET", REPORTS, json={"instances": reports}, repeat=number == len(sweeps))
+            cloud.answer("GET", REPORTS, json={"instances": reports}, repeat=number == len(lists))
 
     @staticmethod
-    def wait(cloud: ScriptedCloud, clock: Clock, timeout: float, *, strict: bool = False) -> dict[str, Any]:
+    def run_until_joined(cloud: ScriptedCloud, clock: Clock, timeout: float, *, strict: bool = False) -> dict[str, Any]:
         with client(cloud.url) as http:
             return reconcile(
                 http,
@@ -684,58 +691,60 @@ class TestWaitingForTheMesh:
                 Callbacks(list[str]().append),
             )
 
-    def test_ends_as_soon_as_all_have_joined(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_wait_ends_when_all_members_have_joined(self, scripted_cloud: ScriptedCloud) -> None:
         clock = Clock()
         joined = {ONE: "joined", TWO: "joined"}
-        self.formed(scripted_cloud, {}, {ONE: "joined", TWO: "joining"}, joined)
-        result = self.wait(scripted_cloud, clock, 300)
+        self.script_network(scripted_cloud, {}, {ONE: "joined", TWO: "joining"}, joined)
+        result = self.run_until_joined(scripted_cloud, clock, 300)
         assert statuses(result) == {ONE: "ok", TWO: "ok"}
         assert result["networks"]["barn"] == {"gateways": 1, "nodes": 1, "joined": 2, "lost": 0, "pending": 0}
         assert len(clock.slept) == 2
 
-    def test_ends_with_its_time(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_wait_ends_at_the_timeout_with_pending_members(self, scripted_cloud: ScriptedCloud) -> None:
         clock = Clock()
-        self.formed(scripted_cloud, {ONE: "joined", TWO: "lost"})
-        result = self.wait(scripted_cloud, clock, 12)
+        self.script_network(scripted_cloud, {ONE: "joined", TWO: "lost"})
+        result = self.run_until_joined(scripted_cloud, clock, 12)
         assert statuses(result) == {ONE: "ok", TWO: "pending"}
         assert result["networks"]["barn"] == {"gateways": 1, "nodes": 1, "joined": 1, "lost": 1, "pending": 0}
         assert "failed" not in result
         assert clock.slept == [5, 5, 2]
 
     @pytest.mark.parametrize("strict", [False, True])
-    def test_tells_who_is_in_another_network(self, scripted_cloud: ScriptedCloud, strict: bool) -> None:
+    def test_member_in_another_network_is_reported_as_wrong_network(
+        self, scripted_cloud: ScriptedCloud, strict: bool
+    ) -> None:
         elsewhere = {"network": "shed", "role": "node", "state": "joined"}
         here = {"network": "barn", "role": "gateway", "state": "joined"}
         rows = [instance(ONE, here, "mesh-status"), instance(TWO, elsewhere, "mesh-status")]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows}, repeat=True)
-        self.formed(scripted_cloud)
-        result = self.wait(scripted_cloud, Clock(), 60, strict=strict)
+        self.script_network(scripted_cloud)
+        result = self.run_until_joined(scripted_cloud, Clock(), 60, strict=strict)
         assert [device["mesh"] for device in result["devices"]] == ["joined", "wrong_network"]
         assert statuses(result) == {ONE: "ok", TWO: "failed" if strict else "pending"}
         assert errors(result) == ({TWO: "conflict"} if strict else {})
         assert result["networks"]["barn"] == {"gateways": 1, "nodes": 1, "joined": 1, "lost": 0, "pending": 1}
 
-    def test_looks_once_when_there_is_no_time(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_reports_are_read_once_when_the_timeout_is_zero(self, scripted_cloud: ScriptedCloud) -> None:
         clock = Clock()
-        self.formed(scripted_cloud, {})
-        result = self.wait(scripted_cloud, clock, 0)
+        self.script_network(scripted_cloud, {})
+        result = self.run_until_joined(scripted_cloud, clock, 0)
         assert set(statuses(result).values()) == {"pending"}
         assert len(scripted_cloud.seen("GET", REPORTS)) == 1
 
-    def test_does_not_wait_for_a_device_that_failed(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_failed_member_is_not_waited_for(self, scripted_cloud: ScriptedCloud) -> None:
         clock = Clock()
         scripted_cloud.answer("GET", INSTANCES, json={"instances": []})
         scripted_cloud.answer("PUT", f"{INSTANCES}/{ONE}", 201, json={})
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 403, json={"ok": False, "error": "Permission denied"})
-        self.formed(scripted_cloud, {ONE: "joined"})
-        result = self.wait(scripted_cloud, clock, 60)
+        self.script_network(scripted_cloud, {ONE: "joined"})
+        result = self.run_until_joined(scripted_cloud, clock, 60)
         assert statuses(result) == {ONE: "changed", TWO: "failed"}
         assert clock.slept == []
 
-    def test_a_token_that_expires_meanwhile_fails_the_task(self, scripted_cloud: ScriptedCloud) -> None:
+    def test_token_that_expires_during_the_wait_fails_the_task(self, scripted_cloud: ScriptedCloud) -> None:
         scripted_cloud.answer("GET", REPORTS, 401, json=EXPIRED)
-        self.formed(scripted_cloud, {})
-        result = self.wait(scripted_cloud, Clock(), 60)
+        self.script_network(scripted_cloud, {})
+        result = self.run_until_joined(scripted_cloud, Clock(), 60)
         assert (result["failed"], result["error"]["code"]) == (True, "token_expired")
         assert set(statuses(result).values()) == {"ok"}
 
@@ -764,13 +773,11 @@ ROUTES = {
 
 
 @given(st.data(), st.sampled_from(sorted(ROUTES)))
-def test_whatever_a_cloud_says_the_run_ends_with_a_result_or_a_reason(
-    data: st.DataObject, route: tuple[str, str]
-) -> None:
+def test_run_ends_with_a_result_or_an_error_for_any_answer(data: st.DataObject, route: tuple[str, str]) -> None:
     with new_scripted_cloud() as cloud, client(cloud.url, workers=2) as http:
         cloud.answer(*route, json=data.draw(ROUTES[route]))
-        orders = {"network": "barn", "role": "gateway", "gateways": [], "parameters": {}}
-        script(cloud, [row(TWO)], instances=[instance(ONE, orders)])
+        instructions = {"network": "barn", "role": "gateway", "gateways": [], "parameters": {}}
+        script(cloud, [row(TWO)], instances=[instance(ONE, instructions)])
         cloud.answer("POST", DEVICES, json={"updated": 1}, repeat=True)
         for method, path in ROUTES:
             if method != "GET":
@@ -781,11 +788,11 @@ def test_whatever_a_cloud_says_the_run_ends_with_a_result_or_a_reason(
             run(http, manifest, verify="none")
         except ParticleError as error:
             reason = error.code
-        cloud.unscripted.clear()  # an answer may send the run anywhere
+        cloud.unscripted.clear()  # an answer may cause requests without a scripted answer
     assert reason in (None, *HINTS.keys() - {"internal"})
 
 
-def test_two_hundred_devices_cost_two_requests_each_and_then_none() -> None:
+def test_requests_for_two_hundred_devices_stay_within_their_limits() -> None:
     with running_simulator("--fleet", "200") as simulator, user(simulator) as http:
         ids = ids_of(simulator)
         data = barn(ids, channel=15)
@@ -807,45 +814,45 @@ def test_two_hundred_devices_cost_two_requests_each_and_then_none() -> None:
     assert after["connections"] <= 16 + 1
 
 
-# --- a list that shifts while it is read ---
+# --- a list that changes while it is read ---
 
 
-class Interrupted(RecordingHttp):
-    """A client in whose first list of devices somebody else writes behind the first page."""
+class HttpWithConcurrentWrite(RecordingHttp):
+    """A client during whose first list of devices another client writes after the first page."""
 
-    def __init__(self, *arguments: Any, meanwhile: Callable[[], None], **more: Any) -> None:
+    def __init__(self, *arguments: Any, concurrent_write: Callable[[], None], **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._meanwhile: list[Callable[[], None]] = [meanwhile]
+        self._concurrent_writes: list[Callable[[], None]] = [concurrent_write]
 
     def send(self, request: Request) -> Answer:
         answer = super().send(request)
-        if request.route == "GET /v1/products/:p/devices" and self._meanwhile:
-            self._meanwhile.pop()()
+        if request.route == "GET /v1/products/:p/devices" and self._concurrent_writes:
+            self._concurrent_writes.pop()()
         return answer
 
 
 @pytest.mark.parametrize("absent", [False, True], ids=["present", "absent"])
-def test_a_device_that_slips_between_two_pages_is_found_by_another_look(absent: bool) -> None:
+def test_device_that_moves_between_two_pages_is_found_by_rereading(absent: bool) -> None:
     with running_simulator("--fleet", "250") as simulator, user(simulator) as http:
         ids = sorted(ids_of(simulator))
         run(http, named(ids, notes="old"), verify="none")
 
-        def somebody_removes_one() -> None:
+        def remove_device() -> None:
             remove_product_device(http, "31337", ids[5])
 
-        slips = ids[100]  # the first of the second page, and then the last of the first
+        moving = ids[100]  # moves from the first place of the second page to the last place of the first one
         with closing(
-            Interrupted(
+            HttpWithConcurrentWrite(
                 Connection(simulator.url),
                 workers=1,
                 clock=HttpClock(sleep=lambda s: None),
-                meanwhile=somebody_removes_one,
+                concurrent_write=remove_device,
             )
         ) as other:
             other.use_token(http.token)
             devices = [{"id": device, "notes": "old"} for device in ids[100:102]]
             data = {"product": PRODUCT, "devices": devices}
             result = run(other, data, absent=absent, confirm=True)
-        assert statuses(result)[slips] == ("changed" if absent else "ok")
+        assert statuses(result)[moving] == ("changed" if absent else "ok")
         left = [device["id"] for device in simulator.state()["devices"] if device["product"] is not None]
-        assert (slips in left) is not absent
+        assert (moving in left) is not absent
