@@ -461,9 +461,12 @@ def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
     :raises ParticleError: ``invalid_option`` when variables are included but not named, or named but not included.
     """
     include, variables = options["include"], tuple(options["variables"])
-    if ("variables" in include) != bool(variables):
-        message = "variables in include and the option variables must be given together, got only one of them."
-        raise ParticleError("invalid_option", message, hint="Give both, or leave both out.")
+    if "variables" in include and not variables:
+        message = "include contains 'variables', but the option variables does not say which ones to read."
+        raise ParticleError("invalid_option", message, hint="List their names in the option variables.")
+    if variables and "variables" not in include:
+        message = "The option variables is set, but include does not contain 'variables', so none would be read."
+        raise ParticleError("invalid_option", message, hint="Add 'variables' to the option include.")
     if "vitals" not in include and not variables and options["mac_variable"] is None:
         return None
     return WantedDetails("vitals" in include, variables, options["mac_variable"], options["include_limit"])

@@ -61,8 +61,8 @@ def test_vitals_variables_and_states_are_told_on_request(provisioned: Simulator)
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ({"include": ["variables"]}, "invalid_option", "must be given together"),
-        ({"variables": ["soil_pct"]}, "invalid_option", "must be given together"),
+        ({"include": ["variables"]}, "invalid_option", "does not say which ones to read"),
+        ({"variables": ["soil_pct"]}, "invalid_option", "include does not contain 'variables'"),
         ({"include": ["vitals"], "include_limit": 3}, "conflict", "include_limit is 3"),
         ({"filters": {"platforms": ["borom"]}}, "invalid_option", "borom"),
         ({"as_manifest": True, "account_devices": True}, "invalid_option", "as_manifest"),

@@ -27,7 +27,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
     reconcile,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -93,7 +93,7 @@ class CountedHttp(Http):
         )
         self._shared_clock = shared_clock
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         self._shared_clock.work(1)
         try:
             return super().send(request)

@@ -19,7 +19,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import Bounds, RunState, WriteState
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -65,7 +65,7 @@ class RecordingHttp(Http):
         super().__init__(connection, **arguments)
         self.sent: list[Request] = []
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         self.sent.append(request)
         return super().send(request)
 

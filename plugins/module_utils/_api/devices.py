@@ -36,7 +36,7 @@ def look_up_serial_number(http: Http, serial_number: str) -> str:
     found = (data.get("deviceID") or data.get("device_id")) if isinstance(data, dict) else None
     if not isinstance(found, str):
         raise ParticleError(
-            "bad_response", f"Could not {action}: the answer contains no id.", status=200, route=SERIAL_NUMBER_ROUTE
+            "bad_response", f"Could not {action}: the response contains no id.", status=200, route=SERIAL_NUMBER_ROUTE
         )
     return found.lower()
 

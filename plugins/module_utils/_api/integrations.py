@@ -30,7 +30,7 @@ def get_integration(http: Http, product: str, integration: str) -> dict[str, Any
     data = http.send(Request(route, action, {"p": product, "id": integration}, private=True)).data
     found = data.get("integration", data.get("webhook")) if isinstance(data, dict) else None
     if not isinstance(found, dict):
-        message = f"Could not {action}: the answer contains no integration."
+        message = f"Could not {action}: the response contains no integration."
         raise ParticleError("bad_response", message, status=200, route=route)
     return found
 

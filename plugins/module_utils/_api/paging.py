@@ -82,7 +82,7 @@ def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: Lis
 
     rows, total = read_page(1)
     if total > MAX_PAGES:
-        message = f"Could not {request.action}: the answer announces {total} pages, but at most {MAX_PAGES} are read."
+        message = f"Could not {request.action}: the response announces {total} pages, but at most {MAX_PAGES} are read."
         raise ParticleError("bad_response", message, status=200, route=request.route)
     if options.watch is Watch.NOTHING or total == 1:
         answers = [(rows, total), *map_in_parallel(read_page, range(2, total + 1), http.workers)]

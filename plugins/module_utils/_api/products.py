@@ -52,7 +52,7 @@ def get_product(http: Http, product: str) -> Product:
     if isinstance(found, list) and found:  # in one early recording the product is in a list
         found = found[0]
     if not isinstance(found, dict) or "id" not in found:
-        message = f"Could not {action}: the answer contains no product."
+        message = f"Could not {action}: the response contains no product."
         raise ParticleError("bad_response", message, status=200, route=route)
     return _parse_product(found)
 
@@ -125,7 +125,7 @@ def import_devices(http: Http, product: str, devices: Sequence[str], claim_user:
     query = {"claim_user": claim_user} if claim_user else None
     data = http.send(Request(route, action, {"p": product}, query=query, file=content)).data
     if not isinstance(data, dict):
-        message = f"It is not known whether the attempt to {action} took effect: the answer is empty."
+        message = f"It is not known whether the attempt to {action} took effect: the response is empty."
         raise ParticleError("ambiguous_write", message, status=200, route=route)
     fates = ("nonmemberDeviceIds", "invalidDeviceIds", "protectedDeviceIds")
     return {device: fate for fate in fates for device in list_texts(data.get(fate))}

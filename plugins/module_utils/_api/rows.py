@@ -22,7 +22,7 @@ def extract_rows(data: Any, keys: tuple[str, ...], request: Request) -> list[dic
         found = next((data[key] for key in keys if key in data), None)
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
         return found
-    message = f"Could not {request.action}: the answer contains no list."
+    message = f"Could not {request.action}: the response contains no list."
     raise ParticleError("bad_response", message, status=200, route=request.route)
 
 

@@ -50,7 +50,7 @@ def request_grant(http: Http, form: Mapping[str, str], client: tuple[str, str], 
         raise ParticleError(code, message, status=status, route=TOKEN_ROUTE) from None
     token = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
-        message = f"Could not {action}: the answer contains no access token."
+        message = f"Could not {action}: the response contains no access token."
         raise ParticleError("bad_response", message, status=200, route=TOKEN_ROUTE)
     refresh = data.get("refresh_token")
     http.redact.add_secret(token)

@@ -269,7 +269,9 @@ class _Examination:
     def _check_scopes(self) -> str:
         product = self._credentials.product
         if self._credentials.login is None or product is None:
-            raise _Finding(SKIPPED, "Set product to check whether the token can read its devices.")
+            raise _Finding(
+                SKIPPED, "To check whether the token can read the devices of a product, set the option product."
+            )
         probe_product_devices(self._http, product)
         return f"The token can read the devices of product {product}."
 
@@ -287,7 +289,7 @@ class _Examination:
             revoke_token(self._http, self._obtained, login.account if login else None)
         except ParticleError as error:
             hint = "It expires within five minutes if the cloud accepted the requested lifetime."
-            message = f"The token that this check obtained is not revoked. {error.message}"
+            message = f"The token that this check obtained could not be revoked. {error.message}"
             finding = self._build_warning(ParticleError(error.code, message, hint=hint))
             (check,) = [check for check in self._checks if check["name"] == "login"]
             check.update(status=finding.status, message=finding.message, hint=finding.hint)

@@ -180,7 +180,7 @@ class Tokens:
         try:
             revoke_token(self.http, token, account)
         except ParticleError as error:
-            self.warn(f"The old token {compute_fingerprint(token)} is not revoked yet. {error.message}")
+            self.warn(f"The old token {compute_fingerprint(token)} could not be revoked. {error.message}")
             return False
         return True
 

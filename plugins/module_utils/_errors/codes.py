@@ -39,7 +39,7 @@ HINTS: Mapping[str, str] = {
     "rate_limited": "Wait a few minutes and run again, or allow longer waits with max_wait.",
     "budget_exhausted": "Run again when the quota window has ended.",
     "cloud_error": "Run again later; if it fails again, ask the operator of the cloud.",
-    "bad_response": "Run again; if it fails again, check for a proxy that changes answers.",
+    "bad_response": "Run again; if it fails again, check for a proxy that changes responses.",
     "ambiguous_write": "Run again: writes that took effect are detected and not repeated.",
     "too_many_removals": "Confirm the removals, or correct your declaration.",
     "run_in_progress": "Wait until the other run has ended, then run again.",

@@ -18,7 +18,7 @@ class ParticleError(Exception):
     :param hint: one sentence with the remedy; by default the hint of the code.
     :param status: the HTTP status that caused the failure, if any.
     :param route: method and path template (never a URL with values) of the request that failed, if any.
-    :ivar answer: the response of the cloud for use by callers, if any. It may hold secrets and is never shown.
+    :ivar response: the response of the cloud for use by callers, if any. It may hold secrets and is never shown.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ParticleError(Exception):
         self.hint = HINTS[code] if hint is None else hint
         self.status = status
         self.route = route
-        self.answer: Mapping[str, Any] = {}
+        self.response: Mapping[str, Any] = {}
 
     def as_result(self) -> dict[str, Any]:
         """Return the documented return value ``error``."""

@@ -196,7 +196,7 @@ def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: 
         )
     message = f"Could not {action}: {cause} (HTTP {status}{kind}{said})."
     error = ParticleError(code, message, hint=hint, status=status, route=route)
-    error.answer = refusal.data
+    error.response = refusal.data
     return error
 
 

@@ -64,7 +64,7 @@ _TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A successful response.
 
     :param data: the parsed body; ``None`` if the body was empty.
@@ -139,7 +139,7 @@ class Http:
         """Close all connections."""
         self._session.close()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """Send a request, with retries where they are safe, and return the successful response.
 
         :raises ParticleError: when the request fails; ``ambiguous_write`` when it is not known whether a write took
@@ -152,7 +152,7 @@ class Http:
 
     # Each of the next four methods has one task and calls the following one.
 
-    def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Answer:
+    def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Response:
         """Send with the token in use. If the cloud no longer accepts it, renew it and send once more."""
         token = self._token
         try:
@@ -163,7 +163,7 @@ class Http:
                 raise
         return self._send_with_retries(request, _Bearer(self.token), policy)
 
-    def _send_with_retries(self, request: Request, auth: Any, policy: RetryPolicy) -> Answer:
+    def _send_with_retries(self, request: Request, auth: Any, policy: RetryPolicy) -> Response:
         """Send, and repeat the request after a temporary failure if that is safe.
 
         :raises ParticleError: ``ambiguous_write`` when a write may have taken effect and it is not safe to repeat it.
@@ -180,7 +180,7 @@ class Http:
                     raise failure.error from None
                 self._wait_before_retry(failure, policy.compute_pause(failure))
 
-    def _send_within_budget(self, request: Request, auth: Any) -> Answer:
+    def _send_within_budget(self, request: Request, auth: Any) -> Response:
         """Wait until the budget allows the request, count it and send it."""
         self.before_request()
         self._wait_for_budget(request.route)
@@ -189,7 +189,7 @@ class Http:
             self.usage.writes += request.is_write
         return self._send_once(request, auth)
 
-    def _send_once(self, request: Request, auth: Any) -> Answer:
+    def _send_once(self, request: Request, auth: Any) -> Response:
         """Send one HTTP request and return its response.
 
         :param auth: the authentication for `requests`, if any.
@@ -220,7 +220,7 @@ class Http:
             self.last_date = (response.headers["Date"], self.now())
         if response.status_code >= 300:
             raise self._build_refusal(response, request)
-        return self._parse_answer(response.status_code, response.content, request)
+        return self._parse_response(response.status_code, response.content, request)
 
     def _build_refusal(self, response: requests.Response, request: Request) -> Exception:
         """Return the error for a refused request. It is a :class:`Retryable` if another attempt may succeed."""
@@ -257,7 +257,7 @@ class Http:
                 self.use_token(self.renew(refused_token))
         return True
 
-    def _parse_answer(self, status: int, body: bytes, request: Request) -> Answer:
+    def _parse_response(self, status: int, body: bytes, request: Request) -> Response:
         """Parse the body of a response with a success status.
 
         :raises Retryable: when the body is not complete JSON.
@@ -265,7 +265,7 @@ class Http:
         """
         route, action = request.route, request.action
         if not body.strip() and not (status == _OK and route.startswith("GET ")):
-            return Answer(status, None)
+            return Response(status, None)
         try:
             data = jsonlib.loads(body)  # fails for an empty body too, which a GET must not have
         except (ValueError, RecursionError):
@@ -273,7 +273,7 @@ class Http:
                 raise build_refusal(status, body, route=route, action=action, redact=self.redact) from None
             garbled = ParticleError(
                 "bad_response",
-                f"Could not {action}: the answer is not complete JSON (HTTP {status}).",
+                f"Could not {action}: the response is not complete JSON (HTTP {status}).",
                 status=status,
                 route=route,
             )
@@ -281,7 +281,7 @@ class Http:
         if isinstance(data, dict) and data.get("ok") is False:
             redact = withhold_text if request.private else self.redact
             raise build_refusal(status, body, route=route, action=action, redact=redact)
-        return Answer(status, data)
+        return Response(status, data)
 
     def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
         """Wait for ``wait`` seconds, and count the retry. A wait that the cloud asks for counts as throttling."""

@@ -51,7 +51,7 @@ def _has_no_connection(error: requests.RequestException) -> bool:
 
 def withhold_text(text: str) -> str:
     """Return a note in place of a response that may hold a secret. Used instead of a redactor."""
-    return "the text of the answer is not shown because it may contain a secret"
+    return "the text of the response is not shown because it may contain a secret"
 
 
 def build_ambiguous_write(error: ParticleError, action: str) -> ParticleError:

@@ -83,6 +83,8 @@ def _fill_path(template: str, values: Mapping[str, object]) -> str:
             continue
         value = str(values[part[1:]])
         if value in ("", ".", ".."):
-            raise ParticleError("not_found", f"{value!r} is not a valid {part} for {template}; no request was sent.")
+            raise ParticleError(
+                "not_found", f"{value!r} is not a valid {part} in the path {template}; no request was sent."
+            )
         parts.append(urllib.parse.quote(value, safe=""))
     return "/".join(parts)

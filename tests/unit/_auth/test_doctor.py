@@ -44,7 +44,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.re
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.shared_logins import SessionStore, identify_login
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes import HINTS
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from support.scripted import ScriptedCloud, scripted_cloud
@@ -157,7 +157,7 @@ def test_each_check_reports_its_result_in_a_message(
         "tls": "The connection is not encrypted.",
         "login": "The cloud accepts the credentials.",
         "token": f"A token of {USERNAME}; it does not expire.",
-        "scopes": "Set product to check whether the token can read its devices.",
+        "scopes": "To check whether the token can read the devices of a product, set the option product.",
         "listing": "Set list to true to check whether the cloud lists tokens.",
     }
     assert {check["hint"] for check in result["checks"]} == {""}
@@ -445,7 +445,7 @@ def test_token_that_cannot_be_revoked_is_a_warning_of_the_login_check(
     result = examine(clocked_http, store, LOGIN)
     check = result["checks"][CHECKS.index("login")]
     assert (result["code"], check["name"], check["status"]) == ("forbidden", "login", "warn")
-    assert check["message"].startswith("The token that this check obtained is not revoked. Could not ")
+    assert check["message"].startswith("The token that this check obtained could not be revoked. Could not ")
     assert check["hint"] == "It expires within five minutes if the cloud accepted the requested lifetime."
 
 
@@ -463,7 +463,7 @@ def test_disabled_certificate_validation_is_a_warning(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http = Http(Connection("https://cloud.example.com", validate_certs=False), clock=Clock(clock.sleep, clock))
-    monkeypatch.setattr(http, "send", lambda *_unused, **__: Answer(200, {}))
+    monkeypatch.setattr(http, "send", lambda *_unused, **__: Response(200, {}))
     result = examine(http, store, None)
     assert (get_statuses(result)["tls"], result["code"]) == ("warn", "tls_untrusted")
     assert result["diagnosis"] == (
@@ -477,7 +477,7 @@ def test_trusted_certificate_passes_and_missing_date_skips_the_clock(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http = Http(Connection("https://cloud.example.com"), clock=Clock(clock.sleep, clock))
-    monkeypatch.setattr(http, "send", lambda *_unused, **__: Answer(200, {}))
+    monkeypatch.setattr(http, "send", lambda *_unused, **__: Response(200, {}))
     result = examine(http, store, None)
     assert (get_statuses(result)["tls"], get_messages(result)["tls"]) == ("ok", "The certificate is trusted.")
     found = result["checks"][CHECKS.index("clock")]
@@ -487,7 +487,7 @@ def test_trusted_certificate_passes_and_missing_date_skips_the_clock(
 def test_untrusted_certificate_fails_the_tls_check_but_not_the_host(
     store: SessionStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raise_untrusted(*_unused: Any, **__: Any) -> Answer:
+    def raise_untrusted(*_unused: Any, **__: Any) -> Response:
         raise ParticleError("tls_untrusted", "The certificate is self-signed.", hint="Give ca_path.")
 
     http = Http(Connection("https://cloud.example.com"), clock=Clock(clock.sleep, clock))

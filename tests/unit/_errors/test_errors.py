@@ -314,8 +314,8 @@ def test_message_states_the_cause_and_the_answer() -> None:
 
 
 def test_error_contains_the_answer_of_the_cloud() -> None:
-    assert error_for(400, {"error": "oops", "more": 1}).answer == {"error": "oops", "more": 1}
-    assert error_for(400, b"").answer == ParticleError("internal", "No answer.").answer == {}
+    assert error_for(400, {"error": "oops", "more": 1}).response == {"error": "oops", "more": 1}
+    assert error_for(400, b"").response == ParticleError("internal", "No answer.").response == {}
 
 
 @pytest.mark.parametrize(

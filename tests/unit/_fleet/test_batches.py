@@ -17,7 +17,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.apply import apply_plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.model import Plan
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states import RunState
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer, Http
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http, Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger import backend as ledger
@@ -33,12 +33,12 @@ def add_to_group(
     sent = []
 
     class Refusing(Http):
-        def send(self, request: Request) -> Answer:
+        def send(self, request: Request) -> Response:
             part = request.json["devices"]
             sent.append(part)
             if invalid.intersection(part) or len(part) > largest:
                 raise ParticleError("cloud_error", f"No, not {len(part)}.", status=status)
-            return Answer(200, {"ok": True})
+            return Response(200, {"ok": True})
 
     with closing(Refusing(Connection("http://cloud.invalid"), workers=1)) as http:
         plans = tuple(grouped(device, "north") for device in devices)

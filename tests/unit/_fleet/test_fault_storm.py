@@ -28,7 +28,7 @@ from faulty_cloud import (
 )
 from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, run, user
 
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 from support.counts import count
 from support.declared import expect_state, normalize_state
@@ -149,7 +149,7 @@ def record_repeated_imports(cloud: Simulator, http: RecordingHttp, repeated_impo
     """Record for every import which of its devices are already in the product when it is sent."""
     send = http.send
 
-    def send_and_record(request: Request) -> Answer:
+    def send_and_record(request: Request) -> Response:
         if request.route == IMPORT:
             already_imported = {device["id"] for device in cloud.state()["devices"] if device["product"] == PRODUCT_ID}
             repeated_imports.append(already_imported & set((request.file or b"").decode().split()))

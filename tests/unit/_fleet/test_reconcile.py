@@ -43,7 +43,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.reconcil
     reconcile,
 )
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.verify import Verification
-from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Answer
+from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Response
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.clock import Clock as HttpClock
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.connection import Connection
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
@@ -824,7 +824,7 @@ class HttpWithConcurrentWrite(RecordingHttp):
         super().__init__(*arguments, **more)
         self._concurrent_writes: list[Callable[[], None]] = [concurrent_write]
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         answer = super().send(request)
         if request.route == "GET /v1/products/:p/devices" and self._concurrent_writes:
             self._concurrent_writes.pop()()

@@ -87,7 +87,7 @@ class PasswordLogin:
         try:
             return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
-            mfa_token = error.answer.get("mfa_token")
+            mfa_token = error.response.get("mfa_token")
             if error.code != "mfa_required" or not isinstance(mfa_token, str):
                 raise
             if self.otp is None and self.otp_secret is None:

@@ -125,5 +125,5 @@ def _is_url_or_path(url: str) -> bool:
 
 
 def _build_missing_token_error(username: str, what: str) -> ParticleError:
-    message = f"Could not obtain an access token for {username}: the answer contains no {what}."
+    message = f"Could not obtain an access token for {username}: the response contains no {what}."
     return ParticleError("bad_response", message, hint="Check session_login_url and session_token_url.")

@@ -141,7 +141,7 @@ def test_answer_without_a_session_is_reported_with_a_hint(
     error = expect_refusal(http)
     assert (error.code, error.message) == (
         "bad_response",
-        f"Could not obtain an access token for {USERNAME}: the answer contains no session.",
+        f"Could not obtain an access token for {USERNAME}: the response contains no session.",
     )
     assert error.hint == "Check session_login_url and session_token_url."
 
@@ -153,7 +153,7 @@ def test_answer_without_a_token_is_a_bad_response(http: Http, scripted_cloud: Sc
     error = expect_refusal(http)
     assert (error.code, error.message) == (
         "bad_response",
-        f"Could not obtain an access token for {USERNAME}: the answer contains no access token.",
+        f"Could not obtain an access token for {USERNAME}: the response contains no access token.",
     )
 
 

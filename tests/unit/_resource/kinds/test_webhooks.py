@@ -46,7 +46,7 @@ def test_single_read_accepts_both_wrappers(scripted_cloud: ScriptedCloud, target
 def test_single_read_without_an_integration_fails(scripted_cloud: ScriptedCloud, target: Target, answer: Any) -> None:
     scripted_cloud.answer("GET", f"{HOOKS}/65bb", json=answer)
     assert WEBHOOKS.read_row is not None
-    with pytest.raises(ParticleError, match="the answer contains no integration") as caught:
+    with pytest.raises(ParticleError, match="the response contains no integration") as caught:
         WEBHOOKS.read_row(target, HOOK)
     assert caught.value.code == "bad_response"
 
