@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Fixtures of the tests of the lower layers."""
+"""Provide the fixtures that all unit tests share."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from turned_clock import TurnedClock, conversation
 
 @pytest.fixture
 def clock() -> TurnedClock:
-    """A clock that only moves when somebody sleeps."""
+    """Return a clock that moves only when its `sleep` is called."""
     return TurnedClock()
 
 
 @pytest.fixture
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever proxies the environment of the tests has, there are none."""
+    """Remove all proxy variables from the environment."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -35,7 +35,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) -> Iterator[Http]:
-    """A conversation with the scripted cloud, not logged in."""
+    """Return a client for the scripted cloud, without a token."""
     http = conversation(scripted_cloud.url, clock)
     yield http
     http.close()
@@ -43,6 +43,6 @@ def http(scripted_cloud: ScriptedCloud, clock: TurnedClock, no_proxies: None) ->
 
 @pytest.fixture(scope="session")
 def store() -> Iterator[RedisServer]:
-    """A Redis. One for all tests of a process: who uses it empties it first."""
+    """Start a Redis for all tests of this process. A test that uses it must empty it first."""
     with running_redis() as server:
         yield server

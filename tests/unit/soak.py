@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Month after month in one process: what a controller does with a fleet every hour and every day, on a turned clock.
+"""Run the hourly and daily jobs of a controller in one process for many days, with a clock that skips waits.
 
-Usage: soak.py URL FOLDER DAYS. Prints a line of JSON for each day: its number, how often each job was done, what
-failed, how many requests were sent again, and what this process holds in memory, as blocks of Python and as bytes of
-the system. A job is the work of a task, in the frame in which modules and actions run it.
+Usage: soak.py URL FOLDER DAYS. Prints a line of JSON for each day: its number, how often each job was run, the
+failures, the number of retries, and the memory of this process in Python blocks and in bytes. A job is the work of a
+task, and runs in the same frame as in modules and actions.
 
-The process lives by a clock that its own sleeping turns, together with that of the cloud.
+A sleep takes no time: it moves the clock of this process and that of the cloud forward.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ USERNAME, PASSWORD = "demo@example.com", "demo-password"
 PRODUCT = "field-logger"
 NETWORKS = 5
 
-SPOILS: list[dict[str, Any]] = [
+FAULTS: list[dict[str, Any]] = [
     {"effect": "status", "status": 500},
     {"effect": "status", "status": 503},
     {"effect": "status", "status": 429, "headers": {"Retry-After": "2"}},
@@ -39,7 +39,7 @@ SPOILS: list[dict[str, Any]] = [
     {"effect": "truncated"},
     {"effect": "empty"},
 ]
-STRUCK = (
+FAULTY_ROUTES = (
     "GET *",
     "PUT *",
     "DELETE *",
@@ -47,29 +47,29 @@ STRUCK = (
     "POST /v1/products/:p/groups",
     "POST /v1/ledgers",
 )
-"""All that a run asks for but grants: those are never repeated blindly, so there a fault costs a task by design."""
+"""The routes with faults: all except grants, because a grant that may have been made is not repeated."""
 
 
 class Clock:
-    """The time of this process and its cloud. It goes as that of the machine, and jumps when somebody sleeps."""
+    """The clock of this process and its cloud. It follows the clock of the machine and jumps forward in each sleep."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/_simulator/clock"
         self._real = time.time
-        self._turned = 0.0
+        self._skipped = 0.0
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
-        return self._real() + self._turned
+        return self._real() + self._skipped
 
     def sleep(self, seconds: float) -> None:
         with self._lock:
             requests.post(self._url, json={"advance": seconds}, timeout=TIMEOUT_SECONDS).raise_for_status()
-            self._turned += seconds
+            self._skipped += seconds
 
 
-def manifest(ids: list[str], day: int) -> dict[str, Any]:
-    """A fleet that is never the same: names change hands, groups and notes change, members move to other networks."""
+def build_manifest(ids: list[str], day: int) -> dict[str, Any]:
+    """Return the manifest of a day. Every day, names, groups and notes change, and members move to other networks."""
     devices = []
     for index, device in enumerate(ids):
         record: dict[str, Any] = {
@@ -92,29 +92,29 @@ def manifest(ids: list[str], day: int) -> dict[str, Any]:
 def main() -> None:
     url, folder, days = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     clock = Clock(url)
-    # Before the collection is imported, whose parts take the clock as they are made.
+    # Replace the clock before the collection is imported, because its parts read the clock when they are created.
     time.time, time.sleep = clock, clock.sleep  # type: ignore[assignment]
     random.seed(0)
     from soak_jobs import Jobs
 
     jobs = Jobs(url, folder, clock)
-    probability = 0.02 / len(SPOILS)
-    faults = [{"route": route, "probability": probability, **spoil} for route in STRUCK for spoil in SPOILS]
+    probability = 0.02 / len(FAULTS)
+    faults = [{"route": route, "probability": probability, **fault} for route in FAULTY_ROUTES for fault in FAULTS]
     requests.post(f"{url}/_simulator/faults", json=faults, timeout=TIMEOUT_SECONDS).raise_for_status()
     for day in range(1, days + 1):
-        began = clock()
-        jobs.rotate()
+        start = clock()
+        jobs.rotate_token()
         jobs.provision(day)
         for hour in range(24):
-            jobs.inventory()
+            jobs.build_inventory()
             if hour % 6 == 5:
-                jobs.look()
-            clock.sleep(max(0.0, began + (hour + 1) * HOUR - clock()))
-        print(json.dumps({"day": day, **jobs.told(), **held()}), flush=True)
+                jobs.list_devices()
+            clock.sleep(max(0.0, start + (hour + 1) * HOUR - clock()))
+        print(json.dumps({"day": day, **jobs.take_counts(), **measure_memory()}), flush=True)
 
 
-def held() -> dict[str, int]:
-    """What this process holds in memory."""
+def measure_memory() -> dict[str, int]:
+    """Return the memory of this process in Python blocks and in bytes."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {"blocks": sys.getallocatedblocks(), "bytes": pages * os.sysconf("SC_PAGE_SIZE")}

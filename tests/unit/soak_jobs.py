@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The jobs of `soak.py`, which imports this once its clock can be turned."""
+"""Define the jobs of `soak.py`, which imports this file after it has replaced the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from soak import PASSWORD, PRODUCT, TIMEOUT_SECONDS, USERNAME, manifest
+from soak import PASSWORD, PRODUCT, TIMEOUT_SECONDS, USERNAME, build_manifest
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.logins.password import PasswordLogin
 from ansible_collections.meshfleet.particle.plugins.module_utils._auth.token_file import Label, TokenStore
@@ -39,7 +39,7 @@ FILTERS = Filters()
 
 
 class Jobs:
-    """What is done on a day, and what became of it."""
+    """The jobs of a controller, and the counts of their runs."""
 
     def __init__(self, url: str, folder: Path, clock: Callable[[], float]) -> None:
         self._url = url
@@ -52,31 +52,31 @@ class Jobs:
         (folder / "runtime").mkdir(exist_ok=True)
         self._token_file = folder / "tokens.json"
         self._ids = sorted(device["id"] for device in self._state()["devices"])
-        self._begin()
+        self._reset_counts()
 
-    def _begin(self) -> None:
+    def _reset_counts(self) -> None:
         self._done: Counter[str] = Counter()
         self._failed: list[str] = []
         self._retries = 0
 
-    def told(self) -> dict[str, Any]:
-        """What became of the jobs since this was asked last."""
-        told = {"done": dict(self._done), "failed": self._failed, "retries": self._retries}
-        self._begin()
-        return told
+    def take_counts(self) -> dict[str, Any]:
+        """Return the counts since the last call, and reset them."""
+        counts = {"done": dict(self._done), "failed": self._failed, "retries": self._retries}
+        self._reset_counts()
+        return counts
 
-    def rotate(self) -> None:
-        """Another token in the file, and the end of the old one."""
+    def rotate_token(self) -> None:
+        """Replace the token in the file and revoke the old one."""
 
         def work(task: Task) -> dict[str, Any]:
             tokens = self._tokens(task, TokenStore(self._token_file))
             label = Label(self._url, *LOGIN.display_names, "soak")
             return tokens.rotate(LOGIN, label, {"expires_in": str(TOKEN_SECONDS)}, check_mode=False)
 
-        self._do("rotate", work)
+        self._run_job("rotate", work)
 
-    def inventory(self) -> None:
-        """All devices by name and in groups, with the token of the file."""
+    def build_inventory(self) -> None:
+        """Build host names and groups for all devices, with the token in the file."""
 
         def work(task: Task) -> dict[str, Any]:
             with task.open_session() as http:
@@ -86,28 +86,28 @@ class Jobs:
             names = build_host_names(devices, ["name", "id"], dict.fromkeys(groups))
             return {"failed": len(set(names.values())) != len(self._ids) or not groups}
 
-        self._do("inventory", work, token_file=str(self._token_file))
+        self._run_job("inventory", work, token_file=str(self._token_file))
 
-    def look(self) -> None:
-        """A task that logs in itself, which the tasks of an hour share."""
+    def list_devices(self) -> None:
+        """List the devices in three tasks, which share one login."""
 
         def work(task: Task) -> dict[str, Any]:
             with task.open_session() as http:
                 return {"devices": http.send(Request("GET /v1/devices", "list the devices")).data}
 
         for _unused in range(3):
-            self._do("look", work, username=USERNAME, password=PASSWORD)
+            self._run_job("look", work, username=USERNAME, password=PASSWORD)
 
     def provision(self, day: int) -> None:
-        """What the role does: a token of its own, the fleet as declared today, twice, and the end of the token."""
-        data = manifest(self._ids, day)
+        """Create a token, reconcile the fleet of the day twice and revoke the token, as the role does."""
+        data = build_manifest(self._ids, day)
         declared = expect_state(normalize_state(self._state()), data)
 
         def work(task: Task) -> dict[str, Any]:
             tokens = self._tokens(task, None)
             label = Label(self._url, *LOGIN.display_names, "")
-            wish = {"expires_in": "3600"}
-            token = tokens.ensure_present(LOGIN, label, wish, None, check_mode=False)["access_token"]
+            options = {"expires_in": "3600"}
+            token = tokens.ensure_present(LOGIN, label, options, None, check_mode=False)["access_token"]
             try:
                 tokens.http.use_token(token)
                 first, second = (
@@ -121,19 +121,19 @@ class Jobs:
                 )
             finally:
                 tokens.revoke_one(token, None, check_mode=False)
-            wrong = [result["msg"] for result in (first, second) if result.get("failed")]
-            if not wrong and (not first["changed"] or second["changed"]):
-                wrong = [f"changed: {first['changed']}, then {second['changed']}"]
-            if not wrong and normalize_state(self._state()) != declared:
-                wrong = ["the cloud is not as declared"]
-            return {"failed": bool(wrong), "msg": " ".join(wrong)}
+            mistakes = [result["msg"] for result in (first, second) if result.get("failed")]
+            if not mistakes and (not first["changed"] or second["changed"]):
+                mistakes = [f"changed: {first['changed']}, then {second['changed']}"]
+            if not mistakes and normalize_state(self._state()) != declared:
+                mistakes = ["the cloud is not as declared"]
+            return {"failed": bool(mistakes), "msg": " ".join(mistakes)}
 
-        self._do("provision", work)
+        self._run_job("provision", work)
 
-    def _tokens(self, task: Task, kept: TokenStore | None) -> Tokens:
-        return Tokens(task.connect(task.read_settings(())), task.open_sessions(), kept, task.warn)
+    def _tokens(self, task: Task, store: TokenStore | None) -> Tokens:
+        return Tokens(task.connect(task.read_settings(())), task.open_sessions(), store, task.warn)
 
-    def _do(self, name: str, work: Work, **options: Any) -> None:
+    def _run_job(self, name: str, work: Work, **options: Any) -> None:
         task = Task({"api_url": self._url, **options}, False, lambda text: None, lambda text: None, self._environment)
         result = carry_out_work(task, work)
         self._done[name] += 1

@@ -15,17 +15,18 @@ from support.paths import ROOT, SIMULATOR
 DOCS = ROOT / "docs"
 PLACES = [ROOT / name for name in ("plugins", "roles", "playbooks", "extensions", "tests")]
 PAGES = [*sorted(DOCS.glob("*.md")), DOCS / "decisions", *(ROOT / name for name in ("CONTRIBUTING.md", "README.md"))]
-FEWEST_CITATIONS = 70
-"""There are about 90. Far fewer would mean that the scanner has stopped finding them."""
+MIN_CITATIONS = 70
+"""The project has about 90 citations. Far fewer mean that the scanner no longer finds them."""
 
 
-def files_that_cite() -> list[Path]:
-    """The scanner and its tests name the files of facts without citing them."""
+def list_citing_files() -> list[Path]:
+    """Return the files of the project, without the scanner and its tests: they name files of facts but cite none."""
     left_out = {Path(__file__).resolve(), Path(scanner.__file__).resolve()}
     return [path for path in text_files(*PLACES, SIMULATOR, *PAGES) if path not in left_out]
 
 
-def broken(text: str) -> list[str]:
+def find_broken_citations(text: str) -> list[str]:
+    """Return the citations in a text that name no existing entry."""
     facts = load_facts()
     return [str(found) for found in find_citations(text, facts) if not can_be_opened(found, facts)]
 
@@ -33,8 +34,8 @@ def broken(text: str) -> list[str]:
 def test_every_citation_in_the_project_names_an_entry() -> None:
     assert [
         f"{path.relative_to(ROOT)}, {citation}"
-        for path in files_that_cite()
-        for citation in broken(path.read_text(encoding="utf-8"))
+        for path in list_citing_files()
+        for citation in find_broken_citations(path.read_text(encoding="utf-8"))
     ] == []
 
 
@@ -50,8 +51,8 @@ def test_every_error_body_named_in_the_code_is_in_the_table() -> None:
 
 def test_scanner_finds_the_citations_of_the_project() -> None:
     facts = load_facts()
-    found = [each for path in files_that_cite() for each in find_citations(path.read_text(encoding="utf-8"), facts)]
-    assert len(found) >= FEWEST_CITATIONS
+    found = [each for path in list_citing_files() for each in find_citations(path.read_text(encoding="utf-8"), facts)]
+    assert len(found) >= MIN_CITATIONS
 
 
 def test_facts_have_endpoints_sections_and_error_bodies() -> None:
@@ -78,7 +79,7 @@ def test_facts_have_endpoints_sections_and_error_bodies() -> None:
     ],
 )
 def test_citation_of_an_entry_passes(text: str) -> None:
-    assert broken(text) == []
+    assert find_broken_citations(text) == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_citation_of_an_entry_passes(text: str) -> None:
     ],
 )
 def test_citation_of_an_unknown_entry_is_reported(text: str) -> None:
-    assert len(broken(text)) == 1
+    assert len(find_broken_citations(text)) == 1
 
 
 @pytest.mark.parametrize(
@@ -114,13 +115,13 @@ def test_citation_of_an_unknown_entry_is_reported(text: str) -> None:
     ],
 )
 def test_unknown_entry_is_reported_across_a_line_end(text: str) -> None:
-    found = broken(text)
+    found = find_broken_citations(text)
     assert len(found) == 1
     assert "device_updat" in found[0] or "section 77" in found[0]
 
 
 def test_report_names_the_line_the_file_and_the_entry() -> None:
-    assert broken("\n\n(endpoints.yml: device_updat)") == ["line 3: endpoints.yml device_updat"]
+    assert find_broken_citations("\n\n(endpoints.yml: device_updat)") == ["line 3: endpoints.yml device_updat"]
 
 
 def test_error_body_that_is_not_in_the_table_is_reported() -> None:

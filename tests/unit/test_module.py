@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Whatever a task does, its result has the documented form, and a failure holds no secret."""
+"""The result of every task has the documented form, and a failure contains no secret."""
 
 from __future__ import annotations
 
@@ -32,35 +32,36 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Logins of these tests lie here and nowhere else."""
+    """Keep the logins of these tests in a temporary home."""
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
 
-def task_with(
-    warnings: list[str], environment: dict[str, str] | None = None, said: list[str] | None = None, **options: Any
+def build_task(
+    warnings: list[str], environment: dict[str, str] | None = None, messages: list[str] | None = None, **options: Any
 ) -> Task:
-    told = [] if said is None else said
-    return Task(options, check_mode=False, warn=warnings.append, say=told.append, environment=environment or {})
+    """Return a task with these options, without check mode."""
+    shown = [] if messages is None else messages
+    return Task(options, check_mode=False, warn=warnings.append, say=shown.append, environment=environment or {})
 
 
 def work(task: Task) -> dict[str, Any]:
-    """Log in, and ask for the devices."""
+    """Log in and list the devices."""
     with task.open_session() as http:
         return {"changed": False, "devices": http.send(Request("GET /v1/devices", "list")).data}
 
 
-def test_a_success_is_the_result_of_the_work_with_what_it_cost(
+def test_success_returns_the_result_of_the_work_and_its_usage(
     scripted_cloud: ScriptedCloud, warnings: list[str], no_proxies: None
 ) -> None:
     scripted_cloud.answer("GET", "/v1/devices", json=[])
-    task = task_with(warnings, api_url=scripted_cloud.url, access_token="ready")
+    task = build_task(warnings, api_url=scripted_cloud.url, access_token="ready")
     assert carry_out_work(task, work) == {
         "changed": False,
         "devices": [],
@@ -76,11 +77,11 @@ def test_a_success_is_the_result_of_the_work_with_what_it_cost(
     assert warnings == []
 
 
-def test_a_refusal_is_the_documented_failure_with_what_it_cost(
+def test_refused_login_returns_the_documented_failure_and_its_usage(
     scripted_cloud: ScriptedCloud, warnings: list[str], no_proxies: None
 ) -> None:
     scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": "invalid_grant"})
-    task = task_with(warnings, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD)
+    task = build_task(warnings, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD)
     result = carry_out_work(task, work)
     assert result["failed"] is True
     assert result["msg"] == f"{result['error']['message']} {result['error']['hint']}"
@@ -94,7 +95,7 @@ def test_many_tasks_of_one_account_make_one_login(
     granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[], repeat=True)
     environment = {"XDG_CACHE_HOME": str(home / "cache")}
     for _unused in range(5):
-        task = task_with(
+        task = build_task(
             warnings, environment, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD
         )
         assert "failed" not in carry_out_work(task, work)
@@ -102,25 +103,25 @@ def test_many_tasks_of_one_account_make_one_login(
     assert (home / "cache" / "meshfleet.particle" / "sessions.json").exists()
 
 
-def test_many_tasks_with_one_wrong_password_make_one_refusal(
+def test_wrong_password_is_sent_only_once_for_many_tasks(
     scripted_cloud: ScriptedCloud, warnings: list[str], no_proxies: None
 ) -> None:
     scripted_cloud.answer("POST", "/oauth/token", 400, json={"error": "invalid_grant"})
     for _unused in range(100):
-        task = task_with(warnings, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD)
+        task = build_task(warnings, api_url=scripted_cloud.url, username="demo@example.com", password=PASSWORD)
         result = carry_out_work(task, work)
         assert result["error"]["code"] == "invalid_credentials"
         assert "hidden" not in str(result).lower()
     assert len(scripted_cloud.requests) == 1
 
 
-def test_a_ready_token_needs_no_place_to_share_it(
+def test_given_token_needs_no_cache_folder(
     scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
 ) -> None:
     scripted_cloud.answer("GET", DEVICES, json=[])
     (home / "taken").write_text("a file where a folder should be")
     environment = {"XDG_CACHE_HOME": str(home / "taken")}
-    task = task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready")
+    task = build_task(warnings, environment, api_url=scripted_cloud.url, access_token="ready")
     assert "failed" not in carry_out_work(task, work)
 
 
@@ -130,23 +131,23 @@ def test_all_tasks_of_a_user_share_one_budget(
     scripted_cloud.answer("GET", DEVICES, json=[], repeat=True)
     environment = {"XDG_CACHE_HOME": str(home / "cache"), "PARTICLE_BUDGET_REQUESTS": "10"}
     options = {"api_url": scripted_cloud.url, "access_token": "ready"}
-    for runtime in ("", str(home / "run"), str(home / "another")):  # as of a login session, which cron has none of
+    for runtime in ("", str(home / "run"), str(home / "another")):  # set in a login session, but not by cron
         in_session = {**environment, "XDG_RUNTIME_DIR": runtime}
-        assert "failed" not in carry_out_work(task_with(warnings, in_session, **options), work)
-    task = task_with(warnings, environment, budget_share=0.6, **options)
+        assert "failed" not in carry_out_work(build_task(warnings, in_session, **options), work)
+    task = build_task(warnings, environment, budget_share=0.6, **options)
     assert task.connect(task.read_settings()).budget.get_used_share() == 0.5
     carry_out_work(task, lambda task: {})
     (file,) = (home / "cache" / "meshfleet.particle").iterdir()
     assert (file.suffix, mode(file)) == (".ring", 0o600)
 
 
-def test_no_token_and_no_name_of_a_cloud_is_in_the_files_of_a_budget(
+def test_files_of_a_budget_name_no_cloud_and_contain_no_secret(
     scripted_cloud: ScriptedCloud, warnings: list[str], home: Path, no_proxies: None
 ) -> None:
     granting(scripted_cloud, token(1)).answer("GET", DEVICES, json=[])
     environment = {"XDG_CACHE_HOME": str(home / "cache")}
     options = {"api_url": scripted_cloud.url, "username": "demo@example.com", "password": PASSWORD}
-    assert "failed" not in carry_out_work(task_with(warnings, environment, **options), work)
+    assert "failed" not in carry_out_work(build_task(warnings, environment, **options), work)
     files = list((home / "cache" / "meshfleet.particle").glob("budget-*"))
     assert len(files) == 2
     shown = b"".join(file.name.encode() + file.read_bytes() for file in files)
@@ -157,20 +158,20 @@ def test_no_token_and_no_name_of_a_cloud_is_in_the_files_of_a_budget(
 @pytest.mark.parametrize(
     ("options", "environment"), [({"budget_share": 2.0}, {}), ({}, {"PARTICLE_BUDGET_REQUESTS": "plenty"})]
 )
-def test_a_budget_that_cannot_be_meant_is_said_before_any_request(
+def test_invalid_budget_option_fails_before_any_request(
     scripted_cloud: ScriptedCloud, warnings: list[str], options: dict[str, Any], environment: dict[str, str]
 ) -> None:
-    task = task_with(warnings, environment, api_url=scripted_cloud.url, access_token="ready", **options)
+    task = build_task(warnings, environment, api_url=scripted_cloud.url, access_token="ready", **options)
     result = carry_out_work(task, work)
     assert (result["failed"], result["error"]["code"]) == (True, "invalid_option")
     assert " must be " in result["error"]["message"]
     assert scripted_cloud.requests == []
 
 
-def test_a_login_that_cannot_be_shared_is_not_made(warnings: list[str], home: Path) -> None:
+def test_login_without_a_usable_cache_folder_is_not_made(warnings: list[str], home: Path) -> None:
     (home / "taken").write_text("a file where a folder should be")
     environment = {"XDG_CACHE_HOME": str(home / "taken")}
-    result = carry_out_work(task_with(warnings, environment, username="demo@example.com", password=PASSWORD), work)
+    result = carry_out_work(build_task(warnings, environment, username="demo@example.com", password=PASSWORD), work)
     assert result["error"]["code"] == "unsafe_file"
     assert "XDG_CACHE_HOME" in result["error"]["hint"]
     assert result["cloud"]["requests"] == 0
@@ -184,117 +185,117 @@ def test_a_login_that_cannot_be_shared_is_not_made(warnings: list[str], home: Pa
         ({}, {"PARTICLE_USERNAME": "demo@example.com", "PARTICLE_PASSWORD": PASSWORD}, "the environment"),
     ],
 )
-def test_who_asks_is_told_where_credentials_come_from_and_not_what_they_are(
-    warnings: list[str], said: list[str], options: dict[str, str], environment: dict[str, str], source: str
+def test_source_of_credentials_is_shown_without_their_values(
+    warnings: list[str], messages: list[str], options: dict[str, str], environment: dict[str, str], source: str
 ) -> None:
-    task_with(warnings, environment, said, **options).read_settings()
-    assert said == [f"Credentials come from {source}."]
+    build_task(warnings, environment, messages, **options).read_settings()
+    assert messages == [f"Credentials come from {source}."]
 
 
-def test_where_there_are_none_there_is_nothing_to_tell(warnings: list[str], said: list[str]) -> None:
-    task_with(warnings, {}, said).read_settings()
-    assert said == []
+def test_missing_credentials_show_no_message(warnings: list[str], messages: list[str]) -> None:
+    build_task(warnings, {}, messages).read_settings()
+    assert messages == []
 
 
-def test_a_result_says_where_credentials_were_found_if_anybody_looked(warnings: list[str]) -> None:
-    def source(work: Work, **options: Any) -> Any:
-        return carry_out_work(task_with(warnings, {"PARTICLE_ACCESS_TOKEN": "hidden-token"}, **options), work).get(
+def test_result_names_the_source_of_credentials_if_they_were_read(warnings: list[str]) -> None:
+    def find_source(work: Work, **options: Any) -> Any:
+        return carry_out_work(build_task(warnings, {"PARTICLE_ACCESS_TOKEN": "hidden-token"}, **options), work).get(
             "credentials_source"
         )
 
-    def looking(task: Task) -> dict[str, Any]:
+    def read_settings(task: Task) -> dict[str, Any]:
         task.read_settings()
         return {}
 
-    def failing(task: Task) -> dict[str, Any]:
+    def read_settings_and_fail(task: Task) -> dict[str, Any]:
         task.read_settings()
         raise ParticleError("conflict", "No.")
 
-    assert source(looking) == source(failing) == "the environment"
-    assert source(looking, access_token="ready") == "the task's options"
-    assert source(lambda task: {}) is None
-    assert carry_out_work(task_with(warnings, {}), looking)["credentials_source"] == "nowhere"
+    assert find_source(read_settings) == find_source(read_settings_and_fail) == "the environment"
+    assert find_source(read_settings, access_token="ready") == "the task's options"
+    assert find_source(lambda task: {}) is None
+    assert carry_out_work(build_task(warnings, {}), read_settings)["credentials_source"] == "nowhere"
 
 
-def test_the_secret_of_the_customary_client_is_a_word_that_may_be_said(warnings: list[str]) -> None:
-    def mistaken(task: Task) -> dict[str, Any]:
+def test_secret_of_the_default_client_is_not_redacted(warnings: list[str]) -> None:
+    def fail(task: Task) -> dict[str, Any]:
         task.read_settings()
         raise ParticleError("conflict", "api.particle.io says no.")
 
     options = {"username": "demo@example.com", "password": PASSWORD, "client_id": "particle"}
-    result = carry_out_work(task_with(warnings, client_secret="particle", **options), mistaken)
+    result = carry_out_work(build_task(warnings, client_secret="particle", **options), fail)
     assert result["error"]["message"] == "api.particle.io says no."
 
 
-def test_the_account_beside_a_token_is_never_shown(warnings: list[str]) -> None:
+def test_password_of_the_account_beside_a_token_is_redacted(warnings: list[str]) -> None:
     environment = {"PARTICLE_USERNAME": "demo@example.com", "PARTICLE_PASSWORD": PASSWORD}
-    task = task_with(warnings, environment, access_token="ready")
+    task = build_task(warnings, environment, access_token="ready")
     account = task.read_account()
     assert account is not None
     assert account.username == "demo@example.com"
     assert task.redact(PASSWORD) == "********"
-    assert task_with(warnings, access_token="ready").read_account() is None
+    assert build_task(warnings, access_token="ready").read_account() is None
 
 
-def test_what_can_be_seen_offline_costs_no_request_and_says_so(warnings: list[str]) -> None:
-    result = carry_out_work(task_with(warnings, username="demo@example.com", password="line\n"), work)
+def test_malformed_password_fails_before_any_connection(warnings: list[str]) -> None:
+    result = carry_out_work(build_task(warnings, username="demo@example.com", password="line\n"), work)
     assert result["error"]["code"] == "malformed_password"
     assert "cloud" not in result
 
 
 @pytest.mark.parametrize("source", ["options", "environment"])
-def test_a_mistake_of_ours_is_told_with_its_traceback_and_without_secrets(warnings: list[str], source: str) -> None:
-    def mistaken(task: Task) -> dict[str, Any]:
+def test_unexpected_error_has_a_traceback_without_secrets(warnings: list[str], source: str) -> None:
+    def fail(task: Task) -> dict[str, Any]:
         task.read_settings()
         raise ZeroDivisionError(f"odd: {PASSWORD} hidden-secret HIDDEN2HIDDEN2")
 
     options: dict[str, Any] = {"username": "demo@example.com", "client_id": "my-client", **SECRETS}
     environment = {f"PARTICLE_{name.upper()}": value for name, value in options.items()}
-    task = task_with(warnings, **options) if source == "options" else task_with(warnings, environment)
-    result = carry_out_work(task, mistaken)
+    task = build_task(warnings, **options) if source == "options" else build_task(warnings, environment)
+    result = carry_out_work(task, fail)
     assert result["error"]["code"] == "internal"
     assert result["error"]["message"] == "Unexpected ZeroDivisionError: odd: ******** ******** ********"
     assert "Traceback" in result["exception"]
     assert "hidden" not in str(result).lower()
 
 
-def test_a_failure_before_the_options_are_settled_is_clean_too(warnings: list[str]) -> None:
-    def mistaken(task: Task) -> dict[str, Any]:
+def test_failure_before_settings_are_read_contains_no_secret(warnings: list[str]) -> None:
+    def fail(task: Task) -> dict[str, Any]:
         raise ParticleError("conflict", f"odd: {PASSWORD}")
 
-    result = carry_out_work(task_with(warnings, **SECRETS), mistaken)
+    result = carry_out_work(build_task(warnings, **SECRETS), fail)
     assert result["error"]["message"] == "odd: ********"
     assert "hidden" not in str(result).lower()
 
 
 def test_warnings_about_the_connection_reach_the_user(warnings: list[str]) -> None:
-    task_with(warnings, api_url="http://cloud.example.com", access_token="ready").read_settings()
+    build_task(warnings, api_url="http://cloud.example.com", access_token="ready").read_settings()
     assert len(warnings) == 1
     assert "not encrypted" in warnings[0]
 
 
-def test_no_secret_is_in_the_representation_of_a_task(warnings: list[str]) -> None:
-    task = task_with(warnings, {"PARTICLE_ACCESS_TOKEN": "hidden-token"}, **SECRETS)
+def test_repr_of_a_task_contains_no_secret(warnings: list[str]) -> None:
+    task = build_task(warnings, {"PARTICLE_ACCESS_TOKEN": "hidden-token"}, **SECRETS)
     task.redact.add_secret("hidden-thing")
     assert "hidden" not in repr(task)
 
 
 @pytest.mark.parametrize(("workers", "expected"), [(None, DEFAULT_WORKERS), (1, 1), (3, 3), (256, 256)])
-def test_the_number_of_workers_is_an_option_of_some(
+def test_number_of_workers_is_an_option(
     warnings: list[str], workers: int | None, expected: int, no_proxies: None
 ) -> None:
-    task = task_with(warnings, access_token="ready", workers=workers)
+    task = build_task(warnings, access_token="ready", workers=workers)
     http = task.connect(task.read_settings())
     http.close()
     assert http.workers == expected
 
 
 @pytest.mark.parametrize("workers", [-1, 0, 257, 10**9])
-def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
+def test_invalid_number_of_workers_fails_before_any_request(
     scripted_cloud: ScriptedCloud, warnings: list[str], workers: int
 ) -> None:
     result = carry_out_work(
-        task_with(warnings, api_url=scripted_cloud.url, access_token="ready", workers=workers), work
+        build_task(warnings, api_url=scripted_cloud.url, access_token="ready", workers=workers), work
     )
     assert (result["failed"], result["error"]["code"]) == (True, "invalid_option")
     assert result["error"]["message"] == f"workers must be a number from 1 to 256, got {workers}."
@@ -302,7 +303,7 @@ def test_a_number_of_workers_that_cannot_be_meant_is_said_before_any_request(
 
 
 @pytest.mark.parametrize(("more", "code"), [({}, "unreachable"), ({"no_proxy": "127.0.0.1"}, None)])
-def test_proxies_are_those_of_the_environment_of_the_task(
+def test_proxies_are_read_from_the_environment_of_the_task(
     scripted_cloud: ScriptedCloud,
     warnings: list[str],
     no_proxies: None,
@@ -312,12 +313,12 @@ def test_proxies_are_those_of_the_environment_of_the_task(
     scripted_cloud.answer("GET", DEVICES, json=[])
     environment = {"http_proxy": "http://127.0.0.1:1", **more}
     options = {"api_url": scripted_cloud.url, "access_token": "ready", "max_wait": 0.1}
-    result = carry_out_work(task_with(warnings, environment, **options), work)
+    result = carry_out_work(build_task(warnings, environment, **options), work)
     assert result.get("error", {}).get("code") == code
     assert len(scripted_cloud.requests) == (0 if code else 1)
 
 
-def test_the_environment_is_that_of_the_process_unless_said_otherwise(warnings: list[str]) -> None:
+def test_default_environment_is_that_of_the_process(warnings: list[str]) -> None:
     assert Task({}, False, warnings.append, warnings.append).environment is os.environ
 
 

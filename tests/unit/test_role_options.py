@@ -17,7 +17,7 @@ from support.paths import ROOT
 
 GROUP = "group/meshfleet.particle.particle"
 SAME = ("type", "elements", "choices", "default")
-NONE_CALLED_FOR = "The audit looks at a whole product or account, and at nothing else."
+NOT_PART_OF_AUDIT = "The audit looks at a whole product or account, and at nothing else."
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class EntryPoint:
 
     def spec(self) -> dict[str, Any]:
         """Return the options of the role by name."""
-        spec: dict[str, Any] = read(self.role, "meta", "argument_specs")["argument_specs"][self.name]["options"]
+        spec: dict[str, Any] = read_yaml(self.role, "meta", "argument_specs")["argument_specs"][self.name]["options"]
         return spec
 
     def module_options(self) -> dict[str, Mapping[str, Any]]:
         """Return the options that the modules take by name."""
         return {name: option for module in self.modules for name, option in module_spec(module).items()}
 
-    def offered(self) -> dict[str, Mapping[str, Any]]:
+    def offered_options(self) -> dict[str, Mapping[str, Any]]:
         """Return the options of the modules that the role should offer."""
         return {name: option for name, option in self.module_options().items() if name not in self.withheld}
 
@@ -65,9 +65,9 @@ ENTRY_POINTS = [
         ("device_info", "network_info"),
         {
             "products": "The audit is for one product, provision_product.",
-            **dict.fromkeys(("organization", "account_devices", "filters", "name", "members"), NONE_CALLED_FOR),
-            **dict.fromkeys(("include", "variables", "mac_variable", "include_limit"), NONE_CALLED_FOR),
-            **dict.fromkeys(("mesh_status_ledger", "as_manifest"), NONE_CALLED_FOR),
+            **dict.fromkeys(("organization", "account_devices", "filters", "name", "members"), NOT_PART_OF_AUDIT),
+            **dict.fromkeys(("include", "variables", "mac_variable", "include_limit"), NOT_PART_OF_AUDIT),
+            **dict.fromkeys(("mesh_status_ledger", "as_manifest"), NOT_PART_OF_AUDIT),
         },
     ),
     EntryPoint(
@@ -84,7 +84,7 @@ ENTRY_POINTS = [
 ]
 
 
-def read(role: str, folder: str, name: str) -> Any:
+def read_yaml(role: str, folder: str, name: str) -> Any:
     """Read a YAML file of a role."""
     return yaml.safe_load((ROOT / "roles" / role / folder / f"{name}.yml").read_text(encoding="utf-8"))
 
@@ -105,11 +105,11 @@ def walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from walk(task.get(part, []))
 
 
-def arguments_of(entry: EntryPoint, module: str) -> dict[str, str]:
-    """Return what the tasks give a module, by option: from module defaults and from each task that calls it."""
+def find_arguments(entry: EntryPoint, module: str) -> dict[str, str]:
+    """Return the arguments of a module by option, from module defaults and from each task that calls it."""
     given: dict[str, str] = {}
     name = f"meshfleet.particle.{module}"
-    for task in walk(read(entry.role, "tasks", entry.name)):
+    for task in walk(read_yaml(entry.role, "tasks", entry.name)):
         defaults = task.get("module_defaults", {})
         for arguments in (defaults.get(GROUP), defaults.get(name), task.get(name)):
             for option, value in (arguments or {}).items():
@@ -127,7 +127,7 @@ def test_role_offers_every_option_of_its_modules(entry: EntryPoint) -> None:
 @pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
 def test_role_options_have_the_form_of_the_module_options(entry: EntryPoint) -> None:
     spec = entry.spec()
-    for name, option in entry.offered().items():
+    for name, option in entry.offered_options().items():
         own = spec[f"{entry.role}_{name}"]
         assert own["description"], name
         assert {key: own.get(key) for key in SAME} == {key: option.get(key) for key in SAME}, name
@@ -137,22 +137,22 @@ def test_role_options_have_the_form_of_the_module_options(entry: EntryPoint) -> 
 @pytest.mark.parametrize("entry", ENTRY_POINTS, ids=str)
 def test_role_passes_every_option_to_its_modules(entry: EntryPoint) -> None:
     for module in entry.modules:
-        given = arguments_of(entry, module)
+        given = find_arguments(entry, module)
         wanted = {name for name in module_spec(module) if name not in entry.withheld}
         assert {name for name in wanted if f"{entry.role}_{name} " not in given.get(name, "")} == set()
 
 
 @pytest.mark.parametrize("role", ["provision", "report"])
 def test_role_defaults_are_those_of_its_spec(role: str) -> None:
-    entries = read(role, "meta", "argument_specs")["argument_specs"].values()
+    entries = read_yaml(role, "meta", "argument_specs")["argument_specs"].values()
     options = {name: option for entry in entries for name, option in entry["options"].items()}
     documented = {name: option["default"] for name, option in options.items() if "default" in option}
-    assert read(role, "defaults", "main") == documented
+    assert read_yaml(role, "defaults", "main") == documented
 
 
 @pytest.mark.parametrize("role", ["provision", "report"])
 def test_role_readme_has_a_row_for_every_option(role: str) -> None:
-    entries = read(role, "meta", "argument_specs")["argument_specs"].values()
+    entries = read_yaml(role, "meta", "argument_specs")["argument_specs"].values()
     text = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
     cells = re.findall(rf"^\| (`{role}_.*?) \|", text, re.MULTILINE)
     shown = sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The collection is laid out as it says."""
+"""Files, imports and layers of the collection follow its documented structure."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ OURS = "ansible_collections.meshfleet.particle.plugins"
 
 MAX_FILES = 16
 ONE_FILE_PER_THING = {"_api", "kinds", "logins"}
-"""Packages that may hold any number of files: a file for each resource, kind or way to log in."""
+"""Packages without a maximum number of files, because they have a file for each resource, kind or way to log in."""
 
-# Folders that the Makefile and the tools make, and that are no part of the project.
+# Folders that the Makefile and the tools create. They are not part of the project.
 WORKING_FOLDERS = set(
     ".ansible .cache .collections .git .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv "
     "__pycache__ dist node_modules".split()
 )
 
-# Homes and work folders, put together here so that this file does not hold one itself.
+# Home and work folders. The pattern is concatenated, so that it does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.~}>-])/(?:home|Users|root|work|workspace)" + r"/[\w.$-]")
 DOWNLOAD_ADDRESS = re.compile(r'"resolved"' + r": *\"http")
 
 
-def project_files() -> Iterator[Path]:
-    """The files of the project, found without asking git: an unpacked archive has none."""
+def find_project_files() -> Iterator[Path]:
+    """Yield the files of the project. Git is not used, because an unpacked archive has no repository."""
     for folder, subfolders, names in os.walk(ROOT):
         subfolders[:] = sorted(name for name in subfolders if name not in WORKING_FOLDERS)
         for name in sorted(names):
@@ -50,38 +50,40 @@ def project_files() -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def python_files() -> list[Path]:
-    return [path for path in project_files() if path.suffix == ".py"]
+def list_python_files() -> list[Path]:
+    """Return the Python files of the project."""
+    return [path for path in find_project_files() if path.suffix == ".py"]
 
 
-def relative(path: Path) -> str:
+def to_relative(path: Path) -> str:
+    """Return the path from the root of the project."""
     return path.relative_to(ROOT).as_posix()
 
 
-def test_every_import_among_the_plugins_points_down() -> None:
+def test_plugins_import_only_from_lower_layers() -> None:
     assert find_wrong_imports(PLUGINS) == []
 
 
-def test_no_imports_among_the_plugins_form_a_circle() -> None:
+def test_plugins_have_no_import_cycle() -> None:
     assert find_import_cycle(PLUGINS) == []
 
 
-def test_module_utils_holds_packages_and_the_frame_of_modules_only() -> None:
+def test_module_utils_has_only_packages_and_the_frame_of_modules() -> None:
     files = {path.name for path in (PLUGINS / "module_utils").iterdir() if path.is_file()}
     assert files <= {"__init__.py", "_module.py"}
 
 
 def test_no_package_has_more_than_sixteen_files() -> None:
     files = Counter(path.parent for path in (PLUGINS / "module_utils").rglob("*.py") if path.name != "__init__.py")
-    large = {relative(folder): number for folder, number in files.items() if number > MAX_FILES}
+    large = {to_relative(folder): number for folder, number in files.items() if number > MAX_FILES}
     assert {name for name in large if Path(name).name not in ONE_FILE_PER_THING} == set(), large
 
 
-def test_manifest_and_plan_only_compute() -> None:
+def test_manifest_and_plan_have_no_input_or_output() -> None:
     assert find_impure_imports(PLUGINS) == []
 
 
-def test_no_file_but_its_own_and_its_row_names_a_mesh_backend() -> None:
+def test_mesh_backends_are_named_only_in_their_files_and_rows() -> None:
     assert find_backend_names(PLUGINS) == []
 
 
@@ -89,7 +91,7 @@ def test_the_simulator_imports_nothing_of_the_collection() -> None:
     files = sorted(SIMULATOR.rglob("*.py"))
     assert files, "the simulator has no files"
     found = [
-        f"{relative(path)}:{found.line}"
+        f"{to_relative(path)}:{found.line}"
         for path in files
         for found in find_imports(path)
         if found.dotted[0] in {"ansible", "ansible_collections", "plugins"}
@@ -97,25 +99,25 @@ def test_the_simulator_imports_nothing_of_the_collection() -> None:
     assert found == []
 
 
-def test_the_plugins_do_not_know_the_simulator() -> None:
+def test_plugins_do_not_mention_the_simulator() -> None:
     files = sorted(PLUGINS.rglob("*.py"))
     assert files, "the collection has no plugins"
-    assert [relative(path) for path in files if "simulator" in path.read_text(encoding="utf-8").lower()] == []
+    assert [to_relative(path) for path in files if "simulator" in path.read_text(encoding="utf-8").lower()] == []
 
 
-def test_the_action_group_holds_exactly_the_modules() -> None:
+def test_action_group_contains_exactly_the_modules() -> None:
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
     modules = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if not path.stem.startswith("_"))
     assert runtime["action_groups"]["particle"] == modules
 
 
-def test_a_redirect_leads_to_what_is_there() -> None:
+def test_redirects_lead_to_existing_plugins() -> None:
     routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
     redirects = [(kind, entry["redirect"]) for kind, names in routing.items() for entry in names.values()]
     assert redirects
     for kind, target in redirects:
         assert (PLUGINS / kind / f"{target.removeprefix('meshfleet.particle.')}.py").exists(), target
-    # What runs on the controller under its name does so under every other.
+    # If a module has an action plugin, each of its old names must redirect to the action plugin as well.
     actions = {path.stem for path in (PLUGINS / "action").glob("*.py")}
     for name, entry in routing["modules"].items():
         assert (name in routing["action"]) == (entry["redirect"].rpartition(".")[2] in actions), name
@@ -123,22 +125,22 @@ def test_a_redirect_leads_to_what_is_there() -> None:
 
 def test_every_python_file_names_its_licence() -> None:
     # An empty file has nothing to license, and ansible-test wants __init__.py below module_utils empty.
-    texts = {relative(path): path.read_text(encoding="utf-8") for path in python_files()}
+    texts = {to_relative(path): path.read_text(encoding="utf-8") for path in list_python_files()}
     assert [name for name, text in texts.items() if text and SPDX not in text.splitlines()[:4]] == []
 
 
-def test_no_file_holds_a_path_of_a_machine_or_an_address_from_a_lock_file() -> None:
+def test_no_file_contains_a_machine_path_or_a_download_address() -> None:
     found = []
-    for path in project_files():
+    for path in find_project_files():
         text = path.read_text(encoding="utf-8", errors="replace")
         for number, line in enumerate(text.splitlines(), 1):
             if str(ROOT) in line or MACHINE_PATH.search(line) or DOWNLOAD_ADDRESS.search(line):
-                found.append(f"{relative(path)}:{number}: {line.strip()[:120]}")
+                found.append(f"{to_relative(path)}:{number}: {line.strip()[:120]}")
     assert found == []
 
 
-class TestTheChecker:
-    """The rules above hold only if breaking them is noticed."""
+class TestStructureChecker:
+    """Each violation of the rules above is found."""
 
     @pytest.fixture
     def plugins(self, tmp_path: Path) -> Path:
@@ -166,7 +168,7 @@ class TestTheChecker:
             ("doc_fragments/common.py", "from .other import ModuleDocFragment"),
         ],
     )
-    def test_finds_an_arrow_that_points_up_or_sideways(self, plugins: Path, name: str, text: str) -> None:
+    def test_import_from_a_higher_or_equal_layer_is_found(self, plugins: Path, name: str, text: str) -> None:
         self.write(plugins, name, text)
         (sentence,) = find_wrong_imports(plugins)
         assert sentence.startswith(f"{name}:")
@@ -185,11 +187,11 @@ class TestTheChecker:
             ),
         ],
     )
-    def test_lets_an_arrow_that_points_down_pass(self, plugins: Path, name: str, text: str) -> None:
+    def test_import_from_a_lower_layer_passes(self, plugins: Path, name: str, text: str) -> None:
         self.write(plugins, name, text)
         assert find_wrong_imports(plugins) == []
 
-    def test_finds_a_circle_of_imports(self, plugins: Path) -> None:
+    def test_import_cycle_is_found(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", "from . import apply")
         self.write(plugins, "module_utils/_fleet/apply.py", "def late():\n    from .plan import make_plan")
         assert sorted(set(find_import_cycle(plugins))) == [
@@ -197,11 +199,11 @@ class TestTheChecker:
             "module_utils/_fleet/plan.py",
         ]
 
-    def test_asks_for_the_rank_of_a_new_place(self, plugins: Path) -> None:
+    def test_file_without_a_layer_is_found(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_extra.py", "")
         self.write(plugins, "modules/fleet.py", f"from {OURS}.module_utils._extra import more")
-        unranked, unknown = find_wrong_imports(plugins)
-        assert "_extra.py is in no layer" in unranked
+        without_layer, unknown = find_wrong_imports(plugins)
+        assert "_extra.py is in no layer" in without_layer
         assert unknown.startswith("modules/fleet.py:1 ")
 
     @pytest.mark.parametrize(
@@ -216,11 +218,11 @@ class TestTheChecker:
             "def read(name):\n    return open(name)",
         ],
     )
-    def test_finds_a_way_out_of_a_file_that_must_only_compute(self, plugins: Path, text: str) -> None:
+    def test_input_or_output_in_a_plan_is_found(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", text)
         assert len(find_impure_imports(plugins)) == 1
 
-    def test_finds_a_way_out_through_another_file(self, plugins: Path) -> None:
+    def test_input_or_output_through_another_file_is_found(self, plugins: Path) -> None:
         self.write(plugins, "module_utils/_manifest/reader.py", "from .words import WORDS")
         self.write(plugins, "module_utils/_manifest/words.py", "import socket")
         assert find_impure_imports(plugins) == [
@@ -234,11 +236,11 @@ class TestTheChecker:
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .._http.client import Http",
         ],
     )
-    def test_lets_a_file_that_computes_pass(self, plugins: Path, text: str) -> None:
+    def test_file_without_input_or_output_passes(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_fleet/plan.py", text)
         assert find_impure_imports(plugins) == []
 
-    def test_lets_a_row_of_a_backend_name_what_it_opens(self, plugins: Path) -> None:
+    def test_backend_row_may_import_its_client_in_a_function(self, plugins: Path) -> None:
         text = "def open_ledger():\n    from .._http.client import Http"
         self.write(plugins, "module_utils/_manifest/reader.py", "from .._mesh.backends import BACKENDS")
         self.write(plugins, "module_utils/_mesh/backends.py", text)
@@ -256,17 +258,17 @@ class TestTheChecker:
             'NETWORK = {"backend": "networks"}',
         ],
     )
-    def test_finds_the_name_of_a_mesh_backend(self, plugins: Path, text: str) -> None:
+    def test_name_of_a_mesh_backend_is_found(self, plugins: Path, text: str) -> None:
         self.write(plugins, "module_utils/_mesh/ledger/rules.py", text)
         self.write(plugins, "module_utils/_manifest/reader.py", f'TOP = ("networks", "devices")\n{text}')
         assert find_backend_names(plugins) == [f"module_utils/_manifest/reader.py:2: {text}"]
 
-    def test_counts_an_import_for_types_as_an_arrow(self, plugins: Path) -> None:
+    def test_import_for_types_counts_as_an_import(self, plugins: Path) -> None:
         text = "import typing\nif typing.TYPE_CHECKING:\n    from .._module import run"
         self.write(plugins, "module_utils/_http/client.py", text)
         assert len(find_wrong_imports(plugins)) == 1
 
     @pytest.mark.parametrize("place", ["home/somebody", "Users/somebody", "root/x", "work/main"])
-    def test_knows_a_path_of_a_machine(self, place: str) -> None:
+    def test_machine_path_is_recognised(self, place: str) -> None:
         assert MACHINE_PATH.search(f"see /{place}/notes.txt")
         assert not MACHINE_PATH.search(f"https://example.com/{place}/notes.txt")

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A run stays inside what the cloud allows: it bursts, then goes on as places come free. Long times cost nothing here.
-
-Everything is true of a budget that one process keeps for itself, of one that is kept in files, and of one that is kept
-in a Redis.
-"""
+"""A budget keeps requests within the rate limits, whether it is stored in memory, in files or in Redis."""
 
 from __future__ import annotations
 
@@ -37,42 +33,42 @@ LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
 CLOUD = "https://cloud.example.com"
 
-# Whole numbers, so that no rounding blurs which window a moment belongs to.
+# Whole numbers, so that rounding cannot move a request into another window.
 CALLS = st.lists(st.tuples(st.sampled_from([LOGIN, LIST]), st.integers(0, 20)), max_size=60)
 
-Make = Callable[..., Budget]
+MakeBudget = Callable[..., Budget]
 
-PLACES = ["nowhere", "in files", "in a store"]
+STORAGES = ["nowhere", "in files", "in a store"]
 
 
 @contextmanager
-def kept(place: str, store: RedisServer) -> Iterator[dict[str, Any]]:
-    """The options of a budget that is kept in one of the `PLACES`, where nothing is yet."""
-    if place == "in files":
+def open_storage(storage: str, store: RedisServer) -> Iterator[dict[str, Any]]:
+    """Yield the options of a budget in one of the `STORAGES`, which is empty at first."""
+    if storage == "in files":
         with TemporaryDirectory() as folder:
             yield {"folder": Path(folder)}
-    elif place == "in a store":
+    elif storage == "in a store":
         store.empty()
         yield {"store": store.url}
     else:
         yield {}
 
 
-@pytest.fixture(params=PLACES)
-def make(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer) -> Iterator[Make]:
-    """Makes budgets that go by the turned clock; those that are kept somewhere know of each other."""
+@pytest.fixture(params=STORAGES)
+def make_budget(request: pytest.FixtureRequest, clock: TurnedClock, store: RedisServer) -> Iterator[MakeBudget]:
+    """Return a function that creates budgets; those in files or in Redis share their windows."""
 
-    def budget(limits: Mapping[str, Limit] = DOCUMENTED_LIMITS, **options: Any) -> Budget:
+    def build(limits: Mapping[str, Limit] = DOCUMENTED_LIMITS, **options: Any) -> Budget:
         allowance = Allowance(limits, options.pop("share", DEFAULT_SHARE))
-        return Budget(allowance, **{**where, "cloud": CLOUD, "clock": clock, **options})
+        return Budget(allowance, **{**storage_options, "cloud": CLOUD, "clock": clock, **options})
 
     with ExitStack() as stack:
-        where = stack.enter_context(kept(request.param, store))
-        yield budget
+        storage_options = stack.enter_context(open_storage(request.param, store))
+        yield build
 
 
 def send(budget: Budget, clock: TurnedClock, route: str = LIST) -> float:
-    """Wait as a client does, and give back for how long."""
+    """Wait for a place as the client does, and return for how many seconds."""
     waited = 0.0
     while delay := budget.take_place(route, waited):
         clock.sleep(delay)
@@ -80,13 +76,13 @@ def send(budget: Budget, clock: TurnedClock, route: str = LIST) -> float:
     return waited
 
 
-def window(seconds: float) -> float:
-    """After how many seconds a request no longer counts here; a little later than in the cloud."""
+def add_travel_time(seconds: float) -> float:
+    """Return for how many seconds a request counts in the budget, which is a little longer than in the cloud."""
     return seconds + MAX_TRAVEL_SECONDS
 
 
-def most_in_any_window(moments: list[float], seconds: float) -> int:
-    """The most of `moments` that lie within any `seconds`; each window starts with one of them."""
+def count_most_in_period(moments: list[float], seconds: float) -> int:
+    """Return the maximum number of `moments` in any period of `seconds`."""
     return max((sum(start <= other < start + seconds for other in moments) for start in moments), default=0)
 
 
@@ -95,101 +91,102 @@ def most_in_any_window(moments: list[float], seconds: float) -> int:
     total=st.integers(1, 8),
     logins=st.integers(1, 4),
     seconds=st.integers(1, 40),
-    place=st.sampled_from(PLACES),
+    storage=st.sampled_from(STORAGES),
 )
 def test_no_window_ever_holds_more_than_its_limit(
-    store: RedisServer, calls: list[tuple[str, int]], total: int, logins: int, seconds: int, place: str
+    store: RedisServer, calls: list[tuple[str, int]], total: int, logins: int, seconds: int, storage: str
 ) -> None:
     clock = TurnedClock()
     limits = {EVERY_ROUTE: Limit(total, seconds), LOGIN: Limit(logins, 2 * seconds)}
     sent: list[tuple[str, float]] = []
-    with kept(place, store) as where:
-        budget = Budget(Allowance(limits, 1), clock=clock, **where)
+    with open_storage(storage, store) as storage_options:
+        budget = Budget(Allowance(limits, 1), clock=clock, **storage_options)
         for route, pause in calls:
             clock.now += pause
             send(budget, clock, route)
             sent.append((route, clock.now))
-    assert most_in_any_window([moment for _unused, moment in sent], window(seconds)) <= total
-    assert most_in_any_window([moment for route, moment in sent if route == LOGIN], window(2 * seconds)) <= logins
+    assert count_most_in_period([moment for _unused, moment in sent], add_travel_time(seconds)) <= total
+    assert (
+        count_most_in_period([moment for route, moment in sent if route == LOGIN], add_travel_time(2 * seconds))
+        <= logins
+    )
 
 
-@given(calls=CALLS, total=st.integers(1, 8), seconds=st.integers(1, 40), place=st.sampled_from(PLACES))
-def test_nobody_waits_while_there_is_room(
-    store: RedisServer, calls: list[tuple[str, int]], total: int, seconds: int, place: str
+@given(calls=CALLS, total=st.integers(1, 8), seconds=st.integers(1, 40), storage=st.sampled_from(STORAGES))
+def test_request_waits_only_if_its_window_is_full(
+    store: RedisServer, calls: list[tuple[str, int]], total: int, seconds: int, storage: str
 ) -> None:
     clock = TurnedClock()
     sent: list[float] = []
-    with kept(place, store) as where:
-        budget = Budget(Allowance({EVERY_ROUTE: Limit(total, seconds)}, 1), clock=clock, **where)
+    with open_storage(storage, store) as storage_options:
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(total, seconds)}, 1), clock=clock, **storage_options)
         for _unused, pause in calls:
             clock.now += pause
-            counting = sum(moment > clock.now - window(seconds) for moment in sent)
+            counting = sum(moment > clock.now - add_travel_time(seconds) for moment in sent)
             assert (send(budget, clock) > 0) == (counting == total)
             sent.append(clock.now)
 
 
-@given(requests=st.integers(1, 200), share=st.floats(0.01, 1), place=st.sampled_from(PLACES))
-def test_the_share_is_what_a_run_may_use_and_never_less_than_one_request(
-    store: RedisServer, requests: int, share: float, place: str
+@given(requests=st.integers(1, 200), share=st.floats(0.01, 1), storage=st.sampled_from(STORAGES))
+def test_share_limits_requests_but_allows_at_least_one(
+    store: RedisServer, requests: int, share: float, storage: str
 ) -> None:
     clock = TurnedClock()
     allowed = max(1, int(requests * share))
-    with kept(place, store) as where:
-        budget = Budget(Allowance({EVERY_ROUTE: Limit(requests, 300)}, share), clock=clock, **where)
+    with open_storage(storage, store) as storage_options:
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(requests, 300)}, share), clock=clock, **storage_options)
         waits = [send(budget, clock) for _unused in range(allowed + 1)]
-    assert waits == [0.0] * allowed + [window(300)]
+    assert waits == [0.0] * allowed + [add_travel_time(300)]
 
 
-def test_it_bursts_first_and_then_goes_on_as_places_come_free(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(3, 60)}, share=1)
+def test_requests_burst_and_then_wait_for_free_places(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(3, 60)}, share=1)
     waits = []
     for _unused in range(6):
         waits.append(send(budget, clock))
         clock.now += 10
-    # Sent at 0, 10, 20; then whenever the one that is three back no longer counts.
-    assert waits == [0, 0, 0, window(60) - 30, 0, 0]
+    # Sent at 0, 10 and 20, and then as soon as the third last request no longer counts.
+    assert waits == [0, 0, 0, add_travel_time(60) - 30, 0, 0]
 
 
-def test_a_wait_ends_in_the_moment_in_which_the_oldest_request_leaves_its_window(
-    make: Make, clock: TurnedClock
-) -> None:
-    budget = make({EVERY_ROUTE: Limit(1, 60)}, share=1)
+def test_wait_ends_when_the_oldest_request_leaves_the_window(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(1, 60)}, share=1)
     send(budget, clock)
     clock.now = 59
-    assert send(budget, clock) == window(60) - 59
-    assert clock.now == window(60)
+    assert send(budget, clock) == add_travel_time(60) - 59
+    assert clock.now == add_travel_time(60)
 
 
-def test_asking_takes_a_place_only_when_there_is_one(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(1, 60)}, share=1)
+def test_request_that_must_wait_takes_no_place(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(1, 60)}, share=1)
     budget.take_place(LIST)
-    assert {budget.take_place(LIST) for _unused in range(10)} == {window(60)}
-    clock.now = window(60)
+    assert {budget.take_place(LIST) for _unused in range(10)} == {add_travel_time(60)}
+    clock.now = add_travel_time(60)
     assert budget.take_place(LIST) == 0
 
 
-def test_a_route_with_a_limit_of_its_own_is_held_back_alone(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(100, 60), LOGIN: Limit(2, 60)}, share=1)
+def test_limit_of_a_route_delays_only_that_route(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(100, 60), LOGIN: Limit(2, 60)}, share=1)
     assert [send(budget, clock, LOGIN) for _unused in range(2)] == [0, 0]
     assert [send(budget, clock, LIST) for _unused in range(50)] == [0] * 50
-    assert send(budget, clock, LOGIN) == window(60)
+    assert send(budget, clock, LOGIN) == add_travel_time(60)
 
 
-def test_a_route_with_a_limit_of_its_own_counts_among_all_others_too(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 60)}, share=1)
-    assert [send(budget, clock, route) for route in (LOGIN, LOGIN, LIST, LIST)] == [0, 0, 0, window(60)]
+def test_route_with_a_separate_limit_counts_in_the_total_too(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 60)}, share=1)
+    assert [send(budget, clock, route) for route in (LOGIN, LOGIN, LIST, LIST)] == [0, 0, 0, add_travel_time(60)]
 
 
-def test_who_waits_for_hours_for_one_route_takes_no_place_from_the_others(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(1, 3600)}, share=1)
+def test_waiting_for_one_route_takes_no_place_from_other_routes(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(1, 3600)}, share=1)
     send(budget, clock, LOGIN)
     for _unused in range(10):
-        assert budget.take_place(LOGIN) == window(3600)
-    assert [send(budget, clock, LIST) for _unused in range(3)] == [0, 0, window(60)]
+        assert budget.take_place(LOGIN) == add_travel_time(3600)
+    assert [send(budget, clock, LIST) for _unused in range(3)] == [0, 0, add_travel_time(60)]
 
 
-def test_without_a_limit_nobody_waits(make: Make) -> None:
-    budget = make({})
+def test_budget_without_limits_never_waits(make_budget: MakeBudget) -> None:
+    budget = make_budget({})
     assert {budget.take_place(LIST) for _unused in range(1000)} == {0}
 
 
@@ -203,37 +200,37 @@ def test_without_a_limit_nobody_waits(make: Make) -> None:
         ("GET /v1/serial_numbers/:serial", 50, 3600),
     ],
 )
-def test_the_documented_limits_are_kept_with_a_part_left_for_the_neighbours(
-    make: Make, clock: TurnedClock, route: str, requests: int, seconds: int
+def test_default_budget_uses_the_default_share_of_documented_limits(
+    make_budget: MakeBudget, clock: TurnedClock, route: str, requests: int, seconds: int
 ) -> None:
-    budget = make()
+    budget = make_budget()
     allowed = int(requests * DEFAULT_SHARE)
     assert {budget.take_place(route) for _unused in range(allowed)} == {0}
-    assert send(budget, clock, route) == window(seconds)
+    assert send(budget, clock, route) == add_travel_time(seconds)
 
 
-def test_each_limit_is_of_a_route_that_the_cloud_has() -> None:
+def test_each_documented_limit_is_for_an_existing_route() -> None:
     assert set(DOCUMENTED_LIMITS) - {EVERY_ROUTE} <= {route.key for route in TABLE.routes}
 
 
-def test_a_fleet_of_ten_thousand_paces_itself_at_the_rate_of_the_cloud(make: Make, clock: TurnedClock) -> None:
-    budget = make()
+def test_twenty_thousand_requests_take_two_windows(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget()
     for _unused in range(20_500):
         send(budget, clock)
     # 9,500 at once, 9,500 after five minutes, the rest after ten.
-    assert clock.now == 2 * window(300)
+    assert clock.now == 2 * add_travel_time(300)
 
 
-# A store has the time itself, and nobody else's is read in the order of the requests: see test_budget_store.
-@pytest.mark.parametrize("make", PLACES[:2], indirect=True)
-def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedClock) -> None:
+# Without Redis, because it does not read this clock in the order of its requests; test_in_redis.py tests threads.
+@pytest.mark.parametrize("make_budget", STORAGES[:2], indirect=True)
+def test_sixteen_threads_together_stay_within_the_limit(make_budget: MakeBudget, clock: TurnedClock) -> None:
     seen = threading.local()
 
     def read() -> float:
         seen.moment = clock()
         return float(seen.moment)
 
-    budget = make({EVERY_ROUTE: Limit(100, 60)}, share=1, clock=read)
+    budget = make_budget({EVERY_ROUTE: Limit(100, 60)}, share=1, clock=read)
 
     def work(_unused: int) -> float:
         send(budget, clock)
@@ -241,41 +238,39 @@ def test_sixteen_threads_never_take_the_same_place(make: Make, clock: TurnedCloc
 
     with ThreadPoolExecutor(16) as pool:
         moments = list(pool.map(work, range(1000)))
-    assert most_in_any_window(moments, window(60)) <= 100
+    assert count_most_in_period(moments, add_travel_time(60)) <= 100
 
 
-# Looking ahead
+# The delay of a route
 
 
-def test_who_looks_ahead_learns_how_long_a_route_is_held_back_and_takes_nothing(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 3600)}, share=1)
+def test_get_delay_returns_the_wait_for_a_route_and_takes_no_place(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(3, 60), LOGIN: Limit(2, 3600)}, share=1)
     assert {budget.get_delay(LOGIN) for _unused in range(10)} == {0}
     assert [send(budget, clock, LOGIN) for _unused in range(2)] == [0, 0]
-    assert budget.get_delay(LOGIN) == window(3600)
+    assert budget.get_delay(LOGIN) == add_travel_time(3600)
     clock.now += 600
-    assert {budget.get_delay(LOGIN) for _unused in range(10)} == {window(3600) - 600}
+    assert {budget.get_delay(LOGIN) for _unused in range(10)} == {add_travel_time(3600) - 600}
 
 
-def test_only_the_limit_of_a_route_itself_counts_when_looking_ahead(make: Make, clock: TurnedClock) -> None:
-    budget = make({EVERY_ROUTE: Limit(1, 60), LOGIN: Limit(2, 3600)}, share=1)
+def test_get_delay_ignores_the_limit_for_all_routes(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(1, 60), LOGIN: Limit(2, 3600)}, share=1)
     send(budget, clock)
     assert (budget.get_delay(LIST), budget.get_delay(LOGIN)) == (0, 0)
 
 
-# How much is used
+# The used share
 
 
-def test_what_is_used_grows_with_each_request_and_shrinks_as_they_leave_the_window(
-    make: Make, clock: TurnedClock
-) -> None:
-    budget = make({EVERY_ROUTE: Limit(10, 60)}, share=0.8)
+def test_used_share_follows_the_requests_in_the_window(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    budget = make_budget({EVERY_ROUTE: Limit(10, 60)}, share=0.8)
     used = [budget.get_used_share()]
     for _unused in range(8):
         send(budget, clock)
         clock.now += 1
         used.append(budget.get_used_share())
     assert used == [number / 8 for number in range(9)]
-    clock.now = window(60) - 1
+    clock.now = add_travel_time(60) - 1
     later = []
     for _unused in range(9):
         later.append(budget.get_used_share())
@@ -283,53 +278,51 @@ def test_what_is_used_grows_with_each_request_and_shrinks_as_they_leave_the_wind
     assert later == [number / 8 for number in (8, 7, 6, 5, 4, 3, 2, 1, 0)]
 
 
-@given(pauses=st.lists(st.integers(0, 20), max_size=40), allowed=st.integers(1, 10), place=st.sampled_from(PLACES))
-def test_what_is_used_is_the_part_that_counts_now(
-    store: RedisServer, pauses: list[int], allowed: int, place: str
+@given(pauses=st.lists(st.integers(0, 20), max_size=40), allowed=st.integers(1, 10), storage=st.sampled_from(STORAGES))
+def test_used_share_is_the_counted_part_of_the_allowed_requests(
+    store: RedisServer, pauses: list[int], allowed: int, storage: str
 ) -> None:
     clock = TurnedClock()
     sent: list[float] = []
-    with kept(place, store) as where:
-        budget = Budget(Allowance({EVERY_ROUTE: Limit(allowed, 60)}, 1), clock=clock, **where)
+    with open_storage(storage, store) as storage_options:
+        budget = Budget(Allowance({EVERY_ROUTE: Limit(allowed, 60)}, 1), clock=clock, **storage_options)
         for pause in pauses:
             clock.now += pause
             send(budget, clock)
             sent.append(clock.now)
-            assert budget.get_used_share() == sum(moment > clock.now - window(60) for moment in sent) / allowed
+            assert budget.get_used_share() == sum(moment > clock.now - add_travel_time(60) for moment in sent) / allowed
 
 
-def test_without_a_limit_there_is_nothing_to_use_up(make: Make) -> None:
-    budget = make({})
+def test_budget_without_limits_has_no_used_share(make_budget: MakeBudget) -> None:
+    budget = make_budget({})
     budget.take_place(LIST)
     assert budget.get_used_share() is None
 
 
-# Who has another share
+# Processes with different shares
 
 
-SHARED = pytest.mark.parametrize("make", PLACES[1:], indirect=True)
+SHARED_STORAGES = pytest.mark.parametrize("make_budget", STORAGES[1:], indirect=True)
 
 
-@SHARED
-def test_who_may_use_more_goes_on_where_others_wait(make: Make, clock: TurnedClock) -> None:
-    modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
-    assert [modest.take_place(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
-    assert [greedy.take_place(LIST) for _unused in range(6)] == [0] * 5 + [window(60)]
+@SHARED_STORAGES
+def test_larger_share_sends_while_the_smaller_share_waits(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    small, large = (make_budget({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
+    assert [small.take_place(LIST) for _unused in range(6)] == [0] * 5 + [add_travel_time(60)]
+    assert [large.take_place(LIST) for _unused in range(6)] == [0] * 5 + [add_travel_time(60)]
 
 
-@SHARED
-def test_who_has_waited_for_two_windows_is_not_kept_out_by_larger_shares_for_ever(
-    make: Make, clock: TurnedClock
-) -> None:
-    modest, greedy = (make({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
-    waited, sent_by_others = 0.0, 0
+@SHARED_STORAGES
+def test_smaller_share_uses_the_whole_limit_after_two_windows(make_budget: MakeBudget, clock: TurnedClock) -> None:
+    small, large = (make_budget({EVERY_ROUTE: Limit(10, 60)}, share=share) for share in (0.5, 1))
+    waited, sent_by_large = 0.0, 0
     while True:
-        sent_by_others += sum(greedy.take_place(LIST) == 0 for _unused in range(5))
-        if modest.take_place(LIST, waited) == 0:
+        sent_by_large += sum(large.take_place(LIST) == 0 for _unused in range(5))
+        if small.take_place(LIST, waited) == 0:
             break
-        sent_by_others += sum(greedy.take_place(LIST) == 0 for _unused in range(5))
+        sent_by_large += sum(large.take_place(LIST) == 0 for _unused in range(5))
         clock.sleep(1)
         waited += 1
         assert waited < 1000
-    assert waited == 2 * window(60)
-    assert sent_by_others == 25  # two windows of ten, and the five that were quicker in the third
+    assert waited == 2 * add_travel_time(60)
+    assert sent_by_large == 25  # ten in each of two windows, and five in the third before the small share

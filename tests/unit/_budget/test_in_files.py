@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""All processes of a user share one budget through files, and nothing that happens to those ends or hangs a run."""
+"""All processes of a user share one budget through files, and no fault of a file fails or hangs a run."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from support.counts import count
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
 CLOUD = "https://cloud.example.com"
-TEN = {EVERY_ROUTE: Limit(10, 60)}
+TEN_PER_MINUTE = {EVERY_ROUTE: Limit(10, 60)}
 WINDOW = 60 + MAX_TRAVEL_SECONDS
 
-# Processes, each with threads, that go by one turned clock: a number in memory that they share. Each tells the moment
-# that the budget took down for each request, which is the last that it was told by the clock in that thread.
-TOGETHER = """
+# Starts processes with threads. Their clock is a number in shared memory. For each request, a thread prints the time
+# that the budget recorded: the last time that the clock returned in this thread.
+PROCESSES_WITH_THREADS = """
 import fcntl, mmap, os, struct, sys, tempfile, threading
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -91,8 +91,8 @@ for number in range(processes):
 sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 """
 
-# Says that it is there, then asks for as long as it is left alive.
-ASKING = """
+# Prints a byte for each request and sends requests until it is killed.
+ENDLESS_REQUESTS = """
 import os, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -104,8 +104,8 @@ while True:
     os.write(1, b"x")
 """
 
-# Forks while another thread is in the middle of asking; the child asks too.
-FORKED_MEANWHILE = """
+# Forks while another thread takes a place; the child takes a place too.
+FORK_IN_ANOTHER_THREAD = """
 import os, sys, threading
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -134,8 +134,8 @@ asking.join()
 print(os.waitpid(child, 0)[1], budget.get_used_share())
 """
 
-# Forks in the middle of asking; the child does nothing, for as long as the parent looks at the file.
-FORKED_INSIDE = """
+# Forks while it takes a place; the child does nothing until the parent has tried to lock the file.
+FORK_IN_THE_SAME_THREAD = """
 import fcntl, os, sys
 from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -164,72 +164,74 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def budget_in(folder: Path, clock: TurnedClock, **options: Any) -> Budget:
-    allowance = Allowance(options.pop("limits", TEN), options.pop("share", 1))
+def make_budget(folder: Path, clock: TurnedClock, **options: Any) -> Budget:
+    allowance = Allowance(options.pop("limits", TEN_PER_MINUTE), options.pop("share", 1))
     return Budget(allowance, **{"folder": folder, "cloud": CLOUD, "clock": clock, **options})
 
 
-def the_file(folder: Path) -> Path:
+def find_file(folder: Path) -> Path:
+    """Return the only file of a budget."""
     (path,) = folder.glob("budget-*.ring")
     return path
 
 
-def burst(budget: Budget) -> int:
-    """How many requests may be sent at once."""
+def count_burst(budget: Budget) -> int:
+    """Send requests without waiting, and return how many were allowed."""
     return next(number for number in range(1000) if budget.take_place(LIST) > 0)
 
 
-def most_in_any_window(moments: list[float], seconds: float) -> int:
+def count_most_in_period(moments: list[float], seconds: float) -> int:
+    """Return the maximum number of `moments` in any period of `seconds`."""
     return max(sum(start <= other < start + seconds for other in moments) for start in moments)
 
 
-# One budget for all
+# Sharing
 
 
 @pytest.mark.parametrize("shares", [("1",), ("1", "0.5"), ("0.95",)])
-def test_processes_and_threads_together_never_send_more_than_one_budget(folder: Path, shares: tuple[str, ...]) -> None:
+def test_processes_and_threads_together_stay_within_one_budget(folder: Path, shares: tuple[str, ...]) -> None:
     each = count(quick=60, full=1000)
-    child = run_child(TOGETHER, folder, 4, 4, each, *shares)
+    child = run_child(PROCESSES_WITH_THREADS, folder, 4, 4, each, *shares)
     assert child.returncode == 0, child.stderr
     sent = [(method, float(moment)) for method, moment in map(str.split, child.stdout.splitlines())]
     assert len(sent) == 4 * 4 * each
-    assert most_in_any_window([moment for _unused, moment in sent], 60) <= 40
-    assert most_in_any_window([moment for method, moment in sent if method == "POST"], 90) <= 10
+    assert count_most_in_period([moment for _unused, moment in sent], 60) <= 40
+    assert count_most_in_period([moment for method, moment in sent if method == "POST"], 90) <= 10
 
 
-def test_what_one_has_sent_another_may_not(folder: Path, clock: TurnedClock) -> None:
-    one, another = budget_in(folder, clock), budget_in(folder, clock)
+def test_two_budgets_share_their_places(folder: Path, clock: TurnedClock) -> None:
+    one, other = make_budget(folder, clock), make_budget(folder, clock)
     assert [one.take_place(LIST) for _unused in range(7)] == [0] * 7
-    assert burst(another) == 3
-    assert another.take_place(LIST) == one.take_place(LIST) == WINDOW
+    assert count_burst(other) == 3
+    assert other.take_place(LIST) == one.take_place(LIST) == WINDOW
 
 
-def test_what_an_ended_process_has_sent_counts_still(folder: Path, clock: TurnedClock) -> None:
-    burst(budget_in(folder, clock))
+def test_requests_of_an_earlier_budget_still_count(folder: Path, clock: TurnedClock) -> None:
+    count_burst(make_budget(folder, clock))
     clock.now = 30
-    assert budget_in(folder, clock).take_place(LIST) == WINDOW - 30
+    assert make_budget(folder, clock).take_place(LIST) == WINDOW - 30
 
 
-def test_clouds_do_not_share(folder: Path, clock: TurnedClock) -> None:
-    burst(budget_in(folder, clock))
-    assert burst(budget_in(folder, clock, cloud="https://other.example.com")) == 10
+def test_clouds_have_separate_budgets(folder: Path, clock: TurnedClock) -> None:
+    count_burst(make_budget(folder, clock))
+    assert count_burst(make_budget(folder, clock, cloud="https://other.example.com")) == 10
 
 
-def test_who_knows_another_limit_keeps_a_record_of_its_own(folder: Path, clock: TurnedClock) -> None:
-    burst(budget_in(folder, clock))
-    assert burst(budget_in(folder, clock, limits={EVERY_ROUTE: Limit(20, 60)})) == 20
-    assert burst(budget_in(folder, clock)) == 0
+def test_different_limits_have_separate_budgets(folder: Path, clock: TurnedClock) -> None:
+    count_burst(make_budget(folder, clock))
+    assert count_burst(make_budget(folder, clock, limits={EVERY_ROUTE: Limit(20, 60)})) == 20
+    assert count_burst(make_budget(folder, clock)) == 0
 
 
-def test_routes_with_limits_of_their_own_are_shared_too(folder: Path, clock: TurnedClock) -> None:
+def test_limits_of_single_routes_are_shared_too(folder: Path, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(2, 60)}
-    one, another = (budget_in(folder, clock, limits=limits) for _unused in range(2))
-    assert [one.take_place(LOGIN), another.take_place(LOGIN), one.take_place(LOGIN)] == [0, 0, WINDOW]
-    assert burst(another) == 8
+    one, other = (make_budget(folder, clock, limits=limits) for _unused in range(2))
+    assert [one.take_place(LOGIN), other.take_place(LOGIN), one.take_place(LOGIN)] == [0, 0, WINDOW]
+    assert count_burst(other) == 8
 
 
-def test_two_processes_by_the_clock_of_the_machine_agree(folder: Path) -> None:
-    # Without a clock given, as it is used: no process may have one of its own.
+def test_processes_share_the_budget_by_the_clock_of_the_machine(folder: Path) -> None:
+    # No clock is given, as in production. All processes must then read the same clock.
     code = f"""
 import sys
 from pathlib import Path
@@ -244,25 +246,25 @@ print(sum(budget.take_place({LIST!r}) == 0 for _ in range(6)))
 # The files
 
 
-def test_a_file_is_for_its_user_alone_whatever_the_umask(folder: Path, clock: TurnedClock) -> None:
+def test_file_is_private_with_any_umask(folder: Path, clock: TurnedClock) -> None:
     before = os.umask(0)
     try:
-        burst(budget_in(folder, clock))
+        count_burst(make_budget(folder, clock))
         os.umask(0o777)
-        burst(budget_in(folder, clock, cloud="https://other.example.com"))
+        count_burst(make_budget(folder, clock, cloud="https://other.example.com"))
     finally:
         os.umask(before)
     assert {mode(path) for path in folder.iterdir()} == {0o600}
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_file_names_no_cloud_and_holds_moments_alone(folder: Path, clock: TurnedClock) -> None:
-    budget_in(folder, clock).take_place(LIST)
-    assert "example" not in the_file(folder).name
-    assert the_file(folder).read_bytes() == struct.pack("<q11d", 1, 0.0, *[float("-inf")] * 10)
+def test_file_contains_times_only_and_names_no_cloud(folder: Path, clock: TurnedClock) -> None:
+    make_budget(folder, clock).take_place(LIST)
+    assert "example" not in find_file(folder).name
+    assert find_file(folder).read_bytes() == struct.pack("<q11d", 1, 0.0, *[float("-inf")] * 10)
 
 
-def test_only_routes_that_are_used_have_a_file(folder: Path, clock: TurnedClock) -> None:
+def test_only_used_routes_have_a_file(folder: Path, clock: TurnedClock) -> None:
     budget = Budget(folder=folder, cloud=CLOUD, clock=clock)
     assert list(folder.iterdir()) == []
     budget.take_place(LIST)
@@ -271,65 +273,65 @@ def test_only_routes_that_are_used_have_a_file(folder: Path, clock: TurnedClock)
     assert len(list(folder.iterdir())) == 2
 
 
-def test_files_of_clouds_that_nobody_has_asked_for_long_are_removed(folder: Path, clock: TurnedClock) -> None:
+def test_files_unused_for_hours_are_removed(folder: Path, clock: TurnedClock) -> None:
     for number in range(5):
-        budget_in(folder, clock, cloud=f"http://127.0.0.1:{number}").take_place(LIST)
+        make_budget(folder, clock, cloud=f"http://127.0.0.1:{number}").take_place(LIST)
     *old, recent = folder.iterdir()
     for path in old:
         os.utime(path, (0, time.time() - 3 * 3600))
     (folder / "sessions.json").touch()
     os.utime(folder / "sessions.json", (0, 0))
-    budget_in(folder, clock).take_place(LIST)
-    assert {path.name for path in folder.iterdir()} == {the_name(folder, clock), recent.name, "sessions.json"}
+    make_budget(folder, clock).take_place(LIST)
+    assert {path.name for path in folder.iterdir()} == {build_file_name(folder, clock), recent.name, "sessions.json"}
 
 
-def the_name(folder: Path, clock: TurnedClock) -> str:
-    """The name of the file of our cloud."""
+def build_file_name(folder: Path, clock: TurnedClock) -> str:
+    """Return the name of the file for `CLOUD`."""
     other = folder / "other"
     other.mkdir()
-    budget_in(other, clock).take_place(LIST)
-    name = the_file(other).name
-    the_file(other).unlink()
+    make_budget(other, clock).take_place(LIST)
+    name = find_file(other).name
+    find_file(other).unlink()
     other.rmdir()
     return name
 
 
-# What may happen to a file
+# Kills, forks, damage and clocks
 
 
-def test_who_is_killed_while_waiting_has_taken_nothing(folder: Path, clock: TurnedClock) -> None:
-    waiting = budget_in(folder, clock)
-    burst(waiting)
+def test_process_killed_while_waiting_takes_no_place(folder: Path, clock: TurnedClock) -> None:
+    waiting = make_budget(folder, clock)
+    count_burst(waiting)
     for _unused in range(100):
         assert waiting.take_place(LIST) == WINDOW
     clock.now = WINDOW
-    assert burst(budget_in(folder, clock)) == 10
+    assert count_burst(make_budget(folder, clock)) == 10
 
 
-def test_who_is_killed_while_taking_has_taken_nothing(
+def test_process_killed_while_taking_a_place_takes_none(
     folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
 
-    def write_the_moment_alone(file: int, content: bytes, begin: int) -> int:
+    def write_only_the_time(file: int, content: bytes, begin: int) -> int:
         if begin == 0:
             raise Killed
         return pwrite(file, content, begin)
 
-    budget, pwrite = budget_in(folder, clock), os.pwrite
+    budget, pwrite = make_budget(folder, clock), os.pwrite
     for _unused in range(5):
         budget.take_place(LIST)
-    with monkeypatch.context() as killing:
-        killing.setattr(os, "pwrite", write_the_moment_alone)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", write_only_the_time)
         with pytest.raises(Killed):
             budget.take_place(LIST)
-    assert burst(budget_in(folder, clock)) == 5
+    assert count_burst(make_budget(folder, clock)) == 5
 
 
 @contextmanager
-def child_of(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that prints a byte when it is at work, and that is ended with the block."""
+def running_child(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that prints a byte when it is ready, and kill it after the block."""
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], env=child_environment(), stdout=subprocess.PIPE
     )
@@ -343,29 +345,29 @@ def child_of(code: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]
         process.stdout.close()
 
 
-def test_who_is_killed_at_any_moment_leaves_a_file_that_serves_the_others(folder: Path) -> None:
+def test_process_killed_at_any_moment_leaves_a_usable_file(folder: Path) -> None:
     moments = random.Random(1)
     for _unused in range(count(quick=5, full=50)):
-        with child_of(ASKING, folder) as process:
+        with running_child(ENDLESS_REQUESTS, folder) as process:
             assert process.stdout is not None
-            asked = 1 + len(process.stdout.read(moments.randrange(20)))
+            allowed = 1 + len(process.stdout.read(moments.randrange(20)))
             process.send_signal(signal.SIGKILL)
-            asked += len(process.stdout.read())
+            allowed += len(process.stdout.read())
         clock = TurnedClock()
         clock.now = time.time()
-        budget = budget_in(folder, clock)
-        # It may have taken one more, and had no time to say so.
-        assert burst(budget) in {10 - min(10, asked), 10 - min(10, asked + 1)}
-        assert the_file(folder).stat().st_size == 8 * 12
+        budget = make_budget(folder, clock)
+        # The process may have taken one more place without having printed it.
+        assert count_burst(budget) in {10 - min(10, allowed), 10 - min(10, allowed + 1)}
+        assert find_file(folder).stat().st_size == 8 * 12
         clock.now += 60 + WINDOW
-        assert burst(budget) == 10
-        the_file(folder).unlink()
+        assert count_burst(budget) == 10
+        find_file(folder).unlink()
 
 
-def test_a_lock_ends_with_its_holder_however_that_ends(folder: Path, clock: TurnedClock) -> None:
-    budget = budget_in(folder, clock)
+def test_lock_is_released_when_its_process_is_killed(folder: Path, clock: TurnedClock) -> None:
+    budget = make_budget(folder, clock)
     budget.take_place(LIST)
-    holding = """
+    hold_lock = """
 import fcntl, os, sys, time
 file = os.open(sys.argv[1], os.O_RDWR)
 fcntl.flock(file, fcntl.LOCK_EX)
@@ -373,40 +375,40 @@ os.write(1, b"x")
 sys.stdin.read()
 time.sleep(600)
 """
-    with child_of(holding, the_file(folder)) as process:
+    with running_child(hold_lock, find_file(folder)) as process:
         process.send_signal(signal.SIGKILL)
         process.wait(CHILD_SECONDS)
         budget.take_place(LIST)
-    assert burst(budget_in(folder, clock)) == 8
+    assert count_burst(make_budget(folder, clock)) == 8
 
 
-def test_whoever_sits_on_a_file_keeps_nobody_waiting_for_long(
+def test_budget_moves_to_memory_if_its_file_stays_locked(
     folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_files, "_LOCK_SECONDS", 0.02)
-    budget = budget_in(folder, clock)
+    budget = make_budget(folder, clock)
     budget.take_place(LIST)
-    with open(the_file(folder), "rb") as file:  # as a process does that was stopped just then
+    with open(find_file(folder), "rb") as file:  # like a process that was stopped while it held the lock
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert burst(budget) == 10  # by itself, then
+        assert count_burst(budget) == 10  # counted in memory
         assert budget.take_place(LIST) == WINDOW
 
 
-def test_a_process_that_forks_in_the_middle_of_asking_hangs_neither_child_nor_parent(folder: Path) -> None:
-    child = run_child(FORKED_MEANWHILE, folder)
+def test_fork_during_a_request_hangs_neither_child_nor_parent(folder: Path) -> None:
+    child = run_child(FORK_IN_ANOTHER_THREAD, folder)
     assert child.stdout.split() == ["0", "0.2"], child.stderr
 
 
-def test_a_child_that_was_forked_in_the_middle_of_asking_does_not_keep_the_file(folder: Path) -> None:
-    child = run_child(FORKED_INSIDE, folder)
+def test_child_forked_during_a_request_does_not_keep_the_lock(folder: Path) -> None:
+    child = run_child(FORK_IN_THE_SAME_THREAD, folder)
     assert child.stdout == "free\n", child.stderr
 
 
-def test_threads_with_budgets_of_their_own_share_too(folder: Path, clock: TurnedClock) -> None:
+def test_threads_with_separate_budgets_share_their_places(folder: Path, clock: TurnedClock) -> None:
     taken: list[float] = []
     workers = [
         threading.Thread(
-            target=lambda: taken.extend(budget_in(folder, clock).take_place(LIST) for _unused in range(10))
+            target=lambda: taken.extend(make_budget(folder, clock).take_place(LIST) for _unused in range(10))
         )
         for _unused in range(4)
     ]
@@ -417,24 +419,24 @@ def test_threads_with_budgets_of_their_own_share_too(folder: Path, clock: Turned
     assert sorted(taken) == [0] * 10 + [WINDOW] * 30
 
 
-def test_a_file_that_somebody_removes_is_begun_anew_by_all(folder: Path, clock: TurnedClock) -> None:
-    one, another = budget_in(folder, clock), budget_in(folder, clock)
-    burst(one)
-    the_file(folder).unlink()
-    assert (one.take_place(LIST), another.take_place(LIST)) == (0, 0)
-    assert burst(one) == 8
-    assert another.take_place(LIST) == WINDOW
+def test_removed_file_is_created_again_and_shared(folder: Path, clock: TurnedClock) -> None:
+    one, other = make_budget(folder, clock), make_budget(folder, clock)
+    count_burst(one)
+    find_file(folder).unlink()
+    assert (one.take_place(LIST), other.take_place(LIST)) == (0, 0)
+    assert count_burst(one) == 8
+    assert other.take_place(LIST) == WINDOW
 
 
 @given(content=st.binary(max_size=100) | st.binary(min_size=96, max_size=96))
-def test_whatever_a_file_holds_nobody_waits_for_more_than_a_window_and_then_it_is_whole(content: bytes) -> None:
+def test_damaged_file_delays_by_one_window_at_most_and_is_repaired(content: bytes) -> None:
     clock = TurnedClock()
     clock.now = 1_000_000.0
     with TemporaryDirectory() as name:
         folder = Path(name)
-        budget_in(folder, clock).take_place(LIST)
-        the_file(folder).write_bytes(content)
-        budget = budget_in(folder, clock)
+        make_budget(folder, clock).take_place(LIST)
+        find_file(folder).write_bytes(content)
+        budget = make_budget(folder, clock)
         sent: list[float] = []
         while len(sent) < 40:
             delay = budget.take_place(LIST)
@@ -442,55 +444,55 @@ def test_whatever_a_file_holds_nobody_waits_for_more_than_a_window_and_then_it_i
             clock.sleep(delay)
             if delay == 0:
                 sent.append(clock.now)
-        burst(budget)
-        assert budget_in(folder, clock).take_place(LIST) > 0  # and everybody shares it again
+        count_burst(budget)
+        assert make_budget(folder, clock).take_place(LIST) > 0  # because it shares the file again
     assert sent[20] - sent[10] >= WINDOW
     assert sent[39] <= 1_000_000.0 + 5 * WINDOW
 
 
 @pytest.mark.parametrize("moment", [float("nan"), float("inf"), 1e300, 2_000_000.0])
 @pytest.mark.parametrize("place", [0, 7, -1, -(2**63), 2**63 - 1])
-def test_moments_that_cannot_be_count_as_now(folder: Path, clock: TurnedClock, moment: float, place: int) -> None:
+def test_impossible_times_count_as_now(folder: Path, clock: TurnedClock, moment: float, place: int) -> None:
     clock.now = 1_000_000.0
-    budget_in(folder, clock).take_place(LIST)
-    the_file(folder).write_bytes(struct.pack("<q11d", place, *[moment] * 11))
-    budget = budget_in(folder, clock)
+    make_budget(folder, clock).take_place(LIST)
+    find_file(folder).write_bytes(struct.pack("<q11d", place, *[moment] * 11))
+    budget = make_budget(folder, clock)
     assert budget.take_place(LIST) == WINDOW
     assert budget.get_used_share() == 1
     clock.sleep(WINDOW)
-    assert burst(budget) == 10
+    assert count_burst(budget) == 10
 
 
-def test_a_clock_that_is_set_back_costs_a_window_and_no_more(folder: Path, clock: TurnedClock) -> None:
+def test_clock_set_back_delays_by_one_window(folder: Path, clock: TurnedClock) -> None:
     clock.now = 1_000_000.0
-    budget = budget_in(folder, clock)
-    burst(budget)
+    budget = make_budget(folder, clock)
+    count_burst(budget)
     clock.now -= 3600
     assert budget.take_place(LIST) == WINDOW
     clock.sleep(WINDOW)
-    assert burst(budget) == 10
+    assert count_burst(budget) == 10
 
 
-def test_a_clock_that_is_set_back_a_little_counts_twice_what_was_sent_then(folder: Path, clock: TurnedClock) -> None:
+def test_clock_set_back_within_a_window_delays_by_one_window(folder: Path, clock: TurnedClock) -> None:
     clock.now = 1_000_000.0
-    budget = budget_in(folder, clock)
-    burst(budget)
+    budget = make_budget(folder, clock)
+    count_burst(budget)
     clock.now -= 30
     assert budget.take_place(LIST) == WINDOW
 
 
-def test_a_clock_that_is_set_forward_forgets(folder: Path, clock: TurnedClock) -> None:
-    budget = budget_in(folder, clock)
-    burst(budget)
+def test_clock_set_forward_frees_all_places(folder: Path, clock: TurnedClock) -> None:
+    budget = make_budget(folder, clock)
+    count_burst(budget)
     clock.now += 3600
-    assert burst(budget) == 10
+    assert count_burst(budget) == 10
 
 
-# Where no file can be
+# Files that cannot be used
 
 
-def obstacle(folder: Path, name: str, kind: str) -> Path:
-    """A folder in which the file called `name` cannot be used; the folder to name."""
+def block_file(folder: Path, name: str, kind: str) -> Path:
+    """Make the file `name` unusable in one way, and return the folder for the budget."""
     if kind == "no folder":
         return folder / "missing"
     if kind == "a file for a folder":
@@ -508,36 +510,34 @@ def obstacle(folder: Path, name: str, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["no folder", "a file for a folder", "a folder for the file", "a link", "a pipe"])
-def test_where_no_file_can_be_kept_a_process_paces_itself_alone(folder: Path, clock: TurnedClock, kind: str) -> None:
-    budget = budget_in(obstacle(folder, the_name(folder, clock), kind), clock)
-    assert burst(budget) == 10
+def test_budget_moves_to_memory_if_its_file_is_unusable(folder: Path, clock: TurnedClock, kind: str) -> None:
+    budget = make_budget(block_file(folder, build_file_name(folder, clock), kind), clock)
+    assert count_burst(budget) == 10
     assert budget.take_place(LIST) == WINDOW
     assert budget.get_used_share() == 1
     assert all(path.stat().st_size == 0 for path in folder.iterdir() if path.is_file())
 
 
-def test_what_was_sent_alone_is_not_forgotten_when_a_route_finds_no_file(folder: Path, clock: TurnedClock) -> None:
+def test_requests_in_memory_count_when_another_route_has_no_file(folder: Path, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(5, 60)}
-    budget = budget_in(folder / "missing", clock, limits=limits)
-    assert burst(budget) == 10
+    budget = make_budget(folder / "missing", clock, limits=limits)
+    assert count_burst(budget) == 10
     assert budget.take_place(LOGIN) == WINDOW
 
 
-def test_a_file_that_somebody_cuts_off_meanwhile_is_no_failure(
-    folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    budget = budget_in(folder, clock)
+def test_truncated_file_causes_no_error(folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = make_budget(folder, clock)
     budget.take_place(LIST)
     monkeypatch.setattr(os, "pread", lambda *_unused: b"")
-    assert burst(budget) == 10
+    assert count_burst(budget) == 10
 
 
-def test_a_disk_that_is_full_is_no_failure(folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    budget = budget_in(folder, clock)
+def test_full_disk_causes_no_error(folder: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = make_budget(folder, clock)
     assert [budget.take_place(LIST) for _unused in range(3)] == [0] * 3
 
     def full(*_unused: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    assert burst(budget) == 10
+    assert count_burst(budget) == 10

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Machines behind one address share one budget through a Redis; a budget that cannot be kept is never dropped.
-
-Where no clock is turned, all goes by that of the Redis, as it does in real life: then windows are short.
-"""
+"""Machines behind one address share one budget through Redis, and a run fails if Redis cannot be used."""
 
 from __future__ import annotations
 
@@ -46,14 +43,14 @@ from support.simulator import PASSWORD, USERNAME, Simulator
 LOGIN = "POST /oauth/token"
 LIST = "GET /v1/devices"
 CLOUD = "https://cloud.example.com"
-TEN = {EVERY_ROUTE: Limit(10, 60)}
+TEN_PER_MINUTE = {EVERY_ROUTE: Limit(10, 60)}
 WINDOW = 60 + MAX_TRAVEL_SECONDS
 CANARY = "c4nary-of/the store"
 CANARY_IN_URL = "c4nary-of%2Fthe%20store"
 
-# Processes, each with threads, of which the first has inherited its budget, go by the clock of the Redis. Each tells
-# when it was allowed what, by the clock of the machine.
-TOGETHER = """
+# Starts processes with threads; the first process inherits its budget. The clock is that of Redis, so windows are
+# short. For each request, a thread prints the time of the machine.
+PROCESSES_WITH_THREADS = """
 import os, sys, threading, time
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget import limits
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -87,92 +84,94 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 
 
 @pytest.fixture(autouse=True)
-def _empty(store: RedisServer) -> None:
+def _empty_store(store: RedisServer) -> None:
+    """Empty the Redis that all tests share."""
     store.empty()
 
 
 @pytest.fixture
 def own_store() -> Iterator[RedisServer]:
-    """A Redis that a test may stop."""
+    """Start a Redis that a test can stop."""
     with running_redis() as server:
         yield server
 
 
-def budget_in(store: RedisServer, **options: Any) -> Budget:
-    allowance = Allowance(options.pop("limits", TEN), options.pop("share", 1))
+def make_budget(store: RedisServer, **options: Any) -> Budget:
+    allowance = Allowance(options.pop("limits", TEN_PER_MINUTE), options.pop("share", 1))
     return Budget(allowance, **{"store": store.url, "cloud": CLOUD, **options})
 
 
-def burst(budget: Budget) -> int:
-    """How many requests may be sent at once."""
+def count_burst(budget: Budget) -> int:
+    """Send requests without waiting, and return how many were allowed."""
     return next(number for number in range(1000) if budget.take_place(LIST) > 0)
 
 
-def most_in_any_window(moments: list[float], seconds: float) -> int:
+def count_most_in_period(moments: list[float], seconds: float) -> int:
+    """Return the maximum number of `moments` in any period of `seconds`."""
     return max(sum(start <= other < start + seconds for other in moments) for start in moments)
 
 
-# One budget for all
+# Sharing
 
 
-def test_processes_and_threads_together_never_send_more_than_one_budget(store: RedisServer) -> None:
+def test_processes_and_threads_together_stay_within_one_budget(store: RedisServer) -> None:
     each = count(quick=60, full=200)
-    child = run_child(TOGETHER, store.url, 4, 4, each)
+    child = run_child(PROCESSES_WITH_THREADS, store.url, 4, 4, each)
     assert child.returncode == 0, child.stderr
     sent = [(method, float(moment)) for method, moment in map(str.split, child.stdout.splitlines())]
     assert len(sent) == 4 * 4 * each
-    assert most_in_any_window([moment for _unused, moment in sent], 0.5) <= 380
-    assert most_in_any_window([moment for method, moment in sent if method == "POST"], 0.7) <= 114
+    assert count_most_in_period([moment for _unused, moment in sent], 0.5) <= 380
+    assert count_most_in_period([moment for method, moment in sent if method == "POST"], 0.7) <= 114
 
 
-def test_machines_whose_clocks_differ_agree(store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [budget_in(store).take_place(LIST) for _unused in range(7)] == [0] * 7
+def test_machines_with_different_clocks_share_the_budget(store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [make_budget(store).take_place(LIST) for _unused in range(7)] == [0] * 7
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 3600)
-    slow = budget_in(store)
-    assert burst(slow) == 3
+    behind = make_budget(store)
+    assert count_burst(behind) == 3
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
-    assert 0 < budget_in(store).take_place(LIST) <= WINDOW
-    assert 0 < slow.take_place(LIST) <= WINDOW
+    assert 0 < make_budget(store).take_place(LIST) <= WINDOW
+    assert 0 < behind.take_place(LIST) <= WINDOW
 
 
-def test_what_one_has_sent_another_may_not_and_clouds_and_limits_have_records_of_their_own(store: RedisServer) -> None:
-    assert burst(budget_in(store)) == 10
-    assert burst(budget_in(store)) == 0
-    assert burst(budget_in(store, cloud="https://other.example.com")) == 10
-    assert burst(budget_in(store, limits={EVERY_ROUTE: Limit(20, 60)})) == 20
+def test_budget_is_shared_for_the_same_cloud_and_limit_only(store: RedisServer) -> None:
+    assert count_burst(make_budget(store)) == 10
+    assert count_burst(make_budget(store)) == 0
+    assert count_burst(make_budget(store, cloud="https://other.example.com")) == 10
+    assert count_burst(make_budget(store, limits={EVERY_ROUTE: Limit(20, 60)})) == 20
 
 
-def test_another_number_of_a_database_stands_for_another_address(store: RedisServer) -> None:
-    assert burst(budget_in(store)) == 10
-    elsewhere = Budget(Allowance(TEN, 1), store=f"{store.url}?db=1", cloud=CLOUD)
-    assert burst(elsewhere) == 10
+def test_another_database_number_is_a_separate_budget(store: RedisServer) -> None:
+    assert count_burst(make_budget(store)) == 10
+    other = Budget(Allowance(TEN_PER_MINUTE, 1), store=f"{store.url}?db=1", cloud=CLOUD)
+    assert count_burst(other) == 10
 
 
 def test_a_place_is_taken_in_all_windows_or_in_none(store: RedisServer, clock: TurnedClock) -> None:
     limits = {EVERY_ROUTE: Limit(10, 60), LOGIN: Limit(2, 600)}
-    one, another = (budget_in(store, limits=limits, clock=clock) for _unused in range(2))
-    assert [one.take_place(LOGIN), another.take_place(LOGIN)] == [0, 0]
+    one, other = (make_budget(store, limits=limits, clock=clock) for _unused in range(2))
+    assert [one.take_place(LOGIN), other.take_place(LOGIN)] == [0, 0]
     assert {one.take_place(LOGIN) for _unused in range(20)} == {600 + MAX_TRAVEL_SECONDS}
-    assert burst(another) == 8
+    assert count_burst(other) == 8
 
 
-def test_a_clock_that_is_set_back_costs_a_window_and_no_more(store: RedisServer, clock: TurnedClock) -> None:
+def test_clock_set_back_delays_by_one_window(store: RedisServer, clock: TurnedClock) -> None:
     clock.now = 1_000_000.0
-    budget = budget_in(store, clock=clock)
-    burst(budget)
+    budget = make_budget(store, clock=clock)
+    count_burst(budget)
     clock.now -= 3600
     assert budget.take_place(LIST) == WINDOW
     clock.sleep(WINDOW)
-    assert burst(budget) == 10
+    assert count_burst(budget) == 10
 
 
-# What lies in the store
+# Records in Redis
 
 
-def test_a_record_names_no_cloud_holds_moments_alone_and_goes_when_nothing_counts(store: RedisServer) -> None:
-    budget = budget_in(store)
-    assert store.keys() == []  # nothing, for who has only looked
+def test_record_contains_times_only_and_expires(store: RedisServer) -> None:
+    budget = make_budget(store)
+    assert store.keys() == []  # a budget without requests has no record
     budget.take_place(LIST)
     (key,) = store.keys()
     with store.client() as client:
@@ -180,11 +179,11 @@ def test_a_record_names_no_cloud_holds_moments_alone_and_goes_when_nothing_count
         assert "example" not in key
         assert client.strlen(key) == 2 * 8
         assert 0 < client.pttl(key) <= 1000 * WINDOW
-        burst(budget)
+        count_burst(budget)
         assert client.strlen(key) == 11 * 8
 
 
-def test_the_library_is_not_even_loaded_where_no_store_is_named() -> None:
+def test_redis_library_is_not_loaded_without_a_store() -> None:
     code = """
 import sys
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.budget import Budget
@@ -194,23 +193,24 @@ print("redis" in sys.modules)
     assert run_child(code).stdout == "False\n"
 
 
-# A budget that cannot be kept
+# Errors of Redis
 
 
-def failure_of(url: str) -> ParticleError:
+def catch_error(url: str) -> ParticleError:
+    """Return the error of a budget with this URL."""
     with pytest.raises(ParticleError) as caught:
-        Budget(Allowance(TEN), store=url)
+        Budget(Allowance(TEN_PER_MINUTE), store=url)
     return caught.value
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who gets no answer gives up at once."""
+def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail after the first attempt to reach Redis."""
     monkeypatch.setattr(in_redis, "_PAUSES", ())
 
 
-def test_a_store_that_does_not_answer_fails_the_task_before_its_first_request(
-    scripted_cloud: ScriptedCloud, own_store: RedisServer, hasty: None
+def test_unreachable_store_fails_the_task_before_any_request(
+    scripted_cloud: ScriptedCloud, own_store: RedisServer, no_retries: None
 ) -> None:
     own_store.stop()
     options = {"api_url": scripted_cloud.url, "access_token": "ready", "budget_store": own_store.url}
@@ -226,9 +226,9 @@ def test_a_store_that_does_not_answer_fails_the_task_before_its_first_request(
     assert scripted_cloud.requests == []
 
 
-def test_without_the_library_words_say_what_to_install(store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_about_missing_library_says_what_to_install(store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
-    error = failure_of(store.url)
+    error = catch_error(store.url)
     assert error.code == "unsupported"
     assert error.hint == f"Install redis for {sys.executable}, or leave budget_store out."
 
@@ -245,50 +245,48 @@ def test_without_the_library_words_say_what_to_install(store: RedisServer, monke
         ("redis://someone:{right}@127.0.0.1:9/0", "unreachable"),
     ],
 )
-def test_no_word_of_a_password_is_in_what_is_said_of_a_store(hasty: None, url: str, code: str) -> None:
+def test_errors_about_the_store_do_not_contain_the_password(no_retries: None, url: str, code: str) -> None:
     with running_redis(CANARY.replace(" ", "-")) as server:
         right = CANARY_IN_URL.replace("%20", "-")
-        error = failure_of(url.format(socket=server.socket, right=right, wrong=f"{right}-wrong"))
+        error = catch_error(url.format(socket=server.socket, right=right, wrong=f"{right}-wrong"))
     assert error.code == code
     assert "c4nary" not in f"{error} {error.as_result()}"
     assert error.__cause__ is None
     assert error.__suppress_context__
 
 
-def test_a_store_that_is_started_anew_meanwhile_ends_nothing(
-    own_store: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    budget = budget_in(own_store)
+def test_restarted_store_is_used_after_retries(own_store: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = make_budget(own_store)
     budget.take_place(LIST)
     own_store.stop()
     pauses: list[float] = []
 
-    def start_it_in_the_second(seconds: float) -> None:
+    def restart_in_second_pause(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 2:
             monkeypatch.undo()
             own_store.start()
 
-    monkeypatch.setattr(time, "sleep", start_it_in_the_second)
+    monkeypatch.setattr(time, "sleep", restart_in_second_pause)
     assert budget.take_place(LIST) == 0
     assert len(pauses) == 2
 
 
-def test_a_run_whose_store_is_lost_ends_and_tells_who_was_not_reached(
-    simulator: Simulator, own_store: RedisServer, monkeypatch: pytest.MonkeyPatch, hasty: None
+def test_run_that_loses_its_store_ends_as_unreachable(
+    simulator: Simulator, own_store: RedisServer, monkeypatch: pytest.MonkeyPatch, no_retries: None
 ) -> None:
     budget = Budget(store=own_store.url, cloud=simulator.url)
     http = Http(Connection(simulator.url), budget=budget)
     http.use_token(PasswordLogin(USERNAME, PASSWORD).obtain_grant(http, {}, {}).access_token)
-    sent = http.usage.writes
-    before = http.before_request
+    writes_before = http.usage.writes
+    before_request = http.before_request
 
-    def lose_it() -> None:
-        before()
-        if http.usage.writes == sent + 8:
+    def stop_store_after_eight_writes() -> None:
+        before_request()
+        if http.usage.writes == writes_before + 8:
             own_store.stop()
 
-    http.before_request = lose_it
+    http.before_request = stop_store_after_eight_writes
     manifest = read_manifest(barn(ids_of(simulator)))
     result = reconcile(http, manifest, RunSettings(False, Verification("read")), Callbacks(lambda text: None))
     http.close()

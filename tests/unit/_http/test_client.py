@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One conversation with one cloud: what is repeated, what is not, and what it costs."""
+"""The HTTP client retries safe requests, keeps to rate limits and max_wait, and protects credentials."""
 
 from __future__ import annotations
 
@@ -39,46 +39,50 @@ from support.simulator import running_simulator
 TOKEN = "1f0c5d6e7a8b9c0d1e2f30415263748596a7b8c9"
 PATH = "/v1/devices/x"
 ATTEMPTS = 5
-SAFE = ["GET", "PUT", "DELETE"]
-PASSING = [408, 500, 502, 503, 504]
-TOO_FAST = [429, 529]
+SAFE_METHODS = ["GET", "PUT", "DELETE"]
+TEMPORARY_STATUSES = [408, 500, 502, 503, 504]
+RATE_LIMIT_STATUSES = [429, 529]
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port on which nobody listens, and on which nobody else can start to."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """Reserve a port on which no server listens."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
 
 
 @pytest.fixture
-def talk(clock: TurnedClock, no_proxies: None) -> Iterator[Callable[..., Http]]:
-    """Makes conversations, and ends them with the test."""
-    made: list[Http] = []
+def make_client(clock: TurnedClock, no_proxies: None) -> Iterator[Callable[..., Http]]:
+    """Return a function that creates clients, which are closed after the test."""
+    clients: list[Http] = []
 
-    def make(api_url: str, **options: Any) -> Http:
-        made.append(conversation(api_url, clock, **options))
-        return made[-1]
+    def open_client(api_url: str, **options: Any) -> Http:
+        clients.append(conversation(api_url, clock, **options))
+        return clients[-1]
 
-    yield make
-    for http in made:
+    yield open_client
+    for http in clients:
         http.close()
 
 
 def send(http: Http, method: str = "GET", **arguments: Any) -> Any:
-    """One call to one device; gives back what it said."""
+    """Send one request for a device and return the data of the answer."""
     return http.send(Request(f"{method} /v1/devices/:id", "test device x", {"id": "x"}, **arguments)).data
 
 
-def failure_of(http: Http, method: str = "GET", **arguments: Any) -> ParticleError:
+def catch_error(http: Http, method: str = "GET", **arguments: Any) -> ParticleError:
+    """Send one request for a device and return its error."""
     with pytest.raises(ParticleError) as caught:
         send(http, method, **arguments)
     return caught.value
 
 
-def pauses_of(clock: TurnedClock) -> list[float]:
-    """What was slept between two requests each, which is done in naps: the last of them is no whole second."""
+def list_pauses(clock: TurnedClock) -> list[float]:
+    """Return the length of each pause between two requests.
+
+    The client sleeps one second at a time. The last sleep of a pause is not exactly one second.
+    """
     pauses = [0.0]
     for nap in clock.slept:
         pauses[-1] += nap
@@ -87,27 +91,28 @@ def pauses_of(clock: TurnedClock) -> list[float]:
     return [pause for pause in pauses if pause]
 
 
-def costs(http: Http) -> tuple[int, int, int]:
+def read_usage(http: Http) -> tuple[int, int, int]:
+    """Return the numbers of requests, writes and retries."""
     return http.usage.requests, http.usage.writes, http.usage.retries
 
 
-# What is repeated
+# Requests that are repeated
 
 
-@pytest.mark.parametrize("method", SAFE)
-@pytest.mark.parametrize("status", PASSING + TOO_FAST)
-def test_what_may_be_sent_twice_is_repeated_after_a_passing_failure(
+@pytest.mark.parametrize("method", SAFE_METHODS)
+@pytest.mark.parametrize("status", TEMPORARY_STATUSES + RATE_LIMIT_STATUSES)
+def test_safe_request_is_repeated_after_a_temporary_error(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, method: str, status: int
 ) -> None:
     scripted_cloud.answer(method, PATH, status).answer(method, PATH, status).answer(method, PATH, json={"ok": True})
     assert send(http, method) == {"ok": True}
-    assert costs(http) == (3, 0 if method == "GET" else 3, 2)
-    assert len(pauses_of(clock)) == 2
+    assert read_usage(http) == (3, 0 if method == "GET" else 3, 2)
+    assert len(list_pauses(clock)) == 2
 
 
-@pytest.mark.parametrize("method", SAFE)
+@pytest.mark.parametrize("method", SAFE_METHODS)
 @pytest.mark.parametrize("effect", ["reset", "truncate"])
-def test_what_may_be_sent_twice_is_repeated_after_a_broken_connection(
+def test_safe_request_is_repeated_after_a_broken_connection(
     http: Http, scripted_cloud: ScriptedCloud, method: str, effect: Any
 ) -> None:
     scripted_cloud.answer(method, PATH, json={"name": "x"}, effect=effect).answer(method, PATH, json={"name": "x"})
@@ -115,39 +120,39 @@ def test_what_may_be_sent_twice_is_repeated_after_a_broken_connection(
     assert http.usage.retries == 1
 
 
-@pytest.mark.parametrize("method", SAFE)
-def test_what_may_be_sent_twice_is_repeated_after_silence(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, method: str
+@pytest.mark.parametrize("method", SAFE_METHODS)
+def test_safe_request_is_repeated_after_a_timeout(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, method: str
 ) -> None:
     scripted_cloud.answer(method, PATH, effect="hang").answer(method, PATH, json={"name": "x"})
-    assert send(talk(scripted_cloud.url, timeout=0.05), method) == {"name": "x"}
+    assert send(make_client(scripted_cloud.url, timeout=0.05), method) == {"name": "x"}
 
 
-def test_silence_that_lasts_is_told_as_such(talk: Callable[..., Http], scripted_cloud: ScriptedCloud) -> None:
+def test_repeated_timeouts_end_as_unreachable(make_client: Callable[..., Http], scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, effect="hang", repeat=True)
-    error = failure_of(talk(scripted_cloud.url, timeout=0.05))
+    error = catch_error(make_client(scripted_cloud.url, timeout=0.05))
     assert error.code == "unreachable"
     assert error.message.endswith("did not answer within 0.05 seconds.")
     assert len(scripted_cloud.requests) == ATTEMPTS
 
 
-@pytest.mark.parametrize("method", [*SAFE, "POST"])
-def test_a_refused_connection_is_tried_again_by_every_method_because_nothing_was_sent(
-    talk: Callable[..., Http], closed_port: int, method: str
+@pytest.mark.parametrize("method", [*SAFE_METHODS, "POST"])
+def test_refused_connection_is_retried_by_every_method(
+    make_client: Callable[..., Http], closed_port: int, method: str
 ) -> None:
-    http = talk(f"http://127.0.0.1:{closed_port}")
-    error = failure_of(http, method)
+    http = make_client(f"http://127.0.0.1:{closed_port}")
+    error = catch_error(http, method)
     assert (error.code, error.status) == ("unreachable", None)
     assert error.message == f"Could not test device x: no connection to 127.0.0.1:{closed_port}."
-    assert costs(http)[::2] == (ATTEMPTS, ATTEMPTS - 1)
+    assert read_usage(http)[::2] == (ATTEMPTS, ATTEMPTS - 1)
 
 
-def test_a_proxy_that_is_down_has_sent_nothing_on_either(
-    talk: Callable[..., Http], closed_port: int, monkeypatch: pytest.MonkeyPatch
+def test_unreachable_proxy_is_retried_even_for_a_post(
+    make_client: Callable[..., Http], closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
-    http = talk("http://cloud.invalid")
-    error = failure_of(http, "POST")
+    http = make_client("http://cloud.invalid")
+    error = catch_error(http, "POST")
     assert error.code == "unreachable"
     assert (
         error.message == "Could not test device x: the proxy cannot be reached, or does not connect to cloud.invalid."
@@ -155,17 +160,15 @@ def test_a_proxy_that_is_down_has_sent_nothing_on_either(
     assert http.usage.requests == ATTEMPTS
 
 
-@pytest.mark.parametrize("status", TOO_FAST)
-def test_a_post_is_repeated_when_it_was_refused_for_being_too_fast(
-    http: Http, scripted_cloud: ScriptedCloud, status: int
-) -> None:
+@pytest.mark.parametrize("status", RATE_LIMIT_STATUSES)
+def test_rate_limited_post_is_repeated(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     scripted_cloud.answer("POST", PATH, status).answer("POST", PATH, 201, json={"id": "x"})
     assert send(http, "POST", json={"id": "x"}) == {"id": "x"}
     assert [request.json for request in scripted_cloud.requests] == [{"id": "x"}] * 2
-    assert costs(http) == (2, 2, 1)
+    assert read_usage(http) == (2, 2, 1)
 
 
-def test_a_file_is_sent_whole_each_time(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_file_is_sent_completely_in_each_attempt(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", PATH, 429).answer("POST", PATH, json={})
     send(http, "POST", file=b"e00f\ne00e\n")
     for request in scripted_cloud.requests:
@@ -174,88 +177,88 @@ def test_a_file_is_sent_whole_each_time(http: Http, scripted_cloud: ScriptedClou
         assert b"e00f\ne00e\n" in request.body
 
 
-def test_a_failure_that_stays_ends_after_five_attempts_with_what_was_said(
+def test_lasting_error_is_reported_after_five_attempts(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 503, json={"error": "Down for repair"}, repeat=True)
-    error = failure_of(http)
+    error = catch_error(http)
     assert (error.code, error.status) == ("cloud_error", 503)
     assert "Down for repair" in error.message
-    assert costs(http) == (ATTEMPTS, 0, ATTEMPTS - 1)
+    assert read_usage(http) == (ATTEMPTS, 0, ATTEMPTS - 1)
     assert http.usage.throttled_seconds == 0
 
 
-def test_pauses_grow_and_differ(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
+def test_pauses_between_attempts_grow_and_differ(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
     scripted_cloud.answer("GET", PATH, 503, repeat=True)
-    failure_of(http)
-    failure_of(http)
-    pauses = pauses_of(clock)
+    catch_error(http)
+    catch_error(http)
+    pauses = list_pauses(clock)
     assert all(2**n / 4 <= pause <= 2**n / 2 for n, pause in zip([1, 2, 3, 4] * 2, pauses, strict=True))
     assert pauses[:4] != pauses[4:]
 
 
-# What is not
+# Requests that are not repeated
 
 
-@pytest.mark.parametrize("status", PASSING)
+@pytest.mark.parametrize("status", TEMPORARY_STATUSES)
 def test_a_post_that_may_have_taken_effect_is_ambiguous_and_not_repeated(
     http: Http, scripted_cloud: ScriptedCloud, status: int
 ) -> None:
     scripted_cloud.answer("POST", PATH, status, json={"error": "Oops"}, headers={"Retry-After": "1"})
-    error = failure_of(http, "POST")
+    error = catch_error(http, "POST")
     assert (error.code, error.status) == ("ambiguous_write", status)
     assert error.message.startswith("It is not known whether the attempt to test device x took effect: ")
-    assert costs(http) == (1, 1, 0)
+    assert read_usage(http) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("effect", ["reset", "truncate", "hang"])
 def test_a_post_whose_answer_is_lost_is_ambiguous_and_not_repeated(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, effect: Any
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, effect: Any
 ) -> None:
     scripted_cloud.answer("POST", PATH, json={"id": "x"}, effect=effect)
-    http = talk(scripted_cloud.url, timeout=0.2)
-    assert failure_of(http, "POST").code == "ambiguous_write"
-    assert costs(http) == (1, 1, 0)
+    http = make_client(scripted_cloud.url, timeout=0.2)
+    assert catch_error(http, "POST").code == "ambiguous_write"
+    assert read_usage(http) == (1, 1, 0)
 
 
-def test_a_post_that_writes_nothing_fails_as_it_failed(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_post_that_writes_nothing_is_not_ambiguous(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", PATH, effect="reset")
-    assert failure_of(http, "POST", writes=False).code == "unreachable"
-    assert costs(http) == (1, 0, 0)
+    assert catch_error(http, "POST", writes=False).code == "unreachable"
+    assert read_usage(http) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("status", PASSING + TOO_FAST)
-def test_what_must_never_be_repeated_is_sent_once(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
+@pytest.mark.parametrize("status", TEMPORARY_STATUSES + RATE_LIMIT_STATUSES)
+def test_request_with_retry_never_is_sent_once(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     scripted_cloud.answer("GET", PATH, status)
-    assert failure_of(http, retry=Retry.NEVER).status == status
-    assert costs(http) == (1, 0, 0)
+    assert catch_error(http, retry=Retry.NEVER).status == status
+    assert read_usage(http) == (1, 0, 0)
 
 
-def test_a_write_that_is_safe_to_repeat_may_say_so(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_post_with_retry_safe_is_repeated(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", PATH, 503).answer("POST", PATH, json={})
     send(http, "POST", retry=Retry.SAFE)
-    assert costs(http) == (2, 2, 1)
+    assert read_usage(http) == (2, 2, 1)
 
 
-@pytest.mark.parametrize("method", [*SAFE, "POST"])
+@pytest.mark.parametrize("method", [*SAFE_METHODS, "POST"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 501])
-def test_a_plain_refusal_is_final(http: Http, scripted_cloud: ScriptedCloud, method: str, status: int) -> None:
+def test_refusal_is_not_retried(http: Http, scripted_cloud: ScriptedCloud, method: str, status: int) -> None:
     scripted_cloud.answer(method, PATH, status, json={"error": "No"})
-    error = failure_of(http, method)
+    error = catch_error(http, method)
     assert (error.status, error.route) == (status, f"{method} /v1/devices/:id")
-    assert costs(http) == (1, 0 if method == "GET" else 1, 0)
+    assert read_usage(http) == (1, 0 if method == "GET" else 1, 0)
 
 
-# When the cloud asks to wait
+# Waits
 
 
-def in_seconds(seconds: float, clock: TurnedClock) -> str:
-    """A date that lies ahead, as in the headers of HTTP."""
+def format_date_in(seconds: float, clock: TurnedClock) -> str:
+    """Return the date in so many seconds in the format of HTTP headers."""
     return email.utils.formatdate(clock.now + seconds, usegmt=True)
 
 
-@pytest.mark.parametrize("status", [503, *TOO_FAST])
-def test_the_cloud_says_for_how_long_to_wait(
+@pytest.mark.parametrize("status", [503, *RATE_LIMIT_STATUSES])
+def test_retry_after_in_seconds_is_followed(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, status: int
 ) -> None:
     scripted_cloud.answer("GET", PATH, status, headers={"Retry-After": "120"}).answer("GET", PATH, json={})
@@ -264,15 +267,15 @@ def test_the_cloud_says_for_how_long_to_wait(
     assert http.usage.throttled_seconds == 120
 
 
-def test_the_cloud_may_say_until_when_to_wait(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
-    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": in_seconds(120, clock)})
+def test_retry_after_as_a_date_is_followed(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
+    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": format_date_in(120, clock)})
     scripted_cloud.answer("GET", PATH, json={})
     send(http)
     assert sum(clock.slept) == 120
 
 
-def test_a_moment_that_has_passed_is_no_wait(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
-    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": in_seconds(-60, clock)})
+def test_retry_after_in_the_past_causes_no_wait(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
+    scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": format_date_in(-60, clock)})
     scripted_cloud.answer("GET", PATH, json={})
     send(http)
     assert sum(clock.slept) == 0
@@ -282,7 +285,7 @@ def test_a_moment_that_has_passed_is_no_wait(http: Http, scripted_cloud: Scripte
 @pytest.mark.parametrize(
     "header", ["", "soon", "-1", "1.5", "\xb2", "Wed, 99 Foo 2026", "Wed, 01 Jan 99999 00:00:00 GMT"]
 )
-def test_a_wait_that_nobody_can_read_is_ours_to_choose(
+def test_unreadable_retry_after_causes_the_default_pause(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, header: str
 ) -> None:
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": header}).answer("GET", PATH, json={})
@@ -292,68 +295,68 @@ def test_a_wait_that_nobody_can_read_is_ours_to_choose(
     assert http.usage.throttled_seconds == slept
 
 
-@pytest.mark.parametrize("method", SAFE)
-@pytest.mark.parametrize("status", [500, 503, *TOO_FAST])
+@pytest.mark.parametrize("method", SAFE_METHODS)
+@pytest.mark.parametrize("status", [500, 503, *RATE_LIMIT_STATUSES])
 @pytest.mark.parametrize("dated", [False, True])
-def test_a_wait_longer_than_the_longest_that_was_allowed_ends_the_call_at_once(
+def test_retry_after_longer_than_max_wait_fails_at_once(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, method: str, status: int, dated: bool
 ) -> None:
-    header = in_seconds(3600, clock) if dated else "301"
+    header = format_date_in(3600, clock) if dated else "301"
     scripted_cloud.answer(method, PATH, status, headers={"Retry-After": header})
-    error = failure_of(http, method)
+    error = catch_error(http, method)
     assert (error.code, error.status) == ("rate_limited", status)
     assert "but max_wait allows 300" in error.message
     assert clock.slept == []
     assert http.usage.throttled_seconds == 0
 
 
-def test_the_longest_wait_is_an_option(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_larger_max_wait_allows_a_longer_retry_after(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "900"}).answer("GET", PATH, json={})
-    send(talk(scripted_cloud.url, max_wait=900))
+    send(make_client(scripted_cloud.url, max_wait=900))
     assert sum(clock.slept) == 900
 
 
-def test_no_pause_of_ours_is_longer_either_and_only_what_was_waited_is_counted(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_max_wait_also_limits_the_default_pauses(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 429, repeat=True)
-    http = talk(scripted_cloud.url, max_wait=0.25)
-    assert failure_of(http).code == "rate_limited"
+    http = make_client(scripted_cloud.url, max_wait=0.25)
+    assert catch_error(http).code == "rate_limited"
     assert clock.slept == [0.25]
     assert http.usage.throttled_seconds == 0.25
 
 
-@pytest.mark.parametrize("method", [*SAFE, "POST"])
-@pytest.mark.parametrize("status", TOO_FAST)
-def test_a_busy_cloud_that_names_no_time_is_asked_again_until_the_longest_wait_is_over(
+@pytest.mark.parametrize("method", [*SAFE_METHODS, "POST"])
+@pytest.mark.parametrize("status", RATE_LIMIT_STATUSES)
+def test_rate_limit_without_retry_after_is_retried_until_max_wait(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, method: str, status: int
 ) -> None:
     scripted_cloud.answer(method, PATH, status, json={"error": "Too many"}, repeat=True)
-    error = failure_of(http, method)
+    error = catch_error(http, method)
     assert (error.code, error.status) == ("rate_limited", status)
     assert sum(clock.slept) == pytest.approx(300)
     assert http.usage.throttled_seconds == pytest.approx(300)
-    pauses = pauses_of(clock)
+    pauses = list_pauses(clock)
     assert http.usage.retries == len(pauses) == len(scripted_cloud.requests) - 1
     assert all(2**n / 4 <= pause <= 2**n / 2 for n, pause in enumerate(pauses[:5], start=1))
     assert all(15 <= pause <= 30 for pause in pauses[6:-1])
     assert len(set(pauses)) == len(pauses)
 
 
-def test_a_busy_cloud_is_waited_for_longer_than_a_broken_one(
+def test_rate_limited_request_may_take_more_than_five_attempts(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     for _unused in range(2 * ATTEMPTS):
         scripted_cloud.answer("GET", PATH, 429)
     scripted_cloud.answer("GET", PATH, json={})
     assert send(http) == {}
-    assert len(pauses_of(clock)) == 2 * ATTEMPTS
+    assert len(list_pauses(clock)) == 2 * ATTEMPTS
 
 
-@pytest.mark.parametrize("status", TOO_FAST)
-def test_who_is_told_to_wait_and_does_has_not_failed_however_often(
+@pytest.mark.parametrize("status", RATE_LIMIT_STATUSES)
+def test_waits_on_request_do_not_use_up_attempts(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock, status: int
 ) -> None:
     for _unused in range(2 * ATTEMPTS):
@@ -363,18 +366,16 @@ def test_who_is_told_to_wait_and_does_has_not_failed_however_often(
     assert sum(clock.slept) == http.usage.throttled_seconds == 2 * ATTEMPTS * 30
 
 
-def test_all_that_one_request_is_made_to_wait_is_bounded_and_told(
-    http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
-) -> None:
+def test_max_wait_limits_the_sum_of_all_waits(http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock) -> None:
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "40"}, repeat=True)
-    error = failure_of(http)
+    error = catch_error(http)
     assert (error.code, error.status) == ("rate_limited", 429)
     assert "still exceeded after 280 seconds" in error.message
     assert "max_wait allows 300" in error.message
     assert sum(clock.slept) == 280
 
 
-def test_work_that_is_ended_while_the_cloud_has_it_wait_sends_no_more(
+def test_work_ended_during_a_retry_wait_sends_no_more_requests(
     http: Http, scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "120"}, repeat=True)
@@ -390,25 +391,25 @@ def test_work_that_is_ended_while_the_cloud_has_it_wait_sends_no_more(
     assert len(scripted_cloud.requests) == 1
 
 
-def test_a_cloud_that_always_says_to_come_at_once_is_not_asked_for_ever(
-    http: Http, scripted_cloud: ScriptedCloud
-) -> None:
+def test_retry_after_of_zero_seconds_ends_after_five_attempts(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "0"}, repeat=True)
-    assert failure_of(http).code == "rate_limited"
+    assert catch_error(http).code == "rate_limited"
     assert len(scripted_cloud.requests) == ATTEMPTS
 
 
-def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxies: None) -> None:
+def test_rate_limit_of_the_simulator_is_waited_out(no_proxies: None) -> None:
     with running_simulator("--limits", "documented") as simulator:
         address = f"{simulator.url}/_simulator/clock"
         clock = TurnedClock()
 
-        def turn(seconds: float) -> None:
+        def advance(seconds: float) -> None:
             requests.post(address, json={"advance": seconds}, timeout=10).raise_for_status()
             clock.sleep(seconds)
 
-        with closing(Http(Connection(simulator.url), budget=Budget(Allowance({})), clock=Clock(turn, clock))) as http:
-            for _unused in range(101):  # a hundred are allowed in five minutes, be there such a token or not
+        with closing(
+            Http(Connection(simulator.url), budget=Budget(Allowance({})), clock=Clock(advance, clock))
+        ) as http:
+            for _unused in range(101):  # 100 are allowed in five minutes, also for unknown tokens
                 with pytest.raises(ParticleError) as caught:
                     http.send(Request("DELETE /v1/access_tokens/:token", "revoke", {"token": TOKEN}))
                 assert caught.value.code != "rate_limited"
@@ -416,16 +417,17 @@ def test_a_limit_of_the_cloud_is_waited_for_until_its_window_has_passed(no_proxi
     assert 250 <= round(http.usage.throttled_seconds, 3) <= 300
 
 
-def budget_of(requests: int, clock: TurnedClock) -> Budget:
-    """So many requests in ten minutes."""
+def build_budget(requests: int, clock: TurnedClock) -> Budget:
+    """Return a budget of so many requests in ten minutes."""
     return Budget(Allowance({EVERY_ROUTE: Limit(requests, 600 - MAX_TRAVEL_SECONDS)}, 1), clock=clock)
 
 
-def test_the_wait_for_our_own_budget_is_counted_apart(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_wait_for_the_budget_is_counted_separately(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
-    http = talk(scripted_cloud.url, budget=budget_of(2, clock), max_wait=1)  # which is about the cloud's wishes alone
+    # max_wait does not limit waits for the budget.
+    http = make_client(scripted_cloud.url, budget=build_budget(2, clock), max_wait=1)
     for _unused in range(3):
         send(http)
     assert clock.now == 600
@@ -438,22 +440,22 @@ def test_the_wait_for_our_own_budget_is_counted_apart(
     }
 
 
-def test_attempts_count_against_the_budget_like_any_request(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_retries_count_against_the_budget(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, 503).answer("GET", PATH, json={}).answer("GET", PATH, json={})
-    http = talk(scripted_cloud.url, budget=budget_of(2, clock))
+    http = make_client(scripted_cloud.url, budget=build_budget(2, clock))
     send(http)
     send(http)
     assert clock.now == 600
     assert http.usage.requests == 3
 
 
-def test_work_that_is_ended_while_it_waits_for_the_budget_sends_no_more(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
+def test_work_ended_during_a_budget_wait_sends_no_more_requests(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, clock: TurnedClock
 ) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
-    http = talk(scripted_cloud.url, budget=budget_of(1, clock))
+    http = make_client(scripted_cloud.url, budget=build_budget(1, clock))
     send(http)
 
     def end_after_a_minute() -> None:
@@ -468,19 +470,19 @@ def test_work_that_is_ended_while_it_waits_for_the_budget_sends_no_more(
     assert http.usage.budget_wait_seconds == clock.now
 
 
-@pytest.mark.parametrize("kind", ["budget_wait_seconds", "throttled_seconds"])
-def test_what_many_threads_wait_at_once_is_waited_once(
-    scripted_cloud: ScriptedCloud, no_proxies: None, kind: str
+@pytest.mark.parametrize("counter", ["budget_wait_seconds", "throttled_seconds"])
+def test_simultaneous_waits_of_threads_are_counted_once(
+    scripted_cloud: ScriptedCloud, no_proxies: None, counter: str
 ) -> None:
-    clock, all_wait = TurnedClock(), threading.Barrier(4, timeout=10)
+    clock, barrier = TurnedClock(), threading.Barrier(4, timeout=10)
 
     def sleep_together(seconds: float) -> None:
-        all_wait.wait()
+        barrier.wait()
         if threading.current_thread() is threads[0]:
             clock.sleep(100)
-        all_wait.wait()
+        barrier.wait()
 
-    if kind == "throttled_seconds":
+    if counter == "throttled_seconds":
         for _unused in range(4):
             scripted_cloud.answer("GET", PATH, 429, headers={"Retry-After": "1"})
         budget = Budget(Allowance({}))
@@ -496,108 +498,100 @@ def test_what_many_threads_wait_at_once_is_waited_once(
     for thread in threads:
         thread.join()
     http.close()
-    assert getattr(http.usage, kind) == 100
+    assert getattr(http.usage, counter) == 100
 
 
-# Odd answers
+# Unusual answers
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, ""), (200, " \n"), (204, ""), (202, "")])
-def test_an_empty_success_is_a_success(http: Http, scripted_cloud: ScriptedCloud, status: int, body: str) -> None:
+def test_empty_success_returns_no_data(http: Http, scripted_cloud: ScriptedCloud, status: int, body: str) -> None:
     scripted_cloud.answer("PUT", PATH, status, body=body)
     assert send(http, "PUT") is None
 
 
 @pytest.mark.parametrize("data", [[], {}, None, 0, "word", {"ok": True}, {"ok": None}, [{"ok": False}]])
-def test_data_is_given_back_as_it_is(http: Http, scripted_cloud: ScriptedCloud, data: Any) -> None:
+def test_data_is_returned_unchanged(http: Http, scripted_cloud: ScriptedCloud, data: Any) -> None:
     scripted_cloud.answer("GET", PATH, body=json.dumps(data))
     assert send(http) == data
 
 
-@pytest.mark.parametrize("method", [*SAFE, "POST"])
-def test_a_success_that_says_it_is_none_is_a_refusal(http: Http, scripted_cloud: ScriptedCloud, method: str) -> None:
+@pytest.mark.parametrize("method", [*SAFE_METHODS, "POST"])
+def test_success_status_with_ok_false_is_a_refusal(http: Http, scripted_cloud: ScriptedCloud, method: str) -> None:
     scripted_cloud.answer(method, PATH, 200, json={"ok": False, "errors": [["Core isn't online", 404]]})
-    error = failure_of(http, method)
+    error = catch_error(http, method)
     assert (error.code, error.status) == ("device_offline", 200)
     assert http.usage.retries == 0
 
 
 @pytest.mark.parametrize("body", ['{"id": "x', "[", "OK", "[" * 100_000, b"\xff\xfe{"])
-def test_a_garbled_success_is_asked_for_again_and_then_a_bad_response(
+def test_invalid_json_is_retried_and_then_a_bad_response(
     http: Http, scripted_cloud: ScriptedCloud, body: str | bytes
 ) -> None:
     scripted_cloud.answer("GET", PATH, body=body, repeat=True)
-    error = failure_of(http)
+    error = catch_error(http)
     assert (error.code, error.status) == ("bad_response", 200)
     assert http.usage.requests == ATTEMPTS
 
 
 @pytest.mark.parametrize("body", ["", " \n"])
-def test_a_question_that_is_answered_by_nothing_is_asked_again(
-    http: Http, scripted_cloud: ScriptedCloud, body: str
-) -> None:
+def test_get_with_an_empty_answer_is_retried(http: Http, scripted_cloud: ScriptedCloud, body: str) -> None:
     scripted_cloud.answer("GET", PATH, 200, body=body)
     scripted_cloud.answer("GET", PATH, 200, json=[1])
     assert send(http, "GET") == [1]
     assert http.usage.retries == 1
 
 
-def test_a_question_whose_answer_is_that_there_is_nothing_is_answered(
-    http: Http, scripted_cloud: ScriptedCloud
-) -> None:
+def test_get_with_status_204_returns_no_data(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 204, body="")
     assert send(http, "GET") is None
 
 
-def test_a_garbled_success_of_a_post_is_ambiguous(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_invalid_json_after_a_post_is_ambiguous(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", PATH, body='{"id": "x')
-    assert failure_of(http, "POST").code == "ambiguous_write"
+    assert catch_error(http, "POST").code == "ambiguous_write"
 
 
-@pytest.mark.parametrize("method", [*SAFE, "POST"])
+@pytest.mark.parametrize("method", [*SAFE_METHODS, "POST"])
 @pytest.mark.parametrize("status", [200, 403, 404])
-def test_a_web_page_is_not_a_cloud_and_not_asked_again(
+def test_web_page_is_not_a_cloud_and_is_not_retried(
     http: Http, scripted_cloud: ScriptedCloud, method: str, status: int
 ) -> None:
     scripted_cloud.answer(method, PATH, status, body="<html>Welcome to the hotel</html>")
-    assert failure_of(http, method).code == "not_a_cloud"
+    assert catch_error(http, method).code == "not_a_cloud"
     assert http.usage.requests == 1
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 504])
-def test_the_page_of_a_busy_gateway_is_a_passing_failure(
-    http: Http, scripted_cloud: ScriptedCloud, status: int
-) -> None:
+def test_web_page_with_a_temporary_status_is_retried(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
     scripted_cloud.answer("GET", PATH, status, body="<html>timed out</html>").answer("GET", PATH, json={})
     assert send(http) == {}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed_and_the_token_goes_nowhere(
-    http: Http, scripted_cloud: ScriptedCloud, status: int
-) -> None:
-    with another_cloud() as elsewhere:
-        scripted_cloud.answer("GET", PATH, status, headers={"Location": f"{elsewhere.url}/v1/devices"})
+def test_redirect_is_not_followed(http: Http, scripted_cloud: ScriptedCloud, status: int) -> None:
+    with another_cloud() as other:
+        scripted_cloud.answer("GET", PATH, status, headers={"Location": f"{other.url}/v1/devices"})
         http.use_token(TOKEN)
-        error = failure_of(http)
+        error = catch_error(http)
         assert (error.code, error.status) == ("not_a_cloud", status)
-        assert elsewhere.requests == []
+        assert other.requests == []
     assert len(scripted_cloud.requests) == 1
 
 
-def test_words_that_may_hold_what_was_sent_are_kept_back(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_error_text_of_a_private_request_is_withheld(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("PUT", PATH, 400, json={"error": "join key k3y is too short"})
     scripted_cloud.answer("PUT", PATH, 200, json={"ok": False, "error": "join key k3y is too short"})
     for _unused in range(2):
-        error = failure_of(http, "PUT", json={"key": "k3y"}, private=True)
+        error = catch_error(http, "PUT", json={"key": "k3y"}, private=True)
         assert error.code == "cloud_error"
         assert "k3y" not in error.message
 
 
-# Credentials on the way
+# Credentials and proxies
 
 
-def test_the_token_travels_in_the_header_and_never_in_the_address(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_token_is_sent_in_the_header_only(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("PUT", PATH, json={})
     http.use_token(TOKEN)
     send(http, "PUT", json={"name": "y"}, query={"page": "1"})
@@ -606,7 +600,7 @@ def test_the_token_travels_in_the_header_and_never_in_the_address(http: Http, sc
     assert (request.path, request.query, request.json) == (PATH, {"page": "1"}, {"name": "y"})
 
 
-def test_an_account_replaces_the_token_for_one_request(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_basic_authentication_replaces_the_token_for_one_request(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     http.use_token(TOKEN)
     send(http, basic=("jörg@example.com", "pä€ss"))
@@ -616,19 +610,19 @@ def test_an_account_replaces_the_token_for_one_request(http: Http, scripted_clou
     assert bearer == f"Bearer {TOKEN}"
 
 
-def test_without_a_token_nothing_is_sent_as_one(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_request_without_token_has_no_authorization_header(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, json={})
     send(http)
     assert "Authorization" not in scripted_cloud.requests[0].headers
 
 
-def test_a_token_in_use_is_hidden_in_what_the_cloud_says(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_token_is_redacted_in_messages_of_the_cloud(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 400, json={"error": "odd-token is odd"})
     http.use_token("odd-token")
-    assert failure_of(http).message.endswith("(HTTP 400: ******** is odd).")
+    assert catch_error(http).message.endswith("(HTTP 400: ******** is odd).")
 
 
-def test_a_netrc_file_changes_nothing(
+def test_netrc_file_is_ignored(
     http: Http, scripted_cloud: ScriptedCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / ".netrc"
@@ -646,29 +640,29 @@ def test_a_netrc_file_changes_nothing(
 
 
 def test_a_proxy_of_the_environment_is_used(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", scripted_cloud.url)
     scripted_cloud.answer("GET", PATH, json={"by": "proxy"})
-    assert send(talk("http://cloud.invalid")) == {"by": "proxy"}
+    assert send(make_client("http://cloud.invalid")) == {"by": "proxy"}
 
 
-def test_a_host_without_proxy_is_reached_directly(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, closed_port: int, monkeypatch: pytest.MonkeyPatch
+def test_host_in_no_proxy_is_reached_directly(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     scripted_cloud.answer("GET", PATH, json={"by": "cloud"})
-    assert send(talk(scripted_cloud.url)) == {"by": "cloud"}
+    assert send(make_client(scripted_cloud.url)) == {"by": "cloud"}
 
 
-def test_proxies_come_from_the_environment_that_is_given_and_no_other(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud, closed_port: int, monkeypatch: pytest.MonkeyPatch
+def test_proxies_are_read_from_the_given_environment_only(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
     scripted_cloud.answer("GET", PATH, json={"by": "proxy"}).answer("GET", PATH, json={"by": "cloud"})
-    assert send(talk("http://cloud.invalid", environment={"http_proxy": scripted_cloud.url})) == {"by": "proxy"}
-    assert send(talk(scripted_cloud.url, environment={})) == {"by": "cloud"}
+    assert send(make_client("http://cloud.invalid", environment={"http_proxy": scripted_cloud.url})) == {"by": "proxy"}
+    assert send(make_client(scripted_cloud.url, environment={})) == {"by": "cloud"}
 
 
 @pytest.mark.parametrize(
@@ -684,7 +678,7 @@ def test_proxies_come_from_the_environment_that_is_given_and_no_other(
         ({"ALL_PROXY": "http://p:2", "http_proxy": "http://p:1"}, "http://p:1"),
     ],
 )
-def test_a_proxy_is_named_in_the_usual_ways(environment: dict[str, str], proxy: str | None) -> None:
+def test_proxy_is_read_from_the_usual_variables(environment: dict[str, str], proxy: str | None) -> None:
     url = "http://cloud.example.com"
     assert requests.utils.select_proxy(url, find_proxies(url, environment)) == proxy
 
@@ -709,12 +703,12 @@ def test_a_proxy_is_named_in_the_usual_ways(environment: dict[str, str], proxy: 
         ("http://[fd00::1]", "fd00::/8", True),
     ],
 )
-def test_a_host_is_excepted_in_the_usual_ways(name: str, url: str, exceptions: str, direct: bool) -> None:
+def test_no_proxy_variable_excludes_hosts(name: str, url: str, exceptions: str, direct: bool) -> None:
     environment = {"http_proxy": "http://p:1", name: exceptions}
     assert (find_proxies(url, environment) == {}) is direct
 
 
-# Addresses
+# Paths and host names
 
 
 @pytest.mark.parametrize(
@@ -732,7 +726,7 @@ def test_a_host_is_excepted_in_the_usual_ways(name: str, url: str, exceptions: s
         (31337, "31337"),
     ],
 )
-def test_a_value_stays_one_segment_of_the_path(
+def test_value_is_escaped_into_one_segment_of_the_path(
     http: Http, scripted_cloud: ScriptedCloud, value: object, segment: str
 ) -> None:
     scripted_cloud.answer("GET", f"/v1/products/{segment}/devices", json=[])
@@ -742,7 +736,7 @@ def test_a_value_stays_one_segment_of_the_path(
 
 @pytest.mark.parametrize("value", ["", ".", ".."])
 @pytest.mark.parametrize("route", ["DELETE /v1/access_tokens/:id", "GET /v1/products/:id/devices"])
-def test_a_value_that_would_lead_to_another_path_is_not_sent(
+def test_value_that_would_change_the_path_is_not_sent(
     http: Http, scripted_cloud: ScriptedCloud, route: str, value: str
 ) -> None:
     with pytest.raises(ParticleError, match="no request was sent") as caught:
@@ -751,13 +745,13 @@ def test_a_value_that_would_lead_to_another_path_is_not_sent(
     assert scripted_cloud.requests == []
 
 
-def test_an_address_may_have_a_path_of_its_own(talk: Callable[..., Http], scripted_cloud: ScriptedCloud) -> None:
+def test_api_url_may_contain_a_path(make_client: Callable[..., Http], scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", f"/particle{PATH}", json={})
-    assert send(talk(f"{scripted_cloud.url}/particle")) == {}
+    assert send(make_client(f"{scripted_cloud.url}/particle")) == {}
 
 
-def test_a_host_that_cannot_be_one_is_not_a_cloud(talk: Callable[..., Http]) -> None:
-    assert failure_of(talk("http://.example.com")).code == "not_a_cloud"
+def test_invalid_host_name_is_not_a_cloud(make_client: Callable[..., Http]) -> None:
+    assert catch_error(make_client("http://.example.com")).code == "not_a_cloud"
 
 
 # Connections and threads
@@ -770,16 +764,14 @@ def test_a_hundred_requests_share_one_connection(http: Http, scripted_cloud: Scr
     assert scripted_cloud.connections == 1
 
 
-def test_a_refusal_does_not_cost_the_connection(http: Http, scripted_cloud: ScriptedCloud) -> None:
+def test_connection_is_reused_after_a_refusal(http: Http, scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", PATH, 404, json={"error": "No"}, repeat=True)
     for _unused in range(10):
-        assert failure_of(http).code == "not_found"
+        assert catch_error(http).code == "not_found"
     assert scripted_cloud.connections == 1
 
 
-def test_sixteen_workers_share_sixteen_connections_and_every_request_is_counted(
-    http: Http, scripted_cloud: ScriptedCloud
-) -> None:
+def test_sixteen_workers_use_at_most_sixteen_connections(http: Http, scripted_cloud: ScriptedCloud) -> None:
     for number in range(400):
         path = f"/v1/devices/{number}"
         if number % 10 == 0:
@@ -793,14 +785,14 @@ def test_sixteen_workers_share_sixteen_connections_and_every_request_is_counted(
     http.use_token(TOKEN)
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(rename, range(400))) == list(range(400))
-    assert costs(http) == (440, 440, 40)
+    assert read_usage(http) == (440, 440, 40)
     assert len(scripted_cloud.requests) == 440
     assert scripted_cloud.connections <= 16
     assert {request.headers["Authorization"] for request in scripted_cloud.requests} == {f"Bearer {TOKEN}"}
     assert all(request.path == f"/v1/devices/{request.json['name']}" for request in scripted_cloud.requests)
 
 
-def test_more_threads_than_connections_take_turns(scripted_cloud: ScriptedCloud, no_proxies: None) -> None:
+def test_more_threads_than_workers_share_the_connections(scripted_cloud: ScriptedCloud, no_proxies: None) -> None:
     scripted_cloud.answer("GET", PATH, json={}, repeat=True)
     with closing(Http(Connection(scripted_cloud.url), workers=2)) as http, ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _unused: send(http), range(100)))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Whom a conversation trusts: what it is told, and nothing that merely stands in the environment."""
+"""The HTTP client verifies certificates with validate_certs and ca_path, and ignores the environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROUTE = "GET /v1/devices"
 
 @dataclass(frozen=True)
 class TlsCloud:
-    """A cloud with a certificate that it has signed itself, for 127.0.0.1 alone."""
+    """A cloud with a self-signed certificate for 127.0.0.1."""
 
     port: int
     certificate: Path
@@ -41,11 +41,11 @@ class TlsCloud:
         return f"https://127.0.0.1:{self.port}"
 
 
-class _Quiet(ThreadingHTTPServer):
+class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that does not like our certificate goes away."""
+        """Ignore clients that refuse the certificate."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -56,11 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"[]")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads it."""
+        """Write no log."""
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate and its key, both as PEM."""
+    """Create a certificate and its key, and return both PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloud")])
     now = datetime.datetime.now(datetime.UTC)
@@ -86,8 +86,9 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def tls_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsCloud]:
+    """Run a cloud with a self-signed certificate."""
     certificate, key = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = _Quiet(("127.0.0.1", 0), _Handler)
+    server = _QuietServer(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -100,83 +101,86 @@ def tls_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsCloud]:
 
 
 @pytest.fixture
-def talk(clock: TurnedClock, no_proxies: None) -> Iterator[Callable[..., Http]]:
-    """Makes conversations, and ends them with the test."""
-    made: list[Http] = []
+def make_client(clock: TurnedClock, no_proxies: None) -> Iterator[Callable[..., Http]]:
+    """Return a function that creates clients, which are closed after the test."""
+    clients: list[Http] = []
 
-    def make(api_url: str, **options: Any) -> Http:
-        made.append(conversation(api_url, clock, **options))
-        return made[-1]
+    def open_client(api_url: str, **options: Any) -> Http:
+        clients.append(conversation(api_url, clock, **options))
+        return clients[-1]
 
-    yield make
-    for http in made:
+    yield open_client
+    for http in clients:
         http.close()
 
 
-def failure_of(http: Http) -> ParticleError:
+def catch_error(http: Http) -> ParticleError:
+    """Send a request and return its error."""
     with pytest.raises(ParticleError) as caught:
         http.send(Request(ROUTE, "list"))
     return caught.value
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
-    talk: Callable[..., Http], tls_cloud: TlsCloud
-) -> None:
-    http = talk(tls_cloud.url)
-    error = failure_of(http)
+def test_untrusted_certificate_is_refused_without_retry(make_client: Callable[..., Http], tls_cloud: TlsCloud) -> None:
+    http = make_client(tls_cloud.url)
+    error = catch_error(http)
     assert error.code == "tls_untrusted"
     assert error.message == f"Could not list: the certificate of 127.0.0.1:{tls_cloud.port} is not trusted."
     assert "ca_path" in error.hint
     assert http.usage.requests == 1
 
 
-def test_a_certificate_is_trusted_when_its_authority_is_given(talk: Callable[..., Http], tls_cloud: TlsCloud) -> None:
-    assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
+def test_certificate_is_trusted_if_ca_path_has_its_authority(
+    make_client: Callable[..., Http], tls_cloud: TlsCloud
+) -> None:
+    assert make_client(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
 
 
-def test_a_certificate_for_another_host_is_refused(talk: Callable[..., Http], tls_cloud: TlsCloud) -> None:
-    http = talk(f"https://localhost:{tls_cloud.port}", ca_path=str(tls_cloud.certificate))
-    assert failure_of(http).code == "tls_untrusted"
+def test_a_certificate_for_another_host_is_refused(make_client: Callable[..., Http], tls_cloud: TlsCloud) -> None:
+    http = make_client(f"https://localhost:{tls_cloud.port}", ca_path=str(tls_cloud.certificate))
+    assert catch_error(http).code == "tls_untrusted"
 
 
-def test_a_user_may_choose_not_to_check_and_is_not_nagged(talk: Callable[..., Http], tls_cloud: TlsCloud) -> None:
-    assert talk(tls_cloud.url, validate_certs=False).send(Request(ROUTE, "list")).data == []
+def test_disabled_validation_accepts_any_certificate_without_warning(
+    make_client: Callable[..., Http], tls_cloud: TlsCloud
+) -> None:
+    assert make_client(tls_cloud.url, validate_certs=False).send(Request(ROUTE, "list")).data == []
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_bundle_of_the_environment_neither_widens_nor_narrows_trust(
-    talk: Callable[..., Http],
+def test_ca_bundle_of_the_environment_is_ignored(
+    make_client: Callable[..., Http],
     tls_cloud: TlsCloud,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
 ) -> None:
     monkeypatch.setenv(variable, str(tls_cloud.certificate))
-    assert failure_of(talk(tls_cloud.url)).code == "tls_untrusted"
+    assert catch_error(make_client(tls_cloud.url)).code == "tls_untrusted"
 
-    another, _unused = make_certificate(tmp_path)
-    monkeypatch.setenv(variable, str(another))
-    assert talk(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
+    other, _unused = make_certificate(tmp_path)
+    monkeypatch.setenv(variable, str(other))
+    assert make_client(tls_cloud.url, ca_path=str(tls_cloud.certificate)).send(Request(ROUTE, "list")).data == []
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "reason"),
     [(None, "cannot be read"), ("", "contains no certificate"), ("no certificate at all\n", "contains no certificate")],
 )
-def test_an_authority_that_cannot_be_read_is_told_as_such(
-    talk: Callable[..., Http], tls_cloud: TlsCloud, tmp_path: Path, content: str | None, words: str
+def test_unusable_ca_path_is_reported(
+    make_client: Callable[..., Http], tls_cloud: TlsCloud, tmp_path: Path, content: str | None, reason: str
 ) -> None:
     ca_path = tmp_path / "ca.pem"
     if content is not None:
         ca_path.write_text(content)
-    error = failure_of(talk(tls_cloud.url, ca_path=str(ca_path)))
+    error = catch_error(make_client(tls_cloud.url, ca_path=str(ca_path)))
     assert error.code == "tls_untrusted"
-    assert error.message == f"Could not list: ca_path {ca_path} {words}."
+    assert error.message == f"Could not list: ca_path {ca_path} {reason}."
 
 
-def test_a_cloud_that_speaks_plain_http_is_not_accused_of_its_certificate(
-    talk: Callable[..., Http], scripted_cloud: ScriptedCloud
+def test_plain_http_server_is_not_reported_as_a_bad_certificate(
+    make_client: Callable[..., Http], scripted_cloud: ScriptedCloud
 ) -> None:
-    error = failure_of(talk(scripted_cloud.url.replace("http:", "https:")))
+    error = catch_error(make_client(scripted_cloud.url.replace("http:", "https:")))
     assert error.code == "tls_untrusted"
     assert error.message.endswith("and this machine have no TLS version in common.")

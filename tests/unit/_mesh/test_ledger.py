@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Networks by ledgers: what is read, what is planned, what is written, what members report."""
+"""Backend `ledger` reads ledgers, plans memberships, writes instances and reads the reports of members."""
 
 from __future__ import annotations
 
@@ -42,12 +42,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.ru
 from support.scripted import ScriptedCloud
 
 ONE, TWO, THREE = device_id(1), device_id(2), device_id(3)
-OF_AN_ORG = Product("31337", "field-logger", 13, "acme")
+ORG_PRODUCT = Product("31337", "field-logger", 13, "acme")
 BARN = Network("barn", (ONE,), {"channel": 15, "key": "hush-1"})
 NODE = Membership("barn", "node")
-FOR_ORDERS, FOR_REPORTS = ledger_plan.build_definitions(DEFAULT_LEDGERS)
+MESH_LEDGER, STATUS_LEDGER = ledger_plan.build_definitions(DEFAULT_LEDGERS)
 NODE_GROUPS = frozenset({"mesh-barn", "mesh-node"})
-NODE_ORDERS = {"network": "barn", "role": "node", "gateways": [ONE], "parameters": {"channel": 15, "key": "hush-1"}}
+NODE_INSTRUCTIONS = {
+    "network": "barn",
+    "role": "node",
+    "gateways": [ONE],
+    "parameters": {"channel": 15, "key": "hush-1"},
+}
 
 
 @pytest.fixture
@@ -57,14 +62,14 @@ def http(scripted_cloud: ScriptedCloud) -> Iterator[RecordingHttp]:
 
 
 def observe(http: RecordingHttp, *devices: str, product: Product = OURS) -> tuple[ledger_plan.Observed, list[str]]:
-    """What is seen of the devices, and the warnings."""
+    """Return what the backend observes of the devices, and the warnings."""
     warnings: list[str] = []
     hardware_of = dict.fromkeys(devices, Hardware(13))
     return ledger.observe_networks(Target(http, product, warnings.append), {"barn": BARN}, hardware_of), warnings
 
 
-class TestObserving:
-    """Reading is by lists, and nothing that is somebody else's is touched."""
+class TestObservation:
+    """Ledgers and instances are read as lists, and those of other devices are ignored."""
 
     def test_the_instances_of_other_devices_are_ignored(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
@@ -79,22 +84,20 @@ class TestObserving:
         assert seen.ledgers == {"mesh", "mesh-status"}
         assert warnings == []
 
-    def test_without_the_ledger_there_is_nothing_to_read(
-        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
-    ) -> None:
+    def test_missing_ledger_gives_no_instructions(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [LEDGER_ROWS[1], {"name": "other"}]})
         seen, _unused = observe(http, ONE)
         assert seen.ledgers == {"mesh-status", "other"}
         assert seen.instructions == {}
 
-    def test_the_key_of_the_javascript_client_is_read_too(
+    def test_list_under_key_ledger_definitions_is_read(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledger_definitions": LEDGER_ROWS})
         scripted_cloud.answer("GET", INSTANCES, json={"instances": []})
         assert observe(http, ONE)[0].ledgers == {"mesh", "mesh-status"}
 
-    def test_rows_without_data_are_read_singly_with_a_warning(
+    def test_rows_without_data_are_read_one_by_one_with_a_warning(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
@@ -118,7 +121,7 @@ class TestObserving:
             ("mesh-status", "direction", "Downstream", "direction Downstream instead of Upstream"),
         ],
     )
-    def test_a_ledger_of_another_kind_is_refused(
+    def test_ledger_with_another_scope_or_direction_is_refused(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, name: str, key: str, found: str | None, words: str
     ) -> None:
         rows = [{**row, key: found} if row["name"] == name else row for row in LEDGER_ROWS]
@@ -131,7 +134,7 @@ class TestObserving:
         assert caught.value.message == f"Ledger {name} already exists, but with {words}."
         assert http.writes == []
 
-    def test_the_case_of_a_kind_does_not_matter(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_case_of_scope_and_direction_is_ignored(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         rows = [{"name": "mesh", "scope": "device", "direction": "downstream"}]
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": rows})
         scripted_cloud.answer("GET", INSTANCES, json={"instances": []})
@@ -145,7 +148,7 @@ class TestObserving:
             {"body": "<pre>Cannot GET /v1/ledgers</pre>"},
         ],
     )
-    def test_a_cloud_without_ledgers_is_told_as_that(
+    def test_cloud_without_ledgers_is_unsupported(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, answer: Mapping[str, Any]
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", 404, **answer)
@@ -153,7 +156,7 @@ class TestObserving:
             observe(http, ONE)
         assert caught.value.code == "unsupported"
 
-    def test_ledgers_that_may_not_be_seen_are_not_missing(
+    def test_missing_permission_to_list_ledgers_is_forbidden(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", 403, json={"ok": False, "error": "Permission denied"})
@@ -162,7 +165,7 @@ class TestObserving:
         assert caught.value.code == "forbidden"
 
     @pytest.mark.parametrize("data", [["barn"], "barn", 5, None])
-    def test_data_of_another_form_is_none(
+    def test_data_that_is_not_a_mapping_counts_as_empty(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, data: object
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
@@ -171,7 +174,7 @@ class TestObserving:
         seen, _unused = observe(http, ONE)
         assert seen.instructions == {ONE: {}}
 
-    def test_who_is_ordered_into_what_is_no_name_is_in_no_network(
+    def test_instance_with_invalid_network_name_is_ignored(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         scripted_cloud.answer("GET", DEVICES, json={"devices": [{"id": ONE}, {"id": TWO}]})
@@ -180,10 +183,12 @@ class TestObserving:
         assert ledger.find_members(target_of(http, OURS), {"barn"}, "mesh") == {TWO}
 
 
-class TestAnOrganisation:
-    """A product of an organisation has its ledgers there."""
+class TestOrganizationLedgers:
+    """The ledgers for a product of an organization are in the organization."""
 
-    def test_is_read_and_written_at_its_own_base(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_all_requests_use_the_path_of_the_organization(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
         base = "/v1/orgs/acme/ledgers"
         scripted_cloud.answer("GET", base, json={"ledgers": LEDGER_ROWS})
         scripted_cloud.answer("GET", f"{base}/mesh/instances", json={"instances": [instance(ONE, {"role": "node"})]})
@@ -192,73 +197,74 @@ class TestAnOrganisation:
         scripted_cloud.answer("PUT", f"{base}/mesh/instances/{ONE}", 201, json={})
         scripted_cloud.answer("DELETE", f"{base}/mesh/instances/{TWO}", 204)
 
-        seen, _unused = observe(http, ONE, product=OF_AN_ORG)
-        ledger.verify_members(target_of(http, OF_AN_ORG), {ONE: NODE})
+        seen, _unused = observe(http, ONE, product=ORG_PRODUCT)
+        ledger.verify_members(target_of(http, ORG_PRODUCT), {ONE: NODE})
         for write in (
-            ledger_plan.CreateLedger(FOR_ORDERS),
-            ledger_plan.SetInstructions(ONE, NODE_ORDERS),
+            ledger_plan.CreateLedger(MESH_LEDGER),
+            ledger_plan.SetInstructions(ONE, NODE_INSTRUCTIONS),
             ledger_plan.DeleteInstructions(TWO),
         ):
-            ledger.apply_write(target_of(http, OF_AN_ORG), write)
+            ledger.apply_write(target_of(http, ORG_PRODUCT), write)
 
         assert seen.instructions == {ONE: {"role": "node"}}
         assert all(request.path.startswith(base) for request in scripted_cloud.requests)
 
 
-def plan(
+def make_plan(
     membership: Membership | None,
     groups: frozenset[str] = frozenset(),
-    orders: Mapping[str, Any] | None = None,
+    instructions: Mapping[str, Any] | None = None,
     ledgers: frozenset[str] = frozenset({"mesh", "mesh-status"}),
 ) -> MeshPlan:
-    """The plan for one device."""
-    seen = ledger_plan.Observed(ledgers, {} if orders is None else {TWO: orders})
+    """Return the plan for device TWO."""
+    seen = ledger_plan.Observed(ledgers, {} if instructions is None else {TWO: instructions})
     return ledger_plan.plan({"barn": BARN}, {TWO: membership}, {TWO: groups}, seen)
 
 
-def member(*arguments: Any) -> MemberPlan:
-    return plan(*arguments).members[TWO]
+def plan_member(*arguments: Any) -> MemberPlan:
+    """Return the changes that the plan makes to device TWO."""
+    return make_plan(*arguments).members[TWO]
 
 
-class TestPlanning:
-    """From what is there to what is declared."""
+class TestPlan:
+    """The plan changes the observed membership into the declared one."""
 
-    def test_who_joins_gets_groups_and_orders(self) -> None:
-        found = member(NODE)
+    def test_joining_member_gets_groups_and_instructions(self) -> None:
+        found = plan_member(NODE)
         assert (found.add_groups, found.remove_groups) == (NODE_GROUPS, frozenset())
-        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS),)
         assert found.changes == {"mesh": (None, {"network": "barn", "role": "node"})}
 
-    def test_who_has_joined_needs_nothing(self) -> None:
-        assert member(NODE, NODE_GROUPS | {"north"}, NODE_ORDERS) == MemberPlan(before=NODE)
+    def test_joined_member_needs_no_change(self) -> None:
+        assert plan_member(NODE, NODE_GROUPS | {"north"}, NODE_INSTRUCTIONS) == MemberPlan(before=NODE)
 
-    def test_who_moves_leaves_the_old_groups(self) -> None:
+    def test_moving_member_leaves_the_old_groups(self) -> None:
         old = {"network": "shed", "role": "gateway", "gateways": [TWO], "parameters": BARN.parameters}
-        found = member(NODE, frozenset({"mesh-shed", "mesh-gateway"}), old)
+        found = plan_member(NODE, frozenset({"mesh-shed", "mesh-gateway"}), old)
         assert found.add_groups == NODE_GROUPS
         assert found.remove_groups == {"mesh-shed", "mesh-gateway"}
         before, after = {"network": "shed", "role": "gateway"}, {"network": "barn", "role": "node"}
         assert found.changes == {"mesh": (before, after)}
 
-    def test_who_leaves_loses_groups_and_orders(self) -> None:
-        found = member(None, NODE_GROUPS | {"north"}, NODE_ORDERS)
+    def test_leaving_member_loses_groups_and_instructions(self) -> None:
+        found = plan_member(None, NODE_GROUPS | {"north"}, NODE_INSTRUCTIONS)
         assert (found.add_groups, found.remove_groups) == (frozenset(), NODE_GROUPS)
         assert found.writes == (ledger_plan.DeleteInstructions(TWO),)
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"}, None)}
 
-    def test_who_has_left_needs_nothing(self) -> None:
-        assert member(None, frozenset({"north"})) == MemberPlan()
+    def test_device_without_membership_needs_no_change(self) -> None:
+        assert plan_member(None, frozenset({"north"})) == MemberPlan()
 
-    def test_lost_groups_are_given_back(self) -> None:
-        found = member(NODE, frozenset({"mesh-barn"}), NODE_ORDERS)
+    def test_missing_group_of_a_member_is_added(self) -> None:
+        found = plan_member(NODE, frozenset({"mesh-barn"}), NODE_INSTRUCTIONS)
         assert found.add_groups == {"mesh-node"}
         assert found.writes == ()
         assert found.changes == {"mesh": ({"network": "barn", "role": "node"},) * 2}
 
-    def test_other_gateways_are_shown(self) -> None:
-        found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "gateways": [THREE]})
+    def test_changed_gateways_are_shown(self) -> None:
+        found = plan_member(NODE, NODE_GROUPS, {**NODE_INSTRUCTIONS, "gateways": [THREE]})
         assert found.changes == {"mesh.gateways": ([THREE], [ONE])}
-        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS),)
 
     @pytest.mark.parametrize(
         ("parameters", "named"),
@@ -271,19 +277,19 @@ class TestPlanning:
             (["hush-2"], "channel, key"),
         ],
     )
-    def test_of_other_parameters_only_the_names_are_shown(self, parameters: Any, named: str) -> None:
-        found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": parameters})
+    def test_changed_parameters_are_shown_by_name_only(self, parameters: Any, named: str) -> None:
+        found = plan_member(NODE, NODE_GROUPS, {**NODE_INSTRUCTIONS, "parameters": parameters})
         assert found.changes == {"mesh.parameters": (None, f"{named} (values are not shown)")}
-        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS),)
 
-    def test_what_nobody_declares_is_removed_and_only_named(self) -> None:
-        found = member(NODE, NODE_GROUPS, {**NODE_ORDERS, "psk": "hush-3"})
+    def test_unknown_key_is_removed_and_shown_by_name_only(self) -> None:
+        found = plan_member(NODE, NODE_GROUPS, {**NODE_INSTRUCTIONS, "psk": "hush-3"})
         assert found.changes == {"mesh.unknown": ("psk", None)}
-        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS),)
 
-    def test_orders_with_nothing_in_them_are_filled(self) -> None:
-        found = member(NODE, NODE_GROUPS, {})
-        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
+    def test_empty_instructions_are_filled(self) -> None:
+        found = plan_member(NODE, NODE_GROUPS, {})
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS),)
         assert found.changes["mesh"] == ({"network": "barn", "role": "node"},) * 2
 
     @pytest.mark.parametrize(
@@ -295,22 +301,24 @@ class TestPlanning:
             (None, [], []),
         ],
     )
-    def test_missing_ledgers_are_created_when_somebody_joins(
+    def test_missing_ledgers_are_created_for_a_joining_member(
         self, membership: Membership | None, present: list[str], created: list[str]
     ) -> None:
-        setup = plan(membership, ledgers=frozenset(present)).setup
+        setup = make_plan(membership, ledgers=frozenset(present)).setup
         assert [shared.write.definition["name"] for shared in setup] == created
         assert all(shared.members == {TWO} for shared in setup)
 
-    def test_nothing_that_is_planned_describes_a_secret(self) -> None:
-        assert "hush" not in repr(plan(NODE, NODE_GROUPS, {**NODE_ORDERS, "parameters": {"key": "hush-9"}}))
+    def test_repr_of_a_plan_contains_no_secret(self) -> None:
+        assert "hush" not in repr(make_plan(NODE, NODE_GROUPS, {**NODE_INSTRUCTIONS, "parameters": {"key": "hush-9"}}))
 
 
-def told(
-    networks: Mapping[str, Network], wanted: Mapping[str, Membership | None], orders: Mapping[str, Any]
+def plan_parameters(
+    networks: Mapping[str, Network], wanted: Mapping[str, Membership | None], instructions: Mapping[str, Any]
 ) -> dict[str, dict[str, Any] | None]:
-    """The parameters that each member is told anew, `None` for who keeps what it has."""
-    found = ledger_plan.plan(networks, wanted, {}, ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), orders))
+    """Return the parameters that the plan writes for each member, `None` for a member without a write."""
+    found = ledger_plan.plan(
+        networks, wanted, {}, ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), instructions)
+    )
     assert found.refusals == ()
     return {
         device: next((write.data["parameters"] for write in member.writes), None)
@@ -318,81 +326,90 @@ def told(
     }
 
 
-class TestMembersThatCannotReadLedgersYet:
-    """Ledgers came with Device OS 6.1, and an older device comes to them by an update: it is named, not refused."""
+class TestOldDeviceOs:
+    """Ledgers require Device OS 6.1; an older device is not refused, but a warning names it until it is updated."""
 
     @staticmethod
-    def plan_of(hardware_of: Mapping[str, Hardware]) -> MeshPlan:
+    def plan_nodes(hardware_of: Mapping[str, Hardware]) -> MeshPlan:
         seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {}, hardware_of)
         return ledger_plan.plan({"barn": BARN}, dict.fromkeys(hardware_of, NODE), {}, seen)
 
-    def test_are_named_with_what_they_run(self) -> None:
-        found = self.plan_of({TWO: Hardware(13, "6.0.2"), THREE: Hardware(13, "6.1.0"), device_id(4): Hardware(13)})
+    def test_warning_names_each_old_device_with_its_version(self) -> None:
+        found = self.plan_nodes({TWO: Hardware(13, "6.0.2"), THREE: Hardware(13, "6.1.0"), device_id(4): Hardware(13)})
         assert found.refusals == ()
         assert found.warnings == (
             "Devices (1) run a Device OS older than 6.1 and cannot read the instructions of their network of backend "
             f"ledger until they are updated: {TWO} (6.0.2)",
         )
 
-    def test_are_named_up_to_ten(self) -> None:
-        (warning,) = self.plan_of({device_id(number): Hardware(13, "4.2.0") for number in range(10, 22)}).warnings
+    def test_warning_names_at_most_ten_devices(self) -> None:
+        (warning,) = self.plan_nodes({device_id(number): Hardware(13, "4.2.0") for number in range(10, 22)}).warnings
         assert warning.startswith("Devices (12) ")
         assert warning.endswith(f"{device_id(19)} (4.2.0) and 2 more")
 
-    def test_do_not_matter_once_they_leave(self) -> None:
-        seen = ledger_plan.Observed(frozenset({"mesh"}), {TWO: NODE_ORDERS}, {TWO: Hardware(13, "4.2.0")})
+    def test_leaving_device_causes_no_warning(self) -> None:
+        seen = ledger_plan.Observed(frozenset({"mesh"}), {TWO: NODE_INSTRUCTIONS}, {TWO: Hardware(13, "4.2.0")})
         assert ledger_plan.plan({}, {TWO: None}, {TWO: NODE_GROUPS}, seen).warnings == ()
 
 
-class TestParametersOfOneMember:
-    """What a device alone is told stands over what its network says, key by key."""
+class TestMemberParameters:
+    """The parameters of a member override those of its network, key by key."""
 
-    OWN = Membership("barn", "node", {"key": "hush-2", "power": 8})
-    UNSAID = Network("barn", (ONE,))
+    WITH_PARAMETERS = Membership("barn", "node", {"key": "hush-2", "power": 8})
+    WITHOUT_PARAMETERS = Network("barn", (ONE,))
 
-    def test_they_stand_over_those_of_the_network(self) -> None:
-        assert told({"barn": BARN}, {ONE: NODE, TWO: self.OWN}, {}) == {
+    def test_member_parameters_override_network_parameters(self) -> None:
+        assert plan_parameters({"barn": BARN}, {ONE: NODE, TWO: self.WITH_PARAMETERS}, {}) == {
             ONE: {"channel": 15, "key": "hush-1"},
             TWO: {"channel": 15, "key": "hush-2", "power": 8},
         }
 
-    def test_who_has_been_told_is_not_told_again(self) -> None:
-        before = {**NODE_ORDERS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
-        assert told({"barn": BARN}, {TWO: self.OWN}, {TWO: before}) == {TWO: None}
+    def test_unchanged_parameters_are_not_written_again(self) -> None:
+        before = {**NODE_INSTRUCTIONS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
+        assert plan_parameters({"barn": BARN}, {TWO: self.WITH_PARAMETERS}, {TWO: before}) == {TWO: None}
 
-    def test_who_has_none_any_more_is_told_those_of_the_network(self) -> None:
-        before = {**NODE_ORDERS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
-        found = member(NODE, NODE_GROUPS, before)
-        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_ORDERS),)
+    def test_removed_member_parameters_revert_to_network_parameters(self) -> None:
+        before = {**NODE_INSTRUCTIONS, "parameters": {"power": 8, "channel": 15, "key": "hush-2"}}
+        found = plan_member(NODE, NODE_GROUPS, before)
+        assert found.writes == (ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS),)
         assert found.changes == {"mesh.parameters": (None, "key, power (values are not shown)")}
 
-    def test_only_the_names_of_those_that_differ_are_shown(self) -> None:
-        found = plan(self.OWN, NODE_GROUPS, NODE_ORDERS).members[TWO]
+    def test_differing_parameters_are_shown_by_name_only(self) -> None:
+        found = make_plan(self.WITH_PARAMETERS, NODE_GROUPS, NODE_INSTRUCTIONS).members[TWO]
         assert found.changes == {"mesh.parameters": (None, "key, power (values are not shown)")}
-        assert "hush" not in repr(plan(self.OWN, NODE_GROUPS, NODE_ORDERS))
+        assert "hush" not in repr(make_plan(self.WITH_PARAMETERS, NODE_GROUPS, NODE_INSTRUCTIONS))
 
-    def test_where_the_network_says_nothing_they_stand_over_what_the_member_has(self) -> None:
-        assert told({"barn": self.UNSAID}, {TWO: self.OWN}, {TWO: NODE_ORDERS}) == {
-            TWO: {"channel": 15, "key": "hush-2", "power": 8}
+    def test_member_parameters_override_observed_parameters(self) -> None:
+        assert plan_parameters(
+            {"barn": self.WITHOUT_PARAMETERS}, {TWO: self.WITH_PARAMETERS}, {TWO: NODE_INSTRUCTIONS}
+        ) == {TWO: {"channel": 15, "key": "hush-2", "power": 8}}
+
+    def test_new_member_gets_the_parameters_that_other_members_share(self) -> None:
+        instructions = {ONE: {**NODE_INSTRUCTIONS, "parameters": {"channel": 9}}, TWO: NODE_INSTRUCTIONS}
+        wanted = {ONE: Membership("barn", "node", {"channel": 9}), TWO: NODE, THREE: self.WITH_PARAMETERS}
+        assert plan_parameters({"barn": self.WITHOUT_PARAMETERS}, wanted, instructions)[THREE] == {
+            "channel": 15,
+            "key": "hush-2",
+            "power": 8,
         }
 
-    def test_who_is_new_is_told_what_the_others_agree_on(self) -> None:
-        orders = {ONE: {**NODE_ORDERS, "parameters": {"channel": 9}}, TWO: NODE_ORDERS}
-        wanted = {ONE: Membership("barn", "node", {"channel": 9}), TWO: NODE, THREE: self.OWN}
-        assert told({"barn": self.UNSAID}, wanted, orders)[THREE] == {"channel": 15, "key": "hush-2", "power": 8}
-
-    def test_who_is_new_among_members_that_differ_is_refused_rather_than_left_without_a_key(self) -> None:
-        orders = {ONE: {**NODE_ORDERS, "parameters": {"key": "hush-3"}}, TWO: NODE_ORDERS}
-        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), orders)
-        (refusal,) = ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen).refusals
+    def test_new_member_is_refused_if_parameters_of_others_differ(self) -> None:
+        instructions = {ONE: {**NODE_INSTRUCTIONS, "parameters": {"key": "hush-3"}}, TWO: NODE_INSTRUCTIONS}
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), instructions)
+        (refusal,) = ledger_plan.plan(
+            {"barn": self.WITHOUT_PARAMETERS}, dict.fromkeys((ONE, TWO, THREE), NODE), {}, seen
+        ).refusals
         assert refusal == (
             f"barn: its members have different parameters, so those of new members are unknown ({THREE}); "
             "declare parameters for the network"
         )
         groups = dict.fromkeys((ONE, TWO), NODE_GROUPS)
-        assert ledger_plan.plan({"barn": self.UNSAID}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals == ()
+        assert (
+            ledger_plan.plan({"barn": self.WITHOUT_PARAMETERS}, dict.fromkeys((ONE, TWO), NODE), groups, seen).refusals
+            == ()
+        )
 
-    def test_what_does_not_fit_together_is_refused_with_the_device(self) -> None:
+    def test_instructions_over_the_size_limit_are_refused_with_the_device(self) -> None:
         half = {"half": "hush" * 2_200}
         network = Network("barn", (ONE,), half)
         wanted = {ONE: NODE, TWO: Membership("barn", "node", {"other half": "hush" * 2_200})}
@@ -401,24 +418,24 @@ class TestParametersOfOneMember:
         assert refusal.startswith(f"barn: the instructions for device {TWO} take 17")
         assert "hush" not in refusal
 
-    def test_a_member_that_keeps_much_is_measured_with_its_new_gateways(self) -> None:
-        much = {**NODE_ORDERS, "parameters": {"key": "hush" * 4_060}}
-        other = {**NODE_ORDERS, "parameters": {}}
+    def test_size_limit_counts_observed_parameters_and_new_gateways(self) -> None:
+        large = {**NODE_INSTRUCTIONS, "parameters": {"key": "hush" * 4_060}}
+        small = {**NODE_INSTRUCTIONS, "parameters": {}}
         network = Network("barn", tuple(device_id(number) for number in range(20)))
-        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {ONE: other, TWO: much})
+        seen = ledger_plan.Observed(frozenset({"mesh", "mesh-status"}), {ONE: small, TWO: large})
         (refusal,) = ledger_plan.plan({"barn": network}, {ONE: NODE, TWO: NODE}, {}, seen).refusals
         assert refusal.startswith(f"barn: the instructions for device {TWO} take 16")
 
 
-class TestTheNamesOfTheLedgers:
-    """Firmware decides what they are called."""
+class TestLedgerNames:
+    """Both ledgers can have other names, because the firmware chooses them."""
 
-    OTHER = Ledgers("acme-mesh", "acme-reports")
+    CUSTOM = Ledgers("acme-mesh", "acme-reports")
 
-    def test_all_is_read_and_written_there(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
-        usual = [{**row, "scope": "Product"} for row in LEDGER_ROWS]  # somebody else's, and none of ours to judge
-        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [*usual, {"name": "acme-mesh"}]})
-        rows = [instance(TWO, NODE_ORDERS, "acme-mesh")]
+    def test_custom_ledgers_are_read_and_written(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+        default_ledgers = [{**row, "scope": "Product"} for row in LEDGER_ROWS]  # of another application, so not checked
+        scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": [*default_ledgers, {"name": "acme-mesh"}]})
+        rows = [instance(TWO, NODE_INSTRUCTIONS, "acme-mesh")]
         scripted_cloud.answer("GET", "/v1/ledgers/acme-mesh/instances", json={"instances": rows})
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
         scripted_cloud.answer("PUT", f"/v1/ledgers/acme-mesh/instances/{ONE}", 201, json={})
@@ -427,7 +444,7 @@ class TestTheNamesOfTheLedgers:
         scripted_cloud.answer("GET", "/v1/ledgers/acme-reports/instances", json={"instances": [report]})
 
         hardware_of = dict.fromkeys((ONE, TWO), Hardware(13))
-        seen = ledger.observe_networks(target_of(http, OURS), {"barn": BARN}, hardware_of, self.OTHER)
+        seen = ledger.observe_networks(target_of(http, OURS), {"barn": BARN}, hardware_of, self.CUSTOM)
         found = ledger_plan.plan({"barn": BARN}, {ONE: NODE, TWO: None}, {}, seen)
         assert found.created_names == {"ledgers": ("acme-reports",)}
         writes = [shared.write for shared in found.setup]
@@ -435,26 +452,28 @@ class TestTheNamesOfTheLedgers:
         for write in writes:
             ledger.apply_write(target_of(http, OURS), write)
         assert len(writes) == 3
-        assert ledger.verify_members(target_of(http, OURS), {ONE: NODE}, self.OTHER.reports) == {ONE: "joined"}
+        assert ledger.verify_members(target_of(http, OURS), {ONE: NODE}, self.CUSTOM.reports) == {ONE: "joined"}
 
     @pytest.mark.parametrize("name", ["", "Mesh", "mesh status", "mesh_status", "x" * 33, "mesh/../x", "mesh\n"])
-    def test_are_such_as_the_cloud_takes(self, name: str) -> None:
+    def test_invalid_ledger_name_is_refused(self, name: str) -> None:
         for names in ((name, "mesh-status"), ("mesh", name)):
             with pytest.raises(ParticleError, match="is not a valid ledger name") as caught:
                 Ledgers(*names)
             assert caught.value.code == "invalid_option"
 
-    def test_are_two(self) -> None:
+    def test_equal_ledger_names_are_refused(self) -> None:
         with pytest.raises(ParticleError, match="must be different, got mesh for both"):
             Ledgers("mesh", "mesh")
 
 
-class TestWriting:
+class TestWrites:
     """Each write is one request."""
 
-    def test_a_ledger_is_created_with_its_kind(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_ledger_is_created_with_scope_and_direction(
+        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
+    ) -> None:
         scripted_cloud.answer("POST", "/v1/ledgers", 201, json={})
-        ledger.apply_write(target_of(http, OURS), ledger_plan.CreateLedger(FOR_REPORTS))
+        ledger.apply_write(target_of(http, OURS), ledger_plan.CreateLedger(STATUS_LEDGER))
         (request,) = scripted_cloud.requests
         assert {key: request.json["ledger"][key] for key in ("name", "scope", "direction")} == {
             "name": "mesh-status",
@@ -462,23 +481,23 @@ class TestWriting:
             "direction": "Upstream",
         }
 
-    def test_orders_replace_the_whole_instance(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
+    def test_instructions_replace_the_whole_instance(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 201, json={})
-        ledger.apply_write(target_of(http, OURS), ledger_plan.SetInstructions(TWO, NODE_ORDERS))
+        ledger.apply_write(target_of(http, OURS), ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS))
         (request,) = scripted_cloud.requests
-        assert request.json == {"instance": {"data": NODE_ORDERS}}
+        assert request.json == {"instance": {"data": NODE_INSTRUCTIONS}}
         assert request.query == {}
 
-    def test_a_refusal_of_orders_repeats_nothing_of_them(
+    def test_error_of_refused_instructions_does_not_quote_them(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
-        words = {"error": "invalid_request", "error_description": f"too large: {json.dumps(NODE_ORDERS)}"}
-        scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 400, json=words)
+        answer = {"error": "invalid_request", "error_description": f"too large: {json.dumps(NODE_INSTRUCTIONS)}"}
+        scripted_cloud.answer("PUT", f"{INSTANCES}/{TWO}", 400, json=answer)
         with pytest.raises(ParticleError) as caught:
-            ledger.apply_write(target_of(http, OURS), ledger_plan.SetInstructions(TWO, NODE_ORDERS))
+            ledger.apply_write(target_of(http, OURS), ledger_plan.SetInstructions(TWO, NODE_INSTRUCTIONS))
         assert "hush" not in caught.value.message
 
-    def test_orders_that_are_said_to_be_gone_are_left_to_another_look(
+    def test_repeated_delete_of_a_missing_instance_raises_not_found(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp
     ) -> None:
         path = f"{INSTANCES}/{TWO}"
@@ -491,9 +510,7 @@ class TestWriting:
             "DELETE /v1/ledgers/:name/instances/:scopeValue",
         )
 
-    def test_orders_that_may_not_be_removed_are_not_gone(
-        self, scripted_cloud: ScriptedCloud, http: RecordingHttp
-    ) -> None:
+    def test_delete_without_permission_is_forbidden(self, scripted_cloud: ScriptedCloud, http: RecordingHttp) -> None:
         scripted_cloud.answer("DELETE", f"{INSTANCES}/{TWO}", 403, json={"ok": False, "error": "Permission denied"})
         with pytest.raises(ParticleError) as caught:
             ledger.apply_write(target_of(http, OURS), ledger_plan.DeleteInstructions(TWO))
@@ -501,7 +518,7 @@ class TestWriting:
 
 
 class TestReports:
-    """What members say of themselves counts when it is about the network they belong to."""
+    """The report of a member counts only if it is about the network of the member."""
 
     @pytest.mark.parametrize(
         ("report", "state"),
@@ -519,11 +536,11 @@ class TestReports:
             (None, "pending"),
         ],
     )
-    def test_a_member_has_the_state_it_reports_of_its_own_network(
+    def test_member_has_the_state_that_it_reports_for_its_network(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, report: dict[str, Any] | None, state: str
     ) -> None:
-        stranger = instance(THREE, {"network": "barn", "role": "node", "state": "joined"}, "mesh-status")
-        rows = [stranger, *([] if report is None else [instance(TWO, report, "mesh-status")])]
+        other_device = instance(THREE, {"network": "barn", "role": "node", "state": "joined"}, "mesh-status")
+        rows = [other_device, *([] if report is None else [instance(TWO, report, "mesh-status")])]
         scripted_cloud.answer("GET", REPORTS, json={"instances": rows})
         assert ledger.verify_members(target_of(http, OURS), {TWO: NODE}) == {TWO: state}
 
@@ -532,28 +549,28 @@ class TestReports:
     ("status", "body"),
     [(400, {"error": "no hush-1"}), (200, {"ok": False, "error": "no hush-1"}), (403, {"errors": ["no hush-1"]})],
 )
-class TestWordsOfTheCloud:
-    """An answer about an instance may quote what stands in it: a join key. What the cloud says of it is kept back."""
+class TestErrorTexts:
+    """An answer about an instance can quote a join key, so errors do not contain the text of the answer."""
 
-    def test_about_all_instances_are_kept_back(
+    def test_text_about_the_list_of_instances_is_withheld(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
         scripted_cloud.answer("GET", INSTANCES, status, json=body)
-        assert "hush-1" not in told_by(lambda: observe(http, ONE))
+        assert "hush-1" not in get_failure(lambda: observe(http, ONE))
 
-    def test_about_one_instance_are_kept_back(
+    def test_text_about_one_instance_is_withheld(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
     ) -> None:
         scripted_cloud.answer("GET", "/v1/ledgers", json={"ledgers": LEDGER_ROWS})
         scripted_cloud.answer("GET", INSTANCES, json={"instances": [instance(ONE, None)]})
         scripted_cloud.answer("GET", f"{INSTANCES}/{ONE}", status, json=body)
-        assert "hush-1" not in told_by(lambda: observe(http, ONE))
+        assert "hush-1" not in get_failure(lambda: observe(http, ONE))
 
     @pytest.mark.parametrize(
-        "write", [ledger_plan.SetInstructions(ONE, NODE_ORDERS), ledger_plan.DeleteInstructions(ONE)]
+        "write", [ledger_plan.SetInstructions(ONE, NODE_INSTRUCTIONS), ledger_plan.DeleteInstructions(ONE)]
     )
-    def test_about_a_write_are_kept_back(
+    def test_text_about_a_write_is_withheld(
         self,
         scripted_cloud: ScriptedCloud,
         http: RecordingHttp,
@@ -563,17 +580,17 @@ class TestWordsOfTheCloud:
     ) -> None:
         method = "PUT" if isinstance(write, ledger_plan.SetInstructions) else "DELETE"
         scripted_cloud.answer(method, f"{INSTANCES}/{ONE}", status, json=body)
-        assert "hush-1" not in told_by(lambda: ledger.apply_write(target_of(http, OURS), write))
+        assert "hush-1" not in get_failure(lambda: ledger.apply_write(target_of(http, OURS), write))
 
-    def test_about_reports_are_kept_back(
+    def test_text_about_reports_is_withheld(
         self, scripted_cloud: ScriptedCloud, http: RecordingHttp, status: int, body: dict[str, Any]
     ) -> None:
         scripted_cloud.answer("GET", REPORTS, status, json=body)
-        assert "hush-1" not in told_by(lambda: ledger.verify_members(target_of(http, OURS), {ONE: NODE}))
+        assert "hush-1" not in get_failure(lambda: ledger.verify_members(target_of(http, OURS), {ONE: NODE}))
 
 
-def told_by(action: Callable[[], object]) -> str:
-    """All that the error tells in which an action ends."""
+def get_failure(action: Callable[[], object]) -> str:
+    """Return the failure in which an action ends, as a text."""
     with pytest.raises(ParticleError) as caught:
         action()
     return repr(caught.value.as_failure())
@@ -591,5 +608,5 @@ def told_by(action: Callable[[], object]) -> str:
         (["mesh-barn", "mesh-gateway", "mesh-node"], None),
     ],
 )
-def test_the_groups_of_a_device_tell_its_membership(groups: list[str], membership: Membership | None) -> None:
+def test_membership_is_read_from_the_groups_of_a_device(groups: list[str], membership: Membership | None) -> None:
     assert read_group_membership(frozenset(groups)) == membership

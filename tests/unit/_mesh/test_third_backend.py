@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A backend is one row: a third one is declared, reconciled, listed, exported and reported like the others."""
+"""A third mesh backend needs only one row to be declared, reconciled, listed, exported and reported."""
 
 from __future__ import annotations
 
@@ -40,84 +40,94 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row that registers the backend. Whatever test asks for it fails without."""
+def registered_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the backend. Tests that use this fixture fail without it."""
     monkeypatch.setitem(BACKENDS, NAME, ROW)
 
 
-def in_yard(tag: str, **more: Any) -> dict[str, Any]:
+def declare_device(tag: str, **more: Any) -> dict[str, Any]:
+    """Return the declaration of a device in network yard."""
     return {"tag": tag, "mesh": {"network": "yard", "pin": PIN}, **more}
 
 
-def mistakes(data: Mapping[str, Any]) -> list[str]:
+def read_mistakes(data: Mapping[str, Any]) -> list[str]:
+    """Return the mistakes in a manifest, one sentence each."""
     with pytest.raises(ParticleError) as caught:
         read_manifest(data)
     assert PIN not in caught.value.message
     return caught.value.message.split("\n  ")[1:]
 
 
-class Run:
-    """Runs tasks against a hub, and against a cloud of which each request is counted."""
+class TaskRunner:
+    """Runs tasks with a hub and a scripted Particle cloud, and checks that no secret is shown."""
 
     def __init__(self, hub: Hub, cloud: ScriptedCloud, home: Path) -> None:
         self.hub, self.cloud, self.home = hub, cloud, home
         self.shown: list[str] = []
 
-    def task(self, *, check_mode: bool = False, **options: Any) -> Task:
-        given = {"api_url": self.cloud.url, "hub_url": self.hub.url, "hub_key": self.hub.key, **options}
+    def build_task(self, *, check_mode: bool = False, **options: Any) -> Task:
+        all_options = {"api_url": self.cloud.url, "hub_url": self.hub.url, "hub_key": self.hub.key, **options}
         environment = {"HOME": str(self.home)}
-        return Task(given, check_mode, self.shown.append, self.shown.append, environment=environment)
+        return Task(all_options, check_mode, self.shown.append, self.shown.append, environment=environment)
 
-    def fleet(self, data: Mapping[str, Any], *, absent: bool = False, **options: Any) -> dict[str, Any]:
-        """The result of a run of the engine, which never shows a secret."""
+    def run_fleet(self, data: Mapping[str, Any], *, absent: bool = False, **options: Any) -> dict[str, Any]:
+        """Return the result of reconciling a manifest."""
         manifest = read_manifest(data, absent=absent)
-        proof = {"verify": "online", "verify_timeout": 0, "verify_strict": False}
-        result = carry_out_work(self.task(**proof, **options), lambda task: reconcile_task(task, manifest))
-        self.refuse_secrets(result)
+        verification = {"verify": "online", "verify_timeout": 0, "verify_strict": False}
+        result = carry_out_work(self.build_task(**verification, **options), lambda task: reconcile_task(task, manifest))
+        self.assert_no_secrets(result)
         return result
 
-    def info(self, **options: Any) -> dict[str, Any]:
-        """The result of ``device_info``."""
-        given = {"products": [], "account_devices": False, "include": ["mesh"], "variables": [], "mac_variable": None}
-        result = carry_out_work(self.task(**{**given, "as_manifest": False, **options}), info.device_info)
-        self.refuse_secrets(result)
+    def run_device_info(self, **options: Any) -> dict[str, Any]:
+        """Return the result of ``device_info``."""
+        defaults = {
+            "products": [],
+            "account_devices": False,
+            "include": ["mesh"],
+            "variables": [],
+            "mac_variable": None,
+        }
+        result = carry_out_work(self.build_task(**{**defaults, "as_manifest": False, **options}), info.device_info)
+        self.assert_no_secrets(result)
         return result
 
-    def refuse_secrets(self, result: Any) -> None:
+    def assert_no_secrets(self, result: Any) -> None:
         text = json.dumps(result) + "".join(self.shown)
         assert PIN not in text
         assert Hub.key not in text
 
 
 @pytest.fixture
-def run(row: None, hub: Hub, scripted_cloud: ScriptedCloud, tmp_path: Path, no_proxies: None) -> Iterator[Run]:
-    """Runs with the row. The Particle cloud has no answer for anybody, so that a request to it ends the test."""
-    yield Run(hub, scripted_cloud, tmp_path)
+def runner(
+    registered_row: None, hub: Hub, scripted_cloud: ScriptedCloud, tmp_path: Path, no_proxies: None
+) -> Iterator[TaskRunner]:
+    """Return a runner with the registered backend; any request to the Particle cloud fails the test."""
+    yield TaskRunner(hub, scripted_cloud, tmp_path)
     assert scripted_cloud.requests == []
 
 
-class TestWithoutItsRow:
-    """Nothing else makes the backend known."""
+class TestUnregisteredBackend:
+    """The backend is unknown until its row is registered."""
 
-    def test_the_manifest_names_the_backends_that_exist(self) -> None:
-        found = mistakes({**YARD, "devices": [in_yard(ONE)]})
+    def test_manifest_error_names_the_registered_backends(self) -> None:
+        found = read_mistakes({**YARD, "devices": [declare_device(ONE)]})
         assert "networks.yard.backend: must be one of ledger, networks, got 'hub'" in found
         assert any(sentence.startswith("devices[0].tag: unknown key") for sentence in found)
 
-    def test_its_options_are_unknown(self) -> None:
+    def test_options_are_not_listed(self) -> None:
         assert set(list_options(RECONCILE, STATES, LISTING)) == {"mesh_ledger", "mesh_status_ledger"}
 
-    def test_its_members_are_listed_nowhere(self, hub: Hub, scripted_cloud: ScriptedCloud, tmp_path: Path) -> None:
-        result = Run(hub, scripted_cloud, tmp_path).info()
+    def test_members_are_not_listed(self, hub: Hub, scripted_cloud: ScriptedCloud, tmp_path: Path) -> None:
+        result = TaskRunner(hub, scripted_cloud, tmp_path).run_device_info()
         assert "account_devices is false" in result["error"]["message"]
 
 
-@pytest.mark.usefixtures("row")
-class TestTheManifest:
-    """Reads what the rules of the backend say, before any request."""
+@pytest.mark.usefixtures("registered_row")
+class TestManifest:
+    """The rules of the backend check the manifest before any request."""
 
-    def test_members_have_an_identity_of_their_own(self) -> None:
-        manifest = read_manifest({**YARD, "devices": [in_yard(ONE, name="gate")]})
+    def test_members_are_identified_by_tag(self) -> None:
+        manifest = read_manifest({**YARD, "devices": [declare_device(ONE, name="gate")]})
         (record,) = manifest.devices
         assert (record.id, record.key, record.is_outside_cloud, record.is_identified) == (ONE, ONE, True, False)
         assert record.fields == {"name": "gate"}
@@ -144,33 +154,33 @@ class TestTheManifest:
             ),
         ],
     )
-    def test_a_mistake_is_told_by_the_rules(self, device: dict[str, Any], sentence: str) -> None:
+    def test_mistake_is_reported_by_the_rules(self, device: dict[str, Any], sentence: str) -> None:
         networks = {**YARD["networks"], "barn": {"backend": "networks"}}
-        found = mistakes({"networks": networks, "devices": [{**in_yard(ONE), **device}]})
-        assert any(one.startswith(sentence) for one in found), found
+        found = read_mistakes({"networks": networks, "devices": [{**declare_device(ONE), **device}]})
+        assert any(mistake.startswith(sentence) for mistake in found), found
 
-    def test_a_tag_stands_for_one_device(self) -> None:
-        assert mistakes({**YARD, "devices": [in_yard(ONE), in_yard(ONE)]}) == [
+    def test_duplicate_tag_is_refused(self) -> None:
+        assert read_mistakes({**YARD, "devices": [declare_device(ONE), declare_device(ONE)]}) == [
             "devices[1].tag: 'T-0001' is already used at devices[0].tag"
         ]
 
-    def test_keys_of_a_network_are_those_of_its_backend(self) -> None:
+    def test_valid_network_keys_depend_on_the_backend(self) -> None:
         networks = {"yard": {"backend": NAME, "band": "odd"}, "barn": {"band": "low", "backend": "networks"}}
-        found = mistakes({"networks": networks, "devices": []})
+        found = read_mistakes({"networks": networks, "devices": []})
         assert found[0].startswith("networks.yard.band: must be one of low, high, got 'odd'")
         assert found[1].startswith("networks.barn.band: unknown key")
 
-    def test_a_device_of_the_cloud_needs_a_login(self) -> None:
-        data = {**YARD, "devices": [in_yard(ONE), {"id": "e00fce68aabbccddeeff0022", "name": "lamp"}]}
+    def test_device_of_the_cloud_requires_a_login(self) -> None:
+        data = {**YARD, "devices": [declare_device(ONE), {"id": "e00fce68aabbccddeeff0022", "name": "lamp"}]}
         assert read_manifest(data).needs_login is True
 
 
-class TestTheFleet:
-    """Is reconciled without credentials, and without a word to the Particle cloud."""
+class TestFleet:
+    """Members are reconciled without credentials for the Particle cloud and without a request to it."""
 
-    def test_a_second_run_writes_nothing(self, run: Run) -> None:
-        data = {**YARD, "devices": [in_yard(ONE, name="gate"), in_yard(TWO)]}
-        first = run.fleet(data)
+    def test_second_run_writes_nothing(self, runner: TaskRunner) -> None:
+        data = {**YARD, "devices": [declare_device(ONE, name="gate"), declare_device(TWO)]}
+        first = runner.run_fleet(data)
         assert first["changed"] is True
         joined = {"network": "yard", "role": "node"}
         assert first["devices"][0] == {
@@ -184,48 +194,50 @@ class TestTheFleet:
         }
         assert first["networks"] == {"yard": {"gateways": 0, "nodes": 2, "joined": 2, "lost": 0, "pending": 0}}
         assert first["cloud"]["requests"] == 0
-        assert run.hub.pins == {ONE: PIN, TWO: PIN}
-        assert run.fleet(data)["changed"] is False
-        assert sorted(run.hub.writes) == [ONE, TWO]
+        assert runner.hub.pins == {ONE: PIN, TWO: PIN}
+        assert runner.run_fleet(data)["changed"] is False
+        assert sorted(runner.hub.writes) == [ONE, TWO]
 
-    def test_check_mode_shows_the_writes_and_sends_none(self, run: Run) -> None:
-        result = run.fleet({**YARD, "devices": [in_yard(ONE)]}, check_mode=True)
+    def test_check_mode_shows_the_writes_and_sends_none(self, runner: TaskRunner) -> None:
+        result = runner.run_fleet({**YARD, "devices": [declare_device(ONE)]}, check_mode=True)
         assert result["changed"] is True
         assert result["diff"]["after"] == {ONE: {"mesh": {"network": "yard", "role": "node"}}}
-        assert run.hub.writes == []
+        assert runner.hub.writes == []
 
     @pytest.mark.parametrize("absent", [False, True])
-    def test_members_leave(self, run: Run, absent: bool) -> None:
-        run.fleet({**YARD, "devices": [in_yard(ONE), in_yard(TWO)]})
-        gone = {**YARD, "devices": [in_yard(ONE) if absent else {"tag": ONE, "mesh": {"state": "absent"}}]}
-        assert run.fleet(gone, absent=absent)["summary"]["changed"] == 1
-        assert run.hub.tags[ONE] == {}
-        assert run.hub.tags[TWO]["network"] == "yard"
+    def test_removed_member_leaves_and_the_other_stays(self, runner: TaskRunner, absent: bool) -> None:
+        runner.run_fleet({**YARD, "devices": [declare_device(ONE), declare_device(TWO)]})
+        remaining = {**YARD, "devices": [declare_device(ONE) if absent else {"tag": ONE, "mesh": {"state": "absent"}}]}
+        assert runner.run_fleet(remaining, absent=absent)["summary"]["changed"] == 1
+        assert runner.hub.tags[ONE] == {}
+        assert runner.hub.tags[TWO]["network"] == "yard"
 
-    def test_a_network_is_dissolved_with_members_that_are_not_declared(self, run: Run) -> None:
-        run.fleet({**YARD, "devices": [in_yard(ONE), in_yard(TWO)]})
-        result = run.fleet({"networks": {"yard": {"backend": NAME, "state": "absent"}}, "devices": []})
+    def test_dissolved_network_releases_undeclared_members(self, runner: TaskRunner) -> None:
+        runner.run_fleet({**YARD, "devices": [declare_device(ONE), declare_device(TWO)]})
+        result = runner.run_fleet({"networks": {"yard": {"backend": NAME, "state": "absent"}}, "devices": []})
         assert [(device["id"], device["identifier"]) for device in result["devices"]] == [(None, ONE), (None, TWO)]
-        assert not any(run.hub.tags.values())
+        assert not any(runner.hub.tags.values())
 
-    def test_a_failure_is_that_of_one_member_and_holds_no_secret(self, run: Run) -> None:
-        run.hub.refused_tags = {ONE}
-        result = run.fleet({**YARD, "devices": [in_yard(ONE), in_yard(TWO)]})
+    def test_refused_member_fails_alone_without_showing_secrets(self, runner: TaskRunner) -> None:
+        runner.hub.refused_tags = {ONE}
+        result = runner.run_fleet({**YARD, "devices": [declare_device(ONE), declare_device(TWO)]})
         assert [device["status"] for device in result["devices"]] == ["failed", "changed"]
         assert "'pin': '********'" in result["devices"][0]["error"]["message"]
 
-    def test_a_refusal_of_everything_holds_no_secret(self, run: Run) -> None:
+    def test_refused_hub_key_is_not_shown(self, runner: TaskRunner) -> None:
         wrong = "hush-wrong-key"
-        result = run.fleet({**YARD, "devices": [in_yard(ONE)]}, hub_key=wrong)
+        result = runner.run_fleet({**YARD, "devices": [declare_device(ONE)]}, hub_key=wrong)
         assert result["failed"] is True
         assert wrong not in json.dumps(result)
 
 
-@pytest.mark.usefixtures("row", "no_proxies")
-class TestAFleetOfSeveralBackends:
-    """A manifest has networks of all, and devices that are in the Particle cloud and in the hub."""
+@pytest.mark.usefixtures("registered_row", "no_proxies")
+class TestFleetWithSeveralBackends:
+    """A manifest can declare networks of several backends, and devices of the Particle cloud and of the hub."""
 
-    def test_forms_and_then_rests(self, simulator: Simulator, hub: Hub, tmp_path: Path) -> None:
+    def test_fleet_stays_unchanged_after_forming_moving_and_dissolving(
+        self, simulator: Simulator, hub: Hub, tmp_path: Path
+    ) -> None:
         one, two, three = ids_of(simulator, 3)
         data: dict[str, Any] = {
             "product": PRODUCT,
@@ -233,8 +245,8 @@ class TestAFleetOfSeveralBackends:
             "devices": [
                 {"id": one, "mesh": {"network": "barn", "role": "gateway"}},
                 {"id": two, "mesh": {"network": "barn"}},
-                {"id": three, **in_yard(THREE, name="both")},
-                in_yard(ONE),
+                {"id": three, **declare_device(THREE, name="both")},
+                declare_device(ONE),
             ],
         }
         options = {"verify": "online", "verify_timeout": 0, "verify_strict": False, "hub_url": hub.url}
@@ -259,8 +271,8 @@ class TestAFleetOfSeveralBackends:
         assert second["cloud"]["writes"] == 0
         data["devices"][2]["mesh"] = {"network": "barn"}
         third = reconcile(data)
-        moved = {"before": {"network": "yard", "role": "node"}, "after": {"network": "barn", "role": "node"}}
-        assert third["devices"][2]["changes"]["mesh"] == moved
+        change = {"before": {"network": "yard", "role": "node"}, "after": {"network": "barn", "role": "node"}}
+        assert third["devices"][2]["changes"]["mesh"] == change
         assert hub.tags[THREE] == {}
         data["networks"]["yard"] = {"backend": NAME, "state": "absent"}
         data["devices"].pop()
@@ -269,26 +281,26 @@ class TestAFleetOfSeveralBackends:
         assert reconcile(data)["changed"] is False
 
 
-class TestTheFacts:
-    """Members that the Particle cloud does not know are listed by their backend."""
+class TestFacts:
+    """Members outside the Particle cloud are listed by their backend."""
 
     @pytest.fixture(autouse=True)
-    def yard(self, run: Run) -> None:
-        run.hub.names = {ONE: "gate"}
-        run.fleet({**YARD, "devices": [in_yard(ONE), in_yard(TWO)]})
+    def yard(self, runner: TaskRunner) -> None:
+        runner.hub.names = {ONE: "gate"}
+        runner.run_fleet({**YARD, "devices": [declare_device(ONE), declare_device(TWO)]})
 
-    def test_device_info_lists_members_with_their_state(self, run: Run) -> None:
-        run.hub.tags[TWO]["heard"] = False
-        found = {device["tag"]: device for device in run.info()["devices"]}
+    def test_device_info_lists_members_with_their_state(self, runner: TaskRunner) -> None:
+        runner.hub.tags[TWO]["heard"] = False
+        found = {device["tag"]: device for device in runner.run_device_info()["devices"]}
         assert found[ONE]["mesh"] == {"network": "yard", "role": "node", "state": "joined"}
         assert found[TWO]["mesh"]["state"] == "pending"
         assert (found[ONE]["id"], found[ONE]["name"], found[ONE]["online"]) == (None, "gate", True)
 
-    def test_filters_choose_among_members(self, run: Run) -> None:
-        assert run.info(filters={"networks": ["yard"], "name": "g*"})["count"] == 1
+    def test_filters_select_members(self, runner: TaskRunner) -> None:
+        assert runner.run_device_info(filters={"networks": ["yard"], "name": "g*"})["count"] == 1
 
-    def test_an_exported_manifest_has_nothing_to_write(self, run: Run) -> None:
-        manifest = run.info(as_manifest=True)["manifest"]
+    def test_exported_manifest_changes_nothing(self, runner: TaskRunner) -> None:
+        manifest = runner.run_device_info(as_manifest=True)["manifest"]
         assert manifest == {
             "networks": {"yard": {"backend": NAME, "band": "high"}},
             "devices": [
@@ -298,22 +310,22 @@ class TestTheFacts:
         }
         for device in manifest["devices"]:
             device["mesh"]["pin"] = PIN  # a secret is not exported
-        assert run.fleet(manifest)["changed"] is False
+        assert runner.run_fleet(manifest)["changed"] is False
 
-    def test_the_report_has_a_row_for_each_member(self, run: Run) -> None:
-        rows = build_rows(run.info()["devices"])
+    def test_the_report_has_a_row_for_each_member(self, runner: TaskRunner) -> None:
+        rows = build_rows(runner.run_device_info()["devices"])
         assert [(row["id"], row["network"], row["state"]) for row in rows] == [
             (ONE, "yard", "joined"),
             (TWO, "yard", "joined"),
         ]
         assert f"gate,{ONE}," in format_csv(rows)
 
-    def test_the_inventory_makes_a_host_of_each_member(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_inventory_has_a_host_for_each_member(self, runner: TaskRunner, monkeypatch: pytest.MonkeyPatch) -> None:
         options = {
             **dict.fromkeys(inventory.SPEC),
             **{"products": [], "account_devices": False, "accounts": [], "page_size": 100},
             **{"hostnames": ["name", "id"], "group_by": ["network", "mesh_role"]},
-            **{"hub_url": run.hub.url, "hub_key": run.hub.key},
+            **{"hub_url": runner.hub.url, "hub_key": runner.hub.key},
         }
         (gathered,) = inventory._read_accounts(options, Filters())
         plugin = inventory.InventoryModule()

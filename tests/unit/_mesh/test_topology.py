@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What cannot be a mesh, in one sentence each; what is not known is held against nobody."""
+"""Each backend checks hardware, network size and instructions; unknown values are accepted."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 ONE = device_id(1)
 GATEWAY, NODE = Membership("barn", "gateway"), Membership("barn", "node")
 ARGON, BORON, XENON, XSOM, B5SOM, PHOTON, P2 = 12, 13, 14, 24, 25, 6, 32
-FOREIGN = {31: "Raspberry Pi", 82: "Oak", 88: "Duo", 103: "Bluz"}
+THIRD_PARTY = {31: "Raspberry Pi", 82: "Oak", 88: "Duo", 103: "Bluz"}
 
 
 @pytest.mark.parametrize("platform", [None, ARGON, BORON, B5SOM, P2, 4711])
-@pytest.mark.parametrize("seat", [GATEWAY, NODE])
-def test_what_has_an_uplink_and_a_young_device_os_fits_a_ledger(platform: int | None, seat: Membership) -> None:
-    assert list(check_platform(ONE, seat, Hardware(platform))) == []
+@pytest.mark.parametrize("membership", [GATEWAY, NODE])
+def test_supported_or_unknown_platform_is_accepted_for_ledgers(platform: int | None, membership: Membership) -> None:
+    assert list(check_platform(ONE, membership, Hardware(platform))) == []
 
 
 @pytest.mark.parametrize(
-    ("platform", "seat", "why"),
+    ("platform", "membership", "reason"),
     [
         (XENON, NODE, "Xenon, which does not support ledgers"),
         (PHOTON, GATEWAY, "Photon, which does not support ledgers"),
         (XSOM, GATEWAY, "X-SoM, which has no uplink"),
-        *((platform, NODE, f"{name}, which does not support ledgers") for platform, name in FOREIGN.items()),
+        *((platform, NODE, f"{name}, which does not support ledgers") for platform, name in THIRD_PARTY.items()),
     ],
 )
-def test_what_does_not_fit_a_ledger_is_named(platform: int, seat: Membership, why: str) -> None:
-    (sentence,) = check_platform(ONE, seat, Hardware(platform))
-    assert sentence.startswith(f"barn: device {ONE} is of platform {why}")
+def test_unsupported_platform_is_refused_for_ledgers(platform: int, membership: Membership, reason: str) -> None:
+    (sentence,) = check_platform(ONE, membership, Hardware(platform))
+    assert sentence.startswith(f"barn: device {ONE} is of platform {reason}")
 
 
 @pytest.mark.parametrize(
-    ("device_os", "precedes"),
+    ("device_os", "too_old"),
     [("1.5.2", True), ("6.0.9", True), ("6.1.0-rc.1", False), ("6.10.0", False), ("odd", False), (None, False)],
 )
-def test_ledgers_came_with_device_os_6_1(device_os: str | None, precedes: bool) -> None:
-    assert is_too_old_for_ledgers(device_os) is precedes
+def test_device_os_before_6_1_is_too_old_for_ledgers(device_os: str | None, too_old: bool) -> None:
+    assert is_too_old_for_ledgers(device_os) is too_old
 
 
 @pytest.mark.parametrize(
-    ("platform", "seat"),
+    ("platform", "membership"),
     [
         (None, GATEWAY),
         (ARGON, GATEWAY),
@@ -66,13 +66,15 @@ def test_ledgers_came_with_device_os_6_1(device_os: str | None, precedes: bool) 
         (XSOM, NODE),
     ],
 )
-def test_the_boards_of_particle_mesh_fit_it(platform: int | None, seat: Membership) -> None:
-    # Whether a Xenon carries an Ethernet FeatherWing, by which it is a gateway, no cloud can tell.
-    assert list(check_device(ONE, seat, Hardware(platform, "1.5.2"))) == []
+def test_supported_or_unknown_platform_is_accepted_for_particle_mesh(
+    platform: int | None, membership: Membership
+) -> None:
+    # A Xenon with an Ethernet FeatherWing can be a gateway, but the cloud does not show whether it has one.
+    assert list(check_device(ONE, membership, Hardware(platform, "1.5.2"))) == []
 
 
 @pytest.mark.parametrize(
-    ("hardware", "seat", "why"),
+    ("hardware", "membership", "reason"),
     [
         (Hardware(P2), NODE, "is of platform 32, which has no Particle Mesh"),
         (Hardware(PHOTON), GATEWAY, "is of platform Photon, which has no Particle Mesh"),
@@ -81,23 +83,25 @@ def test_the_boards_of_particle_mesh_fit_it(platform: int | None, seat: Membersh
         (Hardware(None, "2.0.0-rc.1"), NODE, "runs Device OS 2.0.0-rc.1, but Particle Mesh ended with 1.5.x"),
     ],
 )
-def test_what_does_not_fit_particle_mesh_is_named(hardware: Hardware, seat: Membership, why: str) -> None:
-    assert list(check_device(ONE, seat, hardware)) == [f"barn: device {ONE} {why}"]
+def test_unsupported_hardware_is_refused_for_particle_mesh(
+    hardware: Hardware, membership: Membership, reason: str
+) -> None:
+    assert list(check_device(ONE, membership, hardware)) == [f"barn: device {ONE} {reason}"]
 
 
 @pytest.mark.parametrize(
-    ("device_os", "outlives"),
+    ("device_os", "too_new"),
     [
-        *((lasts, False) for lasts in ("0.9.0", "1.5.2", "1.5.4-rc.1", None, "", "beta")),
-        *((ends, True) for ends in ("1.6.0", "2.0.0", "6.3.4", "10.0.0")),
+        *((version, False) for version in ("0.9.0", "1.5.2", "1.5.4-rc.1", None, "", "beta")),
+        *((version, True) for version in ("1.6.0", "2.0.0", "6.3.4", "10.0.0")),
     ],
 )
-def test_a_mesh_ends_with_device_os_1_5(device_os: str | None, outlives: bool) -> None:
-    assert is_too_new_for_mesh(device_os) is outlives
+def test_device_os_after_1_5_is_too_new_for_particle_mesh(device_os: str | None, too_new: bool) -> None:
+    assert is_too_new_for_mesh(device_os) is too_new
 
 
 @pytest.mark.parametrize(
-    ("kind", "size", "refusals"),
+    ("network_type", "size", "refusals"),
     [
         ("micro_wifi", Size(10, 1), 0),
         ("micro_wifi", Size(11, 1), 1),
@@ -107,17 +111,17 @@ def test_a_mesh_ends_with_device_os_1_5(device_os: str | None, outlives: bool) -
         ("large_site", Size(101, 1), 1),
     ],
 )
-def test_a_network_has_the_size_of_its_type(kind: str, size: Size, refusals: int) -> None:
-    for there in (True, False):
-        assert len(list(check_size("barn", kind, 100, size, exists=there))) == refusals
+def test_network_size_is_limited_by_its_type(network_type: str, size: Size, refusals: int) -> None:
+    for exists in (True, False):
+        assert len(list(check_size("barn", network_type, 100, size, exists=exists))) == refusals
 
 
-def test_a_small_network_that_is_not_there_yet_may_be_declared_as_another_type() -> None:
+def test_refused_size_of_a_new_network_suggests_another_type() -> None:
     (sentence,) = check_size("barn", "micro_wifi", 100, Size(12, 1), exists=False)
     assert sentence.endswith("would have 12; declare another type")
 
 
-def test_what_members_are_told_fits_into_a_ledger() -> None:
+def test_instructions_must_fit_into_a_ledger() -> None:
     fits = {"parameters": {"key": "x" * 16_000}}
     assert list(check_instructions("barn", "its members", fits)) == []
     (sentence,) = check_instructions("barn", "its members", {"parameters": {"key": "hush" * 4_100}})
@@ -126,6 +130,6 @@ def test_what_members_are_told_fits_into_a_ledger() -> None:
     )
 
 
-def test_letters_count_as_the_cloud_counts_them() -> None:
+def test_size_of_instructions_is_counted_in_utf8_bytes() -> None:
     assert list(check_instructions("barn", "its members", {"key": "ü" * 8_200})) != []
     assert list(check_instructions("barn", "its members", {"key": "ü" * 8_100})) == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The areas of `make proofs` hold every test once."""
+"""The areas of `make proofs` contain every test file once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from support.paths import ROOT, TESTS
 
 
 def list_area(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the tool that lists the files of an area."""
     argv = [sys.executable, str(TESTS / "tools" / "area.py"), *arguments]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
@@ -25,7 +26,7 @@ def test_every_test_file_is_in_exactly_one_area() -> None:
     assert listed == files, "put each new file of tests into an area of tests/support/areas.py"
 
 
-def test_every_word_of_an_area_names_a_file() -> None:
+def test_every_pattern_of_an_area_matches_a_file() -> None:
     patterns = [pattern for area in AREAS.values() for pattern in area.patterns()]
     assert [pattern for pattern in patterns if not any(TESTS.glob(pattern))] == []
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a manifest makes of a cloud is worked out apart from the collection, and nothing that changes escapes it."""
+"""The expected state of a cloud follows from a manifest, and every change of a state is detected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support.declared import expect_state, normalize_state
 from support.simulator import PRODUCT_ID, PRODUCT_SLUG, USERNAME, Simulator
 
-ORDERS = {"network": "barn", "role": "node", "gateways": [], "parameters": {}}
+INSTRUCTIONS = {"network": "barn", "role": "node", "gateways": [], "parameters": {}}
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_whatever_changes_is_seen(state: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
+def test_every_change_of_a_state_is_detected(state: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
     other = copy.deepcopy(state)
     change(other)
     assert normalize_state(other) != normalize_state(state)
 
 
-def test_only_what_is_declared_is_expected_to_change(state: dict[str, Any]) -> None:
+def test_only_declared_changes_are_expected(state: dict[str, Any]) -> None:
     before = normalize_state(state)
     one, two = list(before["devices"])[:2]
     before["devices"][one].update(notes="kept", groups=["kept", "mesh-shed", "mesh-gateway"])
@@ -64,11 +64,11 @@ def test_only_what_is_declared_is_expected_to_change(state: dict[str, Any]) -> N
         "groups": ["kept", "mesh-barn", "mesh-node"],
     }
     assert after["groups"][PRODUCT_SLUG] - before["groups"][PRODUCT_SLUG] == {"mesh-barn", "mesh-node"}
-    assert after["ledgers"]["mesh"]["data"] == {one: ORDERS}
+    assert after["ledgers"]["mesh"]["data"] == {one: INSTRUCTIONS}
     assert after["ledgers"]["weather"] == before["ledgers"]["weather"]
 
 
-def test_what_leaves_takes_its_groups_and_orders_with_it(state: dict[str, Any]) -> None:
+def test_removed_device_loses_its_groups_and_instructions(state: dict[str, Any]) -> None:
     before = normalize_state(state)
     one = next(iter(before["devices"]))
     before["devices"][one].update(product=PRODUCT_ID, groups=["north"], development=True, owner=USERNAME)
@@ -76,7 +76,7 @@ def test_what_leaves_takes_its_groups_and_orders_with_it(state: dict[str, Any]) 
         "account": USERNAME,
         "scope": "Device",
         "direction": "Downstream",
-        "data": {one: ORDERS},
+        "data": {one: INSTRUCTIONS},
     }
     manifest = {"product": PRODUCT_SLUG, "devices": [{"serial_number": before["devices"][one]["serial_number"]}]}
     after = expect_state(before, manifest, absent=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a proof has measured is shown at the end, also by the workers of pytest-xdist, which print nothing."""
+"""The figures that a test records are shown at the end, also with the workers of pytest-xdist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from support.paths import TESTS
 
-PROOF = """\
+TEST_FILE = """\
 def test_a_proof(record_property):
     record_property("said", "1000 devices, 429s = 0")
     record_property("unsaid", "nobody asked")
@@ -25,9 +25,9 @@ def test_another():
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_the_figures_of_a_proof_are_shown_once(tmp_path: Path, workers: str) -> None:
+def test_recorded_figures_are_shown_once(tmp_path: Path, workers: str) -> None:
     shutil.copy(TESTS / "conftest.py", tmp_path)
-    (tmp_path / "test_proof.py").write_text(PROOF)
+    (tmp_path / "test_proof.py").write_text(TEST_FILE)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", workers, "--rootdir", tmp_path, tmp_path],
         cwd=tmp_path,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A program from the fork server does and shows what the same program in a process of its own does and shows."""
+"""A program from the fork server behaves like the same program in a fresh process."""
 
 from __future__ import annotations
 
@@ -70,9 +70,12 @@ MODULE = ("-e", '{"module": true}', *PLAIN)
 
 @dataclass(frozen=True)
 class Situation:
-    """A run of a program that reads its settings in one of the ways that Ansible has.
+    """A run of a program with settings from one of the sources that Ansible reads.
 
-    `files` are written into its folder; `env` and `config` are settings; `arguments` follow the program.
+    :param arguments: the arguments of the program.
+    :param env: variables to add to the environment.
+    :param config: the text of ansible.cfg.
+    :param files: the files to write into the working directory.
     """
 
     name: str
@@ -115,8 +118,8 @@ SITUATIONS = [
 ]  # fmt: skip
 
 
-def seen_by_user(situation: Situation, folder: Path, *, fresh: bool) -> dict[str, Any]:
-    """Run the program in a folder of its own, and return all that a user sees, less what differs in any two runs."""
+def run_situation(situation: Situation, folder: Path, *, fresh: bool) -> dict[str, Any]:
+    """Run the program in a folder and return what a user sees, without the values that differ between any two runs."""
     work, home = folder / "work", folder / "home"
     for name, text in situation.files.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -134,19 +137,19 @@ def seen_by_user(situation: Situation, folder: Path, *, fresh: bool) -> dict[str
     }
     return {
         "rc": run.rc,
-        "stdout": comparable(run.stdout, folder),
-        "stderr": comparable(run.stderr, folder),
-        "files": {name: comparable(path.read_text(), folder) for name, path in files.items()},
+        "stdout": normalize_output(run.stdout, folder),
+        "stderr": normalize_output(run.stderr, folder),
+        "files": {name: normalize_output(path.read_text(), folder) for name, path in files.items()},
     }
 
 
-def comparable(text: str, folder: Path) -> list[str]:
-    """Return the lines without paths, ids and times of the run; sorted, since hosts end in any order.
+def normalize_output(text: str, folder: Path) -> list[str]:
+    """Return the lines of an output, sorted, without the paths, ids and times of its run.
 
-    A heading counts once: with the free strategy, Ansible repeats it whenever the results of two tasks alternate.
+    Each heading is returned once, because the free strategy repeats it when the results of two tasks alternate.
     """
     text = text.replace(str(folder), "FOLDER")
-    if text.startswith('{"host": '):  # the record of results, whose keys may stand in any order
+    if text.startswith('{"host": '):  # the record of results, whose keys have no fixed order
         text = "\n".join(json.dumps(json.loads(line), sort_keys=True) for line in text.splitlines())
     for pattern, replacement in (
         (r"ansible-(local|tmp)-[\w.-]+", "TEMPORARY"),
@@ -163,11 +166,11 @@ def comparable(text: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
-def test_forked_run_shows_what_a_fresh_one_shows(situation: Situation, tmp_path: Path) -> None:
+def test_forked_run_shows_the_same_as_a_fresh_run(situation: Situation, tmp_path: Path) -> None:
     (tmp_path / "fresh").mkdir()
     (tmp_path / "forked").mkdir()
-    fresh = seen_by_user(situation, tmp_path / "fresh", fresh=True)
-    forked = seen_by_user(situation, tmp_path / "forked", fresh=False)
+    fresh = run_situation(situation, tmp_path / "fresh", fresh=True)
+    forked = run_situation(situation, tmp_path / "forked", fresh=False)
     assert forked == fresh
     assert forked["stdout"] or forked["stderr"]
 
@@ -175,8 +178,8 @@ def test_forked_run_shows_what_a_fresh_one_shows(situation: Situation, tmp_path:
 # --- the server itself ---
 
 
-def playbook(folder: Path, shell: str) -> Path:
-    """A playbook with one command of a shell."""
+def write_playbook(folder: Path, shell: str) -> Path:
+    """Write a playbook that runs one shell command."""
     path = folder / "play.yml"
     path.write_text(
         json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.shell": shell}]}])
@@ -184,9 +187,9 @@ def playbook(folder: Path, shell: str) -> Path:
     return path
 
 
-def started(server: ForkServer, folder: Path, shell: str, output: Path, **env: str) -> Any:
-    """A playbook under way on `server`, which prints to `output`."""
-    argv = [program_path("ansible-playbook"), str(playbook(folder, shell))]
+def start_playbook(server: ForkServer, folder: Path, shell: str, output: Path, **env: str) -> Any:
+    """Start a playbook on `server` that runs one shell command and prints to `output`."""
+    argv = [program_path("ansible-playbook"), str(write_playbook(folder, shell))]
     with output.open("wb") as stream:
         handle = stream.fileno()
         return server.start(argv, env=ansible_environment(folder, env), cwd=folder, stdout=handle, stderr=handle)
@@ -194,23 +197,24 @@ def started(server: ForkServer, folder: Path, shell: str, output: Path, **env: s
 
 @pytest.fixture
 def server() -> Any:
+    """Start a fork server."""
     server = ForkServer()
     yield server
     server.close()
 
 
-def test_runs_at_the_same_time_do_not_see_each_other(server: ForkServer, tmp_path: Path) -> None:
+def test_parallel_runs_are_isolated_from_each_other(server: ForkServer, tmp_path: Path) -> None:
     def run(number: int) -> tuple[int, str]:
         folder = tmp_path / str(number)
         folder.mkdir()
-        process = started(server, folder, "echo $WORD > word", folder / "output", WORD=f"word {number}")
+        process = start_playbook(server, folder, "echo $WORD > word", folder / "output", WORD=f"word {number}")
         return process.wait(SECONDS), (folder / "word").read_text()
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(run, range(4))) == [(0, f"word {number}\n") for number in range(4)]
 
 
-def test_threads_that_ask_at_once_get_the_same_server() -> None:
+def test_threads_share_one_server() -> None:
     code = """
 from concurrent.futures import ThreadPoolExecutor
 from support.fork_server import fork_server
@@ -230,26 +234,26 @@ fork_server().close()
 
 
 def test_wait_gives_up_after_its_timeout_and_can_be_repeated(server: ForkServer, tmp_path: Path) -> None:
-    process = started(server, tmp_path, "sleep 1", tmp_path / "output")
+    process = start_playbook(server, tmp_path, "sleep 1", tmp_path / "output")
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.01)
     assert process.wait(SECONDS) == 0
 
 
 def test_process_that_is_killed_has_a_negative_status(server: ForkServer, tmp_path: Path) -> None:
-    process = started(server, tmp_path, "sleep 60", tmp_path / "output")
+    process = start_playbook(server, tmp_path, "sleep 60", tmp_path / "output")
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait(SECONDS) == -signal.SIGKILL
 
 
 def test_program_reads_nothing_from_standard_input(server: ForkServer, tmp_path: Path) -> None:
-    process = started(server, tmp_path, "cat", tmp_path / "output")
+    process = start_playbook(server, tmp_path, "cat", tmp_path / "output")
     assert process.wait(SECONDS) == 0
 
 
-def test_end_of_the_server_is_told_to_those_who_wait(tmp_path: Path) -> None:
+def test_wait_fails_when_the_server_has_ended(tmp_path: Path) -> None:
     server = ForkServer()
-    process = started(server, tmp_path, "sleep 60", tmp_path / "output")
+    process = start_playbook(server, tmp_path, "sleep 60", tmp_path / "output")
     os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(ForkServerEnded):
         process.wait(SECONDS)
@@ -279,7 +283,7 @@ def test_server_ends_with_the_process_that_started_it() -> None:
         (["/usr/bin/ansible-playbook"], {"LD_PRELOAD": "/lib/x.so"}),
     ],
 )
-def test_what_python_reads_at_its_start_needs_a_fresh_process(argv: list[str], more: dict[str, str]) -> None:
+def test_other_programs_and_startup_variables_need_a_fresh_process(argv: list[str], more: dict[str, str]) -> None:
     env = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
     assert can_be_forked(["/usr/bin/ansible-playbook"], env)
     assert not can_be_forked(argv, {**env, **more})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""`make lint` finds each kind of wording that readers had to read twice."""
+"""`make lint` finds each kind of wording that the style does not allow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from support.paths import TESTS
 
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tool on a folder."""
     argv = [sys.executable, str(TESTS / "tools" / "language.py"), str(folder)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 

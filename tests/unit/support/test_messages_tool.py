@@ -26,6 +26,7 @@ def g(reader, place):
 
 
 def list_messages(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tool on a folder."""
     argv = [sys.executable, str(TESTS / "tools" / "messages.py"), folder.name]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=folder.parent)
 

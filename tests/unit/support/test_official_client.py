@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The official client is either there or a failure."""
+"""A missing official client is a failure, not a reason to skip tests."""
 
 from __future__ import annotations
 

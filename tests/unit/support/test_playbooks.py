@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Playbooks run in an environment of their own, and tell what became of each task."""
+"""Playbooks run in a clean environment, and the result of each task is recorded."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLAYBOOK = """
 """
 
 
-def test_every_way_a_task_can_end_is_recorded() -> None:
+def test_every_status_of_a_task_is_recorded() -> None:
     run = run_playbook(
         PLAYBOOK,
         args=["-i", "one,two", "-c", "local"],
@@ -66,7 +66,7 @@ def test_every_way_a_task_can_end_is_recorded() -> None:
     assert "swordfish" not in run.output
 
 
-def test_a_failed_play_is_a_result_and_no_exception() -> None:
+def test_failed_play_returns_a_result() -> None:
     run = run_playbook(
         PLAYBOOK,
         args=["-i", "one,", "-c", "local"],
@@ -77,7 +77,7 @@ def test_a_failed_play_is_a_result_and_no_exception() -> None:
         run.succeeded()
 
 
-def test_plays_may_be_data_or_a_file_and_paths_start_at_the_working_directory(tmp_path: Path) -> None:
+def test_plays_can_be_data_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("found")
     task = {"name": "Read", "ansible.builtin.debug": {"msg": "{{ lookup('file', 'note.txt') }}"}}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
@@ -91,7 +91,7 @@ def test_plays_may_be_data_or_a_file_and_paths_start_at_the_working_directory(tm
     assert as_data.result("Read")["msg"] == as_file.result("Read")["msg"] == "found"
 
 
-def test_nothing_of_the_caller_gets_into_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_the_caller_is_not_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARTICLE_PASSWORD", "of-the-caller")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "json")
@@ -102,7 +102,7 @@ def test_nothing_of_the_caller_gets_into_the_environment(tmp_path: Path, monkeyp
     assert ansible_environment(tmp_path, {"PARTICLE_PASSWORD": "given"})["PARTICLE_PASSWORD"] == "given"
 
 
-def test_a_playbook_may_have_a_terminal_to_print_on() -> None:
+def test_playbook_can_print_to_a_terminal() -> None:
     task = {"name": "Change", "ansible.builtin.command": "true"}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
     colours = {"ANSIBLE_NOCOLOR": "False", "TERM": "xterm"}
@@ -112,7 +112,7 @@ def test_a_playbook_may_have_a_terminal_to_print_on() -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_playbook_that_does_not_end_is_ended(terminal: bool) -> None:
+def test_playbook_is_stopped_after_its_timeout(terminal: bool) -> None:
     task = {"name": "Sleep", "ansible.builtin.command": "sleep 60"}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
     with pytest.raises(AssertionError, match=r"did not end within 3 s(.|\n)*Sleep"):

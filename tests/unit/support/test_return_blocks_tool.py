@@ -39,17 +39,20 @@ NAME = "device"
 
 
 def run_tool(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the tool on a folder."""
     argv = [sys.executable, str(TOOL), *options, str(folder)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
 def write_module(folder: Path, values: str) -> Path:
+    """Write a module with these return values."""
     path = folder / "device.py"
     path.write_text(MODULE.format(values=values))
     return path
 
 
 def read_returns(path: Path) -> dict[str, object]:
+    """Return the return values that a module documents."""
     variables: dict[str, str] = {}
     exec(path.read_text(), variables)
     returns: dict[str, object] = yaml.safe_load(variables["RETURN"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The scripted cloud says what it was told, in the order in which it was told."""
+"""The scripted cloud gives its answers in order and records the requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 from support.scripted import ScriptedCloud, scripted_cloud
 
 
-def test_answers_come_in_their_order_and_the_repeated_one_stays(scripted_cloud: ScriptedCloud) -> None:
+def test_answers_are_given_in_order_and_the_last_one_repeats(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", "/v1/devices", 503, body="<html>busy</html>")
     scripted_cloud.answer("GET", "/v1/devices", json=[], headers={"X-Extra": "yes"}, repeat=True)
 
@@ -24,7 +24,7 @@ def test_answers_come_in_their_order_and_the_repeated_one_stays(scripted_cloud: 
     ]
 
 
-def test_requests_are_recorded_as_they_came(scripted_cloud: ScriptedCloud) -> None:
+def test_requests_are_recorded_in_order(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/oauth/token", json={}).answer("PUT", "/v1/devices/1", status=204)
 
     requests.post(f"{scripted_cloud.url}/oauth/token", params={"a": "b"}, data={"otp": ""}, timeout=5)
@@ -42,13 +42,13 @@ def test_requests_are_recorded_as_they_came(scripted_cloud: ScriptedCloud) -> No
     assert scripted_cloud.seen("PUT", "/v1/devices/1") == [rename]
 
 
-def test_a_body_in_chunks_is_read_whole(scripted_cloud: ScriptedCloud) -> None:
+def test_chunked_body_is_read_completely(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("POST", "/upload")
     requests.post(f"{scripted_cloud.url}/upload", data=iter([b"one ", b"two"]), timeout=5)
     assert scripted_cloud.requests[0].body == b"one two"
 
 
-def test_a_session_keeps_its_connection(scripted_cloud: ScriptedCloud) -> None:
+def test_session_reuses_its_connection(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", "/v1/user", json={}, repeat=True)
     with requests.Session() as session:
         for _unused in range(3):
@@ -56,26 +56,26 @@ def test_a_session_keeps_its_connection(scripted_cloud: ScriptedCloud) -> None:
     assert scripted_cloud.connections == 1
 
 
-def test_a_reset_cuts_the_connection(scripted_cloud: ScriptedCloud) -> None:
+def test_reset_closes_the_connection_without_an_answer(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", "/v1/user", effect="reset")
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{scripted_cloud.url}/v1/user", timeout=5)
     assert len(scripted_cloud.requests) == 1
 
 
-def test_a_hanging_answer_never_comes(scripted_cloud: ScriptedCloud) -> None:
+def test_hanging_answer_times_out(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", "/v1/user", effect="hang")
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{scripted_cloud.url}/v1/user", timeout=0.2)
 
 
-def test_a_truncated_answer_ends_in_the_middle_of_its_body(scripted_cloud: ScriptedCloud) -> None:
+def test_truncated_answer_ends_in_the_middle_of_its_body(scripted_cloud: ScriptedCloud) -> None:
     scripted_cloud.answer("GET", "/v1/user", json={"username": "a"}, effect="truncate")
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         requests.get(f"{scripted_cloud.url}/v1/user", timeout=5)
 
 
-def test_a_request_that_nobody_scripted_ends_the_test() -> None:
+def test_request_without_a_scripted_answer_fails_the_test() -> None:
     with (
         pytest.raises(AssertionError, match="no scripted answer to GET /v1/nothing"),
         scripted_cloud() as cloud,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The simulator can be started, asked and set back from a test."""
+"""Tests can start, query and reset the simulator."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from support.processes import ProcessFailed
 from support.simulator import PASSWORD, PRODUCT_ID, USERNAME, Simulator, running_simulator
 
 
-def login(simulator: Simulator) -> requests.Response:
+def log_in(simulator: Simulator) -> requests.Response:
+    """Request a token with the password of the user."""
     form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
     return requests.post(f"{simulator.url}/oauth/token", auth=("particle", "particle"), data=form, timeout=10)
 
 
-def test_it_starts_with_a_product_and_twenty_devices(simulator: Simulator) -> None:
+def test_simulator_starts_with_a_product_and_twenty_devices(simulator: Simulator) -> None:
     state = simulator.state()
     assert [product["id"] for product in state["products"]] == [PRODUCT_ID]
     assert len(state["devices"]) == 20
@@ -24,19 +25,19 @@ def test_it_starts_with_a_product_and_twenty_devices(simulator: Simulator) -> No
     assert simulator.device(first["id"]) == first
 
 
-def test_a_reset_forgets_what_has_happened(simulator: Simulator) -> None:
-    assert login(simulator).status_code == 200
+def test_reset_clears_the_statistics(simulator: Simulator) -> None:
+    assert log_in(simulator).status_code == 200
     assert simulator.stats()["grants"] == 1
     simulator.reset()
     assert simulator.stats()["grants"] == 0
 
 
-def test_faults_strike_where_they_are_scheduled(simulator: Simulator) -> None:
+def test_scheduled_fault_affects_its_route_once(simulator: Simulator) -> None:
     simulator.set_faults([{"route": "POST /oauth/token", "effect": "status", "status": 503}])
-    assert [login(simulator).status_code for _unused in range(2)] == [503, 200]
+    assert [log_in(simulator).status_code for _unused in range(2)] == [503, 200]
     assert [fault["fired"] for fault in simulator.faults()] == [1]
 
 
-def test_a_flag_that_it_does_not_know_fails_with_its_own_words() -> None:
+def test_unknown_flag_fails_with_the_message_of_the_simulator() -> None:
     with pytest.raises(ProcessFailed, match="--no-such-flag"), running_simulator("--no-such-flag"):
         pass
