@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a module costs that runs on the controller, and the same module started in an interpreter, in turns.
+"""Measure the CPU time of a module that runs on the controller, and of the same module in a separate interpreter.
 
-A play with many such tasks and one with a single task are run in turns; the difference, by task, is what another task
-costs once the play has begun. The task is delegated to the machine itself by a connection that is not `local`, where it
-is to be started. What Ansible itself takes for any task, about 20 ms, is in both.
+Plays with one task and plays with many tasks run in turns. The difference, divided by the number of additional tasks,
+is the CPU time of a further task. Both results include about 20 ms that Ansible needs for any task. For the separate
+interpreter, the task is delegated to this machine by a connection other than `local`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 TASKS = 20
 ROUNDS = 3
-MOST = 0.1
-"""The largest share of a started module's CPU that one on the controller may take."""
+MAX_RATIO = 0.1
+"""Maximum CPU time of a module on the controller, as a share of the CPU time in a separate interpreter."""
 
 CONNECTION = """
 from ansible.plugins.connection.local import Connection as Local
@@ -36,8 +36,8 @@ class Connection(Local):
 """
 
 
-def cpu_of(cloud: Simulator, folder: Path, tasks: int, **more: Any) -> float:
-    """Return the CPU seconds of a playbook with so many tasks, its children included."""
+def measure_cpu(cloud: Simulator, folder: Path, tasks: int, **more: Any) -> float:
+    """Return the CPU seconds of a playbook with `tasks` tasks, including its child processes."""
     hosts = folder / "hosts"
     hosts.write_text(f"far ansible_connection=elsewhere ansible_python_interpreter={sys.executable}\nlocalhost\n")
     task = {"meshfleet.particle.device_info": {"product": PRODUCT_SLUG}, **more}
@@ -50,18 +50,19 @@ def cpu_of(cloud: Simulator, folder: Path, tasks: int, **more: Any) -> float:
 
 
 def main() -> int:
-    """Print both costs and their ratio; the exit status is 1 when that is too large."""
+    """Print both CPU times and their ratio; the exit status is 1 if the ratio is too large."""
     with running_simulator("--fleet", "20") as cloud, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "elsewhere.py").write_text(CONNECTION)
         elsewhere = {"delegate_to": "far", "environment": cloud_environment(cloud.url)}
-        ways: list[tuple[int, dict[str, Any]]] = [(1, {}), (1 + TASKS, {}), (1, elsewhere), (1 + TASKS, elsewhere)]
-        rounds = [[cpu_of(cloud, folder, tasks, **more) for tasks, more in ways] for _unused in range(ROUNDS)]
-    best = [min(costs) for costs in zip(*rounds, strict=True)]
-    here, started = (best[1] - best[0]) / TASKS, (best[3] - best[2]) / TASKS
-    print(f"CPU of a task on the controller {1000 * here:.0f} ms, started in an interpreter {1000 * started:.0f} ms")
-    print(f"ratio {here / started:.3f}, at most {MOST}")
-    return int(here / started > MOST)
+        plays: list[tuple[int, dict[str, Any]]] = [(1, {}), (1 + TASKS, {}), (1, elsewhere), (1 + TASKS, elsewhere)]
+        rounds = [[measure_cpu(cloud, folder, tasks, **more) for tasks, more in plays] for _unused in range(ROUNDS)]
+    best = [min(times) for times in zip(*rounds, strict=True)]
+    on_controller, in_interpreter = (best[1] - best[0]) / TASKS, (best[3] - best[2]) / TASKS
+    print(f"CPU time of a task on the controller: {1000 * on_controller:.0f} ms")
+    print(f"CPU time of a task in a separate interpreter: {1000 * in_interpreter:.0f} ms")
+    print(f"ratio {on_controller / in_interpreter:.3f}, at most {MAX_RATIO}")
+    return int(on_controller / in_interpreter > MAX_RATIO)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a fleet costs: requests for each device, and the same writes done the ways people do them today.
+"""Measure the requests and CPU time of a fleet, and compare them with other ways to make the same writes.
 
 Usage: python tests/bench/bench_fleet.py [--fleets 1000 10000 100000] [--hosts 60] [--write]
 
-With --write the tables go to docs/performance.md. Wall times depend on the machine; counts and ratios do not, and it
-fails when a ratio is more than is promised. Let the machine do nothing else meanwhile: that bends ratios too.
+--write writes the tables to docs/performance.md. Counts and ratios do not depend on the machine, but wall times do. The
+benchmark fails if a ratio exceeds its maximum. Run nothing else on the machine meanwhile, because other work
+distorts the ratios.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".collections"))
 
-from ways import FORKS, by_fleet, by_program, by_uri
+from playbook_costs import FORKS, cost_of_program, measure_fleet_task, measure_uri_tasks
 
 from support.fleets import NEW_GROUPS, WORKERS, Fleet, Measurement, measure_in_turns, running_fleet
 from support.paced import LIMIT, run_paced
@@ -32,48 +33,51 @@ BEGIN, END = "<!-- begin measured -->", "<!-- end measured -->"
 BARE = "a bare pool of `requests`"
 PROMISES = "particle-api-js in a pool of promises"
 
-IN_A_GROUP = 5_000
-BESIDE_PEERS = 2_000
-AS_A_PLAYBOOK = (1_000, 10_000)
-LATENCY = 0.150
-PACED = 20_000
+GROUP_SIZE = 5_000
+COMPARED_DEVICES = 2_000
+PLAYBOOK_SIZES = (1_000, 10_000)
+LATENCY_SECONDS = 0.150
+LIMITED_DEVICES = 20_000
 
-GROWTH = 1.3
-"""CPU per device of a fleet ten times as large."""
-BESIDE_BARE = 1.2
-"""CPU of a request beside one that nobody plans, watches or proves."""
+MAX_GROWTH = 1.3
+"""Maximum CPU time per device of a fleet that is ten times as large, relative to the smaller fleet."""
+MAX_RATIO_TO_BARE = 1.2
+"""Maximum CPU time per request of the engine, relative to a bare pool of `requests`."""
 
 
-def counts_and_growth(sizes: Iterable[int]) -> str:
-    """Fresh, nothing changed, one name and one group, for fleets of each size."""
+def tabulate_counts_and_growth(sizes: Iterable[int]) -> str:
+    """Return tables of requests and CPU time of four runs for fleets of each size.
+
+    The runs start with new devices, then change nothing, one name and one group.
+    """
     counts: list[list[object]] = []
     runs: dict[int, tuple[Measurement, Measurement]] = {}
     for size in sizes:
         with running_fleet(size) as fleet:
             fresh, again = fleet.run_engine(), fleet.run_engine()
             runs[size] = fresh, again
-            name, group = _with_another_name(fleet), _with_another_group(fleet)
-        limits = (
+            name, group = _run_with_another_name(fleet), _run_with_another_group(fleet)
+        maxima = (
             f"{2.05 * size + 2 * NEW_GROUPS + 20:,.0f}",
             f"{0.05 * size + 10:,.0f}; 0 writes",
             "1 write",
             "10 writes",
         )
-        what = ("fresh", "nothing changed", "one name changed", f"one group of {min(size, IN_A_GROUP):,} changed")
-        for title, run, most in zip(what, (fresh, again, name, group), limits, strict=True):
-            each = f"{run.requests / size:.3f}"
-            counts.append([f"{size:,}", title, f"{run.requests:,}", f"{run.writes:,}", each, most])
+        titles = ("fresh", "nothing changed", "one name changed", f"one group of {min(size, GROUP_SIZE):,} changed")
+        for title, run, maximum in zip(titles, (fresh, again, name, group), maxima, strict=True):
+            per_device = f"{run.requests / size:.3f}"
+            counts.append([f"{size:,}", title, f"{run.requests:,}", f"{run.writes:,}", per_device, maximum])
     heads = ("devices", "run", "requests", "writes", "requests per device", "at most")
-    requests = section("Requests", heads, counts)
+    requests = format_section("Requests", heads, counts)
 
-    def of_device(size: int, run: Measurement) -> float:
+    def cpu_per_device(size: int, run: Measurement) -> float:
         return 1000 * run.whole_cpu / size
 
     rows: list[list[object]] = [
         [
             f"{size:,}",
-            f"{of_device(size, fresh):.2f}",
-            f"{of_device(size, again):.2f}",
+            f"{cpu_per_device(size, fresh):.2f}",
+            f"{cpu_per_device(size, again):.2f}",
             f"{fresh.megabytes:.0f}",
             f"{again.megabytes:.0f}",
             f"{1000 * fresh.megabytes / size:.1f}",
@@ -81,112 +85,125 @@ def counts_and_growth(sizes: Iterable[int]) -> str:
         for size, (fresh, again) in runs.items()
     ]
     heads = ("devices", "fresh, CPU ms per device", "again, CPU ms per device", "fresh, peak MB", "again, peak MB")
-    text = section("Growth of the engine's process", (*heads, "MB per 1,000 devices"), rows)
+    text = format_section("Growth of the engine's process", (*heads, "MB per 1,000 devices"), rows)
     for small, large in pairwise(runs):
-        ratio = of_device(large, runs[large][0]) / of_device(small, runs[small][0])
+        ratio = cpu_per_device(large, runs[large][0]) / cpu_per_device(small, runs[small][0])
         text += f"\n\nCPU per device, {large:,} beside {small:,}: {ratio:.2f}."
-        hold(f"CPU per device, {large:,} beside {small:,}", ratio, GROWTH)
+        check_ratio(f"CPU per device, {large:,} beside {small:,}", ratio, MAX_GROWTH)
     return f"{requests}\n\n{text}"
 
 
-def hold(what: str, ratio: float, at_most: float) -> None:
-    """End the run with a word when a ratio is more than is promised."""
-    if ratio > at_most:
-        sys.exit(f"{what} is {ratio:.2f}, and {at_most} is promised.")
+def check_ratio(name: str, ratio: float, maximum: float) -> None:
+    """Exit with a message if a ratio exceeds its maximum."""
+    if ratio > maximum:
+        sys.exit(f"{name} is {ratio:.2f}, but must be at most {maximum}.")
 
 
-def _with_another_name(fleet: Fleet) -> Measurement:
+def _run_with_another_name(fleet: Fleet) -> Measurement:
     fleet.manifest["devices"][-1]["name"] = "another"
     return fleet.run_engine()
 
 
-def _with_another_group(fleet: Fleet) -> Measurement:
-    for device in fleet.manifest["devices"][:IN_A_GROUP]:
+def _run_with_another_group(fleet: Fleet) -> Measurement:
+    for device in fleet.manifest["devices"][:GROUP_SIZE]:
         device["groups"] = ["pilot"]
     return fleet.run_engine()
 
 
-def beside_peers() -> str:
-    """CPU of the engine beside programs that do nothing but its writes, in turns, the best of three rounds."""
+def compare_programs() -> str:
+    """Return a table that compares the CPU time of the engine with programs that only make its writes.
+
+    The programs run in turns, and the best of three rounds counts.
+    """
     engine, bare, promises = measure_in_turns(
-        BESIDE_PEERS, Fleet.run_engine, Fleet.run_bare_pool, Fleet.run_promise_pool
+        COMPARED_DEVICES, Fleet.run_engine, Fleet.run_bare_pool, Fleet.run_promise_pool
     )
-    hold("CPU of a request, beside the bare pool", engine.cpu_of_request / bare.cpu_of_request, BESIDE_BARE)
+    ratio = engine.cpu_of_request / bare.cpu_of_request
+    check_ratio("CPU of a request, beside the bare pool", ratio, MAX_RATIO_TO_BARE)
     rows = [
         [name, f"{run.cpu_of_request:.2f}", f"{run.cpu_of_request / bare.cpu_of_request:.2f}", f"{run.rate:.0f}"]
         for name, run in (("`fleet`'s engine", engine), (BARE, bare), (PROMISES, promises))
     ]
     heads = ("program", "CPU ms per request", "beside the bare pool", "requests per second")
-    return section(f"CPU of a request, {BESIDE_PEERS:,} devices, {WORKERS} under way", heads, rows)
+    return format_section(f"CPU of a request, {COMPARED_DEVICES:,} devices, {WORKERS} under way", heads, rows)
 
 
-def by_latency() -> str:
-    """How much of what the latency allows is reached, the best of three."""
+def measure_with_latency() -> str:
+    """Return a table of the request rate, relative to the highest rate that the latency allows; the best of three."""
     rates = []
     for _unused in range(3):
-        with running_fleet(BESIDE_PEERS, "--latency", f"{1000 * LATENCY:.0f}") as fleet:
+        with running_fleet(COMPARED_DEVICES, "--latency", f"{1000 * LATENCY_SECONDS:.0f}") as fleet:
             rates.append(fleet.run_engine().rate)
-    possible = WORKERS / LATENCY
+    highest_rate = WORKERS / LATENCY_SECONDS
     heads = ("latency", "workers", "workers / latency", "requests per second", "reached")
-    row = (f"{1000 * LATENCY:.0f} ms", WORKERS, f"{possible:.1f}", f"{max(rates):.1f}", f"{max(rates) / possible:.2f}")
-    return section("With latency", heads, [row])
+    rate, latency = max(rates), f"{1000 * LATENCY_SECONDS:.0f} ms"
+    row = (latency, WORKERS, f"{highest_rate:.1f}", f"{rate:.1f}", f"{rate / highest_rate:.2f}")
+    return format_section("With latency", heads, [row])
 
 
-def under_limits() -> str:
-    """How much of what the cloud allows is used while work remains."""
+def measure_under_limits() -> str:
+    """Return a table of the share of the rate limit that is used while work remains."""
     rows = []
     for share in (0.95, 1.0):
         with tempfile.TemporaryDirectory() as folder:
-            run = run_paced(PACED, share, Path(folder))
+            run = run_paced(LIMITED_DEVICES, share, Path(folder))
         used = run.count_requests_by_window()
         least = min(used) / (share * LIMIT.requests)
         rows.append([share, len(used), f"{run.seconds / 60:.0f}", f"{least:.3f}", run.stats["throttled"]])
     heads = ("budget_share", "whole windows", "minutes", "of the budget, at least", "answers of 429")
-    return section(f"Under the documented limits, {PACED:,} devices, on a clock that is turned", heads, rows)
+    title = f"Under the documented limits, {LIMITED_DEVICES:,} devices, on a clock that is turned"
+    return format_section(title, heads, rows)
 
 
-def by_every_way(hosts: int) -> str:
-    """Devices per second and CPU of whole playbooks and programs."""
-    small, large = AS_A_PLAYBOOK
+def compare_ways(hosts: int) -> str:
+    """Return a table of the devices per second and the CPU time of whole playbooks and programs."""
+    small, large = PLAYBOOK_SIZES
     with running_fleet(small) as fleet, tempfile.TemporaryDirectory() as folder:
-        fleet.run_engine()  # imports and makes what the writes of the others stand on
-        ours = by_fleet(small, Path(folder))
-        ways = {
-            f"one `fleet` task, {small:,} devices": ours,
-            f"one `fleet` task, {large:,} devices": by_fleet(large, Path(folder)),
-            f"{BARE}, {WORKERS} threads, without a playbook": by_program(fleet.run_bare_pool(), small),
-            f"{PROMISES}, {WORKERS} under way, without a playbook": by_program(fleet.run_promise_pool(), small),
-            f"`uri` for each host, {FORKS} forks": by_uri(hosts, loop=False),
-            "`uri` in a loop": by_uri(hosts, loop=True),
+        fleet.run_engine()  # imports the devices and creates the ledger, which the other writes require
+        fleet_task = measure_fleet_task(small, Path(folder))
+        costs = {
+            f"one `fleet` task, {small:,} devices": fleet_task,
+            f"one `fleet` task, {large:,} devices": measure_fleet_task(large, Path(folder)),
+            f"{BARE}, {WORKERS} threads, without a playbook": cost_of_program(fleet.run_bare_pool(), small),
+            f"{PROMISES}, {WORKERS} under way, without a playbook": cost_of_program(fleet.run_promise_pool(), small),
+            f"`uri` for each host, {FORKS} forks": measure_uri_tasks(hosts, loop=False),
+            "`uri` in a loop": measure_uri_tasks(hosts, loop=True),
         }
     rows = [
-        [name, f"{way.rate:.1f}", f"{ours.rate / way.rate:.1f}", f"{way.cpu:.1f}", f"{way.cpu / ours.cpu:.1f}"]
-        for name, way in ways.items()
+        [
+            name,
+            f"{cost.rate:.1f}",
+            f"{fleet_task.rate / cost.rate:.1f}",
+            f"{cost.cpu:.1f}",
+            f"{cost.cpu / fleet_task.cpu:.1f}",
+        ]
+        for name, cost in costs.items()
     ]
     heads = ("way", "devices per second", "times slower", "CPU ms per device", "times the CPU")
     title = f"Two writes for each device, by every way, beside `fleet` with {small:,}"
-    return section(title, heads, rows)
+    return format_section(title, heads, rows)
 
 
-def section(title: str, heads: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """A heading and a table."""
+def format_section(title: str, heads: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Format a heading and a table."""
     lines = [" | ".join(map(str, row)) for row in (heads, ["---"] * len(heads), *rows)]
     return f"## {title}\n\n" + "\n".join(f"| {line} |" for line in lines)
 
 
 def main() -> None:
+    """Print all tables, and write them to the page if requested."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fleets", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--hosts", type=int, default=60, help="how many devices the ways of today are tried with")
+    parser.add_argument("--hosts", type=int, default=60, help="number of devices for the playbooks with `uri`")
     parser.add_argument("--write", action="store_true", help="write the tables to docs/performance.md")
     arguments = parser.parse_args()
     sections = []
     for measure in (
-        lambda: counts_and_growth(arguments.fleets),
-        beside_peers,
-        by_latency,
-        under_limits,
-        lambda: by_every_way(arguments.hosts),
+        lambda: tabulate_counts_and_growth(arguments.fleets),
+        compare_programs,
+        measure_with_latency,
+        measure_under_limits,
+        lambda: compare_ways(arguments.hosts),
     ):
         sections.append(measure())
         print(f"\n{sections[-1]}", flush=True)

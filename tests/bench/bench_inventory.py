@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What an inventory costs: requests, CPU and memory, ungrouped, grouped by four keys, and by three templates.
+"""Measure requests, CPU time and memory of an inventory: ungrouped, and grouped by four keys or three templates.
 
 Usage: python tests/bench/bench_inventory.py [--fleets 1000 10000 100000] [--write]
 
-Templates are measured up to 10,000 hosts, because they take minutes for more. With --write the table goes to
+Templates are measured for at most 10,000 hosts, because larger fleets take minutes. --write writes the table to
 docs/performance.md.
 """
 
@@ -25,43 +25,44 @@ from support.plays import cloud_environment
 from support.simulator import running_simulator
 
 PAGE = ROOT / "docs" / "performance.md"
-MOST_TEMPLATES = 10_000
+MAX_TEMPLATE_HOSTS = 10_000
 KEYS = ("platform", "network", "mesh_role", "online")
 PATHS = ("particle.platform", "particle.mesh.network", "particle.mesh.role")
-WAYS: dict[str, dict[str, Any]] = {
+GROUPINGS: dict[str, dict[str, Any]] = {
     "ungrouped": {},
     "`group_by`, 4 keys": {"group_by": list(KEYS)},
     "`keyed_groups`, 3 keys": {"keyed_groups": [{"key": path, "prefix": path.rpartition(".")[2]} for path in PATHS]},
 }
 
 
-def rows_of(size: int) -> list[list[object]]:
-    """A row for each way to group a fleet of `size`."""
+def measure_rows(size: int) -> list[list[object]]:
+    """Return a row for each grouping of a fleet of `size`."""
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with running_simulator("--fleet", write_fleet_file(folder, size)) as cloud:
-            plain = 0.0
-            for way, options in WAYS.items():
-                if "keyed" in way and size > MOST_TEMPLATES:
+            ungrouped_cpu = 0.0
+            for grouping, options in GROUPINGS.items():
+                if "keyed" in grouping and size > MAX_TEMPLATE_HOSTS:
                     continue
                 before = cloud.stats()["requests"]
                 cost = measure_inventory(write_inventory(folder, **options), cloud_environment(cloud.url), home=folder)
                 requests = cloud.stats()["requests"] - before
-                plain = plain or cost["cpu"]
-                cpu, ratio, megabytes = f"{cost['cpu']:.1f}", f"{cost['cpu'] / plain:.2f}", f"{cost['megabytes']:.0f}"
-                rows.append([f"{size:,}", way, requests, cpu, ratio, megabytes])
+                ungrouped_cpu = ungrouped_cpu or cost["cpu"]
+                cpu, ratio = f"{cost['cpu']:.1f}", f"{cost['cpu'] / ungrouped_cpu:.2f}"
+                rows.append([f"{size:,}", grouping, requests, cpu, ratio, f"{cost['megabytes']:.0f}"])
     return rows
 
 
 def main() -> None:
+    """Print the table, and write it to the page if requested."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fleets", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--write", action="store_true", help="write the table to docs/performance.md")
     arguments = parser.parse_args()
 
     heads = ["hosts", "grouping", "requests", "CPU seconds", "of ungrouped", "peak MB"]
-    rows = [row for size in arguments.fleets for row in rows_of(size)]
+    rows = [row for size in arguments.fleets for row in measure_rows(size)]
     lines = [" | ".join(map(str, row)) for row in (heads, ["---" for _unused in heads], *rows)]
     table = "\n".join(f"| {line} |" for line in lines)
     print(table)

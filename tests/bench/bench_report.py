@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a large report costs its reader: the size of the page, and how long it takes to answer a letter of a search.
+"""Measure the size of a large report, and the time that its search takes for each typed letter.
 
 Usage: python tests/bench/bench_report.py [--fleets 1000 10000] [--write]
 
-With --write the table goes to docs/performance.md.
+--write writes the table to docs/performance.md.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PAGE = ROOT / "docs" / "performance.md"
 TIMEOUT_SECONDS = 1800
 
 
-def row_of(size: int) -> list[str]:
-    """Devices, requests of the playbook, megabytes of the page, and milliseconds of a search, median and worst."""
+def measure_row(size: int) -> list[str]:
+    """Return the devices, the requests, the megabytes of the page, and median and worst milliseconds per letter."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with running_simulator("--fleet", write_fleet_file(folder, size)) as cloud:
@@ -47,13 +47,14 @@ def row_of(size: int) -> list[str]:
 
 
 def main() -> None:
+    """Print the table, and write it to the page if requested."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fleets", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--write", action="store_true", help="write the table to docs/performance.md")
     arguments = parser.parse_args()
 
     heads = ["devices", "requests", "MB", "ms for a letter, median", "worst"]
-    rows = [heads, ["---" for _unused in heads], *map(row_of, arguments.fleets)]
+    rows = [heads, ["---" for _unused in heads], *map(measure_row, arguments.fleets)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     print(table)
     if arguments.write:

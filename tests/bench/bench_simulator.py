@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the simulator costs: start-up and memory with a large fleet, CPU per request under load.
+"""Measure the simulator: start-up and memory with a large fleet, and CPU time per request under load.
 
 Usage: python tests/bench/bench_simulator.py [--fleets 10000 100000] [--requests 8000] [--connections 8]
 
-Linux only: CPU time and memory of the server are read from /proc.
+This requires Linux, because CPU time and memory of the server are read from /proc.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ TIMEOUT_SECONDS = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
+def read_cpu_seconds(pid: int) -> float:
+    """Return the user and system time of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def peak_megabytes(pid: int) -> float:
-    """The largest resident size a process ever had."""
+def read_peak_megabytes(pid: int) -> float:
+    """Return the peak resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError("no VmHWM in /proc")
 
 
-def ask(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
-    """One request and its JSON answer."""
+def send_request(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
+    """Send a request, and return its JSON answer."""
     request = urllib.request.Request(url, data=data, headers=headers or {})
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         return json.load(answer)
 
 
-def start(fleet: int, limits: str, folder: Path) -> tuple[subprocess.Popen[bytes], int, float]:
-    """A simulator that listens, its port, and the seconds it took."""
+def start_simulator(fleet: int, limits: str, folder: Path) -> tuple[subprocess.Popen[bytes], int, float]:
+    """Start a simulator, and return its process, its port and the seconds until it listens."""
     port_file = folder / "port"
-    began = time.monotonic()
+    start = time.monotonic()
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "particle_simulator", "--port-file", str(port_file)),
@@ -60,15 +60,15 @@ def start(fleet: int, limits: str, folder: Path) -> tuple[subprocess.Popen[bytes
         stdout=subprocess.DEVNULL,
     )
     while not port_file.exists():
-        if process.poll() is not None or time.monotonic() - began > TIMEOUT_SECONDS:
+        if process.poll() is not None or time.monotonic() - start > TIMEOUT_SECONDS:
             process.kill()
             raise SystemExit("the simulator did not start")
         time.sleep(0.01)
-    return process, int(port_file.read_text(encoding="ascii")), time.monotonic() - began
+    return process, int(port_file.read_text(encoding="ascii")), time.monotonic() - start
 
 
-def load(port: int, request: bytes, count: int, connections: int) -> float:
-    """Sends `count` requests over keep-alive connections, one in flight on each; the seconds it took."""
+def send_load(port: int, request: bytes, count: int, connections: int) -> float:
+    """Send `count` requests over keep-alive connections, one in flight on each, and return the seconds taken."""
     poll = select.epoll()
     sockets = {}
     for _unused in range(connections):
@@ -77,30 +77,30 @@ def load(port: int, request: bytes, count: int, connections: int) -> float:
         sockets[line.fileno()] = line
         poll.register(line, select.EPOLLIN)
     pending = dict.fromkeys(sockets, b"")
-    began = time.monotonic()
-    sent = done = 0
+    start = time.monotonic()
+    sent = received = 0
     for line in sockets.values():
         line.sendall(request)
         sent += 1
-    while done < count:
+    while received < count:
         for number, _unused in poll.poll(TIMEOUT_SECONDS):
             pending[number] += sockets[number].recv(65536)
-            if not _whole(pending[number]):
+            if not _is_complete(pending[number]):
                 continue
             pending[number] = b""
-            done += 1
+            received += 1
             if sent < count:
                 sockets[number].sendall(request)
                 sent += 1
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     for line in sockets.values():
         line.close()
     poll.close()
     return seconds
 
 
-def _whole(answer: bytes) -> bool:
-    """Whether a whole successful answer has come."""
+def _is_complete(answer: bytes) -> bool:
+    """Return whether an answer is complete; exit if it is not successful."""
     head, gap, body = answer.partition(b"\r\n\r\n")
     if not gap:
         return False
@@ -110,35 +110,35 @@ def _whole(answer: bytes) -> bool:
     return len(body) >= int(length)
 
 
-def bearer(base: str) -> str:
-    """A token of the default account."""
+def request_token(base: str) -> str:
+    """Return a token of the default account."""
     form = b"grant_type=password&username=demo%40example.com&password=demo-password"
     form += b"&client_id=particle&client_secret=particle"
-    return str(ask(f"{base}/oauth/token", form)["access_token"])
+    return str(send_request(f"{base}/oauth/token", form)["access_token"])
 
 
-def measure(fleet: int, limits: str, requests: int, connections: int) -> list[str]:
-    """One row of the table."""
+def measure_row(fleet: int, limits: str, requests: int, connections: int) -> list[str]:
+    """Measure a simulator, and return a row of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        process, port, start_wall = start(fleet, limits, Path(folder))
+        process, port, start_wall = start_simulator(fleet, limits, Path(folder))
         try:
-            start_cpu = cpu_seconds(process.pid)
+            start_cpu = read_cpu_seconds(process.pid)
             base = f"http://{HOST}:{port}"
-            token = bearer(base)
+            token = request_token(base)
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            device = ask(f"{base}/_simulator/state")["devices"][0]["id"]
-            ask(f"{base}/v1/devices", json.dumps({"id": device}).encode(), headers)
+            device = send_request(f"{base}/_simulator/state")["devices"][0]["id"]
+            send_request(f"{base}/v1/devices", json.dumps({"id": device}).encode(), headers)
             request = (
                 f"GET /v1/devices/{device} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept: */*\r\n"
                 f"User-Agent: bench\r\nAuthorization: Bearer {token}\r\n\r\n"
             ).encode()
-            load(port, request, requests // 10, connections)
-            # A fresh window: under the documented limits 10,000 requests are all there are in five minutes.
-            ask(f"{base}/_simulator/clock", b'{"advance": 301}')
-            before = cpu_seconds(process.pid)
-            wall = load(port, request, requests, connections)
-            cpu = cpu_seconds(process.pid) - before
-            peak = peak_megabytes(process.pid)
+            send_load(port, request, requests // 10, connections)
+            # The documented limits allow 10,000 requests in five minutes; this begins the next five minutes.
+            send_request(f"{base}/_simulator/clock", b'{"advance": 301}')
+            before = read_cpu_seconds(process.pid)
+            wall = send_load(port, request, requests, connections)
+            cpu = read_cpu_seconds(process.pid) - before
+            peak = read_peak_megabytes(process.pid)
         finally:
             process.terminate()
             process.wait(TIMEOUT_SECONDS)
@@ -157,16 +157,16 @@ HEADINGS = ["devices", "limits", "start, wall", "start, CPU", "peak memory", "GE
 
 
 def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description="What the simulator costs.")
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Measure the simulator.")
     parser.add_argument("--fleets", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--requests", type=int, default=8_000, help="at most 9,900, for the limits")
+    parser.add_argument("--requests", type=int, default=8_000, help="at most 9,900, because of the rate limits")
     parser.add_argument("--connections", type=int, default=8)
     arguments = parser.parse_args()
     rows = [HEADINGS]
     for fleet in arguments.fleets:
         for limits in ("off", "documented"):
-            rows.append(measure(fleet, limits, arguments.requests, arguments.connections))
+            rows.append(measure_row(fleet, limits, arguments.requests, arguments.connections))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     for row in rows:
         print("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)))

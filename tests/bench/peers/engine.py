@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The engine of `fleet` in a process of its own, so that its CPU time and memory can be told from Ansible's.
+"""Run the engine of `fleet` in a separate process, to measure its CPU time and memory without Ansible.
 
-Usage: engine.py URL TOKEN MANIFEST WORKERS; prints requests, writes, seconds, CPU seconds (of the run, and with all
-that comes before it) and peak megabytes as JSON.
+Usage: engine.py URL TOKEN MANIFEST WORKERS; prints requests, writes, seconds, CPU seconds (of the run, and of the whole
+program) and peak megabytes as JSON.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._manifest.reade
 
 
 def main() -> None:
+    """Run the engine, and print the measurements."""
     url, token, path, workers = sys.argv[1:5]
     manifest = read_manifest(*parse_yaml(Path(path).read_text(), Path(path).name))
-    began, cpu = time.monotonic(), time.process_time()
-    # Without a budget: what is measured is the engine, and not the patience of the cloud.
+    start, start_cpu = time.monotonic(), time.process_time()
+    # No budget, because waits for the rate limit of the cloud would distort the measurement.
     http = Http(Connection(url), budget=Budget(Allowance({})), workers=int(workers))
     http.use_token(token)
     result = reconcile(http, manifest, RunSettings(False, Verification("none")), Callbacks(print))
@@ -43,8 +44,8 @@ def main() -> None:
                 "summary": {status: number for status, number in result["summary"].items() if status != "networks"},
                 "requests": http.usage.requests,
                 "writes": http.usage.writes,
-                "seconds": time.monotonic() - began,
-                "cpu": time.process_time() - cpu,
+                "seconds": time.monotonic() - start,
+                "cpu": time.process_time() - start_cpu,
                 "whole_cpu": time.process_time(),
                 "megabytes": peak_megabytes(),
             }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How much memory this process has had at most."""
+"""Measure the peak memory of this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 
 def peak_megabytes() -> float:
-    """Of this program alone: what `getrusage` tells begins with the size of the process that started it."""
+    """Return the peak memory of this program."""
+    # `getrusage` cannot be used, because its peak includes the process that started this one.
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024

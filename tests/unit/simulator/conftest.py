@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Fixtures of the simulator's tests, which share one process that is reset before each test."""
+"""Provide a running simulator to the tests, which share its process and reset it before each test."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ ACCOUNTS: list[dict[str, Any]] = [
 
 
 def device_id(number: int) -> str:
-    """Return the id of a device in the fleet below."""
+    """Build the id of a device in the fleet below."""
     return f"e00fce68{number:016x}"
 
 
@@ -74,7 +74,7 @@ FLEET: list[dict[str, Any]] = [
 
 
 class Cloud:
-    """A running simulator."""
+    """A client of a running simulator."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -99,7 +99,7 @@ class Cloud:
         return str(answer.json()["access_token"])
 
     def user(self, who: tuple[str, str] = DEMO) -> User:
-        """Log in a user."""
+        """Log in a user with a new token."""
         return User(self, self.token(who))
 
     def state(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Cloud:
         return dict(self.call("GET", "/_simulator/state").json())
 
     def device(self, asked: str) -> dict[str, Any]:
-        """Return a device of the state."""
+        """Return a device from the state of the cloud."""
         return next(dict(row) for row in self.state()["devices"] if row["id"] == asked)
 
     def stats(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Cloud:
         return float(self.call("GET", "/_simulator/clock").json()["now"])
 
     def advance(self, seconds: float) -> None:
-        """Turn the cloud's clock forward."""
+        """Advance the cloud's clock."""
         answer = self.call("POST", "/_simulator/clock", json={"advance": seconds})
         assert answer.status_code == 200, answer.text
 
@@ -196,7 +196,7 @@ def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a simulator process until the end of the block, and yield it and its port.
 
-    Its clock stands still, unless `arguments` say otherwise.
+    Its clock only moves when a test advances it, unless `arguments` set another clock.
     """
     port_file = folder / "port"
     command = [*COMMAND, "--port-file", str(port_file), "--clock", "still", *arguments]

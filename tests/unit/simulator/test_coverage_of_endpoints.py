@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What of the cloud the simulator has, and what not and why."""
+"""Test that each endpoint in the facts has a handler in the simulator or a reason for its absence."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from support.facts import load_endpoints
 from support.paths import SIMULATOR
 
 ROUTES = build_whole_table().routes
-AT_LEAST = 120
+MIN_HANDLED = 120
 
 
-def read(name: str) -> Any:
+def load_yaml(name: str) -> Any:
     return yaml.safe_load((SIMULATOR / name).read_text(encoding="utf-8"))
 
 
@@ -29,10 +29,10 @@ GROUPS = {group: [endpoint["id"] for endpoint in endpoints] for group, endpoints
 KNOWN = {name for names in GROUPS.values() for name in names}
 HANDLED = {name for route in ROUTES for name in route.ids}
 
-UNKNOWN_PATHS = {"spark_2014_login", "spark_2014_access_token"}
-"""Endpoints whose paths are lost; the simulator puts them where its user likes."""
+UNKNOWN_PATH_ENDPOINTS = {"spark_2014_login", "spark_2014_access_token"}
+"""Endpoints with unknown paths; options of the simulator set them."""
 
-FORMS_BESIDE_THE_FACTS = {
+UNDOCUMENTED_ROUTES = {
     "GET /v1/events": "refuses to stream without a prefix, as the errors of events_all say",
     "GET /v1/orgs/:org/events/:prefix": "completes the organisation's stream; products and accounts have this form",
     "GET /v1/orgs/:org/devices/:id/events/:prefix": "the same for one device",
@@ -41,53 +41,53 @@ FORMS_BESIDE_THE_FACTS = {
     "GET /v1/products/:p/webhooks/:id": "the same",
     "DELETE /v1/products/:p/webhooks/:id": "the same",
 }
-"""Routes of the simulator that have no path in docs/facts/endpoints.yml, and why they are there."""
+"""Routes of the simulator that have no path in docs/facts/endpoints.yml, with the reason for each."""
 
 
-def test_given_the_endpoints_then_each_has_a_handler_or_a_written_reason() -> None:
-    assert set(read("not_covered.yml")) == KNOWN - HANDLED
+def test_not_covered_file_lists_exactly_the_endpoints_without_a_handler() -> None:
+    assert set(load_yaml("not_covered.yml")) == KNOWN - HANDLED
 
 
-def test_given_the_reasons_then_each_is_a_sentence() -> None:
-    assert all(isinstance(reason, str) and len(reason.split()) > 3 for reason in read("not_covered.yml").values())
+def test_each_reason_in_not_covered_has_at_least_four_words() -> None:
+    assert all(isinstance(reason, str) and len(reason.split()) > 3 for reason in load_yaml("not_covered.yml").values())
 
 
-def test_given_the_handlers_then_no_endpoint_is_invented() -> None:
+def test_each_handled_endpoint_is_in_the_facts() -> None:
     assert set() == HANDLED - KNOWN
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_given_a_group_then_its_routes_are_filed_under_it(group: str) -> None:
-    filed = {name for route in ROUTES if route.group == group for name in route.ids}
-    assert filed <= set(GROUPS[group])
+def test_routes_are_filed_under_the_group_of_their_endpoints(group: str) -> None:
+    assigned = {name for route in ROUTES if route.group == group for name in route.ids}
+    assert assigned <= set(GROUPS[group])
 
 
-def test_given_the_ids_then_none_is_there_twice() -> None:
+def test_endpoint_ids_are_unique() -> None:
     assert [
         name for name, times in Counter(name for names in GROUPS.values() for name in names).items() if times > 1
     ] == []
 
 
-def test_given_the_endpoints_then_most_have_a_handler() -> None:
-    assert len(HANDLED) >= AT_LEAST
+def test_number_of_handled_endpoints_reaches_the_minimum() -> None:
+    assert len(HANDLED) >= MIN_HANDLED
 
 
-def test_given_the_routes_then_none_of_several_is_hidden_behind_another() -> None:
+def test_route_keys_are_unique() -> None:
     keys = Counter(route.key for route in ROUTES)
     assert [key for key, times in keys.items() if times > 1] == []
 
 
-def test_given_a_route_then_its_handler_says_where_it_comes_from() -> None:
-    silent = [route.key for route in ROUTES if not (route.handler.__doc__ or "").strip()]
-    assert silent == []
+def test_each_handler_has_a_docstring() -> None:
+    without_docstring = [route.key for route in ROUTES if not (route.handler.__doc__ or "").strip()]
+    assert without_docstring == []
 
 
-def expand_path(written: str) -> Iterator[str]:
-    """Yield the paths that a template stands for: ``/a[/:b]`` is two of them, ``/a/(b|c)`` too.
+def expand_path(templates: str) -> Iterator[str]:
+    """Yield the paths of a template: ``/a[/:b]`` has two, and so has ``/a/(b|c)``.
 
-    A note may follow a path, behind white space, and further paths behind a comma.
+    A comma separates several templates, and white space separates a template from a note.
     """
-    for template in re.findall(r"(?<!\S)(?:/|<scope>)[^\s,]*", written):
+    for template in re.findall(r"(?<!\S)(?:/|<scope>)[^\s,]*", templates):
         yield from _expand_options(template)
 
 
@@ -105,17 +105,18 @@ def _expand_options(template: str) -> Iterator[str]:
         yield template
 
 
-def anonymous(path: str) -> str:
-    """The path without the names of its parameters: the facts and the simulator may name them differently."""
+def strip_parameter_names(path: str) -> str:
+    """Remove the names of parameters from a path."""
+    # The facts and the simulator may name a parameter differently.
     return re.sub(r":\w+", ":", path)
 
 
-def paths_in_the_facts(endpoint: dict[str, Any]) -> set[str]:
-    written = [endpoint[key] for key in ("path", "product_path", "org_path", "alt_path") if key in endpoint]
-    return {anonymous(path) for each in written for path in expand_path(each)}
+def list_documented_paths(endpoint: dict[str, Any]) -> set[str]:
+    templates = [endpoint[key] for key in ("path", "product_path", "org_path", "alt_path") if key in endpoint]
+    return {strip_parameter_names(path) for template in templates for path in expand_path(template)}
 
 
-def test_path_template_stands_for_each_of_its_forms() -> None:
+def test_path_template_expands_to_each_of_its_forms() -> None:
     assert set(expand_path("/a[/:b[/c]], /d (older)")) == {"/a", "/a/:b", "/a/:b/c", "/d"}
     assert set(expand_path("/a/(b|c)")) == {"/a/b", "/a/c"}
 
@@ -125,11 +126,12 @@ def test_each_route_has_the_method_that_the_facts_give() -> None:
     assert wrong == []
 
 
-def test_each_route_has_a_path_that_the_facts_give() -> None:
-    strange = {
+def test_only_listed_routes_have_a_path_outside_the_facts() -> None:
+    undocumented = {
         route.key
         for route in ROUTES
         for name in route.ids
-        if name not in UNKNOWN_PATHS and anonymous(route.path) not in paths_in_the_facts(ENDPOINTS[name])
+        if name not in UNKNOWN_PATH_ENDPOINTS
+        and strip_parameter_names(route.path) not in list_documented_paths(ENDPOINTS[name])
     }
-    assert strange == set(FORMS_BESIDE_THE_FACTS)
+    assert undocumented == set(UNDOCUMENTED_ROUTES)

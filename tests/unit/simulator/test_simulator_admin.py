@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The admin routes: what is counted, what goes wrong on request, and the way back."""
+"""Test the admin routes of the simulator: counters, faults, the list of writes and the reset."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import requests
 from simulator_client import DEMO, DEVICES, FREE, UNKNOWN, Cloud, User
 
 
-def test_given_an_unknown_route_then_it_is_plain_text_and_counted(cloud: Cloud) -> None:
+def test_unknown_route_is_answered_in_plain_text_and_counted(cloud: Cloud) -> None:
     answer = cloud.call("GET", "/v1/nothing/here")
     assert (answer.status_code, answer.text) == (404, "Not Found")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert cloud.stats()["unknown_routes"] == 1
 
 
-def test_given_an_unknown_method_on_a_known_path_then_it_is_an_unknown_route(demo: User) -> None:
+def test_unknown_method_on_a_known_path_is_an_unknown_route(demo: User) -> None:
     assert demo.call("PATCH", "/v1/devices").status_code == 404
     assert demo.cloud.stats()["unknown_routes"] == 1
 
@@ -25,31 +25,31 @@ def test_given_an_unknown_method_on_a_known_path_then_it_is_an_unknown_route(dem
     ("method", "path"),
     [("GET", "/v1/networks"), ("POST", "/v1/networks"), ("DELETE", f"/v1/devices/{UNKNOWN}/network")],
 )
-def test_given_a_retired_mesh_route_then_it_is_gone_but_known(cloud: Cloud, method: str, path: str) -> None:
+def test_retired_mesh_route_is_not_found_but_not_counted_as_unknown(cloud: Cloud, method: str, path: str) -> None:
     answer = cloud.call(method, path)
     assert (answer.status_code, answer.text) == (404, "Not Found")
     assert cloud.stats()["unknown_routes"] == 0
 
 
-def test_given_a_login_and_its_end_then_grants_and_revocations_are_no_writes(cloud: Cloud) -> None:
+def test_login_and_revocation_are_not_counted_as_writes(cloud: Cloud) -> None:
     user = cloud.user()
     user.call("DELETE", "/v1/access_tokens/current")
     stats = cloud.stats()
     assert (stats["requests"], stats["grants"], stats["revocations"], stats["writes"]) == (2, 1, 1, 0)
 
 
-def test_given_a_refused_login_then_it_is_a_refusal_and_no_grant(cloud: Cloud) -> None:
+def test_refused_login_is_counted_as_refusal_and_not_as_grant(cloud: Cloud) -> None:
     cloud.ask_token((DEMO[0], "wrong"))
     stats = cloud.stats()
     assert (stats["grants"], stats["refusals"]) == (0, 1)
 
 
-def test_given_a_login_that_needs_a_code_then_the_first_step_is_no_refusal(cloud: Cloud) -> None:
+def test_login_that_needs_a_code_is_not_counted_as_refusal(cloud: Cloud) -> None:
     cloud.ask_token(("coded@example.com", "coded-password"))
     assert cloud.stats()["refusals"] == 0
 
 
-def test_given_reads_and_writes_then_only_what_may_change_the_fleet_is_a_write(demo: User) -> None:
+def test_only_requests_that_may_change_the_fleet_count_as_writes(demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.get(DEVICES)
     demo.put(f"{DEVICES}/{FREE[0]}", {"name": "one"})
@@ -58,7 +58,7 @@ def test_given_reads_and_writes_then_only_what_may_change_the_fleet_is_a_write(d
     assert demo.cloud.stats()["writes"] == 3
 
 
-def test_given_requests_then_each_is_counted_under_its_template(demo: User) -> None:
+def test_requests_are_counted_by_route_template(demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.get("/v1/products/field-logger/devices")
     demo.get(f"{DEVICES}/{FREE[0]}")
@@ -72,14 +72,14 @@ def test_given_requests_then_each_is_counted_under_its_template(demo: User) -> N
     }
 
 
-def test_given_admin_requests_then_neither_they_nor_their_connections_count(cloud: Cloud) -> None:
+def test_admin_requests_and_their_connections_are_not_counted(cloud: Cloud) -> None:
     cloud.state()
     Cloud(cloud.base).state()
     stats = cloud.stats()
     assert (stats["requests"], stats["connections"]) == (0, 0)
 
 
-def test_given_requests_on_two_connections_then_two_connections_count(cloud: Cloud) -> None:
+def test_each_connection_is_counted_once(cloud: Cloud) -> None:
     for client in (Cloud(cloud.base), Cloud(cloud.base)):
         client.call("GET", "/v1/user")
         client.call("GET", "/v1/user")
@@ -87,7 +87,7 @@ def test_given_requests_on_two_connections_then_two_connections_count(cloud: Clo
     assert (stats["requests"], stats["connections"]) == (4, 2)
 
 
-def test_given_a_changed_world_when_it_is_reset_then_the_start_state_is_back(demo: User) -> None:
+def test_reset_restores_the_start_state(demo: User) -> None:
     cloud = demo.cloud
     before = cloud.state()["devices"]
     demo.bring_in(FREE[0])
@@ -103,14 +103,14 @@ def test_given_a_changed_world_when_it_is_reset_then_the_start_state_is_back(dem
     assert demo.call("GET", "/v1/user").status_code == 401
 
 
-def test_given_an_unknown_admin_route_then_it_is_not_found(cloud: Cloud) -> None:
+def test_unknown_admin_route_is_not_found(cloud: Cloud) -> None:
     assert cloud.call("GET", "/_simulator/nope").status_code == 404
 
 
 # ---------------------------------------------------------------------- faults
 
 
-def test_given_a_status_fault_then_it_fires_as_often_as_asked_and_nothing_is_carried_out(demo: User) -> None:
+def test_status_fault_fires_the_given_number_of_times_without_a_write(demo: User) -> None:
     demo.bring_in(FREE[0])
     path, route = f"{DEVICES}/{FREE[0]}", "PUT /v1/products/:p/devices/:id"
     demo.cloud.break_route(
@@ -123,31 +123,31 @@ def test_given_a_status_fault_then_it_fires_as_often_as_asked_and_nothing_is_car
     assert demo.put(path, {"name": "one"}).status_code == 200
 
 
-def test_given_a_fault_then_other_routes_are_left_alone(demo: User) -> None:
+def test_fault_does_not_affect_other_routes(demo: User) -> None:
     demo.cloud.break_route("GET /v1/devices", "status")
     assert demo.call("GET", "/v1/user").status_code == 200
 
 
-def test_given_a_throttling_fault_then_it_is_counted_as_throttled(demo: User) -> None:
+def test_throttling_fault_is_counted_as_throttled(demo: User) -> None:
     demo.cloud.break_route("GET /v1/devices", "status", status=429)
     demo.call("GET", "/v1/devices")
     assert demo.cloud.stats()["throttled"] == 1
 
 
-def test_given_a_fault_at_the_token_route_then_it_is_no_refusal_of_a_login(cloud: Cloud) -> None:
+def test_fault_on_the_token_route_is_not_counted_as_refusal(cloud: Cloud) -> None:
     cloud.break_route("POST /oauth/token", "status", status=503, body={"error": "server_error"})
     assert cloud.ask_token().status_code == 503
     assert cloud.stats()["refusals"] == 0
 
 
-def test_given_an_html_fault_then_the_answer_is_the_page_of_a_gateway(demo: User) -> None:
+def test_html_fault_answers_an_html_page_with_status_502(demo: User) -> None:
     demo.cloud.break_route("*", "html")
     answer = demo.call("GET", "/v1/user")
     assert answer.status_code == 502
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-def test_given_an_empty_fault_then_the_write_is_carried_out_and_its_answer_is_empty(demo: User) -> None:
+def test_empty_fault_performs_the_write_and_sends_an_empty_answer(demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.cloud.break_route("PUT /v1/products/:p/devices/:id", "empty")
     answer = demo.put(f"{DEVICES}/{FREE[0]}", {"name": "one"})
@@ -155,7 +155,7 @@ def test_given_an_empty_fault_then_the_write_is_carried_out_and_its_answer_is_em
     assert demo.cloud.device(FREE[0])["name"] == "one"
 
 
-def test_given_a_truncated_fault_then_the_answer_is_half_a_json(demo: User) -> None:
+def test_truncated_fault_sends_incomplete_json(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "truncated")
     answer = demo.call("GET", "/v1/user")
     assert answer.text.startswith("{")
@@ -164,9 +164,7 @@ def test_given_a_truncated_fault_then_the_answer_is_half_a_json(demo: User) -> N
 
 
 @pytest.mark.parametrize(("effect", "name"), [("reset_before", None), ("reset_after", "one")])
-def test_given_a_reset_fault_then_the_connection_breaks_before_or_after_the_write(
-    demo: User, effect: str, name: str | None
-) -> None:
+def test_reset_fault_breaks_the_connection_before_or_after_the_write(demo: User, effect: str, name: str | None) -> None:
     demo.bring_in(FREE[0])
     demo.cloud.break_route("PUT /v1/products/:p/devices/:id", effect)
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -174,14 +172,14 @@ def test_given_a_reset_fault_then_the_connection_breaks_before_or_after_the_writ
     assert demo.cloud.device(FREE[0])["name"] == name
 
 
-def test_given_a_silence_fault_then_no_answer_comes(demo: User) -> None:
+def test_silence_fault_sends_no_answer(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "silence")
     with pytest.raises(requests.exceptions.ReadTimeout):
         demo.call("GET", "/v1/user", timeout=0.3)
     assert demo.call("GET", "/v1/user").status_code == 200
 
 
-def test_given_a_schedule_then_the_simulator_tells_what_has_fired(demo: User) -> None:
+def test_fault_schedule_shows_how_often_each_fault_has_fired(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "status", times=2)
     demo.cloud.break_route("GET /v1/devices", "empty")
     demo.call("GET", "/v1/user")
@@ -203,12 +201,12 @@ def test_given_a_schedule_then_the_simulator_tells_what_has_fired(demo: User) ->
         [{"route": "GET /v1/user", "effect": "status", "when": "later"}],
     ],
 )
-def test_given_a_malformed_schedule_then_none_of_it_is_taken(cloud: Cloud, schedule: object) -> None:
+def test_malformed_fault_schedule_is_refused(cloud: Cloud, schedule: object) -> None:
     assert cloud.call("POST", "/_simulator/faults", json=schedule).status_code == 400
     assert cloud.call("GET", "/_simulator/faults").json() == []
 
 
-def test_given_writes_then_those_that_were_carried_out_are_told_in_their_order(demo: User) -> None:
+def test_successful_writes_are_listed_in_order_until_a_reset(demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.get(DEVICES)
     demo.put(f"{DEVICES}/{FREE[0]}", {"name": "one"})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The clock that tests can turn, and all that goes by it."""
+"""Test the clock of the simulator and the behaviour that depends on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulator_client import CODED, DEVICES, FREE, OFFLINE, Cloud, User, ask_wit
 DAY = 86_400
 
 
-def moment(text: str) -> float:
+def parse_time(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
@@ -26,15 +26,15 @@ def test_real_clock_shows_the_time_of_the_machine(tmp_path: Path) -> None:
         clock = Cloud(f"http://127.0.0.1:{port}").call("GET", "/_simulator/clock").json()
         after = time.time()
     assert before <= clock["now"] <= after
-    assert (clock["advanced"], moment(clock["iso"])) == (0, pytest.approx(clock["now"], abs=0.001))
+    assert (clock["advanced"], parse_time(clock["iso"])) == (0, pytest.approx(clock["now"], abs=0.001))
 
 
-def test_still_clock_shows_the_same_moment_until_it_is_turned(cloud: Cloud) -> None:
-    began = cloud.now()
+def test_still_clock_shows_the_same_moment_until_it_is_advanced(cloud: Cloud) -> None:
+    start = cloud.now()
     cloud.user().get("/v1/user")
-    assert cloud.now() == began
+    assert cloud.now() == start
     cloud.advance(0.5)
-    assert cloud.now() == began + 0.5
+    assert cloud.now() == start + 0.5
 
 
 def test_reset_sets_a_still_clock_to_the_time_of_the_machine(cloud: Cloud) -> None:
@@ -44,7 +44,7 @@ def test_reset_sets_a_still_clock_to_the_time_of_the_machine(cloud: Cloud) -> No
 
 
 @pytest.mark.parametrize("kind", ["real", "still"])
-def test_update_is_taken_only_when_the_clock_has_moved_a_minute(cloud_with: Callable[..., Cloud], kind: str) -> None:
+def test_device_updates_only_after_a_minute_on_the_clock(cloud_with: Callable[..., Cloud], kind: str) -> None:
     user = cloud_with("--clock", kind).user()
     user.bring_in(FREE[0])
     assert user.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7}).status_code == 200
@@ -53,41 +53,41 @@ def test_update_is_taken_only_when_the_clock_has_moved_a_minute(cloud_with: Call
     assert user.cloud.device(FREE[0])["firmware_version"] == 7
 
 
-def test_given_an_advance_then_the_clock_and_the_date_header_have_moved(cloud: Cloud) -> None:
-    began = cloud.now()
+def test_advance_moves_the_clock_and_the_date_header(cloud: Cloud) -> None:
+    start = cloud.now()
     cloud.advance(DAY)
     clock = cloud.call("GET", "/_simulator/clock").json()
-    assert (clock["advanced"], clock["now"]) == (DAY, began + DAY)
+    assert (clock["advanced"], clock["now"]) == (DAY, start + DAY)
     header = parsedate_to_datetime(cloud.call("GET", "/v1/user").headers["Date"]).timestamp()
-    assert header == int(began + DAY)
+    assert header == int(start + DAY)
 
 
-def test_given_a_reset_then_the_clock_is_that_of_the_machine_again(cloud: Cloud) -> None:
+def test_reset_undoes_the_advance_of_the_clock(cloud: Cloud) -> None:
     cloud.advance(DAY)
     cloud.call("POST", "/_simulator/reset")
     assert cloud.call("GET", "/_simulator/clock").json()["advanced"] == 0
 
 
 @pytest.mark.parametrize("content", [{}, {"advance": -1}, {"advance": "1"}, {"advance": True}, {"by": 1}, [1]])
-def test_given_a_malformed_advance_then_the_clock_stays(cloud: Cloud, content: object) -> None:
+def test_malformed_advance_leaves_the_clock_unchanged(cloud: Cloud, content: object) -> None:
     assert cloud.call("POST", "/_simulator/clock", json=content).status_code == 400
     assert cloud.call("GET", "/_simulator/clock").json()["advanced"] == 0
 
 
-def test_given_ninety_days_then_a_token_of_the_default_life_has_expired(cloud: Cloud, demo: User) -> None:
+def test_token_of_default_lifetime_expires_after_ninety_days(cloud: Cloud, demo: User) -> None:
     cloud.advance(90 * DAY - 60)
     assert demo.call("GET", "/v1/user").status_code == 200
     cloud.advance(60)
     assert refusal(demo.call("GET", "/v1/user")) == (401, "invalid_token", "The access token provided has expired.")
 
 
-def test_given_a_token_without_end_then_it_outlives_decades(cloud: Cloud) -> None:
+def test_token_without_expiry_is_valid_after_fifty_years(cloud: Cloud) -> None:
     user = User(cloud, cloud.token(expires_in="0"))
     cloud.advance(50 * 365 * DAY)
     assert user.call("GET", "/v1/user").status_code == 200
 
 
-def test_given_two_weeks_after_the_access_token_then_the_refresh_token_has_expired_too(cloud: Cloud) -> None:
+def test_refresh_token_expires_two_weeks_after_the_access_token(cloud: Cloud) -> None:
     first, second = (cloud.ask_token(expires_in="3600").json()["refresh_token"] for _unused in range(2))
     cloud.advance(3600 + 13 * DAY)
     assert cloud.ask_token(grant_type="refresh_token", refresh_token=first).status_code == 200
@@ -96,24 +96,24 @@ def test_given_two_weeks_after_the_access_token_then_the_refresh_token_has_expir
     assert refusal(answer) == (400, "invalid_grant", "Refresh token has expired")
 
 
-def test_given_five_minutes_then_an_mfa_token_is_stale(cloud: Cloud) -> None:
+def test_mfa_token_expires_after_five_minutes(cloud: Cloud) -> None:
     mfa_token = cloud.ask_token(CODED).json()["mfa_token"]
     cloud.advance(301)
     answer = ask_with_code(cloud, mfa_token, one_time_code(cloud))
     assert refusal(answer) == (400, "invalid_grant", "Could not validate OTP.")
 
 
-def test_given_a_turned_clock_then_one_time_codes_follow_it(cloud: Cloud) -> None:
+def test_one_time_codes_follow_the_advanced_clock(cloud: Cloud) -> None:
     cloud.advance(7200)
     mfa_token = cloud.ask_token(CODED).json()["mfa_token"]
     assert ask_with_code(cloud, mfa_token, one_time_code(cloud, later=-7200)).status_code == 400
     assert ask_with_code(cloud, mfa_token, one_time_code(cloud)).status_code == 200
 
 
-def test_given_a_turned_clock_then_devices_that_are_up_have_been_heard_meanwhile(demo: User) -> None:
+def test_only_online_devices_are_heard_while_the_clock_advances(demo: User) -> None:
     demo.bring_in(FREE[0], OFFLINE)
     before = {device: demo.get(f"/v1/devices/{device}")["last_heard"] for device in (FREE[0], OFFLINE)}
     demo.cloud.advance(DAY)
     after = {device: demo.get(f"/v1/devices/{device}")["last_heard"] for device in (FREE[0], OFFLINE)}
-    assert moment(after[FREE[0]]) - moment(before[FREE[0]]) == pytest.approx(DAY, abs=0.01)
+    assert parse_time(after[FREE[0]]) - parse_time(before[FREE[0]]) == pytest.approx(DAY, abs=0.01)
     assert after[OFFLINE] == before[OFFLINE]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The customers of a product: three ways to create one, and what one can reach."""
+"""Test the customers of a product: their creation, logins, devices and deletion."""
 
 from __future__ import annotations
 
@@ -11,71 +11,70 @@ import requests
 from simulator_client import DEVICES, FREE, PRODUCT, Cloud, User
 
 CUSTOMERS = f"{PRODUCT}/customers"
-WHO = {"email": "Gardener@example.com", "password": "secret"}
+CUSTOMER = {"email": "Gardener@example.com", "password": "secret"}
 EMAIL = "gardener@example.com"
 
 
 @pytest.fixture
 def client(demo: User) -> tuple[str, str]:
-    """Id and secret of a client of the product."""
-    made = demo.post(f"{PRODUCT}/clients", {"name": "app", "type": "installed"}).json()["client"]
-    return made["id"], made["secret"]
+    """Create a client of the product, and return its id and secret."""
+    created_client = demo.post(f"{PRODUCT}/clients", {"name": "app", "type": "installed"}).json()["client"]
+    return created_client["id"], created_client["secret"]
 
 
-def created(answer: requests.Response, cloud: Cloud) -> User:
+def log_in_customer(answer: requests.Response, cloud: Cloud) -> User:
+    """Return a created customer with the token from the answer."""
     assert answer.status_code == 201, answer.text
     assert answer.json()["token_type"] == "bearer"
     return User(cloud, answer.json()["access_token"])
 
 
-def test_given_a_team_member_then_a_customer_is_created_with_a_token(cloud: Cloud, demo: User) -> None:
-    customer = created(demo.post(CUSTOMERS, WHO), cloud)
+def test_team_member_creates_a_customer_with_a_token(cloud: Cloud, demo: User) -> None:
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER), cloud)
     assert customer.get("/v1/devices") == []
     assert [row["username"] for row in demo.get(CUSTOMERS)["customers"]] == [EMAIL]
 
 
-@pytest.mark.parametrize("in_form", [True, False])
-def test_given_a_client_then_it_creates_a_customer(cloud: Cloud, client: tuple[str, str], in_form: bool) -> None:
-    form = {"client_id": client[0], "client_secret": client[1]} if in_form else {}
-    answer = cloud.call("POST", CUSTOMERS, data=WHO | form, auth=None if in_form else client)
-    created(answer, cloud)
+@pytest.mark.parametrize("client_in_form", [True, False])
+def test_client_creates_a_customer(cloud: Cloud, client: tuple[str, str], client_in_form: bool) -> None:
+    form = {"client_id": client[0], "client_secret": client[1]} if client_in_form else {}
+    answer = cloud.call("POST", CUSTOMERS, data=CUSTOMER | form, auth=None if client_in_form else client)
+    log_in_customer(answer, cloud)
 
 
-def test_given_a_client_then_a_customer_may_do_without_a_password(cloud: Cloud, client: tuple[str, str]) -> None:
+def test_client_creates_a_customer_without_a_password(cloud: Cloud, client: tuple[str, str]) -> None:
     fields = {"email": EMAIL, "no_password": "true"}
-    created(cloud.call("POST", CUSTOMERS, data=fields, auth=client), cloud)
+    log_in_customer(cloud.call("POST", CUSTOMERS, data=fields, auth=client), cloud)
     assert cloud.ask_token((EMAIL, ""), client_id=client[0], client_secret=client[1]).status_code == 400
 
 
-def test_given_only_the_name_of_a_client_then_a_customer_is_created_with_a_password(
-    cloud: Cloud, client: tuple[str, str]
-) -> None:
+def test_customer_created_by_client_id_alone_needs_a_password(cloud: Cloud, client: tuple[str, str]) -> None:
     implicit = {"client_id": client[0], "response_type": "token"}
     assert cloud.call("POST", CUSTOMERS, data={"email": EMAIL, "no_password": "true"} | implicit).status_code == 400
-    created(cloud.call("POST", CUSTOMERS, data=WHO | implicit), cloud)
+    log_in_customer(cloud.call("POST", CUSTOMERS, data=CUSTOMER | implicit), cloud)
 
 
-def test_given_a_wrong_client_then_nobody_is_created(cloud: Cloud, client: tuple[str, str]) -> None:
+def test_invalid_client_cannot_create_a_customer(cloud: Cloud, client: tuple[str, str]) -> None:
     for auth in ((client[0], "wrong"), ("particle", "particle")):
-        answer = cloud.call("POST", CUSTOMERS, data=WHO, auth=auth)
+        answer = cloud.call("POST", CUSTOMERS, data=CUSTOMER, auth=auth)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
-    assert cloud.call("POST", "/v1/products/999/customers", data=WHO, auth=client).status_code == 404
-    assert cloud.call("POST", CUSTOMERS, data=WHO).json()["error"] == "invalid_request"
+    assert cloud.call("POST", "/v1/products/999/customers", data=CUSTOMER, auth=client).status_code == 404
+    assert cloud.call("POST", CUSTOMERS, data=CUSTOMER).json()["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize("fields", [{"email": "x"}, {"password": ""}, {"password": 1}])
-def test_given_a_malformed_customer_then_it_is_refused(demo: User, fields: dict[str, Any]) -> None:
-    assert demo.post(CUSTOMERS, WHO | fields).status_code == 400
+def test_malformed_customer_is_refused(demo: User, fields: dict[str, Any]) -> None:
+    assert demo.post(CUSTOMERS, CUSTOMER | fields).status_code == 400
 
 
-def test_given_a_taken_address_then_it_is_refused(demo: User) -> None:
-    demo.post(CUSTOMERS, WHO)
-    assert demo.post(CUSTOMERS, WHO).status_code == 400
+def test_second_customer_with_the_same_address_is_refused(demo: User) -> None:
+    demo.post(CUSTOMERS, CUSTOMER)
+    assert demo.post(CUSTOMERS, CUSTOMER).status_code == 400
 
 
-def test_given_a_customer_then_it_owns_devices_and_reaches_nothing_else(cloud: Cloud, demo: User) -> None:
+def test_customer_can_use_only_its_claimed_devices(cloud: Cloud, demo: User) -> None:
     demo.bring_in(FREE[0], FREE[1])
-    customer = created(demo.post(CUSTOMERS, WHO), cloud)
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER), cloud)
     assert customer.post("/v1/devices", {"id": FREE[0]}).json()["ok"] is True
     assert [row["id"] for row in customer.get("/v1/devices")] == [FREE[0]]
     assert customer.call("GET", f"/v1/devices/{FREE[1]}").status_code == 403
@@ -88,8 +87,10 @@ def test_given_a_customer_then_it_owns_devices_and_reaches_nothing_else(cloud: C
     assert code["device_ids"] == [FREE[0]]
 
 
-def test_given_a_client_then_a_customer_logs_in_with_it(cloud: Cloud, demo: User, client: tuple[str, str]) -> None:
-    demo.post(CUSTOMERS, WHO)
+def test_customer_logs_in_only_with_the_client_of_the_product(
+    cloud: Cloud, demo: User, client: tuple[str, str]
+) -> None:
+    demo.post(CUSTOMERS, CUSTOMER)
     form = {"client_id": client[0], "client_secret": client[1]}
     assert cloud.ask_token((EMAIL, "secret"), **form).status_code == 200
     assert cloud.ask_token((EMAIL, "wrong"), **form).json()["error"] == "invalid_grant"
@@ -100,8 +101,8 @@ def test_given_a_client_then_a_customer_logs_in_with_it(cloud: Cloud, demo: User
     assert cloud.call("POST", "/oauth/token", data=unknown).json()["error"] == "invalid_scope"
 
 
-def test_given_another_password_then_the_old_one_is_no_good(cloud: Cloud, demo: User, client: tuple[str, str]) -> None:
-    demo.post(CUSTOMERS, WHO)
+def test_changed_password_replaces_the_old_password(cloud: Cloud, demo: User, client: tuple[str, str]) -> None:
+    demo.post(CUSTOMERS, CUSTOMER)
     assert demo.put(f"{CUSTOMERS}/{EMAIL}", {"password": "other"}).json() == {"ok": True}
     assert demo.put(f"{CUSTOMERS}/{EMAIL}", {}).status_code == 400
     form = {"client_id": client[0], "client_secret": client[1]}
@@ -109,9 +110,9 @@ def test_given_another_password_then_the_old_one_is_no_good(cloud: Cloud, demo: 
     assert cloud.ask_token((EMAIL, "other"), **form).status_code == 200
 
 
-def test_given_a_customer_when_deleted_then_tokens_die_and_devices_are_free(cloud: Cloud, demo: User) -> None:
+def test_deletion_of_a_customer_ends_its_tokens_and_releases_its_devices(cloud: Cloud, demo: User) -> None:
     demo.bring_in(FREE[0])
-    customer = created(demo.post(CUSTOMERS, WHO), cloud)
+    customer = log_in_customer(demo.post(CUSTOMERS, CUSTOMER), cloud)
     customer.post("/v1/devices", {"id": FREE[0]})
     assert demo.call("DELETE", f"{CUSTOMERS}/{EMAIL}").json() == {"ok": True}
     assert customer.call("GET", "/v1/devices").status_code == 401
@@ -119,7 +120,7 @@ def test_given_a_customer_when_deleted_then_tokens_die_and_devices_are_free(clou
     assert demo.call("DELETE", f"{CUSTOMERS}/{EMAIL}").status_code == 404
 
 
-def test_given_many_customers_then_they_come_in_pages(demo: User) -> None:
+def test_list_of_customers_is_paged(demo: User) -> None:
     for number in range(3):
         demo.post(CUSTOMERS, {"email": f"c{number}@example.com", "password": "secret"})
     page = demo.get(CUSTOMERS, page="2", perPage="2")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Device vitals, the status of SIM cards, and the metrics of a fleet."""
+"""Test device vitals, the status of SIM cards and the metrics of a fleet."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ICCID = "89014103000000000100"
 
 
 @pytest.fixture(autouse=True)
-def members(demo: User) -> None:
-    """Two devices of the product, one of them offline."""
+def product_devices(demo: User) -> None:
+    """Import two devices into the product, one of them offline."""
     demo.bring_in(FREE[0], OFFLINE)
 
 
 @BASES
-def test_given_a_refresh_then_it_is_accepted_and_a_record_comes(demo: User, base: str) -> None:
+def test_refresh_of_vitals_is_accepted_and_adds_a_record(demo: User, base: str) -> None:
     before = len(demo.get(f"{base}/{FREE[0]}")["diagnostics"])
     answer = demo.call("POST", f"{base}/{FREE[0]}/update")
     assert (answer.status_code, answer.json()) == (202, {"ok": True})
@@ -26,7 +26,7 @@ def test_given_a_refresh_then_it_is_accepted_and_a_record_comes(demo: User, base
 
 
 @BASES
-def test_given_a_device_then_its_last_vitals_have_the_documented_parts(demo: User, base: str) -> None:
+def test_last_vitals_have_the_documented_parts(demo: User, base: str) -> None:
     record = demo.get(f"{base}/{FREE[0]}/last")["diagnostics"]
     assert record["deviceID"] == FREE[0]
     assert set(record["payload"]) == {"device", "service"}
@@ -34,28 +34,28 @@ def test_given_a_device_then_its_last_vitals_have_the_documented_parts(demo: Use
     assert "cellular" in record["payload"]["device"]["network"]
 
 
-def test_given_an_offline_device_then_a_refresh_brings_nothing_new(demo: User) -> None:
+def test_refresh_of_an_offline_device_adds_no_record(demo: User) -> None:
     before = demo.get(f"/v1/diagnostics/{OFFLINE}")
     assert demo.call("POST", f"/v1/diagnostics/{OFFLINE}/update").status_code == 202
     assert demo.get(f"/v1/diagnostics/{OFFLINE}") == before
 
 
-def test_given_a_device_that_never_reported_then_it_has_no_vitals(demo: User) -> None:
-    fresh = demo.post("/v1/devices", {"product_id": 31337}).json()["id"]
-    assert demo.call("GET", f"/v1/diagnostics/{fresh}/last").status_code == 404
-    assert demo.get(f"/v1/diagnostics/{fresh}")["diagnostics"] == []
+def test_device_that_never_reported_has_no_vitals(demo: User) -> None:
+    new_device = demo.post("/v1/devices", {"product_id": 31337}).json()["id"]
+    assert demo.call("GET", f"/v1/diagnostics/{new_device}/last").status_code == 404
+    assert demo.get(f"/v1/diagnostics/{new_device}")["diagnostics"] == []
 
 
-def test_given_dates_then_the_start_is_in_and_the_end_is_out(demo: User) -> None:
+def test_vitals_are_filtered_by_start_and_end_date(demo: User) -> None:
     path = f"/v1/diagnostics/{FREE[0]}"
-    moment = demo.get(f"{path}/last")["diagnostics"]["updated_at"]
-    assert demo.get(path, end_date=moment)["diagnostics"] == []
-    rows = demo.get(path, start_date="2026-01-01" if moment < "2026-01-31" else moment[:10])["diagnostics"]
-    assert rows[-1]["updated_at"] == moment
+    updated_at = demo.get(f"{path}/last")["diagnostics"]["updated_at"]
+    assert demo.get(path, end_date=updated_at)["diagnostics"] == []
+    rows = demo.get(path, start_date="2026-01-01" if updated_at < "2026-01-31" else updated_at[:10])["diagnostics"]
+    assert rows[-1]["updated_at"] == updated_at
 
 
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
-def test_given_a_date_that_is_none_then_the_refusal_has_a_description(demo: User, name: str) -> None:
+def test_invalid_date_is_refused_with_a_description(demo: User, name: str) -> None:
     answer = demo.call("GET", f"/v1/diagnostics/{FREE[0]}", params={name: "yesterday"})
     assert answer.status_code == 400
     assert answer.json() == {
@@ -64,23 +64,23 @@ def test_given_a_date_that_is_none_then_the_refusal_has_a_description(demo: User
     }
 
 
-def test_given_a_date_of_long_ago_then_it_is_refused(demo: User) -> None:
+def test_start_date_older_than_thirty_days_is_refused(demo: User) -> None:
     answer = demo.call("GET", f"/v1/diagnostics/{FREE[0]}", params={"start_date": "2020-01-01T00:00:00Z"})
     assert answer.json()["description"] == "start_date must not be more than than 30 days ago"
 
 
-def test_given_csv_is_asked_for_then_a_table_comes(demo: User) -> None:
+def test_accept_header_returns_vitals_as_csv(demo: User) -> None:
     answer = demo.call("GET", f"/v1/diagnostics/{FREE[0]}", headers={"Accept": "text/csv"})
     assert answer.headers["Content-Type"].startswith("text/csv")
     assert answer.text.splitlines()[0] == "updated_at,deviceID,payload"
 
 
-def test_given_an_unknown_device_then_permission_is_denied(demo: User) -> None:
+def test_vitals_of_an_unknown_device_are_forbidden(demo: User) -> None:
     assert demo.call("GET", f"/v1/diagnostics/{UNKNOWN}/last").status_code == 403
     assert demo.call("POST", f"{PRODUCT}/diagnostics/{UNKNOWN}/update").status_code == 403
 
 
-def test_given_a_sim_then_its_status_is_pending_first_and_complete_later(demo: User) -> None:
+def test_sim_status_is_pending_and_complete_ten_seconds_later(demo: User) -> None:
     path = f"{PRODUCT}/sims/{ICCID}/status"
     first = demo.call("GET", path)
     assert first.status_code == 202
@@ -103,7 +103,7 @@ def test_given_a_sim_then_its_status_is_pending_first_and_complete_later(demo: U
         ("variables", "variables", "success"),
     ],
 )
-def test_given_a_metric_then_it_comes_in_buckets(demo: User, name: str, key: str, field: str) -> None:
+def test_metric_is_returned_in_buckets(demo: User, name: str, key: str, field: str) -> None:
     dates = {"start_date": "2026-03-01T00:00:00Z", "end_date": "2026-03-01T01:00:00Z"}
     rows = demo.get(f"{PRODUCT}/metrics/{name}", **dates)[key]
     assert len(rows) == 4
@@ -112,7 +112,7 @@ def test_given_a_metric_then_it_comes_in_buckets(demo: User, name: str, key: str
     assert len(demo.get(f"{PRODUCT}/metrics/{name}", **dates, bucket_size="1800")[key]) == 2
 
 
-def test_given_filters_then_the_online_metric_heeds_them(demo: User) -> None:
+def test_online_metric_applies_and_validates_filters(demo: User) -> None:
     assert demo.get(f"{PRODUCT}/metrics/online")["online"][0]["count"] >= 1
     assert demo.get(f"{PRODUCT}/metrics/online", device_group="nope")["online"][0]["count"] == 0
     assert demo.call("GET", f"{PRODUCT}/metrics/online", params={"bucket_size": "15"}).status_code == 400

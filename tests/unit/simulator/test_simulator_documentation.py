@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The page about the simulator says what is so."""
+"""Test that the page about the simulator is complete."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from particle_simulator.routes_table import render_routes_table
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
 
-def test_given_the_route_table_then_the_page_shows_it() -> None:
+def test_page_contains_the_route_table() -> None:
     shown = PAGE.partition("<!-- routes begin -->")[2].partition("<!-- routes end -->")[0].strip()
     assert shown == render_routes_table(build_whole_table()), (
         "put the output of `particle-simulator --routes` into the page"
     )
 
 
-def test_given_the_flag_then_the_table_is_printed_and_nothing_is_started() -> None:
-    ended = run(["--routes"])
-    assert (ended.returncode, ended.stdout.strip()) == (0, render_routes_table(build_whole_table()))
+def test_routes_flag_prints_the_table_and_exits() -> None:
+    completed = run(["--routes"])
+    assert (completed.returncode, completed.stdout.strip()) == (0, render_routes_table(build_whole_table()))
 
 
-def test_given_the_flags_of_the_command_line_then_the_page_names_each() -> None:
+def test_page_names_each_command_line_flag() -> None:
     flags = set(re.findall(r"--[a-z-]+", run(["--help"]).stdout)) - {"--help"}
     assert {flag for flag in flags if f"`{flag}" not in PAGE and f" {flag}" not in PAGE} == set()
 
 
-def test_given_the_admin_routes_then_the_page_names_each() -> None:
-    assert [f"{method} {what}" for method, what, _unused in HANDLERS if f"`{method} {what}" not in PAGE] == []
+def test_page_names_each_admin_route() -> None:
+    routes = [f"{method} {resource}" for method, resource, _unused in HANDLERS]
+    assert [route for route in routes if f"`{route}" not in PAGE] == []
 
 
-def test_given_the_keys_effects_and_shapes_of_faults_then_the_page_names_each() -> None:
+def test_page_names_each_key_effect_and_shape_of_faults() -> None:
     assert [name for name in sorted({*KEYS, *BEFORE, *AFTER}) if f"`{name}`" not in PAGE] == []
     assert [name for name in SHAPES if name not in PAGE] == []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Environment variables: staged edits, rollouts, inheritance, and the clash of their paths."""
+"""Test environment variables: staged edits, rollouts, inheritance and keys that look like device ids."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ BASES = pytest.mark.parametrize("base", [ENV, PRODUCT_ENV, DEVICE_ENV])
 
 
 @pytest.fixture(autouse=True)
-def members(demo: User) -> None:
-    """Two devices of the product, one of them offline."""
+def product_devices(demo: User) -> None:
+    """Import two devices into the product, one of them offline."""
     demo.bring_in(FREE[0], OFFLINE)
 
 
 @pytest.fixture
 def org_user(tmp_path: Path) -> Iterator[User]:
-    """The owner of a product that belongs to an organisation."""
+    """Return the owner of a product that belongs to an organisation."""
     with started(tmp_path, "--org", "acme") as (_unused, port):
         yield Cloud(f"http://127.0.0.1:{port}").user()
 
 
-def put(user: User, base: str, key: str, value: str) -> Any:
+def set_variable(user: User, base: str, key: str, value: str) -> Any:
+    """Set a variable without a rollout, and return the environment."""
     answer = user.put(f"{base}/{key}", {"value": value})
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -41,8 +42,8 @@ def roll_out(user: User, base: str, when: str = "Immediate") -> None:
 
 
 @BASES
-def test_given_an_edit_then_it_waits_for_a_rollout(demo: User, base: str) -> None:
-    body = put(demo, base, "POLL_S", "30")
+def test_edit_is_staged_until_a_rollout(demo: User, base: str) -> None:
+    body = set_variable(demo, base, "POLL_S", "30")
     assert body["latest"]["own"] == {"POLL_S": {"value": "30"}}
     assert (body["latest"]["created_by"], body["last_snapshot"]) == ("demo@example.com", None)
     review = demo.get(f"{base}/rollout")["from_snapshot"]
@@ -54,17 +55,17 @@ def test_given_an_edit_then_it_waits_for_a_rollout(demo: User, base: str) -> Non
 
 
 @BASES
-def test_given_operations_then_all_are_done_or_none(demo: User, base: str) -> None:
-    put(demo, base, "OLD", "1")
+def test_batch_of_operations_is_applied_completely_or_not_at_all(demo: User, base: str) -> None:
+    set_variable(demo, base, "OLD", "1")
     operations = [{"op": "Set", "key": "NEW", "value": "2"}, {"op": "Unset", "key": "OLD"}]
     body = demo.call("PATCH", base, json={"ops": operations}).json()
     assert body["latest"]["own"] == {"NEW": {"value": "2"}}
-    bad = [{"op": "Set", "key": "OTHER", "value": "3"}, {"op": "Set", "key": "1x", "value": "4"}]
-    assert demo.call("PATCH", base, json={"ops": bad}).status_code == 400
+    invalid_operations = [{"op": "Set", "key": "OTHER", "value": "3"}, {"op": "Set", "key": "1x", "value": "4"}]
+    assert demo.call("PATCH", base, json={"ops": invalid_operations}).status_code == 400
     assert demo.get(base)["latest"]["own"] == {"NEW": {"value": "2"}}
 
 
-def test_given_a_malformed_name_then_the_refusal_says_where(demo: User) -> None:
+def test_refusal_of_a_malformed_name_contains_its_position(demo: User) -> None:
     answer = demo.call("PATCH", ENV, json={"ops": [{"op": "Set", "key": "lower", "value": "x"}]})
     assert answer.status_code == 400
     assert answer.json() == {
@@ -89,14 +90,14 @@ def test_given_a_malformed_name_then_the_refusal_says_where(demo: User) -> None:
         [{"op": "Set", "key": "A", "value": "x" * 16_384}],
     ],
 )
-def test_given_malformed_operations_then_they_are_refused(demo: User, operations: Any) -> None:
+def test_malformed_operations_are_refused(demo: User, operations: Any) -> None:
     answer = demo.call("PATCH", ENV, json={"ops": operations})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 @BASES
-def test_given_a_variable_when_it_is_deleted_then_it_is_unset(demo: User, base: str) -> None:
-    put(demo, base, "POLL_S", "30")
+def test_deletion_of_a_variable_is_staged_until_a_rollout(demo: User, base: str) -> None:
+    set_variable(demo, base, "POLL_S", "30")
     roll_out(demo, base)
     body = demo.call("DELETE", f"{base}/POLL_S").json()
     assert (body["latest"]["own"], body["last_snapshot"]["own"]) == ({}, {"POLL_S": {"value": "30"}})
@@ -104,18 +105,18 @@ def test_given_a_variable_when_it_is_deleted_then_it_is_unset(demo: User, base: 
     assert review["changes"] == [{"op": "Removed", "key": "POLL_S", "before": "30"}]
 
 
-def test_given_a_changed_value_then_the_review_has_both(demo: User) -> None:
-    put(demo, ENV, "POLL_S", "30")
+def test_rollout_review_shows_the_old_and_new_value(demo: User) -> None:
+    set_variable(demo, ENV, "POLL_S", "30")
     roll_out(demo, ENV)
-    put(demo, ENV, "POLL_S", "60")
+    set_variable(demo, ENV, "POLL_S", "60")
     change = {"op": "Changed", "key": "POLL_S", "before": "30", "after": "60"}
     assert demo.get(f"{ENV}/rollout")["from_snapshot"]["changes"] == [change]
 
 
-def test_given_levels_then_the_most_specific_value_wins(demo: User) -> None:
+def test_value_of_the_most_specific_level_wins(demo: User) -> None:
     for base, value in ((ENV, "owner"), (PRODUCT_ENV, "product"), (DEVICE_ENV, "device")):
-        put(demo, base, "WHO", value)
-        put(demo, base, f"FROM_{value.upper()}", value)
+        set_variable(demo, base, "WHO", value)
+        set_variable(demo, base, f"FROM_{value.upper()}", value)
         roll_out(demo, base)
     assert demo.get(f"{PRODUCT_ENV}/render")["env"]["WHO"] == "product"
     assert demo.get(f"{DEVICE_ENV}/render")["env"] == {
@@ -129,64 +130,64 @@ def test_given_levels_then_the_most_specific_value_wins(demo: User) -> None:
     assert inherited["FROM_OWNER"] == {"from": "Owner", "value": "owner"}
 
 
-def test_given_an_edit_that_is_not_rolled_out_then_nobody_inherits_it(demo: User) -> None:
-    put(demo, ENV, "WHO", "owner")
+def test_edit_without_rollout_is_not_inherited(demo: User) -> None:
+    set_variable(demo, ENV, "WHO", "owner")
     assert demo.get(PRODUCT_ENV)["latest"]["inherited"] == {}
 
 
-def test_given_an_immediate_rollout_then_an_online_device_has_it_and_an_offline_one_not(demo: User) -> None:
-    put(demo, PRODUCT_ENV, "POLL_S", "30")
+def test_immediate_rollout_reaches_only_online_devices(demo: User) -> None:
+    set_variable(demo, PRODUCT_ENV, "POLL_S", "30")
     roll_out(demo, PRODUCT_ENV)
     assert demo.get(DEVICE_ENV)["on_device"]["rendered"] == {"POLL_S": "30"}
     assert demo.get(f"{ENV}/{OFFLINE}")["on_device"]["rendered"] == {}
 
 
-def test_given_a_rollout_at_connect_then_the_device_keeps_the_old_one_until_its_next_session(demo: User) -> None:
-    put(demo, PRODUCT_ENV, "POLL_S", "30")
+def test_rollout_at_connect_waits_for_the_next_session_of_a_device(demo: User) -> None:
+    set_variable(demo, PRODUCT_ENV, "POLL_S", "30")
     roll_out(demo, PRODUCT_ENV)
-    put(demo, PRODUCT_ENV, "POLL_S", "60")
+    set_variable(demo, PRODUCT_ENV, "POLL_S", "60")
     roll_out(demo, PRODUCT_ENV, "Connect")
     body = demo.get(DEVICE_ENV)
     assert body["on_device"]["rendered"] == {"POLL_S": "30"}
     assert demo.get(f"{DEVICE_ENV}/rollout")["from_device"]["changes"][0]["after"] == "60"
-    # A new session: the device takes a firmware version at once and starts again.
+    # The device updates its firmware at once and restarts, which begins a new session.
     demo.put(f"{PRODUCT}/devices/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
     assert demo.get(DEVICE_ENV)["on_device"]["rendered"] == {"POLL_S": "60"}
 
 
-def test_given_render_then_the_last_rollout_is_named(demo: User) -> None:
+def test_render_names_the_user_of_the_last_rollout(demo: User) -> None:
     empty = demo.get(f"{ENV}/render")
     assert empty == {"env": {}, "last_updated_at": None, "rollout_at": None, "rollout_by": None}
-    put(demo, ENV, "A", "1")
+    set_variable(demo, ENV, "A", "1")
     roll_out(demo, ENV)
     assert demo.get(f"{ENV}/render")["rollout_by"] == "demo@example.com"
     assert demo.post(f"{ENV}/rollout", {"when": "Soon"}).status_code == 400
 
 
-def test_given_a_key_that_looks_like_a_device_then_the_method_decides(demo: User) -> None:
+def test_key_that_looks_like_a_device_id_is_written_but_not_read(demo: User) -> None:
     key = "ABCDEF0123456789ABCDEF01"
-    assert put(demo, ENV, key, "1")["latest"]["own"] == {key: {"value": "1"}}
+    assert set_variable(demo, ENV, key, "1")["latest"]["own"] == {key: {"value": "1"}}
     assert demo.call("GET", f"{ENV}/{key}").status_code == 403
     assert "on_device" in demo.get(DEVICE_ENV)
 
 
-def test_given_a_device_without_an_environment_then_it_is_refused(demo: User) -> None:
+def test_device_outside_the_product_has_no_environment(demo: User) -> None:
     demo.post("/v1/devices", {"id": FREE[1]})
     assert demo.call("GET", f"{ENV}/{FREE[1]}").status_code == 400
     assert demo.call("GET", f"{ENV}/{UNKNOWN}").status_code == 403
 
 
-def test_given_an_organisation_then_its_products_inherit_from_it(org_user: User) -> None:
-    put(org_user, "/v1/orgs/acme/env", "WHO", "org")
+def test_products_inherit_from_their_organisation(org_user: User) -> None:
+    set_variable(org_user, "/v1/orgs/acme/env", "WHO", "org")
     roll_out(org_user, "/v1/orgs/acme/env")
     assert org_user.get(PRODUCT_ENV)["latest"]["inherited"] == {"WHO": {"from": "Owner", "value": "org"}}
     assert org_user.get(ENV)["latest"]["own"] == {}
     assert org_user.call("GET", "/v1/orgs/nobody/env").status_code == 404
 
 
-def test_given_an_organisation_then_teams_and_integrations_have_its_form_too(org_user: User) -> None:
-    made = org_user.post("/v1/orgs/acme/team", {"friendly_name": "robot", "scopes": ["devices:list"]}).json()
-    robot = User(org_user.cloud, made["created"]["tokens"][0]["token"])
+def test_organisation_has_a_team_and_integrations(org_user: User) -> None:
+    created = org_user.post("/v1/orgs/acme/team", {"friendly_name": "robot", "scopes": ["devices:list"]}).json()
+    robot = User(org_user.cloud, created["created"]["tokens"][0]["token"])
     assert robot.call("GET", f"{PRODUCT}/devices").status_code == 200
     product_robot = org_user.post(f"{PRODUCT}/team", {"friendly_name": "other", "scopes": ["devices:list"]}).json()
     names = [row["username"] for row in org_user.get("/v1/orgs/acme/team")["team"]]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The schedule of faults: by chance, by shape, with a delay, and off again."""
+"""Test the schedule of faults: shapes, probabilities, delays and its removal."""
 
 from __future__ import annotations
 
@@ -28,41 +28,42 @@ STATUSES = {
 
 
 @pytest.mark.parametrize(("shape", "status"), STATUSES.items())
-def test_given_a_named_shape_then_the_answer_has_its_body_and_status(demo: User, shape: str, status: int) -> None:
+def test_named_shape_sets_body_and_status_of_the_answer(demo: User, shape: str, status: int) -> None:
     answer = demo.cloud.call("POST", "/_simulator/faults", json=[{"route": "GET /v1/user", "shape": shape}])
     assert answer.status_code == 200
-    hit = demo.call("GET", "/v1/user")
-    assert hit.status_code == status
-    is_page = hit.headers["Content-Type"].startswith("text/html")
+    answer_with_fault = demo.call("GET", "/v1/user")
+    assert answer_with_fault.status_code == status
+    is_page = answer_with_fault.headers["Content-Type"].startswith("text/html")
     assert is_page is (shape == "E14")
-    assert is_page or isinstance(hit.json(), dict)
+    assert is_page or isinstance(answer_with_fault.json(), dict)
 
 
-def test_given_a_shape_with_another_status_then_the_status_is_that_one(demo: User) -> None:
+def test_status_of_a_fault_overrides_the_status_of_its_shape(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "status", shape="E1", status=500)
     answer = demo.call("GET", "/v1/user")
     assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
 
 
-def hits(user: User, count: int) -> list[bool]:
+def send_requests(user: User, count: int) -> list[bool]:
+    """Send requests, and return for each whether the fault has answered it."""
     return [user.call("GET", "/v1/user").status_code == 500 for _unused in range(count)]
 
 
-def test_given_a_probability_then_some_requests_are_hit_and_the_same_ones_again(demo: User) -> None:
+def test_fault_with_a_probability_hits_the_same_requests_again(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "status", probability=0.5)
-    first = hits(demo, 40)
+    first = send_requests(demo, 40)
     assert 5 < sum(first) < 35
     demo.cloud.call("DELETE", "/_simulator/faults")
     demo.cloud.break_route("GET /v1/user", "status", probability=0.5)
-    assert hits(demo, 40) == first
+    assert send_requests(demo, 40) == first
 
 
-def test_given_a_probability_and_a_number_then_it_fires_no_more_often(demo: User) -> None:
+def test_times_limits_a_fault_with_a_probability(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "status", probability=0.5, times=3)
-    assert sum(hits(demo, 40)) == 3
+    assert sum(send_requests(demo, 40)) == 3
 
 
-def test_given_a_method_with_a_star_then_all_its_routes_are_hit_and_no_others(demo: User) -> None:
+def test_fault_for_a_method_hits_all_its_routes_and_no_others(demo: User) -> None:
     demo.cloud.break_route("PUT *", "status", times=2)
     demo.bring_in(FREE[0])
     assert demo.put(f"{DEVICES}/{FREE[0]}", {"name": "one"}).status_code == 500
@@ -70,21 +71,21 @@ def test_given_a_method_with_a_star_then_all_its_routes_are_hit_and_no_others(de
     assert demo.put(f"/v1/devices/{FREE[0]}", {"name": "one"}).status_code == 200
 
 
-def test_given_a_delay_then_the_answer_is_right_but_late(demo: User) -> None:
+def test_delay_fault_sends_the_right_answer_late(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "delay", delay=0.3)
-    began = time.monotonic()
+    start = time.monotonic()
     assert demo.get("/v1/user")["username"] == "demo@example.com"
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - start >= 0.3
 
 
-def test_given_a_delayed_status_then_it_comes_late(demo: User) -> None:
+def test_status_fault_with_a_delay_is_sent_late(demo: User) -> None:
     demo.cloud.break_route("GET /v1/user", "status", delay=0.3, status=503)
-    began = time.monotonic()
+    start = time.monotonic()
     assert demo.call("GET", "/v1/user").status_code == 503
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - start >= 0.3
 
 
-def test_given_a_cleared_schedule_then_nothing_goes_wrong_and_nothing_is_listed(demo: User) -> None:
+def test_cleared_schedule_lists_and_fires_no_faults(demo: User) -> None:
     demo.cloud.break_route("*", "status", times=99)
     assert demo.cloud.call("DELETE", "/_simulator/faults").json() == []
     assert demo.call("GET", "/v1/user").status_code == 200
@@ -102,5 +103,5 @@ def test_given_a_cleared_schedule_then_nothing_goes_wrong_and_nothing_is_listed(
         {"route": 5, "effect": "status"},
     ],
 )
-def test_given_a_malformed_entry_then_it_is_refused(cloud: Cloud, entry: dict[str, object]) -> None:
+def test_malformed_fault_is_refused(cloud: Cloud, entry: dict[str, object]) -> None:
     assert cloud.call("POST", "/_simulator/faults", json=[entry]).status_code == 400

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Product firmware: upload, lock, release, and when devices take it."""
+"""Test product firmware: uploads, locks, releases and the updates of devices."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BINARY = bytes(range(256))
 
 
 @pytest.fixture(autouse=True)
-def members(demo: User) -> None:
-    """Three devices in the product, one of them offline, and a group."""
+def product_devices(demo: User) -> None:
+    """Import three devices into the product, one of them offline, and create a group."""
     demo.bring_in(FREE[0], FREE[1], OFFLINE)
     demo.post(GROUPS, {"name": "beta"})
 
@@ -26,23 +26,23 @@ def upload(user: User, version: object = 7, field: str = "file", **more: str) ->
     return user.call("POST", FIRMWARE, data=fields, files={field: ("app.bin", BINARY)})
 
 
-def device(user: User, device_id: str = FREE[0]) -> Any:
+def get_device(user: User, device_id: str = FREE[0]) -> Any:
     return user.get(f"{DEVICES}/{device_id}")
 
 
-def try_out(user: User, version: int = 7) -> None:
-    """Lets one device run a version: what is never tried cannot be released."""
+def run_on_one_device(user: User, version: int = 7) -> None:
+    """Run a version on one device, so that the version can be released."""
     user.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": version, "flash": True})
     user.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": None})
 
 
-def pass_time(user: User, seconds: int = 61) -> None:
+def advance_clock(user: User, seconds: int = 61) -> None:
     answer = user.cloud.call("POST", "/_simulator/clock", json={"advance": seconds})
     assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("field", ["file", "binary"])
-def test_given_a_binary_then_a_version_is_made_of_it(demo: User, field: str) -> None:
+def test_uploaded_binary_becomes_a_version(demo: User, field: str) -> None:
     answer = upload(demo, 7, field, description="first", mandatory="true")
     body = answer.json()
     assert answer.status_code == 201
@@ -51,7 +51,7 @@ def test_given_a_binary_then_a_version_is_made_of_it(demo: User, field: str) -> 
     assert body["uploaded_by"] == {"username": "demo@example.com"}
 
 
-def test_given_versions_then_they_are_listed_read_edited_and_downloaded(demo: User) -> None:
+def test_versions_are_listed_read_edited_and_downloaded(demo: User) -> None:
     upload(demo, 8)
     upload(demo, 7)
     assert [(row["version"], row["device_count"]) for row in demo.get(FIRMWARE)] == [(7, 0), (8, 0)]
@@ -62,11 +62,11 @@ def test_given_versions_then_they_are_listed_read_edited_and_downloaded(demo: Us
 
 
 @pytest.mark.parametrize("version", ["x", "", "65536", "-1"])
-def test_given_a_bad_version_then_the_upload_is_refused(demo: User, version: str) -> None:
+def test_upload_with_an_invalid_version_is_refused(demo: User, version: str) -> None:
     assert upload(demo, version).status_code == 400
 
 
-def test_given_a_taken_version_or_nothing_to_upload_then_it_is_refused(demo: User) -> None:
+def test_upload_of_a_duplicate_or_incomplete_version_is_refused(demo: User) -> None:
     upload(demo, 7)
     assert upload(demo, 7).status_code == 400
     assert upload(demo, 8, title="").status_code == 400
@@ -74,80 +74,80 @@ def test_given_a_taken_version_or_nothing_to_upload_then_it_is_refused(demo: Use
 
 
 @pytest.mark.parametrize("path", ["7", "x", "7/binary"])
-def test_given_an_unknown_version_then_it_is_not_found(demo: User, path: str) -> None:
+def test_unknown_version_is_not_found(demo: User, path: str) -> None:
     assert demo.call("GET", f"{FIRMWARE}/{path}").status_code == 404
 
 
-def test_given_flash_now_then_the_device_runs_the_version_at_once(demo: User) -> None:
+def test_lock_with_flash_updates_the_device_at_once(demo: User) -> None:
     demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7, "flash": True})
-    assert device(demo)["firmware_version"] == 7
+    assert get_device(demo)["firmware_version"] == 7
 
 
-def test_given_a_lock_then_the_device_takes_the_version_with_its_next_session(demo: User) -> None:
+def test_locked_device_takes_the_version_with_its_next_session(demo: User) -> None:
     demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 7})
-    assert device(demo)["targeted_firmware_release_version"] == 7
-    assert "firmware_version" not in device(demo)
-    pass_time(demo)
-    assert device(demo)["firmware_version"] == 7
+    assert get_device(demo)["targeted_firmware_release_version"] == 7
+    assert "firmware_version" not in get_device(demo)
+    advance_clock(demo)
+    assert get_device(demo)["firmware_version"] == 7
 
 
-def test_given_an_offline_device_then_it_takes_nothing(demo: User) -> None:
+def test_offline_device_takes_no_version(demo: User) -> None:
     demo.put(f"{DEVICES}/{OFFLINE}", {"desired_firmware_version": 7, "flash": True})
-    pass_time(demo)
-    assert "firmware_version" not in device(demo, OFFLINE)
+    advance_clock(demo)
+    assert "firmware_version" not in get_device(demo, OFFLINE)
 
 
-def test_given_a_version_that_never_ran_then_it_cannot_be_released(demo: User) -> None:
+def test_version_that_never_ran_cannot_be_released(demo: User) -> None:
     upload(demo)
     assert demo.put(f"{FIRMWARE}/release", {"version": 7, "product_default": True}).status_code == 400
 
 
-def test_given_a_release_to_all_then_devices_take_it_but_not_the_locked_and_developing(demo: User) -> None:
+def test_default_release_skips_locked_and_development_devices(demo: User) -> None:
     upload(demo)
     demo.put(f"{DEVICES}/{FREE[1]}", {"development": True})
-    try_out(demo)
+    run_on_one_device(demo)
     body = demo.put(f"{FIRMWARE}/release", {"version": 7, "product_default": True}).json()
     assert body["product_default"] is True
     demo.bring_in(FREE[2])
     demo.put(f"{DEVICES}/{FREE[0]}", {"desired_firmware_version": 3})
-    pass_time(demo)
-    assert device(demo)["firmware_version"] == 3
-    assert "firmware_version" not in device(demo, FREE[1])
-    assert device(demo, FREE[2])["firmware_version"] == 7
+    advance_clock(demo)
+    assert get_device(demo)["firmware_version"] == 3
+    assert "firmware_version" not in get_device(demo, FREE[1])
+    assert get_device(demo, FREE[2])["firmware_version"] == 7
     assert [row["device_count"] for row in demo.get(FIRMWARE)] == [1]
 
 
-def test_given_a_release_to_a_group_then_its_members_take_it(demo: User) -> None:
+def test_release_to_a_group_updates_its_devices(demo: User) -> None:
     upload(demo)
-    try_out(demo)
+    run_on_one_device(demo)
     demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta"]})
     body = demo.put(f"{FIRMWARE}/release", {"version": 7, "groups": ["beta"]}).json()
     assert (body["groups"], body["product_default"]) == (["beta"], False)
     assert demo.get(f"{GROUPS}/beta")["group"]["fw_version"] == 7
-    pass_time(demo)
-    assert device(demo, FREE[1])["firmware_version"] == 7
+    advance_clock(demo)
+    assert get_device(demo, FREE[1])["firmware_version"] == 7
 
 
-def test_given_a_release_that_names_nothing_then_the_version_is_released_no_more(demo: User) -> None:
+def test_release_without_targets_withdraws_earlier_releases(demo: User) -> None:
     upload(demo)
-    try_out(demo)
+    run_on_one_device(demo)
     demo.put(f"{FIRMWARE}/release", {"version": 7, "groups": ["beta"], "product_default": True})
     body = demo.put(f"{FIRMWARE}/release", {"version": 7}).json()
     assert (body["groups"], body["product_default"]) == ([], False)
 
 
-def test_given_another_default_then_the_first_one_is_it_no_more(demo: User) -> None:
+def test_new_default_replaces_the_earlier_default(demo: User) -> None:
     for version in (7, 8):
         upload(demo, version)
-        try_out(demo, version)
+        run_on_one_device(demo, version)
         demo.put(f"{FIRMWARE}/release", {"version": version, "product_default": True})
     assert [row["product_default"] for row in demo.get(FIRMWARE)] == [False, True]
 
 
-def test_given_a_released_version_then_it_cannot_be_deleted_but_others_can(demo: User) -> None:
+def test_only_an_unreleased_version_can_be_deleted(demo: User) -> None:
     for version in (7, 8):
         upload(demo, version)
-    try_out(demo)
+    run_on_one_device(demo)
     demo.put(f"{FIRMWARE}/release", {"version": 7, "product_default": True})
     assert demo.call("DELETE", f"{FIRMWARE}/7").status_code == 400
     assert demo.call("DELETE", f"{FIRMWARE}/8").status_code == 204
@@ -158,34 +158,34 @@ def test_given_a_released_version_then_it_cannot_be_deleted_but_others_can(demo:
     ("fields", "status"),
     [({}, 400), ({"version": 9}, 404), ({"version": 7, "groups": ["nope"]}, 400), ({"version": 7, "groups": 1}, 400)],
 )
-def test_given_a_malformed_release_then_it_is_refused(demo: User, fields: dict[str, Any], status: int) -> None:
+def test_malformed_release_is_refused(demo: User, fields: dict[str, Any], status: int) -> None:
     upload(demo)
     assert demo.put(f"{FIRMWARE}/release", fields).status_code == status
 
 
-def test_given_a_planned_release_then_its_impact_is_told_without_doing_it(demo: User) -> None:
+def test_impact_counts_the_devices_that_a_release_would_update(demo: User) -> None:
     upload(demo)
     demo.put(f"{DEVICES}/{FREE[1]}", {"groups": ["beta"]})
     query = {"action": "edit_groups_for_firmware", "firmware_version": "7", "groups": "beta"}
     impact = demo.get(f"{PRODUCT}/impact", **query)["devices"]["firmware_update"]
     assert impact == {"total": 1, "by_version": [{"version": 0, "total": 1}]}
-    whole = demo.get(f"{PRODUCT}/impact", **query, product_default="true")["devices"]["firmware_update"]
-    assert whole["total"] == len(demo.get(DEVICES)["devices"])
+    default_impact = demo.get(f"{PRODUCT}/impact", **query, product_default="true")["devices"]["firmware_update"]
+    assert default_impact["total"] == len(demo.get(DEVICES)["devices"])
     assert demo.call("GET", f"{PRODUCT}/impact", params={"action": "x"}).status_code == 400
 
 
-def test_given_an_offline_device_when_it_comes_back_then_it_takes_its_version(demo: User) -> None:
+def test_locked_offline_device_takes_its_version_when_it_reconnects(demo: User) -> None:
     demo.put(f"{DEVICES}/{OFFLINE}", {"desired_firmware_version": 7})
     demo.cloud.call("POST", f"/_simulator/devices/{OFFLINE}", json={"online": True})
-    assert device(demo, OFFLINE)["firmware_version"] == 7
+    assert get_device(demo, OFFLINE)["firmware_version"] == 7
 
 
-def test_given_a_release_then_a_device_that_joins_later_takes_it_too(demo: User) -> None:
+def test_release_to_a_group_updates_devices_that_join_later(demo: User) -> None:
     upload(demo)
-    try_out(demo)
+    run_on_one_device(demo)
     demo.put(f"{FIRMWARE}/release", {"version": 7, "groups": ["beta"]})
-    pass_time(demo)
+    advance_clock(demo)
     metadata = {"add": ["beta"], "remove": []}
     demo.put(DEVICES, {"action": "groups", "devices": [FREE[1]], "metadata": metadata})
-    pass_time(demo)
-    assert device(demo, FREE[1])["firmware_version"] == 7
+    advance_clock(demo)
+    assert get_device(demo, FREE[1])["firmware_version"] == 7

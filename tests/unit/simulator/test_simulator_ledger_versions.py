@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What ledger instances were before."""
+"""Test the earlier versions of ledger instances."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ def write(user: User, number: int) -> None:
     assert user.put(INSTANCE, {"instance": {"data": {"number": number}}}).status_code == 201
 
 
-def numbers(user: User, **query: str) -> list[int]:
+def list_numbers(user: User, **query: str) -> list[int]:
     return [version["data"]["number"] for version in user.get(VERSIONS, **query)["versions"]]
 
 
-def test_given_an_instance_that_was_written_once_then_it_has_no_versions(demo: User) -> None:
+def test_instance_that_was_written_once_has_no_versions(demo: User) -> None:
     demo.bring_in(FREE[0])
     demo.post("/v1/ledgers", {"ledger": {"name": "notes", "scope": "Device", "direction": "Downstream"}})
     write(demo, 0)
     assert demo.get(VERSIONS) == {"versions": [], "meta": {"has_more": False}}
 
 
-def test_given_replaced_data_then_the_versions_have_it_newest_first(writer: User) -> None:
-    assert numbers(writer) == [1, 0]
+def test_replaced_data_is_listed_as_versions_newest_first(writer: User) -> None:
+    assert list_numbers(writer) == [1, 0]
 
 
-def test_given_a_version_then_it_is_read_by_the_moment_of_its_replacement(writer: User) -> None:
+def test_version_is_read_by_its_replacement_time(writer: User) -> None:
     oldest = writer.get(VERSIONS)["versions"][-1]
     assert writer.get(f"{VERSIONS}/{oldest['replaced_at']}")["instance"]["data"] == {"number": 0}
     assert writer.call("GET", f"{VERSIONS}/2020-01-01T00:00:00.000Z").status_code == 404
 
 
-def test_given_cursors_then_only_versions_between_them_come(writer: User) -> None:
+def test_cursors_limit_the_listed_versions(writer: User) -> None:
     newer, older = (version["replaced_at"] for version in writer.get(VERSIONS)["versions"])
-    assert numbers(writer, replaced_before=newer) == [0]
-    assert numbers(writer, replaced_after=older) == [1]
+    assert list_numbers(writer, replaced_before=newer) == [0]
+    assert list_numbers(writer, replaced_after=older) == [1]
     assert writer.call("GET", VERSIONS, params={"replaced_after": "soon"}).status_code == 400
 
 
-def test_given_many_versions_then_a_page_says_that_there_are_more(writer: User) -> None:
+def test_page_of_versions_tells_whether_there_are_more(writer: User) -> None:
     for number in range(3, 30):
         write(writer, number)
     body = writer.get(VERSIONS)
     assert body["meta"] == {"has_more": True}
-    seen = [version["data"]["number"] for version in body["versions"]]
+    numbers = [version["data"]["number"] for version in body["versions"]]
     while body["meta"]["has_more"]:
         body = writer.get(VERSIONS, replaced_before=body["versions"][-1]["replaced_at"])
-        seen += [version["data"]["number"] for version in body["versions"]]
-    assert seen == list(range(28, -1, -1))
+        numbers += [version["data"]["number"] for version in body["versions"]]
+    assert numbers == list(range(28, -1, -1))
 
 
-def test_given_a_deleted_instance_then_its_last_data_is_a_version(writer: User) -> None:
+def test_last_data_of_a_deleted_instance_becomes_a_version(writer: User) -> None:
     assert writer.call("DELETE", INSTANCE).status_code == 204
-    assert numbers(writer) == [2, 1, 0]
+    assert list_numbers(writer) == [2, 1, 0]

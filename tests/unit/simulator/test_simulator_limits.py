@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The lock-out after refused logins, and the documented limits."""
+"""Test the lock-out after refused logins and the documented rate limits."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ HALF_AN_HOUR = 1801
 
 @pytest.fixture
 def limited(cloud_with: Callable[..., Cloud]) -> Cloud:
-    """A cloud in which the documented limits hold."""
+    """Return a cloud that enforces the documented rate limits."""
     return cloud_with("--limits", "documented")
 
 
-def statuses(cloud: Cloud, count: int, method: str, path: str, **options: object) -> list[int]:
+def repeat_request(cloud: Cloud, count: int, method: str, path: str, **options: object) -> list[int]:
+    """Send the same request `count` times, and return the statuses."""
     return [cloud.call(method, path, **options).status_code for _unused in range(count)]
 
 
@@ -33,17 +34,17 @@ def is_throttled(answer: requests.Response) -> bool:
     return (answer.status_code, answer.json()) == (429, TOO_MANY)
 
 
-# ---------------------------------------------------------------------- the lock-out, limits or no limits
+# ---------------------------------------------------------------------- lock-out, with and without rate limits
 
 
-def test_given_ten_refused_logins_then_even_the_right_password_is_locked_out(cloud: Cloud) -> None:
+def test_ten_refused_logins_lock_out_even_the_right_password(cloud: Cloud) -> None:
     assert [cloud.ask_token(WRONG).status_code for _unused in range(10)] == [400] * 10
     assert is_throttled(cloud.ask_token())
     stats = cloud.stats()
     assert (stats["refusals"], stats["throttled"], stats["grants"]) == (10, 1, 0)
 
 
-def test_given_a_lock_out_then_it_ends_after_half_an_hour(cloud: Cloud) -> None:
+def test_lock_out_ends_after_half_an_hour(cloud: Cloud) -> None:
     for _unused in range(10):
         cloud.ask_token(WRONG)
     cloud.advance(HALF_AN_HOUR - 60)
@@ -52,13 +53,13 @@ def test_given_a_lock_out_then_it_ends_after_half_an_hour(cloud: Cloud) -> None:
     assert cloud.ask_token().status_code == 200
 
 
-def test_given_a_lock_out_then_tokens_that_exist_still_work(cloud: Cloud, demo: User) -> None:
+def test_existing_tokens_work_during_a_lock_out(cloud: Cloud, demo: User) -> None:
     for _unused in range(10):
         cloud.ask_token(WRONG)
     assert demo.call("GET", "/v1/user").status_code == 200
 
 
-def test_given_a_success_then_the_refusals_are_counted_from_nothing(cloud: Cloud) -> None:
+def test_successful_login_resets_the_count_of_refusals(cloud: Cloud) -> None:
     for _unused in range(2):
         for _unused in range(9):
             cloud.ask_token(WRONG)
@@ -66,35 +67,35 @@ def test_given_a_success_then_the_refusals_are_counted_from_nothing(cloud: Cloud
 
 
 @pytest.mark.parametrize("form", [{"client_secret": "wrong"}, {"grant_type": "magic"}, {"username": None}])
-def test_given_any_kind_of_refused_token_request_then_it_counts(cloud: Cloud, form: dict[str, str | None]) -> None:
+def test_each_kind_of_refused_token_request_counts_as_refusal(cloud: Cloud, form: dict[str, str | None]) -> None:
     for _unused in range(10):
         assert cloud.ask_token(**form).status_code == 400
     assert is_throttled(cloud.ask_token())
 
 
-def test_given_questions_for_a_code_then_they_are_no_refusals(cloud: Cloud) -> None:
+def test_requests_for_a_code_do_not_count_as_refusals(cloud: Cloud) -> None:
     for _unused in range(12):
         assert cloud.ask_token(CODED).status_code == 403
     assert cloud.ask_token().status_code == 200
 
 
-def test_given_faults_at_the_token_route_then_they_are_no_refusals(cloud: Cloud) -> None:
+def test_faults_on_the_token_route_do_not_count_as_refusals(cloud: Cloud) -> None:
     cloud.break_route("POST /oauth/token", "status", times=12, status=503)
     for _unused in range(12):
         assert cloud.ask_token().status_code == 503
     assert cloud.ask_token().status_code == 200
 
 
-def test_given_another_address_then_it_is_not_locked_out(cloud: Cloud) -> None:
+def test_lock_out_does_not_affect_another_address(cloud: Cloud) -> None:
     for _unused in range(10):
         cloud.ask_token(WRONG)
-    elsewhere = Cloud(cloud.base)
-    elsewhere.http.mount("http://", FromAddress("127.0.0.2"))
-    assert elsewhere.ask_token().status_code == 200
+    other_client = Cloud(cloud.base)
+    other_client.http.mount("http://", FromAddress("127.0.0.2"))
+    assert other_client.ask_token().status_code == 200
 
 
 class FromAddress(requests.adapters.HTTPAdapter):
-    """Sends from another address of the loopback network."""
+    """Adapter that sends from another address of the loopback network."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -105,11 +106,11 @@ class FromAddress(requests.adapters.HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
-# ---------------------------------------------------------------------- the documented limits
+# ---------------------------------------------------------------------- documented rate limits
 
 
-def test_given_no_limits_then_nothing_is_throttled(cloud: Cloud) -> None:
-    assert set(statuses(cloud, 150, "DELETE", "/v1/access_tokens/nope")) == {401}
+def test_requests_are_not_throttled_without_limits(cloud: Cloud) -> None:
+    assert set(repeat_request(cloud, 150, "DELETE", "/v1/access_tokens/nope")) == {401}
 
 
 @pytest.mark.parametrize(
@@ -122,44 +123,44 @@ def test_given_no_limits_then_nothing_is_throttled(cloud: Cloud) -> None:
         ("POST", "/v1/user/password-reset", 400),
     ],
 )
-def test_given_a_hundred_requests_to_a_guarded_route_then_the_next_waits_five_minutes(
+def test_guarded_route_allows_a_hundred_requests_in_five_minutes(
     limited: Cloud, method: str, path: str, answer: int
 ) -> None:
-    assert statuses(limited, 101, method, path) == [answer] * 100 + [429]
+    assert repeat_request(limited, 101, method, path) == [answer] * 100 + [429]
     assert limited.stats()["throttled"] == 1
     limited.advance(FIVE_MINUTES)
-    assert statuses(limited, 1, method, path) == [answer]
+    assert repeat_request(limited, 1, method, path) == [answer]
 
 
-def test_given_two_addresses_then_each_has_windows_of_its_own_and_is_counted_apart(limited: Cloud) -> None:
+def test_each_address_has_its_own_limit_and_count(limited: Cloud) -> None:
     for address in ("127.0.0.2", "127.0.0.3"):
-        elsewhere = Cloud(limited.base)
-        elsewhere.http.mount("http://", FromAddress(address))
-        assert statuses(elsewhere, 101, "DELETE", "/v1/access_tokens/nope") == [401] * 100 + [429]
+        other_client = Cloud(limited.base)
+        other_client.http.mount("http://", FromAddress(address))
+        assert repeat_request(other_client, 101, "DELETE", "/v1/access_tokens/nope") == [401] * 100 + [429]
     assert limited.stats()["by_address"] == {"127.0.0.2": 101, "127.0.0.3": 101}
 
 
-def test_given_a_hundred_logins_then_the_next_is_throttled_and_is_no_refusal(limited: Cloud) -> None:
+def test_login_beyond_the_limit_is_throttled_and_not_refused(limited: Cloud) -> None:
     assert {limited.ask_token().status_code for _unused in range(100)} == {200}
     assert is_throttled(limited.ask_token())
     stats = limited.stats()
     assert (stats["grants"], stats["refusals"], stats["throttled"]) == (100, 0, 1)
 
 
-def test_given_a_full_window_then_places_come_free_one_by_one(limited: Cloud) -> None:
-    assert set(statuses(limited, 60, "DELETE", "/v1/access_tokens/nope")) == {401}
+def test_limit_counts_the_requests_of_the_last_five_minutes(limited: Cloud) -> None:
+    assert set(repeat_request(limited, 60, "DELETE", "/v1/access_tokens/nope")) == {401}
     limited.advance(200)
-    assert statuses(limited, 41, "DELETE", "/v1/access_tokens/nope") == [401] * 40 + [429]
+    assert repeat_request(limited, 41, "DELETE", "/v1/access_tokens/nope") == [401] * 40 + [429]
     limited.advance(101)
-    assert statuses(limited, 61, "DELETE", "/v1/access_tokens/nope") == [401] * 60 + [429]
+    assert repeat_request(limited, 61, "DELETE", "/v1/access_tokens/nope") == [401] * 60 + [429]
 
 
-def test_given_one_route_is_throttled_then_the_others_are_not(limited: Cloud) -> None:
-    statuses(limited, 101, "DELETE", "/v1/access_tokens/nope")
+def test_throttled_route_does_not_affect_other_routes(limited: Cloud) -> None:
+    repeat_request(limited, 101, "DELETE", "/v1/access_tokens/nope")
     assert limited.ask_token().status_code == 200
 
 
-def test_given_fifty_look_ups_then_the_account_waits_an_hour_and_others_do_not(limited: Cloud) -> None:
+def test_serial_number_limit_is_fifty_per_hour_for_each_account(limited: Cloud) -> None:
     demo, other = limited.user(DEMO), limited.user(OTHER)
     path = "/v1/serial_numbers/B40HAB000000100"
     assert [demo.call("GET", path).status_code for _unused in range(51)] == [200] * 50 + [429]
@@ -169,22 +170,22 @@ def test_given_fifty_look_ups_then_the_account_waits_an_hour_and_others_do_not(l
     assert demo.call("GET", path).status_code == 200
 
 
-def hammer(cloud: Cloud, path: str, times: int) -> set[int]:
-    """The statuses of many requests in a row on one connection."""
-    line = HTTPConnection(cloud.base.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
-    seen = set()
+def send_many(cloud: Cloud, path: str, times: int) -> set[int]:
+    """Send many requests on one connection, and return the statuses that occurred."""
+    connection = HTTPConnection(cloud.base.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
+    statuses = set()
     for _unused in range(times):
-        line.request("GET", path)
-        answer = line.getresponse()
+        connection.request("GET", path)
+        answer = connection.getresponse()
         answer.read()
-        seen.add(answer.status)
-    line.close()
-    return seen
+        statuses.add(answer.status)
+    connection.close()
+    return statuses
 
 
-def test_given_ten_thousand_requests_in_five_minutes_then_everything_is_throttled(limited: Cloud) -> None:
+def test_all_routes_are_throttled_after_ten_thousand_requests(limited: Cloud) -> None:
     user = limited.user()
-    assert hammer(limited, f"/v1/user?access_token={user.token}", 9_999) == {200}
+    assert send_many(limited, f"/v1/user?access_token={user.token}", 9_999) == {200}
     assert is_throttled(user.call("GET", "/v1/user"))
     assert limited.call("GET", "/v1/nothing/here").status_code == 429
     assert limited.stats()["throttled"] == 2
@@ -192,44 +193,45 @@ def test_given_ten_thousand_requests_in_five_minutes_then_everything_is_throttle
     assert user.call("GET", "/v1/user").status_code == 200
 
 
-def listen(user: User) -> requests.Response:
-    """Opens a stream of events; who asks must close it."""
+def open_stream(user: User) -> requests.Response:
+    """Open a stream of events; the caller must close it."""
     return user.call("GET", "/v1/devices/events", stream=True)
 
 
-def test_given_a_hundred_opened_streams_then_the_next_waits_five_minutes(limited: Cloud) -> None:
+def test_limit_of_opened_streams_is_a_hundred_in_five_minutes(limited: Cloud) -> None:
     user = limited.user()
     for _unused in range(100):
-        with listen(user) as stream:
+        with open_stream(user) as stream:
             assert stream.status_code == 200
-    assert is_throttled(listen(user))
+    assert is_throttled(open_stream(user))
     limited.advance(FIVE_MINUTES)
-    with listen(user) as stream:
+    with open_stream(user) as stream:
         assert stream.status_code == 200
 
 
-def test_given_a_hundred_open_streams_then_one_must_close_before_the_next(limited: Cloud) -> None:
+def test_limit_of_open_streams_is_a_hundred_at_a_time(limited: Cloud) -> None:
     user = limited.user()
     with ExitStack() as streams:
         for _unused in range(2):
             for _unused in range(50):
-                assert streams.enter_context(listen(user)).status_code == 200
+                assert streams.enter_context(open_stream(user)).status_code == 200
             limited.advance(FIVE_MINUTES)
-        assert is_throttled(listen(user))
-    assert eventually(lambda: listen(user))
+        assert is_throttled(open_stream(user))
+    assert succeeds_soon(lambda: open_stream(user))
 
 
-def eventually(ask: Callable[[], requests.Response]) -> bool:
-    """Whether an answer is good soon: a server learns of a closed connection a moment later."""
+def succeeds_soon(send: Callable[[], requests.Response]) -> bool:
+    """Return whether a repeated request succeeds before the timeout."""
+    # The server notices a closed connection with a delay.
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        with ask() as answer:
+        with send() as answer:
             if answer.status_code == 200:
                 return True
         time.sleep(0.05)
     return False
 
 
-def test_given_admin_requests_then_no_limit_holds_for_them(limited: Cloud) -> None:
-    statuses(limited, 150, "GET", "/_simulator/stats")
+def test_admin_requests_are_not_limited(limited: Cloud) -> None:
+    repeat_request(limited, 150, "GET", "/_simulator/stats")
     assert limited.stats()["throttled"] == 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The virtual devices: what they report about the mesh that a ledger declares."""
+"""Test the reports of simulated devices about the mesh that a ledger declares."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ GATEWAY, SECOND_GATEWAY, NODE = FREE[:3]
 
 
 @pytest.fixture
-def mesh(demo: User) -> User:
-    """Return a user with both mesh ledgers and a few devices in the product, one of them offline."""
+def ledger_owner(demo: User) -> User:
+    """Return the owner of both mesh ledgers and of a product with a few devices, one of them offline."""
     demo.bring_in(*FREE[:4], OFFLINE)
     for name, direction in (("mesh", "Downstream"), ("mesh-status", "Upstream")):
         definition = {"name": name, "scope": "Device", "direction": direction}
@@ -25,30 +25,32 @@ def mesh(demo: User) -> User:
     return demo
 
 
-def join(user: User, device: str, role: str, gateways: list[str], network: str = "barn") -> None:
+def declare_membership(user: User, device: str, role: str, gateways: list[str], network: str = "barn") -> None:
+    """Write the membership of a device to its instance of the mesh ledger."""
     data = {"network": network, "role": role, "gateways": gateways, "parameters": {"channel": 15}}
     answer = user.put(f"{LEDGERS}/mesh/instances/{device}", {"instance": {"data": data}})
     assert answer.status_code == 201, answer.text
 
 
-def report(user: User, device: str) -> dict[str, Any]:
+def read_report(user: User, device: str) -> dict[str, Any]:
+    """Return the report of a device in the status ledger."""
     return dict(user.get(f"{STATUS}/{device}")["instance"]["data"])
 
 
-def test_given_no_declared_mesh_then_nobody_reports(mesh: User) -> None:
-    assert mesh.get(STATUS)["instances"] == []
+def test_devices_report_nothing_without_a_declared_mesh(ledger_owner: User) -> None:
+    assert ledger_owner.get(STATUS)["instances"] == []
 
 
-def test_given_an_online_gateway_then_it_has_joined_at_once(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [GATEWAY])
+def test_online_gateway_joins_at_once(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
     expected = {"network": "barn", "role": "gateway", "state": "joined", "parent": None, "rssi": None}
-    assert report(mesh, GATEWAY) == expected
+    assert read_report(ledger_owner, GATEWAY) == expected
 
 
-def test_given_a_joined_gateway_then_its_node_joins_through_it(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [GATEWAY])
-    join(mesh, NODE, "node", [GATEWAY])
-    body = report(mesh, NODE)
+def test_node_joins_through_a_joined_gateway(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
+    declare_membership(ledger_owner, NODE, "node", [GATEWAY])
+    body = read_report(ledger_owner, NODE)
     assert (body["state"], body["parent"]) == ("joined", GATEWAY)
     assert -90 <= body["rssi"] <= -40
 
@@ -58,71 +60,71 @@ def test_given_a_joined_gateway_then_its_node_joins_through_it(mesh: User) -> No
     [(GATEWAY, "shed"), (OFFLINE, "barn")],
     ids=["gateway of another network", "offline gateway"],
 )
-def test_given_no_gateway_to_join_then_the_node_is_joining(mesh: User, gateway: str, network: str) -> None:
-    join(mesh, gateway, "gateway", [gateway], network)
-    join(mesh, NODE, "node", [gateway])
-    body = report(mesh, NODE)
+def test_node_is_joining_while_no_gateway_is_available(ledger_owner: User, gateway: str, network: str) -> None:
+    declare_membership(ledger_owner, gateway, "gateway", [gateway], network)
+    declare_membership(ledger_owner, NODE, "node", [gateway])
+    body = read_report(ledger_owner, NODE)
     assert (body["state"], body["parent"], body["rssi"]) == ("joining", None, None)
 
 
-def test_given_a_gateway_without_its_own_instance_then_its_node_is_joining(mesh: User) -> None:
-    join(mesh, NODE, "node", [GATEWAY])
-    assert report(mesh, NODE)["state"] == "joining"
-    join(mesh, GATEWAY, "gateway", [GATEWAY])
-    assert report(mesh, NODE)["state"] == "joined"
+def test_node_is_joining_until_its_gateway_is_declared(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, NODE, "node", [GATEWAY])
+    assert read_report(ledger_owner, NODE)["state"] == "joining"
+    declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
+    assert read_report(ledger_owner, NODE)["state"] == "joined"
 
 
-def test_given_one_of_two_gateways_is_up_then_the_node_joins_through_that_one(mesh: User) -> None:
-    join(mesh, SECOND_GATEWAY, "gateway", [])
-    join(mesh, NODE, "node", [OFFLINE, SECOND_GATEWAY])
-    assert report(mesh, NODE)["parent"] == SECOND_GATEWAY
+def test_node_joins_through_the_gateway_that_is_online(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, SECOND_GATEWAY, "gateway", [])
+    declare_membership(ledger_owner, NODE, "node", [OFFLINE, SECOND_GATEWAY])
+    assert read_report(ledger_owner, NODE)["parent"] == SECOND_GATEWAY
 
 
-def test_given_an_offline_device_then_it_reports_nothing(mesh: User) -> None:
-    join(mesh, OFFLINE, "gateway", [])
-    assert mesh.call("GET", f"{STATUS}/{OFFLINE}").status_code == 404
+def test_offline_device_reports_nothing(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, OFFLINE, "gateway", [])
+    assert ledger_owner.call("GET", f"{STATUS}/{OFFLINE}").status_code == 404
 
 
-def test_given_a_removed_instance_then_the_report_disappears(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [])
-    assert mesh.get(STATUS)["meta"]["total"] == 1
-    mesh.call("DELETE", f"{LEDGERS}/mesh/instances/{GATEWAY}")
-    assert mesh.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
-    assert mesh.get(STATUS)["instances"] == []
+def test_report_disappears_with_the_declared_instance(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [])
+    assert ledger_owner.get(STATUS)["meta"]["total"] == 1
+    ledger_owner.call("DELETE", f"{LEDGERS}/mesh/instances/{GATEWAY}")
+    assert ledger_owner.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
+    assert ledger_owner.get(STATUS)["instances"] == []
 
 
-def test_given_a_device_that_left_the_product_then_it_reports_nothing(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [])
-    mesh.call("DELETE", f"/v1/products/31337/devices/{GATEWAY}")
-    assert mesh.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
+def test_device_removed_from_the_product_reports_nothing(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [])
+    ledger_owner.call("DELETE", f"/v1/products/31337/devices/{GATEWAY}")
+    assert ledger_owner.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
 
 
-def test_given_many_members_then_their_reports_are_paged(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [])
+def test_reports_are_paged(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [])
     for device in FREE[1:4]:
-        join(mesh, device, "node", [GATEWAY])
-    pages = [mesh.get(STATUS, page=page, per_page=3) for page in (1, 2)]
+        declare_membership(ledger_owner, device, "node", [GATEWAY])
+    pages = [ledger_owner.get(STATUS, page=page, per_page=3) for page in (1, 2)]
     assert [len(page["instances"]) for page in pages] == [3, 1]
     assert pages[0]["meta"] == {"page": 1, "per_page": 3, "total_pages": 2, "total": 4}
     assert {row["data"]["state"] for page in pages for row in page["instances"]} == {"joined"}
 
 
-def test_given_a_status_ledger_that_firmware_cannot_write_then_nobody_reports(demo: User) -> None:
+def test_devices_report_nothing_to_a_downstream_status_ledger(demo: User) -> None:
     demo.bring_in(GATEWAY)
     for name in ("mesh", "mesh-status"):
         demo.post(LEDGERS, {"ledger": {"name": name, "scope": "Device", "direction": "Downstream"}})
-    join(demo, GATEWAY, "gateway", [])
+    declare_membership(demo, GATEWAY, "gateway", [])
     assert demo.get(STATUS)["instances"] == []
 
 
 @pytest.mark.parametrize("data", [{}, {"network": 5, "role": "node"}, {"network": "barn", "role": "king"}])
-def test_given_data_that_firmware_cannot_use_then_the_device_reports_nothing(mesh: User, data: dict[str, Any]) -> None:
-    mesh.put(f"{LEDGERS}/mesh/instances/{GATEWAY}", {"instance": {"data": data}})
-    assert mesh.get(STATUS)["instances"] == []
+def test_device_with_unusable_mesh_data_reports_nothing(ledger_owner: User, data: dict[str, Any]) -> None:
+    ledger_owner.put(f"{LEDGERS}/mesh/instances/{GATEWAY}", {"instance": {"data": data}})
+    assert ledger_owner.get(STATUS)["instances"] == []
 
 
-def test_given_reports_then_the_state_of_the_simulator_shows_them(cloud: Cloud, mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [])
+def test_simulator_state_shows_reports(cloud: Cloud, ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [])
     ledgers = {ledger["name"]: ledger["instances"] for ledger in cloud.state()["ledgers"]}
     assert ledgers["mesh-status"][0]["data"]["state"] == "joined"
 
@@ -130,47 +132,50 @@ def test_given_reports_then_the_state_of_the_simulator_shows_them(cloud: Cloud, 
 # ---------------------------------------------------------------------- time and power
 
 
-def test_given_a_gateway_that_dies_then_its_nodes_are_lost_and_it_says_nothing(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [GATEWAY])
-    join(mesh, NODE, "node", [GATEWAY])
-    mesh.cloud.change_device(GATEWAY, powered=False)
-    body = report(mesh, NODE)
+def test_node_is_lost_when_its_gateway_loses_power(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
+    declare_membership(ledger_owner, NODE, "node", [GATEWAY])
+    ledger_owner.cloud.change_device(GATEWAY, powered=False)
+    body = read_report(ledger_owner, NODE)
     assert (body["state"], body["parent"], body["rssi"]) == ("lost", None, None)
-    assert mesh.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
+    assert ledger_owner.call("GET", f"{STATUS}/{GATEWAY}").status_code == 404
 
 
-def test_given_a_gateway_that_comes_back_then_its_nodes_join_again(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [GATEWAY])
-    join(mesh, NODE, "node", [GATEWAY])
-    mesh.cloud.change_device(GATEWAY, powered=False)
-    mesh.cloud.change_device(GATEWAY, powered=True)
-    assert report(mesh, NODE)["state"] == "joined"
+def test_node_joins_again_when_its_gateway_regains_power(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
+    declare_membership(ledger_owner, NODE, "node", [GATEWAY])
+    ledger_owner.cloud.change_device(GATEWAY, powered=False)
+    ledger_owner.cloud.change_device(GATEWAY, powered=True)
+    assert read_report(ledger_owner, NODE)["state"] == "joined"
 
 
-def test_given_a_second_gateway_then_the_nodes_of_a_dead_one_move_there(mesh: User) -> None:
+def test_node_moves_to_a_second_gateway_when_the_first_loses_power(ledger_owner: User) -> None:
     for gateway in (GATEWAY, SECOND_GATEWAY):
-        join(mesh, gateway, "gateway", [])
-    join(mesh, NODE, "node", [GATEWAY, SECOND_GATEWAY])
-    first = report(mesh, NODE)["parent"]
-    mesh.cloud.change_device(first, powered=False)
-    assert (report(mesh, NODE)["state"], {first, report(mesh, NODE)["parent"]}) == ("joined", {GATEWAY, SECOND_GATEWAY})
+        declare_membership(ledger_owner, gateway, "gateway", [])
+    declare_membership(ledger_owner, NODE, "node", [GATEWAY, SECOND_GATEWAY])
+    first = read_report(ledger_owner, NODE)["parent"]
+    ledger_owner.cloud.change_device(first, powered=False)
+    assert (read_report(ledger_owner, NODE)["state"], {first, read_report(ledger_owner, NODE)["parent"]}) == (
+        "joined",
+        {GATEWAY, SECOND_GATEWAY},
+    )
 
 
-def test_given_a_node_that_came_after_its_gateway_died_then_it_is_joining_not_lost(mesh: User) -> None:
-    join(mesh, GATEWAY, "gateway", [GATEWAY])
-    mesh.cloud.change_device(GATEWAY, powered=False)
-    mesh.cloud.advance(1)
-    join(mesh, NODE, "node", [GATEWAY])
-    assert report(mesh, NODE)["state"] == "joining"
+def test_node_declared_after_a_gateway_failure_is_joining_and_not_lost(ledger_owner: User) -> None:
+    declare_membership(ledger_owner, GATEWAY, "gateway", [GATEWAY])
+    ledger_owner.cloud.change_device(GATEWAY, powered=False)
+    ledger_owner.cloud.advance(1)
+    declare_membership(ledger_owner, NODE, "node", [GATEWAY])
+    assert read_report(ledger_owner, NODE)["state"] == "joining"
 
 
-def test_given_slow_joiners_then_a_node_takes_minutes_and_a_gateway_none(cloud_with: Callable[..., Cloud]) -> None:
+def test_slow_joiners_flag_delays_nodes_and_not_gateways(cloud_with: Callable[..., Cloud]) -> None:
     user = cloud_with("--slow-joiners", "1").user()
     user.bring_in(*FREE[:2])
     for name, direction in (("mesh", "Downstream"), ("mesh-status", "Upstream")):
         user.post(LEDGERS, {"ledger": {"name": name, "scope": "Device", "direction": direction}})
-    join(user, FREE[0], "gateway", [])
-    join(user, FREE[1], "node", [FREE[0]])
-    assert [report(user, device)["state"] for device in FREE[:2]] == ["joined", "joining"]
+    declare_membership(user, FREE[0], "gateway", [])
+    declare_membership(user, FREE[1], "node", [FREE[0]])
+    assert [read_report(user, device)["state"] for device in FREE[:2]] == ["joined", "joining"]
     user.cloud.advance(301)
-    assert report(user, FREE[1])["state"] == "joined"
+    assert read_report(user, FREE[1])["state"] == "joined"

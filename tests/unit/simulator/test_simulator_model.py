@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Any sequence of calls leaves the cloud in the state that a small model of it predicts."""
+"""Test that a small model predicts the answers and the state of the cloud for any sequence of calls."""
 
 from __future__ import annotations
 
@@ -27,27 +27,33 @@ from simulator_client import (
 
 from support.counts import count
 
-THOSE = [*FREE[:2], OFFLINE, WIFI, FOREIGN, ELSEWHERE, PROTECTED, UNKNOWN]
-NAMES = ["north", "south"]
-MINE = 31337
+MODELLED_DEVICES = [*FREE[:2], OFFLINE, WIFI, FOREIGN, ELSEWHERE, PROTECTED, UNKNOWN]
+GROUP_NAMES = ["north", "south"]
+PRODUCT_ID = 31337
 
-# The ordinary case comes most often, so that sequences get somewhere.
-device = st.sampled_from([*FREE[:2]] * 3 + THOSE)
-user = st.sampled_from([DEMO[0]] * 4 + [OTHER[0]])
-names = st.lists(st.sampled_from(NAMES), unique=True)
+# The ordinary devices and the owner of the product are drawn most often, so that most calls succeed.
+device_ids = st.sampled_from([*FREE[:2]] * 3 + MODELLED_DEVICES)
+usernames = st.sampled_from([DEMO[0]] * 4 + [OTHER[0]])
+group_lists = st.lists(st.sampled_from(GROUP_NAMES), unique=True)
 CALL = st.one_of(
-    st.tuples(st.just("claim"), user, device),
-    st.tuples(st.just("unclaim"), user, device),
-    st.tuples(st.just("release"), user, device),
-    st.tuples(st.just("import"), user, st.lists(device, min_size=1, max_size=4, unique=True), st.booleans()),
-    st.tuples(st.just("remove"), user, device),
-    st.tuples(st.just("groups"), user, device, names),
-    st.tuples(st.just("batch"), user, st.lists(device, min_size=1, max_size=3, unique=True), names, names),
-    st.tuples(st.just("make_group"), user, st.sampled_from(NAMES)),
-    st.tuples(st.just("drop_group"), user, st.sampled_from(NAMES)),
-    st.tuples(st.just("plug"), user, device, st.booleans()),
+    st.tuples(st.just("claim"), usernames, device_ids),
+    st.tuples(st.just("unclaim"), usernames, device_ids),
+    st.tuples(st.just("release"), usernames, device_ids),
+    st.tuples(st.just("import"), usernames, st.lists(device_ids, min_size=1, max_size=4, unique=True), st.booleans()),
+    st.tuples(st.just("remove"), usernames, device_ids),
+    st.tuples(st.just("groups"), usernames, device_ids, group_lists),
+    st.tuples(
+        st.just("batch"),
+        usernames,
+        st.lists(device_ids, min_size=1, max_size=3, unique=True),
+        group_lists,
+        group_lists,
+    ),
+    st.tuples(st.just("make_group"), usernames, st.sampled_from(GROUP_NAMES)),
+    st.tuples(st.just("drop_group"), usernames, st.sampled_from(GROUP_NAMES)),
+    st.tuples(st.just("plug"), usernames, device_ids, st.booleans()),
 )
-BEGINNING: list[tuple[Any, ...]] = [
+FIRST_CALLS: list[tuple[Any, ...]] = [
     ("import", DEMO[0], FREE[:2], False),
     ("groups", DEMO[0], FREE[0], ["north"]),
 ]
@@ -55,135 +61,150 @@ BEGINNING: list[tuple[Any, ...]] = [
 
 @dataclass
 class Model:
-    """Who owns what, what is in the product, and in which groups. Each method says which status is due."""
+    """A model of owners, products and groups; each method carries out a call and returns its expected status."""
 
-    owner: dict[str, str] = field(default_factory=lambda: {FOREIGN: OTHER[0]})
-    product: dict[str, int] = field(default_factory=lambda: {ELSEWHERE: 40000})
+    owners: dict[str, str] = field(default_factory=lambda: {FOREIGN: OTHER[0]})
+    products: dict[str, int] = field(default_factory=lambda: {ELSEWHERE: 40000})
     groups: dict[str, list[str]] = field(default_factory=dict)
-    existing: list[str] = field(default_factory=list)
+    existing_groups: list[str] = field(default_factory=list)
     offline: set[str] = field(default_factory=lambda: {OFFLINE})
 
-    def claim(self, who: str, it: str) -> int:
-        if it == UNKNOWN:
+    def claim(self, username: str, device: str) -> int:
+        if device == UNKNOWN:
             return 404
-        if it in self.owner:
-            return 200 if self.owner[it] == who else 403
-        if it in self.offline:
+        if device in self.owners:
+            return 200 if self.owners[device] == username else 403
+        if device in self.offline:
             return 404
-        self.owner[it] = who
+        self.owners[device] = username
         return 200
 
-    def unclaim(self, who: str, it: str) -> int:
-        if self.owner.get(it) != who:
+    def unclaim(self, username: str, device: str) -> int:
+        if self.owners.get(device) != username:
             return 403
-        del self.owner[it]
+        del self.owners[device]
         return 200
 
-    def release(self, who: str, it: str) -> int:
-        if not self._member(who, it):
+    def release(self, username: str, device: str) -> int:
+        if not self._can_change(username, device):
             return 403
-        self.owner.pop(it, None)
+        self.owners.pop(device, None)
         return 200
 
-    def import_(self, who: str, those: list[str], claims: bool) -> int:
-        if who != DEMO[0]:
+    def import_devices(self, username: str, devices: list[str], claims: bool) -> int:
+        if username != DEMO[0]:
             return 403
-        for it in those:
-            free = it not in (UNKNOWN, WIFI, PROTECTED) and self.owner.get(it, who) == who and it not in self.product
-            if free:
-                self.product[it] = MINE
-            if claims and self.product.get(it) == MINE:
-                self.owner.setdefault(it, who)
+        for device in devices:
+            if self._can_import(username, device):
+                self.products[device] = PRODUCT_ID
+            if claims and self.products.get(device) == PRODUCT_ID:
+                self.owners.setdefault(device, username)
         return 200
 
-    def remove(self, who: str, it: str) -> int:
-        if not self._member(who, it):
+    def remove(self, username: str, device: str) -> int:
+        if not self._can_change(username, device):
             return 403
-        del self.product[it]
-        self.groups.pop(it, None)
+        del self.products[device]
+        self.groups.pop(device, None)
         return 204
 
-    def set_groups(self, who: str, it: str, wanted: list[str]) -> int:
-        if not self._member(who, it):
+    def set_groups(self, username: str, device: str, groups: list[str]) -> int:
+        if not self._can_change(username, device):
             return 403
-        self.groups[it] = wanted
-        self.existing += [name for name in wanted if name not in self.existing]
+        self.groups[device] = groups
+        self.existing_groups += [name for name in groups if name not in self.existing_groups]
         return 200
 
-    def batch(self, who: str, those: list[str], add: list[str], remove: list[str]) -> int:
-        if who != DEMO[0]:
+    def change_groups(self, username: str, devices: list[str], add: list[str], remove: list[str]) -> int:
+        if username != DEMO[0]:
             return 403
-        if not all(self._member(who, it) for it in those) or not {*add, *remove} <= set(self.existing):
+        if not all(self._can_change(username, device) for device in devices):
             return 400
-        for it in those:
-            merged = dict.fromkeys([*self.groups.get(it, []), *add])
-            self.groups[it] = [name for name in merged if name not in remove]
+        if not {*add, *remove} <= set(self.existing_groups):
+            return 400
+        for device in devices:
+            merged = dict.fromkeys([*self.groups.get(device, []), *add])
+            self.groups[device] = [name for name in merged if name not in remove]
         return 200
 
-    def make_group(self, who: str, name: str) -> int:
-        if who != DEMO[0] or name in self.existing:
-            return 403 if who != DEMO[0] else 400
-        self.existing.append(name)
+    def make_group(self, username: str, name: str) -> int:
+        if username != DEMO[0] or name in self.existing_groups:
+            return 403 if username != DEMO[0] else 400
+        self.existing_groups.append(name)
         return 201
 
-    def drop_group(self, who: str, name: str) -> int:
-        if who != DEMO[0] or name not in self.existing:
-            return 403 if who != DEMO[0] else 404
-        self.existing.remove(name)
-        self.groups = {it: [kept for kept in names if kept != name] for it, names in self.groups.items()}
+    def drop_group(self, username: str, name: str) -> int:
+        if username != DEMO[0] or name not in self.existing_groups:
+            return 403 if username != DEMO[0] else 404
+        self.existing_groups.remove(name)
+        self.groups = {device: [other for other in names if other != name] for device, names in self.groups.items()}
         return 204
 
-    def _member(self, who: str, it: str) -> bool:
-        return who == DEMO[0] and self.product.get(it) == MINE
+    def _can_import(self, username: str, device: str) -> bool:
+        """Return whether the import adds a device to the product."""
+        if device in (UNKNOWN, WIFI, PROTECTED) or device in self.products:
+            return False
+        return self.owners.get(device, username) == username
+
+    def _can_change(self, username: str, device: str) -> bool:
+        """Return whether a user may change a device of the product."""
+        return username == DEMO[0] and self.products.get(device) == PRODUCT_ID
 
 
-def carry_out(cloud: Cloud, tokens: dict[str, str], model: Model, call: tuple[Any, ...]) -> tuple[int, int]:
-    """One call to both: the status that came, and the one that was due."""
-    what, who, *rest = call
+def carry_out_call(cloud: Cloud, tokens: dict[str, str], model: Model, call: tuple[Any, ...]) -> tuple[int, int]:
+    """Carry out a call on the cloud and on the model, and return the actual and the expected status."""
+    action, username, *rest = call
 
-    def ask(method: str, path: str, content: Any = None) -> int:
-        headers = {"Authorization": f"Bearer {tokens[who]}"}
+    def send(method: str, path: str, content: Any = None) -> int:
+        headers = {"Authorization": f"Bearer {tokens[username]}"}
         return cloud.call(method, path, json=content, headers=headers).status_code
 
-    it = rest[0]
-    if what == "claim":
-        return ask("POST", "/v1/devices", {"id": it}), model.claim(who, it)
-    if what == "unclaim":
-        return ask("DELETE", f"/v1/devices/{it}"), model.unclaim(who, it)
-    if what == "release":
-        return ask("DELETE", f"{DEVICES}/{it}/owner"), model.release(who, it)
-    if what == "import":
-        claimer = {"claim_user": who} if rest[1] else {}
-        return ask("POST", DEVICES, {"ids": it} | claimer), model.import_(who, it, rest[1])
-    if what == "remove":
-        return ask("DELETE", f"{DEVICES}/{it}"), model.remove(who, it)
-    if what == "groups":
-        return ask("PUT", f"{DEVICES}/{it}", {"groups": rest[1]}), model.set_groups(who, it, rest[1])
-    if what == "batch":
-        content = {"action": "groups", "devices": it, "metadata": {"add": rest[1], "remove": rest[2]}}
-        return ask("PUT", DEVICES, content), model.batch(who, *rest)
-    if what == "make_group":
-        return ask("POST", GROUPS, {"name": it}), model.make_group(who, it)
-    if what == "drop_group":
-        return ask("DELETE", f"{GROUPS}/{it}"), model.drop_group(who, it)
-    if it != UNKNOWN:
-        cloud.change_device(it, online=rest[1])
-        (model.offline.discard if rest[1] else model.offline.add)(it)
+    target = rest[0]  # a device, a list of devices or the name of a group
+    if action == "claim":
+        return send("POST", "/v1/devices", {"id": target}), model.claim(username, target)
+    if action == "unclaim":
+        return send("DELETE", f"/v1/devices/{target}"), model.unclaim(username, target)
+    if action == "release":
+        return send("DELETE", f"{DEVICES}/{target}/owner"), model.release(username, target)
+    if action == "import":
+        claim = {"claim_user": username} if rest[1] else {}
+        return send("POST", DEVICES, {"ids": target} | claim), model.import_devices(username, target, rest[1])
+    if action == "remove":
+        return send("DELETE", f"{DEVICES}/{target}"), model.remove(username, target)
+    if action == "groups":
+        return send("PUT", f"{DEVICES}/{target}", {"groups": rest[1]}), model.set_groups(username, target, rest[1])
+    if action == "batch":
+        content = {"action": "groups", "devices": target, "metadata": {"add": rest[1], "remove": rest[2]}}
+        return send("PUT", DEVICES, content), model.change_groups(username, *rest)
+    if action == "make_group":
+        return send("POST", GROUPS, {"name": target}), model.make_group(username, target)
+    if action == "drop_group":
+        return send("DELETE", f"{GROUPS}/{target}"), model.drop_group(username, target)
+    if target != UNKNOWN:
+        cloud.change_device(target, online=rest[1])
+        (model.offline.discard if rest[1] else model.offline.add)(target)
     return 200, 200
 
 
-def seen(cloud: Cloud) -> dict[str, tuple[Any, ...]]:
-    """Owner, product and groups of every device of interest, and the groups that there are."""
+def read_state(cloud: Cloud) -> dict[str, tuple[Any, ...]]:
+    """Return owner, product and groups of each modelled device, and the groups of the product."""
     state = cloud.state()
-    rows = {row["id"]: (row["owner"], row["product"], row["groups"]) for row in state["devices"] if row["id"] in THOSE}
-    (own,) = (product for product in state["products"] if product["id"] == MINE)
-    return rows | {"groups": (sorted(own["groups"]),)}
+    rows = {
+        row["id"]: (row["owner"], row["product"], row["groups"])
+        for row in state["devices"]
+        if row["id"] in MODELLED_DEVICES
+    }
+    (product,) = (product for product in state["products"] if product["id"] == PRODUCT_ID)
+    return rows | {"groups": (sorted(product["groups"]),)}
 
 
-def predicted(model: Model, devices: Iterable[str]) -> dict[str, tuple[Any, ...]]:
-    """The same, as the model has it."""
-    rows = {it: (model.owner.get(it), model.product.get(it), model.groups.get(it, [])) for it in devices}
-    return rows | {"groups": (sorted(model.existing),)}
+def predict_state(model: Model, devices: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the state that the model predicts, in the form of `read_state`."""
+    rows = {
+        device: (model.owners.get(device), model.products.get(device), model.groups.get(device, []))
+        for device in devices
+    }
+    return rows | {"groups": (sorted(model.existing_groups),)}
 
 
 @settings(
@@ -195,13 +216,11 @@ def predicted(model: Model, devices: Iterable[str]) -> dict[str, tuple[Any, ...]
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(calls=st.lists(CALL, min_size=25, max_size=40))
-def test_given_any_sequence_of_calls_then_the_cloud_does_what_the_model_says(
-    cloud: Cloud, calls: list[tuple[Any, ...]]
-) -> None:
+def test_cloud_agrees_with_the_model_after_any_sequence_of_calls(cloud: Cloud, calls: list[tuple[Any, ...]]) -> None:
     assert cloud.call("POST", "/_simulator/reset").status_code == 200
-    tokens = {who[0]: cloud.token(who) for who in (DEMO, OTHER)}
+    tokens = {account[0]: cloud.token(account) for account in (DEMO, OTHER)}
     model = Model()
-    for call in [*BEGINNING, *calls]:
-        answered, due = carry_out(cloud, tokens, model, call)
-        assert answered == due, call
-    assert seen(cloud) == predicted(model, [it for it in THOSE if it != UNKNOWN])
+    for call in [*FIRST_CALLS, *calls]:
+        status, expected = carry_out_call(cloud, tokens, model, call)
+        assert status == expected, call
+    assert read_state(cloud) == predict_state(model, [device for device in MODELLED_DEVICES if device != UNKNOWN])

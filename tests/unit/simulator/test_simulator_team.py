@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The team of a product, its API users, and the scopes that hold them."""
+"""Test the team of a product, its API users and their scopes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from particle_simulator.scopes import API_USER_SCOPES
 TEAM = f"{PRODUCT}/team"
 
 
-def api_user(user: User, *scopes: str) -> tuple[str, User]:
-    """A new API user: its name in a path, and the user."""
+def create_api_user(user: User, *scopes: str) -> tuple[str, User]:
+    """Create an API user, and return its name, quoted for a path, and the user."""
     answer = user.post(TEAM, {"friendly_name": "Ansible facts", "scopes": list(scopes)})
     assert answer.status_code == 200, answer.text
     created = answer.json()["created"]
     return quote(created["username"], safe=""), User(user.cloud, created["tokens"][0]["token"])
 
 
-def test_given_a_product_then_its_owner_is_in_the_team(demo: User) -> None:
+def test_owner_of_a_product_is_in_its_team(demo: User) -> None:
     body = demo.get(TEAM)
     assert body["ok"] is True
     assert [(row["username"], row["role"]["name"]) for row in body["team"]] == [("demo@example.com", "Administrator")]
 
 
-def test_given_a_member_then_the_product_is_open_to_them(demo: User, other: User) -> None:
+def test_team_member_can_use_the_product_until_removed(demo: User, other: User) -> None:
     assert other.call("GET", DEVICES).status_code == 403
     answer = demo.post(TEAM, {"username": OTHER[0], "role": "Developer"})
     assert answer.json() == {"ok": True, "invited": {"username": OTHER[0]}}
@@ -41,15 +41,15 @@ def test_given_a_member_then_the_product_is_open_to_them(demo: User, other: User
     assert other.call("GET", DEVICES).status_code == 403
 
 
-def test_given_a_member_then_imported_devices_can_be_claimed_for_them(demo: User) -> None:
-    wanted = {"ids": [FREE[0]], "claim_user": OTHER[0]}
-    assert demo.post(DEVICES, wanted).status_code == 400
+def test_imported_devices_can_be_claimed_for_a_team_member(demo: User) -> None:
+    request = {"ids": [FREE[0]], "claim_user": OTHER[0]}
+    assert demo.post(DEVICES, request).status_code == 400
     demo.post(TEAM, {"username": OTHER[0], "role": "Developer"})
-    assert demo.post(DEVICES, wanted).json()["updated"] == 1
+    assert demo.post(DEVICES, request).json()["updated"] == 1
     assert demo.cloud.device(FREE[0])["owner"] == OTHER[0]
 
 
-def test_given_an_address_without_an_account_then_it_can_be_invited(demo: User) -> None:
+def test_address_without_an_account_can_be_invited(demo: User) -> None:
     demo.post(TEAM, {"username": "new@example.com", "role": "Support"})
     assert demo.get(TEAM)["team"][1]["username"] == "new@example.com"
 
@@ -65,11 +65,11 @@ def test_given_an_address_without_an_account_then_it_can_be_invited(demo: User) 
         {"friendly_name": "x", "scopes": "devices:list"},
     ],
 )
-def test_given_a_malformed_member_then_it_is_refused(demo: User, fields: dict[str, Any]) -> None:
+def test_malformed_team_member_is_refused(demo: User, fields: dict[str, Any]) -> None:
     assert demo.post(TEAM, fields).status_code == 400
 
 
-def test_given_a_name_and_scopes_then_an_api_user_is_created_with_one_token(demo: User) -> None:
+def test_api_user_is_created_with_one_token(demo: User) -> None:
     answer = demo.post(TEAM, {"friendly_name": "Ansible facts", "scopes": ["devices:list"]}).json()
     created = answer["created"]
     assert answer["ok"] is True
@@ -79,31 +79,31 @@ def test_given_a_name_and_scopes_then_an_api_user_is_created_with_one_token(demo
     assert len(created["tokens"]) == 1
 
 
-def test_given_an_api_user_then_the_team_shows_scopes_and_no_token(demo: User) -> None:
-    _unused, robot = api_user(demo, "devices:list")
+def test_team_shows_scopes_but_no_token_of_an_api_user(demo: User) -> None:
+    _unused, robot = create_api_user(demo, "devices:list")
     row = demo.get(TEAM)["team"][-1]
     assert row["scopes"] == ["devices:list"]
     assert (row["is_programmatic"], row["product_id"]) == (True, 31337)
     assert robot.token not in str(row)
 
 
-def test_given_an_api_user_then_its_token_never_expires_and_shows_its_scopes(demo: User) -> None:
-    _unused, robot = api_user(demo, "devices:list", "groups:list")
+def test_token_of_an_api_user_never_expires_and_shows_its_scopes(demo: User) -> None:
+    _unused, robot = create_api_user(demo, "devices:list", "groups:list")
     body = robot.get("/v1/access_tokens/current")
     assert (body["expires_at"], body["scopes"]) == (None, ["devices:list", "groups:list"])
 
 
-def test_given_a_scope_then_its_routes_are_open_and_others_are_not(demo: User) -> None:
+def test_scope_of_an_api_user_opens_only_its_routes(demo: User) -> None:
     demo.bring_in(FREE[0])
-    _unused, robot = api_user(demo, "devices:list", "devices:get")
+    _unused, robot = create_api_user(demo, "devices:list", "devices:get")
     assert FREE[0] in [row["id"] for row in robot.get(DEVICES)["devices"]]
     assert robot.get(f"/v1/devices/{FREE[0]}")["id"] == FREE[0]
     answer = robot.call("GET", GROUPS)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
 
 
-def test_given_a_route_without_a_scope_then_it_is_closed_to_api_users(demo: User) -> None:
-    _unused, robot = api_user(demo, *API_USER_SCOPES)
+def test_route_without_a_scope_is_closed_to_api_users(demo: User) -> None:
+    _unused, robot = create_api_user(demo, *API_USER_SCOPES)
     answer = robot.call("GET", "/v1/user")
     assert answer.status_code == 400
     assert answer.json() == {
@@ -112,61 +112,61 @@ def test_given_a_route_without_a_scope_then_it_is_closed_to_api_users(demo: User
     }
 
 
-def test_given_an_api_user_of_a_product_then_it_sees_no_other_device(demo: User) -> None:
+def test_api_user_of_a_product_cannot_read_other_devices(demo: User) -> None:
     demo.post("/v1/devices", {"id": FREE[1]})
-    _unused, robot = api_user(demo, "devices:get")
+    _unused, robot = create_api_user(demo, "devices:get")
     assert robot.call("GET", f"/v1/devices/{FREE[1]}").status_code == 403
 
 
-def test_given_ledger_scopes_then_an_api_user_works_on_the_owners_ledgers(demo: User) -> None:
+def test_api_user_with_a_ledger_scope_reads_the_ledgers_of_the_owner(demo: User) -> None:
     demo.post("/v1/ledgers", {"ledger": {"name": "mesh", "scope": "Device", "direction": "Downstream"}})
-    _unused, robot = api_user(demo, "ledger.definitions:list")
+    _unused, robot = create_api_user(demo, "ledger.definitions:list")
     assert [row["name"] for row in robot.get("/v1/ledgers")["ledgers"]] == ["mesh"]
 
 
-def test_given_other_scopes_then_the_token_is_replaced_and_the_old_one_dies(demo: User) -> None:
-    path, robot = api_user(demo, "devices:list")
+def test_change_of_scopes_replaces_the_token(demo: User) -> None:
+    path, robot = create_api_user(demo, "devices:list")
     updated = demo.put(f"{TEAM}/{path}", {"scopes": ["groups:list"]}).json()["updated"]
-    fresh = User(demo.cloud, updated["tokens"][0]["token"])
+    new_user = User(demo.cloud, updated["tokens"][0]["token"])
     assert robot.call("GET", DEVICES).status_code == 401
-    assert fresh.call("GET", GROUPS).status_code == 200
-    assert fresh.call("GET", DEVICES).status_code == 400
+    assert new_user.call("GET", GROUPS).status_code == 200
+    assert new_user.call("GET", DEVICES).status_code == 400
 
 
-def test_given_only_another_name_then_the_token_stays(demo: User) -> None:
-    path, robot = api_user(demo, "devices:list")
+def test_change_of_the_name_keeps_the_token(demo: User) -> None:
+    path, robot = create_api_user(demo, "devices:list")
     updated = demo.put(f"{TEAM}/{path}", {"friendly_name": "Renamed"}).json()["updated"]
     assert updated["tokens"] == [{"token": robot.token}]
     assert demo.get(TEAM)["team"][-1]["friendly_name"] == "Renamed"
 
 
-def test_given_an_api_user_when_its_token_is_regenerated_then_the_old_one_dies(demo: User) -> None:
-    path, robot = api_user(demo, "devices:list")
+def test_regenerated_token_replaces_the_old_token(demo: User) -> None:
+    path, robot = create_api_user(demo, "devices:list")
     updated = demo.call("PUT", f"{TEAM}/{path}/token").json()["updated"]
     assert robot.call("GET", DEVICES).status_code == 401
     assert User(demo.cloud, updated["tokens"][0]["token"]).call("GET", DEVICES).status_code == 200
 
 
-def test_given_an_api_user_when_it_is_removed_then_its_token_dies(demo: User) -> None:
-    path, robot = api_user(demo, "devices:list")
+def test_token_of_a_removed_api_user_is_refused(demo: User) -> None:
+    path, robot = create_api_user(demo, "devices:list")
     assert demo.call("DELETE", f"{TEAM}/{path}").json() == {"ok": True}
     assert robot.call("GET", DEVICES).status_code == 401
 
 
-def test_given_an_unknown_member_then_nothing_can_be_done_with_it(demo: User) -> None:
+def test_unknown_team_member_and_empty_update_are_refused(demo: User) -> None:
     assert demo.call("DELETE", f"{TEAM}/nobody").status_code == 404
     assert demo.put(f"{TEAM}/nobody", {"friendly_name": "x"}).status_code == 404
     assert demo.call("PUT", f"{TEAM}/nobody/token").status_code == 404
-    path, _unused = api_user(demo, "devices:list")
+    path, _unused = create_api_user(demo, "devices:list")
     assert demo.put(f"{TEAM}/{path}", {}).status_code == 400
 
 
-def test_given_the_route_table_then_every_scope_in_it_is_one_of_the_cloud() -> None:
-    wanted = {route.scope for route in TABLE.routes} - {None, ANY_SCOPE}
-    assert wanted <= API_USER_SCOPES
+def test_each_scope_of_the_route_table_is_a_scope_of_the_cloud() -> None:
+    used_scopes = {route.scope for route in TABLE.routes} - {None, ANY_SCOPE}
+    assert used_scopes <= API_USER_SCOPES
 
 
-def test_given_an_api_user_then_it_is_refused_like_anybody_with_a_bad_token(cloud: Cloud, demo: User) -> None:
-    _unused, robot = api_user(demo, "devices:list")
+def test_revoked_token_of_an_api_user_is_refused(cloud: Cloud, demo: User) -> None:
+    _unused, robot = create_api_user(demo, "devices:list")
     assert robot.call("DELETE", "/v1/access_tokens/current").json() == {"ok": True}
     assert robot.call("GET", DEVICES).status_code == 401

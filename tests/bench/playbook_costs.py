@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The same two writes for each device as whole playbooks: one `fleet` task, and the ways people do it today."""
+"""Measure playbooks that make two writes for each device: one `fleet` task, or `uri` tasks."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ FORKS = 25
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a way did: devices per second, and milliseconds of CPU for a device."""
+class Cost:
+    """The devices per second, and the CPU time per device in milliseconds."""
 
     rate: float
     cpu: float
 
 
-def by_program(measured: Measurement, devices: int) -> Way:
-    """A program that made nothing but the two writes."""
-    return Way(devices / measured.seconds, 1000 * measured.cpu / devices)
+def cost_of_program(measurement: Measurement, devices: int) -> Cost:
+    """Return the cost of a program that only makes the two writes."""
+    return Cost(devices / measurement.seconds, 1000 * measurement.cpu / devices)
 
 
-def by_fleet(size: int, folder: Path) -> Way:
-    """One `fleet` task, which also imports the devices and makes groups and ledgers."""
+def measure_fleet_task(size: int, folder: Path) -> Cost:
+    """Measure one `fleet` task, which also imports the devices and creates groups and ledgers."""
     with running_fleet(size) as fleet:
         file = folder / "fleet.json"
         file.write_text(json.dumps(fleet.manifest))
         options = {"manifest": str(file), "verify": "none", "result": "failed", "budget_requests": 0}
         task = {"meshfleet.particle.fleet": options}
         play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
-        return _measured(size, [play], env=cloud_environment(fleet.cloud.url))
+        return _measure_playbook(size, [play], env=cloud_environment(fleet.cloud.url))
 
 
-def by_uri(hosts: int, *, loop: bool) -> Way:
-    """`ansible.builtin.uri`, a task for each write: over hosts, or in a loop of one host."""
+def measure_uri_tasks(hosts: int, *, loop: bool) -> Cost:
+    """Measure a task with `ansible.builtin.uri` for each write: for each host, or in a loop on one host."""
     with running_fleet(hosts) as fleet:
-        fleet.run_engine()  # imports and makes what the writes stand on
+        fleet.run_engine()  # imports the devices and creates the ledger, which the writes require
         by_name = {device["name"]: device for device in fleet.manifest["devices"]}
-        tasks = _uri_tasks(fleet, "item" if loop else "devices[inventory_hostname]")
+        tasks = _build_uri_tasks(fleet, "item" if loop else "devices[inventory_hostname]")
         if loop:
             tasks = [{**task, "loop": "{{ devices.values() | list }}"} for task in tasks]
         play = {
@@ -58,23 +58,27 @@ def by_uri(hosts: int, *, loop: bool) -> Way:
             "tasks": tasks,
         }
         inventory = [] if loop else ["-i", ",".join(by_name) + ",", "--forks", str(FORKS)]
-        return _measured(hosts, [play], extra_vars={"devices": by_name}, args=inventory)
+        return _measure_playbook(hosts, [play], extra_vars={"devices": by_name}, args=inventory)
 
 
-def _measured(devices: int, plays: list[dict[str, Any]], **arguments: Any) -> Way:
-    """A whole run of ansible-playbook, its workers included; the simulator, which goes on, is not."""
-    began, cpu = time.monotonic(), _cpu_of_children()
+def _measure_playbook(devices: int, plays: list[dict[str, Any]], **arguments: Any) -> Cost:
+    """Measure a run of ansible-playbook and its workers.
+
+    The simulator does not count, because it is still running.
+    """
+    start, start_cpu = time.monotonic(), _read_cpu_of_children()
     run_playbook(plays, timeout=TIMEOUT_SECONDS, fresh=True, **arguments).succeeded()
-    return Way(devices / (time.monotonic() - began), 1000 * (_cpu_of_children() - cpu) / devices)
+    return Cost(devices / (time.monotonic() - start), 1000 * (_read_cpu_of_children() - start_cpu) / devices)
 
 
-def _cpu_of_children() -> float:
+def _read_cpu_of_children() -> float:
+    """Return the CPU seconds of all child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
-def _uri_tasks(fleet: Fleet, device: str) -> list[dict[str, Any]]:
-    """The two writes, where `device` is the expression that names the device in the templates."""
+def _build_uri_tasks(fleet: Fleet, device: str) -> list[dict[str, Any]]:
+    """Return the tasks of the two writes; `device` is the expression of the device in the templates."""
     api = f"{fleet.cloud.url}/v1"
     common = {
         "method": "PUT",
