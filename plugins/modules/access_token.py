@@ -247,8 +247,8 @@ EXAMPLES = r"""
   meshfleet.particle.access_token:
     grant: session
     api_url: https://particle.example.com
-    session_login_url: /ide/login
-    session_token_url: /ide/token
+    session_login_url: /login
+    session_token_url: /token
     username: "{{ particle_username }}"
     password: "{{ particle_password }}"
   register: token

@@ -152,6 +152,7 @@ def cloud_for_examples(folder: Path, mesh: str) -> Any:
     account = {"username": USERNAME, "password": PASSWORD, "org": True, "clients": [CLIENT]}
     accounts.write_text(json.dumps([account, WORKSHOP]))
     flags = ["--fleet", str(fleet), "--accounts", str(accounts), "--mesh", mesh, "--org", ORGANISATION]
+    flags += ["--session-login", "/login", "--session-token", "/token"]
     return running_simulator(*flags)
 
 
