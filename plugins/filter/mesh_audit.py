@@ -68,7 +68,7 @@ _value:
   type: dict
   contains:
     registry:
-      description: V(present) if O(networks) is given, V(retired) otherwise.
+      description: V(present) if O(networks) is set, V(retired) otherwise.
       type: str
       sample: retired
     networks:

@@ -153,10 +153,12 @@ options:
     choices: [given, current, all]
     default: given
   confirm:
-    description: Whether O(which=all) may revoke all tokens of the account. If V(false), the task fails.
+    description: Whether O(which=all) may revoke all tokens of the account. Otherwise, O(which=all) fails.
     type: bool
     default: false
 notes:
+  - With O(state=present) and O(state=rotated), credentials are taken from options and environment variables only, and
+    not from O(token_file) or O(profile).
   - With O(state=present) and O(state=rotated), Ansible hides the result of a successful task at every verbosity. The
     registered variable holds the complete result. A failed task shows its result, which contains no secrets.
   - Some self-hosted clouds revoke a token only with the username and password of its account. With such a cloud, set
@@ -284,7 +286,7 @@ refresh_token:
   sample: "(40 hexadecimal digits)"
 fingerprint:
   description:
-    - The first 8 hexadecimal digits of the SHA-256 hash of the token, which tell tokens apart in logs.
+    - The first 8 hexadecimal digits of the SHA-256 hash of the token, which distinguish tokens in logs.
     - V(null) if there is no token.
   returned: success
   type: str

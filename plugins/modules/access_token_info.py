@@ -186,7 +186,7 @@ listed:
       returned: always
       sample: "2026-05-30T00:00:00.000Z"
 listing_error:
-  description: Why the tokens could not be listed, with the keys of RV(error). V(null) if they were listed.
+  description: Reason why the tokens were not listed, with the keys of RV(error). V(null) if they were listed.
   returned: if O(list=true)
   type: dict
 credentials_source:

@@ -100,7 +100,7 @@ checks:
       choices: [ok, warn, fail, skipped]
       sample: fail
     message:
-      description: What the check has found, or why it was skipped.
+      description: Finding of the check, or the reason why it was skipped.
       type: str
       returned: always
       sample: >-

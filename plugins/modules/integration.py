@@ -37,7 +37,7 @@ attributes:
     support: full
     details:
       - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) may be secret. The diff shows their
-        names, and marks those that change.
+        names, and marks the changed ones.
       - The diff shows a value only if it is a boolean or a webhook variable such as C({{{PARTICLE_EVENT_VALUE}}}),
         which may follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
@@ -298,7 +298,7 @@ integration:
       returned: always
       sample:
     no_defaults:
-      description: Whether the fields are left out that the cloud adds to a request.
+      description: Whether the fields that the cloud adds to a request are left out.
       type: bool
       returned: always
       sample: true
