@@ -46,7 +46,7 @@ options:
   otp_secret:
     description:
       - Secret from which the one-time codes of an account with two-factor login are computed, for unattended logins. It
-        is the text in base32 that the account shows beside the QR code.
+        is the Base32 text that is shown beside the QR code when two-factor login is set up.
       - It takes precedence over O(otp).
       - Set it in the same place as O(username) and O(password), as an option or as the environment variable
         E(PARTICLE_OTP_SECRET).
@@ -56,7 +56,8 @@ options:
       - Path of the file in which M(meshfleet.particle.access_token) stores tokens. Only its owner may have access to it
         (mode 0600).
       - If neither O(access_token) nor O(password) is set, as an option or in the environment, a token from this file is
-        used. It is the token for O(api_url) that expires last. If O(username) is set, it is a token of that account.
+        used. Of the stored tokens for O(api_url), the one that expires last is chosen. If O(username) is set, only
+        tokens of that account are considered.
       - Defaults to the environment variable E(PARTICLE_TOKEN_FILE).
     type: path
   profile:
@@ -82,7 +83,7 @@ options:
     type: str
   timeout:
     description:
-      - Time in seconds to wait for an answer of the cloud.
+      - Time in seconds to wait for a response of the cloud.
       - Defaults to the environment variable E(PARTICLE_TIMEOUT), or V(30) if it is not set.
     type: float
   validate_certs:
@@ -98,8 +99,8 @@ options:
     type: path
   max_wait:
     description:
-      - Maximum total time in seconds that a request waits because the cloud refuses it with HTTP status 429 or 529 (too
-        many requests).
+      - Maximum time in seconds for which one request is repeated while the cloud responds that there are too many
+        requests (HTTP status 429 or 529).
       - After this time, the task fails with the error code V(rate_limited). It fails at once if the cloud asks for a
         longer wait with the header C(Retry-After).
       - Defaults to the environment variable E(PARTICLE_MAX_WAIT), or V(300) if it is not set.
@@ -107,14 +108,13 @@ options:
   budget_store:
     description:
       - URL of a Redis server through which several machines share one request budget. Use it if the machines have the
-        same public address, because the cloud limits the requests of each address.
+        same public IP address, because the rate limit of the cloud applies to each IP address.
       - Examples are V(redis://:password@redis.example.com:6379/0), V(rediss://redis.example.com) for TLS, and
         V(unix:///run/redis/redis.sock). The value is treated as a secret, because it may contain a password.
-      - The database number at the end of the URL stands for one public address. Use another number for machines with
-        another address.
-      - If the server cannot be used, the task fails before its first request.
-      - Defaults to the environment variable E(PARTICLE_BUDGET_STORE), or the request budget of this machine if it is
-        not set.
+      - The number at the end of the URL selects a database of the server. Use one database for each public IP address.
+      - If the server cannot be used, the run fails before its first request.
+      - Defaults to the environment variable E(PARTICLE_BUDGET_STORE). Without it, only the tasks of this user on this
+        machine share a request budget.
     type: str
 requirements:
   - requests 2.31 or newer
@@ -123,19 +123,29 @@ notes:
   - Credentials are taken from the first of these sources that has any, and are never combined from several sources. The
     sources are, in this order, the options O(access_token), or O(username) and O(password); the environment variables
     for these options; O(token_file); and O(profile).
-  - All tasks, hosts and lookups of the same user share one login. Its token is valid for an hour and is stored in a
-    file in E(XDG_RUNTIME_DIR), or in E(XDG_CACHE_HOME) or C(~/.cache) if that is not set. When the token expires, the
-    next task logs in again. Tasks with O(access_token) do not need the file.
-  - A login that the cloud has refused is not sent again for ten minutes, because the cloud locks an address out after
-    ten refused logins in a row. If the cloud could not be reached, the login is not sent again for 30 seconds.
-  - All tasks and lookups of the same user share one request budget, so that they stay within the rate limit of
-    the cloud. It is stored in files in E(XDG_CACHE_HOME) or C(~/.cache), or in O(budget_store). If the files cannot
-    be used, each task has a budget of its own.
-  - The environment variable E(PARTICLE_BUDGET_REQUESTS) sets the number of requests that the cloud allows in five
-    minutes. The default is V(10000), and V(0) turns the limit off. E(PARTICLE_BUDGET_SHARE) sets the part of them that
-    is used. The default is V(0.95).
+  - Tasks, hosts and lookups of the same operating system user that log in with the same O(username) and O(password)
+    share one token, which is valid for an hour. It is stored in a file in E(XDG_RUNTIME_DIR), or in E(XDG_CACHE_HOME)
+    or C(~/.cache) if that is not set. When the token expires, the next task logs in again. Tasks with O(access_token)
+    do not need the file. M(meshfleet.particle.access_token) and M(meshfleet.particle.auth_doctor) obtain their own
+    tokens.
+  - A login that the cloud has refused is not sent again for ten minutes, because the cloud locks an IP address out for
+    30 minutes after ten refused logins in a row. If the cloud could not be reached, the login is not sent again for 30
+    seconds.
+  - The request budget is the share of the rate limit of the cloud that all tasks and lookups of the same operating
+    system user together may use. It is stored in files in E(XDG_CACHE_HOME) or C(~/.cache), or in O(budget_store). If
+    the files cannot be used, each task has its own request budget.
+  - The environment variable E(PARTICLE_BUDGET_REQUESTS) sets the rate limit in requests per five minutes. The default
+    is V(10000), and V(0) turns the request budget off. E(PARTICLE_BUDGET_SHARE) sets the share of the rate limit that
+    may be used. The default is V(0.95). Only M(meshfleet.particle.fleet) also has options for these.
   - Proxies are taken from the environment variables E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY). They can also be set
     in the C(environment) of a task or play.
+seealso:
+  - name: Troubleshooting guide
+    description: Explains every error code, and how to correct the problem.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_troubleshooting.md
+  - name: Particle Cloud API reference
+    description: Documentation of the API that this collection uses.
+    link: https://docs.particle.io/reference/cloud-apis/api/
 """
 
     ATTRIBUTES = r"""
@@ -152,4 +162,15 @@ attributes:
     membership:
       - meshfleet.particle.particle
     support: full
+notes:
+  - The module runs on the controller, whatever the connection of the host is. Paths in its options are paths on the
+    controller.
+"""
+
+    DELEGATION = r"""
+options: {}
+notes:
+  - With C(delegate_to), the module runs on the host that the task is delegated to, unless the connection to that host
+    is C(local). With C(async), it runs on the target of the connection. It then needs the requirements on that host,
+    and uses the paths and environment variables of that host.
 """

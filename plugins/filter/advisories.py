@@ -12,10 +12,13 @@ author:
   - meshfleet.particle contributors (@meshfleet)
 description:
   - Reads advisories of manufacturers and carriers from YAML files, and returns the devices that each advisory affects.
-  - An advisory has rules about the facts of devices, such as platform, ICCID and Device OS version. The guide to the
-    report describes the format of the files.
-  - If a fact that a rule needs is unknown, the device is returned in RV(_value[].cannot_tell), and counts neither as
-    affected nor as unaffected.
+  - Each file contains a list C(advisories). An advisory has the keys C(id), C(title), C(affects) and optionally C(url).
+    C(affects) is a list of rules. The advisory affects a device that matches any of its rules.
+  - A rule has one or more of the conditions C(platforms), C(serial_number_prefixes), C(iccid_prefixes), C(device_os)
+    and C(mobile_country_codes). A device matches the rule if it meets all of them. Each condition is a list, and a
+    device meets it if any of the values matches. The guide to the report explains each condition.
+  - C(mobile_country_codes) needs the vitals of the devices, which
+    O(meshfleet.particle.device_info#module:include=vitals) adds.
   - The filter makes no API request. The role C(meshfleet.particle.report) uses it to show advisories in the report.
 options:
   _input:
@@ -28,15 +31,35 @@ options:
     type: dict
     required: true
 positional: files
+seealso:
+  - plugin: meshfleet.particle.device_info
+    plugin_type: module
+  - plugin: meshfleet.particle.report
+    plugin_type: role
+  - name: Guide to the report
+    description: Describes the report and the format of advisories.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_report.md
 """
 
 EXAMPLES = r"""
+# advisories.yml: the file with advisories
+advisories:
+  - id: TAN010
+    title: SARA-R410 SIM initialization
+    url: https://docs.particle.io/reference/technical-advisory-notices/tan010/
+    affects:
+      - platforms: [boron, bsom]
+        iccid_prefixes: ["890103"]
+        device_os: ["<2.3.1", ">=3.0.0, <3.3.1", "==4.0.0", ">=5.0.0, <5.1.1"]
+
+---
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Gather the devices of a product
   meshfleet.particle.device_info:
     product: field-logger
   register: found
 
-- name: Show how many of them each advisory affects
+- name: Show how many devices each advisory affects
   ansible.builtin.debug:
     msg: "{{ item.title }}: {{ item.hit | length }} of {{ found.count }} devices"
   loop: "{{ found.devices | meshfleet.particle.advisories({'advisories.yml': text}) }}"
@@ -53,27 +76,29 @@ _value:
     id:
       description: Id of the advisory.
       type: str
-      sample: sunset-2g
+      sample: TAN010
     title:
       description: Title of the advisory.
       type: str
-      sample: The 2G network is switched off
+      sample: SARA-R410 SIM initialization
     url:
       description: URL of the advisory, V(null) if the file does not contain one.
       type: str
-      sample: https://example.com/notices/sunset-2g
+      sample: https://docs.particle.io/reference/technical-advisory-notices/tan010/
     hit:
-      description: Ids of the devices that the advisory affects.
+      description: Ids of the devices that match a rule of the advisory. The advisory affects these devices.
       type: list
       elements: str
       sample: [e00fce68aabbccddeeff0022]
     cannot_tell:
-      description: Ids of the devices for which facts are unknown, so that the advisory may or may not affect them.
+      description:
+        - Ids of the devices that may or may not be affected, because a fact that a rule needs is unknown. They are not
+          in RV(_value[].hit).
       type: list
       elements: str
       sample: []
     missing:
-      description: Number of devices in C(cannot_tell) for which a fact is unknown, by the name of the fact.
+      description: Number of devices in RV(_value[].cannot_tell) for which a fact is unknown, by the name of the fact.
       type: dict
       sample:
         iccid: 3

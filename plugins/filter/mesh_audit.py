@@ -33,9 +33,15 @@ seealso:
     plugin_type: module
   - plugin: meshfleet.particle.fleet
     plugin_type: module
+  - plugin: meshfleet.particle.provision
+    plugin_type: role
+  - name: Guide to networks
+    description: Describes the backends of networks, and how networks are formed, verified and removed.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Gather the devices of a product
   meshfleet.particle.device_info:
     product: field-logger
@@ -62,7 +68,7 @@ _value:
   type: dict
   contains:
     registry:
-      description: V(present) if O(networks) is given, V(retired) otherwise.
+      description: V(present) if O(networks) is set, V(retired) otherwise.
       type: str
       sample: retired
     networks:
@@ -127,14 +133,14 @@ _value:
           sample: gateway
         meshes:
           description:
-            - Whether the Device OS version supports Particle Mesh, which ended with Device OS 1.5.x. V(true) if the
+            - Whether the device may still run Particle Mesh, which needs Device OS 1.5.x or older. V(true) if the
               version is unknown.
           type: bool
           sample: true
         risks:
           description:
-            - Reasons why the device leaves its network or has left it, and updates that it needs before it can join
-              its planned network. Each reason is one sentence.
+            - Reasons why the device would leave its network or has already left it, and updates that it needs before it
+              can join its planned network. Each item is one sentence.
           type: list
           elements: str
           sample: []
@@ -181,8 +187,8 @@ _value:
           sample: field-logger-boron.yml
         needs:
           description:
-            - Instructions to complete a manifest without a product, which M(meshfleet.particle.fleet) refuses. V(null)
-              for all other manifests.
+            - How to add the product to the manifest if it is unknown. M(meshfleet.particle.fleet) refuses the manifest
+              until then. V(null) if the product is known.
           type: str
 """
 

@@ -15,6 +15,7 @@ description:
   - Returns the access token that a task of this collection with the same options would use.
   - With O(username) and O(password), the lookup logs in once. All hosts, forks and tasks of the same user share the
     token for an hour, even if the lookup is evaluated many times.
+  - Needs credentials, for example O(access_token), or O(username) and O(password).
 extends_documentation_fragment:
   - meshfleet.particle.connection
 options:
@@ -69,6 +70,9 @@ options:
 seealso:
   - plugin: meshfleet.particle.access_token
     plugin_type: module
+  - name: Guide to tokens
+    description: Describes which credentials to use, and how to store, renew and revoke tokens.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md
 """
 
 EXAMPLES = r"""

@@ -15,7 +15,6 @@ description:
   - Rotates a stored token, or revokes tokens.
   - Most playbooks do not need this module, because all modules of this collection log in with O(username) and
     O(password) themselves.
-  - Runs on the controller.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -23,11 +22,13 @@ extends_documentation_fragment:
   - meshfleet.particle.connection.attributes
 attributes:
   check_mode:
-    support: full
+    support: partial
     details:
-      - With O(state=present), check mode returns the stored token, or obtains one. It requests a lifetime of at most 15
-        minutes and does not store the token. The other tasks of a play need a token to find out what would change.
-      - With O(state=rotated), check mode returns the stored token. If there is none, it obtains one in the same way.
+      - Changes no stored token. With O(state=present) and O(state=rotated), it may obtain a token, because the other
+        tasks of a play need one. It requests a lifetime of at most 15 minutes for this token and does not store it.
+      - With O(state=present), check mode returns the stored token if the task would return it. Otherwise it obtains
+        one.
+      - With O(state=rotated), check mode returns the stored token. If there is none, it obtains one.
       - With O(state=absent), check mode revokes a token that check mode has obtained. For other tokens, it only reports
         whether they would be revoked.
       - With O(grant=refresh_token), check mode obtains no token, because that would use up the refresh token. If a
@@ -46,23 +47,38 @@ options:
   state:
     description:
       - State of the access token.
-      - V(present) returns the token in O(token_file) if the cloud accepts it and it does not expire soon, see
-        O(renew_before). Otherwise it obtains and stores a new token, and revokes the old one. Without O(token_file), it
-        obtains a new token in every run.
+      - V(present) returns the token stored in O(token_file), if the cloud accepts it and it does not expire soon (see
+        O(renew_before)). Otherwise it obtains and stores a new token, and revokes the old one. Without O(token_file),
+        it obtains a new token in every run.
       - V(rotated) obtains a new token, verifies it, stores it in O(token_file) and then revokes the old one. Requires
         O(token_file). If a run is interrupted, the next run completes it.
-      - V(absent) revokes the tokens that O(which) selects. A token that is revoked or expired already is not an error.
-      - V(present) and V(rotated) ignore O(access_token), even if it is set in the environment.
+      - V(absent) revokes the tokens that O(which) selects, and removes them from O(token_file) if that is set. A token
+        that is already revoked or expired is not an error.
     type: str
     choices: [present, rotated, absent]
     default: present
+  access_token:
+    description:
+      - Access token to revoke with O(state=absent). O(state=present) and O(state=rotated) ignore it.
+      - Defaults to the environment variable E(PARTICLE_ACCESS_TOKEN), unless O(username) or O(password) is set as an
+        option. O(which=given) uses this option only, and not the environment variable.
+    type: str
+  token_file:
+    description:
+      - Path of the file in which the token is stored and from which it is reused. Only its owner may have access to it
+        (mode 0600).
+      - A stored token is identified by O(api_url), its account, its OAuth client and O(purpose).
+      - With O(state=absent), revoked tokens are also removed from the file.
+      - Defaults to the environment variable E(PARTICLE_TOKEN_FILE).
+    type: path
   grant:
     description:
       - How a new token is obtained.
       - V(password) uses O(username) and O(password), and for an account with two-factor login O(otp) or O(otp_secret).
       - V(client_credentials) uses O(client_id) and O(client_secret), and no account.
       - V(refresh_token) uses O(refresh_token), and O(client_id) and O(client_secret) of the OAuth client for which it
-        was issued. The cloud returns another refresh token for the next grant, which O(token_file) stores.
+        was issued. The cloud returns another refresh token for the next grant. If O(token_file) is set, it is stored
+        there.
       - V(session) is the two-step login of older clouds. It uses O(username), O(password), O(session_login_url) and
         O(session_token_url).
     type: str
@@ -81,7 +97,8 @@ options:
   session_login_url:
     description:
       - URL, or path below O(api_url), of the first step of O(grant=session).
-      - The module sends username and password as JSON in a POST request, and reads C(auth_token.token) from the answer.
+      - The module sends username and password as JSON in a POST request, and reads C(auth_token.token) from the
+        response.
       - The module warns if the URL is not encrypted.
       - Required with O(grant=session).
     type: str
@@ -89,7 +106,7 @@ options:
     description:
       - URL, or path below O(api_url), of the second step of O(grant=session).
       - The module sends the token from the first step as a Bearer token in a GET request, and reads C(access_token)
-        from the answer.
+        from the response.
       - The module warns if the URL is not encrypted.
       - Required with O(grant=session).
     type: str
@@ -117,26 +134,31 @@ options:
     type: float
   purpose:
     description:
-      - Name for the purpose of the token in O(token_file). Tokens of the same account for different purposes are stored
-        side by side.
+      - Name for the purpose of the token in O(token_file). The file can contain several tokens of the same account for
+        different purposes.
     type: str
     default: ""
   which:
     description:
       - Tokens that O(state=absent) revokes.
       - V(given) revokes the token in the option O(access_token) of the task. Tokens from the environment, O(token_file)
-        or O(profile) are not revoked, so that an undefined variable does no harm.
-      - V(current) revokes the token that other tasks with the same options use.
-      - V(all) revokes all tokens of the account, including those of other users and programs. Requires
-        O(confirm=true).
+        or O(profile) are not revoked. So no other token is revoked by mistake if O(access_token) is left out because a
+        variable is undefined.
+      - V(current) revokes the token that other tasks with the same options use. This is the token from
+        O(access_token), O(token_file) or O(profile), or the token that tasks with O(username) and O(password) share.
+      - V(all) revokes all tokens of the account, including the tokens of other users and programs. Requires
+        O(confirm=true). From O(token_file), it removes all tokens of O(username) for O(api_url) if O(password) is set
+        too, and otherwise only the token that it uses.
     type: str
     choices: [given, current, all]
     default: given
   confirm:
-    description: Whether O(which=all) may revoke all tokens of the account.
+    description: Whether O(which=all) may revoke all tokens of the account. Otherwise, O(which=all) fails.
     type: bool
     default: false
 notes:
+  - With O(state=present) and O(state=rotated), credentials are taken from options and environment variables only, and
+    not from O(token_file) or O(profile).
   - With O(state=present) and O(state=rotated), Ansible hides the result of a successful task at every verbosity. The
     registered variable holds the complete result. A failed task shows its result, which contains no secrets.
   - Some self-hosted clouds revoke a token only with the username and password of its account. With such a cloud, set
@@ -147,6 +169,9 @@ seealso:
   - module: meshfleet.particle.auth_doctor
   - plugin: meshfleet.particle.access_token
     plugin_type: lookup
+  - name: Guide to tokens
+    description: Describes which credentials to use, and how to store, renew and revoke tokens.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md
 """
 
 EXAMPLES = r"""
@@ -189,11 +214,45 @@ EXAMPLES = r"""
     token_file: ~/.config/particle-tokens.json
     purpose: nightly report
 
+- name: Revoke the token that other tasks with this username and password share
+  meshfleet.particle.access_token:
+    state: absent
+    which: current
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
+
+- name: Revoke all tokens of an account whose password has leaked
+  meshfleet.particle.access_token:
+    state: absent
+    which: all
+    confirm: true
+    username: "{{ leaked_username }}"
+    password: "{{ leaked_password }}"
+
 - name: Obtain a token for an OAuth client instead of an account
   meshfleet.particle.access_token:
     grant: client_credentials
     client_id: "{{ particle_client_id }}"
     client_secret: "{{ particle_client_secret }}"
+  register: token
+
+- name: Obtain a token with a refresh token, and store it with the next refresh token
+  meshfleet.particle.access_token:
+    grant: refresh_token
+    client_id: "{{ particle_client_id }}"
+    client_secret: "{{ particle_client_secret }}"
+    # Only for the first run. Later runs use the refresh token in the file.
+    refresh_token: "{{ particle_refresh_token }}"
+    token_file: ~/.config/particle-tokens.json
+
+- name: Obtain a token with the two-step login of an older cloud
+  meshfleet.particle.access_token:
+    grant: session
+    api_url: https://particle.example.com
+    session_login_url: /login
+    session_token_url: /token
+    username: "{{ particle_username }}"
+    password: "{{ particle_password }}"
   register: token
 """
 
@@ -227,7 +286,7 @@ refresh_token:
   sample: "(40 hexadecimal digits)"
 fingerprint:
   description:
-    - The first 8 hexadecimal digits of the SHA-256 hash of the token, which tell tokens apart in logs.
+    - The first 8 hexadecimal digits of the SHA-256 hash of the token, which distinguish tokens in logs.
     - V(null) if there is no token.
   returned: success
   type: str
@@ -239,9 +298,9 @@ reused:
   sample: false
 credentials_source:
   description:
-    - Source of the credentials. The credentials themselves are not returned.
+    - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
@@ -268,17 +327,21 @@ cloud:
       returned: always
       sample: 0
     throttled_seconds:
-      description: Time in seconds that the task waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked to wait.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
+      description:
+        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
+          cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Description of the error that made the task fail.
+  description:
+    - Description of the error that made the task fail.
+    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -288,7 +351,7 @@ error:
       returned: always
       sample: invalid_credentials
     status:
-      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
+      description: HTTP status of the response that caused the error. V(null) if no response caused it.
       type: int
       returned: always
       sample: 400

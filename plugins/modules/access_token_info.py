@@ -7,22 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_token_info
-short_description: Show the current access token and the stored ones
+short_description: List the current and the stored access tokens
 version_added: 0.1.0
 description:
   - Returns when the current access token expires, for which OAuth client it was issued, and its scopes and
     organizations.
   - Returns the tokens in O(token_file) and how many days they are still valid.
   - With O(list=true), returns the tokens that the cloud lists for the account. The Particle cloud no longer lists
-    tokens, so O(token_file) is the only record of them there. Self-hosted clouds may still list them.
-  - Shows no token itself. Each token has a fingerprint, which tells it apart from others.
-  - Does not log in. With O(username) and O(password), the current token is the one that other tasks of the same user
-    have obtained and share, if there is one.
+    tokens, so O(token_file) is the only list of tokens for this cloud. Self-hosted clouds may still list them.
+  - Does not return the tokens themselves. Each token has a fingerprint, which distinguishes it from other tokens.
+  - Does not log in. With O(username) and O(password), the current token is the token that other tasks of the same user
+    with these credentials have obtained and share, if there is one.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.delegation
 attributes:
   check_mode:
     support: full
@@ -36,8 +37,8 @@ attributes:
 options:
   list:
     description:
-      - Whether to list the tokens of the account.
-      - If the cloud refuses or no longer supports it, the task does not fail, and RV(listing_error) says why.
+      - Whether to ask the cloud for the list of tokens of the account.
+      - If the cloud does not return it, RV(listing_error) contains the reason, and the task does not fail.
       - Requires O(username) and O(password), even if O(access_token) is set, and for an account with two-factor login
         O(otp) or O(otp_secret).
     type: bool
@@ -45,6 +46,9 @@ options:
 seealso:
   - module: meshfleet.particle.access_token
   - module: meshfleet.particle.auth_doctor
+  - name: Guide to tokens
+    description: Describes which credentials to use, and how to store, renew and revoke tokens.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md
 """
 
 EXAMPLES = r"""
@@ -86,7 +90,7 @@ current:
       returned: always
       sample: true
     expires_at:
-      description: Time when the token expires. V(null) if it never expires, or if the cloud does not say it.
+      description: Time when the token expires. V(null) if it never expires, or if the cloud does not return the time.
       type: str
       returned: always
       sample: "2026-06-01T00:00:00.000Z"
@@ -96,7 +100,7 @@ current:
       returned: always
       sample: 83
     client:
-      description: Id of the OAuth client for which the token was issued. V(null) if the cloud does not say it.
+      description: Id of the OAuth client for which the token was issued. V(null) if the cloud does not return it.
       type: str
       returned: always
       sample: particle-cli
@@ -113,7 +117,9 @@ current:
       returned: always
       sample: []
 kept:
-  description: Tokens in O(token_file), without the tokens themselves. The list is empty if O(token_file) is not set.
+  description:
+    - Tokens that are stored in O(token_file). The tokens themselves are not returned.
+    - The list is empty if O(token_file) is not set.
   returned: success
   type: list
   elements: dict
@@ -124,7 +130,7 @@ kept:
       returned: always
       sample: 1f0c5d6e
     purpose:
-      description: Purpose that the task gave when it stored the token.
+      description: Value of O(meshfleet.particle.access_token#module:purpose) in the task that stored the token.
       type: str
       returned: always
       sample: nightly report
@@ -175,19 +181,19 @@ listed:
       returned: always
       sample: __PASSWORD_ONLY__
     expires_at:
-      description: Time when the token expires. V(null) if it never expires, or if the cloud does not say it.
+      description: Time when the token expires. V(null) if it never expires, or if the cloud does not return the time.
       type: str
       returned: always
       sample: "2026-05-30T00:00:00.000Z"
 listing_error:
-  description: Why the tokens could not be listed, with the keys of RV(error). V(null) if they were listed.
+  description: Reason why the tokens were not listed, with the keys of RV(error). V(null) if they were listed.
   returned: if O(list=true)
   type: dict
 credentials_source:
   description:
-    - Source of the credentials. The credentials themselves are not returned.
+    - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
@@ -214,17 +220,21 @@ cloud:
       returned: always
       sample: 0
     throttled_seconds:
-      description: Time in seconds that the task waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked to wait.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
+      description:
+        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
+          cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Description of the error that made the task fail.
+  description:
+    - Description of the error that made the task fail.
+    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -234,7 +244,7 @@ error:
       returned: always
       sample: invalid_credentials
     status:
-      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
+      description: HTTP status of the response that caused the error. V(null) if no response caused it.
       type: int
       returned: always
       sample: 400

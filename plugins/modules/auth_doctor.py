@@ -11,8 +11,8 @@ short_description: Find out why a login or an access token does not work
 version_added: 0.1.0
 description:
   - Checks the credentials, the host, the TLS certificate, the clock, the login, the token, its scopes and the list of
-    tokens, in this order. Describes the first problem in words, and says how to correct it.
-  - Logs in at most once, because the cloud locks an address out for 30 minutes after ten refused logins in a row.
+    tokens, in this order. Describes the first problem, and how to correct it.
+  - Logs in at most once, because the cloud locks an IP address out for 30 minutes after ten refused logins in a row.
   - Revokes the token that it has obtained. If the cloud refuses that, the check V(login) ends with a warning.
   - Succeeds even if it finds a problem, unless O(fail=true).
 author:
@@ -20,6 +20,7 @@ author:
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.delegation
 attributes:
   check_mode:
     support: full
@@ -38,7 +39,7 @@ options:
     type: str
   list:
     description:
-      - Whether to check that the cloud lists the tokens of the account. If not, this check is skipped.
+      - Whether to make the check V(listing), which finds out whether the cloud lists the tokens of the account.
       - Requires O(username) and O(password), and for an account with two-factor login O(otp) or O(otp_secret).
     type: bool
     default: false
@@ -49,6 +50,9 @@ options:
 seealso:
   - module: meshfleet.particle.access_token
   - module: meshfleet.particle.access_token_info
+  - name: Guide to tokens
+    description: Describes which credentials to use, and how to store, renew and revoke tokens.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_tokens.md
 """
 
 EXAMPLES = r"""
@@ -96,7 +100,7 @@ checks:
       choices: [ok, warn, fail, skipped]
       sample: fail
     message:
-      description: What the check has found, or why it was skipped.
+      description: Finding of the check, or the reason why it was skipped.
       type: str
       returned: always
       sample: >-
@@ -121,9 +125,9 @@ code:
   sample: mfa_required
 credentials_source:
   description:
-    - Source of the credentials. The credentials themselves are not returned.
+    - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
@@ -150,17 +154,21 @@ cloud:
       returned: always
       sample: 0
     throttled_seconds:
-      description: Time in seconds that the task waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked to wait.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
+      description:
+        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
+          cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Description of the error that made the task fail.
+  description:
+    - Description of the error that made the task fail.
+    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -170,7 +178,7 @@ error:
       returned: always
       sample: invalid_credentials
     status:
-      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
+      description: HTTP status of the response that caused the error. V(null) if no response caused it.
       type: int
       returned: always
       sample: 400

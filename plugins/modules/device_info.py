@@ -306,9 +306,9 @@ complete:
   sample: true
 credentials_source:
   description:
-    - Source of the credentials. The credentials themselves are not returned.
+    - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
@@ -335,17 +335,21 @@ cloud:
       returned: always
       sample: 0
     throttled_seconds:
-      description: Time in seconds that the task waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked to wait.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
+      description:
+        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
+          cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Description of the error that made the task fail.
+  description:
+    - Description of the error that made the task fail.
+    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -355,7 +359,7 @@ error:
       returned: always
       sample: invalid_credentials
     status:
-      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
+      description: HTTP status of the response that caused the error. V(null) if no response caused it.
       type: int
       returned: always
       sample: 400

@@ -125,7 +125,9 @@ outcome:
       type: dict
       returned: if the host declares a device
 error:
-  description: Description of the error that made the task fail.
+  description:
+    - Description of the error that made the task fail.
+    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -135,7 +137,7 @@ error:
       returned: always
       sample: invalid_credentials
     status:
-      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
+      description: HTTP status of the response that caused the error. V(null) if no response caused it.
       type: int
       returned: always
       sample: 400

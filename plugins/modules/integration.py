@@ -20,12 +20,16 @@ description:
   - The cloud replaces the complete webhook with every change. The module therefore reads the webhook first, and sends
     the settings that the task does not set as it has read them. If the cloud masks one of these settings, the task
     changes nothing and fails.
-  - If the answer to a request is lost, the module reads the list of webhooks again, so that it creates none twice.
+  - If the response to a request is lost, the module reads the list of webhooks again, so that it does not create the
+    webhook twice.
+  - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
+    product.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.delegation
 attributes:
   check_mode:
     support: full
@@ -33,9 +37,9 @@ attributes:
     support: full
     details:
       - The values in O(json), O(form), O(body), O(query), O(headers) and O(auth) may be secret. The diff shows their
-        names, and marks those that change.
-      - The diff shows a value only if it is a boolean or a variable such as C({{{PARTICLE_EVENT_VALUE}}}), which may
-        follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
+        names, and marks the changed ones.
+      - The diff shows a value only if it is a boolean or a webhook variable such as C({{{PARTICLE_EVENT_VALUE}}}),
+        which may follow the name of a scheme, as in C(Bearer {{{GRAFANA_TOKEN}}}).
   idempotent:
     support: partial
     details:
@@ -57,7 +61,7 @@ options:
     default: webhook
   state:
     description:
-      - Whether the webhook exists.
+      - Whether the webhook should exist.
       - V(present) creates or changes the webhook.
       - V(absent) removes the webhook, including its log and its counters.
     type: str
@@ -70,7 +74,8 @@ options:
     type: str
   url:
     description:
-      - URL to which the webhook sends its request. It may contain variables.
+      - URL to which the webhook sends its request. It may contain webhook variables such as
+        C({{{PARTICLE_EVENT_VALUE}}}), see the notes.
       - Results and diffs mask a username and password in the URL, and the values of its query. Other parts are shown,
         so set a token in O(query), O(headers) or O(auth).
       - Required to create a webhook.
@@ -81,9 +86,9 @@ options:
     choices: [DELETE, GET, POST, PUT]
   json:
     description:
-      - Template of a JSON body, as a mapping or as a text. A text does not have to be valid JSON before its variables
-        are filled in.
-      - A text that is valid JSON is compared by its content, so its spaces and line breaks do not matter.
+      - Template of a JSON body, as a mapping or as text. Text does not have to be valid JSON before its webhook
+        variables are filled in.
+      - Text that is valid JSON is compared by its content, so its spaces and line breaks do not matter.
       - Cannot be combined with O(form) or O(body), and removes them from the webhook.
     type: raw
   form:
@@ -93,7 +98,7 @@ options:
     type: dict
   body:
     description:
-      - Template of a body of any other type.
+      - Template of the request body, for a body that is neither O(json) nor O(form).
       - Cannot be combined with O(json) or O(form), and removes them from the webhook.
     type: str
   query:
@@ -129,7 +134,7 @@ options:
     type: bool
   response_topic:
     description:
-      - Name of the event that the cloud publishes with the answer of the server. The default of the cloud is
+      - Name of the event that the cloud publishes with the response of the server. The default of the cloud is
         C({{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}).
     type: str
   error_response_topic:
@@ -139,18 +144,18 @@ options:
     type: str
   response_template:
     description:
-      - Template of the data of the event with the answer, as a mapping or as a text. It is compared in the same way as
-        O(json).
+      - Template for the data of the event that the cloud publishes with the response of the server, as a mapping or as
+        text. It is compared in the same way as O(json).
     type: raw
   unchunked:
     description:
-      - Whether the cloud publishes a long answer as one event, instead of parts of 512 bytes. The default of the cloud
-        is V(false).
+      - Whether the cloud publishes a long response as one event, instead of parts of 512 bytes. The default of the
+        cloud is V(false).
     type: bool
   data_url_response_event:
     description:
-      - Whether the cloud publishes the answer as a data URL, which is needed for binary data. The default of the cloud
-        is V(false).
+      - Whether the cloud publishes the response as a data URL, which is needed for binary data. The default of the
+        cloud is V(false).
     type: bool
   update_secrets:
     description:
@@ -163,9 +168,10 @@ options:
     choices: [on_create, always]
     default: on_create
 notes:
-  - Particle fills in variables such as C({{{PARTICLE_EVENT_VALUE}}}). Mark a text that contains them with C(!unsafe),
-    because Ansible would evaluate the braces as its own template.
-  - If Ansible has to evaluate a part of the same text, quote the braces of the variable, as in
+  - Webhook variables such as C({{{PARTICLE_EVENT_VALUE}}}) are filled in by the cloud when the webhook sends its
+    request. Mark text that contains them with C(!unsafe), because Ansible would evaluate the braces as its own
+    template.
+  - If Ansible has to evaluate a part of the same text, quote the braces of the webhook variable, as in
     C("{{ site }}/{{ '{{{PARTICLE_EVENT_NAME}}}' }}").
   - The best place for a token is a secret of the Particle cloud. The webhook and the task then contain only its name,
     as in C(!unsafe "Bearer {{{GRAFANA_TOKEN}}}").
@@ -174,6 +180,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Send readings to a server, with a token that is a secret of the cloud
   meshfleet.particle.integration:
     product: field-logger
@@ -256,19 +263,21 @@ integration:
       returned: always
       sample: POST
     json:
-      description: Template of the JSON body. Values other than booleans and variables are masked.
+      description: Template of the JSON body. Values other than booleans and webhook variables are masked.
       type: raw
       returned: always
       sample:
         device: "{{{PARTICLE_DEVICE_ID}}}"
         value: "{{{PARTICLE_EVENT_VALUE}}}"
     form:
-      description: Template of the form. Values other than booleans and variables are masked.
+      description: Template of the form. Values other than booleans and webhook variables are masked.
       type: dict
       returned: always
       sample:
     body:
-      description: Template of a body of any other type, masked.
+      description:
+        - Template of the request body, for a body that is neither RV(integration.json) nor RV(integration.form). It is
+          masked, unless it is a webhook variable.
       type: str
       returned: always
       sample:
@@ -289,7 +298,7 @@ integration:
       returned: always
       sample:
     no_defaults:
-      description: Whether the fields are left out that the cloud adds to a request.
+      description: Whether the fields that the cloud adds to a request are left out.
       type: bool
       returned: always
       sample: true
@@ -304,7 +313,7 @@ integration:
       returned: always
       sample: true
     response_topic:
-      description: Name of the event with the answer of the server.
+      description: Name of the event that is published with the response of the server.
       type: str
       returned: always
       sample: "{{PARTICLE_DEVICE_ID}}/hook-response/{{PARTICLE_EVENT_NAME}}"
@@ -314,17 +323,17 @@ integration:
       returned: always
       sample: hook-error/{{PARTICLE_EVENT_NAME}}
     response_template:
-      description: Template of the data of the event with the answer.
+      description: Template for the data of the event that is published with the response of the server.
       type: raw
       returned: always
       sample:
     unchunked:
-      description: Whether a long answer is published as one event.
+      description: Whether a long response is published as one event.
       type: bool
       returned: always
       sample: false
     data_url_response_event:
-      description: Whether the answer is published as a data URL.
+      description: Whether the response is published as a data URL.
       type: bool
       returned: always
       sample: false
@@ -336,14 +345,14 @@ not_compared:
   sample:
     - headers.authorization
 msg:
-  description: What happened to the secrets that could not be compared, or why the task failed.
+  description: Message and hint of the error, or a note that declared secrets could not be compared.
   returned: if a secret could not be compared, or on failure
   type: str
   sample: >-
     The cloud does not show these secrets of webhook readings to the barn server, so they cannot be compared:
     headers.authorization. They were left as they are; set update_secrets to always to write them.
 diff:
-  description: Settings that change, before and after, by the name of the webhook. Secret values are masked.
+  description: Settings that change, by the name of the webhook, before and after the change. Secret values are masked.
   returned: if the webhook was read
   type: dict
   contains:
@@ -363,9 +372,9 @@ diff:
           disabled: true
 credentials_source:
   description:
-    - Source of the credentials. The credentials themselves are not returned.
+    - Where the credentials come from. For display only. The credentials themselves are not returned.
     - The value is V(the task's options), V(the environment), the path of O(token_file), V(the login of the official
-      command line tool), or V(nowhere) if the task has found no credentials or needs none.
+      command line tool) for O(profile), or V(nowhere) if the task has found no credentials or needs none.
   returned: unless the task ends before it reads the credentials
   type: str
   sample: the environment
@@ -392,17 +401,21 @@ cloud:
       returned: always
       sample: 0
     throttled_seconds:
-      description: Time in seconds that the task waited because the cloud asked for it.
+      description: Time in seconds that the task waited because the cloud asked to wait.
       type: float
       returned: always
       sample: 0.0
     budget_wait_seconds:
-      description: Time in seconds that the task waited to stay within the rate limit of the cloud.
+      description:
+        - Time in seconds that the task waited for its request budget, so that it stays within the rate limit of the
+          cloud.
       type: float
       returned: always
       sample: 0.0
 error:
-  description: Description of the error that made the task fail.
+  description:
+    - Description of the error that made the task fail.
+    - C(msg) contains RV(error.message) and RV(error.hint) as one text.
   returned: failure
   type: dict
   contains:
@@ -412,7 +425,7 @@ error:
       returned: always
       sample: invalid_credentials
     status:
-      description: HTTP status of the answer that caused the error. V(null) if no answer caused it.
+      description: HTTP status of the response that caused the error. V(null) if no response caused it.
       type: int
       returned: always
       sample: 400

@@ -152,19 +152,26 @@ def cloud_for_examples(folder: Path, mesh: str) -> Any:
     account = {"username": USERNAME, "password": PASSWORD, "org": True, "clients": [CLIENT]}
     accounts.write_text(json.dumps([account, WORKSHOP]))
     flags = ["--fleet", str(fleet), "--accounts", str(accounts), "--mesh", mesh, "--org", ORGANISATION]
+    flags += ["--session-login", "/login", "--session-token", "/token"]
     return running_simulator(*flags)
 
 
 def login(url: str) -> str:
     """An access token, as any client obtains it."""
-    answer = requests.post(
+    return str(grant_token(url, ("particle", "particle"))["access_token"])
+
+
+def grant_token(url: str, client: tuple[str, str]) -> dict[str, Any]:
+    """Request a token for the account with the id and secret of an OAuth client, and return the response."""
+    response = requests.post(
         f"{url}/oauth/token",
         data={"grant_type": "password", "username": USERNAME, "password": PASSWORD},
-        auth=("particle", "particle"),
+        auth=client,
         timeout=30,
     )
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])
+    response.raise_for_status()
+    found: dict[str, Any] = response.json()
+    return found
 
 
 def prepare(reader: Reader) -> None:
@@ -234,6 +241,9 @@ def inventory_arguments(reader: Reader, group: str) -> list[str]:
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
     variables |= {"particle_client_id": CLIENT["id"], "particle_client_secret": CLIENT["secret"]}
     variables |= {"particle_access_token": reader.token, "receiver_password": "receiver-password"}
+    variables |= {"leaked_username": WORKSHOP["username"], "leaked_password": WORKSHOP["password"]}
+    refresh_token = grant_token(reader.cloud.url, (CLIENT["id"], CLIENT["secret"]))["refresh_token"]
+    variables |= {"particle_refresh_token": refresh_token}
     given.write_text(json.dumps({"all": {"vars": variables}}))
     if group == "hosts":
         hosts = next(example for example in EXAMPLES if example.kind == "hosts")

@@ -47,7 +47,8 @@ class Request:
     private: bool = False
 
     def __post_init__(self) -> None:
-        _ = self.path  # check the values before the request takes a place in the budget
+        # Checks the values before the request takes a place in the budget.
+        _fill_path(self.route.partition(" ")[2], self.path_params)
 
     @property
     def method(self) -> str:

@@ -7,11 +7,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 from fleet_cloud import device_id
 from hypothesis import given
@@ -27,6 +29,7 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import 
     format_page_data,
     hash_source,
 )
+from support.paths import ROOT
 
 ONE = device_id(1)
 HOSTILE_TEXT = "{{ 7*7 }}</script><!--<img src=x onerror=alert(1)>\u2028&amp;"
@@ -171,6 +174,13 @@ def test_any_device_name_stays_data_inside_a_page(name: str) -> None:
     assert page.tags == ["script", "p"]
     data = json.loads(page.script)
     assert dict(zip(data["columns"], data["rows"][0], strict=True)) == json.loads(json.dumps(found[0]))
+
+
+def test_all_columns_are_documented_in_their_order() -> None:
+    page = yaml.safe_load((ROOT / "plugins" / "filter" / "report_csv.yml").read_text(encoding="utf-8"))
+    (listed,) = (text for text in page["DOCUMENTATION"]["description"] if text.startswith("The columns are"))
+    assert re.findall(r"C\((\w+)\)", listed) == list(COLUMNS)
+    assert page["RETURN"]["_value"]["sample"] == ",".join(COLUMNS)
 
 
 def test_json_report_has_one_object_for_each_device() -> None:
