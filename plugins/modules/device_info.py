@@ -161,7 +161,7 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description:
-    - One dictionary for each device. It contains the attributes from the cloud under their names in the cloud, except
+    - One mapping for each device. It contains the attributes from the cloud under their names in the cloud, except
       for the setup secret of the device, and the keys below.
     - The keys C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
       C(system_firmware_version) and C(last_heard) are always present. A value that the cloud does not know is V(null).

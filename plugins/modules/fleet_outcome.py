@@ -18,7 +18,7 @@ description:
   - If the run ended early, the hosts whose device was not reached fail with the error that ended the run. If the
     changes could not be verified, or if the failure does not concern the device of a host, all hosts that declare a
     device fail.
-  - The task is changed for the hosts whose device was changed.
+  - The task reports a change for the hosts whose device was changed.
   - The module makes no API request and needs no credentials.
   - The module runs on the controller, whatever the connection of the host is.
 author:
