@@ -18,13 +18,13 @@ options:
     aliases: [product]
   organization:
     description:
-      - Organisation whose devices to read, by id or slug. The devices of all its products are read.
+      - Organization whose devices to read, by id or slug. The devices of all its products are read.
     type: str
   account_devices:
     description:
       - Whether to read the devices that the account has claimed.
       - Defaults to V(true) if neither O(products) nor O(organization) is set, and to V(false) otherwise.
-      - A device that is also in one of the products is returned only once.
+      - A device that is also in one of the products occurs only once in the result.
     type: bool
 """
 
@@ -32,7 +32,7 @@ options:
 options:
   filters:
     description:
-      - Return only devices that match all filters. A filter with a list of values matches if any of its values matches.
+      - Select only devices that match all filters. A filter with a list of values matches if any of its values matches.
       - To save requests, the cloud applies some filters to the device list of a product. These are O(filters.name),
         O(filters.quarantined=false), and the first of O(filters.ids), O(filters.serial_numbers), O(filters.groups) and
         O(filters.networks) that has at most ten values. All other filters are applied after the list was read.

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: devices
-short_description: Particle devices as inventory hosts
+short_description: Add Particle devices to the inventory as hosts
 version_added: 0.1.0
 author:
   - meshfleet.particle contributors (@meshfleet)
 description:
   - Reads the devices of products and accounts from the Particle cloud, and adds each device as a host.
-  - Needs credentials of an account that has access to these devices.
+  - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
+    products. With O(cache=true), a cached inventory needs neither the cloud nor credentials.
   - The host variable C(particle) contains the facts of the device. They are the same as C(ansible_facts.particle) of
     M(meshfleet.particle.device_facts).
   - The name of the inventory file must be C(particle.yml) or C(particle.yaml), or end with C(.particle.yml) or
@@ -39,16 +40,17 @@ options:
     description:
       - Further accounts whose devices to read, each with its own credentials and products.
       - If the top level of the file contains neither O(products), O(organization), O(account_devices=true) nor
-        credentials, only these accounts are read. Credentials in the environment do not matter here.
+        credentials, only these accounts are read. Credentials in the environment do not count as credentials of the top
+        level.
       - An account without credentials uses those of the top level or of the environment. All other connection options
-        default to their values at the top level, where they are described in full.
+        default to their values at the top level. The options of the same names there describe them in full.
       - A device of several accounts becomes one host, with the facts from the first of these accounts.
     type: list
     elements: dict
     default: []
     suboptions:
       api_url:
-        description: Address of the API of the cloud.
+        description: URL of the API of the cloud.
         type: str
       access_token:
         description: Access token of the account.
@@ -60,49 +62,54 @@ options:
         description: Password of the account.
         type: str
       otp:
-        description: One-time code for an account with two-factor login.
+        description: One-time code, for an account with two-factor login.
         type: str
       otp_secret:
-        description: Secret from which one-time codes are computed.
+        description: >-
+          Secret from which the one-time codes of an account with two-factor login are computed, for unattended logins.
         type: str
       token_file:
-        description: File with stored access tokens.
+        description: Path of the file in which M(meshfleet.particle.access_token) stores tokens.
         type: path
       profile:
-        description: Profile of the official command line tool whose login to use.
+        description: Name of a profile of the Particle CLI, the official command line tool.
         type: str
       client_id:
-        description: OAuth client that requests the access token.
+        description: Id of the OAuth client that requests access tokens.
         type: str
       client_secret:
         description: Secret of the OAuth client.
         type: str
       timeout:
-        description: Maximum number of seconds to wait for an answer of the cloud.
+        description: Time in seconds to wait for a response of the cloud.
         type: float
       validate_certs:
-        description: Whether to validate the certificate of the cloud.
+        description: Whether to verify the TLS certificate of the cloud.
         type: bool
       ca_path:
-        description: File with the certificates of the authorities that sign the certificate of the cloud.
+        description: >-
+          Path of a file with the certificates of the authorities that are trusted to sign the certificate of the cloud.
         type: path
       max_wait:
-        description: Maximum number of seconds that the cloud may make one request wait.
+        description: >-
+          Maximum time in seconds for which one request is repeated when the cloud answers that there are too many
+          requests (HTTP status 429 or 529).
         type: float
       budget_store:
-        description: URL of a Redis in which several machines share one request budget.
+        description: URL of a Redis server through which several machines share one request budget.
         type: str
       products:
-        description: Products of this account whose devices to read, by id or slug.
+        description: Products whose devices to read, by id or slug.
         type: list
         elements: str
         aliases: [product]
       organization:
-        description: Organisation of this account whose devices to read, by id or slug.
+        description: >-
+          Organization whose devices to read, by id or slug. The devices of all its products are read.
         type: str
       account_devices:
         description:
-          - Whether to read the devices that this account has claimed.
+          - Whether to read the devices that the account has claimed.
           - Defaults to V(true) if neither O(accounts[].products) nor O(accounts[].organization) is set, and to V(false)
             otherwise.
         type: bool
@@ -118,8 +125,9 @@ options:
   group_by:
     description:
       - Attributes of devices from which to create groups.
-      - Groups are named C(<attribute>_<value>) in the characters a-z, 0-9 and C(_), for example C(device_group_north)
-        or C(online_true). If two values would give the same name, a few digits are appended.
+      - Groups are named C(<attribute>_<value>), for example C(device_group_north) or C(online_true). Names of groups
+        contain only C(a-z), C(0-9) and C(_). Upper-case letters become lower-case, and other characters become C(_). If
+        two values would give the same name, a few digits are appended.
       - V(device_group) leaves out the device groups of networks. Use V(network) and V(mesh_role) for these.
       - O(group_by) is much faster than O(keyed_groups), O(groups) and O(compose), because these evaluate a template for
         each host and each entry. This matters for thousands of hosts.
@@ -135,10 +143,14 @@ options:
 seealso:
   - module: meshfleet.particle.device_facts
   - module: meshfleet.particle.device_info
+  - name: Guide to inventories
+    description: How to use devices as the hosts of an inventory, with groups, caches and several accounts.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_inventory.md
 """
 
 EXAMPLES = r"""
-# fleet.particle.yml: all devices of a product, by their names, with PARTICLE_ACCESS_TOKEN in the environment
+# fleet.particle.yml: all devices of a product, by their names
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless the file sets them.
 plugin: meshfleet.particle.devices
 products: [field-logger]
 group_by: [platform, device_group, network, mesh_role, online]
@@ -180,7 +192,7 @@ cache_connection: ~/.cache/particle-inventory
 cache_timeout: 600
 
 ---
-# All devices of an organisation, and the devices that the account has claimed
+# All devices of an organization, and the devices that the account has claimed
 plugin: meshfleet.particle.devices
 organization: acme
 account_devices: true

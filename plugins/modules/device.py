@@ -12,13 +12,13 @@ version_added: 0.1.0
 description:
   - Brings one device to its declared state, which covers its product, name, notes, device groups, firmware lock, claim
     and network.
-  - Changes nothing that the task does not declare.
-  - Needs credentials of an account that has access to the product or to the device.
-  - The options have the same meaning as the keys of a device in O(meshfleet.particle.fleet#module:devices), and the
-    same engine carries them out.
-  - Each task reads the cloud on its own. To manage more than a few devices, use M(meshfleet.particle.fleet), which
-    needs much less time and far fewer requests.
-  - Runs on the controller. Tasks of several hosts can run in parallel.
+  - Requires exactly one of O(id), O(serial_number), O(iccid) and O(imei). Does not change what the task does not
+    declare.
+  - The options have the same meaning as the keys of a device in O(meshfleet.particle.fleet#module:devices).
+  - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
+    product.
+  - Each task reads the cloud on its own, and the tasks of several hosts can run in parallel. To manage more than a few
+    devices, use M(meshfleet.particle.fleet), which needs much less time and far fewer requests.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -29,186 +29,236 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: The values of the parameters of networks and members are never shown, because they can be join keys.
+    details: >-
+      The parameters of networks and devices may be join keys. The difference therefore contains the names of changed
+      parameters, but never their values.
   idempotent:
     support: full
 options:
   id:
-    description:
-      - Device id, 24 hexadecimal digits.
-      - Exactly one of O(id), O(serial_number), O(iccid) and O(imei) is required.
+    description: Id of the device. It has 24 hexadecimal digits, and must be quoted if all of them are decimal.
     type: str
   serial_number:
     description:
       - Serial number of the device, as printed on its label.
-      - Without O(product), the module looks up the id of a device that the account has not claimed yet. The cloud
-        allows 50 of these lookups per hour.
+      - Without O(product), a device that the account has not claimed yet is looked up by its serial number. The cloud
+        allows 50 of these lookups per hour. After that, such a device is V(pending) until a later run.
     type: str
   iccid:
-    description: ICCID of the SIM of the device.
+    description:
+      - ICCID of the SIM card of the device.
+      - Without O(product), only devices that the account has already claimed are found by their ICCID.
     type: str
   imei:
-    description: IMEI of the modem of the device.
+    description:
+      - IMEI of the modem of the device.
+      - Without O(product), only devices that the account has already claimed are found by their IMEI.
     type: str
   product:
     description:
-      - Id or slug of the product of the device. A device that is not in the product yet is imported.
+      - Id or slug of the product to which the device belongs. A device that is not in the product yet is imported.
       - Without O(product), the module manages a device of the account itself.
     type: str
   name:
     description: Name of the device.
     type: str
   notes:
-    description: Notes about the device. An empty string removes the existing notes.
+    description: Notes about the device. An empty string removes the notes.
     type: str
   groups:
     description:
-      - Device groups to which the device belongs. Missing groups are created.
+      - Device groups of the device. Missing groups are created. O(groups_mode) determines whether the device stays in
+        other groups.
+      - A name consists of the characters C(a-z), C(0-9), C(_) and C(-). Names that start with C(mesh-) are reserved for
+        networks.
       - Requires O(product).
     type: list
     elements: str
   groups_mode:
     description:
-      - How to treat device groups that O(groups) does not contain.
-      - V(add) leaves them unchanged. V(exact) removes the device from them, except from the groups of networks, whose
-        names begin with C(mesh-).
+      - How to change the groups of the device if it declares O(groups).
+      - V(add) adds the device to the declared groups, and keeps its other groups.
+      - V(exact) also removes the device from all groups that it does not declare. Groups of networks, whose names start
+        with C(mesh-), are not affected.
     type: str
     choices: [add, exact]
     default: add
   development:
     description:
-      - Whether the device is a development device, which does not receive the firmware releases of the product.
+      - Whether the device is a development device. A development device gets neither the firmware releases of the
+        product nor the version in O(firmware_version).
       - Requires O(product).
     type: bool
   firmware_version:
     description:
-      - Version number of the product firmware to which the device is locked. V(unlocked) removes the lock.
+      - Version of the product firmware to which the device is locked, as a number, or V(unlocked). An unlocked device
+        follows the firmware releases of the product.
       - Requires O(product).
     type: str
   claimed:
     description:
-      - Whether the account claims the device. V(true) claims it, and V(false) gives up the claim.
-      - Devices of a product do not need a claim. A device outside a product must be online to be claimed.
+      - Whether the account claims the device. If V(false), it gives up the claim.
+      - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed.
     type: bool
   mesh:
     description:
-      - Network to which the device belongs.
-      - Requires O(product), except with O(networks.backend=networks).
+      - Network to which the device belongs. A device can be in one network only.
+      - Requires O(product), unless the network has O(networks.<name>.backend=networks).
     type: dict
     suboptions:
       network:
-        description: Name of the network. O(networks) must contain it. Required unless O(mesh.state=absent).
+        description: Name of the network, as in O(networks). Required if O(mesh.state=present).
         type: str
       role:
         description: Role of the device in the network.
         type: str
-        choices: [node, gateway]
+        choices: [gateway, node]
         default: node
       parameters:
         description:
-          - Parameters for this device only. Each key overrides the same key in O(networks.parameters).
-          - Supported with O(networks.backend=ledger) only.
+          - Parameters for this device only. They override O(networks.<name>.parameters) key by key.
+          - Requires a network with O(networks.<name>.backend=ledger).
         type: dict
-        default: {}
       state:
         description:
-          - Whether the device is a member of O(mesh.network).
-          - V(absent) removes the device from any network that it is in, and cannot be combined with the other keys.
+          - Whether the device is in a network. V(absent) removes the device from any network, and cannot be combined
+            with the other keys.
         type: str
         choices: [present, absent]
         default: present
   networks:
     description:
-      - Networks by name. The keys of the dictionary are names, and each value is a dictionary with the keys below.
-      - Declare the network of O(mesh) here.
+      - Networks, as a mapping from the name of each network to its settings. They must include the network of O(mesh).
+      - The members of a network are its gateways, which connect it to the cloud, and its nodes.
+      - If a network cannot be formed as declared, the task fails before the first write and reports all reasons.
     type: dict
     suboptions:
-      backend:
+      <name>:
         description:
-          - How the network is implemented.
-          - V(ledger) is for devices of a product whose firmware implements the mesh contract of this collection.
-          - V(networks) is for the registry of Particle Mesh. Particle has retired this registry, so V(networks)
-            requires a cloud that still has it.
-        type: str
-        choices: [ledger, networks]
-        default: ledger
-      gateways:
-        description: Ids of the gateways of the network. The task that adds a node must name at least one gateway.
-        type: list
-        elements: str
-        default: []
-      parameters:
-        description:
-          - Parameters of the network.
-          - With O(networks.backend=ledger), every member receives them, and the firmware determines the keys. If they
-            are not declared, existing members keep their parameters, and a new member receives those of the other
-            members. The task fails if the other members have different parameters.
-          - With O(networks.backend=networks), the keys are C(type) (V(micro_wifi), V(micro_cellular),
-            V(high_availability) or V(large_site)) and C(limit), the maximum number of devices. C(limit) is V(100) by
-            default, and has no effect on the C(micro) types, which allow 10 devices.
+          - Settings of one network. Replace C(<name>) by the name of the network. A network without settings is written
+            as C({}).
+          - With backend V(ledger), the name has 1 to 32 of the characters C(a-z), C(0-9), C(_) and C(-), and is
+            neither C(gateway) nor C(node). With backend V(networks), it has 1 to 16 bytes.
         type: dict
-      state:
-        description:
-          - Whether the network exists.
-          - V(absent) dissolves the network. All its members leave it, also those that the task does not declare.
-        type: str
-        choices: [present, absent]
-        default: present
+        suboptions:
+          backend:
+            description:
+              - Backend that forms the network.
+              - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
+                mesh contract of this collection.
+              - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so this value
+                works only with a cloud that still offers it. Particle Mesh needs Device OS 1.5.x or older.
+            type: str
+            choices: [ledger, networks]
+            default: ledger
+          parameters:
+            description:
+              - Parameters of the network. Results never show their values.
+              - With backend V(ledger), the parameters are sent to all members, and your firmware determines the keys,
+                for example C(channel). If they are left out, members keep their parameters, and a new member gets those
+                of the other members. If those differ, the task fails before the first write.
+              - With backend V(networks), only the following keys are valid.
+            type: dict
+            suboptions:
+              type:
+                description:
+                  - Type of a new network, with backend V(networks). The type of an existing network cannot be changed.
+                  - The default depends on the declared devices, as O(meshfleet.particle.network#module:type) describes.
+                type: str
+                choices: [micro_wifi, micro_cellular, high_availability, large_site]
+              limit:
+                description:
+                  - Maximum number of devices in a network of type V(high_availability) or V(large_site), with backend
+                    V(networks). If more devices are declared, the task fails before the first write.
+                type: int
+                default: 100
+          gateways:
+            description:
+              - Ids of all gateways of the network, except for the device itself.
+              - A network that has nodes must have a gateway. If the device is a node, at least one gateway is therefore
+                required.
+            type: list
+            elements: str
+            default: []
+          state:
+            description:
+              - Whether the network should exist. V(absent) dissolves the network, so that all its members leave it,
+                including devices that are not declared. It cannot be combined with C(parameters) or C(gateways).
+            type: str
+            choices: [present, absent]
+            default: present
   state:
     description:
-      - Whether the device belongs to the fleet.
-      - V(absent) removes the device from its network, its device groups and the product. It gives up the claim only
-        with O(claimed=false).
+      - State of the device.
+      - V(present) brings the device to its declared state.
+      - V(absent) removes the device from its network, its device groups and the product, and gives up the claim only
+        with O(claimed=false), which is required without O(product).
     type: str
     choices: [present, absent]
     default: present
   confirm:
     description:
-      - Whether to allow a firmware lock that may end the membership of the device in Particle Mesh.
-      - Particle Mesh requires Device OS 1.5.x or older. If O(firmware_version) may require a newer Device OS, the task
-        fails for a member of a network with O(networks.backend=networks), unless O(confirm=true).
+      - Whether to allow changes that require a confirmation. If V(false), such changes fail the task before the first
+        write.
+      - A firmware lock requires a confirmation if it may end the membership of a device in Particle Mesh, which needs
+        Device OS 1.5.x or older. That is so if all devices of the product that run this firmware version have a newer
+        Device OS, or if none runs it yet.
     type: bool
     default: false
   mesh_ledger:
     description:
-      - Name of the ledger from which members of networks with O(networks.backend=ledger) read how to join.
-      - The firmware of the devices determines the name. It has 1 to 32 lower-case letters, digits and dashes.
+      - Name of the ledger from which members of networks with O(networks.<name>.backend=ledger) read how to join.
+      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
+        ledger is created.
     type: str
     default: mesh
   mesh_status_ledger:
     description:
-      - Name of the ledger to which members of networks with O(networks.backend=ledger) report their state.
-      - The firmware of the devices determines the name. It has 1 to 32 lower-case letters, digits and dashes.
+      - Name of the ledger to which members of networks with O(networks.<name>.backend=ledger) report their state.
+      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
+        ledger is created.
     type: str
     default: mesh-status
   verify:
     description:
-      - How to verify the device after the writes.
-      - V(read) reads the device again, and fails if it is not as declared.
-      - V(online) also waits until the device reports that it has joined its network.
-      - V(none) trusts the answers of the cloud.
+      - How to verify the changes.
+      - V(none) trusts the responses of the cloud.
+      - V(read) reads the device again if it was changed. A device that still differs from its declaration counts as
+        failed.
+      - V(online) also waits until the device reports that it has joined its network. A device that has not joined
+        within O(verify_timeout) is V(pending), unless O(verify_strict=true).
+      - In check mode, V(online) reads the state of the device in its network once, and only if there is nothing to
+        change.
     type: str
     choices: [none, read, online]
     default: read
   verify_timeout:
-    description: Maximum number of seconds to wait for the device to join its network, with O(verify=online).
+    description: Maximum time in seconds to wait for the device to join its network, with O(verify=online).
     type: int
     default: 300
   verify_strict:
     description:
-      - Whether the task fails if the device has not joined its network within O(verify_timeout), with O(verify=online).
-        With V(false), the status of the device is then V(pending).
+      - With O(verify=online), whether the task fails if the device has not joined its network within O(verify_timeout).
+        If V(false), the status of such a device is V(pending), because a sleeping device cannot report that it has
+        joined.
     type: bool
     default: false
 seealso:
   - module: meshfleet.particle.fleet
   - module: meshfleet.particle.device_info
+  - module: meshfleet.particle.network
+  - name: Guide to networks
+    description: How networks form, change and are verified.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
+  - name: Mesh contract
+    description: What the firmware of devices must do in networks of backend V(ledger).
+    link: https://github.com/meshfleet/particle/blob/main/docs/mesh_contract.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Import a device into a product, with a name and a device group
   meshfleet.particle.device:
-    access_token: "{{ token.access_token }}"
     product: field-logger
     serial_number: P046AB123456789
     name: pump-house
@@ -221,7 +271,13 @@ EXAMPLES = r"""
     groups: [north, beta]
     groups_mode: exact
 
-- name: Let the device receive the firmware releases of its product
+- name: Lock the device to version 42 of the product firmware
+  meshfleet.particle.device:
+    product: field-logger
+    serial_number: P046AB123456789
+    firmware_version: 42
+
+- name: Let the device follow the firmware releases of its product
   meshfleet.particle.device:
     product: field-logger
     serial_number: P046AB123456789
@@ -243,7 +299,7 @@ EXAMPLES = r"""
           channel: 20
           power: 0
 
-- name: Add a node to a network that has a gateway
+- name: Add a node to a network that has a gateway, and wait until it has joined
   meshfleet.particle.device:
     product: field-logger
     id: e00fce68aabbccddeeff0025
@@ -255,6 +311,7 @@ EXAMPLES = r"""
         parameters:
           channel: 20
           power: 0
+    verify: online
 
 - name: Remove the node from its network
   meshfleet.particle.device:
@@ -273,42 +330,53 @@ EXAMPLES = r"""
   meshfleet.particle.device:
     id: e00fce68aabbccddeeff0011
     claimed: false
+
+# The hosts come from the inventory plugin meshfleet.particle.devices, which sets the variable particle.
+- name: Manage the device of each host
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Add the devices of the hosts to a device group
+      meshfleet.particle.device:
+        product: field-logger
+        id: "{{ particle.id }}"
+        groups: [winter]
 """
 
 RETURN = r"""
 device:
-  description: Outcome for the device.
+  description: Outcome of the device.
   returned: unless the task fails before the first write
   type: dict
   contains:
     id:
-      description: Device id, V(null) while only the identifier on the label is known.
+      description: Device id. V(null) if the id is not known yet because the device is declared by another identifier.
       type: str
       returned: always
       sample: e00fce68aabbccddeeff0022
     identifier:
-      description: Identifier by which the task declares the device, its id, serial number, ICCID or IMEI.
+      description: Identifier that declares the device. It is an id, a serial number, an ICCID or an IMEI.
       type: str
       returned: always
       sample: P046AB123456789
     name:
-      description: Declared name, V(null) if the task declares none.
+      description: Declared name of the device. V(null) if none is declared.
       type: str
       returned: always
       sample: barn-gateway
     status:
       description:
         - Status of the device.
-        - V(ok) means that the device is as declared and needed no change.
-        - V(changed) means that the device was changed, or would be changed in check mode.
-        - V(failed) means that an error occurred.
-        - V(pending) means that the device is not as declared yet, without an error. For example, it has not joined its
-          network yet. Run the task again to finish.
+        - V(ok) means that it needed no change.
+        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(failed) means that an error occurred, which RV(device.error) describes.
+        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
+          early, or the device has not joined its network yet.
       type: str
       returned: always
       sample: changed
     changes:
-      description: Fields that differ from the declared state, each with the value C(before) and the value C(after).
+      description: Changed fields of the device, each with its value before and after the change.
       type: dict
       returned: always
       sample:
@@ -317,9 +385,9 @@ device:
           after: barn-gateway
     mesh:
       description:
-        - State of the device in its network, which is read with O(verify=online) only. Otherwise it is V(null).
-        - V(joined) means that the device is in the network, in its declared role.
-        - V(pending) means that the device is joining, is asleep or has never reported.
+        - State of the device in its network. V(null) if the state was not read, which needs O(verify=online).
+        - V(joined) means that the device is in the network with its declared role.
+        - V(pending) means that the device has not reported yet that it has joined, for example because it is asleep.
         - V(lost) means that the device was in the network and is no longer in it.
         - V(wrong_network) means that the device is in another network.
       type: str
@@ -327,8 +395,7 @@ device:
       sample: joined
     error:
       description:
-        - Reason for the status V(failed) or V(pending), with the same keys as RV(error). V(null) if there is no such
-          reason.
+        - Reason why the device failed or is pending, with the keys of RV(error). V(null) if there is no reason.
       type: dict
       returned: always
 credentials_source:

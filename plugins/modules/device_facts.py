@@ -7,17 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_facts
-short_description: Gather facts about the device of a host
+short_description: Gather facts about the device of each host
 version_added: 0.1.0
 description:
   - Returns the facts of one device as C(ansible_facts.particle). They are the same as the host variable C(particle) of
     the inventory plugin P(meshfleet.particle.devices#inventory).
-  - Needs credentials of an account that has access to the device.
+  - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
+    products.
   - All hosts of a run share one reading of the device lists. Further plays use the same reading until it is older than
     O(max_age).
   - As a task, the module runs on the controller, and starts no Python process for each host.
-  - If C(ansible_facts_modules) names the module, C(gather_facts) calls it like any other module, on the machine that
-    the connection of the host leads to. With C(ansible_connection=local), this is the controller.
+  - Under C(gather_facts) (C(ansible_facts_modules)), the module runs on the target of the connection, so use
+    C(ansible_connection=local).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -44,7 +45,7 @@ options:
     description:
       - Maximum age in seconds of the device lists that hosts share. The first host that needs newer lists reads them
         again, for all hosts.
-      - If C(gather_facts) takes longer than the default, as with many hundred hosts, set V(600) to avoid that the lists
+      - Set V(600) if gathering takes longer than the default, for example with many hundred hosts. Otherwise the lists
         are read several times.
       - With V(0), every host reads the lists on its own.
       - If a list changes while it is read, a device can be missing in it. A host that does not find its device in such
@@ -55,9 +56,13 @@ seealso:
   - module: meshfleet.particle.device_info
   - plugin: meshfleet.particle.devices
     plugin_type: inventory
+  - name: Guide to inventories
+    description: How to use devices as the hosts of an inventory.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_inventory.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Gather facts about the device of each host
   meshfleet.particle.device_facts:
     id: "{{ device_id }}"
@@ -77,6 +82,7 @@ EXAMPLES = r"""
   hosts: all
   gather_facts: true
   vars:
+    ansible_connection: local
     ansible_facts_modules: [meshfleet.particle.device_facts]
   module_defaults:
     meshfleet.particle.device_facts:

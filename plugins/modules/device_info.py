@@ -7,11 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: device_info
-short_description: Gather facts about Particle devices
+short_description: List Particle devices and their properties
 version_added: 0.1.0
 description:
-  - Returns the devices of products, of all products of an organisation, and of the account.
-  - Needs credentials of an account that has access to these devices.
+  - Lists the devices of products, of all products of an organization, and of the account, with their properties.
+  - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
+    products.
   - Reads all pages of the device lists of the cloud. A product takes about one request for each hundred devices.
   - Details that these lists do not contain need further requests, which are sent only with O(include) or
     O(mac_variable).
@@ -39,7 +40,8 @@ options:
       - V(vitals) adds the last vitals of each device that is online. It takes one request per device.
       - V(variables) adds the cloud variables that the option O(variables) names, for each device that is online. It
         takes one request per device and variable.
-      - V(mesh) adds the state of each member of a network. It takes one request for each hundred members.
+      - V(mesh) adds the state of each device that is a member of a network. It takes one request for each hundred
+        members.
     type: list
     elements: str
     choices: [vitals, variables, mesh]
@@ -60,8 +62,9 @@ options:
     type: str
   mesh_status_ledger:
     description:
-      - Name of the ledger to which members of networks report their state. It is read if O(include) contains V(mesh).
-      - The firmware of the devices determines the name. It has 1 to 32 lower-case letters, digits and dashes.
+      - Name of the ledger to which members of networks of backend V(ledger) report their state. It is read if
+        O(include) contains V(mesh).
+      - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens.
     type: str
     default: mesh-status
   include_limit:
@@ -85,12 +88,17 @@ seealso:
   - module: meshfleet.particle.fleet
   - plugin: meshfleet.particle.devices
     plugin_type: inventory
+  - plugin: meshfleet.particle.advisories
+    plugin_type: filter
+  - name: Guide to reports
+    description: How to find the devices that an advisory affects, and how to report on a fleet.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_report.md
 """
 
 EXAMPLES = r"""
-- name: Gather the devices of a product
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
+- name: List the devices of a product
   meshfleet.particle.device_info:
-    access_token: "{{ token.access_token }}"
     product: field-logger
   register: fleet
 
@@ -98,21 +106,21 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ fleet.devices | selectattr('presence', 'eq', 'stale') | map(attribute='name') | list }}"
 
-- name: Gather the devices of the account, with PARTICLE_ACCESS_TOKEN in the environment
+- name: List the devices of the account
   meshfleet.particle.device_info:
 
-- name: Gather the devices of two products and of the account
+- name: List the devices of two products and of the account
   meshfleet.particle.device_info:
     products: [field-logger, pump-watch]
     account_devices: true
 
-- name: Gather the devices of all products of an organisation that are in quarantine
+- name: List the devices in quarantine of all products of an organization
   meshfleet.particle.device_info:
     organization: acme
     filters:
       quarantined: true
 
-- name: Gather the devices that match several filters
+- name: List the devices that match several filters
   meshfleet.particle.device_info:
     product: field-logger
     filters:
@@ -153,7 +161,7 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description:
-    - One dictionary for each device. It contains the attributes from the cloud under their names in the cloud, except
+    - One mapping for each device. It contains the attributes from the cloud under their names in the cloud, except
       for the setup secret of the device, and the keys below.
     - The keys C(name), C(owner), C(notes), C(serial_number), C(mac), C(iccid), C(firmware_version),
       C(system_firmware_version) and C(last_heard) are always present. A value that the cloud does not know is V(null).
@@ -240,8 +248,9 @@ devices:
           description:
             - State of the device in its network. V(null) if the cloud has no reports of members, or the access token
               is not allowed to read them.
-            - V(joined) means that the device is in the network, in the role that the cloud shows.
-            - V(pending) means that the device is joining, is asleep or has never reported.
+            - V(joined) means that the device is in the network with the role that the cloud shows.
+            - V(pending) means that the device has not reported yet that it has joined, for example because it is
+              asleep.
             - V(lost) means that the device was in the network and is no longer in it.
             - V(wrong_network) means that the device is in another network.
           type: str

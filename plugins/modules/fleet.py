@@ -12,14 +12,14 @@ version_added: 0.1.0
 description:
   - Compares the declared state of a fleet with its current state in the cloud, and writes only the differences. A
     second run writes nothing. If a run was interrupted, run the task again to complete it.
-  - With a O(product), the module imports devices into the product, sets their name and other properties, adds them to
-    device groups and joins them to networks. Without a O(product), it claims and names devices of the account itself.
+  - With O(product), the module imports devices into the product, sets their name and other properties, adds them to
+    device groups and joins them to networks. Without O(product), it claims and names devices of the account itself.
   - With O(state=absent), the module removes devices from the product, or gives up the claim to devices of the account.
   - If a device fails, the module continues with the other devices, and the task fails at the end. The options
     O(on_error), O(max_failures) and O(fail) change this.
-  - The module needs a login to the cloud, such as O(access_token), or O(username) and O(password).
-  - The module always runs on the controller. It runs once for all hosts of a play, so a play with several hosts must
-    set C(run_once).
+  - Needs credentials, for example O(access_token), or O(username) and O(password). The account must have access to the
+    product.
+  - The task runs once for all hosts of a play. A play with several hosts must therefore set C(run_once).
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ attributes:
   diff_mode:
     support: full
     details: >-
-      The parameters of networks and members may be join keys. The difference therefore contains the names of changed
+      The parameters of networks and devices may be join keys. The difference therefore contains the names of changed
       parameters, but never their values.
   idempotent:
     support: full
@@ -54,7 +54,7 @@ options:
   product:
     description:
       - Id or slug of the product to which the devices belong. Devices that are not in the product yet are imported.
-      - Without a product, the module manages the devices of the account itself.
+      - Without O(product), the module manages the devices of the account itself.
     type: str
   devices:
     description:
@@ -70,55 +70,55 @@ options:
       serial_number:
         description:
           - Serial number of the device, as printed on its label.
-          - Without a O(product), the module looks up the serial numbers of devices that the account has not claimed
-            yet. The cloud allows 50 look-ups per hour. Any further devices are V(pending) until a later run.
+          - Without O(product), a device that the account has not claimed yet is looked up by its serial number. The
+            cloud allows 50 of these lookups per hour. After that, such a device is V(pending) until a later run.
         type: str
       iccid:
         description:
           - ICCID of the SIM card of the device.
-          - Without a O(product), only devices that the account has already claimed are found by their ICCID.
+          - Without O(product), only devices that the account has already claimed are found by their ICCID.
         type: str
       imei:
         description:
           - IMEI of the modem of the device.
-          - Without a O(product), only devices that the account has already claimed are found by their IMEI.
+          - Without O(product), only devices that the account has already claimed are found by their IMEI.
         type: str
       name:
         description: Name of the device.
         type: str
       notes:
-        description: Notes of the device. An empty string removes the notes.
+        description: Notes about the device. An empty string removes the notes.
         type: str
       groups:
         description:
-          - Device groups of the device. Missing groups are created. The option O(groups_mode) determines whether the
-            device stays in other groups.
+          - Device groups of the device. Missing groups are created. O(groups_mode) determines whether the device stays
+            in other groups.
           - A name consists of the characters C(a-z), C(0-9), C(_) and C(-). Names that start with C(mesh-) are
             reserved for networks.
-          - This requires a O(product).
+          - Requires O(product).
         type: list
         elements: str
       development:
         description:
           - Whether the device is a development device. A development device gets neither the firmware releases of the
             product nor the version in O(devices[].firmware_version).
-          - This requires a O(product).
+          - Requires O(product).
         type: bool
       firmware_version:
         description:
           - Version of the product firmware to which the device is locked, as a number, or V(unlocked). An unlocked
             device follows the firmware releases of the product.
-          - This requires a O(product).
+          - Requires O(product).
         type: raw
       claimed:
         description:
-          - Whether to claim the device for the account. V(false) gives up the claim.
-          - Devices of a product do not need a claim. Without a O(product), a device must be online to be claimed.
+          - Whether the account claims the device. If V(false), it gives up the claim.
+          - Devices of a product do not need a claim. Without O(product), a device must be online to be claimed.
         type: bool
       mesh:
         description:
           - Network to which the device belongs. A device can be in one network only.
-          - This requires a O(product), unless the network has O(networks.<name>.backend=networks).
+          - Requires O(product), unless the network has O(networks.<name>.backend=networks).
         type: dict
         suboptions:
           network:
@@ -132,7 +132,7 @@ options:
           parameters:
             description:
               - Parameters for this device only. They override O(networks.<name>.parameters) key by key.
-              - This requires a network with O(networks.<name>.backend=ledger).
+              - Requires a network with O(networks.<name>.backend=ledger).
             type: dict
           state:
             description:
@@ -144,8 +144,10 @@ options:
   networks:
     description:
       - Networks of the fleet, as a mapping from the name of each network to its settings.
+      - The members of a network are its gateways, which connect it to the cloud, and its nodes.
       - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of
-        the micro types are an exception, because they can have one gateway only.
+        the types V(micro_wifi) and V(micro_cellular) (backend V(networks)) can have one gateway only, so there the old
+        gateway leaves first.
       - If a network cannot be formed as declared, the task fails before the first write and reports all reasons.
     type: dict
     suboptions:
@@ -162,8 +164,8 @@ options:
               - Backend that forms the network.
               - V(ledger) is for devices of a product that run Device OS 6.1 or newer, with firmware that implements the
                 mesh contract of this collection.
-              - V(networks) is the registry of Particle Mesh networks. Particle has retired it, so it requires a cloud
-                that still has it.
+              - V(networks) is the registry of Particle Mesh networks. Particle has retired this registry, so this value
+                works only with a cloud that still offers it. Particle Mesh needs Device OS 1.5.x or older.
             type: str
             choices: [ledger, networks]
             default: ledger
@@ -184,8 +186,8 @@ options:
                 choices: [micro_wifi, micro_cellular, high_availability, large_site]
               limit:
                 description:
-                  - Maximum number of devices in the network, with backend V(networks). It does not apply to the micro
-                    types, which allow at most 10 devices.
+                  - Maximum number of devices in a network of type V(high_availability) or V(large_site), with backend
+                    V(networks). If more devices are declared, the task fails before the first write.
                 type: int
                 default: 100
           gateways:
@@ -197,8 +199,8 @@ options:
             default: []
           state:
             description:
-              - Whether the network exists. V(absent) dissolves the network, so that all its members leave it, including
-                devices that are not declared. It cannot be combined with C(parameters) or C(gateways).
+              - Whether the network should exist. V(absent) dissolves the network, so that all its members leave it,
+                including devices that are not declared. It cannot be combined with C(parameters) or C(gateways).
             type: str
             choices: [present, absent]
             default: present
@@ -230,27 +232,25 @@ options:
     description:
       - State of the devices.
       - V(present) brings the devices to their declared state.
-      - V(absent) removes the devices from their networks, their groups and the product. It gives up the claim only for
-        devices with O(devices[].claimed=false). Without a O(product), all devices must declare that.
+      - V(absent) removes the devices from their networks, their device groups and the product, and gives up the claim
+        only with O(devices[].claimed=false), which is required without O(product).
     type: str
     choices: [present, absent]
     default: present
   max_removals:
     description:
-      - Maximum number of devices that may leave the product or lose their claim without O(confirm=true). If more
-        devices would do so, the task fails before the first write.
+      - Maximum number of devices that may be removed from the product, or whose claim may be given up, without
+        O(confirm=true). If there are more such devices, the task fails before the first write.
       - The default is a tenth of the declared devices, but at least V(1).
     type: int
   confirm:
     description:
-      - Whether to allow changes that require a confirmation. Without it, such changes fail the task before the first
+      - Whether to allow changes that require a confirmation. If V(false), such changes fail the task before the first
         write.
-      - Removals require a confirmation if more than O(max_removals) devices would leave the product or lose their
-        claim.
-      - Firmware locks require a confirmation if they may take members of networks with
-        O(networks.<name>.backend=networks) out of their mesh, because Device OS 1.5 was the last release with Particle
-        Mesh. This is assumed of a firmware version that the devices of the product run on newer releases only, or that
-        no device runs yet.
+      - Removals require a confirmation if there are more of them than O(max_removals) allows.
+      - A firmware lock requires a confirmation if it may end the membership of a device in Particle Mesh, which needs
+        Device OS 1.5.x or older. That is so if all devices of the product that run this firmware version have a newer
+        Device OS, or if none runs it yet.
     type: bool
     default: false
   workers:
@@ -260,28 +260,28 @@ options:
   budget_share:
     description:
       - Share of the rate limit that the task may use, above V(0) and at most V(1). The rest is left to other clients
-        that share the public address.
+        behind the same public IP address.
       - If several tasks wait for the rate limit, tasks with a larger share are served first.
       - Defaults to the environment variable E(PARTICLE_BUDGET_SHARE), or V(0.95) if it is not set.
     type: float
   budget_requests:
     description:
-      - Rate limit of the cloud, as the number of requests that it allows each public address in five minutes. V(0)
+      - Rate limit of the cloud, as the number of requests that it allows each public IP address in five minutes. V(0)
         turns the limit off. The documented limit of the Particle cloud is V(10000).
       - For an account or cloud with another limit, set the environment variable rather than this option. Tasks share a
-        budget only if they have the same limit.
+        request budget only if they have the same limit.
       - Defaults to the environment variable E(PARTICLE_BUDGET_REQUESTS), or V(10000) if it is not set.
     type: int
   mesh_ledger:
     description:
-      - Name of the ledger that tells members of networks with O(networks.<name>.backend=ledger) how to join.
+      - Name of the ledger from which members of networks with O(networks.<name>.backend=ledger) read how to join.
       - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
         ledger is created.
     type: str
     default: mesh
   mesh_status_ledger:
     description:
-      - Name of the ledger in which members of networks with O(networks.<name>.backend=ledger) report their state.
+      - Name of the ledger to which members of networks with O(networks.<name>.backend=ledger) report their state.
       - It must be the name that your firmware uses, with at most 32 lower-case letters, digits and hyphens. A missing
         ledger is created.
     type: str
@@ -298,13 +298,13 @@ options:
     choices: [none, read, online]
     default: read
   verify_timeout:
-    description: Maximum number of seconds to wait for members to join, with O(verify=online).
+    description: Maximum time in seconds to wait for members to join their network, with O(verify=online).
     type: int
     default: 300
   verify_strict:
     description:
-      - Whether a member that has not joined in time counts as failed, with O(verify=online). If V(false), it is
-        V(pending), because a sleeping device cannot report that it has joined.
+      - With O(verify=online), whether a device fails if it has not joined its network within O(verify_timeout). If
+        V(false), the status of such a device is V(pending), because a sleeping device cannot report that it has joined.
     type: bool
     default: false
   from_inventory:
@@ -349,10 +349,10 @@ options:
     default: all
   lock:
     description:
-      - Lock that keeps runs from working at the same time.
+      - Whether only one run at a time may work on a product.
       - V(run) allows one run at a time for each cloud and product, among all runs of this user on this machine. Another
         run fails with error code V(run_in_progress). In check mode, there is no lock.
-      - V(none) disables the lock. Use it for runs that manage different devices.
+      - V(none) allows several runs at the same time, which must manage different devices.
     type: str
     choices: [run, none]
     default: run
@@ -372,22 +372,51 @@ seealso:
   - module: meshfleet.particle.device
   - module: meshfleet.particle.device_info
   - module: meshfleet.particle.access_token
+  - name: Guide to manifests
+    description: How to declare a fleet in a file, a table or an inventory.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_manifest.md
+  - name: Guide to networks
+    description: How networks form, change and are verified.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
+  - name: Mesh contract
+    description: What the firmware of devices must do in networks of backend V(ledger).
+    link: https://github.com/meshfleet/particle/blob/main/docs/mesh_contract.md
+  - name: Guide to large fleets
+    description: How to provision a large fleet in several runs, and how many requests this takes.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_scaling.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Bring a fleet to the state that its manifest declares
   meshfleet.particle.fleet:
-    access_token: "{{ token.access_token }}"
     manifest: fleet.yml
 
 - name: Use a manifest that is a template
   meshfleet.particle.fleet:
-    access_token: "{{ token.access_token }}"
     manifest: "{{ lookup('ansible.builtin.template', 'fleet.yml.j2') | from_yaml }}"
+
+- name: End the run if more than 10 devices fail
+  meshfleet.particle.fleet:
+    manifest: fleet.yml
+    max_failures: 10
+
+- name: Return the devices that failed, instead of failing the task
+  meshfleet.particle.fleet:
+    manifest: fleet.yml
+    result: failed
+    fail: false
+  register: fleet
+
+- name: Show why they failed
+  ansible.builtin.debug:
+    msg: "{{ item.identifier }}: {{ item.error.message }} {{ item.error.hint }}"
+  loop: "{{ fleet.devices }}"
+  loop_control:
+    label: "{{ item.identifier }}"
 
 - name: Declare a fleet in the task, with a network of one gateway and one node
   meshfleet.particle.fleet:
-    access_token: "{{ token.access_token }}"
     product: field-logger
     networks:
       barn:
@@ -406,10 +435,18 @@ EXAMPLES = r"""
             power: 8
       - id: e00fce68aabbccddeeff0023
         name: barn-door
-        firmware_version: unlocked
         mesh:
           network: barn
     verify: online
+
+- name: Lock a device to version 42 of the product firmware, and remove the lock of another device
+  meshfleet.particle.fleet:
+    product: field-logger
+    devices:
+      - id: e00fce68aabbccddeeff0022
+        firmware_version: 42
+      - id: e00fce68aabbccddeeff0023
+        firmware_version: unlocked
 
 - name: Remove a device from its network and from all groups
   meshfleet.particle.fleet:
@@ -461,6 +498,7 @@ EXAMPLES = r"""
     product: field-logger
     name_template: "logger-{serial_number:6}"
 
+# This removes all devices of the manifest. More than max_removals are removed only with confirm.
 - name: Remove the same devices from the product
   meshfleet.particle.fleet:
     manifest: line-7.csv
@@ -468,7 +506,7 @@ EXAMPLES = r"""
     state: absent
     confirm: true
 
-- name: Claim and name a device of the account, with credentials from the environment
+- name: Claim and name a device of the account
   meshfleet.particle.fleet:
     devices:
       - id: e00fce68aabbccddeeff0011
@@ -561,11 +599,11 @@ devices:
           after: barn-gateway
     mesh:
       description:
-        - State of the device in its network. V(null) if the state was not read.
+        - State of the device in its network. V(null) if the state was not read, which needs O(verify=online).
         - V(joined) means that the device is in the network with its declared role.
-        - V(pending) means that it is joining, is asleep, or has not reported.
-        - V(lost) means that it was in the network, and no longer is.
-        - V(wrong_network) means that it is in another network.
+        - V(pending) means that the device has not reported yet that it has joined, for example because it is asleep.
+        - V(lost) means that the device was in the network and is no longer in it.
+        - V(wrong_network) means that the device is in another network.
       type: str
       returned: always
       sample: joined

@@ -14,17 +14,17 @@ description:
   - The module needs the result of an earlier M(meshfleet.particle.fleet) task with
     O(meshfleet.particle.fleet#module:from_inventory=true), which manages the devices of all hosts at once. A failure of
     that task would fail all hosts, so it should set O(meshfleet.particle.fleet#module:fail=false).
+  - If that task failed before its first write, all hosts fail with its error.
   - If the run ended early, the hosts whose device was not reached fail with the error that ended the run. If the
     changes could not be verified, or if the failure does not concern the device of a host, all hosts that declare a
     device fail.
-  - The task is changed for the hosts whose device was changed.
-  - The module makes no API request. It accepts the connection options only so that they can be set for all modules of
-    the collection in C(module_defaults).
-  - The module always runs on the controller.
+  - The task reports a change for the hosts whose device was changed.
+  - The module makes no API request and needs no credentials.
+  - The module runs on the controller, whatever the connection of the host is.
 author:
   - meshfleet.particle contributors (@meshfleet)
 extends_documentation_fragment:
-  - meshfleet.particle.connection
+  - meshfleet.particle.module_defaults
   - meshfleet.particle.connection.attributes
 attributes:
   check_mode:
@@ -44,11 +44,17 @@ options:
         copies the value for each host, and the time to copy the whole result for all hosts grows quadratically.
     type: dict
     required: true
+requirements:
+  - requests 2.31 or newer
 seealso:
   - module: meshfleet.particle.fleet
+  - name: Troubleshooting
+    description: What each error code means, and what to do.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_troubleshooting.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Bring all hosts of the play to the state that their particle_device declares
   meshfleet.particle.fleet:
     product: field-logger
@@ -93,8 +99,12 @@ outcome:
       sample: barn-gateway
     status:
       description:
-        - Status of the device, which is V(ok), V(changed), V(failed) or V(pending).
-        - V(pending) means that the device is not in its declared state yet, but has not failed.
+        - Status of the device.
+        - V(ok) means that it needed no change.
+        - V(changed) means that it was changed. In check mode, it would be changed.
+        - V(failed) means that an error occurred, which RV(outcome.error) describes.
+        - V(pending) means that it is not in its declared state yet, but has not failed. For example, the run ended
+          early, or the device has not joined its network yet.
       type: str
       returned: if the host declares a device
       sample: changed
@@ -108,8 +118,12 @@ outcome:
           after: barn-gateway
     mesh:
       description:
-        - State of the device in its network, which is V(joined), V(pending), V(lost) or V(wrong_network). V(null) if
-          the state was not read.
+        - State of the device in its network. V(null) if the state was not read, which needs
+          O(meshfleet.particle.fleet#module:verify=online).
+        - V(joined) means that the device is in the network with its declared role.
+        - V(pending) means that the device has not reported yet that it has joined, for example because it is asleep.
+        - V(lost) means that the device was in the network and is no longer in it.
+        - V(wrong_network) means that the device is in another network.
       type: str
       returned: if the host declares a device
       sample: joined

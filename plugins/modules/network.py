@@ -10,15 +10,17 @@ module: network
 short_description: Manage one network in the registry of Particle Mesh
 version_added: 0.1.0
 description:
-  - Creates, changes or dissolves one network in the registry of Particle Mesh networks.
-  - The module needs a cloud that still has this registry. Device OS 1.5 was the last release with Particle Mesh, and
-    Particle has retired the registry. On a cloud without it, the task fails with error code V(unsupported) before the
-    first write. Use M(meshfleet.particle.fleet) with backend V(ledger) instead.
+  - Creates, changes or dissolves one network of the account in the registry of Particle Mesh networks.
+  - Particle has retired this registry, so the module works only with a cloud that still offers it. On any other cloud,
+    the task fails with error code V(unsupported) before the first write. Use M(meshfleet.particle.fleet) with backend
+    V(ledger) instead.
+  - Particle Mesh needs Device OS 1.5.x or older.
+  - Needs credentials, for example O(access_token), or O(username) and O(password).
   - The registry only records which devices belong to a network. To form the network, the boards must also join it
     themselves, over USB or Bluetooth and with the password of the network.
   - A device can be in one network only. A device that is in another network leaves it before it joins this one.
   - Gateways join before nodes. If a gateway is replaced, it leaves after its replacement has joined. Networks of the
-    micro types can have one gateway only, so there the old gateway leaves first.
+    types V(micro_wifi) and V(micro_cellular) can have one gateway only, so there the old gateway leaves first.
   - To manage networks together with the other settings of a fleet, use M(meshfleet.particle.fleet) with backend
     V(networks).
 author:
@@ -47,7 +49,9 @@ options:
     elements: str
     aliases: [gateway]
   members:
-    description: Ids of the nodes. Nodes may be devices that the account has not claimed yet.
+    description:
+      - Ids of the nodes of the network, without its gateways.
+      - Nodes may be devices that the account has not claimed yet.
     type: list
     elements: str
     default: []
@@ -66,30 +70,42 @@ options:
     choices: [micro_wifi, micro_cellular, high_availability, large_site]
   limit:
     description:
-      - Maximum number of devices in a network that does not have a micro type. If more devices are declared, the task
-        fails before the first write.
+      - Maximum number of devices in a network of type V(high_availability) or V(large_site). If more devices are
+        declared, the task fails before the first write.
     type: int
     default: 100
   state:
     description:
-      - State of the network. V(absent) dissolves the network, so that its devices are in no network.
+      - Whether the network should exist. V(absent) dissolves the network, so that all its devices leave it.
     type: str
     choices: [present, absent]
     default: present
 seealso:
   - module: meshfleet.particle.network_info
   - module: meshfleet.particle.fleet
+  - name: Guide to networks
+    description: How networks form, change and are verified.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: Declare a network with one gateway and two nodes
   meshfleet.particle.network:
-    access_token: "{{ token.access_token }}"
     name: barn
     gateway: e00fce68aabbccddeeff0022
     members:
       - e00fce68aabbccddeeff0023
       - e00fce68aabbccddeeff0024
+
+- name: Declare a network with two gateways
+  meshfleet.particle.network:
+    name: field
+    type: high_availability
+    gateways:
+      - e00fce68aabbccddeeff0026
+      - e00fce68aabbccddeeff0027
+    limit: 50
 
 - name: Replace a failed gateway, and remove all undeclared devices from the network
   meshfleet.particle.network:
@@ -104,15 +120,6 @@ EXAMPLES = r"""
   meshfleet.particle.network:
     name: barn
     state: absent
-
-- name: Declare a network with two gateways
-  meshfleet.particle.network:
-    name: field
-    type: high_availability
-    gateways:
-      - e00fce68aabbccddeeff0022
-      - e00fce68aabbccddeeff0025
-    limit: 50
 """
 
 RETURN = r"""

@@ -11,8 +11,9 @@ short_description: List the networks in the registry of Particle Mesh
 version_added: 0.1.0
 description:
   - Lists the networks of the account in the registry of Particle Mesh networks, and the devices of each network.
-  - The module needs a cloud that still has this registry. Particle has retired it. On a cloud without it, the task
-    fails with error code V(unsupported).
+  - Particle has retired this registry, so the module works only with a cloud that still offers it. On any other cloud,
+    the task fails with error code V(unsupported).
+  - Needs credentials, for example O(access_token), or O(username) and O(password).
   - The registry does not contain networks of backend V(ledger). For these, M(meshfleet.particle.device_info) returns
     the network of each device.
 author:
@@ -37,18 +38,23 @@ options:
       - A network that no gateway has confirmed yet can only be found by its name, because it is missing from the list.
     type: str
   members:
-    description: Whether to return the devices of each network. This takes one request per hundred devices of a network.
+    description:
+      - Whether to return the devices of each network, both gateways and nodes.
+      - This takes one request for each hundred devices of a network.
     type: bool
     default: true
 seealso:
   - module: meshfleet.particle.network
   - module: meshfleet.particle.device_info
+  - name: Guide to networks
+    description: How networks form, change and are verified.
+    link: https://github.com/meshfleet/particle/blob/main/docs/guide_mesh.md
 """
 
 EXAMPLES = r"""
+# The credentials come from the environment, for example PARTICLE_ACCESS_TOKEN, unless a task sets them.
 - name: List the networks
   meshfleet.particle.network_info:
-    access_token: "{{ token.access_token }}"
   register: mesh
 
 - name: Show the gateways of each network
@@ -56,7 +62,7 @@ EXAMPLES = r"""
     msg: "{{ item.name }}: {{ item.devices | selectattr('role', 'eq', 'gateway') | map(attribute='id') | list }}"
   loop: "{{ mesh.networks }}"
 
-- name: Read one network without its devices, with PARTICLE_ACCESS_TOKEN in the environment
+- name: Read one network without its devices
   meshfleet.particle.network_info:
     name: barn
     members: false

@@ -65,7 +65,7 @@ FIRST = "ansible-vault"
 AT_LEAST = 40
 
 ORGANISATION = "acme"
-DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025")]
+DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025", "0026", "0027")]
 OWN = "e00fce68aabbccddeeff0011"
 SERIAL_NUMBERS = ["P046AB123456789", "P046AB100000001", "P046AB100000002"]
 
