@@ -23,7 +23,7 @@ LOGINS_OF_EACH_PLAYBOOK = 60
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait wait_until other processes fulfil a condition; fail after a timeout."""
+    """Wait until other processes fulfil a condition; fail after a timeout."""
     deadline = time.monotonic() + 2 * TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, "the condition was not fulfilled in time"

@@ -88,7 +88,7 @@ def test_reported_requests_match_the_count_of_the_cloud(costs: Costs) -> None:
 
 
 def test_memory_of_the_engine_stays_below_its_limit(costs: Costs) -> None:
-    # 200 MB for ten thousand devices with their manifest, of which Python and requests take 50 MB for one device.
+    # The limit is 200 MB for ten thousand devices with their manifest; Python and requests alone take about 50 MB.
     for cost in (costs.first_run, costs.second_run, costs.one_name, costs.one_group):
         assert cost.engine.megabytes < 50 + 15 * N / 1_000
 
