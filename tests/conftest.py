@@ -23,13 +23,13 @@ from support.simulator import Simulator, running_simulator
 
 FLEET = 20
 LONGEST = frozenset("test_auth_doctor test_check_mode test_examples test_report test_secrets test_tokens".split())
-"""The files that take longest in a short run: each more than a minute."""
+"""The slowest files of a short run, each of which takes more than a minute."""
 
-# Hypothesis asks for its folder when it first needs it.
+# Hypothesis reads this variable when it first needs its folder.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
 
-# Short runs find the same today and tomorrow; the full ones look further each time. A shared machine may be
-# slow at any moment, so no example has a deadline, and none is too slow to be made.
+# Short runs use the same examples each time; full runs use new ones. A shared machine can be slow at any moment, so
+# examples have no deadline, and the check for slow generation of data is off.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", patient, max_examples=QUICK_EXAMPLES, derandomize=True)
 settings.register_profile("full", patient, max_examples=FULL_EXAMPLES, print_blob=True)
@@ -37,29 +37,32 @@ settings.load_profile("full" if FULL else "quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only `make proofs` runs; pytest says how much that is.
+    """Deselect the tests that only `make proofs` runs, and sort the others.
 
-    The longest files come first, then those with long proofs: one that began last would run alone, while the other
-    workers have nothing left.
+    The slowest files come first, and then the files with long tests. A slow file that started last would run alone
+    while the other workers are idle.
     """
     left_out = [] if FULL else [item for item in items if item.get_closest_marker("only_full")]
     config.hook.pytest_deselected(items=left_out)
     long = {item.path for item in items for mark in ("full", "only_full", "timeout") if item.get_closest_marker(mark)}
-    kept = (item for item in items if item not in left_out)
-    items[:] = sorted(kept, key=lambda item: (item.path.stem not in LONGEST, item.path not in long))
+    selected = (item for item in items if item not in left_out)
+    items[:] = sorted(selected, key=lambda item: (item.path.stem not in LONGEST, item.path not in long))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marks known here, where ansible-test finds them too: it has settings of its own."""
-    alone = "only_full: a proof that runs under MESHFLEET_FULL=1 alone, because it is long or wants the rights of root"
-    config.addinivalue_line("markers", alone)
-    config.addinivalue_line("markers", "full: a long proof, whose counts grow under MESHFLEET_FULL=1")
-    config.addinivalue_line("markers", "timeout: seconds that a proof may take, heeded where pytest-timeout is there")
-    config.addinivalue_line("markers", "real_server: needs the compatible cloud from npm, which `make test` installs")
+    """Register the markers here and not in pyproject.toml, which ansible-test does not read."""
+    only_full = "only_full: a test that runs only under MESHFLEET_FULL=1, because it is long or requires root"
+    config.addinivalue_line("markers", only_full)
+    config.addinivalue_line("markers", "full: a long test, with larger counts under MESHFLEET_FULL=1")
+    config.addinivalue_line("markers", "timeout: time limit of a test in seconds, which requires pytest-timeout")
+    config.addinivalue_line("markers", "real_server: requires the cloud from npm, which `make test` installs")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what proofs have measured: `record_property("said", text)`. What a worker of pytest-xdist prints is lost."""
+    """Print the figures that tests have recorded with `record_property("said", text)`.
+
+    Tests record them because the output of pytest-xdist workers is lost.
+    """
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", None) == "call"]
     figures = [text for report in calls for name, text in report.user_properties if name == "said"]
@@ -77,20 +80,20 @@ def _simulator_process() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(_simulator_process: Simulator) -> Simulator:
-    """The simulator with a fleet of 20, as fresh as on its first day."""
+    """The simulator with a fleet of 20 devices, reset to its initial state."""
     _simulator_process.reset()
     return _simulator_process
 
 
 @pytest.fixture(scope="session")
 def real_server() -> Iterator[RealServer]:
-    """The compatible cloud from npm. One for all tests: give each test an account of its own."""
+    """The compatible cloud from npm. All tests share it, so each test must create a separate account."""
     with running_real_server() as server:
         yield server
 
 
 @pytest.fixture(name="scripted_cloud")
 def scripted_cloud_fixture() -> Iterator[ScriptedCloud]:
-    """A cloud that answers what the test has scripted."""
+    """A cloud with scripted answers."""
     with scripted_cloud() as cloud:
         yield cloud

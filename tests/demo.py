@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What `make demo` runs: a cloud with a fleet straight from the factory, and the playbook that provisions it.
+"""Run the demo for `make demo`: provision a simulated fleet of new devices with the playbook of the demo.
 
-With the path of a file as argument, a picture of the first of its networks is drawn into that: `make picture`.
+With the path of a file as argument, draw the first network into that file, for `make picture`.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ DRAWN = "site-00"
 
 
 def manifest_for(cloud: Simulator) -> dict[str, object]:
-    """The packing list as a manifest: ten networks of one gateway and ninety-nine nodes."""
-    boxes = [[f"site-{site:02}" for _unused in range(FLEET // NETWORKS)] for site in range(NETWORKS)]
-    sites = [site for box in boxes for site in box]
+    """Build a manifest of ten networks with one gateway and ninety-nine nodes each."""
+    groups = [[f"site-{site:02}" for _unused in range(FLEET // NETWORKS)] for site in range(NETWORKS)]
+    sites = [site for group in groups for site in group]
     ids = sorted(device["id"] for device in cloud.state()["devices"])
     devices = []
-    seen: dict[str, int] = {}
+    last_numbers: dict[str, int] = {}
     for device_id, site in zip(ids, sites, strict=True):
-        number = seen[site] = seen.get(site, -1) + 1
+        number = last_numbers[site] = last_numbers.get(site, -1) + 1
         role = "node" if number else "gateway"
         devices.append({"id": device_id, "name": f"{site}-{number:03}", "mesh": {"network": site, "role": role}})
-    return {"product": PRODUCT_SLUG, "networks": {site: {} for site in seen}, "devices": devices}
+    return {"product": PRODUCT_SLUG, "networks": {site: {} for site in last_numbers}, "devices": devices}
 
 
 def main(picture: Path | None) -> int:
-    """Start the cloud, write the manifest, run the playbook, draw; its exit status."""
+    """Run the demo, draw the picture if a path is given, and return the exit status of the playbook."""
     with running_simulator(*FLAGS) as cloud, tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "fleet.yml"
         manifest.write_text(yaml.safe_dump(manifest_for(cloud), sort_keys=False), encoding="utf-8")
-        print(f"A simulated Particle cloud with {FLEET} devices in their boxes listens on {cloud.url}.", flush=True)
+        print(f"A simulated Particle cloud with {FLEET} new devices listens on {cloud.url}.", flush=True)
         environment = {
-            # Nothing of the caller's own account, which might get in the way or be written to.
+            # Leave out the settings of the user's own account, so that the demo cannot use that account.
             **{name: value for name, value in os.environ.items() if not name.startswith("PARTICLE_")},
             "PARTICLE_API_URL": cloud.url,
             "PARTICLE_USERNAME": USERNAME,

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
 //
-// Opens a report as its reader does, from disk in a real browser, uses it, and prints what was to be seen as JSON.
-// What of it is right is for the tests to say.
+// Opens a report from disk in a real browser, uses it, and prints its observations as JSON. The tests check them.
 //
 //   node observe.mjs PAGE.html SEARCHED-FOR [SCREENSHOT.png]
 //
-// BROWSER is the folder that npm has installed the browser into.
+// The environment variable BROWSER names the folder into which npm has installed the browser.
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// The browser brings its own libraries, but unpacks them only where it takes itself to be at home.
+// The package unpacks the libraries of the browser only if this variable names a runtime that it supports.
 process.env.AWS_EXECUTION_ENV = 'nodejs20.x';
 const installed = createRequire(join(process.env.BROWSER, 'package.json'));
 const { default: packed } = await import(pathToFileURL(installed.resolve('@sparticuz/chromium')).href);
@@ -72,42 +71,42 @@ const result = {
   tokens: await page.locator('#tokens li').allTextContents(),
 };
 
-// The first row, as a screen reader has it.
+// The first row, as a screen reader reads it.
 result.cells = await page.locator('#rows tr').first().evaluate((row) => {
   const names = [...document.querySelectorAll('#heads th')].map((head) => head.dataset.name);
-  const told = (cell) => [...cell.childNodes].filter((part) => part.ariaHidden !== 'true').map((part) => part.textContent).join('');
-  return Object.fromEntries([...row.children].map((cell, place) => [names[place], told(cell)]));
+  const readCell = (cell) => [...cell.childNodes].filter((part) => part.ariaHidden !== 'true').map((part) => part.textContent).join('');
+  return Object.fromEntries([...row.children].map((cell, place) => [names[place], readCell(cell)]));
 });
 
-// Where the Tab key leads.
+// The elements that the Tab key visits.
 result.stops = [];
 for (let count = 0; count < 40; count += 1) {
   await page.keyboard.press('Tab');
   result.stops.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent.slice(0, 20)));
 }
 
-// What a screen reader is told.
+// The accessibility tree, which a screen reader uses.
 result.tree = await page.locator('body').ariaSnapshot();
 
-// Search, letter by letter: the time is that which the page itself works until it is laid out again, whatever else
-// the machine does meanwhile.
+// Search letter by letter, and measure the CPU time of the page until its layout is complete. Other load on the
+// machine does not change that time.
 const search = page.getByRole('searchbox', { name: 'Search' });
 await search.focus();
 const inspector = await page.context().newCDPSession(page);
 await inspector.send('Performance.enable', { timeDomain: 'threadTicks' });
-const worked = async () => {
+const readTaskTime = async () => {
   const { metrics } = await inspector.send('Performance.getMetrics');
   return metrics.find((metric) => metric.name === 'TaskDuration').value * 1000;
 };
 result.milliseconds = [];
 for (let length = 1; length <= searched.length; length += 1) {
-  const before = await worked();
+  const before = await readTaskTime();
   await search.evaluate((input, text) => {
     input.value = text;
     input.dispatchEvent(new Event('input', { bubbles: true }));
     void document.body.offsetHeight;
   }, searched.slice(0, length));
-  result.milliseconds.push(await worked() - before);
+  result.milliseconds.push(await readTaskTime() - before);
 }
 await inspector.detach();
 result.found = { status: await status(), names: await cells('name'), ids: await cells('id') };
@@ -130,7 +129,7 @@ if (await page.getByRole('button', { name: 'Next', exact: true }).isVisible()) {
   result.secondPage = { status: await status(), names: await cells('name') };
 }
 
-// What a number of devices counts is a press away, and another press undoes it.
+// A button with a count shows its devices, and a second press shows all devices again.
 const pressed = async (button) => {
   await button.click();
   const found = { status: await status(), pressed: await button.getAttribute('aria-pressed'), names: await cells('name') };
@@ -142,7 +141,7 @@ if (await offline.isEnabled()) {
   result.offline = await pressed(offline);
 }
 
-// Each notice: what it says, where it leads, and the devices behind its numbers.
+// Each advisory: its text, its links, and the devices of its counts.
 result.notices = [];
 for (const notice of await page.locator('#notices > li').all()) {
   const found = { text: await notice.innerText(), links: [] };
@@ -158,7 +157,7 @@ for (const notice of await page.locator('#notices > li').all()) {
   result.notices.push(found);
 }
 
-// The mesh, network by network, with the keys alone; five of them tell what a hundred would.
+// The networks, selected with the keyboard; the first five are enough.
 result.networks = {};
 for (const button of (await page.locator('#networks button').all()).slice(0, 5)) {
   await button.press('Enter');
@@ -170,10 +169,10 @@ for (const button of (await page.locator('#networks button').all()).slice(0, 5))
   await page.getByRole('button', { name: 'Show all' }).click();
 }
 
-const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-result.light = await ground();
+const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+result.light = await background();
 await page.emulateMedia({ colorScheme: 'dark' });
-result.dark = await ground();
+result.dark = await background();
 await page.setViewportSize({ width: 390, height: 844 });
 result.narrow = await page.evaluate(() => document.documentElement.scrollWidth);
 await page.emulateMedia({ colorScheme: 'light', media: 'print' });

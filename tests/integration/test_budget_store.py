@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Machines behind one address stay together within what the cloud allows it, by a Redis that all of them reach.
+"""Test the request budget that machines behind one address share through Redis.
 
-A machine here is a process with folders of its own, so that it can share nothing by files.
+A machine in these tests is a process with separate folders, so it shares no files with the other machines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from support.redis_server import RedisServer, running_redis
 from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 CANARY = "c4nary-0f-the-store"
-LOGINS = 95  # those of the hundred in five minutes that a run may use
+LOGINS = 95  # the documented limit is 100 logins in five minutes, of which a run uses at most 95 %
 TIMEOUT_SECONDS = 280.0
 
 
@@ -33,8 +33,8 @@ def store() -> Iterator[RedisServer]:
         yield server
 
 
-def machine(folder: Path, cloud: Simulator, store: RedisServer) -> dict[str, str]:
-    """The environment of a machine of its own."""
+def create_machine(folder: Path, cloud: Simulator, store: RedisServer) -> dict[str, str]:
+    """Create the folder of a machine, and return the environment of its processes."""
     folder.mkdir()
     return {
         **cloud_environment(cloud.url),
@@ -45,43 +45,44 @@ def machine(folder: Path, cloud: Simulator, store: RedisServer) -> dict[str, str
     }
 
 
-def until(come_true: Callable[[], bool]) -> None:
-    """Wait, within bounds, for something that other processes do."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until other processes fulfil a condition; fail after a timeout."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not come_true():
-        assert time.monotonic() < deadline, "it never came true"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not fulfilled in time"
         time.sleep(0.1)
 
 
-def two_windows(
-    cloud: Simulator, store: RedisServer, runs: list[Callable[[], PlaybookRun]], counter: str, most: int
+def run_in_two_windows(
+    cloud: Simulator, store: RedisServer, runs: list[Callable[[], PlaybookRun]], counter: str, limit: int
 ) -> tuple[int, list[PlaybookRun]]:
-    """Let `runs` go at once. When they have used up a window, look at how many it was, and let it pass for all.
+    """Start all `runs` at once, and begin the next window of five minutes when they have used up the first one.
 
-    The Redis goes by its own clock, which cannot be turned: for it a window has passed when it has forgotten it.
+    Return how many requests of the kind `counter` the first window had, and the runs. The clock of Redis cannot be
+    set, so its records are deleted instead.
     """
     with ThreadPoolExecutor(len(runs)) as pool:
-        going = [pool.submit(run) for run in runs]
-        until(lambda: cloud.stats()[counter] >= most or all(run.done() for run in going))
+        futures = [pool.submit(run) for run in runs]
+        wait_until(lambda: cloud.stats()[counter] >= limit or all(run.done() for run in futures))
         used = int(cloud.stats()[counter])
         cloud.advance(400)
         store.empty()
-        return used, [run.result().succeeded() for run in going]
+        return used, [run.result().succeeded() for run in futures]
 
 
-def test_two_machines_that_log_in_keep_together_within_one_window(
+def test_two_machines_share_the_login_limit_of_one_window(
     tmp_path: Path, store: RedisServer, record_property: Callable[[str, object], None]
 ) -> None:
-    each = 60  # alone it may log in so often; both together may not
+    logins_of_each = 60  # one machine stays below the limit; both together exceed it
     login = {
         "name": "Logins",
         "meshfleet.particle.access_token": {"purpose": "{{ item }}"},
-        "loop": [f"login {number}" for number in range(each)],
+        "loop": [f"login {number}" for number in range(logins_of_each)],
     }
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [login]}
     with running_simulator("--limits", "documented") as cloud:
-        machines = [machine(tmp_path / name, cloud, store) for name in ("one", "two")]
-        used, runs = two_windows(
+        machines = [create_machine(tmp_path / name, cloud, store) for name in ("one", "two")]
+        used, runs = run_in_two_windows(
             cloud,
             store,
             [lambda env=env: run_playbook([play], env=env, args=["-vvvv"]) for env in machines],  # type: ignore[misc]
@@ -90,23 +91,23 @@ def test_two_machines_that_log_in_keep_together_within_one_window(
         )
         stats = cloud.stats()
     assert used == LOGINS
-    assert (stats["grants"], stats["throttled"], stats["refusals"]) == (2 * each, 0, 0)
+    assert (stats["grants"], stats["throttled"], stats["refusals"]) == (2 * logins_of_each, 0, 0)
     assert list(tmp_path.rglob("*.ring")) == []
     shown = [run.output for run in runs] + [path.read_text() for path in tmp_path.rglob("ansible.log")]
     assert len(shown) == 4
     assert [text for text in shown if CANARY in text] == []
-    said = f"two machines, one Redis: {used} of 100 logins in one window, 429s = {stats['throttled']}"
-    record_property("said", said)
+    figures = f"two machines, one Redis: {used} of 100 logins in one window, 429s = {stats['throttled']}"
+    record_property("said", figures)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
-def test_two_machines_that_provision_use_all_of_one_window_and_no_more(
+def test_two_provisioning_machines_use_exactly_the_limit_of_one_window(
     tmp_path: Path, store: RedisServer, record_property: Callable[[str, object], None]
 ) -> None:
-    # The short run is allowed less, so that it too wants more than one window holds.
+    # The short run has a smaller budget, so that it also needs more than one window.
     size, allowed = count(quick=40, full=6_000), count(quick=100, full=10_000)
-    most = allowed * 95 // 100  # those that a run may use
+    limit = allowed * 95 // 100  # a run uses at most 95 % of the budget
     with running_simulator("--fleet", str(size), "--limits", "documented") as cloud:
         whole = manifest_for(cloud)
         gateway = whole["devices"][0]["id"]
@@ -117,33 +118,33 @@ def test_two_machines_that_provision_use_all_of_one_window_and_no_more(
                 manifest["networks"] = {"barn": {}}
             options = {"manifest": manifest, "lock": "none", "verify": "none", "result": "failed"}
             options["budget_requests"] = allowed
-            env = machine(tmp_path / name, cloud, store)
+            env = create_machine(tmp_path / name, cloud, store)
             runs.append(lambda env=env, options=options: run_task("fleet", options, env, timeout=2 * TIMEOUT_SECONDS))
-        used, done = two_windows(cloud, store, runs, "requests", most)
+        used, finished = run_in_two_windows(cloud, store, runs, "requests", limit)
         stats, state = cloud.stats(), cloud.state()
-    assert used == most < stats["requests"]
+    assert used == limit < stats["requests"]
     assert stats["throttled"] == 0
-    costs = [run.result(TASK)["cloud"] for run in done]
+    costs = [run.result(TASK)["cloud"] for run in finished]
     assert sum(cost["retries"] for cost in costs) == sum(cost["throttled_seconds"] for cost in costs) == 0
     names = {device["id"]: device["name"] for device in state["devices"]}
     assert names == {device["id"]: device["name"] for device in whole["devices"]}
-    each = " and ".join(str(cost["requests"]) for cost in costs)
-    said = (
-        f"two machines, one Redis: {size} devices, {each} requests, {used} of {allowed} in the first window, "
+    numbers = " and ".join(str(cost["requests"]) for cost in costs)
+    figures = (
+        f"two machines, one Redis: {size} devices, {numbers} requests, {used} of {allowed} in the first window, "
         f"429s = {stats['throttled']}"
     )
-    record_property("said", said)
+    record_property("said", figures)
 
 
-def test_a_store_that_cannot_be_used_fails_everything_before_its_first_request_and_is_not_shown(
+def test_unusable_store_fails_before_any_request_and_is_not_shown(
     simulator: Simulator, tmp_path: Path, store: RedisServer
 ) -> None:
-    wrong = store.url.replace(CANARY, f"{CANARY}-not")
+    wrong_url = store.url.replace(CANARY, f"{CANARY}-not")
     env = {
         **cloud_environment(simulator.url),
         "XDG_RUNTIME_DIR": str(tmp_path),
         "XDG_CACHE_HOME": str(tmp_path),
-        "PARTICLE_BUDGET_STORE": wrong,
+        "PARTICLE_BUDGET_STORE": wrong_url,
     }
     lookup = "{{ lookup('meshfleet.particle.access_token', username='a@example.com', password='x') }}"
     tasks: list[dict[str, Any]] = [

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Check mode changes nothing and predicts exactly what the real run then does, for everything that can change."""
+"""Test that check mode changes nothing and predicts the real run, for everything that can change something."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.simulator import PASSWORD, USERNAME, Simulator, running_simulator
 
 NO_CASE = {
-    "access_token_info": "looks at tokens",
-    "auth_doctor": "looks at everything between here and the cloud",
-    "device_facts": "looks at a device",
-    "device_info": "looks at devices",
-    "network_info": "looks at networks",
+    "access_token_info": "reads tokens",
+    "auth_doctor": "checks the connection and the login",
+    "device_facts": "reads a device",
+    "device_info": "reads devices",
+    "network_info": "reads networks",
 }
-"""Modules that can change nothing, with what they do instead."""
+"""Modules that cannot change anything, each with its purpose."""
 
 BORON = 13
 TIMEOUT = 30
@@ -46,14 +46,14 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture
 def cloud(_cloud: Simulator) -> Simulator:
-    """A cloud with one account and a few new devices, as at its start."""
+    """A cloud with one account and a few new devices, reset to its initial state."""
     _cloud.reset()
     return _cloud
 
 
 @pytest.fixture
 def tenant(cloud: Simulator, tmp_path: Path) -> Tenant:
-    """The account of the cloud, with a new product in it."""
+    """The account of the cloud, with a new product."""
     answer = requests.post(
         f"{cloud.url}/v1/user/products",
         json={"product": {"name": "case", "platform_id": BORON}},
@@ -65,9 +65,9 @@ def tenant(cloud: Simulator, tmp_path: Path) -> Tenant:
 
 
 def play(cloud: Simulator, tenant: Tenant, case: Case, tasks: Sequence[Task], *args: str) -> PlaybookRun:
-    """Run tasks over the hosts of a case, with the tenant's login as the default of every module."""
+    """Run tasks on the hosts of a case, with the login of the tenant as the default of every module."""
     inventory = tenant.folder / "hosts.yml"
-    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts_of(case, tenant)}}))
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": list_hosts(case, tenant)}}))
     plays = [
         {
             "name": case.name,
@@ -81,14 +81,14 @@ def play(cloud: Simulator, tenant: Tenant, case: Case, tasks: Sequence[Task], *a
     return run_playbook(plays, env={"PARTICLE_API_URL": cloud.url}, args=["-i", str(inventory), *args])
 
 
-def hosts_of(case: Case, tenant: Tenant) -> dict[str, Any]:
+def list_hosts(case: Case, tenant: Tenant) -> dict[str, Any]:
     return case.hosts(tenant) if case.hosts else {tenant.product: {}}
 
 
-def what_is_kept(cloud: Simulator, tenant: Tenant) -> dict[str, Any]:
-    """Read all that check mode must leave alone: the cloud, the token file, and whether its token is still valid.
+def read_state(cloud: Simulator, tenant: Tenant) -> dict[str, Any]:
+    """Read the state that check mode must not change: the cloud, the token file, and the validity of its token.
 
-    The accounts of the cloud are left out: they hold the tokens, which come and go with every login.
+    The accounts of the cloud are left out, because they contain the tokens, and each login changes those.
     """
     return {
         "cloud": {kind: found for kind, found in cloud.state().items() if kind != "accounts"},
@@ -99,7 +99,7 @@ def what_is_kept(cloud: Simulator, tenant: Tenant) -> dict[str, Any]:
 
 
 def is_token_valid(cloud: Simulator, tenant: Tenant) -> bool | None:
-    """Whether the cloud accepts the token in the token file; None without a file."""
+    """Return whether the cloud accepts the token in the token file, or None if there is no file."""
     if not tenant.tokens.exists():
         return None
     token = json.loads(tenant.tokens.read_bytes())["tokens"][0]["access_token"]
@@ -107,8 +107,8 @@ def is_token_valid(cloud: Simulator, tenant: Tenant) -> bool | None:
     return requests.get(f"{cloud.url}/v1/access_tokens/current", headers=headers, timeout=TIMEOUT).ok
 
 
-def promises_of(run: PlaybookRun) -> list[dict[str, Any]]:
-    """List what became of each task on each host, as far as check mode predicts it."""
+def list_predictable_results(run: PlaybookRun) -> list[dict[str, Any]]:
+    """List the parts of each result that check mode predicts, by task and host."""
     tasks = [
         {
             "task": record.task,
@@ -119,11 +119,11 @@ def promises_of(run: PlaybookRun) -> list[dict[str, Any]]:
         }
         for record in run.tasks
     ]
-    return sorted(tasks, key=lambda task: str(task["host"]))  # workers end in any order
+    return sorted(tasks, key=lambda task: str(task["host"]))  # workers finish in any order
 
 
-def modules_in(tasks: Sequence[Task]) -> set[str]:
-    """The modules of this collection that tasks name."""
+def find_modules(tasks: Sequence[Task]) -> set[str]:
+    """Return the modules of this collection that tasks use."""
     return {key.removeprefix(OURS) for task in tasks for key in task if key.startswith(OURS)}
 
 
@@ -132,39 +132,39 @@ def test_check_mode_changes_nothing_and_predicts_the_real_run(case: Case, cloud:
     if before := case.before(tenant):
         play(cloud, tenant, case, before).succeeded()
     tasks = case.tasks(tenant)
-    kept = what_is_kept(cloud, tenant)
+    before_run = read_state(cloud, tenant)
 
     predicted = play(cloud, tenant, case, tasks, "--check", "--diff")
-    assert what_is_kept(cloud, tenant) == kept
-    assert kept["token is valid"] is not False
+    assert read_state(cloud, tenant) == before_run
+    assert before_run["token is valid"] is not False
 
     done = play(cloud, tenant, case, tasks, "--diff")
-    assert promises_of(predicted) == promises_of(done)
+    assert list_predictable_results(predicted) == list_predictable_results(done)
     assert "failed" not in {task.status for task in done.tasks}, done.output
     assert any(task.result.get("changed") for task in done.tasks) is case.changes
     changed = {task.action.removeprefix(OURS) for task in done.tasks if task.status == "changed"}
-    assert changed & NO_CASE.keys() == set(), "these modules can change something after all"
-    assert not case.changes or modules_in(tasks) <= changed
+    assert changed & NO_CASE.keys() == set(), "these modules have changed something, although NO_CASE lists them"
+    assert not case.changes or find_modules(tasks) <= changed
 
 
-def tasks_by_case(folder: Path) -> list[tuple[Case, list[Task]]]:
-    """All cases with their tasks, for devices that do not exist."""
+def list_tasks_by_case(folder: Path) -> list[tuple[Case, list[Task]]]:
+    """List all cases with their tasks, for devices that do not exist."""
     devices = tuple({label: f"{label}-{number}" for label in LABELS} for number in range(DEVICES))
-    nobody = Tenant(USERNAME, CLIENT_OPTIONS, "case", devices, folder)
-    return [(case, case.tasks(nobody)) for case in CASES]
+    tenant = Tenant(USERNAME, CLIENT_OPTIONS, "case", devices, folder)
+    return [(case, case.tasks(tenant)) for case in CASES]
 
 
 def test_every_module_that_can_change_something_has_a_case(tmp_path: Path) -> None:
-    covered = {name for case, tasks in tasks_by_case(tmp_path) if case.changes for name in modules_in(tasks)}
+    covered = {name for case, tasks in list_tasks_by_case(tmp_path) if case.changes for name in find_modules(tasks)}
     modules = set(yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]["particle"])
-    assert modules - covered == NO_CASE.keys(), "give each new module a case, or say here what it does instead"
+    assert modules - covered == NO_CASE.keys(), "add a case for each new module, or add the module to NO_CASE"
 
 
 def test_every_role_has_a_case(tmp_path: Path) -> None:
     roles = {path.name for path in (ROOT / "roles").iterdir()}
     included = {
         task["ansible.builtin.include_role"]["name"]
-        for _unused, tasks in tasks_by_case(tmp_path)
+        for _unused, tasks in list_tasks_by_case(tmp_path)
         for task in tasks
         if "ansible.builtin.include_role" in task
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The picture in the guide is what the demo makes, and it says so when it is no more."""
+"""Test that the picture in the guide shows the network that the demo forms."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from support.plays import TASK, cloud_environment, run_task
 from support.simulator import running_simulator
 
 PICTURE = ROOT / "docs" / "images" / "mesh.svg"
-ANEW = "docs/images/mesh.svg is not what the demo makes any more: draw it anew with `make picture`, and look at it"
+OUTDATED = "docs/images/mesh.svg does not show the network of the demo: draw it again with `make picture`, and check it"
 
 
-def test_the_network_in_the_guide_is_the_one_that_the_demo_forms() -> None:
-    # Of the demo only what is in the picture: the network's own members, told the same.
+def test_picture_in_the_guide_shows_the_network_of_the_demo() -> None:
+    # Provision only the network of the picture, with the same manifest as in the demo.
     with running_simulator(*demo.FLAGS) as cloud:
         whole = demo.manifest_for(cloud)
-        of_it = [device for device in whole["devices"] if device["mesh"]["network"] == demo.DRAWN]
-        manifest = {**whole, "networks": {demo.DRAWN: whole["networks"][demo.DRAWN]}, "devices": of_it}
+        members = [device for device in whole["devices"] if device["mesh"]["network"] == demo.DRAWN]
+        manifest = {**whole, "networks": {demo.DRAWN: whole["networks"][demo.DRAWN]}, "devices": members}
         options = {"manifest": manifest, "verify": "online"}
         result = run_task("fleet", options, cloud_environment(cloud.url)).succeeded().result(TASK)
         drawn = draw_picture(demo.DRAWN, list_members(cloud.state(), demo.DRAWN))
-    assert result["networks"][demo.DRAWN]["joined"] == len(of_it) == demo.FLEET // demo.NETWORKS
-    assert PICTURE.read_text(encoding="utf-8") == drawn, ANEW
+    assert result["networks"][demo.DRAWN]["joined"] == len(members) == demo.FLEET // demo.NETWORKS
+    assert PICTURE.read_text(encoding="utf-8") == drawn, OUTDATED
 
 
-def test_whoever_has_not_joined_is_seen_as_that() -> None:
+def test_member_that_has_not_joined_has_another_colour() -> None:
     members = [
         Member("a <gateway>", "gateway", "joined", None, None),
         Member("near", "node", "joined", "a <gateway>", -50),

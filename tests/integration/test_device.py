@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One device, declared in a task of its own."""
+"""Test the module `device`, which declares one device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def first(simulator: Simulator) -> dict[str, Any]:
     return dict(simulator.state()["devices"][0])
 
 
-def test_it_is_brought_into_its_product_and_then_rests(simulator: Simulator, first: dict[str, Any]) -> None:
+def test_device_is_set_up_as_predicted_and_second_run_writes_nothing(
+    simulator: Simulator, first: dict[str, Any]
+) -> None:
     env = cloud_environment(simulator.url)
     options = {
         "product": PRODUCT_SLUG,
@@ -46,26 +48,26 @@ def test_it_is_brought_into_its_product_and_then_rests(simulator: Simulator, fir
     assert simulator.stats()["writes"] == before
 
 
-def test_a_large_product_costs_no_more_than_a_small_one(simulator: Simulator, first: dict[str, Any]) -> None:
+def test_device_is_listed_once_before_and_once_after_the_writes(simulator: Simulator, first: dict[str, Any]) -> None:
     env = cloud_environment(simulator.url)
     result = run_task("device", {"product": PRODUCT_SLUG, "id": first["id"], "name": "a"}, env).succeeded().result(TASK)
     assert result["changed"] is True
     lists = simulator.stats()["by_route"]["GET /v1/products/:p/devices"]
-    assert lists == 2  # before the writes and after them, whatever else the product has
+    assert lists == 2  # one before the writes and one after them, independent of the size of the product
     assert result["cloud"]["requests"] == 1 + lists + len(("import", "name")) + len(("login",))
 
 
-def test_it_goes_again(simulator: Simulator, first: dict[str, Any]) -> None:
+def test_absent_device_is_removed_from_its_product_and_groups(simulator: Simulator, first: dict[str, Any]) -> None:
     env = cloud_environment(simulator.url)
     options = {"product": PRODUCT_SLUG, "id": first["id"]}
     run_task("device", {**options, "groups": ["north"]}, env).succeeded()
-    gone = run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)
-    assert gone["diff"]["before"] == {"product": PRODUCT_SLUG, "groups": ["north"]}
+    removal = run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)
+    assert removal["diff"]["before"] == {"product": PRODUCT_SLUG, "groups": ["north"]}
     assert simulator.device(first["id"])["product"] is None
     assert run_task("device", {**options, "state": "absent"}, env).succeeded().result(TASK)["changed"] is False
 
 
-def test_hosts_side_by_side_put_their_devices_into_one_new_group(simulator: Simulator, tmp_path: Path) -> None:
+def test_parallel_hosts_add_their_devices_to_one_new_group(simulator: Simulator, tmp_path: Path) -> None:
     ids = [device["id"] for device in simulator.state()["devices"]][:8]
     hosts = tmp_path / "hosts.yml"
     hosts.write_text(yaml.safe_dump({"all": {"hosts": {f"h{n}": {"device_id": d} for n, d in enumerate(ids)}}}))
@@ -83,9 +85,7 @@ def test_hosts_side_by_side_put_their_devices_into_one_new_group(simulator: Simu
     assert simulator.stats()["grants"] == 1
 
 
-def test_it_is_told_what_it_alone_needs_in_the_ledger_that_its_firmware_reads(
-    simulator: Simulator, first: dict[str, Any]
-) -> None:
+def test_parameters_of_a_device_are_written_to_the_given_ledger(simulator: Simulator, first: dict[str, Any]) -> None:
     env = cloud_environment(simulator.url)
     options = {
         "product": PRODUCT_SLUG,
@@ -99,14 +99,14 @@ def test_it_is_told_what_it_alone_needs_in_the_ledger_that_its_firmware_reads(
     ledgers = {ledger["name"]: ledger["instances"] for ledger in simulator.state()["ledgers"]}
     assert set(ledgers) == {"acme-mesh", "acme-reports"}
     assert [entry["data"]["parameters"] for entry in ledgers["acme-mesh"]] == [{"channel": 15, "power": 8}]
-    look = {"product": PRODUCT_SLUG, "include": ["mesh"], "mesh_status_ledger": "acme-reports"}
-    (seen,) = run_task("device_info", look, env).succeeded().result(TASK)["devices"]
-    assert seen["mesh"] == {"network": "barn", "role": "gateway", "state": "pending"}
+    info = {"product": PRODUCT_SLUG, "include": ["mesh"], "mesh_status_ledger": "acme-reports"}
+    (found,) = run_task("device_info", info, env).succeeded().result(TASK)["devices"]
+    assert found["mesh"] == {"network": "barn", "role": "gateway", "state": "pending"}
     assert simulator.stats()["by_route"]["GET /v1/ledgers/:name/instances"] > 0
 
 
 @pytest.mark.parametrize("module", ["device", "fleet", "device_info"])
-def test_a_name_that_no_ledger_can_have_costs_no_request(simulator: Simulator, module: str) -> None:
+def test_invalid_ledger_name_is_refused_before_any_request(simulator: Simulator, module: str) -> None:
     own: dict[str, Any] = {"device": {"id": "0" * 24}, "fleet": {"devices": []}, "device_info": {}}[module]
     options = {"product": PRODUCT_SLUG, "mesh_status_ledger": "Mesh Status", **own}
     error = run_task(module, options, cloud_environment(simulator.url)).result(TASK)["error"]
@@ -124,14 +124,16 @@ def test_a_name_that_no_ledger_can_have_costs_no_request(simulator: Simulator, m
         ({"id": "0" * 24, "mesh": {"network": "barn"}}, "mesh.network: 'barn' is not declared under networks"),
     ],
 )
-def test_mistakes_are_named_by_their_option(simulator: Simulator, options: dict[str, Any], sentence: str) -> None:
+def test_invalid_option_is_named_before_any_request(
+    simulator: Simulator, options: dict[str, Any], sentence: str
+) -> None:
     result = run_task("device", {"product": PRODUCT_SLUG, **options}, cloud_environment(simulator.url)).result(TASK)
     assert result["error"]["code"] == "invalid_manifest"
     assert sentence.rpartition("mistake: ")[2] in result["msg"]
     assert simulator.stats()["requests"] == 0
 
 
-def test_a_failure_is_that_of_the_device(simulator: Simulator) -> None:
+def test_error_of_the_task_is_the_error_of_the_device(simulator: Simulator) -> None:
     options = {"product": PRODUCT_SLUG, "id": "e00fce68000000000000dead", "name": "a"}
     result = run_task("device", options, cloud_environment(simulator.url)).result(TASK)
     assert result["device"]["status"] == "failed"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""`device_facts`: every host its own device, and the cloud is asked once."""
+"""Test the module `device_facts`: each host gets its own device, and all hosts share the requests."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ GATHER = "Gathering Facts"
 LIST = "GET /v1/products/:p/devices"
 
 
-def hosts_file(cloud: Simulator, folder: Path) -> Path:
-    """An inventory in which each host knows the id of its device."""
+def write_hosts(cloud: Simulator, folder: Path) -> Path:
+    """Write an inventory in which each host has the id of a device."""
     hosts = {f"unit-{n}": {"device_id": device["id"]} for n, device in enumerate(cloud.state()["devices"])}
     file = folder / "hosts.yml"
     file.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": {"ansible_connection": "local"}}}))
@@ -46,8 +46,8 @@ def play_over_hosts(
     )
 
 
-def gathering(max_age: int = 60) -> dict[str, Any]:
-    """A play whose facts are those of the devices, as its author would write it."""
+def make_gathering_play(max_age: int = 60) -> dict[str, Any]:
+    """Return a play that gathers the facts of the devices in place of those of the hosts."""
     return {
         "gather_facts": True,
         "vars": {"ansible_facts_modules": ["meshfleet.particle.device_facts"]},
@@ -59,17 +59,17 @@ def gathering(max_age: int = 60) -> dict[str, Any]:
     }
 
 
-def asked(cloud: Simulator, before: dict[str, Any]) -> int:
+def count_requests(cloud: Simulator, before: dict[str, Any]) -> int:
     return int(cloud.stats()["requests"] - before["requests"])
 
 
-def test_each_host_has_the_facts_of_its_own_device(simulator: Simulator, tmp_path: Path) -> None:
+def test_each_host_gets_the_facts_of_its_own_device(simulator: Simulator, tmp_path: Path) -> None:
     provision(simulator)
     tasks = [
         {"name": TASK, "meshfleet.particle.device_facts": FACTS},
         {"name": "Own", "ansible.builtin.assert": {"that": "ansible_facts.particle.id == device_id"}},
     ]
-    run = play_over_hosts(simulator, hosts_file(simulator, tmp_path), {"tasks": tasks}).succeeded()
+    run = play_over_hosts(simulator, write_hosts(simulator, tmp_path), {"tasks": tasks}).succeeded()
     facts = run.result(TASK, "unit-0")["ansible_facts"]["particle"]
     assert {"platform": "boron", "online": True, "product": PRODUCT_SLUG}.items() <= facts.items()
     assert facts["presence"] in ("confirmed", "probable")
@@ -78,38 +78,38 @@ def test_each_host_has_the_facts_of_its_own_device(simulator: Simulator, tmp_pat
 
 @pytest.mark.full
 @pytest.mark.timeout(1500)
-def test_five_hundred_hosts_ask_the_cloud_as_often_as_one(tmp_path: Path) -> None:
+def test_hosts_share_one_login_and_one_device_list(tmp_path: Path) -> None:
     size = count(quick=60, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
-        hosts = hosts_file(cloud, tmp_path)
+        hosts = write_hosts(cloud, tmp_path)
         before = cloud.stats()
         tasks = [{"name": TASK, "meshfleet.particle.device_facts": FACTS}]
         run = play_over_hosts(cloud, hosts, {"tasks": tasks}, "--forks", "25", timeout=280).succeeded()
         assert len([task for task in run.tasks if task.task == TASK and task.status == "ok"]) == size
-        assert asked(cloud, before) <= size / 100 + 12
+        assert count_requests(cloud, before) <= size / 100 + 12
         assert cloud.stats()["grants"] - before["grants"] <= 1
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1500)
-def test_gathered_facts_are_shared_between_the_processes_of_all_hosts(tmp_path: Path) -> None:
+def test_fact_gathering_on_many_hosts_shares_one_device_list(tmp_path: Path) -> None:
     size = count(quick=50, full=500)
     with running_simulator("--fleet", str(size)) as cloud:
         provision(cloud)
-        hosts = hosts_file(cloud, tmp_path)
+        hosts = write_hosts(cloud, tmp_path)
         before = cloud.stats()
-        play = gathering(max_age=600)
+        play = make_gathering_play(max_age=600)
         run = play_over_hosts(cloud, hosts, play, "--forks", "25", timeout=1200).succeeded()
         assert len([task for task in run.tasks if task.task == "Own" and task.status == "ok"]) == size
-        assert asked(cloud, before) <= size / 100 + 12
+        assert count_requests(cloud, before) <= size / 100 + 12
         shown = run.result("Show", "unit-0")["ansible_facts.particle.mesh"]
         assert shown["network"] == "barn"
 
 
-def test_a_device_that_is_not_there_fails_its_host_alone(simulator: Simulator, tmp_path: Path) -> None:
+def test_unknown_device_fails_only_its_host(simulator: Simulator, tmp_path: Path) -> None:
     provision(simulator)
-    hosts = hosts_file(simulator, tmp_path)
+    hosts = write_hosts(simulator, tmp_path)
     tasks = [{"name": TASK, "meshfleet.particle.device_facts": {**FACTS, "id": "{{ given | default(device_id) }}"}}]
     given = yaml.safe_load(hosts.read_text())
     given["all"]["hosts"]["unit-3"]["given"] = "e00fce68000000000000dead"
@@ -122,9 +122,7 @@ def test_a_device_that_is_not_there_fails_its_host_alone(simulator: Simulator, t
     assert re.search(r"The list is \d+ seconds old; set max_age to 0 to read it again", failed[0].result["msg"])
 
 
-def test_a_device_that_a_changing_list_may_have_passed_over_is_looked_for_again(
-    simulator: Simulator, tmp_path: Path
-) -> None:
+def test_device_missing_in_a_changing_list_is_found_by_a_retry(simulator: Simulator, tmp_path: Path) -> None:
     provision(simulator)
     device = simulator.state()["devices"][0]["id"]
     pages = ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {"d": 1})
@@ -140,15 +138,15 @@ def test_a_device_that_a_changing_list_may_have_passed_over_is_looked_for_again(
     assert run.result("Then")["ansible_facts"]["particle"]["id"] == device
 
 
-@pytest.mark.parametrize("nothing", ["", "  "])
-def test_a_host_that_names_no_device_is_told_so(simulator: Simulator, nothing: str) -> None:
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_empty_device_id_is_refused_before_any_request(simulator: Simulator, empty: str) -> None:
     env = cloud_environment(simulator.url)
-    result = run_task("device_facts", {"id": nothing, "product": PRODUCT_SLUG}, env).result(TASK)
+    result = run_task("device_facts", {"id": empty, "product": PRODUCT_SLUG}, env).result(TASK)
     assert (result["error"]["code"], simulator.stats()["requests"]) == ("invalid_option", 0)
     assert "id is empty." in result["msg"]
 
 
-def test_a_hostile_name_runs_nothing_when_it_is_gathered_and_templated(simulator: Simulator, tmp_path: Path) -> None:
+def test_template_in_a_device_name_is_never_evaluated(simulator: Simulator, tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
     evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}{{% set x = lookup('pipe', 'touch {trap}') %}}"
     manifest = manifest_for(simulator)
@@ -156,15 +154,15 @@ def test_a_hostile_name_runs_nothing_when_it_is_gathered_and_templated(simulator
     (tmp_path / "fleet.json").write_text(json.dumps(manifest))
     fleet = {"manifest": str(tmp_path / "fleet.json"), "verify": "none"}
     run_task("fleet", fleet, cloud_environment(simulator.url)).succeeded()
-    (tmp_path / "facts.j2").write_text("{{ ansible_facts.particle.name }}|{{ ansible_facts.particle }}|{{ said }}\n")
+    (tmp_path / "facts.j2").write_text("{{ ansible_facts.particle.name }}|{{ ansible_facts.particle }}|{{ notes }}\n")
     out = tmp_path / "out"
     template = {"src": str(tmp_path / "facts.j2"), "dest": str(out), "mode": "0600"}
-    play = gathering()
-    play["vars"]["said"] = "{{ ansible_facts.particle.notes }}"
+    play = make_gathering_play()
+    play["vars"]["notes"] = "{{ ansible_facts.particle.notes }}"
     play["tasks"] = [{"name": "Write", "ansible.builtin.template": template}]
     hosts = tmp_path / "hosts.yml"
-    of_it = {"device_id": manifest["devices"][0]["id"], "ansible_connection": "local"}
-    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"evil": of_it}}}))
+    host = {"device_id": manifest["devices"][0]["id"], "ansible_connection": "local"}
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"evil": host}}}))
     play_over_hosts(simulator, hosts, play).succeeded()
     written = out.read_text().strip()
     assert written.startswith(f"{evil}|")
@@ -172,16 +170,16 @@ def test_a_hostile_name_runs_nothing_when_it_is_gathered_and_templated(simulator
     assert not trap.exists()
 
 
-def test_a_product_that_nobody_sees_is_asked_for_once(simulator: Simulator, tmp_path: Path) -> None:
+def test_unknown_product_is_requested_once_for_all_hosts(simulator: Simulator, tmp_path: Path) -> None:
     tasks = [{"name": TASK, "meshfleet.particle.device_facts": {**FACTS, "product": "no-such"}}]
     before = simulator.stats()
-    run = play_over_hosts(simulator, hosts_file(simulator, tmp_path), {"tasks": tasks})
+    run = play_over_hosts(simulator, write_hosts(simulator, tmp_path), {"tasks": tasks})
     errors = {task.result["error"]["code"] for task in run.tasks}
     assert errors == {"not_found"}
-    assert asked(simulator, before) == 2  # one login, one question
+    assert count_requests(simulator, before) == 2  # one login, one product
 
 
-def test_the_accounts_own_devices_are_found_without_a_product(simulator: Simulator) -> None:
+def test_device_of_the_account_is_found_without_a_product(simulator: Simulator) -> None:
     device = simulator.state()["devices"][0]["id"]
     env = cloud_environment(simulator.url)
     run_task("fleet", {"devices": [{"id": device, "claimed": True}]}, env).succeeded()
@@ -190,15 +188,15 @@ def test_the_accounts_own_devices_are_found_without_a_product(simulator: Simulat
     assert result["ansible_facts"]["particle"]["product"] is None
 
 
-def test_facts_are_told_in_check_mode_too(simulator: Simulator, tmp_path: Path) -> None:
+def test_facts_are_gathered_in_check_mode_without_any_write(simulator: Simulator, tmp_path: Path) -> None:
     provision(simulator)
     before = simulator.stats()["writes"]
     tasks = [{"name": TASK, "meshfleet.particle.device_facts": FACTS}]
-    play_over_hosts(simulator, hosts_file(simulator, tmp_path), {"tasks": tasks}, "--check").succeeded()
+    play_over_hosts(simulator, write_hosts(simulator, tmp_path), {"tasks": tasks}, "--check").succeeded()
     assert simulator.stats()["writes"] == before
 
 
-def test_what_the_hosts_share_is_the_users_alone_and_holds_no_secret(simulator: Simulator, tmp_path: Path) -> None:
+def test_shared_facts_file_is_private_and_contains_no_secret(simulator: Simulator, tmp_path: Path) -> None:
     provision(simulator)
     device = simulator.state()["devices"][0]["id"]
     env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path)}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What `ansible-doc` shows is whole, and says what the modules really take and give."""
+"""Test that the output of `ansible-doc` is complete and matches the options of the code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DOCUMENTED_ERROR = {"code", "hint", "message", "route", "status"}
 
 @pytest.fixture(scope="module")
 def documentation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The documentation of every module, as data."""
+    """The documentation of every module, as `ansible-doc --json` prints it."""
     names = [f"meshfleet.particle.{module}" for module in MODULES]
     done = subprocess.run(
         [sys.executable, "-m", "ansible.cli.doc", "--type", "module", "--json", *names],
@@ -45,7 +45,7 @@ def documentation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_is_documented_with_examples_and_returns(documentation: dict[str, Any], module: str) -> None:
+def test_module_is_documented_with_examples_and_return_values(documentation: dict[str, Any], module: str) -> None:
     entry = documentation[f"meshfleet.particle.{module}"]
     assert entry["doc"]["short_description"]
     assert entry["doc"]["version_added_collection"] == "meshfleet.particle"
@@ -57,7 +57,7 @@ def test_a_module_is_documented_with_examples_and_returns(documentation: dict[st
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_documented_options_are_those_of_the_spec(documentation: dict[str, Any], module: str) -> None:
+def test_documented_options_match_the_argument_spec(documentation: dict[str, Any], module: str) -> None:
     options = documentation[f"meshfleet.particle.{module}"]["doc"]["options"]
     spec = importlib.import_module(f"ansible_collections.meshfleet.particle.plugins.modules.{module}").SPEC
     assert_same_options(options, spec)
@@ -74,7 +74,7 @@ def assert_same_options(options: Mapping[str, Any], spec: Mapping[str, Any]) -> 
             assert_same_options(option.get("suboptions") or {}, spec[name]["options"])
 
 
-def test_the_inventory_is_documented_with_the_options_that_it_takes(tmp_path: Path) -> None:
+def test_documented_inventory_options_match_the_spec(tmp_path: Path) -> None:
     name = "meshfleet.particle.devices"
     done = subprocess.run(
         [sys.executable, "-m", "ansible.cli.doc", "--type", "inventory", "--json", name],
@@ -86,14 +86,16 @@ def test_the_inventory_is_documented_with_the_options_that_it_takes(tmp_path: Pa
     )
     entry = json.loads(done.stdout)[name]
     spec = importlib.import_module("ansible_collections.meshfleet.particle.plugins.inventory.devices").SPEC
-    ansibles = {"plugin", "compose", "groups", "keyed_groups", "leading_separator", "strict", "use_extra_vars"}
+    ansible_options = {"plugin", "compose", "groups", "keyed_groups", "leading_separator", "strict", "use_extra_vars"}
     documented = entry["doc"]["options"]
-    own = {option: value for option, value in documented.items() if option not in ansibles and "cache" not in option}
-    assert_same_options(own, spec)
+    own_options = {
+        option: value for option, value in documented.items() if option not in ansible_options and "cache" not in option
+    }
+    assert_same_options(own_options, spec)
     assert f"plugin: {name}" in entry["examples"]
 
 
-def test_every_module_shares_the_connection_options() -> None:
+def test_every_module_has_the_shared_connection_options() -> None:
     from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared_spec import (
         SECRETS,
         build_shared_spec,
@@ -107,7 +109,7 @@ def test_every_module_shares_the_connection_options() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_is_documented(role: str, tmp_path: Path) -> None:
+def test_role_options_are_described_and_listed_in_its_readme(role: str, tmp_path: Path) -> None:
     name = f"meshfleet.particle.{role}"
     done = subprocess.run(
         [sys.executable, "-m", "ansible.cli.doc", "--type", "role", "--json", name],
@@ -123,7 +125,7 @@ def test_a_role_is_documented(role: str, tmp_path: Path) -> None:
     assert [name for name in options if f"`{name}`" not in readme] == []
 
 
-def test_the_mesh_contract_holds_for_what_is_written_and_what_is_reported(simulator: Simulator) -> None:
+def test_written_and_reported_ledgers_match_the_mesh_contract(simulator: Simulator) -> None:
     text = (ROOT / "docs" / "mesh_contract.md").read_text()
     schemas = {schema["title"]: schema for schema in map(json.loads, re.findall(r"```json\n(.*?)```", text, re.DOTALL))}
     manifest = manifest_for(simulator)

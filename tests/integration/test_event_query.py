@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""An automation controller learns from the results of tasks which devices they have looked after."""
+"""Test the queries by which an automation controller counts the devices in the results of tasks."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ QUERIES: dict[str, str] = {
     for module, entry in yaml.safe_load((ROOT / "extensions" / "audit" / "event_query.yml").read_text()).items()
 }
 COMPILED = {module: jq.compile(query) for module, query in QUERIES.items()}
-ABOUT_NO_DEVICE = {"access_token", "access_token_info", "auth_doctor", "integration"}
-# The outcomes that it hands to the hosts are those of `fleet`, whose own result has them already.
-TELLS_AGAIN = {"fleet_outcome"}
+WITHOUT_DEVICES = {"access_token", "access_token_info", "auth_doctor", "integration"}
+# The outcomes that this module assigns to the hosts are already in the result of `fleet`.
+REPEATS_DEVICES = {"fleet_outcome"}
 
 FLEET = 5
 UNKNOWN = "e00fce68ffffffffffffffff"
 
 
-def counted(module: str, result: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a controller takes out of the result of a task, which reaches it as JSON."""
+def list_records(module: str, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the records that a controller extracts from the result of a task, which it receives as JSON."""
     found: list[dict[str, Any]] = COMPILED[module].input_text(json.dumps(result)).all()
     return found
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Simulator]:
-    """A cloud that has everything, old mesh networks too."""
+    """A cloud with all features, including the retired mesh networks."""
     with running_simulator("--fleet", str(FLEET), "--mesh", "enabled") as simulator:
         yield simulator
 
@@ -53,14 +53,14 @@ def ids(cloud: Simulator) -> list[str]:
 
 @pytest.fixture(scope="module")
 def results(cloud: Simulator, ids: list[str]) -> dict[str, dict[str, Any]]:
-    """The result of a task of each kind, on one fleet."""
+    """The result of each kind of task, all on one fleet."""
     network = {"name": "field", "gateway": ids[0], "members": ids[1:3]}
     tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "fleet": ("fleet", {"manifest": manifest_for(cloud, claimed=True)}),
         "fleet again": ("fleet", {"manifest": manifest_for(cloud, claimed=True)}),
         "fleet in part": (
             "fleet",
-            {"devices": [{"id": ids[0], "name": "barn-0000"}, {"id": UNKNOWN, "name": "nobody"}], "fail": False},
+            {"devices": [{"id": ids[0], "name": "barn-0000"}, {"id": UNKNOWN, "name": "unknown"}], "fail": False},
         ),
         "device": ("device", {"id": ids[0], "product": PRODUCT_SLUG, "notes": "north wall"}),
         "device_info": ("device_info", {"product": PRODUCT_SLUG}),
@@ -83,7 +83,7 @@ def results(cloud: Simulator, ids: list[str]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("task", "wanted"),
+    ("task", "expected"),
     [
         ("fleet", slice(None)),
         ("fleet again", slice(None)),
@@ -95,16 +95,16 @@ def results(cloud: Simulator, ids: list[str]) -> dict[str, dict[str, Any]]:
         ("network_info", slice(0, 3)),
     ],
 )
-def test_the_devices_of_a_task_are_counted_each_once_and_no_others(
-    results: dict[str, dict[str, Any]], ids: list[str], task: str, wanted: slice
+def test_each_device_of_a_task_is_counted_once(
+    results: dict[str, dict[str, Any]], ids: list[str], task: str, expected: slice
 ) -> None:
-    found = counted(task.split(" ")[0], results[task])
-    assert sorted(record["canonical_facts"]["id"] for record in found) == ids[wanted]
+    found = list_records(task.split(" ")[0], results[task])
+    assert sorted(record["canonical_facts"]["id"] for record in found) == ids[expected]
 
 
-def test_a_device_is_the_same_one_whichever_task_has_met_it(results: dict[str, dict[str, Any]], ids: list[str]) -> None:
-    """A controller takes records for one device when their canonical facts are equal, to the last key."""
-    records = [record for task, result in results.items() for record in counted(task.split(" ")[0], result)]
+def test_device_has_the_same_canonical_facts_in_every_task(results: dict[str, dict[str, Any]], ids: list[str]) -> None:
+    """A controller merges records only if their canonical facts are equal."""
+    records = [record for task, result in results.items() for record in list_records(task.split(" ")[0], result)]
     assert sorted({json.dumps(record["canonical_facts"]) for record in records}) == [
         json.dumps({"id": device}) for device in ids
     ]
@@ -113,20 +113,18 @@ def test_a_device_is_the_same_one_whichever_task_has_met_it(results: dict[str, d
     }
 
 
-def test_a_device_is_shown_by_its_name_and_by_its_id_without_one(
-    results: dict[str, dict[str, Any]], ids: list[str]
-) -> None:
-    assert {record["name"] for record in counted("device_info", results["device_info"])} == {
+def test_record_shows_the_device_name_or_else_the_id(results: dict[str, dict[str, Any]], ids: list[str]) -> None:
+    assert {record["name"] for record in list_records("device_info", results["device_info"])} == {
         f"barn-{number:04}" for number in range(FLEET)
     }
-    (nameless,) = counted("device_info", {"devices": [{"id": ids[0], "name": None}]})
+    (nameless,) = list_records("device_info", {"devices": [{"id": ids[0], "name": None}]})
     assert nameless["name"] == ids[0]
 
 
-def test_nothing_but_id_and_name_gets_into_the_count(results: dict[str, dict[str, Any]]) -> None:
-    told = json.dumps([counted(task.split(" ")[0], result) for task, result in results.items()])
-    assert PASSWORD not in told
-    assert "north wall" not in told
+def test_records_contain_neither_password_nor_notes(results: dict[str, dict[str, Any]]) -> None:
+    records = json.dumps([list_records(task.split(" ")[0], result) for task, result in results.items()])
+    assert PASSWORD not in records
+    assert "north wall" not in records
 
 
 @pytest.mark.parametrize("module", sorted(QUERIES))
@@ -140,8 +138,8 @@ def test_nothing_but_id_and_name_gets_into_the_count(results: dict[str, dict[str
         {"changed": True, "results": [{"devices": []}]},
     ],
 )
-def test_a_result_without_devices_counts_none(module: str, result: dict[str, Any]) -> None:
-    assert counted(module, result) == []
+def test_result_without_devices_gives_no_record(module: str, result: dict[str, Any]) -> None:
+    assert list_records(module, result) == []
 
 
 JSON = st.recursive(
@@ -161,12 +159,12 @@ SHAPES = st.fixed_dictionaries(
 
 
 @given(SHAPES)
-def test_no_result_of_any_shape_brings_the_count_down(result: dict[str, Any]) -> None:
+def test_query_accepts_results_of_any_shape(result: dict[str, Any]) -> None:
     for module in QUERIES:
-        for record in counted(module, result):
+        for record in list_records(module, result):
             assert isinstance(record["canonical_facts"]["id"], str)
 
 
-def test_every_module_that_tells_of_devices_has_a_query() -> None:
+def test_every_module_that_returns_devices_has_a_query() -> None:
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py")}
-    assert set(QUERIES) == modules - ABOUT_NO_DEVICE - TELLS_AGAIN
+    assert set(QUERIES) == modules - WITHOUT_DEVICES - REPEATS_DEVICES

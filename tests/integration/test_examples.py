@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Every example of the documentation does what a reader would have it do, against the simulator."""
+"""Test that the examples of the documentation work, against the simulator."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator, runni
 RUN_SECONDS = 900.0
 COMMAND_SECONDS = 280.0
 
-# The first test waits for all runs.
+# The first test includes the time of all runs.
 pytestmark = pytest.mark.timeout(2 * RUN_SECONDS)
 
 EXAMPLES = list_examples()
 
 NOT_RUN = {
-    "make ": "They set up a checkout and run its tests, of which this is one.",
-    "pip install ": "It fetches from the network.",
-    "git clone": "The same, beginning with a checkout from the network.",
-    "$ python -m particle_simulator --port 8080": "It runs until it is ended; every test starts it so.",
-    "# Input configuration": "A type of credential for an automation controller, of which there is none here.",
-    "# Injector configuration": "The same.",
-    "$ curl": "curl is not among what the tests ask of a machine.",
+    "make ": "These commands set up a checkout and run its tests, which include this one.",
+    "pip install ": "It downloads from the network.",
+    "git clone": "It downloads the checkout from the network.",
+    "$ python -m particle_simulator --port 8080": "It runs until it is stopped, and every test starts it.",
+    "# Input configuration": "A credential type for an automation controller, which the tests do not have.",
+    "# Injector configuration": "A credential type for an automation controller, which the tests do not have.",
+    "$ curl": "The tests do not require curl.",
 }
-"""How the few examples begin that are not run, and why."""
+"""Beginnings of the examples that are not run, each with the reason."""
 
 LONG = (
     "meshfleet.particle.report",
@@ -50,7 +50,7 @@ LONG = (
     "ansible-playbook meshfleet.particle.provision",
     "ansible-galaxy collection install",
 )
-"""What takes many seconds, and has tests of its own: examples with it are only run under MESHFLEET_FULL=1."""
+"""Examples that contain one of these take long, and other tests cover them: they run only under MESHFLEET_FULL=1."""
 
 RUN = [
     example
@@ -59,10 +59,10 @@ RUN = [
     if FULL or not any(long in example.text for long in LONG)
 ]
 
-FIRST = "ansible-vault"
-"""Commands that make what plays read; all others look at what plays have done."""
+BEFORE_PLAYS = "ansible-vault"
+"""Commands with this word create input of plays and run before them; all other commands run after the plays."""
 
-AT_LEAST = 40
+MIN_EXAMPLES = 40
 
 ORGANISATION = "acme"
 DEVICES = [f"e00fce68aabbccddeeff{number}" for number in ("0022", "0023", "0024", "0025", "0026", "0027")]
@@ -74,12 +74,12 @@ CLIENT = {"id": "field-office", "secret": "field-office-secret"}
 OTP_SECRET = "JBSWY3DPEHPK3PXP"
 
 TABLE = f"serial_number,groups\n{SERIAL_NUMBERS[1]},north;beta\n{SERIAL_NUMBERS[2]},north\n"
-"""The `line-7.csv` of which examples speak without showing it."""
+"""The file `line-7.csv`, which examples mention but do not show."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who has an account and a folder, and follows the examples in it."""
+    """The account and the folder with which the examples are run."""
 
     folder: Path
     cloud: Simulator
@@ -91,7 +91,7 @@ class Reader:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Account and home; no example wants more than it says."""
+        """The environment variables of the account and of the home folder."""
         return {
             **cloud_environment(self.cloud.url),
             "HOME": str(self.home),
@@ -100,17 +100,17 @@ class Reader:
         }
 
     def fill_in(self, text: str) -> str:
-        """The example with what a reader would put into it."""
-        for said, meant in {
+        """Replace the placeholders of an example with the values of this reader."""
+        for placeholder, value in {
             "PARTICLE_ACCESS_TOKEN=...": f"PARTICLE_ACCESS_TOKEN={self.token}",
             "https://particle.example.com": self.cloud.url,
             "you@example.com": USERNAME,
             "the-password": PASSWORD,
             "/var/lib/particle-report": str(self.home / "report"),
-            # Ansible's own modules take the home from the system's list of users, and not from HOME.
+            # The modules of Ansible take the home folder from the user database, not from HOME.
             "dest: ~": f"dest: {self.home}",
         }.items():
-            text = text.replace(said, meant)
+            text = text.replace(placeholder, value)
         return text
 
     def write(self, example: Example) -> Path:
@@ -121,29 +121,29 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
-    """What is wrong with each example that is run, by its name; None where nothing is.
+    """The failure of each example, by name; None if the example works.
 
-    One process of Ansible runs many examples, because starting one costs more than most of them do.
+    One process of Ansible runs many examples, because its start takes longer than most examples.
     """
     folder = tmp_path_factory.mktemp("examples")
     with ExitStack() as stack:
         reader, mesh_reader = (
-            Reader(folder / mesh, cloud := stack.enter_context(cloud_for_examples(folder, mesh)), login(cloud.url))
+            Reader(folder / mesh, cloud := stack.enter_context(create_cloud(folder, mesh)), obtain_token(cloud.url))
             for mesh in ("retired", "enabled")
         )
         for each in (reader, mesh_reader):
             prepare(each)
         commands = [example for example in RUN if example.kind in READ]
-        found = {e.name: READ[e.kind](reader, e) for e in commands if FIRST in e.text}
+        failures = {e.name: READ[e.kind](reader, e) for e in commands if BEFORE_PLAYS in e.text}
         for group in ("localhost", "hosts", "devices"):
-            found |= play(reader, group)
-        found |= play(mesh_reader, "registry")
-        found |= {e.name: READ[e.kind](reader, e) for e in commands if FIRST not in e.text}
-    return found
+            failures |= run_group(reader, group)
+        failures |= run_group(mesh_reader, "registry")
+        failures |= {e.name: READ[e.kind](reader, e) for e in commands if BEFORE_PLAYS not in e.text}
+    return failures
 
 
-def cloud_for_examples(folder: Path, mesh: str) -> Any:
-    """A simulator with the devices and accounts of which the examples speak."""
+def create_cloud(folder: Path, mesh: str) -> Any:
+    """Return a simulator with the devices and accounts that the examples mention."""
     owner = {"owner": USERNAME} if mesh == "enabled" else {}
     devices = [{"id": device, **owner} for device in DEVICES] + [{"id": OWN, "owner": USERNAME}]
     devices += [{"id": f"{number:024x}", "serial_number": serial} for number, serial in enumerate(SERIAL_NUMBERS)]
@@ -156,8 +156,8 @@ def cloud_for_examples(folder: Path, mesh: str) -> Any:
     return running_simulator(*flags)
 
 
-def login(url: str) -> str:
-    """An access token, as any client obtains it."""
+def obtain_token(url: str) -> str:
+    """Obtain an access token without the collection."""
     return str(grant_token(url, ("particle", "particle"))["access_token"])
 
 
@@ -175,7 +175,7 @@ def grant_token(url: str, client: tuple[str, str]) -> dict[str, Any]:
 
 
 def prepare(reader: Reader) -> None:
-    """What a reader has before the first example: a home, a vault password, a second product, and the files."""
+    """Create what the examples require: a home folder, a vault password, a second product, and the files."""
     (reader.home / ".config").mkdir(parents=True)
     (reader.folder / "vault-password").write_text("vault-password")
     requests.post(
@@ -197,8 +197,8 @@ def prepare(reader: Reader) -> None:
             (reader.folder / example.folder / "shelf.csv").write_text(example.text)
 
 
-def group_of(example: Example) -> str:
-    """Which of the four runs of Ansible has what the example needs."""
+def choose_group(example: Example) -> str:
+    """Choose the run of Ansible that has the inventory and the simulator for an example."""
     if re.search(r"meshfleet\.particle\.network(_info)?:", example.text):
         return "registry"
     if "mesh_role_gateway" in example.text or "particle.id" in example.text:
@@ -208,23 +208,26 @@ def group_of(example: Example) -> str:
     return "localhost"
 
 
-def play(reader: Reader, group: str) -> dict[str, str | None]:
-    """Run all playbooks, tasks and manifests of a group in one process; what is wrong with each."""
+def run_group(reader: Reader, group: str) -> dict[str, str | None]:
+    """Run all playbooks, tasks and manifests of a group in one process, and return the failure of each."""
     kinds = ("plays", "tasks", *FILES)
-    mine = [example for example in RUN if example.kind in kinds and group_of(example) == group]
+    examples = [example for example in RUN if example.kind in kinds and choose_group(example) == group]
     run = run_playbook(
-        written_playbook(reader, mine[-1], group),
-        args=[*inventory_arguments(reader, group), *(str(written_playbook(reader, each, group)) for each in mine[:-1])],
+        write_playbook(reader, examples[-1], group),
+        args=[
+            *build_inventory_arguments(reader, group),
+            *(str(write_playbook(reader, example, group)) for example in examples[:-1]),
+        ],
         env=reader.environment,
         cwd=reader.folder,
         timeout=RUN_SECONDS,
     )
-    return {example.name: failure_of(example, run) for example in mine}
+    return {example.name: find_failure(example, run) for example in examples}
 
 
 FILES: dict[str, Callable[[str], dict[str, Any]]] = {
     "manifest": lambda path: {"meshfleet.particle.fleet": {"manifest": path}},
-    # A table says nothing of the product.
+    # A table does not name the product.
     "table": lambda path: {"meshfleet.particle.fleet": {"manifest": path, "product": PRODUCT_SLUG}},
     "advisories": lambda path: {
         "ansible.builtin.debug": {
@@ -232,31 +235,31 @@ FILES: dict[str, Callable[[str], dict[str, Any]]] = {
         }
     },
 }
-"""The task that uses a file of which an example is the content."""
+"""The task that uses an example as a file, by the kind of the example."""
 
 
-def inventory_arguments(reader: Reader, group: str) -> list[str]:
-    """The variables that examples take from the reader, and the hosts that some of them run on."""
-    given = reader.folder / "given.yml"
+def build_inventory_arguments(reader: Reader, group: str) -> list[str]:
+    """Return the inventory arguments of a group: the variables that examples use, and the hosts."""
+    file = reader.folder / "given.yml"
     variables = {"particle_username": USERNAME, "particle_password": PASSWORD, "particle_otp_secret": OTP_SECRET}
     variables |= {"particle_client_id": CLIENT["id"], "particle_client_secret": CLIENT["secret"]}
     variables |= {"particle_access_token": reader.token, "receiver_password": "receiver-password"}
     variables |= {"leaked_username": WORKSHOP["username"], "leaked_password": WORKSHOP["password"]}
     refresh_token = grant_token(reader.cloud.url, (CLIENT["id"], CLIENT["secret"]))["refresh_token"]
     variables |= {"particle_refresh_token": refresh_token}
-    given.write_text(json.dumps({"all": {"vars": variables}}))
+    file.write_text(json.dumps({"all": {"vars": variables}}))
     if group == "hosts":
         hosts = next(example for example in EXAMPLES if example.kind == "hosts")
         local = {"ansible_connection": "local", "device_id": DEVICES[0]}
-        given.write_text(json.dumps({"all": {"vars": {**variables, **local}}}))
-        return ["-i", str(reader.write(hosts)), "-i", str(given)]
+        file.write_text(json.dumps({"all": {"vars": {**variables, **local}}}))
+        return ["-i", str(reader.write(hosts)), "-i", str(file)]
     if group == "devices":
-        return ["-i", str(reader.folder / "docs-guide_inventory.md" / "fleet.particle.yml"), "-i", str(given)]
-    return ["-i", str(given)]
+        return ["-i", str(reader.folder / "docs-guide_inventory.md" / "fleet.particle.yml"), "-i", str(file)]
+    return ["-i", str(file)]
 
 
-def written_playbook(reader: Reader, example: Example, group: str) -> Path:
-    """The example as a playbook that begins with a play of the example's name, and goes on when a task fails."""
+def write_playbook(reader: Reader, example: Example, group: str) -> Path:
+    """Write an example as a playbook that ignores failed tasks and begins with a play named after the example."""
     text = reader.fill_in(example.text)
     if example.kind in FILES:
         task = {"name": "Use it", **FILES[example.kind](str(reader.write(example)))}
@@ -266,21 +269,21 @@ def written_playbook(reader: Reader, example: Example, group: str) -> Path:
         text = (
             f"- name: Run the tasks\n  hosts: {hosts}\n  gather_facts: false\n  tasks:\n{textwrap.indent(text, '    ')}"
         )
-    given = {"token": {"access_token": login(reader.cloud.url)}}
-    begin = {
+    facts = {"token": {"access_token": obtain_token(reader.cloud.url)}}
+    first_play = {
         "name": example.name,
         "hosts": hosts,
         "gather_facts": False,
-        "tasks": [{"ansible.builtin.set_fact": given}],
+        "tasks": [{"ansible.builtin.set_fact": facts}],
     }
     path = reader.folder / example.folder / f"{example.line}.yml"
-    going_on = re.sub(r"^- (?=\w)", "- ignore_errors: true\n  ", text, flags=re.MULTILINE)
-    path.write_text(f"- {json.dumps(begin)}\n\n{going_on}", encoding="utf-8")
+    plays = re.sub(r"^- (?=\w)", "- ignore_errors: true\n  ", text, flags=re.MULTILINE)
+    path.write_text(f"- {json.dumps(first_play)}\n\n{plays}", encoding="utf-8")
     return path
 
 
-def failure_of(example: Example, run: PlaybookRun) -> str | None:
-    """What went wrong between the play of this example's name and that of the next."""
+def find_failure(example: Example, run: PlaybookRun) -> str | None:
+    """Find the failed tasks between the play named after this example and the one named after the next."""
     names = {other.name for other in EXAMPLES}
     current, tasks = "", []
     for task in run.tasks:
@@ -288,27 +291,27 @@ def failure_of(example: Example, run: PlaybookRun) -> str | None:
         if current == example.name and task.play not in names:
             tasks.append(task)
     if not tasks:
-        return f"None of it was run:\n{run.output}"
+        return f"No task of it was run:\n{run.output}"
     failed = [task for task in tasks if task.status in ("failed", "unreachable")]
     return "\n".join(f"{task.task}: {json.dumps(task.result, indent=2)}" for task in failed) or None
 
 
 def read_inventory(reader: Reader, example: Example) -> str | None:
-    """Ansible reads it without a word of complaint, and finds hosts."""
-    done = command(reader, ["ansible-inventory", "-i", str(reader.write(example)), "--list"])
+    """Check that Ansible reads the example without a warning and finds hosts."""
+    done = run_command(reader, ["ansible-inventory", "-i", str(reader.write(example)), "--list"])
     if done.returncode or done.stderr:
         return f"{done.stdout}\n{done.stderr}"
     return None if json.loads(done.stdout)["_meta"]["hostvars"] else "It has no hosts."
 
 
 def read_settings(reader: Reader, example: Example) -> str | None:
-    """Some options of an inventory, without those that every one has."""
+    """Check some options of an inventory, after adding those that every inventory requires."""
     text = f"plugin: meshfleet.particle.devices\nproducts: [field-logger]\n{example.text}"
     return read_inventory(reader, Example(example.source, example.line, "inventory", text))
 
 
 def install(reader: Reader, example: Example) -> str | None:
-    """Its collections can be installed, from this checkout instead of from the network."""
+    """Install the collections of a requirements file, from this checkout in place of the network."""
     return run_commands(reader, f"ansible-galaxy collection install -r {reader.write(example)}")
 
 
@@ -318,7 +321,7 @@ def check_schema(_reader: Reader, example: Example) -> str | None:
 
 
 def run_example_commands(reader: Reader, example: Example) -> str | None:
-    """The commands succeed, and print the lines that the example shows under them."""
+    """Check that the commands succeed and print the lines that the example shows below them."""
     lines = reader.fill_in(example.text).splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.startswith(("$ ", "    "))]
     shown = [line for line in lines if not line.startswith(("$ ", "    "))] if commands else []
@@ -326,35 +329,35 @@ def run_example_commands(reader: Reader, example: Example) -> str | None:
 
 
 def run_commands(reader: Reader, script: str, shown: list[str] | None = None, folder: Path | None = None) -> str | None:
-    done = command(reader, ["bash", "-euo", "pipefail", "-c", script], folder)
+    done = run_command(reader, ["bash", "-euo", "pipefail", "-c", script], folder)
     missing = [line for line in shown or [] if line not in done.stdout.splitlines()]
     if done.returncode or missing:
         return f"It ended with {done.returncode}, and did not print {missing}:\n{done.stdout}\n{done.stderr}"
     return None
 
 
-def command(reader: Reader, argv: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command as the reader gives it. What it installs goes to the home, and what it clones is this checkout."""
+def run_command(reader: Reader, argv: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of an example: it installs into the home folder of the reader and clones from this checkout."""
     repository = reader.folder / "repository.git"
     if not repository.exists():
         subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
         subprocess.run(["git", "-C", str(repository), "update-ref", "refs/heads/main", "HEAD"], check=True)
-    more = {
+    variables = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
         "GIT_CONFIG_VALUE_0": "https://github.com/meshfleet/particle",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     if "ansible-galaxy" in argv[-1]:
-        more["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
-    typed = f"{PASSWORD}\n"
+        variables["ANSIBLE_COLLECTIONS_PATH"] = str(reader.home / "collections")
+    typed_input = f"{PASSWORD}\n"
     if "--output secrets.yml" in argv[-1]:
-        typed = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n"
+        typed_input = f"particle_username: {USERNAME}\nparticle_password: {PASSWORD}\n"
     return subprocess.run(
         argv,
         cwd=folder or reader.folder,
-        env=ansible_environment(reader.home, {**reader.environment, **more}),
-        input=typed,
+        env=ansible_environment(reader.home, {**reader.environment, **variables}),
+        input=typed_input,
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS,
@@ -370,16 +373,16 @@ READ = {
     "schema": check_schema,
     "settings": read_settings,
 }
-"""What becomes of the examples that are no tasks."""
+"""The function that checks an example that is not a task, by the kind of the example."""
 
 
 @pytest.mark.parametrize("example", RUN, ids=lambda example: example.name)
-def test_an_example_of_the_documentation_works(outcomes: Mapping[str, str | None], example: Example) -> None:
+def test_example_of_the_documentation_works(outcomes: Mapping[str, str | None], example: Example) -> None:
     failure = outcomes[example.name]
     assert failure is None, f"{example.name}\n{example.text}\n{failure}"
 
 
-def test_the_documentation_has_examples_and_nearly_all_of_them_are_run() -> None:
-    assert len(RUN) >= AT_LEAST
+def test_documentation_has_enough_examples_and_all_exceptions_occur() -> None:
+    assert len(RUN) >= MIN_EXAMPLES
     beginnings = [beginning for beginning in NOT_RUN if any(e.text.startswith(beginning) for e in EXAMPLES)]
-    assert beginnings == list(NOT_RUN), "reasons for examples that are no more"
+    assert beginnings == list(NOT_RUN), "NOT_RUN has entries without an example"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What an execution environment for this collection needs is found by the tool that builds them."""
+"""Test that ansible-builder finds the requirements of the collection for execution environments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GALAXY = Path(sys.executable).with_name("ansible-galaxy")
 
 
 def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
-    """What a command prints, which succeeds."""
+    """Run a command, which must succeed, and return its output."""
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -29,7 +29,7 @@ def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -
 
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collection as it is published."""
+    """The tarball of the collection."""
     folder = tmp_path_factory.mktemp("dist")
     environment = ansible_environment(folder)
     run(GALAXY, "collection", "build", "--output-path", folder, ROOT, cwd=folder, env=environment)
@@ -39,34 +39,34 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(tarball: Path, tmp_path: Path) -> Path:
-    """A folder that holds nothing but the collection, from the tarball."""
+    """A folder in which only the collection is installed, from the tarball."""
     folder = tmp_path / "collections"
-    # Where the checkout is found too, there would be nothing to install.
+    # If ansible-galaxy found the checkout, it would install nothing.
     environment = ansible_environment(tmp_path, {"ANSIBLE_COLLECTIONS_PATH": str(folder)})
     run(GALAXY, "collection", "install", "--no-deps", "--offline", "-p", folder, tarball, cwd=tmp_path, env=environment)
     return folder
 
 
-def test_the_builder_finds_what_python_needs_in_the_published_collection(installed: Path, tmp_path: Path) -> None:
+def test_builder_finds_the_python_requirements_of_the_collection(installed: Path, tmp_path: Path) -> None:
     pip, bindep = tmp_path / "pip.txt", tmp_path / "bindep.txt"
     run(BUILDER, "introspect", "--write-pip", pip, "--write-bindep", bindep, installed, cwd=tmp_path)
-    needed = [line.partition("#")[0].strip() for line in pip.read_text().splitlines()]
+    requirements = [line.partition("#")[0].strip() for line in pip.read_text().splitlines()]
     declared = (ROOT / "requirements.txt").read_text().splitlines()
-    assert list(filter(None, needed)) == [line for line in declared if line and not line.startswith("#")]
+    assert list(filter(None, requirements)) == [line for line in declared if line and not line.startswith("#")]
     assert "meshfleet.particle" in pip.read_text()
-    assert not bindep.exists(), "nothing of the system is needed"
+    assert not bindep.exists(), "no system package is required"
 
 
-def test_requirements_have_a_floor_and_no_ceiling_and_leave_ansible_to_the_environment() -> None:
-    """What a certified collection may ask of an execution environment that others share."""
+def test_requirements_have_no_upper_bound_and_exclude_ansible() -> None:
+    # Certified collections must not restrict execution environments that other collections share.
     meta = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text())
     lines = (ROOT / meta["dependencies"]["python"]).read_text().splitlines()
-    needed = [line for line in lines if line and not line.startswith("#")]
-    assert [line for line in needed if not re.fullmatch(r"[a-z-]+(>=[0-9.]+)?", line)] == []
-    assert [line for line in needed if line.startswith("ansible")] == []
+    requirements = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in requirements if not re.fullmatch(r"[a-z-]+(>=[0-9.]+)?", line)] == []
+    assert [line for line in requirements if line.startswith("ansible")] == []
 
 
-def test_the_builder_makes_a_context_that_installs_the_collection(tarball: Path, tmp_path: Path) -> None:
+def test_builder_creates_a_context_that_installs_the_collection(tarball: Path, tmp_path: Path) -> None:
     definition = {
         "version": 3,
         "images": {"base_image": {"name": "localhost/base:latest"}},
@@ -80,13 +80,13 @@ def test_the_builder_makes_a_context_that_installs_the_collection(tarball: Path,
     (tmp_path / "execution-environment.yml").write_text(yaml.safe_dump(definition))
     run(BUILDER, "create", "--context", "context", "--output-filename", "Containerfile", cwd=tmp_path)
     context = tmp_path / "context"
-    requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text())
-    assert requirements == definition["dependencies"]["galaxy"]
+    galaxy_requirements = yaml.safe_load((context / "_build" / "requirements.yml").read_text())
+    assert galaxy_requirements == definition["dependencies"]["galaxy"]
     assert (context / "_build" / "collections" / tarball.name).read_bytes() == tarball.read_bytes()
     containerfile = (context / "Containerfile").read_text()
     assert "ansible-galaxy collection install" in containerfile
     assert "introspect" in containerfile
 
 
-def test_the_link_tree_of_a_checkout_is_introspected_too(tmp_path: Path) -> None:
+def test_builder_finds_the_requirements_in_the_link_tree_of_a_checkout(tmp_path: Path) -> None:
     assert "requests" in run(BUILDER, "introspect", COLLECTIONS, cwd=tmp_path)

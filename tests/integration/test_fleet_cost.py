@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What a large fleet costs: requests, which are the running time of a real one, and memory."""
+"""Test the number of requests and the memory that a large fleet takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 @dataclass(frozen=True)
 class Cost:
-    """What the engine says of itself, and what the cloud counted of it."""
+    """The measurements of the engine, and the requests that the cloud counted."""
 
     engine: Measurement
     requests: int
@@ -29,73 +29,73 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Story:
-    """Runs one after another, each over all devices."""
+class Costs:
+    """The costs of successive runs on all devices."""
 
-    fresh: Cost
-    again: Cost
+    first_run: Cost
+    second_run: Cost
     one_name: Cost
     one_group: Cost
 
 
 @pytest.fixture(scope="module")
-def story() -> Iterator[Story]:
+def costs() -> Iterator[Costs]:
     with running_fleet(N) as fleet:
         devices = fleet.manifest["devices"]
         for number, device in enumerate(devices):
             device["groups"] = [LOTS[number % len(LOTS)]]
-        fresh, again = cost_of(fleet), cost_of(fleet)
+        first_run, second_run = measure(fleet), measure(fleet)
         devices[-1]["name"] = "another"
-        one_name = cost_of(fleet)
+        one_name = measure(fleet)
         for device in devices[:IN_A_GROUP]:
             device["groups"].append("pilot")
-        yield Story(fresh, again, one_name, cost_of(fleet))
+        yield Costs(first_run, second_run, one_name, measure(fleet))
 
 
-def cost_of(fleet: Fleet) -> Cost:
+def measure(fleet: Fleet) -> Cost:
     before = fleet.cloud.stats()
     engine = fleet.run_engine()
     after = fleet.cloud.stats()
     return Cost(engine, after["requests"] - before["requests"], after["writes"] - before["writes"])
 
 
-def test_a_fresh_fleet_with_names_groups_and_networks_takes_two_writes_for_a_device(story: Story) -> None:
-    assert story.fresh.engine.summary == {"total": N, "ok": 0, "changed": N, "failed": 0, "pending": 0}
-    assert story.fresh.requests <= 2.05 * N + 2 * (len(LOTS) + NEW_GROUPS) + 20
+def test_first_run_takes_about_two_requests_per_device(costs: Costs) -> None:
+    assert costs.first_run.engine.summary == {"total": N, "ok": 0, "changed": N, "failed": 0, "pending": 0}
+    assert costs.first_run.requests <= 2.05 * N + 2 * (len(LOTS) + NEW_GROUPS) + 20
 
 
-def test_a_second_run_reads_a_page_for_a_hundred_devices_and_writes_nothing(story: Story) -> None:
-    assert story.again.requests <= 0.05 * N + 10
-    assert story.again.writes == 0
+def test_second_run_writes_nothing_and_reads_few_pages(costs: Costs) -> None:
+    assert costs.second_run.requests <= 0.05 * N + 10
+    assert costs.second_run.writes == 0
 
 
-def test_one_changed_name_is_one_write(story: Story) -> None:
-    assert story.one_name.writes == 1
-    assert story.one_name.requests <= 0.05 * N + 10 + 1
+def test_one_changed_name_causes_one_write(costs: Costs) -> None:
+    assert costs.one_name.writes == 1
+    assert costs.one_name.requests <= 0.05 * N + 10 + 1
 
 
-def test_a_group_for_half_of_the_fleet_is_a_few_writes(story: Story) -> None:
-    assert story.one_group.engine.summary == {
+def test_group_for_half_of_the_fleet_causes_few_writes(costs: Costs) -> None:
+    assert costs.one_group.engine.summary == {
         **{"total": N, "ok": N - IN_A_GROUP, "changed": IN_A_GROUP},
         **{"failed": 0, "pending": 0},
     }
-    assert story.one_group.writes <= 10
+    assert costs.one_group.writes <= 10
 
 
-def test_what_a_run_says_of_its_cost_is_what_the_cloud_counted(story: Story) -> None:
-    for cost in (story.fresh, story.again, story.one_name, story.one_group):
+def test_reported_requests_match_the_count_of_the_cloud(costs: Costs) -> None:
+    for cost in (costs.first_run, costs.second_run, costs.one_name, costs.one_group):
         assert (cost.engine.requests, cost.engine.writes) == (cost.requests, cost.writes)
 
 
-def test_the_memory_of_the_engine_stays_small(story: Story) -> None:
-    # 200 MB for ten thousand devices, manifest included; what Python and requests take is there for one already.
-    for cost in (story.fresh, story.again, story.one_name, story.one_group):
+def test_memory_of_the_engine_stays_below_its_limit(costs: Costs) -> None:
+    # The limit is 200 MB for ten thousand devices with their manifest; Python and requests alone take about 50 MB.
+    for cost in (costs.first_run, costs.second_run, costs.one_name, costs.one_group):
         assert cost.engine.megabytes < 50 + 15 * N / 1_000
 
 
 @pytest.mark.only_full
 @pytest.mark.timeout(3600)
-def test_a_hundred_thousand_devices_take_under_a_gigabyte() -> None:
+def test_hundred_thousand_devices_take_less_than_a_gigabyte() -> None:
     with running_fleet(100_000) as fleet:
         run = fleet.run_engine()
     assert run.summary == {"total": 100_000, "ok": 0, "changed": 100_000, "failed": 0, "pending": 0}

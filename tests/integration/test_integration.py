@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Module `integration` in plays, against clouds that show secrets, mask them, and lose answers."""
+"""Test the module `integration` against clouds that show secrets, mask secrets, and lose answers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _masking() -> Iterator[Simulator]:
 
 @pytest.fixture
 def masking(_masking: Simulator) -> Simulator:
-    """A cloud that masks authorization headers and passwords."""
+    """A cloud that masks authorization headers and passwords in its answers."""
     _masking.reset()
     return _masking
 
@@ -55,20 +55,20 @@ def run(cloud: Simulator, options: Mapping[str, Any], *args: str) -> PlaybookRun
     return run_task("integration", {"product": PRODUCT_SLUG, **options}, cloud_environment(cloud.url), *args)
 
 
-def keep(cloud: Simulator, options: Mapping[str, Any], *args: str) -> dict[str, Any]:
-    """The result of a task that succeeds."""
+def run_successfully(cloud: Simulator, options: Mapping[str, Any], *args: str) -> dict[str, Any]:
+    """Run a task that must succeed, and return its result."""
     return run(cloud, options, *args).succeeded().result(TASK)
 
 
-def refusal(cloud: Simulator, options: Mapping[str, Any], *args: str) -> dict[str, Any]:
-    """The result of a task that fails."""
+def run_and_fail(cloud: Simulator, options: Mapping[str, Any], *args: str) -> dict[str, Any]:
+    """Run a task that must fail, and return its result."""
     done = run(cloud, options, *args)
     assert done.rc != 0, done.output
     return done.result(TASK)
 
 
 def call(cloud: Simulator, method: str, path: str = "", **fields: Any) -> Any:
-    """Ask for integrations as any other client does."""
+    """Send a request for integrations without this collection."""
     answer = requests.request(
         method,
         f"{cloud.url}/v1/products/{PRODUCT_SLUG}/integrations{path}",
@@ -80,26 +80,26 @@ def call(cloud: Simulator, method: str, path: str = "", **fields: Any) -> Any:
     return answer.json()
 
 
-def hooks(cloud: Simulator) -> list[dict[str, Any]]:
-    """All integrations of the product with all their settings."""
+def list_hooks(cloud: Simulator) -> list[dict[str, Any]]:
+    """List all integrations of the product with all their settings."""
     return [call(cloud, "GET", f"/{row['id']}")["integration"] for row in call(cloud, "GET")]
 
 
-def make(cloud: Simulator, **fields: Any) -> str:
+def create_webhook(cloud: Simulator, **fields: Any) -> str:
     """Create a webhook without this collection, and return its id."""
     usual = {"integration_type": "Webhook", "name": "readings", "event": "reading", "url": HOOK["url"]}
     return str(call(cloud, "POST", **{**usual, **fields})["id"])
 
 
-def written(cloud: Simulator) -> dict[str, int]:
-    """How often each write was sent."""
+def count_writes(cloud: Simulator) -> dict[str, int]:
+    """Return how often each write was sent."""
     routes = cloud.stats()["by_route"]
     return {route: number for route, number in routes.items() if route in (CREATE, EDIT, REMOVE)}
 
 
-def test_webhook_holds_what_is_declared_and_no_result_its_secrets(simulator: Simulator) -> None:
-    result = keep(simulator, HOOK)
-    (hook,) = hooks(simulator)
+def test_webhook_is_created_and_its_secrets_are_masked_in_the_result(simulator: Simulator) -> None:
+    result = run_successfully(simulator, HOOK)
+    (hook,) = list_hooks(simulator)
     assert hook["json"] == {"value": "{{{PARTICLE_EVENT_VALUE}}}", "site": "barn"}
     secret = ("headers", "auth", "query")
     assert [hook[key] for key in secret] == [HOOK[key] for key in secret]
@@ -109,10 +109,10 @@ def test_webhook_holds_what_is_declared_and_no_result_its_secrets(simulator: Sim
 
 
 def test_second_identical_task_writes_nothing(simulator: Simulator) -> None:
-    keep(simulator, HOOK)
+    run_successfully(simulator, HOOK)
     before = simulator.stats()["writes"]
     for again in (HOOK, {**HOOK, "json": json.dumps(HOOK["json"]), "method": "POST", "disabled": False}):
-        result = keep(simulator, again)
+        result = run_successfully(simulator, again)
         assert (result["changed"], result["diff"], result["cloud"]["writes"]) == (
             False,
             {"before": {}, "after": {}},
@@ -121,83 +121,87 @@ def test_second_identical_task_writes_nothing(simulator: Simulator) -> None:
     assert simulator.stats()["writes"] == before
 
 
-def test_change_of_one_field_keeps_all_that_is_not_declared(simulator: Simulator) -> None:
-    made = make(simulator, headers=HOOK["headers"], auth=HOOK["auth"], template="webhook", unchunked=True)
-    (before,) = hooks(simulator)
-    result = keep(simulator, {"name": "readings", "event": "other"})
+def test_change_of_one_field_keeps_undeclared_settings(simulator: Simulator) -> None:
+    webhook_id = create_webhook(
+        simulator, headers=HOOK["headers"], auth=HOOK["auth"], template="webhook", unchunked=True
+    )
+    (before,) = list_hooks(simulator)
+    result = run_successfully(simulator, {"name": "readings", "event": "other"})
     assert result["diff"] == {"before": {"readings": {"event": "reading"}}, "after": {"readings": {"event": "other"}}}
-    assert hooks(simulator) == [{**before, "event": "other", "id": made}]
-    assert written(simulator)[EDIT] == 1
+    assert list_hooks(simulator) == [{**before, "event": "other", "id": webhook_id}]
+    assert count_writes(simulator)[EDIT] == 1
 
 
 def test_change_is_refused_when_it_would_lose_a_masked_secret(masking: Simulator) -> None:
-    make(masking, headers=HOOK["headers"], auth=HOOK["auth"])
-    result = refusal(masking, {"name": "readings", "event": "other"})
+    create_webhook(masking, headers=HOOK["headers"], auth=HOOK["auth"])
+    result = run_and_fail(masking, {"name": "readings", "event": "other"})
     assert result["error"]["code"] == "conflict"
     assert "would lose headers.authorization and auth.password" in result["msg"]
     assert "Declare auth and headers too" in result["msg"]
-    assert EDIT not in written(masking)
-    keep(masking, {"name": "readings", "event": "other", "headers": HOOK["headers"], "auth": HOOK["auth"]})
-    assert written(masking)[EDIT] == 1
+    assert EDIT not in count_writes(masking)
+    run_successfully(masking, {"name": "readings", "event": "other", "headers": HOOK["headers"], "auth": HOOK["auth"]})
+    assert count_writes(masking)[EDIT] == 1
 
 
-@pytest.mark.parametrize(("when", "edits"), [("on_create", 0), ("always", 2)])
-def test_masked_secrets_are_written_when_the_option_says_so(masking: Simulator, when: str, edits: int) -> None:
-    results = [keep(masking, {**HOOK, "update_secrets": when}) for _unused in range(3)]
+@pytest.mark.parametrize(("update_secrets", "edits"), [("on_create", 0), ("always", 2)])
+def test_masked_secrets_are_written_as_update_secrets_demands(
+    masking: Simulator, update_secrets: str, edits: int
+) -> None:
+    results = [run_successfully(masking, {**HOOK, "update_secrets": update_secrets}) for _unused in range(3)]
     assert [result["changed"] for result in results] == [True, edits > 0, edits > 0]
     assert results[-1]["not_compared"] == ["headers.authorization", "auth.password"]
     assert "cannot be compared: headers.authorization, auth.password." in results[-1]["msg"]
-    assert written(masking) == {CREATE: 1, **({EDIT: edits} if edits else {})}
+    assert count_writes(masking) == {CREATE: 1, **({EDIT: edits} if edits else {})}
 
 
-def test_two_webhooks_of_one_name_are_refused_with_both_ids(simulator: Simulator) -> None:
-    ids = [make(simulator), make(simulator)]
+def test_duplicate_webhook_name_is_refused_with_both_ids(simulator: Simulator) -> None:
+    ids = [create_webhook(simulator), create_webhook(simulator)]
     before = simulator.stats()["writes"]
     for options in (HOOK, {"name": "readings", "state": "absent"}):
-        result = refusal(simulator, options)
+        result = run_and_fail(simulator, options)
         assert result["error"]["code"] == "conflict"
         assert all(id in result["msg"] for id in ids)
     assert simulator.stats()["writes"] == before
 
 
 def test_integration_of_another_type_is_left_alone(simulator: Simulator) -> None:
-    other = make(simulator, integration_type="GoogleMaps", api_key="key")
-    keep(simulator, HOOK)
-    keep(simulator, {"name": "readings", "state": "absent"})
-    assert [hook["id"] for hook in hooks(simulator)] == [other]
+    other = create_webhook(simulator, integration_type="GoogleMaps", api_key="key")
+    run_successfully(simulator, HOOK)
+    run_successfully(simulator, {"name": "readings", "state": "absent"})
+    assert [hook["id"] for hook in list_hooks(simulator)] == [other]
 
 
 @pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncated", "empty"])
-def test_lost_answer_to_a_creation_makes_no_twin(simulator: Simulator, effect: str) -> None:
+def test_lost_answer_to_a_creation_makes_no_duplicate(simulator: Simulator, effect: str) -> None:
     simulator.set_faults([{"route": CREATE, "effect": effect}])
-    assert keep(simulator, HOOK)["changed"]
-    assert [hook["name"] for hook in hooks(simulator)] == ["readings"]
-    assert written(simulator)[CREATE] == (2 if effect == "reset_before" else 1)
+    assert run_successfully(simulator, HOOK)["changed"]
+    assert [hook["name"] for hook in list_hooks(simulator)] == ["readings"]
+    assert count_writes(simulator)[CREATE] == (2 if effect == "reset_before" else 1)
 
 
-def test_creation_in_doubt_is_not_repeated_when_the_list_fails(simulator: Simulator) -> None:
+def test_ambiguous_creation_is_not_repeated_if_the_list_fails(simulator: Simulator) -> None:
     simulator.set_faults([
         {"route": CREATE, "effect": "reset_after"},
         {"route": LIST, "effect": "delay"},  # the list that is read before the creation
         {"route": LIST, "effect": "status", "status": 403, "times": 1},
     ])  # fmt: skip
-    result = refusal(simulator, HOOK)
-    assert (result["error"]["code"], written(simulator)) == ("ambiguous_write", {CREATE: 1})
-    assert keep(simulator, HOOK)["changed"] is False
-    assert len(hooks(simulator)) == 1
+    result = run_and_fail(simulator, HOOK)
+    assert (result["error"]["code"], count_writes(simulator)) == ("ambiguous_write", {CREATE: 1})
+    assert run_successfully(simulator, HOOK)["changed"] is False
+    assert len(list_hooks(simulator)) == 1
 
 
 @pytest.mark.parametrize("effect", ["reset_before", "reset_after", "truncated"])
-def test_lost_answer_to_an_edit_or_a_removal_is_settled(simulator: Simulator, effect: str) -> None:
-    make(simulator)
+def test_lost_answer_to_an_edit_or_a_removal_is_resolved(simulator: Simulator, effect: str) -> None:
+    create_webhook(simulator)
     simulator.set_faults([{"route": route, "effect": effect} for route in (EDIT, REMOVE)])
-    assert keep(simulator, {"name": "readings", "disabled": True})["changed"]
-    assert hooks(simulator)[0]["disabled"] is True
-    assert keep(simulator, {"name": "readings", "state": "absent"})["changed"]
-    assert hooks(simulator) == []
+    assert run_successfully(simulator, {"name": "readings", "disabled": True})["changed"]
+    assert list_hooks(simulator)[0]["disabled"] is True
+    assert run_successfully(simulator, {"name": "readings", "state": "absent"})["changed"]
+    assert list_hooks(simulator) == []
 
 
-def test_killed_creation_leaves_no_twin_to_the_next_run(simulator: Simulator, tmp_path: Path) -> None:
+def test_run_after_a_killed_creation_makes_no_duplicate(simulator: Simulator, tmp_path: Path) -> None:
     task = {"name": TASK, "meshfleet.particle.integration": {"product": PRODUCT_SLUG, **HOOK}}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
     simulator.set_faults([{"route": CREATE, "effect": "delay", "delay": 30}])
@@ -205,17 +209,17 @@ def test_killed_creation_leaves_no_twin_to_the_next_run(simulator: Simulator, tm
         running.wait_until(lambda: bool(simulator.writes()))
         running.kill()
     simulator.clear_faults()
-    assert keep(simulator, HOOK)["changed"] is False
-    assert len(hooks(simulator)) == 1
+    assert run_successfully(simulator, HOOK)["changed"] is False
+    assert len(list_hooks(simulator)) == 1
 
 
-def test_check_mode_predicts_the_id_where_there_is_one(simulator: Simulator) -> None:
-    assert keep(simulator, HOOK, "--check")["integration"]["id"] is None
-    made = make(simulator)
-    predicted = keep(simulator, {"name": "readings", "disabled": True}, "--check")["integration"]
-    assert (predicted["id"], predicted["disabled"], predicted["event"]) == (made, True, "reading")
-    assert keep(simulator, {"name": "readings", "state": "absent"}, "--check")["integration"] is None
-    assert len(hooks(simulator)) == 1
+def test_check_mode_returns_the_id_of_an_existing_webhook(simulator: Simulator) -> None:
+    assert run_successfully(simulator, HOOK, "--check")["integration"]["id"] is None
+    webhook_id = create_webhook(simulator)
+    predicted = run_successfully(simulator, {"name": "readings", "disabled": True}, "--check")["integration"]
+    assert (predicted["id"], predicted["disabled"], predicted["event"]) == (webhook_id, True, "reading")
+    assert run_successfully(simulator, {"name": "readings", "state": "absent"}, "--check")["integration"] is None
+    assert len(list_hooks(simulator)) == 1
 
 
 @pytest.mark.parametrize(
@@ -227,27 +231,27 @@ def test_check_mode_predicts_the_id_where_there_is_one(simulator: Simulator) -> 
         ({"event": "reading"}, "missing required arguments: name"),
     ],
 )
-def test_options_that_cannot_be_combined_cost_no_write(
+def test_invalid_options_are_refused_without_any_write(
     simulator: Simulator, options: dict[str, Any], words: str
 ) -> None:
-    assert words in refusal(simulator, options)["msg"]
+    assert words in run_and_fail(simulator, options)["msg"]
     assert simulator.stats()["writes"] == 0
 
 
 def test_new_webhook_without_event_is_refused_in_check_mode_too(simulator: Simulator) -> None:
     for args in ((), ("--check",)):
-        result = refusal(simulator, {"name": "readings", "url": HOOK["url"]}, *args)
+        result = run_and_fail(simulator, {"name": "readings", "url": HOOK["url"]}, *args)
         assert "it cannot be created without event" in result["msg"]
     assert simulator.stats()["writes"] == 0
 
 
 def test_unknown_product_is_named(simulator: Simulator) -> None:
-    result = refusal(simulator, {**HOOK, "product": "no-such"})
+    result = run_and_fail(simulator, {**HOOK, "product": "no-such"})
     assert (result["error"]["code"], "product no-such" in result["msg"]) == ("not_found", True)
 
 
 class TestSecrets:
-    """At the highest verbosity no value of a secret option is in anything that a run leaves behind."""
+    """Tests that no output, file or result of a run contains a secret, at the highest verbosity."""
 
     SECRET: ClassVar[dict[str, Any]] = {
         "headers": {"Authorization": "Bearer {{ header }}"},
@@ -257,7 +261,7 @@ class TestSecrets:
     }
 
     def play(self, cloud: Simulator, folder: Path, *tasks: Mapping[str, Any], **more: Any) -> PlaybookRun:
-        """Run tasks whose secrets come from variables, as from a vault: a failure quotes the lines of a task."""
+        """Run tasks that take their secrets from variables, because a failure quotes the lines of the task."""
         folder.mkdir(exist_ok=True)
         named = [
             {
@@ -288,8 +292,8 @@ class TestSecrets:
         assert list(junit.glob("*.xml")), run.output
         return run
 
-    def leaks(self, run: PlaybookRun, folder: Path) -> list[str]:
-        """The names of the secrets in anything that is left of a run, in any of the forms they travel in."""
+    def find_leaks(self, run: PlaybookRun, folder: Path) -> list[str]:
+        """Return the names of the secrets in the output, results and files of a run, in plain or encoded form."""
         files = (path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
         results = json.dumps([task.result for task in run.tasks], ensure_ascii=False)
         text = "\n".join((run.output, results, *files))
@@ -298,12 +302,12 @@ class TestSecrets:
         forms = [(name, form) for kind in (CANARIES, quoted, escaped) for name, form in kind.items()]
         return [name for name, form in forms if form in text]
 
-    def test_canaries_would_be_found(self, simulator: Simulator, tmp_path: Path) -> None:
+    def test_leaks_are_detected_in_every_form(self, simulator: Simulator, tmp_path: Path) -> None:
         run = PlaybookRun(0, f"{HEADER} {json.dumps(PASSWORD)}", urllib.parse.quote(QUERY), [])
         (tmp_path / "log").write_text(FORM)
-        assert set(CANARIES) == set(self.leaks(run, tmp_path))
+        assert set(CANARIES) == set(self.find_leaks(run, tmp_path))
 
-    def test_runs_that_succeed_show_no_secret(self, simulator: Simulator, tmp_path: Path) -> None:
+    def test_successful_run_shows_no_secret(self, simulator: Simulator, tmp_path: Path) -> None:
         other = {"headers": {"Authorization": "{{ header }}", "X-More": "{{ parameter }}"}, "form": {"key": "other"}}
         new = {"event": "reading", "url": "https://hook:{{ password | urlencode }}@hooks.example.net/in"}
         run = self.play(
@@ -318,26 +322,28 @@ class TestSecrets:
         )
         statuses = [task.status for task in run.tasks[:-1]]
         assert statuses == ["changed", "ok", "changed", "changed", "changed", "changed"], run.output
-        assert self.leaks(run, tmp_path) == []
+        assert self.find_leaks(run, tmp_path) == []
 
-    def test_cloud_that_masks_makes_no_run_show_a_secret(self, masking: Simulator, tmp_path: Path) -> None:
+    def test_run_against_a_masking_cloud_shows_no_secret(self, masking: Simulator, tmp_path: Path) -> None:
         new = {"event": "reading", "url": HOOK["url"], **self.SECRET}
         run = self.play(masking, tmp_path, new, {**new, "update_secrets": "always"}, {"event": "other"})
         assert [task.status for task in run.tasks[:-1]] == ["changed", "changed", "failed"], run.output
-        assert self.leaks(run, tmp_path) == []
+        assert self.find_leaks(run, tmp_path) == []
 
     @pytest.mark.parametrize("route", [CREATE, EDIT, READ, LIST])
     @pytest.mark.parametrize("shape", ["error_description", "error"])
-    def test_refusal_that_echoes_secrets_shows_none(
+    def test_error_that_echoes_secrets_shows_no_secret(
         self, simulator: Simulator, tmp_path: Path, route: str, shape: str
     ) -> None:
         if route != CREATE:
-            make(simulator, headers={"Authorization": f"Bearer {HEADER}"}, form={"key": FORM}, query={"token": QUERY})
+            create_webhook(
+                simulator, headers={"Authorization": f"Bearer {HEADER}"}, form={"key": FORM}, query={"token": QUERY}
+            )
         body = {"error": "invalid", shape: f"No: Bearer {HEADER}, {PASSWORD}, {json.dumps(QUERY)}, {FORM}"}
         simulator.set_faults([{"route": route, "effect": "status", "status": 400, "body": body, "times": 9}])
         run = self.play(simulator, tmp_path, {"event": "other", "url": HOOK["url"], **self.SECRET})
         assert run.tasks[0].status == "failed", run.output
-        assert self.leaks(run, tmp_path) == []
+        assert self.find_leaks(run, tmp_path) == []
 
     @pytest.mark.parametrize(
         "wrong",
@@ -349,15 +355,15 @@ class TestSecrets:
             {"json": {"key": "{{ form }}"}, "form": {"key": "{{ form }}"}},
         ],
     )
-    def test_wrong_options_show_no_secret(self, simulator: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    def test_invalid_options_show_no_secret(self, simulator: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
         run = self.play(simulator, tmp_path, wrong)
         assert run.tasks[0].status == "failed", run.output
-        assert self.leaks(run, tmp_path) == []
+        assert self.find_leaks(run, tmp_path) == []
 
-    def test_run_on_another_host_shows_no_secret(self, simulator: Simulator, tmp_path: Path) -> None:
+    def test_background_task_shows_no_secret(self, simulator: Simulator, tmp_path: Path) -> None:
         secret = {name: value for name, value in self.SECRET.items() if name != "form"}
         new = {"event": "reading", "url": HOOK["url"], **secret}
         background = {"async": 60, "poll": 1, "vars": {"ansible_python_interpreter": sys.executable}}
         run = self.play(simulator, tmp_path / "run", new, {**new, "event": "other"}, **background)
         assert [task.status for task in run.tasks[:-1]] == ["changed", "changed"], run.output
-        assert self.leaks(run, tmp_path / "run") == []
+        assert self.find_leaks(run, tmp_path / "run") == []

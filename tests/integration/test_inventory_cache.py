@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The cache of the inventory plugin: Ansible's own, with one entry for each file."""
+"""Test the cache of the inventory plugin, which uses the cache of Ansible with one entry per file."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ def cloud(_fleet: Simulator) -> Simulator:
     return _fleet
 
 
-def cached(folder: Path, **more: Any) -> dict[str, Any]:
-    where = str(folder / "cache")
-    return {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": where, **more}
+def cache_options(folder: Path, **more: Any) -> dict[str, Any]:
+    connection = str(folder / "cache")
+    return {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": connection, **more}
 
 
-def test_one_that_is_warm_needs_neither_cloud_nor_token(tmp_path: Path) -> None:
-    options = cached(tmp_path, group_by=["platform", "network", "mesh_role", "online"])
+def test_filled_cache_needs_neither_cloud_nor_token(tmp_path: Path) -> None:
+    options = cache_options(tmp_path, group_by=["platform", "network", "mesh_role", "online"])
     with running_simulator("--fleet", write_fleet_file(tmp_path, 30)) as cloud:
         first = read_cloud_inventory(cloud, tmp_path, "--graph", **options)
-        warm = read_inventory(
+        second = read_inventory(
             write_inventory(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
         ).succeeded()
-        asked = cloud.stats()["requests"]
+        requests = cloud.stats()["requests"]
         read_cloud_inventory(cloud, tmp_path, "--graph", **options)
-        assert cloud.stats()["requests"] == asked
-    off = read_inventory(
+        assert cloud.stats()["requests"] == requests
+    offline = read_inventory(
         write_inventory(tmp_path, **options), {"PARTICLE_API_URL": cloud.url}, "--graph", home=tmp_path
     ).succeeded()
-    assert first.stdout == warm.stdout == off.stdout
-    assert "unit-000029" in off.stdout
+    assert first.stdout == second.stdout == offline.stdout
+    assert "unit-000029" in offline.stdout
 
 
-def test_it_is_renewed_on_request(cloud: Simulator, tmp_path: Path) -> None:
-    options = cached(tmp_path)
+def test_flush_cache_renews_the_cache(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path)
     read_cloud_inventory(cloud, tmp_path, **options)
     rename_device(cloud, device_id(3), "renamed")
     assert "unit-000003" in read_cloud_inventory(cloud, tmp_path, **options).hosts
@@ -64,8 +64,8 @@ def test_it_is_renewed_on_request(cloud: Simulator, tmp_path: Path) -> None:
     assert "renamed" in read_cloud_inventory(cloud, tmp_path, **options).hosts
 
 
-def test_it_is_renewed_in_the_midst_of_a_play(cloud: Simulator, tmp_path: Path) -> None:
-    options = cached(tmp_path)
+def test_refresh_inventory_renews_the_cache_during_a_play(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path)
     read_cloud_inventory(cloud, tmp_path, **options)
     rename_device(cloud, device_id(3), "renamed")
     tasks = [
@@ -82,16 +82,18 @@ def test_it_is_renewed_in_the_midst_of_a_play(cloud: Simulator, tmp_path: Path) 
     assert "renamed" in run.result("After")["msg"]
 
 
-def test_it_is_of_no_use_to_a_file_that_asks_for_something_else(cloud: Simulator, tmp_path: Path) -> None:
-    assert len(read_cloud_inventory(cloud, tmp_path, **cached(tmp_path)).hosts) == SIZE
-    assert len(read_cloud_inventory(cloud, tmp_path, **cached(tmp_path, filters={"online": False})).hosts) == 12
-    grouped = read_cloud_inventory(cloud, tmp_path, **cached(tmp_path, filters={"online": False}, group_by=["online"]))
+def test_cache_is_not_used_by_a_file_with_other_options(cloud: Simulator, tmp_path: Path) -> None:
+    assert len(read_cloud_inventory(cloud, tmp_path, **cache_options(tmp_path)).hosts) == SIZE
+    assert len(read_cloud_inventory(cloud, tmp_path, **cache_options(tmp_path, filters={"online": False})).hosts) == 12
+    grouped = read_cloud_inventory(
+        cloud, tmp_path, **cache_options(tmp_path, filters={"online": False}, group_by=["online"])
+    )
     assert len(grouped.groups["online_false"]) == 12
     assert cloud.stats()["by_route"]["GET /v1/products/:p"] == 2
 
 
-def test_that_of_one_cloud_is_of_no_use_to_another(tmp_path: Path) -> None:
-    options = cached(tmp_path)
+def test_cache_of_one_cloud_is_not_used_for_another_cloud(tmp_path: Path) -> None:
+    options = cache_options(tmp_path)
     named = [[{"id": device_id(1), "name": name, "product_id": PRODUCT_ID}] for name in ("here", "there")]
     for number, fleet in enumerate(named):
         (tmp_path / f"fleet-{number}.json").write_text(json.dumps(fleet))
@@ -104,57 +106,59 @@ def test_that_of_one_cloud_is_of_no_use_to_another(tmp_path: Path) -> None:
         profile = {"access_token": "not-needed-when-warm", "apiUrl": there.url}
         (tmp_path / ".particle").mkdir()
         (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
-        asked = there.stats()["requests"]
+        requests = there.stats()["requests"]
         by_profile = read_inventory(write_inventory(tmp_path, **options), {}, home=tmp_path).succeeded()
         assert set(by_profile.hosts) == {"there"}
-        assert there.stats()["requests"] == asked
+        assert there.stats()["requests"] == requests
 
 
-def test_that_of_one_account_is_of_no_use_to_another_that_the_environment_names(tmp_path: Path) -> None:
+def test_cache_of_one_account_is_not_used_for_another_account(tmp_path: Path) -> None:
     other = {"username": "workshop@example.com", "password": "another-passw0rd"}
     (tmp_path / "accounts.json").write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))
     owned = [
-        {"id": device_id(n), "name": f"of-{n}", "owner": who} for n, who in ((1, USERNAME), (2, other["username"]))
+        {"id": device_id(n), "name": f"of-{n}", "owner": owner} for n, owner in ((1, USERNAME), (2, other["username"]))
     ]
     (tmp_path / "fleet.json").write_text(json.dumps(owned))
-    file = write_inventory(tmp_path, **cached(tmp_path, account_devices=True))
+    file = write_inventory(tmp_path, **cache_options(tmp_path, account_devices=True))
     with running_simulator(
         *("--fleet", str(tmp_path / "fleet.json"), "--accounts", str(tmp_path / "accounts.json"))
     ) as cloud:
-        mine = cloud_environment(cloud.url)
-        theirs = cloud_environment(cloud.url, **other)
-        nobodys = {"PARTICLE_API_URL": cloud.url}
-        found = [set(read_inventory(file, env, home=tmp_path).succeeded().hosts) for env in (mine, theirs, nobodys)]
+        first = cloud_environment(cloud.url)
+        second = cloud_environment(cloud.url, **other)
+        without_account = {"PARTICLE_API_URL": cloud.url}
+        found = [
+            set(read_inventory(file, env, home=tmp_path).succeeded().hosts) for env in (first, second, without_account)
+        ]
     assert found == [{"of-1"}, {"of-2"}, {"of-2"}]
 
 
-def test_it_holds_no_secret(cloud: Simulator, tmp_path: Path) -> None:
-    options = cached(tmp_path, username=USERNAME, password=PASSWORD)
+def test_cache_contains_no_secret(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path, username=USERNAME, password=PASSWORD)
     env = {"PARTICLE_API_URL": cloud.url, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     (tmp_path / "run").mkdir()
     read_inventory(write_inventory(tmp_path, **options), env, home=tmp_path).succeeded()
     sessions = json.loads((tmp_path / "run" / "meshfleet.particle" / "sessions.json").read_text())
     (token,) = (login["token"] for login in sessions["logins"].values())
-    kept = [path.read_text() for path in (tmp_path / "cache").iterdir()]
-    assert len(kept) == 1
-    assert device_id(1) in kept[0]
+    entries = [path.read_text() for path in (tmp_path / "cache").iterdir()]
+    assert len(entries) == 1
+    assert device_id(1) in entries[0]
     for secret in (token, PASSWORD, "mobile_secret"):
-        assert secret not in kept[0]
+        assert secret not in entries[0]
 
 
-def test_one_that_holds_rubbish_is_read_anew(cloud: Simulator, tmp_path: Path) -> None:
-    options = cached(tmp_path)
+def test_invalid_cache_entry_is_replaced(cloud: Simulator, tmp_path: Path) -> None:
+    options = cache_options(tmp_path)
     read_cloud_inventory(cloud, tmp_path, **options)
     (file,) = (tmp_path / "cache").iterdir()
     file.write_text(json.dumps({"recipe": "x", "content": "y"}))
     assert len(read_cloud_inventory(cloud, tmp_path, **options).hosts) == SIZE
 
 
-def test_a_list_that_changes_meanwhile_is_told_and_not_kept(cloud: Simulator, tmp_path: Path) -> None:
+def test_incomplete_list_causes_a_warning_and_is_not_cached(cloud: Simulator, tmp_path: Path) -> None:
     pages = ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {"d": 1})
     bodies = [{"devices": [{"id": name * 24} for name in names], "meta": {"total_pages": 2}} for names in pages]
     cloud.set_faults([{"route": LIST, "effect": "status", "status": 200, "body": body} for body in bodies])
-    options = cached(tmp_path)
+    options = cache_options(tmp_path)
     inventory = read_inventory(write_inventory(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
     assert "may be missing" in " ".join(inventory.stderr.split())
     assert len(inventory.hosts) == 4

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What an inventory costs: list calls alone, ratios of CPU time, and memory; no wall times."""
+"""Test the requests, the CPU time and the memory that an inventory takes."""
 
 from __future__ import annotations
 
@@ -25,36 +25,38 @@ KEYED: dict[str, Any] = {
     ]
 }
 
-ROUNDS, MOST_ROUNDS = 3, 8
+ROUNDS, MAX_ROUNDS = 3, 8
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1500)
-def test_native_groups_cost_next_to_nothing_and_templates_do_not(tmp_path: Path) -> None:
+def test_group_by_takes_little_cpu_time_and_far_less_than_keyed_groups(tmp_path: Path) -> None:
     size = count(quick=2_000, full=10_000)
     with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         env = cloud_environment(cloud.url)
 
-        def cpu(file: Path) -> float:
+        def measure_cpu(file: Path) -> float:
             cost = measure_inventory(file, env, home=tmp_path)
             assert cost["hosts"] == size
             return float(cost["cpu"])
 
-        # In turns, and the least of each: others share the machine, and can only add to it.
+        # Measure in turns and take the minimum, because other processes on the machine can only add CPU time.
         files = write_inventory(tmp_path, "plain"), write_inventory(tmp_path, "grouped", **GROUPED)
         plain = grouped = float("inf")
-        for number in range(MOST_ROUNDS):
-            plain, grouped = (min(known, cpu(file)) for known, file in zip((plain, grouped), files, strict=True))
+        for number in range(MAX_ROUNDS):
+            plain, grouped = (
+                min(least, measure_cpu(file)) for least, file in zip((plain, grouped), files, strict=True)
+            )
             if number + 1 >= ROUNDS and grouped <= 1.3 * plain:
                 break
-        keyed = cpu(write_inventory(tmp_path, "keyed", **KEYED))
+        keyed = measure_cpu(write_inventory(tmp_path, "keyed", **KEYED))
     assert grouped <= 1.3 * plain, (plain, grouped)
     assert grouped <= 0.15 * keyed, (grouped, keyed)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1500)
-def test_a_large_fleet_fits_into_memory(tmp_path: Path) -> None:
+def test_memory_for_a_large_fleet_stays_below_its_limit(tmp_path: Path) -> None:
     size, megabytes = count(quick=3_000, full=100_000), count(quick=150, full=1_500)
     with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         cost = measure_inventory(write_inventory(tmp_path, **GROUPED), cloud_environment(cloud.url), home=tmp_path)
@@ -63,7 +65,7 @@ def test_a_large_fleet_fits_into_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_an_inventory_is_one_list_call_for_a_hundred_devices_and_one_more(tmp_path: Path) -> None:
+def test_inventory_makes_one_request_per_hundred_devices_and_one_more(tmp_path: Path) -> None:
     size = count(quick=1_000, full=10_000)
     with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         inventory = read_cloud_inventory(cloud, tmp_path, **GROUPED)
@@ -73,7 +75,7 @@ def test_an_inventory_is_one_list_call_for_a_hundred_devices_and_one_more(tmp_pa
 
 
 @pytest.mark.full
-def test_an_inventory_does_not_lose_a_device_that_reconnects_meanwhile(tmp_path: Path) -> None:
+def test_device_that_reconnects_during_the_listing_is_not_lost(tmp_path: Path) -> None:
     size = count(quick=301, full=1_001)
     with running_simulator("--fleet", write_fleet_file(tmp_path, size), "--churn", "20") as cloud:
         inventory = read_cloud_inventory(cloud, tmp_path)
@@ -82,7 +84,7 @@ def test_an_inventory_does_not_lose_a_device_that_reconnects_meanwhile(tmp_path:
     }
 
 
-def test_smaller_pages_are_more_calls(tmp_path: Path) -> None:
+def test_smaller_pages_cause_more_requests(tmp_path: Path) -> None:
     with running_simulator("--fleet", write_fleet_file(tmp_path, 120)) as cloud:
         assert len(read_cloud_inventory(cloud, tmp_path, page_size=50).hosts) == 120
         assert cloud.stats()["by_route"][LIST] == 4

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The inventory plugin: devices as hosts, by list calls alone, and what was typed into the cloud stays text."""
+"""Test the hosts, groups and sources of the inventory plugin, and its treatment of hostile device names."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ LABELS = ["product", "platform", "device_group", "network", "mesh_role", "online
 
 @pytest.fixture(scope="module")
 def _fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    others = [
+    special_devices = [
         {"id": device_id(901), "name": "twin", "product_id": PRODUCT_ID},
         {"id": device_id(902), "name": "twin", "product_id": PRODUCT_ID},
         {"id": device_id(903), "name": None, "product_id": PRODUCT_ID, "quarantined": True},
         {"id": device_id(904), "name": "on the desk", "owner": USERNAME},
     ]
-    with running_simulator("--fleet", write_fleet_file(tmp_path_factory.mktemp("fleet"), 120, others)) as cloud:
+    with running_simulator(
+        "--fleet", write_fleet_file(tmp_path_factory.mktemp("fleet"), 120, special_devices)
+    ) as cloud:
         yield cloud
 
 
@@ -42,9 +44,9 @@ def cloud(_fleet: Simulator) -> Simulator:
 
 
 class TestHosts:
-    """One for each device, with what the cloud tells of it."""
+    """Tests of the hosts that devices become."""
 
-    def test_are_called_by_name_or_id_and_know_their_device(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_host_has_the_name_or_id_and_the_variables_of_its_device(self, cloud: Simulator, tmp_path: Path) -> None:
         hosts = read_cloud_inventory(cloud, tmp_path).hosts
         assert len(hosts) == 123
         assert {"unit-000000", "unit-000119", device_id(901), device_id(902), device_id(903)} <= hosts.keys()
@@ -61,7 +63,7 @@ class TestHosts:
         }.items() <= variables["particle"].items()
         assert "mobile_secret" not in json.dumps(hosts)
 
-    def test_are_told_the_same_as_device_facts_tells(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_variables_are_equal_to_the_facts_of_device_facts(self, cloud: Simulator, tmp_path: Path) -> None:
         file = write_inventory(tmp_path, filters={"name": "unit-00000*"})
         facts = {"id": "{{ particle.id }}", "product": PRODUCT_SLUG}
         tasks = [
@@ -69,13 +71,13 @@ class TestHosts:
             {
                 "name": "Compare",
                 "ansible.builtin.assert": {
-                    "that": "before | dict2items | rejectattr('key', 'in', passing) | list "
-                    "== now | dict2items | rejectattr('key', 'in', passing) | list"
+                    "that": "before | dict2items | rejectattr('key', 'in', volatile) | list "
+                    "== now | dict2items | rejectattr('key', 'in', volatile) | list"
                 },
                 "vars": {
                     "before": "{{ particle }}",
                     "now": "{{ ansible_facts.particle }}",
-                    "passing": ["last_heard_age", "presence", "last_heard"],
+                    "volatile": ["last_heard_age", "presence", "last_heard"],
                 },
             },
         ]
@@ -83,7 +85,7 @@ class TestHosts:
         run = run_playbook([play], env=cloud_environment(cloud.url), args=["-i", str(file)]).succeeded()
         assert len([task for task in run.tasks if task.task == "Compare" and task.status == "ok"]) == 10
 
-    def test_run_modules_without_more_ado(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_host_runs_modules_without_further_settings(self, cloud: Simulator, tmp_path: Path) -> None:
         file = write_inventory(tmp_path, filters={"ids": [device_id(7)]})
         play = {
             "hosts": "all",
@@ -99,20 +101,20 @@ class TestHosts:
         run = run_playbook([play], env=cloud_environment(cloud.url), args=["-i", str(file)]).succeeded()
         assert run.result("Show", "unit-000007")["ansible_facts.particle.name"] == "unit-000007"
 
-    def test_are_those_that_the_filters_let_through(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_only_devices_that_match_the_filters_become_hosts(self, cloud: Simulator, tmp_path: Path) -> None:
         filters = {"networks": ["net-0001"], "quarantined": False, "online": True}
         assert len(read_cloud_inventory(cloud, tmp_path, filters=filters).hosts) == 18
         assert cloud.stats()["by_route"][LIST] == 1
 
-    def test_can_be_called_by_their_serial_numbers(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_hostnames_option_names_hosts_by_serial_number(self, cloud: Simulator, tmp_path: Path) -> None:
         hosts = read_cloud_inventory(cloud, tmp_path, hostnames=["serial_number", "id"]).hosts
         assert all(re.fullmatch(r"B40HAB\d{9}", name) for name in hosts)
 
 
 class TestGroups:
-    """By keys, without a template."""
+    """Tests of the groups of hosts."""
 
-    def test_are_by_key_and_value(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_group_by_creates_a_group_per_key_and_value(self, cloud: Simulator, tmp_path: Path) -> None:
         groups = read_cloud_inventory(cloud, tmp_path, group_by=LABELS).groups
         sizes = {name: len(hosts) for name, hosts in groups.items()}
         assert sizes["product_field_logger"] == sizes["platform_boron"] == sizes["development_false"] == 123
@@ -123,7 +125,7 @@ class TestGroups:
         assert sum(sizes[f"device_group_site_{number}"] for number in range(7)) == 120
         assert not [name for name in groups if "mesh_net" in name]
 
-    def test_are_made_by_the_constructed_features_on_top(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_constructed_options_create_groups_and_variables(self, cloud: Simulator, tmp_path: Path) -> None:
         inventory = read_cloud_inventory(
             cloud,
             tmp_path,
@@ -136,7 +138,7 @@ class TestGroups:
         assert inventory.hosts["unit-000003"]["label"] == f"unit-000003@{PRODUCT_SLUG}"
         assert set(inventory.groups) == {"online_true", "online_false", "loud", "fw_40", "fw_41", "fw_42"}
 
-    def test_that_do_not_exist_are_refused(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_unknown_group_by_key_is_refused_before_any_request(self, cloud: Simulator, tmp_path: Path) -> None:
         file = write_inventory(tmp_path, group_by=["colour"])
         inventory = read_inventory(file, cloud_environment(cloud.url), home=tmp_path)
         assert "colour" in inventory.stderr
@@ -144,14 +146,16 @@ class TestGroups:
 
 
 class TestSources:
-    """Products and accounts, in one file or in several."""
+    """Tests of the products and accounts from which devices are read, in one or several files."""
 
-    def test_of_two_accounts_are_read_in_one_file(self, tmp_path: Path) -> None:
+    def test_one_file_reads_two_accounts(self, tmp_path: Path) -> None:
         accounts = tmp_path / "accounts.json"
         other = {"username": "workshop@example.com", "password": "another-passw0rd"}
         accounts.write_text(json.dumps([{"username": USERNAME, "password": PASSWORD}, other]))
-        theirs = [{"id": device_id(801), "name": "lathe", "owner": other["username"]}]
-        with running_simulator("--fleet", write_fleet_file(tmp_path, 3, theirs), "--accounts", str(accounts)) as cloud:
+        other_devices = [{"id": device_id(801), "name": "lathe", "owner": other["username"]}]
+        with running_simulator(
+            "--fleet", write_fleet_file(tmp_path, 3, other_devices), "--accounts", str(accounts)
+        ) as cloud:
             password = "{{ lookup('ansible.builtin.env', 'WORKSHOP') }}"
             file = write_inventory(
                 tmp_path,
@@ -165,39 +169,39 @@ class TestSources:
         assert set(inventory.hosts) == {"unit-000000", "unit-000001", "unit-000002", "lathe"}
         assert inventory.groups == {"product_field_logger": ["unit-000000", "unit-000001", "unit-000002"]}
 
-    def test_of_a_file_that_has_only_accounts_are_those_of_the_accounts(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_top_level_account_is_not_read_if_only_accounts_are_set(self, cloud: Simulator, tmp_path: Path) -> None:
         account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
-        for at_the_top in ({}, {"account_devices": False}):
-            hosts = read_cloud_inventory(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts
+        for top_level in ({}, {"account_devices": False}):
+            hosts = read_cloud_inventory(cloud, tmp_path, accounts=[account], **{"products": None, **top_level}).hosts
             assert len(hosts) == 123
             assert "on_the_desk" not in hosts
 
-    @pytest.mark.parametrize("at_the_top", [{"account_devices": True}, {"username": USERNAME, "password": PASSWORD}])
-    def test_beside_accounts_are_those_that_are_meant_at_the_top_too(
-        self, cloud: Simulator, tmp_path: Path, at_the_top: dict[str, Any]
+    @pytest.mark.parametrize("top_level", [{"account_devices": True}, {"username": USERNAME, "password": PASSWORD}])
+    def test_top_level_account_is_read_too_if_its_options_are_set(
+        self, cloud: Simulator, tmp_path: Path, top_level: dict[str, Any]
     ) -> None:
         account = {"username": USERNAME, "password": PASSWORD, "products": [PRODUCT_SLUG]}
         assert (
-            len(read_cloud_inventory(cloud, tmp_path, accounts=[account], **{"products": None, **at_the_top}).hosts)
+            len(read_cloud_inventory(cloud, tmp_path, accounts=[account], **{"products": None, **top_level}).hosts)
             == 124
         )
 
-    def test_of_one_account_are_its_product_and_its_own(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_product_and_account_devices_are_read_together(self, cloud: Simulator, tmp_path: Path) -> None:
         hosts = read_cloud_inventory(cloud, tmp_path, products=[PRODUCT_ID], account_devices=True).hosts
         assert len(hosts) == 124
         assert hosts["on_the_desk"]["particle"]["product"] is None
 
-    def test_that_show_one_device_twice_make_one_host_of_it(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_device_of_two_sources_becomes_one_host(self, cloud: Simulator, tmp_path: Path) -> None:
         write_inventory(tmp_path, "a")
         write_inventory(tmp_path, "b", group_by=["platform"])
         (tmp_path / "c.yml").write_text(json.dumps({"all": {"hosts": {"printer": {"room": 1}}}}))
-        # A folder of sources: other files in it are none of an inventory.
+        # The folder is read as a whole, so files that are not inventories must be ignored.
         env = {**cloud_environment(cloud.url), "ANSIBLE_INVENTORY_IGNORE": ".cfg,.json,.jsonl"}
         inventory = read_inventory(tmp_path, env, home=tmp_path)
         assert len(inventory.hosts) == 124
         assert len(inventory.groups["platform_boron"]) == 123
 
-    def test_do_not_take_over_a_host_that_another_source_has_named(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_host_of_another_source_is_not_overwritten(self, cloud: Simulator, tmp_path: Path) -> None:
         rename_device(cloud, device_id(5), "db1")
         static = tmp_path / "a.yml"
         static.write_text(json.dumps({"all": {"hosts": {"db1": {"ansible_connection": "ssh"}}}}))
@@ -224,7 +228,7 @@ class TestSources:
             ({"api_url": "ftp://x"}, "api_url"),
         ],
     )
-    def test_that_make_no_sense_are_refused_in_words(
+    def test_invalid_options_are_refused_with_a_message(
         self, cloud: Simulator, tmp_path: Path, options: dict[str, Any], words: str
     ) -> None:
         inventory = read_inventory(write_inventory(tmp_path, **options), cloud_environment(cloud.url), home=tmp_path)
@@ -232,24 +236,24 @@ class TestSources:
         assert "Traceback" not in inventory.stderr
 
     @pytest.mark.parametrize("name", ["fleet.yml", "particle.txt", "xparticle.yml"])
-    def test_are_read_from_files_of_that_name_only(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
+    def test_file_with_another_name_is_ignored(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
         file = write_inventory(tmp_path).rename(tmp_path / name)
         assert read_inventory(file, cloud_environment(cloud.url), home=tmp_path).hosts == {}
         assert cloud.stats()["requests"] == 0
 
-    def test_are_read_from_a_file_that_is_just_called_particle(self, cloud: Simulator, tmp_path: Path) -> None:
+    def test_file_named_particle_yaml_is_read(self, cloud: Simulator, tmp_path: Path) -> None:
         file = write_inventory(tmp_path).rename(tmp_path / "particle.yaml")
         assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123
 
 
 class TestHostileNames:
-    """What somebody typed into the cloud runs nothing."""
+    """Tests of device names that contain templates or reserved words."""
 
     @pytest.fixture
     def trap(self, tmp_path: Path) -> Path:
-        return tmp_path / "sprung"
+        return tmp_path / "executed"
 
-    def test_stay_text_in_inventory_plays_and_templates(self, cloud: Simulator, tmp_path: Path, trap: Path) -> None:
+    def test_template_in_a_name_is_never_evaluated(self, cloud: Simulator, tmp_path: Path, trap: Path) -> None:
         evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}</script><img src=x onerror=alert(1)>"
         rename_device(cloud, device_id(3), evil)
         file = write_inventory(
@@ -287,21 +291,21 @@ class TestHostileNames:
             assert not trap.exists()
 
     @pytest.mark.parametrize("name", ["localhost", "all", "ungrouped", "platform_boron", "127.0.0.1"])
-    def test_become_no_host_that_means_something(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
+    def test_reserved_name_is_replaced_by_the_device_id(self, cloud: Simulator, tmp_path: Path, name: str) -> None:
         rename_device(cloud, device_id(3), name)
         inventory = read_cloud_inventory(cloud, tmp_path, group_by=["platform"])
         assert name not in inventory.hosts
         assert inventory.hosts[device_id(3)]["particle"]["name"] == name
 
 
-def test_a_refused_login_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
+def test_refused_login_shows_no_password(cloud: Simulator, tmp_path: Path) -> None:
     file = write_inventory(tmp_path, username=USERNAME, password="wr0ng-canary-pass")
     inventory = read_inventory(file, {"PARTICLE_API_URL": cloud.url}, "--list", "-vvvv", home=tmp_path)
     assert "does not accept this username and password" in " ".join(inventory.stderr.split())
     assert "wr0ng-canary-pass" not in inventory.stdout + inventory.stderr
 
 
-def test_the_files_of_an_inventory_need_no_more_than_to_be_readable(cloud: Simulator, tmp_path: Path) -> None:
+def test_read_only_inventory_file_is_read(cloud: Simulator, tmp_path: Path) -> None:
     file = write_inventory(tmp_path)
     file.chmod(0o400)
     assert len(read_inventory(file, cloud_environment(cloud.url), home=tmp_path).succeeded().hosts) == 123

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A fleet that is an inventory: one run for all hosts, and each host's own outcome."""
+"""Test a fleet that is declared in an inventory: one run for all hosts, and an outcome for each host."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from support.simulator import PRODUCT_SLUG, Simulator, running_simulator
 
 STRANGER = "e00fce68000000000000dead"
 
+HTML_FOR_EACH_WRITE = {"route": "PUT /v1/products/:p/devices/:id", "effect": "html", "status": 200, "times": 50}
 
-A_PAGE_FOR_EACH_WRITE = {"route": "PUT /v1/products/:p/devices/:id", "effect": "html", "status": 200, "times": 50}
 
-
-def inventory(cloud: Simulator, folder: Path, count: int = 10, **extra: dict[str, Any]) -> Path:
-    """Hosts with a device each, and whatever else a test wants in it."""
+def write_inventory(cloud: Simulator, folder: Path, count: int = 10, **extra: dict[str, Any]) -> Path:
+    """Write an inventory of hosts with one device each, and of the hosts in `extra`."""
     ids = sorted(device["id"] for device in cloud.state()["devices"])[:count]
     hosts: dict[str, Any] = {
         f"line-{number}": {"particle_device": {"id": device, "name": f"line-{number}"}}
@@ -50,18 +49,18 @@ def play_over_hosts(
     )
 
 
-def four_of_which_two_are_done(cloud: Simulator, folder: Path) -> Path:
-    """Four hosts, the first two of which are as declared."""
-    hosts = inventory(cloud, folder, 4)
+def provision_two_of_four(cloud: Simulator, folder: Path) -> Path:
+    """Write an inventory of four hosts, and provision the devices of the first two."""
+    hosts = write_inventory(cloud, folder, 4)
     play_over_hosts(cloud, hosts, "--limit", "line-0,line-1").succeeded()
     return hosts
 
 
 def provision_hosts(cloud: Simulator, hosts: Path, **variables: Any) -> PlaybookRun:
-    """The role over hosts, and a task after it."""
-    given = {"provision_from_inventory": True, "provision_product": PRODUCT_SLUG, **variables}
+    """Run the role on hosts, and one more task after it."""
+    role_variables = {"provision_from_inventory": True, "provision_product": PRODUCT_SLUG, **variables}
     after = [{"name": "After", "ansible.builtin.debug": {"msg": "still in the play"}}]
-    roles = [{"role": "meshfleet.particle.provision", "vars": given}]
+    roles = [{"role": "meshfleet.particle.provision", "vars": role_variables}]
     return run_playbook(
         [{"hosts": "all", "gather_facts": False, "roles": roles, "post_tasks": after}],
         env=cloud_environment(cloud.url),
@@ -69,11 +68,11 @@ def provision_hosts(cloud: Simulator, hosts: Path, **variables: Any) -> Playbook
     )
 
 
-def hosts_with(run: PlaybookRun, task: str, status: str) -> list[str]:
+def list_hosts(run: PlaybookRun, task: str, status: str) -> list[str]:
     return sorted(record.host for record in run.tasks if record.task == task and record.status == status)
 
 
-def test_hosts_may_know_their_devices_by_the_label(simulator: Simulator, tmp_path: Path) -> None:
+def test_hosts_can_identify_devices_by_serial_number(simulator: Simulator, tmp_path: Path) -> None:
     devices = simulator.state()["devices"][:3]
     hosts = tmp_path / "hosts.yml"
     declared = {
@@ -88,86 +87,82 @@ def test_hosts_may_know_their_devices_by_the_label(simulator: Simulator, tmp_pat
     }
 
 
-def test_a_batch_without_devices_is_none_of_the_fleet(simulator: Simulator, tmp_path: Path) -> None:
+def test_batch_without_devices_succeeds_with_empty_outcomes(simulator: Simulator, tmp_path: Path) -> None:
     hosts = tmp_path / "hosts.yml"
     hosts.write_text(yaml.safe_dump({"all": {"hosts": {"one": {}, "two": {}}}}))
     run = play_over_hosts(simulator, hosts).succeeded()
     assert run.result("Fleet")["hosts"] == {}
-    assert hosts_with(run, "Outcome", "ok") == ["one", "two"]
+    assert list_hosts(run, "Outcome", "ok") == ["one", "two"]
 
 
-def test_one_run_serves_all_hosts_and_each_has_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = inventory(simulator, tmp_path)
+def test_one_run_covers_all_hosts_and_each_gets_its_own_outcome(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path)
     run = play_over_hosts(simulator, hosts).succeeded()
     assert len([record for record in run.tasks if record.task == "Fleet"]) == 1
-    assert len(hosts_with(run, "Outcome", "changed")) == 10
+    assert len(list_hosts(run, "Outcome", "changed")) == 10
     for record in run.tasks:
         if record.task == "Outcome":
             assert record.result["outcome"]["name"] == record.host
     assert simulator.stats()["by_route"]["POST /v1/products/:p/devices"] == 1
 
 
-def test_strategy_free_is_refused_because_it_would_run_the_fleet_once_for_each_host(
-    simulator: Simulator, tmp_path: Path
-) -> None:
-    run = play_over_hosts(simulator, inventory(simulator, tmp_path), play={"strategy": "free"})
+def test_free_strategy_is_refused_before_any_request(simulator: Simulator, tmp_path: Path) -> None:
+    run = play_over_hosts(simulator, write_inventory(simulator, tmp_path), play={"strategy": "free"})
     assert run.rc != 0
     assert "free strategy" in run.output
     assert simulator.stats()["requests"] == 0
 
 
-def test_exactly_the_host_whose_device_failed_fails(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
+def test_only_the_host_of_the_failed_device_fails(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
     run = play_over_hosts(simulator, hosts)
     assert run.rc != 0
-    assert hosts_with(run, "Outcome", "failed") == ["stranger"]
-    assert len(hosts_with(run, "After", "ok")) == 10
+    assert list_hosts(run, "Outcome", "failed") == ["stranger"]
+    assert len(list_hosts(run, "After", "ok")) == 10
     failed = run.result("Outcome", "stranger")
     assert failed["error"]["code"] == "device_not_yours"
     assert STRANGER in failed["msg"]
 
 
-def test_hosts_that_were_not_reached_fail_with_what_ended_the_run(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = four_of_which_two_are_done(simulator, tmp_path)
-    simulator.set_faults([A_PAGE_FOR_EACH_WRITE])
+def test_hosts_with_pending_devices_fail_with_the_error_of_the_run(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = provision_two_of_four(simulator, tmp_path)
+    simulator.set_faults([HTML_FOR_EACH_WRITE])
     run = play_over_hosts(simulator, hosts)
     assert run.rc != 0
-    assert hosts_with(run, "Outcome", "failed") == ["line-2", "line-3"]
-    assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
+    assert list_hosts(run, "Outcome", "failed") == ["line-2", "line-3"]
+    assert list_hosts(run, "After", "ok") == ["line-0", "line-1"]
     failed = run.result("Outcome", "line-2")
     assert failed["error"]["code"] == "not_a_cloud"
     assert failed["msg"].startswith("The run ended early, and 2 devices are pending. ")
     assert failed["outcome"]["status"] == "pending"
 
 
-def test_the_role_fails_the_hosts_that_were_not_reached_and_finishes(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = four_of_which_two_are_done(simulator, tmp_path)
-    simulator.set_faults([A_PAGE_FOR_EACH_WRITE])
+def test_role_fails_hosts_with_pending_devices_and_revokes_its_token(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = provision_two_of_four(simulator, tmp_path)
+    simulator.set_faults([HTML_FOR_EACH_WRITE])
     outcomes = tmp_path / "outcomes.jsonl"
     run = provision_hosts(simulator, hosts, provision_outcomes_file=str(outcomes))
     assert run.rc != 0
-    assert hosts_with(run, "Assign each host the outcome of its device", "failed") == ["line-2", "line-3"]
-    assert hosts_with(run, "After", "ok") == ["line-0", "line-1"]
+    assert list_hosts(run, "Assign each host the outcome of its device", "failed") == ["line-2", "line-3"]
+    assert list_hosts(run, "After", "ok") == ["line-0", "line-1"]
     statuses = [json.loads(line)["status"] for line in outcomes.read_text().splitlines()]
     assert statuses == ["ok", "ok", "pending", "pending"]
     assert simulator.stats()["revocations"] == 1
 
 
-def test_a_run_that_could_not_prove_what_it_wrote_fails_every_host_with_a_device(
-    simulator: Simulator, tmp_path: Path
-) -> None:
-    hosts = inventory(simulator, tmp_path, 4, printer={"owner": "somebody"})
-    route = "GET /v1/products/:p/devices"  # read at the beginning and for the proof
-    simulator.set_faults([{"route": route, "effect": "delay", "delay": 0}, {**A_PAGE_FOR_EACH_WRITE, "route": route}])
+def test_failed_verification_fails_every_host_with_a_device(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path, 4, printer={"owner": "workshop"})
+    route = "GET /v1/products/:p/devices"  # read at the beginning and for the verification
+    simulator.set_faults([{"route": route, "effect": "delay", "delay": 0}, {**HTML_FOR_EACH_WRITE, "route": route}])
     run = play_over_hosts(simulator, hosts)
     assert run.rc != 0
     assert read_counts(run.result("Fleet"))["changed"] == 4
-    assert hosts_with(run, "Outcome", "failed") == [f"line-{number}" for number in range(4)]
-    assert hosts_with(run, "After", "ok") == ["printer"]
+    assert list_hosts(run, "Outcome", "failed") == [f"line-{number}" for number in range(4)]
+    assert list_hosts(run, "After", "ok") == ["printer"]
 
 
-def test_what_fails_and_is_the_device_of_no_host_fails_every_host(simulator: Simulator, tmp_path: Path) -> None:
-    hosts, manifest = inventory(simulator, tmp_path, 4), manifest_for(simulator)
+def test_failed_network_removal_fails_every_host(simulator: Simulator, tmp_path: Path) -> None:
+    hosts, manifest = write_inventory(simulator, tmp_path, 4), manifest_for(simulator)
     member = {**manifest["devices"][-1], "mesh": {"network": "barn", "role": "gateway"}}
     env = cloud_environment(simulator.url)
     run_task("fleet", {"manifest": {**manifest, "devices": [member]}}, env).succeeded()
@@ -176,122 +171,122 @@ def test_what_fails_and_is_the_device_of_no_host_fails_every_host(simulator: Sim
     run = play_over_hosts(simulator, hosts, networks={"barn": {"state": "absent"}})
     assert run.rc != 0
     assert [outcome["status"] for outcome in run.result("Fleet")["hosts"].values()] == ["changed"] * 4
-    assert len(hosts_with(run, "Outcome", "failed")) == 4
+    assert len(list_hosts(run, "Outcome", "failed")) == 4
 
 
-def test_a_run_that_ended_early_fails_the_task_where_no_host_would_tell(simulator: Simulator) -> None:
-    simulator.set_faults([A_PAGE_FOR_EACH_WRITE])
+def test_run_without_hosts_that_ends_early_fails_the_task(simulator: Simulator) -> None:
+    simulator.set_faults([HTML_FOR_EACH_WRITE])
     run = run_task("fleet", {"manifest": manifest_for(simulator), "fail": False}, cloud_environment(simulator.url))
     assert run.task(TASK).status == "failed"
     assert run.result(TASK)["ended_early"] is True
 
 
-def test_a_host_without_a_device_is_none_of_the_fleet(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = inventory(simulator, tmp_path, printer={"owner": "somebody"})
+def test_host_without_a_device_is_ignored(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path, printer={"owner": "workshop"})
     run = play_over_hosts(simulator, hosts).succeeded()
     assert run.result("Outcome", "printer")["outcome"] is None
     assert run.result("Fleet")["summary"]["total"] == 10
 
 
-def test_a_limit_is_honoured(simulator: Simulator, tmp_path: Path) -> None:
-    run = play_over_hosts(simulator, inventory(simulator, tmp_path), "--limit", "line-3,line-4").succeeded()
+def test_limit_restricts_the_run_to_the_selected_hosts(simulator: Simulator, tmp_path: Path) -> None:
+    run = play_over_hosts(simulator, write_inventory(simulator, tmp_path), "--limit", "line-3,line-4").succeeded()
     assert sorted(run.result("Fleet")["hosts"]) == ["line-3", "line-4"]
     assert simulator.stats()["by_route"]["PUT /v1/products/:p/devices/:id"] == 2
 
 
-def test_batches_are_honoured(simulator: Simulator, tmp_path: Path) -> None:
-    run = play_over_hosts(simulator, inventory(simulator, tmp_path), play={"serial": 4}).succeeded()
+def test_serial_makes_one_run_per_batch(simulator: Simulator, tmp_path: Path) -> None:
+    run = play_over_hosts(simulator, write_inventory(simulator, tmp_path), play={"serial": 4}).succeeded()
     totals = [record.result["summary"]["total"] for record in run.tasks if record.task == "Fleet"]
     assert totals == [4, 4, 2]
-    assert len(hosts_with(run, "Outcome", "changed")) == 10
+    assert len(list_hosts(run, "Outcome", "changed")) == 10
 
 
-def test_a_mistake_is_named_by_its_host(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = inventory(simulator, tmp_path, typo={"particle_device": {"id": "e00fce68", "nmae": "x"}})
+def test_invalid_device_is_reported_with_its_host(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path, typo={"particle_device": {"id": "e00fce68", "nmae": "x"}})
     run = play_over_hosts(simulator, hosts)
     message = run.result("Fleet", "line-0")["error"]["message"]
     assert "host typo: particle_device.id" in message
     assert "host typo: particle_device.nmae" in message
-    assert hosts_with(run, "Outcome", "ok") == []
+    assert list_hosts(run, "Outcome", "ok") == []
 
 
-def test_a_run_for_each_host_is_refused_rather_than_done_for_the_first(simulator: Simulator, tmp_path: Path) -> None:
+def test_task_without_run_once_is_refused_before_any_request(simulator: Simulator, tmp_path: Path) -> None:
     task = {"name": "Fleet", "meshfleet.particle.fleet": {"manifest": "{{ inventory_hostname }}.yml"}}
     run = run_playbook(
         [{"hosts": "all", "gather_facts": False, "tasks": [task]}],
         env=cloud_environment(simulator.url),
-        args=["-i", str(inventory(simulator, tmp_path))],
+        args=["-i", str(write_inventory(simulator, tmp_path))],
     )
     assert run.rc != 0
     assert "run_once" in run.output
     assert simulator.stats()["requests"] == 0
 
 
-# --- how a run ends ---
+# --- the end of a run ---
 
 
-def with_strangers(cloud: Simulator, count: int) -> dict[str, Any]:
-    """A manifest in which `count` devices are refused by the import, before any device is written."""
+def build_manifest_with_strangers(cloud: Simulator, count: int) -> dict[str, Any]:
+    """Build a manifest with `count` devices that the cloud refuses to import, before any device is written."""
     manifest = manifest_for(cloud)
     strangers = [{"id": f"e00fce68000000000000de{number:02x}", "name": f"stranger-{number}"} for number in range(count)]
     return {**manifest, "devices": [*manifest["devices"], *strangers]}
 
 
-def test_a_run_stops_at_the_first_error_when_told_so(simulator: Simulator) -> None:
+def test_on_error_stop_ends_the_run_at_the_first_error(simulator: Simulator) -> None:
     env = cloud_environment(simulator.url)
-    run = run_task("fleet", {"manifest": with_strangers(simulator, 1), "on_error": "stop"}, env)
+    run = run_task("fleet", {"manifest": build_manifest_with_strangers(simulator, 1), "on_error": "stop"}, env)
     assert run.task(TASK).status == "failed"
     assert read_counts(run.result(TASK)) == {"total": 21, "ok": 0, "changed": 0, "failed": 1, "pending": 20}
     again = run_task("fleet", {"manifest": manifest_for(simulator)}, env).succeeded().result(TASK)
     assert again["summary"]["changed"] == 20
 
 
-@pytest.mark.parametrize(("bears", "pending"), [(1, 20), (2, 0)])
-def test_a_run_bears_as_many_failures_as_it_may(simulator: Simulator, bears: int, pending: int) -> None:
-    options = {"manifest": with_strangers(simulator, 2), "max_failures": bears}
+@pytest.mark.parametrize(("max_failures", "pending"), [(1, 20), (2, 0)])
+def test_max_failures_ends_the_run_only_when_exceeded(simulator: Simulator, max_failures: int, pending: int) -> None:
+    options = {"manifest": build_manifest_with_strangers(simulator, 2), "max_failures": max_failures}
     result = run_task("fleet", options, cloud_environment(simulator.url)).result(TASK)
     assert (result["summary"]["failed"], result["summary"]["pending"]) == (2, pending)
 
 
-def test_a_failure_that_is_wanted_as_a_result_fails_no_task(simulator: Simulator) -> None:
-    options = {"manifest": with_strangers(simulator, 1), "fail": False, "result": "failed"}
+def test_fail_false_returns_failures_and_the_task_succeeds(simulator: Simulator) -> None:
+    options = {"manifest": build_manifest_with_strangers(simulator, 1), "fail": False, "result": "failed"}
     run = run_task("fleet", options, cloud_environment(simulator.url)).succeeded()
     result = run.result(TASK)
     assert [device["name"] for device in result["devices"]] == ["stranger-0"]
     assert result["summary"]["total"] == 21
 
 
-def test_a_second_run_on_the_same_product_is_told_who_works_on_it(tmp_path: Path) -> None:
+def test_second_run_on_the_product_is_refused_and_names_the_first(tmp_path: Path) -> None:
     with running_simulator("--fleet", "200", "--latency", "80") as cloud:
         manifest = manifest_for(cloud)
         tasks = [{"name": TASK, "meshfleet.particle.fleet": {"manifest": manifest, "workers": 2}}]
         env = {**cloud_environment(cloud.url), "XDG_CACHE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
         with running_play([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], tmp_path, env) as play:
             play.wait_until(lambda: cloud.stats()["writes"] >= 20)
-            by_id = {**manifest, "product": "31337"}  # the same product by its other name
+            by_id = {**manifest, "product": "31337"}  # the same product by its id in place of its slug
             by_cron = {**env, "XDG_RUNTIME_DIR": ""}
             error = run_task("fleet", {"manifest": by_id}, by_cron).result(TASK)["error"]
             assert error["code"] == "run_in_progress"
             assert "process " in error["message"]
-            slices = run_task("fleet", {"manifest": manifest, "lock": "none"}, env, "--check").succeeded()
-            assert slices.result(TASK)["cloud"]["writes"] == 0
+            unlocked = run_task("fleet", {"manifest": manifest, "lock": "none"}, env, "--check").succeeded()
+            assert unlocked.result(TASK)["cloud"]["writes"] == 0
 
 
-def test_a_folder_that_no_lock_can_lie_in_is_told_as_such(simulator: Simulator, tmp_path: Path) -> None:
-    taken = tmp_path / "taken"
-    taken.write_text("a file where a folder should be")
-    env = {**cloud_environment(simulator.url), "XDG_CACHE_HOME": str(taken), "XDG_RUNTIME_DIR": str(tmp_path)}
+def test_unusable_lock_folder_is_reported_with_a_remedy(simulator: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "taken"
+    file.write_text("a file where a folder should be")
+    env = {**cloud_environment(simulator.url), "XDG_CACHE_HOME": str(file), "XDG_RUNTIME_DIR": str(tmp_path)}
     error = run_task("fleet", {"manifest": manifest_for(simulator)}, env).result(TASK)["error"]
     assert error["message"].startswith("Locks of runs are shared through ")
     assert error["hint"] == "Set XDG_CACHE_HOME to a folder of your own, or set lock to none."
 
 
-def test_the_role_serves_an_inventory_and_fails_the_right_hosts(simulator: Simulator, tmp_path: Path) -> None:
-    hosts = inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
+def test_role_provisions_an_inventory_and_fails_only_the_failed_host(simulator: Simulator, tmp_path: Path) -> None:
+    hosts = write_inventory(simulator, tmp_path, stranger={"particle_device": {"id": STRANGER, "name": "stranger"}})
     run = provision_hosts(simulator, hosts)
     assert run.rc != 0
-    assert hosts_with(run, "Assign each host the outcome of its device", "failed") == ["stranger"]
-    assert len(hosts_with(run, "After", "ok")) == 10
+    assert list_hosts(run, "Assign each host the outcome of its device", "failed") == ["stranger"]
+    assert len(list_hosts(run, "After", "ok")) == 10
     stats = simulator.stats()
     assert (stats["grants"], stats["revocations"]) == (1, 1)
 

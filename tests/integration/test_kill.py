@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A run that is killed at any moment costs nothing: the next one does what is left, and not one write more."""
+"""Test runs that are killed: the next run makes exactly the remaining writes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ N = count(quick=300, full=1000)
 KILLS = count(quick=3, full=20)
 WORKERS = 16
 NETWORKS = ["barn", "shed", "yard"]
-REST_SECONDS = 30.0
+IDLE_SECONDS = 30.0
 
 IMPORT = "POST /v1/products/:p/devices"
 CREATE_GROUP = "POST /v1/products/:p/groups"
 CREATE_LEDGER = "POST /v1/ledgers"
 CHANGE_GROUP = "PUT /v1/products/:p/devices"
 UPDATE = "PUT /v1/products/:p/devices/:id"
-SET_ORDERS = "PUT /v1/ledgers/:name/instances/:scopeValue"
+SET_INSTRUCTIONS = "PUT /v1/ledgers/:name/instances/:scopeValue"
 
 Writes = Counter[str]
 
@@ -45,44 +45,44 @@ def cloud() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def manifest(cloud: Simulator) -> dict[str, Any]:
-    declared = manifest_for(cloud, NETWORKS, groups=["north"])
-    for network in declared["networks"].values():
+    manifest = manifest_for(cloud, NETWORKS, groups=["north"])
+    for network in manifest["networks"].values():
         network["parameters"] = {"channel": 15}
-    return declared
+    return manifest
 
 
-def writes_left(cloud: Simulator, manifest: dict[str, Any]) -> Writes:
-    """The writes by which the cloud comes to what is declared, and no fewer, worked out from what it holds.
+def compute_remaining_writes(cloud: Simulator, manifest: dict[str, Any]) -> Writes:
+    """Compute the writes that lead from the present state of the cloud to the declared state.
 
-    One batch holds all devices; a device takes one write for its fields and one for its orders.
+    One batch contains all devices; a device takes one write for its fields and one for its mesh instructions.
     """
-    now = normalize_state(cloud.state())
-    then = expect_state(now, manifest)
+    present = normalize_state(cloud.state())
+    declared = expect_state(present, manifest)
     product = manifest["product"]
-    pairs = [(now["devices"][device], then["devices"][device]) for device in then["devices"]]
-    orders = [ledgers["ledgers"].get("mesh", {"data": {}})["data"] for ledgers in (now, then)]
-    lacking = {group for before, after in pairs for group in set(after["groups"]) - set(before["groups"])}
+    pairs = [(present["devices"][device], declared["devices"][device]) for device in declared["devices"]]
+    instructions = [ledgers["ledgers"].get("mesh", {"data": {}})["data"] for ledgers in (present, declared)]
+    missing_groups = {group for before, after in pairs for group in set(after["groups"]) - set(before["groups"])}
     return +Counter(
         {
             IMPORT: int(any(before["product"] != after["product"] for before, after in pairs)),
-            CREATE_GROUP: len(then["groups"][product] - now["groups"][product]),
-            CREATE_LEDGER: len(then["ledgers"].keys() - now["ledgers"].keys()),
-            CHANGE_GROUP: len(lacking),
+            CREATE_GROUP: len(declared["groups"][product] - present["groups"][product]),
+            CREATE_LEDGER: len(declared["ledgers"].keys() - present["ledgers"].keys()),
+            CHANGE_GROUP: len(missing_groups),
             UPDATE: sum(before["name"] != after["name"] for before, after in pairs),
-            SET_ORDERS: sum(orders[0].get(device) != orders[1][device] for device in orders[1]),
+            SET_INSTRUCTIONS: sum(instructions[0].get(device) != instructions[1][device] for device in instructions[1]),
         }
     )
 
 
-def writes_seen(cloud: Simulator) -> Writes:
-    """The writes that have reached the cloud so far."""
+def count_writes(cloud: Simulator) -> Writes:
+    """Count the writes that the cloud has received so far."""
     by_route = cloud.stats()["by_route"]
     return Counter(
         {route: times for route, times in by_route.items() if route[:3] != "GET" and route != "POST /oauth/token"}
     )
 
 
-def plays(folder: Path, manifest: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
+def write_plays(folder: Path, manifest: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
     file = folder / "fleet.json"
     file.write_text(json.dumps(manifest))
     task = {"name": TASK, "meshfleet.particle.fleet": {"manifest": str(file), "workers": WORKERS, **options}}
@@ -90,67 +90,73 @@ def plays(folder: Path, manifest: dict[str, Any], **options: Any) -> list[dict[s
 
 
 def environment(cloud: Simulator, home: Path) -> dict[str, str]:
-    """Both runs find the logins and the locks of one user."""
+    """Return the environment of both runs, which share the sessions and locks of one user."""
     return {**cloud_environment(cloud.url), "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
 
 
-def wait_for_rest(cloud: Simulator) -> None:
-    """Until the cloud has read what the killed processes had sent."""
-    end = time.monotonic() + REST_SECONDS
+def wait_until_idle(cloud: Simulator) -> None:
+    """Wait until the cloud has read the last requests of the killed processes."""
+    end = time.monotonic() + IDLE_SECONDS
     before, now = None, cloud.stats()
     while now != before:
-        assert time.monotonic() < end, "the cloud did not come to rest"
+        assert time.monotonic() < end, "the cloud still receives requests"
         before, now = now, cloud.stats()
 
 
 @pytest.fixture(scope="module")
-def whole(cloud: Simulator, manifest: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the cloud counts of a run that nobody disturbs."""
+def undisturbed_stats(
+    cloud: Simulator, manifest: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """The counts of the cloud after a run that is not killed."""
     home = tmp_path_factory.mktemp("home")
-    left = writes_left(cloud, manifest)
-    run_playbook(plays(home, manifest), env=environment(cloud, home)).succeeded()
-    assert writes_seen(cloud) == left
+    remaining = compute_remaining_writes(cloud, manifest)
+    run_playbook(write_plays(home, manifest), env=environment(cloud, home)).succeeded()
+    assert count_writes(cloud) == remaining
     return cloud.stats()
 
 
 @pytest.mark.parametrize("kill", range(KILLS))
-def test_the_next_run_makes_exactly_the_writes_that_the_killed_one_had_left(
-    cloud: Simulator, manifest: dict[str, Any], whole: dict[str, Any], tmp_path: Path, kill: int
+def test_next_run_makes_exactly_the_writes_that_a_killed_run_left(
+    cloud: Simulator, manifest: dict[str, Any], undisturbed_stats: dict[str, Any], tmp_path: Path, kill: int
 ) -> None:
     cloud.reset()
-    at_first = writes_left(cloud, manifest)
-    # The first look and the batches, the devices, and the proof each get their share, however few requests they are.
-    requests, proof = whole["requests"], N // 50
-    phases = [(1, requests - 2 * N - proof), (requests - 2 * N - proof, requests - proof), (requests - proof, requests)]
+    all_writes = compute_remaining_writes(cloud, manifest)
+    # Kill in turn during the observation with the batches, during the writes to devices, and during the verification.
+    requests, verification = undisturbed_stats["requests"], N // 50
+    phases = [
+        (1, requests - 2 * N - verification),
+        (requests - 2 * N - verification, requests - verification),
+        (requests - verification, requests),
+    ]
     moment = Random(f"kill {kill}").randint(*phases[kill % len(phases)])
 
-    with running_play(plays(tmp_path, manifest), tmp_path, environment(cloud, tmp_path)) as play:
+    with running_play(write_plays(tmp_path, manifest), tmp_path, environment(cloud, tmp_path)) as play:
         play.wait_until(lambda: cloud.stats()["requests"] >= moment)
-        assert not play.ended or moment > requests - proof, play.output
+        assert not play.ended or moment > requests - verification, play.output
         play.kill()
-    wait_for_rest(cloud)
+    wait_until_idle(cloud)
 
-    # The criterion: a write is left when the cloud does not show its effect. What was in flight at the kill is left
-    # or not by what the cloud made of it, and the next run must see which.
-    left = writes_left(cloud, manifest)
-    sent = writes_seen(cloud)
-    run_playbook(plays(tmp_path, manifest), env=environment(cloud, tmp_path)).succeeded()
-    assert writes_seen(cloud) - sent == left
-    assert writes_left(cloud, manifest) == Counter()
+    # A write remains if the cloud does not show its effect. The next run must find out whether the cloud has carried
+    # out the requests that were in flight at the kill.
+    remaining = compute_remaining_writes(cloud, manifest)
+    sent = count_writes(cloud)
+    run_playbook(write_plays(tmp_path, manifest), env=environment(cloud, tmp_path)).succeeded()
+    assert count_writes(cloud) - sent == remaining
+    assert compute_remaining_writes(cloud, manifest) == Counter()
 
-    # Over both runs only a request that was torn apart in the middle may have been counted twice: one of each worker.
-    twice = writes_seen(cloud) - at_first
-    assert at_first - writes_seen(cloud) == Counter()
-    assert twice.total() <= WORKERS
+    # Only requests that the kill interrupted can have been counted twice, at most one of each worker.
+    repeated = count_writes(cloud) - all_writes
+    assert all_writes - count_writes(cloud) == Counter()
+    assert repeated.total() <= WORKERS
 
 
-def test_the_engine_stops_within_one_request_when_its_controlling_process_is_killed(tmp_path: Path) -> None:
+def test_engine_stops_after_its_controlling_process_is_killed(tmp_path: Path) -> None:
     with running_simulator("--fleet", "300", "--latency", "20") as cloud:
         home, declared = tmp_path, manifest_for(cloud)
-        with running_play(plays(home, declared, workers=4), home, environment(cloud, home)) as play:
+        with running_play(write_plays(home, declared, workers=4), home, environment(cloud, home)) as play:
             play.wait_until(lambda: cloud.stats()["writes"] >= 20)
             with play.orphaned():
-                counted = cloud.stats()["requests"]
-            # Each of the four may have looked for its controlling process just before that was killed.
-            assert cloud.stats()["requests"] <= counted + 4
+                requests = cloud.stats()["requests"]
+            # Each of the four workers may have checked for its controlling process just before the kill.
+            assert cloud.stats()["requests"] <= requests + 4
             assert cloud.stats()["writes"] < 300

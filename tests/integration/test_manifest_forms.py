@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The same fleet declared in every form a manifest has, through the task that users write."""
+"""Test every form of a manifest: table, YAML, JSON, mapping and task options."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from support.simulator import PRODUCT_SLUG, Simulator
 NETWORK = "barn"
 
 
-def labels(cloud: Simulator) -> list[dict[str, Any]]:
+def list_devices(cloud: Simulator) -> list[dict[str, Any]]:
     return [dict(device) for device in cloud.state()["devices"]]
 
 
-def devices(cloud: Simulator) -> list[dict[str, Any]]:
-    """A gateway and its nodes, declared by their serial numbers."""
+def declare_devices(cloud: Simulator) -> list[dict[str, Any]]:
+    """Declare a gateway and its nodes by their serial numbers."""
     return [
         {
             "serial_number": label["serial_number"],
@@ -38,7 +38,7 @@ def devices(cloud: Simulator) -> list[dict[str, Any]]:
                 **({"parameters": {"join_key": f"00{index}"}} if index % 2 else {}),
             },
         }
-        for index, label in enumerate(labels(cloud))
+        for index, label in enumerate(list_devices(cloud))
     ]
 
 
@@ -60,8 +60,8 @@ def write_table(file: Path, rows: list[dict[str, Any]]) -> Path:
     return file
 
 
-def test_every_form_of_a_manifest_declares_the_same(simulator: Simulator, tmp_path: Path) -> None:
-    declared = devices(simulator)
+def test_every_form_of_a_manifest_declares_the_same_fleet(simulator: Simulator, tmp_path: Path) -> None:
+    declared = declare_devices(simulator)
     whole = {"product": PRODUCT_SLUG, "networks": {NETWORK: {}}, "devices": declared}
     as_yaml, as_json = tmp_path / "fleet.yml", tmp_path / "fleet.json"
     as_yaml.write_text(yaml.safe_dump(whole))
@@ -78,9 +78,9 @@ def test_every_form_of_a_manifest_declares_the_same(simulator: Simulator, tmp_pa
     first, *others = (run_task("fleet", options, env).succeeded().result(TASK) for options in forms.values())
     assert first["summary"]["changed"] == len(declared)
     assert simulator.device(first["devices"][0]["id"])["notes"] == declared[0]["notes"]
-    (orders,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
-    told = {entry["scope_value"]: entry["data"]["parameters"] for entry in orders["instances"]}
-    assert [told[device["id"]] for device in first["devices"]] == [
+    (instructions,) = (ledger for ledger in simulator.state()["ledgers"] if ledger["name"] == "mesh")
+    parameters = {entry["scope_value"]: entry["data"]["parameters"] for entry in instructions["instances"]}
+    assert [parameters[device["id"]] for device in first["devices"]] == [
         device["mesh"].get("parameters", {}) for device in declared
     ]
     assert [read_counts(result) for result in others] == [
@@ -88,8 +88,8 @@ def test_every_form_of_a_manifest_declares_the_same(simulator: Simulator, tmp_pa
     ] * len(others)
 
 
-def test_what_is_no_device_stands_beside_a_table(simulator: Simulator, tmp_path: Path) -> None:
-    nameless = [{key: value for key, value in row.items() if key != "name"} for row in devices(simulator)[:3]]
+def test_table_is_combined_with_networks_and_options_of_the_task(simulator: Simulator, tmp_path: Path) -> None:
+    nameless = [{key: value for key, value in row.items() if key != "name"} for row in declare_devices(simulator)[:3]]
     table = write_table(tmp_path / "fleet.csv", nameless)
     options = {
         "manifest": str(table),
@@ -104,7 +104,7 @@ def test_what_is_no_device_stands_beside_a_table(simulator: Simulator, tmp_path:
 
 
 @pytest.mark.parametrize("option", [{"product": "other"}, {"devices": []}, {"groups_mode": "add"}])
-def test_what_stands_in_the_manifest_and_in_the_task_is_refused(simulator: Simulator, option: dict[str, Any]) -> None:
+def test_key_in_both_manifest_and_task_is_refused(simulator: Simulator, option: dict[str, Any]) -> None:
     manifest = {"product": PRODUCT_SLUG, "groups_mode": "exact", "devices": []}
     result = run_task("fleet", {"manifest": manifest, **option}, cloud_environment(simulator.url)).result(TASK)
     assert result["error"]["code"] == "invalid_manifest"
@@ -112,7 +112,7 @@ def test_what_stands_in_the_manifest_and_in_the_task_is_refused(simulator: Simul
     assert simulator.stats()["requests"] == 0
 
 
-def test_a_bad_table_is_told_line_by_line_and_costs_no_request(simulator: Simulator, tmp_path: Path) -> None:
+def test_invalid_table_is_reported_by_line_before_any_request(simulator: Simulator, tmp_path: Path) -> None:
     table = tmp_path / "fleet.csv"
     table.write_text("id,firmware_version,mesh.network\nnope,fortytwo,barn\n")
     result = run_task(
@@ -123,8 +123,8 @@ def test_a_bad_table_is_told_line_by_line_and_costs_no_request(simulator: Simula
     assert simulator.stats()["requests"] == 0
 
 
-def test_the_role_takes_a_table_in_and_out_again(simulator: Simulator, tmp_path: Path) -> None:
-    nameless = [{key: value for key, value in row.items() if key != "name"} for row in devices(simulator)]
+def test_role_adds_and_removes_the_devices_of_a_table(simulator: Simulator, tmp_path: Path) -> None:
+    nameless = [{key: value for key, value in row.items() if key != "name"} for row in declare_devices(simulator)]
     variables = {
         "provision_manifest": str(write_table(tmp_path / "fleet.csv", nameless)),
         "provision_product": PRODUCT_SLUG,
@@ -133,19 +133,19 @@ def test_the_role_takes_a_table_in_and_out_again(simulator: Simulator, tmp_path:
     env = cloud_environment(simulator.url)
     run_playbook("meshfleet.particle.provision", env=env, extra_vars=variables).succeeded()
     assert all(device["name"] for device in simulator.state()["devices"])
-    gone = {**variables, "provision_state": "absent", "provision_confirm": True}
-    run_playbook("meshfleet.particle.provision", env=env, extra_vars=gone).succeeded()
+    absent = {**variables, "provision_state": "absent", "provision_confirm": True}
+    run_playbook("meshfleet.particle.provision", env=env, extra_vars=absent).succeeded()
     assert [device for device in simulator.state()["devices"] if device["product"]] == []
 
 
-def test_a_fleet_goes_in_and_out_again(simulator: Simulator) -> None:
+def test_removal_of_a_fleet_requires_confirm(simulator: Simulator) -> None:
     env = cloud_environment(simulator.url)
-    options = {"product": PRODUCT_SLUG, "networks": {NETWORK: {}}, "devices": devices(simulator)}
+    options = {"product": PRODUCT_SLUG, "networks": {NETWORK: {}}, "devices": declare_devices(simulator)}
     run_task("fleet", options, env).succeeded()
-    asked = run_task("fleet", {**options, "state": "absent"}, env).result(TASK)
-    assert asked["error"]["code"] == "too_many_removals"
-    assert "Set confirm to true" in asked["error"]["hint"]
-    gone = {**options, "state": "absent", "confirm": True}
-    assert run_task("fleet", gone, env).succeeded().result(TASK)["changed"] is True
+    refused = run_task("fleet", {**options, "state": "absent"}, env).result(TASK)
+    assert refused["error"]["code"] == "too_many_removals"
+    assert "Set confirm to true" in refused["error"]["hint"]
+    absent = {**options, "state": "absent", "confirm": True}
+    assert run_task("fleet", absent, env).succeeded().result(TASK)["changed"] is True
     assert [device for device in simulator.state()["devices"] if device["product"] or device["groups"]] == []
-    assert run_task("fleet", gone, env).succeeded().result(TASK)["changed"] is False
+    assert run_task("fleet", absent, env).succeeded().result(TASK)["changed"] is False

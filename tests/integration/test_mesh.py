@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Twenty networks of fifty, on either backend: from nothing to all joined, changed, and proved."""
+"""Test mesh networks of both backends in successive runs, and members that join late."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ NETWORKS = [f"site-{number:02}" for number in range(20)]
 GATEWAYS, NODES = 2, 48
 SIZE = GATEWAYS + NODES
 SPARE = 1
-MOVED = 10
+MOVED_NODES = 10
 
-SET_ORDERS = "PUT /v1/ledgers/:name/instances/:scopeValue"
-REMOVE_ORDERS = "DELETE /v1/ledgers/:name/instances/:scopeValue"
+SET_INSTRUCTIONS = "PUT /v1/ledgers/:name/instances/:scopeValue"
+REMOVE_INSTRUCTIONS = "DELETE /v1/ledgers/:name/instances/:scopeValue"
 BATCH = "PUT /v1/products/:p/devices"
 
 
-def declared(ids: list[str], backend: str) -> dict[str, Any]:
-    """Twenty networks, each with two gateways; one device is left over."""
+def build_manifest(ids: list[str], backend: str) -> dict[str, Any]:
+    """Build a manifest of twenty networks with two gateways each; one device is left over."""
     devices = [
         {
             "id": device,
@@ -38,14 +38,14 @@ def declared(ids: list[str], backend: str) -> dict[str, Any]:
     return {"product": PRODUCT_SLUG, "networks": {name: {"backend": backend} for name in NETWORKS}, "devices": devices}
 
 
-def changed(manifest: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
-    """Ten nodes move from the first network to the second, the third gets another gateway, the last one goes."""
+def change_manifest(manifest: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
+    """Move ten nodes from the first network to the second, add a gateway to the third, and remove the last one."""
     data: dict[str, Any] = {**manifest, "networks": dict(manifest["networks"])}
     data["networks"][NETWORKS[-1]] = {**data["networks"][NETWORKS[-1]], "state": "absent"}
     devices = []
     for at, record in enumerate(manifest["devices"]):
         mesh: dict[str, Any] | None = record["mesh"]
-        if GATEWAYS <= at < GATEWAYS + MOVED:
+        if GATEWAYS <= at < GATEWAYS + MOVED_NODES:
             mesh = {"network": NETWORKS[1]}
         elif at == 2 * SIZE:
             mesh = {"state": "absent"}
@@ -56,67 +56,67 @@ def changed(manifest: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
     return {**data, "devices": devices}
 
 
-def printed(diff: Mapping[str, Any], backend: str) -> Counter[str]:
-    """The writes that a difference stands for, one by one."""
+def count_predicted_writes(diff: Mapping[str, Any], backend: str) -> Counter[str]:
+    """Count the writes that a diff predicts, in the form of `count_actual_writes`."""
     before, after = diff["before"], diff["after"]
-    gone = set(before.get("networks", ()))
+    removed_networks = set(before.get("networks", ()))
     writes: Counter[str] = Counter()
     groups: set[tuple[str, str]] = set()
     for device in before.keys() - {"networks", "groups"}:
-        was, becomes = before[device].get("mesh"), after[device].get("mesh")
+        old, new = before[device].get("mesh"), after[device].get("mesh")
         if "product" in after[device]:
             groups.add(("import", ""))
         if backend == "networks":
-            if was and was["network"] not in gone:
+            if old and old["network"] not in removed_networks:
                 writes[f"DELETE /v1/devices/:id/network {device}"] += 1
-            if becomes:
+            if new:
                 writes[f"PUT /v1/networks/:idOrName add-device {device}"] += 1
-                if becomes["role"] == "gateway":
+                if new["role"] == "gateway":
                     writes[f"PUT /v1/networks/:idOrName gateway-enable {device}"] += 1
             continue
-        leaves = "mesh" in after[device] and becomes is None
-        writes[f"{REMOVE_ORDERS if leaves else SET_ORDERS} {device}"] += 1
-        for change, here, there in (("add", becomes, was), ("remove", was, becomes)):
+        leaves = "mesh" in after[device] and new is None
+        writes[f"{REMOVE_INSTRUCTIONS if leaves else SET_INSTRUCTIONS} {device}"] += 1
+        for change, here, there in (("add", new, old), ("remove", old, new)):
             for key in ("network", "role"):
-                if here and (there is None or here[key] != there[key]) and here[key] not in gone:
+                if here and (there is None or here[key] != there[key]) and here[key] not in removed_networks:
                     groups.add((change, here[key]))
     imports = ("import", "") in groups
     writes["POST /v1/products/:p/devices"] = int(imports)
     writes[BATCH] = len(groups) - imports
-    for name in gone:
+    for name in removed_networks:
         writes["DELETE /v1/networks/:idOrName" if backend == "networks" else f"DELETE group mesh-{name}"] += 1
     return +writes
 
 
-def carried_out(writes: list[dict[str, Any]]) -> Counter[str]:
-    """What the cloud has done, in the same words."""
-    words: Counter[str] = Counter()
+def count_actual_writes(writes: list[dict[str, Any]]) -> Counter[str]:
+    """Count the writes that the cloud has carried out, in the form of `count_predicted_writes`."""
+    counts: Counter[str] = Counter()
     for write in writes:
         route, path, fields = write["route"], write["path"], write["fields"]
-        who = fields.get("device_id") or path.get("scopeValue") or path.get("id") or ""
+        device = fields.get("device_id") or path.get("scopeValue") or path.get("id") or ""
         if route == "DELETE /v1/products/:p/groups/:name":
-            words[f"DELETE group {path['name']}"] += 1
+            counts[f"DELETE group {path['name']}"] += 1
         else:
-            words[" ".join(filter(None, [route, fields.get("action") if "device_id" in fields else "", who]))] += 1
-    return words
+            counts[" ".join(filter(None, [route, fields.get("action") if "device_id" in fields else "", device]))] += 1
+    return counts
 
 
 @dataclass(frozen=True)
-class Story:
-    """Three runs, with what the cloud has carried out in each."""
+class Runs:
+    """The results of three runs, the third of which has a changed manifest, and the writes of the third."""
 
     backend: str
     ids: list[str]
     first: dict[str, Any]
     second: dict[str, Any]
-    third_writes: list[dict[str, Any]]
+    changing_writes: list[dict[str, Any]]
     predicted: dict[str, Any]
-    third: dict[str, Any]
+    changing: dict[str, Any]
     state: dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=["networks", "ledger"])
-def story(request: pytest.FixtureRequest) -> Iterator[Story]:
+def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     with running_simulator("--fleet", str(len(NETWORKS) * SIZE + SPARE), "--mesh", "enabled") as cloud:
         ids = sorted(str(device["id"]) for device in cloud.state()["devices"])
         env = cloud_environment(cloud.url)
@@ -125,120 +125,120 @@ def story(request: pytest.FixtureRequest) -> Iterator[Story]:
             options = {"manifest": dict(manifest), "verify": "online"}
             return run_task("fleet", options, env, *args).succeeded().result(TASK)
 
-        manifest = declared(ids, request.param)
+        manifest = build_manifest(ids, request.param)
         first, second = fleet(manifest), fleet(manifest)
-        other = changed(manifest, ids)
+        changed = change_manifest(manifest, ids)
         before = len(cloud.writes())
-        predicted, third = fleet(other, "--check", "--diff"), fleet(other, "--diff")
-        yield Story(request.param, ids, first, second, cloud.writes()[before:], predicted, third, cloud.state())
+        predicted, changing = fleet(changed, "--check", "--diff"), fleet(changed, "--diff")
+        yield Runs(request.param, ids, first, second, cloud.writes()[before:], predicted, changing, cloud.state())
 
 
-def test_all_networks_form_from_nothing(story: Story) -> None:
+def test_first_run_forms_all_networks(runs: Runs) -> None:
     formed = {"gateways": GATEWAYS, "nodes": NODES, "joined": SIZE, "pending": 0, "lost": 0}
-    assert story.first["networks"] == dict.fromkeys(NETWORKS, formed)
-    assert story.first["summary"]["changed"] == len(NETWORKS) * SIZE
-    assert {device["mesh"] for device in story.first["devices"]} == {"joined"}
+    assert runs.first["networks"] == dict.fromkeys(NETWORKS, formed)
+    assert runs.first["summary"]["changed"] == len(NETWORKS) * SIZE
+    assert {device["mesh"] for device in runs.first["devices"]} == {"joined"}
 
 
-def test_it_takes_about_a_request_for_each_member(story: Story) -> None:
+def test_first_run_takes_about_one_request_per_member(runs: Runs) -> None:
     members, groups = len(NETWORKS) * SIZE, len(NETWORKS) + 2
-    assert story.first["cloud"]["requests"] <= 1.10 * members + 2 * groups + 2 * len(NETWORKS) + 20
+    assert runs.first["cloud"]["requests"] <= 1.10 * members + 2 * groups + 2 * len(NETWORKS) + 20
 
 
-def test_the_second_run_writes_nothing(story: Story) -> None:
-    assert (story.second["changed"], story.second["cloud"]["writes"]) == (False, 0)
-    assert {device["mesh"] for device in story.second["devices"]} == {"joined"}
+def test_second_run_writes_nothing(runs: Runs) -> None:
+    assert (runs.second["changed"], runs.second["cloud"]["writes"]) == (False, 0)
+    assert {device["mesh"] for device in runs.second["devices"]} == {"joined"}
 
 
-def test_the_third_run_makes_exactly_the_writes_that_the_plan_has_printed(story: Story) -> None:
-    assert story.predicted["diff"] == story.third["diff"]
-    assert carried_out(story.third_writes) == printed(story.predicted["diff"], story.backend)
-    assert story.third["cloud"]["writes"] == len(story.third_writes)
+def test_changing_run_makes_exactly_the_predicted_writes(runs: Runs) -> None:
+    assert runs.predicted["diff"] == runs.changing["diff"]
+    assert count_actual_writes(runs.changing_writes) == count_predicted_writes(runs.predicted["diff"], runs.backend)
+    assert runs.changing["cloud"]["writes"] == len(runs.changing_writes)
 
 
-def test_what_has_changed_is_as_declared_and_joined(story: Story) -> None:
+def test_changed_networks_are_as_declared_and_joined(runs: Runs) -> None:
     size = dict.fromkeys(NETWORKS, SIZE)
-    size |= {NETWORKS[0]: SIZE - MOVED, NETWORKS[1]: SIZE + MOVED, NETWORKS[-1]: 0}
-    assert {name: network["joined"] for name, network in story.third["networks"].items()} == size
-    assert {device["mesh"] for device in story.third["devices"]} == {"joined", None}
-    if story.backend == "networks":
-        assert {network["name"] for network in story.state["networks"]} == set(NETWORKS[:-1])
+    size |= {NETWORKS[0]: SIZE - MOVED_NODES, NETWORKS[1]: SIZE + MOVED_NODES, NETWORKS[-1]: 0}
+    assert {name: network["joined"] for name, network in runs.changing["networks"].items()} == size
+    assert {device["mesh"] for device in runs.changing["devices"]} == {"joined", None}
+    if runs.backend == "networks":
+        assert {network["name"] for network in runs.state["networks"]} == set(NETWORKS[:-1])
     else:
-        (product,) = (product for product in story.state["products"] if product["slug"] == PRODUCT_SLUG)
+        (product,) = (product for product in runs.state["products"] if product["slug"] == PRODUCT_SLUG)
         assert f"mesh-{NETWORKS[-1]}" not in product["groups"]
 
 
-LATE_NETWORK = 300
-"""Devices of a network in which five in a hundred join slowly, and two in a hundred never."""
+LATE_SIZE = 300
+"""Devices of a network in which 5 % join slowly, and 2 % never."""
 
 
 @pytest.fixture
-def tardy() -> Iterator[Simulator]:
-    with running_simulator("--fleet", str(LATE_NETWORK), "--slow-joiners", "0.05") as simulator:
+def slow_cloud() -> Iterator[Simulator]:
+    with running_simulator("--fleet", str(LATE_SIZE), "--slow-joiners", "0.05") as simulator:
         yield simulator
 
 
-def one_network(cloud: Simulator, ids: list[str], backend: str = "ledger", **options: Any) -> PlaybookRun:
+def provision_network(cloud: Simulator, ids: list[str], backend: str = "ledger", **options: Any) -> PlaybookRun:
     devices = [
         {"id": device, "mesh": {"network": "barn", "role": "node" if at >= GATEWAYS else "gateway"}}
         for at, device in enumerate(ids)
     ]
     manifest = {"product": PRODUCT_SLUG, "networks": {"barn": {"backend": backend}}, "devices": devices}
-    more = {"verify": "online", "verify_timeout": 1, **options}
-    return run_task("fleet", {"manifest": manifest, **more}, cloud_environment(cloud.url))
+    all_options = {"verify": "online", "verify_timeout": 1, **options}
+    return run_task("fleet", {"manifest": manifest, **all_options}, cloud_environment(cloud.url))
 
 
-def not_joined(run: PlaybookRun) -> set[str]:
+def list_unjoined(run: PlaybookRun) -> set[str]:
     return {device["id"] for device in run.result(TASK)["devices"] if device["mesh"] != "joined"}
 
 
-def failed(run: PlaybookRun) -> set[str]:
+def list_failed(run: PlaybookRun) -> set[str]:
     return {device["id"] for device in run.result(TASK)["devices"] if device["status"] == "failed"}
 
 
-def out(cloud: Simulator, ids: list[str]) -> set[str]:
-    """Those who are not in the mesh, by what the devices themselves report."""
+def list_reported_unjoined(cloud: Simulator, ids: list[str]) -> set[str]:
+    """List the devices that do not report the state joined in the status ledger."""
     (reports,) = (ledger for ledger in cloud.state()["ledgers"] if ledger["name"] == "mesh-status")
     return set(ids) - {entry["scope_value"] for entry in reports["instances"] if entry["data"]["state"] == "joined"}
 
 
-def test_who_has_not_joined_in_time_is_named_and_fails_the_run_only_when_it_is_strict(tardy: Simulator) -> None:
-    ids = [str(device["id"]) for device in tardy.state()["devices"]]
-    never = set(ids[GATEWAYS :: LATE_NETWORK // 6])
+def test_late_members_are_pending_and_fail_only_a_strict_run(slow_cloud: Simulator) -> None:
+    ids = [str(device["id"]) for device in slow_cloud.state()["devices"]]
+    never = set(ids[GATEWAYS :: LATE_SIZE // 6])
     for device in never:
-        tardy.change_device(device, online=False)
+        slow_cloud.change_device(device, online=False)
 
-    lenient = one_network(tardy, ids)
+    lenient = provision_network(slow_cloud, ids)
     assert lenient.rc == 0, lenient.output
-    late = out(tardy, ids)
+    late = list_reported_unjoined(slow_cloud, ids)
     assert late > never
-    assert not_joined(lenient) == late
+    assert list_unjoined(lenient) == late
     assert lenient.result(TASK)["summary"]["pending"] == len(late)
 
-    strict = one_network(tardy, ids, verify_strict=True)
+    strict = provision_network(slow_cloud, ids, verify_strict=True)
     assert strict.rc != 0
-    # Who is slow may come while the run looks, and is named or not.
-    assert out(tardy, ids) <= failed(strict) == not_joined(strict) <= late
+    # Slow members can join during the verification, so the run may list them or not.
+    assert list_reported_unjoined(slow_cloud, ids) <= list_failed(strict) == list_unjoined(strict) <= late
     assert strict.result(TASK)["error"]["code"] == "device_offline"
 
-    tardy.advance(300)
-    last = one_network(tardy, ids, verify_timeout=0)
-    assert (last.rc, not_joined(last)) == (0, never)
-    assert last.result(TASK)["networks"]["barn"]["pending"] == len(never)
+    slow_cloud.advance(300)
+    final = provision_network(slow_cloud, ids, verify_timeout=0)
+    assert (final.rc, list_unjoined(final)) == (0, never)
+    assert final.result(TASK)["networks"]["barn"]["pending"] == len(never)
 
 
-def test_whom_the_registry_has_not_confirmed_in_time_is_named_likewise() -> None:
+def test_unconfirmed_registry_members_fail_only_a_strict_run() -> None:
     with running_simulator("--fleet", "30", "--mesh", "enabled") as cloud:
         ids = [str(device["id"]) for device in cloud.state()["devices"]]
-        asleep = set(ids[GATEWAYS::10])
-        for device in asleep:
+        offline = set(ids[GATEWAYS::10])
+        for device in offline:
             cloud.change_device(device, online=False)
 
-        lenient = one_network(cloud, ids, "networks")
-        assert (lenient.rc, not_joined(lenient)) == (0, asleep), lenient.output
-        strict = one_network(cloud, ids, "networks", verify_strict=True)
-        assert (strict.rc != 0, failed(strict)) == (True, asleep)
+        lenient = provision_network(cloud, ids, "networks")
+        assert (lenient.rc, list_unjoined(lenient)) == (0, offline), lenient.output
+        strict = provision_network(cloud, ids, "networks", verify_strict=True)
+        assert (strict.rc != 0, list_failed(strict)) == (True, offline)
 
-        for device in asleep:
+        for device in offline:
             cloud.change_device(device, online=True)
-        assert not_joined(one_network(cloud, ids, "networks", verify_strict=True).succeeded()) == set()
+        assert list_unjoined(provision_network(cloud, ids, "networks", verify_strict=True).succeeded()) == set()

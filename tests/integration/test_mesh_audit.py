@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A stranded mesh is looked at by the role, which changes nothing, and the plan that it leaves leads out."""
+"""Test the mesh audit of the role, which changes nothing, and the migration plan that it writes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ HOME = {"product_id": PRODUCT_ID, "owner": USERNAME}
 
 
 @contextmanager
-def stranded(folder: Path, *flags: str) -> Iterator[Simulator]:
-    """Borons of a product and a Xenon of the account."""
+def running_old_mesh(folder: Path, *flags: str) -> Iterator[Simulator]:
+    """Run a simulator with Borons of a product and a Xenon of the account."""
     fleet = [
         {"id": GATEWAY, **HOME, "desired_firmware_version": 8},
         *({"id": node, **HOME} for node in NODES),
@@ -42,8 +42,8 @@ def stranded(folder: Path, *flags: str) -> Iterator[Simulator]:
         yield cloud
 
 
-def audited(cloud: Simulator, **variables: Any) -> tuple[PlaybookRun, dict[str, Any]]:
-    """The run of the task file, and what it has found."""
+def run_audit(cloud: Simulator, **variables: Any) -> tuple[PlaybookRun, dict[str, Any]]:
+    """Run the task file `mesh_audit`, and return the run and the findings."""
     tasks = [
         {
             "name": "Audit",
@@ -57,14 +57,14 @@ def audited(cloud: Simulator, **variables: Any) -> tuple[PlaybookRun, dict[str, 
     return run, run.result("Found")["provision_mesh_audit"]
 
 
-def test_a_mesh_that_is_still_registered_is_described_and_led_out(tmp_path: Path) -> None:
-    with stranded(tmp_path, "--mesh", "enabled") as cloud:
+def test_audit_of_a_registered_mesh_writes_a_plan_that_migrates_it(tmp_path: Path) -> None:
+    with running_old_mesh(tmp_path, "--mesh", "enabled") as cloud:
         env = cloud_environment(cloud.url)
         members = {"name": "Barn 1", "gateway": GATEWAY, "members": [*NODES, XENON]}
         run_task("network", members, env).succeeded()
         before = cloud.stats()
 
-        run, found = audited(cloud, provision_product=PRODUCT_SLUG, provision_mesh_plan=str(tmp_path))
+        run, found = run_audit(cloud, provision_product=PRODUCT_SLUG, provision_mesh_plan=str(tmp_path))
 
         after = cloud.stats()
         assert (after["writes"], after["grants"], after["revocations"]) == (
@@ -83,21 +83,21 @@ def test_a_mesh_that_is_still_registered_is_described_and_led_out(tmp_path: Path
         shown = run.result("Show the risks and the required steps")["msg"]
         assert any(re.fullmatch(r"device e00fce68\w+ is .* it would leave its mesh", risk) for risk in shown), shown
 
-        # The plan can be read by fleet, says what it would do, and does it.
+        # The module fleet accepts the plan, in check mode and in a real run.
         plan = tmp_path / f"{PRODUCT_SLUG}-boron.yml"
         assert sorted(yaml.safe_load(plan.read_text())) == ["devices", "networks", "product"]
         dry = run_task("fleet", {"manifest": str(plan)}, env, "--check").succeeded().result(TASK)
         assert dry["summary"]["changed"] == 3
-        moved = run_task("fleet", {"manifest": str(plan), "verify": "online"}, env).succeeded().result(TASK)
-        assert moved["networks"]["barn-1"] == {"gateways": 1, "nodes": 2, "joined": 3, "pending": 0, "lost": 0}
-        (left,) = cloud.state()["networks"]
-        assert [device["id"] for device in left["devices"]] == [XENON]
+        migrated = run_task("fleet", {"manifest": str(plan), "verify": "online"}, env).succeeded().result(TASK)
+        assert migrated["networks"]["barn-1"] == {"gateways": 1, "nodes": 2, "joined": 3, "pending": 0, "lost": 0}
+        (remaining,) = cloud.state()["networks"]
+        assert [device["id"] for device in remaining["devices"]] == [XENON]
 
 
 @pytest.mark.parametrize("product", [PRODUCT_SLUG, None])
-def test_where_the_registry_is_gone_the_boards_are_described_all_the_same(tmp_path: Path, product: str | None) -> None:
-    with stranded(tmp_path) as cloud:
-        _unused, found = audited(cloud, **({"provision_product": product} if product else {}))
+def test_audit_lists_the_devices_if_the_registry_is_retired(tmp_path: Path, product: str | None) -> None:
+    with running_old_mesh(tmp_path) as cloud:
+        _unused, found = run_audit(cloud, **({"provision_product": product} if product else {}))
         assert cloud.stats()["writes"] == 0
     assert (found["registry"], found["networks"], found["manifests"]) == ("retired", [], [])
     platforms = {device["id"]: device["platform"] for device in found["devices"]}
@@ -107,18 +107,18 @@ def test_where_the_registry_is_gone_the_boards_are_described_all_the_same(tmp_pa
     }
 
 
-def test_members_without_a_product_get_a_plan_that_says_what_it_needs(tmp_path: Path) -> None:
+def test_plan_for_members_without_a_product_names_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "fleet.json").write_text(json.dumps([{"id": GATEWAY, "owner": USERNAME}]))
     with running_simulator("--fleet", str(tmp_path / "fleet.json"), "--mesh", "enabled") as cloud:
         env = cloud_environment(cloud.url)
         run_task("network", {"name": "barn", "gateway": GATEWAY}, env).succeeded()
-        run, found = audited(cloud, provision_mesh_plan=str(tmp_path))
-        (share,) = found["manifests"]
-        assert share["needs"] in run.result("Show the risks and the required steps")["msg"]
+        run, found = run_audit(cloud, provision_mesh_plan=str(tmp_path))
+        (manifest,) = found["manifests"]
+        assert manifest["needs"] in run.result("Show the risks and the required steps")["msg"]
 
         plan = tmp_path / "account-boron.yml"
         assert stat.filemode(plan.stat().st_mode) == "-rw-------"
-        assert share["needs"].split()[:3] == plan.read_text().replace("#", "").split()[:3]
+        assert manifest["needs"].split()[:3] == plan.read_text().replace("#", "").split()[:3]
         refused = run_task("fleet", {"manifest": str(plan)}, env, "--check")
         assert refused.result(TASK)["error"]["code"] == "unsupported"
         plan.write_text(f"product: {PRODUCT_SLUG}\n{plan.read_text()}")
@@ -126,9 +126,9 @@ def test_members_without_a_product_get_a_plan_that_says_what_it_needs(tmp_path: 
         assert dry["summary"]["changed"] == 1
 
 
-def test_what_else_goes_wrong_fails_the_play_and_leaves_no_token(tmp_path: Path) -> None:
-    with stranded(tmp_path, "--mesh", "enabled") as cloud:
+def test_failed_audit_fails_the_play_and_revokes_its_token(tmp_path: Path) -> None:
+    with running_old_mesh(tmp_path, "--mesh", "enabled") as cloud:
         cloud.set_faults([{"route": "GET /v1/networks", "effect": "status", "status": 500, "times": 9}])
         with pytest.raises(AssertionError, match="Could not list the mesh networks"):
-            audited(cloud, provision_product=PRODUCT_SLUG)
+            run_audit(cloud, provision_product=PRODUCT_SLUG)
         assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1

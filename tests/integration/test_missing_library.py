@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Where Python lacks the library `requests`, everything says so in one sentence with the command that helps."""
+"""Test the message about a missing Python library `requests`, which names the command that installs it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SENTENCE = f"The Python library requests is missing. Install it with: {sys.execu
 
 @pytest.fixture
 def without_requests(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `requests` cannot be imported, by Ansible and by the modules that it starts."""
+    """Environment variables with which neither Ansible nor its modules can import `requests`."""
     package = tmp_path / "without" / "requests"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('No module named requests')\n")
     return {"PYTHONPATH": str(package.parent)}
 
 
-def test_a_module_an_action_and_a_lookup_say_what_to_install(without_requests: dict[str, str]) -> None:
+def test_module_action_and_lookup_name_the_install_command(without_requests: dict[str, str]) -> None:
     tasks = [
         {"name": "Module", "meshfleet.particle.device_info": {}},
         {"name": "Action", "meshfleet.particle.access_token": {}},
@@ -39,6 +39,6 @@ def test_a_module_an_action_and_a_lookup_say_what_to_install(without_requests: d
     assert SENTENCE in run.result("Lookup")["msg"]
 
 
-def test_the_inventory_says_what_to_install(without_requests: dict[str, str], tmp_path: Path) -> None:
+def test_inventory_names_the_install_command(without_requests: dict[str, str], tmp_path: Path) -> None:
     inventory = read_inventory(write_inventory(tmp_path), without_requests, home=tmp_path)
     assert SENTENCE in " ".join(inventory.stderr.split())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Modules `network` and `network_info` in plays, with Particle's own client as the other party."""
+"""Test the modules `network` and `network_info` together with Particle's official client."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ def _registry() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def meshed(_registry: Simulator) -> Simulator:
+def mesh_cloud(_registry: Simulator) -> Simulator:
     _registry.reset()
     return _registry
 
 
 @pytest.fixture
-def ids(meshed: Simulator) -> list[str]:
-    """Twenty devices, all claimed."""
-    ids = [str(device["id"]) for device in meshed.state()["devices"]]
+def ids(mesh_cloud: Simulator) -> list[str]:
+    """The ids of twenty devices, which are all claimed."""
+    ids = [str(device["id"]) for device in mesh_cloud.state()["devices"]]
     devices = [{"id": device, "claimed": True} for device in ids]
-    run_task("fleet", {"devices": devices}, cloud_environment(meshed.url)).succeeded()
+    run_task("fleet", {"devices": devices}, cloud_environment(mesh_cloud.url)).succeeded()
     return ids
 
 
-def task(cloud: Simulator, module: str, options: dict[str, Any], *args: str) -> dict[str, Any]:
-    """The result of one task, which succeeds."""
+def run_module(cloud: Simulator, module: str, options: dict[str, Any], *args: str) -> dict[str, Any]:
+    """Run one task, which must succeed, and return its result."""
     return run_task(module, options, cloud_environment(cloud.url), *args).succeeded().result(TASK)
 
 
-def test_the_official_client_reads_what_network_has_made(meshed: Simulator, ids: list[str]) -> None:
-    task(meshed, "network", {"name": "Barn 1", "gateway": ids[0], "members": ids[1:4]})
-    task(meshed, "network", {"name": "site", "gateways": ids[4:6], "members": ids[6:18]})
-    assert read_mesh_networks(meshed.url) == {
+def test_official_client_reads_networks_of_the_module(mesh_cloud: Simulator, ids: list[str]) -> None:
+    run_module(mesh_cloud, "network", {"name": "Barn 1", "gateway": ids[0], "members": ids[1:4]})
+    run_module(mesh_cloud, "network", {"name": "site", "gateways": ids[4:6], "members": ids[6:18]})
+    assert read_mesh_networks(mesh_cloud.url) == {
         "Barn 1": {
             "type": "micro_cellular",
             "state": "confirmed",
@@ -57,27 +57,27 @@ def test_the_official_client_reads_what_network_has_made(meshed: Simulator, ids:
     }
 
 
-def test_network_leaves_as_it_is_what_the_official_client_has_made(meshed: Simulator, ids: list[str]) -> None:
-    made = read_mesh_networks(meshed.url, "create", "barn", *ids[:4])
-    (network,) = task(meshed, "network_info", {})["networks"]
-    assert {device["id"]: device["role"] for device in network["devices"]} == made["barn"]["members"]
+def test_module_reads_keeps_and_removes_a_network_of_the_client(mesh_cloud: Simulator, ids: list[str]) -> None:
+    created = read_mesh_networks(mesh_cloud.url, "create", "barn", *ids[:4])
+    (network,) = run_module(mesh_cloud, "network_info", {})["networks"]
+    assert {device["id"]: device["role"] for device in network["devices"]} == created["barn"]["members"]
 
     options = {"name": "barn", "gateway": ids[0], "members": ids[1:4], "exact": True}
-    result = task(meshed, "network", options, "--check", "--diff")
+    result = run_module(mesh_cloud, "network", options, "--check", "--diff")
     assert (result["changed"], result["diff"]) == (False, {"before": {}, "after": {}})
 
-    task(meshed, "network", {"name": "barn", "state": "absent"})
-    assert read_mesh_networks(meshed.url) == {}
+    run_module(mesh_cloud, "network", {"name": "barn", "state": "absent"})
+    assert read_mesh_networks(mesh_cloud.url) == {}
 
 
-def test_a_dry_run_writes_nothing_and_shows_the_difference(meshed: Simulator, ids: list[str]) -> None:
-    before = meshed.stats()["writes"]
+def test_check_mode_writes_nothing_and_predicts_the_diff(mesh_cloud: Simulator, ids: list[str]) -> None:
+    before = mesh_cloud.stats()["writes"]
     options = {"name": "barn", "gateway": ids[0], "members": ids[1:3]}
-    predicted = task(meshed, "network", options, "--check", "--diff")
-    assert meshed.stats()["writes"] == before
-    done = task(meshed, "network", options, "--diff")
+    predicted = run_module(mesh_cloud, "network", options, "--check", "--diff")
+    assert mesh_cloud.stats()["writes"] == before
+    done = run_module(mesh_cloud, "network", options, "--diff")
     assert (predicted["changed"], predicted["diff"]) == (done["changed"], done["diff"])
-    assert (done["cloud"]["writes"], task(meshed, "network", options)["changed"]) == (3, False)
+    assert (done["cloud"]["writes"], run_module(mesh_cloud, "network", options)["changed"]) == (3, False)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_dry_run_writes_nothing_and_shows_the_difference(meshed: Simulator, id
         ("network_info", {}),
     ],
 )
-def test_a_cloud_that_has_retired_the_registry_is_told_as_that(
+def test_retired_registry_is_reported_as_unsupported(
     simulator: Simulator, module: str, options: dict[str, Any]
 ) -> None:
     run = run_task(module, options, cloud_environment(simulator.url))
@@ -107,7 +107,9 @@ def test_a_cloud_that_has_retired_the_registry_is_told_as_that(
         ({"name": "barn", "gateway": "e00fce680000000000000001", "limit": 0}, "at least 1"),
     ],
 )
-def test_what_cannot_be_meant_costs_no_request(simulator: Simulator, options: dict[str, Any], words: str) -> None:
+def test_invalid_options_are_refused_before_any_request(
+    simulator: Simulator, options: dict[str, Any], words: str
+) -> None:
     result = run_task("network", options, cloud_environment(simulator.url)).result(TASK)
     assert result["error"]["code"] == "invalid_manifest"
     assert words in result["msg"]

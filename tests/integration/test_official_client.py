@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Particle's own client finds in the simulator the cloud that it was written for."""
+"""Test the simulator with Particle's official client."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from support.official_client import ACCOUNTS, ORG, SuiteRun, run_suite
 from support.simulator import running_simulator
 
-LEAST_ASSERTIONS = 80
-LEAST_METHODS = 60
+MIN_ASSERTIONS = 80
+MIN_METHODS = 60
 
 CLOUDS = {
     "CLOUD_URL": ("--fleet", "40"),
@@ -23,7 +23,7 @@ CLOUDS = {
 
 
 @pytest.fixture(scope="module")
-def verdict() -> Iterator[SuiteRun]:
+def suite_run() -> Iterator[SuiteRun]:
     with ExitStack() as stack:
         urls = {
             variable: stack.enter_context(running_simulator("--accounts", str(ACCOUNTS), *flags)).url
@@ -32,10 +32,10 @@ def verdict() -> Iterator[SuiteRun]:
         yield run_suite(urls)
 
 
-def test_the_official_client_meets_the_cloud_it_knows(verdict: SuiteRun) -> None:
-    assert verdict.returncode == 0, verdict.output
+def test_official_client_suite_passes_on_the_simulator(suite_run: SuiteRun) -> None:
+    assert suite_run.returncode == 0, suite_run.output
 
 
-def test_the_official_client_has_looked_at_most_of_what_it_offers(verdict: SuiteRun) -> None:
-    assert verdict.assertions >= LEAST_ASSERTIONS, verdict.output
-    assert verdict.methods >= LEAST_METHODS, verdict.output
+def test_suite_makes_enough_assertions_and_calls_enough_methods(suite_run: SuiteRun) -> None:
+    assert suite_run.assertions >= MIN_ASSERTIONS, suite_run.output
+    assert suite_run.methods >= MIN_METHODS, suite_run.output

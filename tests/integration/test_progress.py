@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""How far a run is, as people see it who run a playbook, and as programs do not."""
+"""Test the progress of a run: visible on terminals and standard error, absent from output for programs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from support.playbooks import PlaybookRun, run_playbook
 from support.plays import TASK, cloud_environment, manifest_for
 from support.simulator import Simulator, running_simulator
 
-ANNOUNCED = re.compile(
+PROGRESS = re.compile(
     r"(?P<done>[\d,]+)/(?P<total>[\d,]+) \| [\d.]+/s \| ETA (-|\d+:\d\d:\d\d) \| \d+ failed \| \d+ % of budget"
 )
 SHORT, LONG = 60, 160
-"""Devices whose writes, one after another, take more than two seconds, and more than one interval between lines."""
+"""Numbers of devices: sequential writes to them take more than two seconds, or more than one line interval."""
 
 ACCOUNT = ("canary@example.com", "cana-ry-pass-4410")
 JOIN_KEY = "join-key-canary-77ab"
@@ -62,8 +62,8 @@ def provision(
     ).succeeded()
 
 
-def left_on_screen(sent: str) -> list[str]:
-    """The lines that a terminal shows after all that it was sent."""
+def render_screen(sent: str) -> list[str]:
+    """Return the lines that a terminal shows at the end of the output."""
     shown = []
     for line in sent.split("\n"):
         cells: list[str] = []
@@ -73,27 +73,27 @@ def left_on_screen(sent: str) -> list[str]:
     return shown
 
 
-def test_on_a_terminal_one_line_is_rewritten_and_gone_at_the_end(cloud: Simulator) -> None:
+def test_terminal_shows_one_line_that_is_updated_and_finally_removed(cloud: Simulator) -> None:
     run = provision(cloud)
-    announced = [found for part in run.stdout.split("\r") if (found := ANNOUNCED.match(part.strip()))]
-    done = [int(found["done"]) for found in announced]
+    lines = [found for part in run.stdout.split("\r") if (found := PROGRESS.match(part.strip()))]
+    done = [int(found["done"]) for found in lines]
     assert len(done) >= 2, run.stdout
     assert done == sorted(done)
-    assert {found["total"] for found in announced} == {str(SHORT)}
-    shown = left_on_screen(run.stdout)
-    assert not any(ANNOUNCED.search(line) for line in shown)
+    assert {found["total"] for found in lines} == {str(SHORT)}
+    shown = render_screen(run.stdout)
+    assert not any(PROGRESS.search(line) for line in shown)
     assert "changed: [localhost]" in shown
 
 
-def test_elsewhere_lines_are_added_to_standard_error_alone(cloud: Simulator, tmp_path: Path) -> None:
+def test_without_terminal_progress_lines_go_to_standard_error_only(cloud: Simulator, tmp_path: Path) -> None:
     log = tmp_path / "ansible.log"
     run = provision(cloud, LONG, terminal=False, env={"ANSIBLE_LOG_PATH": str(log)})
     lines = run.stderr.splitlines()
     assert lines
-    # Nothing but numbers and fixed words: no name, no id, no address, no secret.
-    assert all(ANNOUNCED.fullmatch(line) for line in lines), run.stderr
-    assert not ANNOUNCED.search(run.stdout)
-    assert not ANNOUNCED.search(log.read_text())
+    # Progress lines contain only numbers and fixed words: no name, id, address or secret.
+    assert all(PROGRESS.fullmatch(line) for line in lines), run.stderr
+    assert not PROGRESS.search(run.stdout)
+    assert not PROGRESS.search(log.read_text())
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,15 @@ def test_elsewhere_lines_are_added_to_standard_error_alone(cloud: Simulator, tmp
     ],
     ids=["progress is false", "no_log", "check mode"],
 )
-def test_nothing_is_shown_of_a_run_that_shall_be_silent(
+def test_silent_run_shows_no_progress(
     cloud: Simulator, options: dict[str, Any], task: dict[str, Any], args: tuple[str, ...]
 ) -> None:
     run = provision(cloud, SHORT, *args, task=task, **options)
-    assert not ANNOUNCED.search(run.stdout)
+    assert not PROGRESS.search(run.stdout)
 
 
-def test_a_terminal_that_a_program_reads_shows_what_the_program_expects_and_no_more(
-    cloud: Simulator, tmp_path: Path
-) -> None:
-    # As ansible-runner and the JSON callbacks do it: one document at the end, both streams read as one.
+def test_terminal_output_for_a_program_contains_no_progress(cloud: Simulator, tmp_path: Path) -> None:
+    # Like ansible-runner and the JSON callbacks: one document at the end, and both streams are read together.
     (tmp_path / "json.py").write_text(
         "from ansible.plugins.callback import CallbackBase\n"
         "DOCUMENTATION = '''\nname: json\ntype: stdout\nshort_description: x\ndescription: [x]\n'''\n"
@@ -130,11 +128,11 @@ def test_a_terminal_that_a_program_reads_shows_what_the_program_expects_and_no_m
     assert json.loads(run.stdout) == {"hosts": 1}
 
 
-def test_no_secret_and_no_name_is_in_what_is_shown(cloud: Simulator) -> None:
+def test_progress_contains_no_secret_and_no_name(cloud: Simulator) -> None:
     run = provision(cloud, SHORT, "-vvvv")
-    assert ANNOUNCED.search(run.stdout)
-    announced = "\n".join(part for part in re.split("[\r\n]", run.stdout) if ANNOUNCED.search(part))
+    assert PROGRESS.search(run.stdout)
+    progress = "\n".join(part for part in re.split("[\r\n]", run.stdout) if PROGRESS.search(part))
     for secret in (*ACCOUNT, JOIN_KEY, "barn-", cloud.url):
-        assert secret not in announced
-    assert not re.search(r"[0-9a-f]{24}", announced)
+        assert secret not in progress
+    assert not re.search(r"[0-9a-f]{24}", progress)
     assert ACCOUNT[1] not in run.stdout

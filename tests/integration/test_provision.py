@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A thousand devices from their boxes into ten networks, through the playbook that users run."""
+"""Test the provisioning of a thousand new devices into ten networks with the playbook `provision`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ RECONCILE = "Bring the fleet to its declared state"
 
 
 @dataclass(frozen=True)
-class Story:
-    """The runs one after another, each with what the cloud itself counted of it."""
+class Runs:
+    """Successive runs, each with the counts of the cloud."""
 
     check: PlaybookRun
     check_stats: dict[str, Any]
@@ -34,17 +34,17 @@ class Story:
     first_stats: dict[str, Any]
     second: PlaybookRun
     second_stats: dict[str, Any]
-    facts: PlaybookRun
+    info: PlaybookRun
     state: dict[str, Any]
 
 
-def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+def subtract_counts(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return {key: after[key] - before[key] for key in after if isinstance(after[key], int)}
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Dry run, real run, run again, look; with a manifest file and credentials in the environment."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Runs with a manifest file and credentials in the environment: check mode, first run, second run, device_info."""
     with running_simulator("--fleet", str(N)) as cloud:
         file = tmp_path_factory.mktemp("fleet") / "fleet.yml"
         file.write_text(yaml.safe_dump(manifest_for(cloud, NETWORKS, groups=["north"])))
@@ -58,9 +58,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 extra_vars={"provision_manifest": str(file), "provision_verify": "online"},
                 args=args,
             ).succeeded()
-            return run, difference(before, cloud.stats())
+            return run, subtract_counts(before, cloud.stats())
 
-        yield Story(
+        yield Runs(
             *provision("--check", "--diff"),
             *provision(),
             *provision(),
@@ -69,38 +69,38 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         )
 
 
-def test_every_device_is_named_grouped_and_in_its_network(story: Story) -> None:
-    result = story.first.result(RECONCILE)
+def test_first_run_names_groups_and_networks_every_device(runs: Runs) -> None:
+    result = runs.first.result(RECONCILE)
     assert read_counts(result) == {"total": N, "ok": 0, "changed": N, "failed": 0, "pending": 0}
-    devices = [device for device in story.state["devices"] if "north" in device["groups"]]
+    devices = [device for device in runs.state["devices"] if "north" in device["groups"]]
     assert len(devices) == N
     assert len({device["name"] for device in devices}) == N
     assert all(len([group for group in device["groups"] if group.startswith("mesh-")]) == 2 for device in devices)
 
 
-def test_all_members_report_that_they_have_joined(story: Story) -> None:
+def test_first_run_ends_with_all_members_joined(runs: Runs) -> None:
     size = N // len(NETWORKS)
     formed = {"gateways": 1, "nodes": size - 1, "joined": size, "pending": 0, "lost": 0}
-    assert story.first.result(RECONCILE)["networks"] == dict.fromkeys(NETWORKS, formed)
+    assert runs.first.result(RECONCILE)["networks"] == dict.fromkeys(NETWORKS, formed)
 
 
-def test_the_first_run_takes_two_writes_for_a_device(story: Story) -> None:
-    assert story.first.result(RECONCILE)["cloud"]["requests"] <= 2.05 * N + 2 * NEW_GROUPS + 20
+def test_first_run_takes_about_two_requests_per_device(runs: Runs) -> None:
+    assert runs.first.result(RECONCILE)["cloud"]["requests"] <= 2.05 * N + 2 * NEW_GROUPS + 20
 
 
-def test_the_second_run_only_looks(story: Story) -> None:
-    cloud = story.second.result(RECONCILE)["cloud"]
-    assert story.second.result(RECONCILE)["changed"] is False
+def test_second_run_writes_nothing(runs: Runs) -> None:
+    cloud = runs.second.result(RECONCILE)["cloud"]
+    assert runs.second.result(RECONCILE)["changed"] is False
     assert cloud["writes"] == 0
     assert cloud["requests"] <= 0.05 * N + 10
 
 
-def test_what_a_run_says_of_its_cost_is_what_the_cloud_counted(story: Story) -> None:
-    # The cloud also sees the role's login and revocation.
+def test_reported_requests_match_the_count_of_the_cloud(runs: Runs) -> None:
+    # The cloud also counts the login and the revocation of the role.
     for run, stats in (
-        (story.check, story.check_stats),
-        (story.first, story.first_stats),
-        (story.second, story.second_stats),
+        (runs.check, runs.check_stats),
+        (runs.first, runs.first_stats),
+        (runs.second, runs.second_stats),
     ):
         cost = run.result(RECONCILE)["cloud"]
         assert stats["requests"] == cost["requests"] + 2
@@ -109,42 +109,42 @@ def test_what_a_run_says_of_its_cost_is_what_the_cloud_counted(story: Story) -> 
         assert cost["retries"] == 0
 
 
-def test_a_dry_run_writes_nothing_and_predicts_all(story: Story) -> None:
-    predicted, done = story.check.result(RECONCILE), story.first.result(RECONCILE)
-    assert story.check_stats["writes"] == 0
+def test_check_mode_writes_nothing_and_predicts_the_result(runs: Runs) -> None:
+    predicted, done = runs.check.result(RECONCILE), runs.first.result(RECONCILE)
+    assert runs.check_stats["writes"] == 0
     assert predicted["changed"] is done["changed"] is True
     assert predicted["diff"] == done["diff"]
     assert read_counts(predicted) == read_counts(done)
 
 
-def test_the_dry_run_of_the_play_has_as_many_changes_as_the_real_one(story: Story) -> None:
+def test_check_mode_predicts_which_tasks_of_the_play_change(runs: Runs) -> None:
     def changed(run: PlaybookRun) -> list[str]:
         return [task.task for task in run.tasks if task.status == "changed"]
 
-    assert changed(story.check) == changed(story.first)
+    assert changed(runs.check) == changed(runs.first)
 
 
-def test_each_run_obtains_one_token_and_leaves_none(story: Story) -> None:
-    for stats in (story.check_stats, story.first_stats, story.second_stats):
+def test_each_run_obtains_one_token_and_revokes_it(runs: Runs) -> None:
+    for stats in (runs.check_stats, runs.first_stats, runs.second_stats):
         assert (stats["grants"], stats["revocations"], stats["refusals"]) == (1, 1, 0)
 
 
-def test_connections_are_kept_alive(story: Story) -> None:
-    assert story.first_stats["connections"] <= 20
+def test_first_run_reuses_at_most_twenty_connections(runs: Runs) -> None:
+    assert runs.first_stats["connections"] <= 20
 
 
-def test_facts_show_all_pages_with_network_and_role(story: Story) -> None:
-    facts = story.facts.result(TASK)
-    assert (facts["count"], facts["pages"], facts["complete"]) == (N, N // 100, True)
-    roles = [device["mesh"]["role"] for device in facts["devices"]]
+def test_device_info_reads_all_pages_with_mesh_roles(runs: Runs) -> None:
+    info = runs.info.result(TASK)
+    assert (info["count"], info["pages"], info["complete"]) == (N, N // 100, True)
+    roles = [device["mesh"]["role"] for device in info["devices"]]
     assert (roles.count("gateway"), roles.count("node")) == (len(NETWORKS), N - len(NETWORKS))
 
 
-def test_no_setup_secret_of_a_device_is_among_the_facts(story: Story) -> None:
-    assert all("mobile_secret" not in device for device in story.facts.result(TASK)["devices"])
+def test_device_info_returns_no_mobile_secret(runs: Runs) -> None:
+    assert all("mobile_secret" not in device for device in runs.info.result(TASK)["devices"])
 
 
-def test_the_token_is_revoked_even_when_the_run_fails(simulator: Simulator) -> None:
+def test_token_is_revoked_when_the_run_fails(simulator: Simulator) -> None:
     manifest = {**manifest_for(simulator), "product": "no-such-product"}
     run = run_playbook(
         "meshfleet.particle.provision",
@@ -156,7 +156,7 @@ def test_the_token_is_revoked_even_when_the_run_fails(simulator: Simulator) -> N
     assert simulator.stats()["grants"] == simulator.stats()["revocations"] == 1
 
 
-def test_a_ready_token_is_used_and_left_alone(simulator: Simulator) -> None:
+def test_given_access_token_is_used_and_not_revoked(simulator: Simulator) -> None:
     token = simulator.access_token()
     run_playbook(
         "meshfleet.particle.provision",
@@ -166,31 +166,31 @@ def test_a_ready_token_is_used_and_left_alone(simulator: Simulator) -> None:
     assert (simulator.stats()["grants"], simulator.stats()["revocations"]) == (1, 0)
 
 
-def test_a_kept_token_is_neither_used_up_nor_revoked_by_the_role(simulator: Simulator, tmp_path: Path) -> None:
-    kept = tmp_path / "tokens.json"
-    env = {**cloud_environment(simulator.url), "PARTICLE_TOKEN_FILE": str(kept)}
+def test_role_with_a_password_leaves_the_token_file_unchanged(simulator: Simulator, tmp_path: Path) -> None:
+    token_file = tmp_path / "tokens.json"
+    env = {**cloud_environment(simulator.url), "PARTICLE_TOKEN_FILE": str(token_file)}
     run_task("access_token", {}, env).succeeded()
-    before = kept.read_bytes()
+    before = token_file.read_bytes()
     run_playbook(
         "meshfleet.particle.provision", env=env, extra_vars={"provision_manifest": manifest_for(simulator)}
     ).succeeded()
-    assert kept.read_bytes() == before
+    assert token_file.read_bytes() == before
     stats = simulator.stats()
     assert (stats["grants"], stats["revocations"]) == (2, 1)
 
 
-def test_a_kept_token_alone_is_enough_for_the_role(simulator: Simulator, tmp_path: Path) -> None:
-    kept = tmp_path / "tokens.json"
-    run_task("access_token", {"token_file": str(kept)}, cloud_environment(simulator.url)).succeeded()
+def test_role_uses_the_token_file_if_there_are_no_other_credentials(simulator: Simulator, tmp_path: Path) -> None:
+    token_file = tmp_path / "tokens.json"
+    run_task("access_token", {"token_file": str(token_file)}, cloud_environment(simulator.url)).succeeded()
     run_playbook(
         "meshfleet.particle.provision",
-        env={"PARTICLE_API_URL": simulator.url, "PARTICLE_TOKEN_FILE": str(kept)},
+        env={"PARTICLE_API_URL": simulator.url, "PARTICLE_TOKEN_FILE": str(token_file)},
         extra_vars={"provision_manifest": manifest_for(simulator)},
     ).succeeded()
     assert (simulator.stats()["grants"], simulator.stats()["revocations"]) == (1, 0)
 
 
-def test_a_manifest_is_found_beside_the_playbook_and_may_be_vaulted(simulator: Simulator, tmp_path: Path) -> None:
+def test_vaulted_manifest_is_found_in_the_files_folder(simulator: Simulator, tmp_path: Path) -> None:
     text = yaml.safe_dump(manifest_for(simulator)).encode()
     secret = VaultSecret(b"vault-password")
     (tmp_path / "files").mkdir()
@@ -207,14 +207,14 @@ def test_a_manifest_is_found_beside_the_playbook_and_may_be_vaulted(simulator: S
     assert run.result(TASK)["summary"]["changed"] == 20
 
 
-def test_tasks_that_log_in_by_themselves_share_one_login(simulator: Simulator, tmp_path: Path) -> None:
+def test_tasks_of_two_runs_share_one_login(simulator: Simulator, tmp_path: Path) -> None:
     env = {**cloud_environment(simulator.url), "XDG_RUNTIME_DIR": str(tmp_path)}
     run_task("device_info", {}, env).succeeded()
     run_task("fleet", {"manifest": manifest_for(simulator)}, env).succeeded()
     assert simulator.stats()["grants"] == 1
 
 
-def test_a_device_that_moves_and_one_that_leaves_are_the_only_writes(simulator: Simulator) -> None:
+def test_only_devices_that_change_or_leave_their_network_are_written(simulator: Simulator) -> None:
     env = cloud_environment(simulator.url)
     manifest = manifest_for(simulator, ["barn", "field"])
     run_task("fleet", {"manifest": manifest}, env).succeeded()
@@ -226,7 +226,7 @@ def test_a_device_that_moves_and_one_that_leaves_are_the_only_writes(simulator: 
 
     result = run.result(TASK)
     assert [d["id"] for d in result["devices"] if d["status"] == "changed"] == [moving["id"], leaving["id"]]
-    # One ledger instance each; a group joined, two groups left by one device and two by the other.
+    # Two ledger instances, one group with an added device, and three groups with removed devices.
     assert result["cloud"]["writes"] <= 2 + 1 + 3
     groups = {device["id"]: device["groups"] for device in simulator.state()["devices"]}
     assert sorted(groups[moving["id"]]) == sorted([f"mesh-{moving['mesh']['network']}", "mesh-node"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The whole way on a cloud that was not written for the collection, and what it says where that cloud cannot."""
+"""Test the collection against an independent Particle-compatible cloud, including what that cloud does not support."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEVICES = [
     {"id": "e00fce68aabbccddeeff0102", "name": "greenhouse-02", "claimed": True},
 ]
 
-WHOLE_WAY: list[dict[str, Any]] = [
+CLAIM_PLAYS: list[dict[str, Any]] = [
     {
         "hosts": "localhost",
         "gather_facts": False,
@@ -64,7 +64,7 @@ WHOLE_WAY: list[dict[str, Any]] = [
                 },
             },
             {
-                "name": "Look with the dead token",
+                "name": "Look with the revoked token",
                 "meshfleet.particle.device_info": {"access_token": "{{ token.access_token }}"},
                 "ignore_errors": True,
             },
@@ -74,7 +74,7 @@ WHOLE_WAY: list[dict[str, Any]] = [
 
 
 def play(task: str, options: dict[str, Any], server: RealServer, **env: str) -> PlaybookRun:
-    """One task against the server, which may fail."""
+    """Run one task against the server; it may fail."""
     tasks = [{"name": "Task", f"meshfleet.particle.{task}": options}]
     return run_playbook(
         [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}],
@@ -83,49 +83,49 @@ def play(task: str, options: dict[str, Any], server: RealServer, **env: str) -> 
 
 
 @pytest.fixture(scope="module")
-def whole_way(real_server: RealServer) -> PlaybookRun:
-    """Two devices from unclaimed to claimed, named, listed; and the token's end."""
+def claim_run(real_server: RealServer) -> PlaybookRun:
+    """A run that claims, names and lists two devices, and revokes its token."""
     real_server.create_user("whole-way@example.com", PASSWORD)
     return run_playbook(
-        WHOLE_WAY,
+        CLAIM_PLAYS,
         env={"PARTICLE_API_URL": real_server.url},
         extra_vars={"user": "whole-way@example.com", "password": PASSWORD, "devices": DEVICES},
     ).succeeded()
 
 
-def test_two_devices_are_claimed_and_named(whole_way: PlaybookRun) -> None:
-    result = whole_way.result("Provision")
+def test_two_devices_are_claimed_and_named(claim_run: PlaybookRun) -> None:
+    result = claim_run.result("Provision")
     assert result["summary"] == {"total": 2, "ok": 0, "changed": 2, "failed": 0, "pending": 0}
-    listed = whole_way.result("Look")["devices"]
+    listed = claim_run.result("Look")["devices"]
     assert sorted((device["id"], device["name"]) for device in listed) == [
         (device["id"], device["name"]) for device in DEVICES
     ]
 
 
-def test_check_mode_writes_nothing_and_predicts_what_then_happens(whole_way: PlaybookRun) -> None:
-    predicted, done = whole_way.result("Predict"), whole_way.result("Provision")
+def test_check_mode_writes_nothing_and_predicts_the_diff(claim_run: PlaybookRun) -> None:
+    predicted, done = claim_run.result("Predict"), claim_run.result("Provision")
     assert predicted["cloud"]["writes"] == 0
     assert predicted["changed"] is done["changed"] is True
     assert predicted["diff"] == done["diff"]
 
 
-def test_a_second_run_changes_nothing(whole_way: PlaybookRun) -> None:
-    again = whole_way.result("Again")
+def test_second_run_changes_nothing(claim_run: PlaybookRun) -> None:
+    again = claim_run.result("Again")
     assert again["changed"] is False
     assert again["cloud"]["writes"] == 0
 
 
-def test_online_is_known_although_the_server_speaks_of_connected(whole_way: PlaybookRun) -> None:
-    assert [device["online"] for device in whole_way.result("Look")["devices"]] == [False, False]
+def test_field_connected_is_returned_as_online(claim_run: PlaybookRun) -> None:
+    assert [device["online"] for device in claim_run.result("Look")["devices"]] == [False, False]
 
 
-def test_the_token_is_revoked_by_the_account_and_dead(whole_way: PlaybookRun) -> None:
-    assert whole_way.task("Revoke").status == "changed"
-    assert whole_way.task("Revoke again").status == "ok"
-    assert whole_way.result("Look with the dead token")["error"]["code"] == "token_invalid"
+def test_revoked_token_is_invalid_and_second_revocation_changes_nothing(claim_run: PlaybookRun) -> None:
+    assert claim_run.task("Revoke").status == "changed"
+    assert claim_run.task("Revoke again").status == "ok"
+    assert claim_run.result("Look with the revoked token")["error"]["code"] == "token_invalid"
 
 
-def test_a_wrong_password_is_a_refusal_although_the_server_calls_it_a_fault(real_server: RealServer) -> None:
+def test_wrong_password_is_recognized_in_a_server_error(real_server: RealServer) -> None:
     real_server.create_user("wrong-password@example.com", PASSWORD)
     credentials = {"username": "wrong-password@example.com", "password": "incorrect horse"}
     run = play("access_token", credentials, real_server)
@@ -136,7 +136,7 @@ def test_a_wrong_password_is_a_refusal_although_the_server_calls_it_a_fault(real
     assert "incorrect horse" not in run.output
 
 
-def test_the_role_provisions_and_leaves_no_token(real_server: RealServer) -> None:
+def test_role_provisions_a_device_and_revokes_its_token(real_server: RealServer) -> None:
     real_server.create_user("role@example.com", PASSWORD)
     run = run_playbook(
         "meshfleet.particle.provision",
@@ -167,18 +167,18 @@ def test_the_role_provisions_and_leaves_no_token(real_server: RealServer) -> Non
     ],
     ids=["groups", "mesh"],
 )
-def test_what_needs_a_product_is_refused_in_words_and_nothing_is_written(
+def test_settings_that_need_a_product_are_refused_before_any_request(
     real_server: RealServer, declared: dict[str, Any], place: str
 ) -> None:
     result = play(
-        "fleet", declared, real_server, PARTICLE_USERNAME="nobody@example.com", PARTICLE_PASSWORD=PASSWORD
+        "fleet", declared, real_server, PARTICLE_USERNAME="no-product@example.com", PARTICLE_PASSWORD=PASSWORD
     ).result("Task")
     assert result["error"]["code"] == "unsupported"
     assert place in result["msg"]
     assert "cloud" not in result
 
 
-def test_a_server_without_groups_says_so_before_any_write(real_server: RealServer) -> None:
+def test_server_without_groups_is_reported_before_any_write(real_server: RealServer) -> None:
     token = requests.post(
         f"{real_server.url}/oauth/token",
         auth=("particle", "particle"),
@@ -217,8 +217,8 @@ def test_a_server_without_groups_says_so_before_any_write(real_server: RealServe
 
 
 @pytest.fixture(scope="module")
-def seen(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[PlaybookRun, Path]:
-    """Two claimed devices as hosts, as facts and as a report; and the folder that the report is in."""
+def overview(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[PlaybookRun, Path]:
+    """A run over two claimed devices with an inventory, facts, a report and an export; and the folder of the report."""
     account = {"username": "seeing@example.com", "password": PASSWORD}
     real_server.create_user(account["username"], PASSWORD)
     folder = tmp_path_factory.mktemp("seen")
@@ -240,15 +240,15 @@ def seen(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> t
             "hosts": "localhost",
             "gather_facts": False,
             "roles": [{"role": "meshfleet.particle.report", "vars": report}],
-            "tasks": [{"name": "Adopt", "meshfleet.particle.device_info": {"as_manifest": True}}],
+            "tasks": [{"name": "Export", "meshfleet.particle.device_info": {"as_manifest": True}}],
         },
     ]
     run = run_playbook(plays, env={"PARTICLE_API_URL": real_server.url, **env}, args=["-i", str(hosts)]).succeeded()
     return run, folder / "report"
 
 
-def test_devices_are_hosts_and_their_facts_show_what_is_missing_as_missing(seen: tuple[PlaybookRun, Path]) -> None:
-    run, _unused = seen
+def test_fields_that_the_server_lacks_are_null_in_the_facts(overview: tuple[PlaybookRun, Path]) -> None:
+    run, _unused = overview
     for host in ("seen-1", "seen-2"):
         facts = run.result("Facts", host)["ansible_facts"]["particle"]
         assert (facts["name"], facts["online"], facts["presence"]) == (host, False, "offline")
@@ -257,16 +257,16 @@ def test_devices_are_hosts_and_their_facts_show_what_is_missing_as_missing(seen:
         assert "online_false" in run.result("Groups", host)["group_names"]
 
 
-def test_a_fleet_is_adopted_from_there_too(seen: tuple[PlaybookRun, Path]) -> None:
-    manifest = seen[0].result("Adopt")["manifest"]
+def test_fleet_is_exported_as_a_manifest(overview: tuple[PlaybookRun, Path]) -> None:
+    manifest = overview[0].result("Export")["manifest"]
     assert {device["name"]: device["claimed"] for device in manifest["devices"]} == {"seen-1": True, "seen-2": True}
 
 
-def test_a_report_shows_what_is_missing_as_missing(seen: tuple[PlaybookRun, Path]) -> None:
-    devices = json.loads((seen[1] / "fleet.json").read_text())["devices"]
-    assert {device["name"] for device in devices} == {"seen-1", "seen-2"}  # in an order of the server's own
+def test_fields_that_the_server_lacks_are_missing_in_the_report(overview: tuple[PlaybookRun, Path]) -> None:
+    devices = json.loads((overview[1] / "fleet.json").read_text())["devices"]
+    assert {device["name"] for device in devices} == {"seen-1", "seen-2"}  # the order depends on the server
     assert all(device["serial_number"] is None and device["mac"] is None for device in devices)
-    look = observe_report(seen[1] / "fleet.html", "seen-2")
-    assert look["found"]["names"] == ["seen-2"]
-    assert (look["requests"], look["console"], look["networks"]) == ([], [], {})
-    assert look["missing"] >= 4
+    page = observe_report(overview[1] / "fleet.html", "seen-2")
+    assert page["found"]["names"] == ["seen-2"]
+    assert (page["requests"], page["console"], page["networks"]) == ([], [], {})
+    assert page["missing"] >= 4

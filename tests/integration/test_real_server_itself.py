@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the compatible cloud does, asked with nothing of the collection.
-
-It stands in for all servers that were not written for the collection. If one of these facts changes, the
-tests that build on it say something else than we think.
-"""
+"""Test the behaviour of the compatible cloud on which other tests rely, without the collection."""
 
 from __future__ import annotations
 
@@ -20,19 +16,19 @@ CLIENT = ("particle", "particle")
 PASSWORD = "correct horse"
 
 
-def grant(server: RealServer, username: str, password: str, **fields: str) -> requests.Response:
+def request_token(server: RealServer, username: str, password: str, **fields: str) -> requests.Response:
     form = {"grant_type": "password", "username": username, "password": password, **fields}
     return requests.post(f"{server.url}/oauth/token", auth=CLIENT, data=form, timeout=TIMEOUT)
 
 
-def bearer(server: RealServer, username: str) -> dict[str, str]:
+def create_user(server: RealServer, username: str) -> dict[str, str]:
     server.create_user(username, PASSWORD)
-    return {"Authorization": f"Bearer {grant(server, username, PASSWORD).json()['access_token']}"}
+    return {"Authorization": f"Bearer {request_token(server, username, PASSWORD).json()['access_token']}"}
 
 
-def test_a_grant_says_nothing_about_its_expiry(real_server: RealServer) -> None:
+def test_grant_contains_no_expiry(real_server: RealServer) -> None:
     real_server.create_user("grant@example.com", PASSWORD)
-    answer = grant(real_server, "grant@example.com", PASSWORD, expires_in="3600")
+    answer = request_token(real_server, "grant@example.com", PASSWORD, expires_in="3600")
     assert answer.status_code == 200
     body = answer.json()
     assert sorted(body) == ["access_token", "token_type"]
@@ -40,24 +36,24 @@ def test_a_grant_says_nothing_about_its_expiry(real_server: RealServer) -> None:
     assert len(body["access_token"]) == 40
 
 
-def test_a_wrong_password_looks_like_a_broken_server(real_server: RealServer) -> None:
+def test_wrong_password_is_answered_with_a_server_error(real_server: RealServer) -> None:
     real_server.create_user("wrong@example.com", PASSWORD)
-    answer = grant(real_server, "wrong@example.com", "incorrect horse")
+    answer = request_token(real_server, "wrong@example.com", "incorrect horse")
     assert answer.status_code == 503
     assert answer.json() == {"error": "server_error", "error_description": "Wrong password"}
 
 
-def test_the_device_list_refuses_without_a_word(real_server: RealServer) -> None:
+def test_device_list_without_token_is_refused_with_an_empty_body(real_server: RealServer) -> None:
     answer = requests.get(f"{real_server.url}/v1/devices", timeout=TIMEOUT)
     assert (answer.status_code, answer.content) == (401, b"")
 
 
-def test_a_device_nobody_has_heard_of_can_be_claimed_but_only_once(real_server: RealServer) -> None:
-    owner, other = bearer(real_server, "owner@example.com"), bearer(real_server, "other@example.com")
+def test_unknown_device_can_be_claimed_only_once(real_server: RealServer) -> None:
+    owner, other = create_user(real_server, "owner@example.com"), create_user(real_server, "other@example.com")
     device = {"id": "e00fce68aabbccddeeff0022"}
 
-    def claim(who: dict[str, str]) -> requests.Response:
-        return requests.post(f"{real_server.url}/v1/devices", headers=who, data=device, timeout=TIMEOUT)
+    def claim(headers: dict[str, str]) -> requests.Response:
+        return requests.post(f"{real_server.url}/v1/devices", headers=headers, data=device, timeout=TIMEOUT)
 
     assert claim(owner).status_code == 200
     again, foreign = claim(owner), claim(other)
@@ -70,8 +66,8 @@ def test_a_device_nobody_has_heard_of_can_be_claimed_but_only_once(real_server: 
     assert "online" not in listed
 
 
-def test_a_revoked_token_is_refused(real_server: RealServer) -> None:
-    headers = bearer(real_server, "revoke@example.com")
+def test_revoked_token_is_refused(real_server: RealServer) -> None:
+    headers = create_user(real_server, "revoke@example.com")
     token = headers["Authorization"].removeprefix("Bearer ")
     address = f"{real_server.url}/v1/access_tokens"
 
@@ -85,8 +81,8 @@ def test_a_revoked_token_is_refused(real_server: RealServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/networks", "/v1/user", "/v1/products/1/groups", "/v1/ledgers"])
-def test_what_it_lacks_is_a_plain_text_404(real_server: RealServer, path: str) -> None:
-    headers = bearer(real_server, f"lacks-{path.count('/')}-{path.rsplit('/', 1)[1]}@example.com")
+def test_missing_route_is_answered_with_404_that_is_not_json(real_server: RealServer, path: str) -> None:
+    headers = create_user(real_server, f"lacks-{path.count('/')}-{path.rsplit('/', 1)[1]}@example.com")
     answer = requests.get(f"{real_server.url}{path}", headers=headers, timeout=TIMEOUT)
     assert answer.status_code == 404
     assert not answer.headers["Content-Type"].startswith("application/json")

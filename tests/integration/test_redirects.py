@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The names that people try first lead to the module that they mean, with its defaults and its secrecy."""
+"""Test the alternative names of modules, which keep the module defaults and the censored results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.plays import cloud_environment
 from support.simulator import Simulator
 
 
-def test_a_module_is_found_by_the_name_that_people_try_first(simulator: Simulator) -> None:
+def test_alternative_module_names_keep_defaults_and_secrecy(simulator: Simulator) -> None:
     tasks = [
         {"name": "Token", "meshfleet.particle.token": {"expires_in": 600}, "register": "token"},
         {"name": "Devices", "meshfleet.particle.devices_info": {"access_token": "{{ token.access_token }}"}},

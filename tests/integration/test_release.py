@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""`make release` makes a commit, a tag and a tarball out of a clean checkout, or says why not and changes nothing."""
+"""Test `make release`: it makes a commit, a tag and a tarball, or names the reason and changes nothing."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from support.paths import ROOT
 STEP_SECONDS = 280.0
 VERSION = "0.2.0"
 TARBALL = f"meshfleet-particle-{VERSION}.tar.gz"
-SOMEBODY = "somebody@example.com"
+MAINTAINER = "maintainer@example.com"
 
-APPROVES = "@test -f dist/*.tar.gz && echo the importer has looked"
-REFUSES = "@echo something is wrong; exit 1"
+PASSING_IMPORTER = "@test -f dist/*.tar.gz && echo the importer has looked"
+FAILING_IMPORTER = "@echo something is wrong; exit 1"
 
 
 class Checkout:
-    """A throw-away checkout of what is here now, whose importer is as the test wants it."""
+    """A temporary checkout of the present files, with a replaced `make importer`."""
 
     def __init__(self, folder: Path, importer: str) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class Checkout:
         self.replace_importer(importer)
 
     def replace_importer(self, recipe: str) -> None:
-        """What `make importer` does from now on, committed."""
+        """Replace the recipe of `make importer`, and commit that."""
         makefile = (ROOT / "Makefile").read_text()
         (self.folder / "Makefile").write_text(f"{makefile}\n.PHONY: importer\nimporter:\n\t{recipe}\n")
         self.git("add", "--all")
@@ -52,13 +52,13 @@ class Checkout:
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of somebody with a name, and not in the midst of another make."""
+        """Environment variables with a git identity and without those of a surrounding make."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         roles = ("AUTHOR", "COMMITTER")
-        return {**inherited, **{f"GIT_{role}_{what}": SOMEBODY for role in roles for what in ("NAME", "EMAIL")}}
+        return {**inherited, **{f"GIT_{role}_{field}": MAINTAINER for role in roles for field in ("NAME", "EMAIL")}}
 
     def git(self, *words: str) -> str:
-        """What git says."""
+        """Run git, and return its output."""
         command = ["git", *words]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, check=True, capture_output=True, text=True
@@ -66,7 +66,7 @@ class Checkout:
         return done.stdout.strip()
 
     def release(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        """`make release` with these variables."""
+        """Run `make release` with variables."""
         return subprocess.run(
             ["make", "--no-print-directory", "release", *(f"{name}={value}" for name, value in variables.items())],
             cwd=self.folder,
@@ -78,16 +78,16 @@ class Checkout:
         )
 
     def state(self) -> tuple[str, str, str]:
-        """Where it stands: commit, changes, tags."""
+        """Return the commit, the uncommitted changes and the tags."""
         return self.git("rev-parse", "HEAD"), self.git("status", "--porcelain"), self.git("tag")
 
 
 @contextmanager
 def signing_key(home: Path) -> Iterator[str]:
-    """The fingerprint of a key without a passphrase, in a GnuPG home that lives as long as the block."""
+    """Create a key without a passphrase in a GnuPG home, and yield its fingerprint."""
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
-    subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", SOMEBODY, "ed25519"], check=True)
+    subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", MAINTAINER, "ed25519"], check=True)
     try:
         done = subprocess.run([*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True)
         fingerprint, *_others = [line.split(":")[9] for line in done.stdout.splitlines() if line.startswith("fpr:")]
@@ -96,11 +96,11 @@ def signing_key(home: Path) -> Iterator[str]:
         subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
 
 
-def test_a_wrong_version_and_a_dirty_tree_are_refused_in_words(tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "checkout", APPROVES)
+def test_invalid_version_and_unclean_checkout_are_refused(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", PASSING_IMPORTER)
     before = checkout.state()
-    for given, words in ({}, "no version is given"), ({"VERSION": "v1.0"}, "'v1.0' is no version"):
-        done = checkout.release(**given)
+    for variables, words in ({}, "no version is given"), ({"VERSION": "v1.0"}, "'v1.0' is no version"):
+        done = checkout.release(**variables)
         assert done.returncode != 0
         assert f"No release: {words}. Say make release VERSION=x.y.z, three numbers." in done.stderr
     assert checkout.state() == before
@@ -113,9 +113,9 @@ def test_a_wrong_version_and_a_dirty_tree_are_refused_in_words(tmp_path: Path) -
 
 
 @pytest.mark.timeout(3 * STEP_SECONDS)
-def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: Path) -> None:
-    # given an importer that complains, nothing has happened
-    checkout = Checkout(tmp_path / "checkout", REFUSES)
+def test_release_makes_a_commit_a_tag_and_a_signed_tarball(tmp_path: Path) -> None:
+    # An importer that fails prevents every change.
+    checkout = Checkout(tmp_path / "checkout", FAILING_IMPORTER)
     before = checkout.state()
     refused = checkout.release(VERSION=VERSION)
     assert refused.returncode != 0
@@ -124,8 +124,8 @@ def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: P
     assert checkout.state() == before
     assert list((checkout.folder / "dist").iterdir()) == []
 
-    # when it no longer does, there is a release
-    checkout.replace_importer(APPROVES)
+    # With an importer that succeeds, the release is made and signed.
+    checkout.replace_importer(PASSING_IMPORTER)
     home = tmp_path / "gnupg"
     with signing_key(home) as key:
         done = checkout.release(VERSION=VERSION, KEY=key, GNUPGHOME=str(home))
@@ -135,7 +135,7 @@ def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: P
         sign = str(ROOT / ".venv" / "bin" / "ansible-sign")
         subprocess.run([sign, "project", "gpg-verify", "--gnupg-home", str(home), str(signed)], check=True)
 
-    # then it is whole, and is not made twice
+    # The release is complete, and the same version cannot be released again.
     assert checkout.git("log", "-1", "--format=%s") == f"Release {VERSION}"
     assert checkout.git("describe", "--exact-match") == VERSION
     assert checkout.git("status", "--porcelain") == ""
@@ -155,18 +155,18 @@ def test_a_release_is_a_commit_a_tag_and_a_signed_tarball_or_nothing(tmp_path: P
 
 
 @pytest.mark.timeout(2 * STEP_SECONDS)
-def test_a_release_that_fails_at_its_last_steps_leaves_nothing(tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "checkout", APPROVES)
+def test_release_that_fails_at_signing_or_tagging_changes_nothing(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", PASSING_IMPORTER)
     before = checkout.state()
 
-    # given a key that nobody has
+    # Signing fails because the key does not exist.
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
     unsigned = checkout.release(VERSION=VERSION, KEY="0" * 40, GNUPGHOME=str(home))
     assert "No release: ansible-sign project gpg-sign" in unsigned.stderr
     assert (checkout.state(), list((checkout.folder / "dist").iterdir())) == (before, [])
 
-    # or a git that takes no tag, after the commit
+    # Tagging fails after the commit because a hook refuses tags.
     hook = checkout.folder / ".git" / "hooks" / "reference-transaction"
     hook.write_text('#!/bin/sh\n[ "$1" = committed ] || ! grep refs/tags/ >/dev/null\n')
     hook.chmod(0o755)
@@ -175,8 +175,8 @@ def test_a_release_that_fails_at_its_last_steps_leaves_nothing(tmp_path: Path) -
     assert (checkout.state(), list((checkout.folder / "dist").iterdir())) == (before, [])
 
 
-def test_a_key_without_the_programs_that_sign_is_refused_before_anything_happens(tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "checkout", APPROVES)
+def test_key_without_a_signing_program_is_refused_without_any_change(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", PASSING_IMPORTER)
     before = checkout.state()
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The report: written by the role, and read in a real browser."""
+"""Test the report that the role writes, in a real browser."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NOTICES = {
 
 @dataclass(frozen=True)
 class Report:
-    """The files of a report, and what a browser saw of it."""
+    """The files of a report, and the observations of a browser."""
 
     folder: Path
     seen: dict[str, Any]
@@ -60,95 +60,96 @@ def write(cloud: Simulator, folder: Path, *args: str, **variables: Any) -> Playb
     return run_playbook("meshfleet.particle.report", env=env, extra_vars=variables, args=args)
 
 
-def data_of(folder: Path) -> dict[str, Any]:
+def read_data(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "fleet.json").read_text()))
 
 
-def keep_two_more(file: Path) -> None:
-    """Beside the token that is kept, one that has ended and one of the last but one day."""
-    kept = json.loads(file.read_text())
-    (token,) = kept["tokens"]
+def add_two_tokens(file: Path) -> None:
+    """Add to the token file an expired token and one that expires in 36 hours."""
+    content = json.loads(file.read_text())
+    (token,) = content["tokens"]
     tomorrow = (datetime.now(UTC) + timedelta(hours=36)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for purpose, end in (("bygone", "2020-01-01T00:00:00Z"), ("hurried", tomorrow)):
-        kept["tokens"].append({**token, "purpose": purpose, "access_token": purpose[0] * 40, "expires_at": end})
-    file.write_text(json.dumps(kept))
+        content["tokens"].append({**token, "purpose": purpose, "access_token": purpose[0] * 40, "expires_at": end})
+    file.write_text(json.dumps(content))
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
-    """A fleet of sixty in three networks, of which one has lost its gateway, and one device with a nasty name."""
+    """The report of sixty devices in three networks, with an offline gateway and a hostile device name."""
     base = tmp_path_factory.mktemp("report")
-    trap = base / "sprung"
+    trap = base / "executed"
     evil = f"{{{{ lookup('pipe', 'touch {trap}') }}}}</script><img src=x onerror=alert(1)><script>alert(2)</script>"
     with running_simulator("--fleet", "60", "--slow-joiners", "0.4") as cloud:
         env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(base)}
         manifest = manifest_for(cloud, ("barn", "yard", "shed"), groups=["north"])
         manifest["devices"][-1]["name"] = evil
         manifest["devices"][-1]["notes"] = evil
-        (base / "fleet.json").write_text(json.dumps(manifest))  # as a file: in a task its templates were the user's own
+        # The manifest is a file, because Ansible would evaluate the templates of a mapping.
+        (base / "fleet.json").write_text(json.dumps(manifest))
         run_task("fleet", {"manifest": str(base / "fleet.json")}, env).succeeded()
         (gateway,) = [device["id"] for device in manifest["devices"] if device["name"] == "yard-0001"]
         cloud.advance(400)
         cloud.change_device(gateway, online=False)
         (base / "keys").mkdir(mode=0o700)
-        keep = {"token_file": str(base / "keys" / "tokens.json"), "purpose": "nightly"}
-        run_task("access_token", keep, env).succeeded()
-        keep_two_more(base / "keys" / "tokens.json")
+        token_options = {"token_file": str(base / "keys" / "tokens.json"), "purpose": "nightly"}
+        run_task("access_token", token_options, env).succeeded()
+        add_two_tokens(base / "keys" / "tokens.json")
         (base / "notices.yml").write_text(json.dumps(NOTICES))
-        variables = {"report_token_file": keep["token_file"], "report_title": TITLE}
+        variables = {"report_token_file": token_options["token_file"], "report_title": TITLE}
         write(cloud, base / "out", report_advisories=[str(base / "notices.yml")], **variables).succeeded()
         token = json.loads((base / "keys" / "tokens.json").read_text())["tokens"][0]["access_token"]
         yield Report(base / "out", observe_report(base / "out" / "fleet.html", "barn-0003"), trap, evil, token)
 
 
-class TestThePage:
-    """Works from disk, alone, for everybody."""
+class TestPage:
+    """Tests of the page, which is opened from disk without a server."""
 
-    def test_asks_nobody_and_complains_of_nothing(self, report: Report) -> None:
+    def test_page_makes_no_request_and_logs_no_error(self, report: Report) -> None:
         assert report.seen["requests"] == []
         assert report.seen["console"] == []
 
-    def test_shows_every_device_with_every_column(self, report: Report) -> None:
+    def test_table_has_every_device_and_every_column(self, report: Report) -> None:
         assert report.seen["status"].startswith("60 of 60 devices")
         assert report.seen["heads"] == [*LABELS, "Advisories", "Advisories unclear"]
         assert report.seen["first"][:3] == [report.evil, "barn-0000", "barn-0003"]
 
-    def test_shows_what_nobody_has_told_as_missing(self, report: Report) -> None:
-        # Cellular devices have no MAC address, and these run no firmware of their product, have no owner and no notes.
+    def test_unknown_values_are_shown_as_not_reported(self, report: Report) -> None:
+        # These cellular devices have no MAC address, no product firmware, no owner and no notes.
         assert report.seen["missing"] >= 4 * 50 - 1
         assert report.seen["cells"]["mac"] == "not reported"
         assert re.fullmatch(r"\d+ (s|min|h) ago", report.seen["cells"]["last_heard_age"])
 
-    def test_counts(self, report: Report) -> None:
+    def test_counts_add_up_to_the_number_of_devices(self, report: Report) -> None:
         counts = dict(reversed(line.split("\n")) for line in report.seen["counts"])
         assert counts["devices"] == "60"
         assert int(counts["offline"]) == 1
         assert sum(int(counts[kind]) for kind in ("confirmed", "probable", "stale", "offline")) == 60
 
-    def test_shows_the_devices_that_a_number_counts(self, report: Report) -> None:
+    def test_count_button_filters_the_table(self, report: Report) -> None:
         offline = report.seen["offline"]
         assert (offline["status"], offline["pressed"], offline["names"]) == ("1 of 60 devices", "true", ["yard-0001"])
         assert offline["again"].startswith("60 of 60 devices")
 
-    def test_is_searched_as_one_types(self, report: Report) -> None:
+    def test_search_filters_the_table(self, report: Report) -> None:
         assert report.seen["found"]["names"] == ["barn-0003"]
         assert report.seen["found"]["status"] == "1 of 60 devices"
         assert report.seen["shownAgain"].startswith("60 of 60 devices")
 
-    def test_is_sorted_by_a_click_or_a_key(self, report: Report) -> None:
+    def test_column_head_sorts_the_table_by_click_and_by_key(self, report: Report) -> None:
         order = report.seen["sorted"]
         assert order["down"]["way"] == "descending"
         assert order["down"]["names"][0].startswith("yard-")
         assert order["up"] == {"way": "ascending", "names": report.seen["first"]}
         assert order["byKeyboard"]["names"] == report.seen["first"]
 
-    def test_is_filtered_by_a_column(self, report: Report) -> None:
+    def test_column_filter_filters_the_table(self, report: Report) -> None:
         assert report.seen["filtered"] == {"status": "3 of 60 devices", "roles": ["gateway"]}
 
-    def test_is_turned_page_by_page(self, report: Report) -> None:
+    def test_next_button_shows_the_next_page(self, report: Report) -> None:
         assert report.seen["secondPage"]["status"] == "60 of 60 devices, 51 to 60 shown"
 
-    def test_draws_the_mesh_with_what_its_members_say(self, report: Report) -> None:
+    def test_mesh_picture_shows_the_reported_states_of_members(self, report: Report) -> None:
         networks = report.seen["networks"]
         assert set(networks) == {"barn", "shed", "yard"}
         assert networks["barn"]["states"] == {"gateway joined": 1, "node joined": 19}
@@ -157,20 +158,20 @@ class TestThePage:
         assert sum(lost.values()) == 20
         assert networks["barn"]["label"] == "Network barn: 1 gateway, 19 nodes: 20 joined"
         assert networks["barn"]["listed"].split("\n") == ["barn", "20 of 20 joined"]
-        assert next(iter(networks)) == "yard", "who is in trouble comes first"
+        assert next(iter(networks)) == "yard", "networks with problems come first"
 
-    def test_calls_a_gateway_without_a_name_by_the_end_of_its_id(self, report: Report, tmp_path: Path) -> None:
+    def test_unnamed_gateway_is_labelled_with_the_end_of_its_id(self, report: Report, tmp_path: Path) -> None:
         text = (report.folder / "fleet.html").read_text()
-        device = next(device["id"] for device in data_of(report.folder)["devices"] if device["name"] == "yard-0001")
+        device = next(device["id"] for device in read_data(report.folder)["devices"] if device["name"] == "yard-0001")
         (tmp_path / "fleet.html").write_text(text.replace(f'["yard-0001","{device}"', f'[null,"{device}"'))
         seen = observe_report(tmp_path / "fleet.html", "barn-0003")
         assert seen["networks"]["yard"]["gateways"] == [f"…{device[-6:]}"]
         assert seen["networks"]["barn"]["gateways"] == ["barn-0000"]
 
-    def test_shows_the_devices_of_a_network(self, report: Report) -> None:
+    def test_network_button_filters_the_table(self, report: Report) -> None:
         assert {found["status"] for found in report.seen["networks"].values()} == {"20 of 60 devices"}
 
-    def test_shows_whom_a_notice_hits_and_of_whom_nobody_can_tell(self, report: Report) -> None:
+    def test_advisory_shows_affected_and_unclear_devices(self, report: Report) -> None:
         every, abroad, core = report.seen["notices"]
         assert (every["hit"]["status"][:16], every["links"]) == ("60 of 60 devices", ["https://example.com/n"])
         assert abroad["cannot_tell"]["pressed"] == "true"
@@ -180,7 +181,7 @@ class TestThePage:
         assert "0 affected" in core["text"]
         assert not core.keys() & {"hit", "cannot_tell"}
 
-    def test_tells_a_screen_reader_what_everything_is(self, report: Report) -> None:
+    def test_elements_have_names_for_screen_readers(self, report: Report) -> None:
         tree = report.seen["tree"]
         for kind, name in (
             ("searchbox", "Search"),
@@ -200,31 +201,31 @@ class TestThePage:
         assert 'img "Network yard: 1 gateway' in tree
         assert re.findall(r"- (?:button|combobox|searchbox|img|region|link)(?:$|:)", tree, re.MULTILINE) == []
 
-    def test_is_used_with_the_keyboard_alone(self, report: Report) -> None:
+    def test_tab_key_visits_the_controls_in_order(self, report: Report) -> None:
         stops = report.seen["stops"]
         order = [stops.index(stop) for stop in ("mesh-members", "every", "search", "Name")]
         assert order == sorted(order)
 
-    def test_is_dark_in_the_dark_and_whole_in_print(self, report: Report) -> None:
+    def test_page_has_a_dark_mode_and_prints_all_rows(self, report: Report) -> None:
         assert report.seen["light"] != report.seen["dark"]
         assert report.seen["printed"] == {"rows": 60, "controls": False}
 
-    def test_fits_a_narrow_window(self, report: Report) -> None:
+    def test_page_fits_a_narrow_window(self, report: Report) -> None:
         assert report.seen["narrow"] <= 390
 
-    def test_shows_tokens_by_fingerprint_and_end(self, report: Report) -> None:
+    def test_tokens_are_shown_with_fingerprint_and_expiry(self, report: Report) -> None:
         shown = report.seen["tokens"]
         assert len(shown) == 4
         assert all(re.match(r"[0-9a-f]{8} (in use|kept)", text) for text in shown)
         assert "nightly" in shown[1]
         assert "days left" in shown[1]
 
-    def test_says_of_a_token_that_it_has_ended_or_soon_does(self, report: Report) -> None:
-        bygone, hurried = report.seen["tokens"][2:]
-        assert re.search(r"\(bygone, .*\): has expired, 2020-01-01 00:00:00 UTC$", bygone)
-        assert re.search(r"\(hurried, .*\): expires \S+ \S+ UTC, 1 day left$", hurried)
+    def test_expired_and_expiring_tokens_are_marked(self, report: Report) -> None:
+        expired, expiring = report.seen["tokens"][2:]
+        assert re.search(r"\(bygone, .*\): has expired, 2020-01-01 00:00:00 UTC$", expired)
+        assert re.search(r"\(hurried, .*\): expires \S+ \S+ UTC, 1 day left$", expiring)
 
-    def test_says_of_a_token_that_the_cloud_does_not_take_that_it_is_dead(self, report: Report, tmp_path: Path) -> None:
+    def test_token_that_the_cloud_refuses_is_shown_as_invalid(self, report: Report, tmp_path: Path) -> None:
         text = (report.folder / "fleet.html").read_text()
         assert text.count('"alive":true') == 1
         (tmp_path / "fleet.html").write_text(text.replace('"alive":true', '"alive":false'))
@@ -233,39 +234,39 @@ class TestThePage:
 
 
 class TestHostileNames:
-    """Are shown and do nothing."""
+    """Tests of device names and titles that contain templates and markup."""
 
-    def test_run_nothing_in_the_play(self, report: Report) -> None:
+    def test_template_in_a_name_is_not_evaluated_in_the_play(self, report: Report) -> None:
         assert not report.trap.exists()
 
-    def test_run_nothing_in_the_page(self, report: Report) -> None:
+    def test_markup_in_a_name_is_not_executed_in_the_page(self, report: Report) -> None:
         assert (report.seen["dialogs"], report.seen["images"], report.seen["scripts"]) == ([], 0, 1)
 
-    def test_are_there_as_they_were_typed(self, report: Report) -> None:
+    def test_names_are_written_unchanged(self, report: Report) -> None:
         assert report.seen["title"] == TITLE
         assert EVIL_NOTICE in report.seen["notices"][0]["text"]
-        assert report.evil in [device["name"] for device in data_of(report.folder)["devices"]]
+        assert report.evil in [device["name"] for device in read_data(report.folder)["devices"]]
         with open(report.folder / "fleet.csv", newline="", encoding="utf-8") as file:
             assert report.evil in [line["notes"] for line in csv.DictReader(file)]
 
 
-class TestTheFiles:
-    """Are for their owner, and hold no secret."""
+class TestFiles:
+    """Tests of the files of a report."""
 
-    def test_are_for_their_owner_alone(self, report: Report) -> None:
+    def test_folder_and_files_are_readable_only_by_their_owner(self, report: Report) -> None:
         assert stat.S_IMODE(report.folder.stat().st_mode) == 0o700
         assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in report.folder.iterdir()} == dict.fromkeys(
             FILES, 0o600
         )
 
-    def test_hold_no_token_and_no_secret_of_a_device(self, report: Report) -> None:
+    def test_files_contain_no_token_and_no_secret(self, report: Report) -> None:
         text = "\n".join((report.folder / name).read_text() for name in FILES)
         assert TOKEN.findall(text) == []
         for secret in (report.token, PASSWORD, "mobile_secret"):
             assert secret not in text
 
-    def test_tell_the_same(self, report: Report) -> None:
-        devices = data_of(report.folder)["devices"]
+    def test_csv_and_json_files_contain_the_same_data(self, report: Report) -> None:
+        devices = read_data(report.folder)["devices"]
         with open(report.folder / "fleet.csv", newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
         assert [line["id"] for line in lines] == [device["id"] for device in devices]
@@ -273,17 +274,17 @@ class TestTheFiles:
         assert {line["advisories"] for line in lines} == {"every"}
         assert {line["advisories_open"] for line in lines} == {"abroad"}
         assert all(device["advisories"] == ["every"] for device in devices)
-        told = {found["id"]: (found["hit"], found["cannot_tell"]) for found in data_of(report.folder)["advisories"]}
-        assert told == {"every": (60, 0), "abroad": (0, 60), "core": (0, 0)}
+        counts = {found["id"]: (found["hit"], found["cannot_tell"]) for found in read_data(report.folder)["advisories"]}
+        assert counts == {"every": (60, 0), "abroad": (0, 60), "core": (0, 0)}
 
 
 class TestAdvisories:
-    """Are read before anything is asked, and answered by what was told."""
+    """Tests of advisories and their conditions."""
 
-    def test_are_written_and_answered_as_the_guide_says(self, tmp_path: Path) -> None:
+    def test_example_of_the_guide_gives_the_documented_result(self, tmp_path: Path) -> None:
         guide = (ROOT / "docs" / "guide_report.md").read_text()
         (example,) = re.findall(r"```yaml\n(# advisories\.yml\n.*?)```", guide, re.DOTALL)
-        (says,) = re.findall(r"> \*\*TAN010\*\* (.*)\n> (.*)\n", guide)
+        (documented,) = re.findall(r"> \*\*TAN010\*\* (.*)\n> (.*)\n", guide)
         (tmp_path / "advisories.yml").write_text(example)
         fleet = [
             {
@@ -303,10 +304,10 @@ class TestAdvisories:
             write(cloud, tmp_path / "out", **variables).succeeded()
         screenshot = Path(os.environ.get("MESHFLEET_SCREENSHOT", tmp_path / "page.png"))
         seen = observe_report(tmp_path / "out" / "fleet.html", "barn-0003", screenshot)
-        assert seen["tableAt"] < 720, "the table is to be seen without scrolling"
+        assert seen["tableAt"] < 720, "the table must be visible without scrolling"
         (notice,) = seen["notices"]
         text = " ".join(notice["text"].split())
-        assert text == f"TAN010 {says[0]} {says[1]}".replace(",", "", 2)
+        assert text == f"TAN010 {documented[0]} {documented[1]}".replace(",", "", 2)
         assert notice["hit"]["status"] == "5 of 60 devices"
         assert notice["cannot_tell"]["status"] == "1 of 60 devices"
         with open(tmp_path / "out" / "fleet.csv", newline="", encoding="utf-8") as file:
@@ -315,42 +316,44 @@ class TestAdvisories:
         assert sorted(line["id"] for line in lines if line["advisories"] == "TAN010") == hit
         assert [line["id"] for line in lines if line["advisories_open"]] == [device_id(59)]
 
-    def test_by_country_take_the_vitals_of_the_devices(self, simulator: Simulator, tmp_path: Path) -> None:
+    def test_country_condition_uses_the_vitals_of_the_devices(self, simulator: Simulator, tmp_path: Path) -> None:
         env = cloud_environment(simulator.url)
         run_task("fleet", {"manifest": manifest_for(simulator), "verify": "none"}, env).succeeded()
-        quiet = simulator.state()["devices"][0]["id"]
-        simulator.change_device(quiet, online=False)
-        rule = {"mobile_country_codes": [901]}  # of networks that are at home nowhere, as the simulated devices say
+        offline = simulator.state()["devices"][0]["id"]
+        simulator.change_device(offline, online=False)
+        rule = {"mobile_country_codes": [901]}  # the code of international networks, which the simulated devices report
         notices = {"advisories": [{"id": "there", "title": "There", "affects": [rule]}]}
         (tmp_path / "notices.yml").write_text(json.dumps(notices))
         variables = {"report_advisories": [str(tmp_path / "notices.yml")], "report_vitals": True}
         write(simulator, tmp_path / "out", **variables).succeeded()
-        (found,) = data_of(tmp_path / "out")["advisories"]
+        (found,) = read_data(tmp_path / "out")["advisories"]
         assert (found["hit"], found["cannot_tell"], found["missing"]) == (19, 1, {"mobile_country_code": 1})
-        devices = data_of(tmp_path / "out")["devices"]
-        assert [device["id"] for device in devices if device["advisories_open"] == ["there"]] == [quiet]
+        devices = read_data(tmp_path / "out")["devices"]
+        assert [device["id"] for device in devices if device["advisories_open"] == ["there"]] == [offline]
 
-    def test_with_mistakes_ask_nobody_and_tell_all_of_them(self, simulator: Simulator, tmp_path: Path) -> None:
+    def test_all_mistakes_are_listed_before_any_request(self, simulator: Simulator, tmp_path: Path) -> None:
         (tmp_path / "a.yml").write_text("advisories:\n  - id: a\n    affects: [{platforms: [borom]}]\n")
         (tmp_path / "b.yml").write_text("advisories: [{id: b, title: B, affects: [{}]}]\n")
         run = write(
             simulator, tmp_path / "out", report_advisories=[str(tmp_path / name) for name in ("a.yml", "b.yml")]
         )
-        said = run.result("Validate the advisories before the first request")["msg"]
-        assert "a.yml:2 advisories[0]: has no title" in said
-        assert "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is not the name or number of a platform" in said
-        assert "b.yml:1 advisories[0].affects[0]: has no condition" in said
+        message = run.result("Validate the advisories before the first request")["msg"]
+        assert "a.yml:2 advisories[0]: has no title" in message
+        assert (
+            "a.yml:3 advisories[0].affects[0].platforms[0]: 'borom' is not the name or number of a platform" in message
+        )
+        assert "b.yml:1 advisories[0].affects[0]: has no condition" in message
         assert simulator.stats()["requests"] == 0
 
 
-def test_a_dry_run_writes_nothing(simulator: Simulator, tmp_path: Path) -> None:
+def test_check_mode_writes_no_file_and_nothing_to_the_cloud(simulator: Simulator, tmp_path: Path) -> None:
     run = write(simulator, tmp_path / "out", "--check").succeeded()
     assert not (tmp_path / "out").exists()
     assert simulator.stats()["writes"] == 0
     assert run.task("Gather the devices").status == "ok"
 
 
-def test_a_folder_that_is_there_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
+def test_existing_folder_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir(mode=0o755)
     write(simulator, folder, report_mode="0644").succeeded()
@@ -360,7 +363,7 @@ def test_a_folder_that_is_there_keeps_its_mode(simulator: Simulator, tmp_path: P
     assert again.task(WRITE).status == "changed"
 
 
-def test_a_folder_in_the_home_keeps_its_mode_too(simulator: Simulator, tmp_path: Path) -> None:
+def test_existing_folder_in_the_home_keeps_its_mode(simulator: Simulator, tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir(mode=0o755)
     env = {**cloud_environment(simulator.url), "HOME": str(tmp_path)}
@@ -370,7 +373,7 @@ def test_a_folder_in_the_home_keeps_its_mode_too(simulator: Simulator, tmp_path:
     assert {path.name for path in folder.iterdir()} == set(FILES)
 
 
-def test_credentials_of_the_role_are_used_and_shown_nowhere(simulator: Simulator, tmp_path: Path) -> None:
+def test_credentials_of_the_role_are_used_and_not_shown(simulator: Simulator, tmp_path: Path) -> None:
     variables = {"report_username": USERNAME, "report_password": PASSWORD, "report_api_url": simulator.url}
     run = run_playbook(
         "meshfleet.particle.report",
@@ -385,17 +388,17 @@ def test_credentials_of_the_role_are_used_and_shown_nowhere(simulator: Simulator
     assert simulator.stats()["grants"] == 1
 
 
-def test_a_mac_address_comes_from_the_firmware_where_the_record_has_none(simulator: Simulator, tmp_path: Path) -> None:
+def test_mac_address_is_read_from_the_variable_of_the_firmware(simulator: Simulator, tmp_path: Path) -> None:
     run_task("fleet", {"manifest": manifest_for(simulator)}, cloud_environment(simulator.url)).succeeded()
     variables = {"report_mac_variable": "site", "report_filters": {"name": "barn-0000"}}
     write(simulator, tmp_path / "out", **variables).succeeded()
-    (device,) = data_of(tmp_path / "out")["devices"]
+    (device,) = read_data(tmp_path / "out")["devices"]
     assert device["mac"].startswith("site-")
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
-def test_ten_thousand_devices_are_a_small_page_that_works(tmp_path: Path) -> None:
+def test_page_of_a_large_fleet_is_small_and_works(tmp_path: Path) -> None:
     size = count(quick=1_000, full=10_000)
     with running_simulator("--fleet", write_fleet_file(tmp_path, size)) as cloud:
         run_playbook(
@@ -404,18 +407,18 @@ def test_ten_thousand_devices_are_a_small_page_that_works(tmp_path: Path) -> Non
             extra_vars={"report_products": [PRODUCT_SLUG], "report_dest": str(tmp_path / "out")},
             timeout=600,
         ).succeeded()
-        asked = cloud.stats()["by_route"]
+        requests = cloud.stats()["by_route"]
     page = tmp_path / "out" / "fleet.html"
     assert page.stat().st_size < 6_000_000 * size / 10_000
     assert TOKEN.findall(page.read_text()) == []
-    assert asked["GET /v1/products/:p/devices"] == size // 100 + 1
+    assert requests["GET /v1/products/:p/devices"] == size // 100 + 1
     seen = observe_report(page, "unit-000042")
     assert seen["status"].startswith(f"{size} of {size} devices")
     assert seen["found"]["ids"] == [device_id(42)]
     assert (seen["requests"], seen["console"]) == ([], [])
 
 
-def test_the_page_never_parses_a_text_as_html() -> None:
+def test_page_script_never_parses_text_as_html() -> None:
     script = (ROOT / "roles" / "report" / "files" / "fleet.js").read_text()
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert way not in script

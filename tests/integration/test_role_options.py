@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The options of the roles reach the modules, and an empty string counts as not given."""
+"""Test that roles pass their options to the modules and ignore empty strings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.simulator import PASSWORD, PRODUCT_SLUG, USERNAME, Simulator
 APPLY = "Bring the fleet to its declared state"
 OBTAIN = "Obtain an access token"
 OUTCOME = "Assign each host the outcome of its device"
-EMPTY_MEANS_NOT_GIVEN = ("raw", "str", "path", "list")
+TYPES_WITH_IGNORED_EMPTY_STRING = ("raw", "str", "path", "list")
 
 
 def run_role(
@@ -32,76 +32,80 @@ def run_role(
     return run_playbook([play], env=environment, extra_vars=variables, args=args)
 
 
-def empty_options(role: str, entry_point: str = "main") -> dict[str, str]:
-    """Return an empty string for each option of a role for which it counts as not given."""
+def build_empty_options(role: str, entry_point: str = "main") -> dict[str, str]:
+    """Return an empty string for each option of a role that ignores empty strings."""
     text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     options = yaml.safe_load(text)["argument_specs"][entry_point]["options"]
     return {
         name: ""
         for name, option in options.items()
-        if option["type"] in EMPTY_MEANS_NOT_GIVEN and "choices" not in option
+        if option["type"] in TYPES_WITH_IGNORED_EMPTY_STRING and "choices" not in option
     }
 
 
-def grants_and_revocations(cloud: Simulator) -> tuple[int, int]:
+def count_grants_and_revocations(cloud: Simulator) -> tuple[int, int]:
     return cloud.stats()["grants"], cloud.stats()["revocations"]
 
 
-def test_empty_options_of_provision_count_as_not_given(simulator: Simulator) -> None:
-    given = {"provision_manifest": manifest_for(simulator), "provision_verify": "online"}
-    run = run_role(simulator, "provision", {**empty_options("provision"), **given}).succeeded()
+def test_empty_options_of_provision_are_ignored(simulator: Simulator) -> None:
+    options = {"provision_manifest": manifest_for(simulator), "provision_verify": "online"}
+    run = run_role(simulator, "provision", {**build_empty_options("provision"), **options}).succeeded()
     assert run.result(APPLY)["summary"]["changed"] == 20
     assert run.task("Write the outcomes file").status == "skipped"
-    assert grants_and_revocations(simulator) == (1, 1)
+    assert count_grants_and_revocations(simulator) == (1, 1)
 
 
-def test_empty_options_of_the_audit_count_as_not_given(simulator: Simulator) -> None:
-    empty = empty_options("provision", "mesh_audit")
+def test_empty_options_of_the_audit_are_ignored(simulator: Simulator) -> None:
+    empty = build_empty_options("provision", "mesh_audit")
     run = run_role(simulator, "provision", empty, tasks_from="mesh_audit").succeeded()
     assert "Write the manifests for the migration" not in {task.task for task in run.tasks if task.status != "skipped"}
-    assert grants_and_revocations(simulator) == (1, 1)
+    assert count_grants_and_revocations(simulator) == (1, 1)
 
 
-def test_empty_options_of_the_report_count_as_not_given(simulator: Simulator, tmp_path: Path) -> None:
+def test_empty_options_of_the_report_are_ignored(simulator: Simulator, tmp_path: Path) -> None:
     playbook = tmp_path / "report.yml"
     role = {"role": "meshfleet.particle.report"}
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "roles": [role]}]))
-    variables = {**empty_options("report"), "report_products": [PRODUCT_SLUG]}
+    variables = {**build_empty_options("report"), "report_products": [PRODUCT_SLUG]}
     run_playbook(playbook, env=cloud_environment(simulator.url), extra_vars=variables).succeeded()
     assert "<title>Fleet</title>" in (tmp_path / "report" / "fleet.html").read_text(encoding="utf-8")
 
 
-def test_devices_may_be_an_option_of_the_role(simulator: Simulator) -> None:
+def test_devices_can_be_given_as_an_option_of_the_role(simulator: Simulator) -> None:
     manifest = manifest_for(simulator)
-    given = {f"provision_{name}": value for name, value in manifest.items()}
-    run = run_role(simulator, "provision", given).succeeded()
+    options = {f"provision_{name}": value for name, value in manifest.items()}
+    run = run_role(simulator, "provision", options).succeeded()
     assert run.result(APPLY)["summary"]["changed"] == 20
-    nothing = run_role(simulator, "provision", {"provision_product": PRODUCT_SLUG, "provision_devices": []}).succeeded()
-    assert nothing.result(APPLY)["summary"]["total"] == 0
+    empty_run = run_role(
+        simulator, "provision", {"provision_product": PRODUCT_SLUG, "provision_devices": []}
+    ).succeeded()
+    assert empty_run.result(APPLY)["summary"]["total"] == 0
 
 
-def test_role_with_a_username_alone_uses_its_kept_token(simulator: Simulator, tmp_path: Path) -> None:
-    kept = tmp_path / "tokens.json"
-    run_task("access_token", {"token_file": str(kept)}, cloud_environment(simulator.url)).succeeded()
-    login = {"provision_token_file": str(kept), "provision_username": USERNAME}
+def test_role_with_only_a_username_uses_its_stored_token(simulator: Simulator, tmp_path: Path) -> None:
+    token_file = tmp_path / "tokens.json"
+    run_task("access_token", {"token_file": str(token_file)}, cloud_environment(simulator.url)).succeeded()
+    login = {"provision_token_file": str(token_file), "provision_username": USERNAME}
     manifest = {"provision_manifest": manifest_for(simulator)}
     run = run_role(simulator, "provision", {**login, **manifest}, env={}).succeeded()
-    assert run.result(APPLY)["credentials_source"] == str(kept)
+    assert run.result(APPLY)["credentials_source"] == str(token_file)
     run_role(simulator, "provision", login, env={}, tasks_from="mesh_audit").succeeded()
-    assert grants_and_revocations(simulator) == (1, 0)
+    assert count_grants_and_revocations(simulator) == (1, 0)
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["with a token file", "without one"])
-def test_role_with_a_password_obtains_its_own_token(simulator: Simulator, tmp_path: Path, kept: bool) -> None:
+@pytest.mark.parametrize("with_token_file", [True, False], ids=["with a token file", "without one"])
+def test_role_with_a_password_obtains_its_own_token(
+    simulator: Simulator, tmp_path: Path, with_token_file: bool
+) -> None:
     login = {"provision_username": USERNAME, "provision_password": PASSWORD}
-    if kept:
+    if with_token_file:
         login["provision_token_file"] = str(tmp_path / "tokens.json")
     run_role(simulator, "provision", {**login, "provision_manifest": manifest_for(simulator)}, env={}).succeeded()
-    assert grants_and_revocations(simulator) == (1, 1)
+    assert count_grants_and_revocations(simulator) == (1, 1)
     assert not (tmp_path / "tokens.json").exists()
 
 
-def test_role_with_a_username_and_nothing_else_fails(simulator: Simulator) -> None:
+def test_username_option_without_password_fails_before_any_request(simulator: Simulator) -> None:
     variables = {"provision_username": USERNAME, "provision_manifest": manifest_for(simulator)}
     run = run_role(simulator, "provision", variables)
     assert run.result(OBTAIN)["error"]["code"] == "malformed_password"
@@ -113,13 +117,13 @@ def test_role_uses_the_login_of_a_named_profile(simulator: Simulator, tmp_path: 
     (tmp_path / ".particle").mkdir()
     profile = {"access_token": token, "username": USERNAME, "apiUrl": simulator.url}
     (tmp_path / ".particle" / "barn.config.json").write_text(json.dumps(profile))
-    before = grants_and_revocations(simulator)
+    before = count_grants_and_revocations(simulator)
     variables = {"provision_profile": "barn", "provision_manifest": manifest_for(simulator)}
     run = run_role(simulator, "provision", variables, env={"HOME": str(tmp_path)}).succeeded()
     assert run.result(APPLY)["credentials_source"] == "the login of the official command line tool"
     report = {"report_profile": "barn", "report_products": [PRODUCT_SLUG], "report_dest": str(tmp_path / "report")}
     run_role(simulator, "report", report, env={"HOME": str(tmp_path)}).succeeded()
-    assert grants_and_revocations(simulator) == before
+    assert count_grants_and_revocations(simulator) == before
 
 
 @pytest.mark.parametrize(
@@ -132,14 +136,14 @@ def test_role_uses_the_login_of_a_named_profile(simulator: Simulator, tmp_path: 
         ("max_failures", -1),
     ],
 )
-def test_role_passes_numbers_and_addresses_on(simulator: Simulator, option: str, value: object) -> None:
+def test_role_passes_numbers_and_addresses_to_the_module(simulator: Simulator, option: str, value: object) -> None:
     variables = {"provision_manifest": manifest_for(simulator), f"provision_{option}": value}
     run = run_role(simulator, "provision", variables, env={"PARTICLE_ACCESS_TOKEN": simulator.access_token()})
     error = run.result(APPLY)["error"]
     assert (error["code"], error["message"].startswith(option)) == ("invalid_option", True)
 
 
-def test_role_over_hosts_stops_after_the_failures_it_may_have(simulator: Simulator, tmp_path: Path) -> None:
+def test_role_on_hosts_stops_at_the_first_error(simulator: Simulator, tmp_path: Path) -> None:
     devices = [device["id"] for device in simulator.state()["devices"][:6]]
     hosts = {
         f"line-{number}": {"particle_device": {"id": device, "name": "the same"}}
@@ -162,4 +166,4 @@ def test_role_over_hosts_stops_after_the_failures_it_may_have(simulator: Simulat
     failed = {task.host for task in run.tasks if task.task == OUTCOME and task.status == "failed"}
     assert failed == set(hosts)
     assert simulator.stats()["by_route"][route] == 1
-    assert grants_and_revocations(simulator) == (1, 1)
+    assert count_grants_and_revocations(simulator) == (1, 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Canaries: whatever happens, at the highest verbosity, no secret is in anything that a run leaves behind."""
+"""Test that runs at the highest verbosity show no secret in their output, results and files."""
 
 from __future__ import annotations
 
@@ -72,33 +72,33 @@ def manifest_for(cloud: Simulator) -> dict[str, Any]:
     }
 
 
-def ready_token(cloud: Simulator) -> str:
+def obtain_token(cloud: Simulator) -> str:
     form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
     answer = requests.post(f"{cloud.url}/oauth/token", data=form, auth=CLIENT, timeout=30)
     return str(answer.json()["access_token"])
 
 
-def put_into_product(cloud: Simulator) -> str:
-    """The id of a device that is in the product."""
+def import_device(cloud: Simulator) -> str:
+    """Add a device to the product, and return its id."""
     device = str(cloud.state()["devices"][0]["id"])
-    headers = {"Authorization": f"Bearer {ready_token(cloud)}"}
+    headers = {"Authorization": f"Bearer {obtain_token(cloud)}"}
     address = f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices"
     requests.post(address, json={"id": device}, headers=headers, timeout=30).raise_for_status()
     return device
 
 
-def traces(run: PlaybookRun, folder: Path) -> str:
-    """All that is left of a run: what was printed, recorded, logged and cached."""
+def collect_traces(run: PlaybookRun, folder: Path) -> str:
+    """Return the output, the results and the files of a run as one text."""
     files = (path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
-    left = "\n".join((run.output, json.dumps([task.result for task in run.tasks], ensure_ascii=False), *files))
+    traces = "\n".join((run.output, json.dumps([task.result for task in run.tasks], ensure_ascii=False), *files))
     outcomes = folder / OUTCOMES
-    # Ansible tells the checksum of a file that it writes, which is no token and as long as one.
+    # Ansible shows the checksum of a file that it writes, which looks like a token.
     checksum = hashlib.sha1(outcomes.read_bytes(), usedforsecurity=False).hexdigest() if outcomes.exists() else "none"
-    return left.replace(checksum, "checksum")
+    return traces.replace(checksum, "checksum")
 
 
-def leaks(text: str) -> list[str]:
-    """The names of the secrets that occur in ``text``, in any of the forms they travel in."""
+def find_leaks(text: str) -> list[str]:
+    """Return the names of the secrets in `text`, in plain or encoded form."""
     found = []
     for name, secret, user in (
         ("password", PASSWORD, USERNAME),
@@ -122,12 +122,12 @@ def provision(
     play: str | list[dict[str, Any]] = "meshfleet.particle.provision",
     **env: str,
 ) -> PlaybookRun:
-    """A run at the highest verbosity, which leaves in `folder` all that it leaves anywhere."""
+    """Run a play at the highest verbosity; all its files go into `folder`."""
     return run_playbook(
         play,
         env={
             "PARTICLE_API_URL": cloud.url,
-            "PARTICLE_MAX_WAIT": "0.1",  # retries show what they show without long pauses
+            "PARTICLE_MAX_WAIT": "0.1",  # retries without long pauses
             "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
@@ -139,23 +139,23 @@ def provision(
     )
 
 
-def test_the_canaries_would_be_found() -> None:
-    assert leaks(f"x {PASSWORD} y") == ["password"]
-    assert leaks(f'{{"p": {json.dumps(PASSWORD)}}}') == ["password"]
-    assert leaks("Basic " + base64.b64encode(f"{CLIENT[0]}:{CLIENT[1]}".encode()).decode()) == ["client secret"]
-    assert leaks(f"token={'0f' * 20}&x") == ["token 0f0f…"]
+def test_leaks_are_detected_in_every_form() -> None:
+    assert find_leaks(f"x {PASSWORD} y") == ["password"]
+    assert find_leaks(f'{{"p": {json.dumps(PASSWORD)}}}') == ["password"]
+    assert find_leaks("Basic " + base64.b64encode(f"{CLIENT[0]}:{CLIENT[1]}".encode()).decode()) == ["client secret"]
+    assert find_leaks(f"token={'0f' * 20}&x") == ["token 0f0f…"]
 
 
-def test_a_run_that_succeeds_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
+def test_successful_run_shows_no_secret(cloud: Simulator, tmp_path: Path) -> None:
     run = provision(cloud, tmp_path, {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}).succeeded()
     assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
-    assert leaks(traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, tmp_path)) == []
 
 
-def test_a_join_key_that_changes_moves_or_goes_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
+def test_changed_moved_or_invalid_join_key_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
     manifest = manifest_for(cloud)
     other = {**manifest, "networks": {"barn": {"parameters": {"join_key": f"{JOIN_KEY}-2", "other": JOIN_KEY}}}}
-    moved = {
+    moved_to_shed = {
         "product": PRODUCT_SLUG,
         "networks": {"barn": {"state": "absent"}, "shed": {"parameters": {"join_key": JOIN_KEY}}},
         "devices": [{**device, "mesh": {**device["mesh"], "network": "shed"}} for device in manifest["devices"][:3]],
@@ -168,24 +168,24 @@ def test_a_join_key_that_changes_moves_or_goes_is_not_shown(cloud: Simulator, tm
     runs = (
         (manifest, True),
         (other, True),
-        (moved, True),
+        (moved_to_shed, True),
         (too_long, False),
         (own_too_long, False),
         (malformed, False),
     )
-    for declared, ends_well in runs:
+    for declared, succeeds in runs:
         options = {"provision_manifest": declared, "provision_verify": "online"}
         run = provision(cloud, tmp_path, {**CREDENTIALS, **options})
-        assert (run.rc == 0) is ends_well, run.output
-        assert leaks(traces(run, tmp_path)) == []
+        assert (run.rc == 0) is succeeds, run.output
+        assert find_leaks(collect_traces(run, tmp_path)) == []
         (tmp_path / "ansible.log").unlink()
 
 
-def test_keys_of_hosts_come_out_of_the_vault_for_their_devices_alone(cloud: Simulator, tmp_path: Path) -> None:
+def test_vaulted_join_keys_reach_only_their_devices(cloud: Simulator, tmp_path: Path) -> None:
     keys = {device: f"{JOIN_KEY}-{device[-4:]}" for device in sorted(row["id"] for row in cloud.state()["devices"])}
     hosts = [
         f"    host-{number}: {{particle_device: {{id: {device}, mesh: {{network: barn, role: "
-        f"{'node' if number else 'gateway'}, parameters: {{join_key: {_vaulted(key)}}}}}}}}}"
+        f"{'node' if number else 'gateway'}, parameters: {{join_key: {_encrypt_value(key)}}}}}}}}}"
         for number, (device, key) in enumerate(keys.items())
     ]
     folder, inventory, password = tmp_path / "left", tmp_path / "hosts.yml", tmp_path / "password"
@@ -202,20 +202,20 @@ def test_keys_of_hosts_come_out_of_the_vault_for_their_devices_alone(cloud: Simu
     args = ("-i", str(inventory), "--vault-password-file", str(password))
     run = provision(cloud, folder, {**CREDENTIALS, **variables}, *args, play=play).succeeded()
 
-    (orders,) = (ledger for ledger in cloud.state()["ledgers"] if ledger["name"] == "mesh")
-    told = {entry["scope_value"]: entry["data"]["parameters"] for entry in orders["instances"]}
-    assert told == {device: {"channel": 15, "join_key": key} for device, key in keys.items()}
+    (instructions,) = (ledger for ledger in cloud.state()["ledgers"] if ledger["name"] == "mesh")
+    parameters = {entry["scope_value"]: entry["data"]["parameters"] for entry in instructions["instances"]}
+    assert parameters == {device: {"channel": 15, "join_key": key} for device, key in keys.items()}
     assert len((folder / OUTCOMES).read_text().splitlines()) == len(keys)
-    assert leaks(traces(run, folder)) == []
+    assert find_leaks(collect_traces(run, folder)) == []
 
 
-def _vaulted(text: str) -> str:
-    """A value that is encrypted by itself, as it stands in a YAML file."""
+def _encrypt_value(text: str) -> str:
+    """Return a text as an encrypted value of a YAML file."""
     secret = VaultSecret(b"vault-password")
     return '!vault "' + VaultLib().encrypt(text, secret).decode().strip().replace("\n", "\\n") + '"'
 
 
-def test_credentials_of_the_environment_are_as_safe(cloud: Simulator, tmp_path: Path) -> None:
+def test_credentials_in_the_environment_are_not_shown(cloud: Simulator, tmp_path: Path) -> None:
     run = provision(
         cloud,
         tmp_path,
@@ -225,15 +225,15 @@ def test_credentials_of_the_environment_are_as_safe(cloud: Simulator, tmp_path: 
         PARTICLE_CLIENT_ID=CLIENT[0],
         PARTICLE_CLIENT_SECRET=CLIENT[1],
     ).succeeded()
-    assert leaks(traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, tmp_path)) == []
 
 
-def test_a_dry_run_shows_no_secret_and_ends_its_token(cloud: Simulator, tmp_path: Path) -> None:
+def test_check_mode_shows_no_secret_and_revokes_its_token(cloud: Simulator, tmp_path: Path) -> None:
     extra = {**CREDENTIALS, "provision_manifest": manifest_for(cloud)}
     run = provision(cloud, tmp_path, extra, "--check").succeeded()
     assert cloud.stats()["grants"] == cloud.stats()["revocations"] == 1
     assert cloud.stats()["writes"] == 0
-    assert leaks(traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, tmp_path)) == []
 
 
 KNOWN_TO_LOGIN = f"{PASSWORD} {CLIENT[1]} {base64.b64encode(f'{USERNAME}:{PASSWORD}'.encode()).decode()}"
@@ -252,25 +252,25 @@ KNOWN_TO_LOGIN = f"{PASSWORD} {CLIENT[1]} {base64.b64encode(f'{USERNAME}:{PASSWO
         ("POST /oauth/token", {"effect": "status", "status": 400}, KNOWN_TO_LOGIN),
     ],
 )
-def test_a_cloud_that_echoes_secrets_does_not_make_a_failing_run_show_them(
+def test_failed_run_shows_no_secret_that_the_cloud_echoes(
     cloud: Simulator, tmp_path: Path, route: str, effect: dict[str, Any], echo: str
 ) -> None:
-    token = ready_token(cloud)
+    token = obtain_token(cloud)
     body = {"error": "x", "error_description": f"no {echo} try https://cloud.example/?access_token={token}"}
     manifest = manifest_for(cloud)
     cloud.set_faults([{"route": route, "times": 50, "body": body, **effect}])
     run = provision(cloud, tmp_path, {**CREDENTIALS, "provision_manifest": manifest})
     assert run.rc != 0
     assert cloud.faults()[0]["fired"] > 0
-    assert leaks(traces(run, tmp_path)) == []
+    assert find_leaks(collect_traces(run, tmp_path)) == []
 
 
-def test_a_wrong_password_is_not_shown_either(cloud: Simulator, tmp_path: Path) -> None:
+def test_wrong_password_is_not_shown(cloud: Simulator, tmp_path: Path) -> None:
     wrong = {**CREDENTIALS, "provision_password": "wr0ng-canary", "provision_manifest": manifest_for(cloud)}
     run = provision(cloud, tmp_path, wrong)
     assert run.result("Obtain an access token")["error"]["code"] == "invalid_credentials"
-    assert "wr0ng-canary" not in traces(run, tmp_path)
-    assert leaks(traces(run, tmp_path)) == []
+    assert "wr0ng-canary" not in collect_traces(run, tmp_path)
+    assert find_leaks(collect_traces(run, tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -282,15 +282,15 @@ def test_a_wrong_password_is_not_shown_either(cloud: Simulator, tmp_path: Path) 
     ],
     ids=["wrong type", "missing and wrong choice", "wrong type of a secret"],
 )
-def test_options_that_make_no_sense_show_no_secret(cloud: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_invalid_options_show_no_secret(cloud: Simulator, tmp_path: Path, wrong: dict[str, Any]) -> None:
     run = provision(cloud, tmp_path, {**CREDENTIALS, **wrong})
     assert run.rc != 0
     assert cloud.stats()["grants"] == 0
-    assert leaks(traces(run, tmp_path).replace(json.dumps({"id": PASSWORD}), "")) == []
+    assert find_leaks(collect_traces(run, tmp_path).replace(json.dumps({"id": PASSWORD}), "")) == []
 
 
-def test_a_given_token_is_not_shown_by_any_module(cloud: Simulator, tmp_path: Path) -> None:
-    token = ready_token(cloud)
+def test_given_token_is_in_no_result_of_a_module(cloud: Simulator, tmp_path: Path) -> None:
+    token = obtain_token(cloud)
     options = {"access_token": token}
     tasks: list[dict[str, Any]] = [
         {"name": "Info", "meshfleet.particle.device_info": {**options, "product": PRODUCT_SLUG}},
@@ -307,14 +307,14 @@ def test_a_given_token_is_not_shown_by_any_module(cloud: Simulator, tmp_path: Pa
         env={"PARTICLE_API_URL": cloud.url, "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log")},
         args=["-vvvv", "--diff"],
     )
-    recorded = traces(run, tmp_path)
-    # The play itself holds the token, and Ansible quotes the lines of a task that fails: those are the user's own.
+    recorded = collect_traces(run, tmp_path)
+    # The play itself contains the token, and Ansible quotes lines of failed tasks, so only the results are checked.
     assert all(token not in json.dumps(task.result) for task in run.tasks)
     assert run.task("Revoke").status == "changed", recorded
 
 
-def test_the_registered_token_is_whole_and_its_display_is_censored(cloud: Simulator, tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
+def test_registered_token_is_complete_and_its_display_is_censored(cloud: Simulator, tmp_path: Path) -> None:
+    token_file = tmp_path / "kept"
     run = run_playbook(
         [
             {
@@ -330,7 +330,7 @@ def test_the_registered_token_is_whole_and_its_display_is_censored(cloud: Simula
                         "name": "Keep",
                         "ansible.builtin.copy": {
                             "content": "{{ token.access_token }}",
-                            "dest": str(kept),
+                            "dest": str(token_file),
                             "mode": "0600",
                         },
                         "no_log": True,
@@ -342,16 +342,16 @@ def test_the_registered_token_is_whole_and_its_display_is_censored(cloud: Simula
         extra_vars={"password": PASSWORD},
         args=["-vvvv"],
     ).succeeded()
-    assert TOKEN.fullmatch(kept.read_text())
+    assert TOKEN.fullmatch(token_file.read_text())
     assert "censored" in run.result("Obtain")
-    assert kept.read_text() not in run.output
+    assert token_file.read_text() not in run.output
 
 
 SHARED_FOLDERS = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME")
-"""The variables that name where logins are shared, and where budgets are."""
+"""The variables that set the folders of shared sessions and of shared budgets."""
 
 
-def test_what_is_shared_between_processes_is_the_users_alone(cloud: Simulator, tmp_path: Path) -> None:
+def test_shared_files_are_private_and_contain_no_password(cloud: Simulator, tmp_path: Path) -> None:
     tasks = [
         {"name": "Obtain", "meshfleet.particle.access_token": {"username": USERNAME, "password": "{{ password }}"}},
         {"name": "Look", "meshfleet.particle.device_info": {"username": USERNAME, "password": "{{ password }}"}},
@@ -365,15 +365,15 @@ def test_what_is_shared_between_processes_is_the_users_alone(cloud: Simulator, t
     folders = [tmp_path / name / "meshfleet.particle" for name in SHARED_FOLDERS]
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
     files = [file for folder in folders for file in sorted(folder.iterdir())]
-    # One lock of the login, numbered so that its name tells nothing, and one of the file.
+    # One lock is for the login, with a number in place of its name, and one for the file.
     names = [re.sub(r"\d+", "N", file.name) for file in files if file.suffix != ".ring"]
     assert names == ["sessions.json", "sessions.json.N.lock", "sessions.json.lock"]
-    # And the budget of requests: the moments of sending, in files that are named by a hash of the address.
+    # The other files are the request budgets: times of requests, in files named after a hash of the address.
     assert len(files) > len(names)
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    # One token, that of the session; what check mode obtained is known by its hash alone.
-    left = leaks("\n".join(file.read_bytes().decode("latin-1") for file in files))
-    assert [leak.split(" ")[0] for leak in left] == ["token"]
+    # The only token is that of the session; the token of check mode is stored as a hash.
+    leaked = find_leaks("\n".join(file.read_bytes().decode("latin-1") for file in files))
+    assert [leak.split(" ")[0] for leak in leaked] == ["token"]
 
 
 LOOKUP = """{{ lookup(
@@ -384,29 +384,29 @@ JSON_OUTPUT = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_DISPLAY_FAILED
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wr0ng-canary-pass"], ids=["right", "wrong"])
-def test_nothing_of_the_collection_shows_what_it_logs_in_with(cloud: Simulator, tmp_path: Path, password: str) -> None:
-    kept = tmp_path / "kept" / "tokens.json"
-    kept.parent.mkdir()
+def test_no_plugin_shows_its_credentials(cloud: Simulator, tmp_path: Path, password: str) -> None:
+    token_file = tmp_path / "kept" / "tokens.json"
+    token_file.parent.mkdir()
     credentials = {
         "username": USERNAME,
         "password": "{{ password }}",
         "client_id": CLIENT[0],
         "client_secret": "{{ client_secret }}",
     }
-    present = put_into_product(cloud)
+    device = import_device(cloud)
     modules: dict[str, dict[str, Any]] = {
-        "access_token": {"token_file": str(kept), "otp_secret": "{{ otp_secret }}"},
-        "access_token_info": {"token_file": str(kept), "list": True},
+        "access_token": {"token_file": str(token_file), "otp_secret": "{{ otp_secret }}"},
+        "access_token_info": {"token_file": str(token_file), "list": True},
         "auth_doctor": {"list": True, "product": PRODUCT_SLUG, "otp": "918273"},
         "device_info": {"product": PRODUCT_SLUG, "otp_secret": "{{ otp_secret }}"},
-        "device_facts": {"product": PRODUCT_SLUG, "id": present, "otp_secret": "{{ otp_secret }}"},
+        "device_facts": {"product": PRODUCT_SLUG, "id": device, "otp_secret": "{{ otp_secret }}"},
         "fleet": {"manifest": manifest_for(cloud)},
     }
     tasks: list[dict[str, Any]] = [
         {"name": module, f"meshfleet.particle.{module}": {**credentials, **options}, "ignore_errors": True}
         for module, options in modules.items()
     ]
-    rotate = {**credentials, "token_file": str(kept), "state": "rotated"}
+    rotate = {**credentials, "token_file": str(token_file), "state": "rotated"}
     tasks += [
         {"name": "rotate", "meshfleet.particle.access_token": rotate, "ignore_errors": True},
         {
@@ -434,9 +434,9 @@ def test_nothing_of_the_collection_shows_what_it_logs_in_with(cloud: Simulator, 
         args=["-vvvv", "--diff"],
     )
     assert [task.task for task in run.tasks] == [*modules, "rotate", "lookup"]
-    left = traces(run, logs)
-    assert leaks(left) == []
-    assert OTP_SECRET not in left
-    assert password not in left
+    traces = collect_traces(run, logs)
+    assert find_leaks(traces) == []
+    assert OTP_SECRET not in traces
+    assert password not in traces
     if password == PASSWORD:
         assert all(task.status in ("ok", "changed") for task in run.tasks), run.output

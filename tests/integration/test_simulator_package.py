@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The simulator as somebody has it who installed it by pip, with nothing of the checkout in sight."""
+"""Test the simulator as an installed package, without the checkout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 60
 
 @pytest.fixture(autouse=True)
 def _installed() -> None:
-    """A missing package is a failure and no reason to skip: tests that do not run prove nothing."""
+    """Fail, and do not skip the tests, if the package is not installed."""
     if not (SIMULATOR_INSTALLED / ".installed").exists():
         raise ProcessFailed("The simulator is not installed. Run `make test` or `make integration`.")
 
@@ -54,7 +54,7 @@ def test_installed_package_has_the_version_of_the_collection() -> None:
     assert done.stdout.strip() == __version__ == collection
 
 
-def test_installed_package_brings_neither_ansible_nor_the_tests() -> None:
+def test_installed_package_includes_neither_ansible_nor_the_tests() -> None:
     code = "import importlib.util as u; print([n for n in ('ansible', 'support', 'pytest') if u.find_spec(n)])"
     argv = [BIN / "python", "-c", code]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=True)

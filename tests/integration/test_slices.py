@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A fleet past one machine: the role runs unchanged where an automation controller sends the slices of a job.
+"""Test the role in a sliced job of an automation controller, with one execution node per slice.
 
-What a controller does is taken from what it is made of. It cuts an inventory into slices of hosts, sorted by name and
-dealt out in turn: `hosts[slice - 1::count]`. It packs each slice, the project and the credentials with
-`ansible-runner transmit`, sends them to an execution node, where `ansible-runner worker` runs them and sends back what
-happens, event by event, and it reads that with `ansible-runner process`. All slices are given the same variables, and
-none is told which it is. Here the nodes are network namespaces with an address each (`support.machines`), and what
-stands between them and the controller is a file instead of a network.
+The test uses the programs of a controller. A controller sorts the hosts of an inventory by name and deals them to the
+slices in turn: `hosts[slice - 1::count]`. It packs each slice with the project and the credentials by
+`ansible-runner transmit`, and sends it to an execution node. There `ansible-runner worker` runs the job and returns
+its events, which the controller reads by `ansible-runner process`. All slices have the same variables, and a slice
+does not know its number. In this test the nodes are network namespaces with one address each (`support.machines`),
+and files replace the network between the nodes and the controller.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ NEW_GROUPS = len(NETWORKS) + len(("mesh-gateway", "mesh-node"))
 PLAY = [{"hosts": "all", "gather_facts": False, "roles": ["meshfleet.particle.provision"]}]
 
 
-def slice_of(hosts: dict[str, Any], number: int, of: int) -> dict[str, Any]:
-    """The hosts of one slice, the first of which has the number 1."""
+def select_slice(hosts: dict[str, Any], number: int, of: int) -> dict[str, Any]:
+    """Return the hosts of a slice; the first slice has the number 1."""
     return {name: hosts[name] for name in sorted(hosts)[number - 1 :: of]}
 
 
 def write_job(folder: Path, hosts: dict[str, Any], variables: dict[str, Any]) -> None:
-    """What a controller packs: the project, the inventory of the slice, the variables and the credentials."""
+    """Write the files of a job: the project, the inventory of the slice, the variables and the credentials."""
     contents = {
         "project/provision.yml": PLAY,
         "inventory/hosts.json": {"all": {"hosts": hosts}},
@@ -55,7 +55,7 @@ def write_job(folder: Path, hosts: dict[str, Any], variables: dict[str, Any]) ->
 
 @dataclass(frozen=True)
 class Slice:
-    """What the controller learns of a slice."""
+    """The result of a slice, as the controller receives it."""
 
     rc: int
     status: str
@@ -63,7 +63,7 @@ class Slice:
     received: str
 
     def results(self, task: str) -> list[dict[str, Any]]:
-        """The results of a task that did well, one of each host. What is very large a controller is not told."""
+        """Return the successful results of a task, one per host. The runner omits very large results."""
         return [
             event["event_data"]["res"]
             for event in self.events
@@ -72,7 +72,7 @@ class Slice:
 
 
 def run_slice(folder: Path, machine: Machine) -> Slice:
-    """Transmit the job in `folder`, let the machine do it, and process what comes back."""
+    """Transmit the job in `folder`, run it on the machine, and process the answer."""
     env = ansible_environment(machine.home, {})
     job, answer, processed = (folder.with_suffix(f".{name}") for name in ("job", "answer", "processed"))
     assert run([find_runner(), "transmit", str(folder), "-p", "provision.yml"], None, job, env) == 0, job.read_text()
@@ -89,7 +89,7 @@ def run_slice(folder: Path, machine: Machine) -> Slice:
 
 @pytest.mark.only_full
 @pytest.mark.timeout(1800)
-def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
+def test_two_nodes_with_half_of_the_inventory_each_provision_all_of_it(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     with running_simulator("--fleet", str(SIZE), "--limits", "documented") as cloud:
@@ -103,7 +103,7 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
         variables = {
             "provision_from_inventory": True,
             "provision_product": manifest["product"],
-            # A slice sees only its own hosts: what it must know of the others is said whole.
+            # A slice knows only its own hosts, so the gateways of all slices are declared.
             "provision_networks": {
                 name: {**network, "gateways": gateways[name]} for name, network in manifest["networks"].items()
             },
@@ -112,7 +112,7 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
         hosts = {device["name"]: {"particle_device": device} for device in manifest["devices"]}
         jobs = [tmp_path / f"slice-{number}" for number in (1, 2)]
         for number, job in enumerate(jobs, start=1):
-            write_job(job, slice_of(hosts, number, len(jobs)), variables)
+            write_job(job, select_slice(hosts, number, len(jobs)), variables)
         with machines(cloud.url, ADDRESSES, tmp_path) as nodes, ThreadPoolExecutor(len(jobs)) as pool:
             slices = list(pool.map(run_slice, jobs, nodes))
         stats, state = cloud.stats(), cloud.state()
@@ -122,13 +122,13 @@ def test_two_nodes_with_half_of_an_inventory_each_provision_all_of_it(
         outcomes = [result["outcome"] for result in part.results("Assign each host the outcome of its device")]
         assert len(outcomes) == SIZE / 2
         assert {outcome["status"] for outcome in outcomes} == {"changed"}
-        # The runner itself tells the controller its environment, which had it from there; what happens tells nothing.
+        # The answer contains the environment that the controller has sent, so only the events are checked.
         assert PASSWORD not in json.dumps(part.events)
     assert normalize_state(state) == declared
     assert set(stats["by_address"]) == set(ADDRESSES)
     assert sum(stats["by_address"].values()) == stats["requests"]
     assert max(stats["by_address"].values()) <= 2.05 * SIZE / 2 + 2 * NEW_GROUPS + 20 + 2 * SIZE / 100
     assert (stats["throttled"], stats["grants"], stats["revocations"]) == (0, 2, 2)
-    each = ", ".join(f"{number} from {address}" for address, number in stats["by_address"].items())
-    said = f"two nodes: {len(state['devices'])} devices, requests: {each}, 429s = {stats['throttled']}"
-    record_property("said", said)
+    requests = ", ".join(f"{number} from {address}" for address, number in stats["by_address"].items())
+    figures = f"two nodes: {len(state['devices'])} devices, requests: {requests}, 429s = {stats['throttled']}"
+    record_property("said", figures)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What is built and installed does what its README says, with nothing of the checkout in sight but the simulator."""
+"""Test the collection that is built and installed from a tarball, without the plugins of the checkout."""
 
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ DEVICES = {f"e00fce68aabbccddeeff{number:04}": f"door-{number}" for number in ra
 
 
 @pytest.mark.timeout(4 * STEP_SECONDS)
-def test_the_first_playbook_of_the_readme_runs_from_an_installed_tarball(tmp_path: Path) -> None:
-    # given the collection, built and installed into an empty folder
+def test_readme_examples_work_with_an_installed_tarball(tmp_path: Path) -> None:
+    # Build the collection, and install it into an empty folder.
     place = Installed(tmp_path)
     place.install(place.build())
     assert not {"Makefile", "tests", ".git", ".ci"} & {path.name for path in place.collection.iterdir()}
 
-    # and the files of its README, pasted
+    # Write the example files of its README.
     place.write_examples()
     with running_simulator("--fleet", write_claimed_fleet(tmp_path, DEVICES)) as cloud:
         place.environment |= cloud_environment(cloud.url)
 
-        # when the first playbook is run
-        said = place.run("ansible-playbook", "first.yml")
-
-        # then it has met the fleet, and written it down without touching it
-        assert "3 devices, 3 of them online" in said
+        # The first playbook reads the fleet and exports it without any write.
+        output = place.run("ansible-playbook", "first.yml")
+        assert "3 devices, 3 of them online" in output
         assert cloud.stats()["writes"] == 0
         manifest = place.folder / "fleet.yml"
         assert all(name in manifest.read_text() for name in DEVICES.values())
 
-        # and what is changed there and looked at is what happens then
+        # Check mode predicts a changed name, and the real run writes only that.
         manifest.write_text(manifest.read_text().replace("door-1", "gate"))
-        foreseen = place.run("ansible-playbook", "provision.yml", "--check", "--diff")
-        assert "+" in foreseen
-        assert "gate" in foreseen
+        predicted = place.run("ansible-playbook", "provision.yml", "--check", "--diff")
+        assert "+" in predicted
+        assert "gate" in predicted
         assert cloud.stats()["writes"] == 0
         place.run("ansible-playbook", "provision.yml")
         assert [write["fields"] for write in cloud.writes()] == [{"name": "gate"}]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The life of tokens in playbooks: every way to one, kept, renewed, shared by many hosts, and ended."""
+"""Test tokens in playbooks: how they are obtained, stored, renewed, shared by many hosts, and revoked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         )
     )
     flags = ("--session-login", "/ide/login", "--session-token", "/ide/token")
-    # The collection computes one-time codes by the machine's clock.
+    # The collection computes one-time codes with the clock of the machine.
     with running_simulator("--fleet", "3", "--accounts", str(accounts), *flags, clock="real") as simulator:
         yield simulator
 
@@ -49,12 +49,12 @@ def cloud(_cloud: Simulator) -> Simulator:
     return _cloud
 
 
-def alive(cloud: Simulator, token: str) -> bool:
+def is_alive(cloud: Simulator, token: str) -> bool:
     headers = {"Authorization": f"Bearer {token}"}
     return requests.get(f"{cloud.url}/v1/access_tokens/current", headers=headers, timeout=TIMEOUT).ok
 
 
-def kept_tokens(file: Path) -> list[str]:
+def read_tokens(file: Path) -> list[str]:
     return [entry["access_token"] for entry in json.loads(file.read_text())["tokens"]]
 
 
@@ -62,7 +62,7 @@ def advance(cloud: Simulator, seconds: float) -> None:
     requests.post(f"{cloud.url}/_simulator/clock", json={"advance": seconds}, timeout=TIMEOUT).raise_for_status()
 
 
-# --- every way to a token ---
+# --- grants ---
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def advance(cloud: Simulator, seconds: float) -> None:
     ],
     ids=["password", "one-time code", "client credentials", "two-step session"],
 )
-def test_a_token_is_obtained(cloud: Simulator, tmp_path: Path, options: dict[str, Any]) -> None:
+def test_every_grant_stores_a_valid_token(cloud: Simulator, tmp_path: Path, options: dict[str, Any]) -> None:
     file = tmp_path / "tokens.json"
     run = run_task("access_token", {**options, "token_file": str(file)}, {"PARTICLE_API_URL": cloud.url}).succeeded()
     assert run.task(TASK).status == "changed"
-    (token,) = kept_tokens(file)
-    assert alive(cloud, token)
+    (token,) = read_tokens(file)
+    assert is_alive(cloud, token)
 
 
-def test_a_refresh_token_is_good_for_one_more_token(cloud: Simulator) -> None:
+def test_refresh_token_works_only_once(cloud: Simulator) -> None:
     form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
     client = (CLIENT["id"], CLIENT["secret"])
     refresh = requests.post(f"{cloud.url}/oauth/token", data=form, auth=client, timeout=TIMEOUT).json()["refresh_token"]
@@ -106,7 +106,7 @@ def test_a_refresh_token_is_good_for_one_more_token(cloud: Simulator) -> None:
     assert refresh not in again.output
 
 
-def test_a_kept_refresh_token_leads_to_the_next_and_check_mode_leaves_it(cloud: Simulator, tmp_path: Path) -> None:
+def test_stored_refresh_token_is_used_and_replaced_by_a_rotation(cloud: Simulator, tmp_path: Path) -> None:
     form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
     client = (CLIENT["id"], CLIENT["secret"])
     refresh = requests.post(f"{cloud.url}/oauth/token", data=form, auth=client, timeout=TIMEOUT).json()["refresh_token"]
@@ -125,34 +125,36 @@ def test_a_kept_refresh_token_leads_to_the_next_and_check_mode_leaves_it(cloud: 
     (first,) = json.loads(file.read_text())["tokens"]
     run = run_task("access_token", {**options, "state": "rotated"}, env, "-vvvv").succeeded()
     (second,) = json.loads(file.read_text())["tokens"]
-    assert alive(cloud, second["access_token"])
+    assert is_alive(cloud, second["access_token"])
     assert len({refresh, first["refresh_token"], second["refresh_token"]}) == 3
     assert second["refresh_token"] not in run.output
 
 
-@pytest.mark.parametrize("life", [{"expires_in": 60}, {"expires_at": "2030-01-01T00:00:00Z"}, {"never_expires": True}])
+@pytest.mark.parametrize(
+    "lifetime", [{"expires_in": 60}, {"expires_at": "2030-01-01T00:00:00Z"}, {"never_expires": True}]
+)
 @pytest.mark.parametrize("grant", ["refresh_token", "session"])
-def test_a_life_that_cannot_be_wished_for_is_refused_before_any_request(
-    cloud: Simulator, grant: str, life: dict[str, Any]
+def test_unsupported_lifetime_is_refused_before_any_request(
+    cloud: Simulator, grant: str, lifetime: dict[str, Any]
 ) -> None:
     options = {
         "refresh_token": {"refresh_token": "0" * 40, "client_id": CLIENT["id"], "client_secret": CLIENT["secret"]},
         "session": {"session_login_url": "/ide/login", "session_token_url": "/ide/token"},
     }[grant]
-    run = run_task("access_token", {"grant": grant, **options, **life}, cloud_environment(cloud.url))
+    run = run_task("access_token", {"grant": grant, **options, **lifetime}, cloud_environment(cloud.url))
     assert run.result(TASK)["error"]["code"] == "invalid_option"
-    assert next(iter(life)) in run.result(TASK)["msg"]
+    assert next(iter(lifetime)) in run.result(TASK)["msg"]
     assert cloud.stats()["requests"] == 0
 
 
-def test_a_session_flow_without_encryption_is_warned_about(cloud: Simulator) -> None:
+def test_unencrypted_session_url_causes_a_warning(cloud: Simulator) -> None:
     urls = {"session_login_url": "http://0.0.0.0:1/login", "session_token_url": "/ide/token"}
     run = run_task("access_token", {"grant": "session", **urls}, cloud_environment(cloud.url))
     assert run.result(TASK)["error"]["code"] == "unreachable"
     assert "http://0.0.0.0:1/login is not encrypted" in " ".join(run.output.split())
 
 
-def test_one_login_after_the_other_waits_for_the_next_one_time_code(cloud: Simulator, tmp_path: Path) -> None:
+def test_second_login_waits_for_the_next_one_time_code(cloud: Simulator, tmp_path: Path) -> None:
     obtain = {"meshfleet.particle.access_token": {**MFA, "otp_secret": MFA_SECRET}}
     tasks = [{"name": name, **obtain} for name in ("First", "Second")]
     run = run_playbook(
@@ -162,7 +164,7 @@ def test_one_login_after_the_other_waits_for_the_next_one_time_code(cloud: Simul
     assert cloud.stats()["refusals"] == 0
 
 
-def test_the_login_of_the_official_tool_is_found(cloud: Simulator, tmp_path: Path) -> None:
+def test_login_of_the_official_tool_is_used(cloud: Simulator, tmp_path: Path) -> None:
     form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
     token = requests.post(
         f"{cloud.url}/oauth/token", data=form, auth=("particle-cli", "particle-cli"), timeout=TIMEOUT
@@ -172,14 +174,14 @@ def test_the_login_of_the_official_tool_is_found(cloud: Simulator, tmp_path: Pat
     profile = {"access_token": token, "username": USERNAME, "apiUrl": cloud.url}
     (folder / "particle.config.json").write_text(json.dumps(profile))
     run_task("device_info", {"product": PRODUCT_SLUG}, {"HOME": str(tmp_path)}).succeeded()
-    assert cloud.stats()["grants"] == 1  # ours, above
+    assert cloud.stats()["grants"] == 1  # the login of this test
 
 
-def test_what_is_not_given_to_revoke_is_left_alone_wherever_it_lies(cloud: Simulator, tmp_path: Path) -> None:
+def test_revocation_without_a_given_token_fails_and_revokes_none(cloud: Simulator, tmp_path: Path) -> None:
     env = cloud_environment(cloud.url)
     file = tmp_path / "tokens.json"
     run_task("access_token", {"token_file": str(file)}, env).succeeded()
-    (token,) = kept_tokens(file)
+    (token,) = read_tokens(file)
     (tmp_path / ".particle").mkdir()
     profile = {"access_token": token, "username": USERNAME, "apiUrl": cloud.url}
     (tmp_path / ".particle" / "particle.config.json").write_text(json.dumps(profile))
@@ -190,49 +192,49 @@ def test_what_is_not_given_to_revoke_is_left_alone_wherever_it_lies(cloud: Simul
         assert run.result(TASK)["error"]["code"] == "token_invalid"
         assert "The token to revoke is not given" in run.result(TASK)["msg"]
     assert cloud.stats() == before
-    assert alive(cloud, token)
+    assert is_alive(cloud, token)
 
 
-def test_who_has_a_ready_token_needs_no_folder_for_logins(cloud: Simulator, tmp_path: Path) -> None:
+def test_given_token_is_used_without_a_session_folder(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     run_task("access_token", {"token_file": str(file)}, cloud_environment(cloud.url)).succeeded()
-    (token,) = kept_tokens(file)
-    (tmp_path / "taken").write_text("a file where a folder should be")
-    env = {"PARTICLE_API_URL": cloud.url, "XDG_CACHE_HOME": str(tmp_path / "taken")}
-    ready = {"access_token": token}
-    run_task("device_info", {**ready, "product": PRODUCT_SLUG}, env).succeeded()
-    assert run_task("access_token_info", ready, env).succeeded().result(TASK)["current"]["alive"] is True
-    predicted = run_task("access_token", {**ready, "state": "absent"}, env, "--check").succeeded()
-    assert (predicted.task(TASK).status, alive(cloud, token)) == ("changed", True)
-    run_task("access_token", {**ready, "state": "absent"}, env).succeeded()
-    assert not alive(cloud, token)
+    (token,) = read_tokens(file)
+    (tmp_path / "file").write_text("a file where a folder should be")
+    env = {"PARTICLE_API_URL": cloud.url, "XDG_CACHE_HOME": str(tmp_path / "file")}
+    given = {"access_token": token}
+    run_task("device_info", {**given, "product": PRODUCT_SLUG}, env).succeeded()
+    assert run_task("access_token_info", given, env).succeeded().result(TASK)["current"]["alive"] is True
+    predicted = run_task("access_token", {**given, "state": "absent"}, env, "--check").succeeded()
+    assert (predicted.task(TASK).status, is_alive(cloud, token)) == ("changed", True)
+    run_task("access_token", {**given, "state": "absent"}, env).succeeded()
+    assert not is_alive(cloud, token)
     doctor = run_task("auth_doctor", {"username": USERNAME, "password": PASSWORD}, env).succeeded().result(TASK)
     assert doctor["code"] == "unsafe_file"
     assert [check["name"] for check in doctor["checks"] if check["status"] == "fail"] == ["login"]
 
 
-def test_what_belongs_to_an_account_is_not_dropped_when_the_account_comes_from_elsewhere(cloud: Simulator) -> None:
+def test_otp_option_with_an_account_of_the_environment_is_refused(cloud: Simulator) -> None:
     run = run_task("device_info", {"otp": "123456"}, cloud_environment(cloud.url))
     assert run.result(TASK)["error"]["code"] == "malformed_username"
     assert all(place in run.result(TASK)["msg"] for place in ("the task's options", "the environment"))
     assert cloud.stats()["requests"] == 0
 
 
-def test_a_username_alone_chooses_among_the_kept_tokens(cloud: Simulator, tmp_path: Path) -> None:
+def test_username_selects_one_of_the_stored_tokens(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
-    keep(cloud, file, "mine", 4, {"username": USERNAME, "password": PASSWORD})
-    keep(cloud, file, "longer", 8, {**MFA, "otp_secret": MFA_SECRET})
+    store_token(cloud, file, "mine", 4, {"username": USERNAME, "password": PASSWORD})
+    store_token(cloud, file, "longer", 8, {**MFA, "otp_secret": MFA_SECRET})
     fingerprints = {}
     for name in (USERNAME, MFA["username"]):
         options = {"username": name, "token_file": str(file)}
         result = run_task("access_token_info", options, {"PARTICLE_API_URL": cloud.url}).succeeded().result(TASK)
         fingerprints[name] = result["current"]["fingerprint"]
         assert result["credentials_source"] == str(file)
-        assert {kept["account"]: kept["fingerprint"] for kept in result["kept"]}[name] == fingerprints[name]
+        assert {token["account"]: token["fingerprint"] for token in result["kept"]}[name] == fingerprints[name]
     assert len(set(fingerprints.values())) == 2
 
 
-def test_v_says_where_the_credentials_come_from(cloud: Simulator) -> None:
+def test_verbose_output_names_the_source_of_the_credentials(cloud: Simulator) -> None:
     run = run_task("fleet", {"product": PRODUCT_SLUG, "devices": []}, cloud_environment(cloud.url), "-v").succeeded()
     assert "Credentials come from the environment." in run.output
     assert PASSWORD not in run.output
@@ -241,10 +243,10 @@ def test_v_says_where_the_credentials_come_from(cloud: Simulator) -> None:
         assert '"credentials_source": "the environment"' in run.output
 
 
-# --- kept, renewed, ended ---
+# --- storage, renewal, revocation ---
 
 
-def test_a_kept_token_is_handed_back_until_it_is_renewed(cloud: Simulator, tmp_path: Path) -> None:
+def test_stored_token_is_reused_until_it_is_renewed_or_revoked(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     env = cloud_environment(cloud.url)
     options = {"token_file": str(file), "purpose": "nightly report"}
@@ -252,21 +254,21 @@ def test_a_kept_token_is_handed_back_until_it_is_renewed(cloud: Simulator, tmp_p
     first = run_task("access_token", options, env).succeeded()
     again = run_task("access_token", options, env).succeeded()
     assert (first.task(TASK).status, again.task(TASK).status) == ("changed", "ok")
-    (old,) = kept_tokens(file)
+    (old,) = read_tokens(file)
 
     run_task("access_token", {**options, "renew_before": 91}, env).succeeded()
-    (new,) = kept_tokens(file)
+    (new,) = read_tokens(file)
     assert new != old
-    assert (alive(cloud, old), alive(cloud, new)) == (False, True)
+    assert (is_alive(cloud, old), is_alive(cloud, new)) == (False, True)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     run_task("access_token", {"state": "absent", "which": "current", "token_file": str(file)},
              {"PARTICLE_API_URL": cloud.url}).succeeded()  # fmt: skip
-    assert not alive(cloud, new)
-    assert kept_tokens(file) == []
+    assert not is_alive(cloud, new)
+    assert read_tokens(file) == []
 
 
-def test_a_dry_run_of_a_rotation_rotates_nothing(cloud: Simulator, tmp_path: Path) -> None:
+def test_rotation_in_check_mode_rotates_nothing(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     env = cloud_environment(cloud.url)
     run_task("access_token", {"token_file": str(file)}, env).succeeded()
@@ -279,7 +281,7 @@ def test_a_dry_run_of_a_rotation_rotates_nothing(cloud: Simulator, tmp_path: Pat
     assert cloud.stats()["grants"] == 2
 
 
-def test_a_file_that_others_can_read_is_refused(cloud: Simulator, tmp_path: Path) -> None:
+def test_token_file_that_others_can_read_is_refused(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     file.write_text("{}")
     os.chmod(file, 0o644)
@@ -289,7 +291,7 @@ def test_a_file_that_others_can_read_is_refused(cloud: Simulator, tmp_path: Path
     assert cloud.stats()["requests"] == 0
 
 
-def test_all_tokens_are_revoked_only_when_that_is_confirmed(cloud: Simulator) -> None:
+def test_revocation_of_all_tokens_requires_confirm(cloud: Simulator) -> None:
     env = cloud_environment(cloud.url)
     refused = run_task("access_token", {"state": "absent", "which": "all"}, env)
     assert refused.task(TASK).status == "failed"
@@ -298,22 +300,22 @@ def test_all_tokens_are_revoked_only_when_that_is_confirmed(cloud: Simulator) ->
     assert cloud.stats()["by_route"]["DELETE /v1/access_tokens"] == 1
 
 
-def test_the_register_shows_the_token_in_use_and_those_that_are_kept(cloud: Simulator, tmp_path: Path) -> None:
+def test_token_info_shows_the_current_and_the_stored_tokens(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
     run_task("access_token", {"token_file": str(file), "purpose": "report"}, cloud_environment(cloud.url)).succeeded()
     run = run_task("access_token_info", {"token_file": str(file), "list": True}, {"PARTICLE_API_URL": cloud.url})
     result = run.succeeded().result(TASK)
     assert result["current"]["alive"] is True
     assert result["current"]["days_left"] in (89, 90)
-    assert [(kept["purpose"], kept["account"], kept["days_left"]) for kept in result["kept"]] == [
+    assert [(token["purpose"], token["account"], token["days_left"]) for token in result["kept"]] == [
         ("report", USERNAME, 89)
     ]
     assert result["kept"][0]["fingerprint"] == result["current"]["fingerprint"]
     assert result["listing_error"]["code"] == "listing_refused"
-    assert kept_tokens(file)[0] not in run.output + json.dumps(result)
+    assert read_tokens(file)[0] not in run.output + json.dumps(result)
 
 
-def health(cloud: Simulator, file: Path, **extra: Any) -> PlaybookRun:
+def run_token_health(cloud: Simulator, file: Path, **extra: Any) -> PlaybookRun:
     return run_playbook(
         "meshfleet.particle.token_health",
         env=cloud_environment(cloud.url),
@@ -321,47 +323,47 @@ def health(cloud: Simulator, file: Path, **extra: Any) -> PlaybookRun:
     )
 
 
-def keep(cloud: Simulator, file: Path, purpose: str, days: int, account: dict[str, str]) -> None:
+def store_token(cloud: Simulator, file: Path, purpose: str, days: int, account: dict[str, str]) -> None:
     options = {"token_file": str(file), "purpose": purpose, "expires_in": days * 86400 + 600, "renew_before": 1}
     run_task("access_token", {**options, **account}, {"PARTICLE_API_URL": cloud.url}).succeeded()
 
 
-def test_token_health_fails_below_the_threshold_and_renews_when_asked(cloud: Simulator, tmp_path: Path) -> None:
+def test_token_health_fails_below_the_threshold_and_renews_on_request(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
-    keep(cloud, file, "ci-bot", 4, {"username": USERNAME, "password": PASSWORD})
+    store_token(cloud, file, "ci-bot", 4, {"username": USERNAME, "password": PASSWORD})
 
-    short = health(cloud, file)
-    assert short.rc != 0
-    assert "ci-bot: 4 days left (renew below 5)" in short.output
+    failed = run_token_health(cloud, file)
+    assert failed.rc != 0
+    assert "ci-bot: 4 days left (renew below 5)" in failed.output
 
-    (old,) = kept_tokens(file)
-    renewed = health(cloud, file, renew=True).succeeded()
-    assert not alive(cloud, old)
+    (old,) = read_tokens(file)
+    renewed = run_token_health(cloud, file, renew=True).succeeded()
+    assert not is_alive(cloud, old)
     assert "ci-bot: 89 days left" in renewed.output
 
 
-def test_token_health_does_not_renew_for_another_account_nor_say_that_it_did(cloud: Simulator, tmp_path: Path) -> None:
+def test_token_health_does_not_renew_the_token_of_another_account(cloud: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
-    keep(cloud, file, "line-2", 4, {**MFA, "otp_secret": MFA_SECRET})
-    run = health(cloud, file, renew=True)
+    store_token(cloud, file, "line-2", 4, {**MFA, "otp_secret": MFA_SECRET})
+    run = run_token_health(cloud, file, renew=True)
     assert run.rc != 0
     assert "line-2 of mfa@example.com" in run.output
-    assert len(kept_tokens(file)) == 1
+    assert len(read_tokens(file)) == 1
 
 
-def test_token_health_is_not_fooled_by_an_empty_register(cloud: Simulator, tmp_path: Path) -> None:
-    run = health(cloud, tmp_path / "mistyped.json")
+def test_token_health_fails_if_the_token_file_is_missing(cloud: Simulator, tmp_path: Path) -> None:
+    run = run_token_health(cloud, tmp_path / "mistyped.json")
     assert run.rc != 0
     assert "The token file contains no token" in run.output
 
 
-# --- shared ---
+# --- sharing ---
 
-MANY = [f"line-{number}" for number in range(HOSTS)]
+HOST_NAMES = [f"line-{number}" for number in range(HOSTS)]
 
 
-def over_many_hosts(cloud: Simulator, defaults: dict[str, Any], **env: str) -> PlaybookRun:
-    """One task on many hosts at once, each in a process of its own."""
+def run_on_many_hosts(cloud: Simulator, defaults: dict[str, Any], **env: str) -> PlaybookRun:
+    """Run one task on many hosts at the same time, with one process per host."""
     play = {
         "hosts": "all",
         "gather_facts": False,
@@ -369,39 +371,39 @@ def over_many_hosts(cloud: Simulator, defaults: dict[str, Any], **env: str) -> P
         "module_defaults": {"group/meshfleet.particle.particle": {"api_url": cloud.url, **defaults}},
         "tasks": [{"name": TASK, "meshfleet.particle.device_info": {"product": PRODUCT_SLUG}}],
     }
-    inventory = ",".join(MANY) + ","
+    inventory = ",".join(HOST_NAMES) + ","
     return run_playbook([play], env=env, args=["-i", inventory, "--forks", str(HOSTS)], timeout=280)
 
 
 LOOKUP = "{{ lookup('meshfleet.particle.access_token', api_url=%r, username=%r, password=%r) }}"
 
 
-@pytest.mark.parametrize("way", ["credentials", "lookup"])
-def test_many_hosts_share_one_login(cloud: Simulator, way: str) -> None:
+@pytest.mark.parametrize("source", ["credentials", "lookup"])
+def test_many_hosts_share_one_login(cloud: Simulator, source: str) -> None:
     defaults: dict[str, Any] = {"username": USERNAME, "password": PASSWORD}
-    if way == "lookup":
+    if source == "lookup":
         defaults = {"access_token": LOOKUP % (cloud.url, USERNAME, PASSWORD)}
-    over_many_hosts(cloud, defaults).succeeded()
+    run_on_many_hosts(cloud, defaults).succeeded()
     stats = cloud.stats()
     assert (stats["grants"], stats["refusals"]) == (1, 0)
 
 
-@pytest.mark.parametrize("way", ["credentials", "lookup"])
-def test_many_hosts_with_one_wrong_password_are_refused_once(cloud: Simulator, way: str) -> None:
+@pytest.mark.parametrize("source", ["credentials", "lookup"])
+def test_many_hosts_send_a_wrong_password_only_once(cloud: Simulator, source: str) -> None:
     defaults: dict[str, Any] = {"username": USERNAME, "password": "wrong-canary"}
-    if way == "lookup":
+    if source == "lookup":
         defaults = {"access_token": LOOKUP % (cloud.url, USERNAME, "wrong-canary")}
-    run = over_many_hosts(cloud, defaults)
+    run = run_on_many_hosts(cloud, defaults)
     assert run.rc != 0
     stats = cloud.stats()
     assert (stats["grants"], stats["refusals"]) == (0, 1)
     assert "does not accept this username and password" in run.output
 
 
-def test_a_session_that_has_ended_leads_to_one_new_login(cloud: Simulator, tmp_path: Path) -> None:
+def test_expired_session_leads_to_one_new_login(cloud: Simulator, tmp_path: Path) -> None:
     env = {**cloud_environment(cloud.url), "XDG_RUNTIME_DIR": str(tmp_path)}
     run_task("device_info", {"product": PRODUCT_SLUG}, env).succeeded()
-    advance(cloud, 2 * 3600)  # the cloud's clock alone: we still believe in the token
+    advance(cloud, 2 * 3600)  # only the clock of the cloud, so the session still looks valid
     again = run_task("device_info", {"product": PRODUCT_SLUG}, env).succeeded()
     assert cloud.stats()["grants"] == 2
     assert "logging in again" in again.output

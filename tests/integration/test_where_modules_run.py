@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Modules that talk to the cloud run on the controller, and on another host only where they are delegated to it."""
+"""Test that modules run on the controller, or on the host to which a task is delegated."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MODULES: dict[str, dict[str, Any]] = {
     "network": {"name": "barn", "gateways": ["{{ device }}"]},
     "network_info": {},
 }
-"""Each module that runs in either place, with options for which it succeeds, or fails for what the cloud says."""
+"""Modules that can run in both places, with options that are valid; the cloud may refuse the request."""
 
 NO_PYTHON = {"ansible_python_interpreter": "/nowhere/python"}
 
-# A host that is reached by a connection: the machine of the tests, with a record of each command.
+# A connection to the local machine that records each command.
 CONNECTION = """
 import os
 from ansible.plugins.connection.local import Connection as Local
@@ -59,7 +59,7 @@ def run(cloud: Simulator, module: str, *args: str, env: dict[str, str] | None = 
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Path:
-    """The record of the commands that a host reached by a connection was sent."""
+    """The file that records the commands of the connection `elsewhere`."""
     (tmp_path / "elsewhere.py").write_text(CONNECTION)
     return tmp_path / "commands"
 
@@ -68,8 +68,8 @@ def environment(commands: Path) -> dict[str, str]:
     return {"ANSIBLE_CONNECTION_PLUGINS": str(commands.parent), "COMMANDS": str(commands)}
 
 
-def result_of(run: PlaybookRun) -> dict[str, Any]:
-    """The result of the task, which tells what it has asked the cloud."""
+def get_result(run: PlaybookRun) -> dict[str, Any]:
+    """Return the result of the task, which must contain the number of requests."""
     result = run.result(TASK)
     assert "cloud" in result, run.output
     return result
@@ -78,13 +78,13 @@ def result_of(run: PlaybookRun) -> dict[str, Any]:
 @pytest.mark.parametrize("module", MODULES)
 def test_module_on_the_controller_needs_no_interpreter(simulator: Simulator, module: str) -> None:
     done = run(simulator, module, "-i", "localhost,", vars=NO_PYTHON)
-    assert result_of(done)["cloud"]["requests"] > 0
+    assert get_result(done)["cloud"]["requests"] > 0
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module_over_remote_hosts_runs_on_the_controller(simulator: Simulator, commands: Path, module: str) -> None:
     done = run(simulator, module, "-i", "far,", "-c", "elsewhere", env=environment(commands), vars=NO_PYTHON)
-    assert result_of(done)["cloud"]["requests"] > 0
+    assert get_result(done)["cloud"]["requests"] > 0
     assert not commands.exists()
 
 
@@ -93,31 +93,31 @@ def test_delegated_module_runs_on_the_other_host(simulator: Simulator, commands:
     inventory = "far ansible_connection=elsewhere ansible_python_interpreter=" + sys.executable + "\nlocalhost\n"
     hosts = commands.with_name("hosts")
     hosts.write_text(inventory)
-    # Variables of this process do not reach another host, so the task says itself what it needs.
-    given = {"environment": cloud_environment(simulator.url), "delegate_to": "far"}
-    done = run(simulator, module, "-i", str(hosts), "--limit", "localhost", env=environment(commands), **given)
-    assert result_of(done)["cloud"]["requests"] > 0
+    # Environment variables of this process do not reach another host, so the task sets them.
+    keywords = {"environment": cloud_environment(simulator.url), "delegate_to": "far"}
+    done = run(simulator, module, "-i", str(hosts), "--limit", "localhost", env=environment(commands), **keywords)
+    assert get_result(done)["cloud"]["requests"] > 0
     assert "AnsiballZ" in commands.read_text()
 
 
 def test_module_delegated_to_the_controller_needs_no_interpreter(simulator: Simulator, commands: Path) -> None:
-    given = {"delegate_to": "localhost", "vars": NO_PYTHON}
-    done = run(simulator, "device_info", "-i", "far,", "-c", "elsewhere", env=environment(commands), **given)
-    assert result_of(done)["cloud"]["requests"] > 0
+    keywords = {"delegate_to": "localhost", "vars": NO_PYTHON}
+    done = run(simulator, "device_info", "-i", "far,", "-c", "elsewhere", env=environment(commands), **keywords)
+    assert get_result(done)["cloud"]["requests"] > 0
     assert not commands.exists()
 
 
-def test_module_in_the_background_runs_to_its_end(simulator: Simulator, tmp_path: Path) -> None:
+def test_background_task_runs_to_its_end(simulator: Simulator, tmp_path: Path) -> None:
     background = {"async": 60, "poll": 1}
     env = {"ANSIBLE_ASYNC_DIR": str(tmp_path)}
     done = run(simulator, "device_info", "-i", "localhost,", "-c", "local", env=env, **background)
     assert done.succeeded().result(TASK)["count"] == 0
 
 
-def test_version_manager_on_the_path_does_not_disturb(simulator: Simulator, tmp_path: Path) -> None:
+def test_broken_python_on_the_path_is_not_used(simulator: Simulator, tmp_path: Path) -> None:
     shim = tmp_path / "python3"
     shim.write_text("#!/bin/sh\necho 'python3: no version is chosen' >&2\nexit 127\n")
     shim.chmod(0o755)
     env = {"PATH": os.pathsep.join([str(tmp_path), os.environ["PATH"]]), "ANSIBLE_PYTHON_INTERPRETER": "auto"}
     done = run(simulator, "device_info", "-i", "localhost,", env=env)
-    assert result_of(done)["cloud"]["requests"] > 0
+    assert get_result(done)["cloud"]["requests"] > 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
 //
-// The last official client that knew mesh networks, as a tool: `read` prints what it finds in a cloud, `create NAME
-// GATEWAY NODE...` makes a network. Run by tests/integration/test_network.py, which compares.
+// A tool that uses the last official client with mesh networks: `read` prints the networks of a cloud, and `create NAME
+// GATEWAY NODE...` creates a network first. tests/integration/test_network.py runs it and checks its output.
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
 //
-// Particle's own client judges the simulator: what it makes of the answers is what is asserted here, as the
-// facts about the cloud have it. Run by tests/integration/test_official_client.py.
+// Tests of the simulator with Particle's official client. The expected values come from docs/facts.
+// tests/integration/test_official_client.py runs this suite.
 
 import { after } from 'node:test';
 

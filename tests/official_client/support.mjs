@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Copyright (c) 2026 meshfleet.particle contributors
 //
-// What every group of the suite uses: the two versions of the official client, the cloud behind its back,
-// and assertions that are counted.
+// Helpers for all groups of the suite: the two versions of the official client, the control interface of the
+// simulator, and counted assertions.
 //
-// The environment names a cloud as it is today (CLOUD_URL), one that still has meshes (MESH_CLOUD_URL), one
-// whose product belongs to an organisation (ORG_CLOUD_URL), and the folder that npm has installed the clients
-// into (OFFICIAL_CLIENT).
+// The environment sets a cloud without mesh networks (CLOUD_URL), one with mesh networks (MESH_CLOUD_URL), one
+// whose product belongs to an organisation (ORG_CLOUD_URL), and the folder into which npm has installed the
+// clients (OFFICIAL_CLIENT).
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -41,18 +41,17 @@ const CLOUDS = {
 };
 const EVENT_SECONDS = 4;
 
-// ---------------------------------------------------------------------- what is counted
+// ---------------------------------------------------------------------- counts
 
 const called = new Set();
 let assertions = 0;
 
-// The plain verbs reach any address, so they say nothing about what the client offers; the rest of these
-// sends no request.
+// The plain verbs can request any address, so they are not methods for a resource; the others send no request.
 const NOT_COUNTED = new Set(
   'get head post put patch delete request client setDefaultAuth setBaseUrl setContext'.split(' '),
 );
 
-/** The strict assertions of Node; each one that is made counts. */
+/** The strict assertions of Node, with a count of all assertions that are made. */
 export const check = new Proxy(assert, {
   get(target, name) {
     return (...args) => {
@@ -62,8 +61,8 @@ export const check = new Proxy(assert, {
   },
 });
 
-/** A client that notes which of its methods are called from outside. */
-function watched(client) {
+/** Wrap a client so that the methods that the suite calls are recorded. */
+function recordCalls(client) {
   return new Proxy(client, {
     get(target, name) {
       const found = target[name];
@@ -80,31 +79,31 @@ function watched(client) {
   });
 }
 
-/** How many assertions were made, and how many methods of the client were called. */
+/** Return the number of assertions and the number of different client methods that were called. */
 export function counts() {
   return { assertions, methods: called.size };
 }
 
 // ---------------------------------------------------------------------- clients
 
-/** A client of nobody, with the OAuth client that it brings along, or with the one given. */
-export function anonymous({ version = 12, cloud = 'plain', ...options } = {}) {
-  return watched(new CLIENTS[version]({ baseUrl: CLOUDS[cloud], ...options }));
+/** Return a client without a token, with its default OAuth client or the given one. */
+export function createClient({ version = 12, cloud = 'plain', ...options } = {}) {
+  return recordCalls(new CLIENTS[version]({ baseUrl: CLOUDS[cloud], ...options }));
 }
 
-/** A client that is logged in. */
-export async function loggedIn(account = DEMO, { version = 12, cloud = 'plain' } = {}) {
-  const { body } = await anonymous({ version, cloud }).login(account);
-  return withToken(body.access_token, { version, cloud });
+/** Log in, and return a client with the token. */
+export async function logIn(account = DEMO, { version = 12, cloud = 'plain' } = {}) {
+  const { body } = await createClient({ version, cloud }).login(account);
+  return createTokenClient(body.access_token, { version, cloud });
 }
 
-/** A client that has an access token already. */
-export function withToken(token, { version = 12, cloud = 'plain' } = {}) {
-  return anonymous({ version, cloud, auth: token });
+/** Return a client with an access token. */
+export function createTokenClient(token, { version = 12, cloud = 'plain' } = {}) {
+  return createClient({ version, cloud, auth: token });
 }
 
-/** Compute the six digits that an authenticator app shows (RFC 6238) at the time of the cloud's clock. */
-export async function oneTimeCode(secret) {
+/** Compute the one-time code (RFC 6238) for the present time of the cloud's clock. */
+export async function computeOneTimeCode(secret) {
   const { now: seconds } = await administer('plain', 'GET', 'clock');
   const step = Buffer.alloc(8);
   step.writeBigUInt64BE(BigInt(Math.floor(seconds / 30)));
@@ -113,9 +112,9 @@ export async function oneTimeCode(secret) {
   return String(number % 1_000_000).padStart(6, '0');
 }
 
-/** Compute six digits that are not those of now. */
-export async function wrongCode(secret) {
-  const number = Number(await oneTimeCode(secret)) + 500_000;
+/** Compute a one-time code that is invalid at present. */
+export async function computeWrongCode(secret) {
+  const number = Number(await computeOneTimeCode(secret)) + 500_000;
   return String(number % 1_000_000).padStart(6, '0');
 }
 
@@ -128,15 +127,15 @@ function fromBase32(text) {
 
 // ---------------------------------------------------------------------- answers and refusals
 
-/** The body of an answer, whose status must be the one given. */
-export async function answered(request, statusCode = 200) {
+/** Check the status of an answer, and return its body. */
+export async function readBody(request, statusCode = 200) {
   const answer = await request;
   check.equal(answer.statusCode, statusCode);
   return answer.body;
 }
 
-/** What the client throws. An answer in its place is a failure. */
-export async function thrown(request) {
+/** Return the error that the client throws; fail if the cloud answers the request. */
+export async function catchError(request) {
   let answer;
   try {
     answer = await request;
@@ -146,9 +145,9 @@ export async function thrown(request) {
   assert.fail(`expected a refusal, but the cloud answered ${JSON.stringify(answer)}`);
 }
 
-/** Checks that the cloud says no with this status and these fields, and that the client tells it so. */
-export async function refused(request, statusCode, fields = {}) {
-  const reason = await thrown(request);
+/** Check that the cloud refuses the request with this status and these fields, and return the error of the client. */
+export async function expectRefusal(request, statusCode, fields = {}) {
+  const reason = await catchError(request);
   check.equal(reason.statusCode, statusCode);
   for (const [name, value] of Object.entries(fields)) {
     check.deepEqual(reason.body[name], value);
@@ -160,55 +159,58 @@ export async function refused(request, statusCode, fields = {}) {
   return reason;
 }
 
-/** Checks the one refusal for devices that are not there and for those of somebody else. */
-export async function permissionDenied(request) {
-  const reason = await refused(request, 403, { error: 'Permission Denied' });
+/** Check the refusal that the cloud gives for both unknown devices and devices of other accounts. */
+export async function expectPermissionDenied(request) {
+  const reason = await expectRefusal(request, 403, { error: 'Permission Denied' });
   check.match(reason.body.info, /^I didn't recognize that device name or ID/);
 }
 
-/** Checks that a token is dead. */
-export async function tokenIsDead(token) {
+/** Check that a token is invalid. */
+export async function expectInvalidToken(token) {
   const fields = { error: 'invalid_token', error_description: 'The access token provided is invalid.' };
-  await refused(anonymous().getUserInfo({ auth: token }), 401, fields);
+  await expectRefusal(createClient().getUserInfo({ auth: token }), 401, fields);
 }
 
-// ---------------------------------------------------------------------- the cloud behind its back
+// ---------------------------------------------------------------------- control of the simulator
 
-async function administer(cloud, method, what, content) {
-  const answer = await fetch(`${CLOUDS[cloud]}/_simulator/${what}`, {
+async function administer(cloud, method, path, content) {
+  const answer = await fetch(`${CLOUDS[cloud]}/_simulator/${path}`, {
     method,
     headers: { 'Content-Type': 'application/json' },
     body: content === undefined ? undefined : JSON.stringify(content),
   });
   assert.ok(
     answer.ok,
-    `the simulator refused ${method} ${what}: ${answer.status} ${await answer.clone().text()}`,
+    `the simulator refused ${method} ${path}: ${answer.status} ${await answer.clone().text()}`,
   );
   return answer.json();
 }
 
-/** Turns a cloud back to its first day and hands out the devices that it knows. */
-export async function freshCloud(cloud = 'plain') {
+/** Reset a cloud to its initial state, and return its devices. */
+export async function resetCloud(cloud = 'plain') {
   await administer(cloud, 'POST', 'reset');
   const { devices } = await administer(cloud, 'GET', 'state');
   return devices;
 }
 
-/** Turns the clock of the cloud. */
-export function letTimePass(seconds) {
+/** Advance the clock of the cloud. */
+export function advanceClock(seconds) {
   return administer('plain', 'POST', 'clock', { advance: seconds });
 }
 
-/** Connects a device, or ends its session in good order. */
+/** Set a device online or offline. */
 export function setOnline(device, online, cloud = 'plain') {
   return administer(cloud, 'POST', `devices/${device.id}`, { online });
 }
 
-/** The next event of a stream that `wanted` accepts. Ask for it before what causes it. */
-export function nextEvent(stream, wanted = () => true) {
+/** Return a promise of the next event that `accepts` allows. Call this before the action that causes the event. */
+export function waitForEvent(stream, accepts = () => true) {
   return new Promise((resolve, reject) => {
-    const giveUp = setTimeout(() => done(reject, new Error('the event did not come')), EVENT_SECONDS * 1000);
-    const listen = (event) => wanted(event) && done(resolve, event);
+    const giveUp = setTimeout(
+      () => done(reject, new Error('the event was not received')),
+      EVENT_SECONDS * 1000,
+    );
+    const listen = (event) => accepts(event) && done(resolve, event);
 
     function done(settle, value) {
       clearTimeout(giveUp);
@@ -220,13 +222,13 @@ export function nextEvent(stream, wanted = () => true) {
   });
 }
 
-/** Runs `use` with an open stream, which is closed afterwards. */
+/** Call `use` with an open stream, and close the stream afterwards. */
 export async function withStream(opening, use) {
   const stream = await opening;
   try {
     return await use(stream);
   } finally {
     stream.abort();
-    stream.stopIdleTimeout(); // the client forgets this one, and it would keep the process alive
+    stream.stopIdleTimeout(); // the client does not stop this timer, which would keep the process alive
   }
 }

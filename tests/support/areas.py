@@ -34,9 +34,7 @@ class Area:
 AREAS = {
     "auth": Area(
         unit="_auth/* _auth/logins/* _errors/* _http/* _local/* _options/* lookup/* modules/* module",
-        integration=(
-            "auth_doctor missing_library real_server real_server_itself redirects secrets slips_of_the_pen tokens"
-        ),
+        integration="auth_doctor missing_library real_server real_server_itself redirects secrets suggestions tokens",
     ),
     "devices": Area(
         unit="_fleet/devices_by_label",

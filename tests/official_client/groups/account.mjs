@@ -6,38 +6,38 @@ import { before, describe, test } from 'node:test';
 import {
   DEMO,
   HEX_24,
-  anonymous,
-  answered,
+  catchError,
   check,
-  freshCloud,
-  loggedIn,
-  oneTimeCode,
-  refused,
-  thrown,
-  tokenIsDead,
-  withToken,
+  computeOneTimeCode,
+  createClient,
+  createTokenClient,
+  expectInvalidToken,
+  expectRefusal,
+  logIn,
+  readBody,
+  resetCloud,
 } from '../support.mjs';
 
-const NEWCOMER = { username: 'newcomer@example.com', password: 'a long password' };
+const NEW_ACCOUNT = { username: 'newcomer@example.com', password: 'a long password' };
 
-/** An account of its own for a test, and a client that is logged in to it. */
-async function newcomer(name) {
-  const account = { ...NEWCOMER, username: `${name}@example.com` };
-  await anonymous().createUser(account);
-  return [account, await loggedIn(account)];
+/** Create an account, and return it with a client that is logged in. */
+async function createAccount(name) {
+  const account = { ...NEW_ACCOUNT, username: `${name}@example.com` };
+  await createClient().createUser(account);
+  return [account, await logIn(account)];
 }
 
-async function tokenOf(account) {
-  const { body } = await anonymous().login(account);
+async function obtainToken(account) {
+  const { body } = await createClient().login(account);
   return body.access_token;
 }
 
 describe('the account', () => {
-  before(() => freshCloud());
+  before(() => resetCloud());
 
-  test('a token tells whose it is', async () => {
-    const api = await loggedIn();
-    const user = await answered(api.getUserInfo({}));
+  test('a token gives access to the user information of its account', async () => {
+    const api = await logIn();
+    const user = await readBody(api.getUserInfo({}));
     check.equal(user.username, DEMO.username);
     check.deepEqual(user.mfa, { enabled: false });
     check.equal(user.no_password, false);
@@ -45,108 +45,114 @@ describe('the account', () => {
   });
 
   test('personal details can be changed', async () => {
-    const api = await loggedIn();
-    const answer = await answered(
+    const api = await logIn();
+    const answer = await readBody(
       api.setUserInfo({ accountInfo: { first_name: 'Ada', last_name: 'Byron' } }),
     );
     check.equal(answer.ok, true);
     check.equal(typeof answer.message, 'string');
-    const user = await answered(api.getUserInfo({}));
+    const user = await readBody(api.getUserInfo({}));
     check.equal(user.account_info.first_name, 'Ada');
     check.equal(user.account_info.last_name, 'Byron');
   });
 
-  test('the tracking identity is an id and an address', async () => {
-    const api = await loggedIn();
-    const short = await answered(api.trackingIdentity());
+  test('the tracking identity contains an id and an e-mail address', async () => {
+    const api = await logIn();
+    const short = await readBody(api.trackingIdentity());
     check.match(short.id, HEX_24);
-    const full = await answered(api.trackingIdentity({ full: true }));
+    const full = await readBody(api.trackingIdentity({ full: true }));
     check.equal(full.id, short.id);
     check.equal(full.email, DEMO.username);
   });
 
-  test('an account can be opened, used and closed', async () => {
-    check.deepEqual(await answered(anonymous().createUser(NEWCOMER)), { ok: true });
-    const api = await loggedIn(NEWCOMER);
-    check.deepEqual(await answered(api.listDevices({})), []);
-    check.equal((await answered(api.deleteUser({ password: NEWCOMER.password }))).ok, true);
-    await refused(anonymous().login(NEWCOMER), 400, { error: 'invalid_grant' });
+  test('an account can be created, used and deleted', async () => {
+    check.deepEqual(await readBody(createClient().createUser(NEW_ACCOUNT)), { ok: true });
+    const api = await logIn(NEW_ACCOUNT);
+    check.deepEqual(await readBody(api.listDevices({})), []);
+    check.equal((await readBody(api.deleteUser({ password: NEW_ACCOUNT.password }))).ok, true);
+    await expectRefusal(createClient().login(NEW_ACCOUNT), 400, { error: 'invalid_grant' });
   });
 
-  test('a name is given to one account only', async () => {
-    await refused(anonymous().createUser({ ...DEMO, password: 'another' }), 400, { ok: false });
+  test('a username can be used only once', async () => {
+    await expectRefusal(createClient().createUser({ ...DEMO, password: 'another' }), 400, { ok: false });
   });
 
-  test('an account is not closed without its password', async () => {
-    const [account, api] = await newcomer('keeper');
-    const reason = await thrown(api.deleteUser({ password: 'wrong' }));
+  test('an account cannot be deleted with a wrong password', async () => {
+    const [account, api] = await createAccount('keeper');
+    const reason = await catchError(api.deleteUser({ password: 'wrong' }));
     check.ok(reason.statusCode >= 400 && reason.statusCode < 500);
-    check.equal((await answered(api.getUserInfo({}))).username, account.username);
+    check.equal((await readBody(api.getUserInfo({}))).username, account.username);
   });
 
-  test('a new password takes the place of the old one, and tokens survive it', async () => {
-    const [account, api] = await newcomer('changer');
+  test('a new password replaces the old one, and tokens stay valid', async () => {
+    const [account, api] = await createAccount('changer');
     const change = { currentPassword: account.password, password: 'another password' };
-    check.equal((await answered(api.changeUserPassword(change))).ok, true);
-    await refused(anonymous().login(account), 400, { error: 'invalid_grant' });
-    await answered(anonymous().login({ ...account, password: change.password }));
-    await answered(api.getUserInfo({}));
+    check.equal((await readBody(api.changeUserPassword(change))).ok, true);
+    await expectRefusal(createClient().login(account), 400, { error: 'invalid_grant' });
+    await readBody(createClient().login({ ...account, password: change.password }));
+    await readBody(api.getUserInfo({}));
   });
 
-  test('a new password can end all tokens', async () => {
-    const [account, api] = await newcomer('ender');
-    const token = await tokenOf(account);
-    await answered(
+  test('a password change can revoke all tokens', async () => {
+    const [account, api] = await createAccount('ender');
+    const token = await obtainToken(account);
+    await readBody(
       api.changeUserPassword({
         currentPassword: account.password,
         password: 'another password',
         invalidateTokens: true,
       }),
     );
-    await tokenIsDead(token);
+    await expectInvalidToken(token);
   });
 
-  test('a new name needs the password', async () => {
-    const [account, api] = await newcomer('renamer');
+  test('a change of the username requires the password', async () => {
+    const [account, api] = await createAccount('renamer');
     const username = 'renamed@example.com';
-    const reason = await thrown(api.changeUsername({ username, currentPassword: 'wrong' }));
+    const reason = await catchError(api.changeUsername({ username, currentPassword: 'wrong' }));
     check.ok(reason.statusCode >= 400 && reason.statusCode < 500);
-    await answered(api.changeUsername({ username, currentPassword: account.password }));
-    check.equal((await answered(api.getUserInfo({}))).username, username);
+    await readBody(api.changeUsername({ username, currentPassword: account.password }));
+    check.equal((await readBody(api.getUserInfo({}))).username, username);
   });
 
-  test('a forgotten password is answered by mail', async () => {
-    const answer = await answered(anonymous().resetPassword({ username: DEMO.username }));
+  test('a password reset is accepted', async () => {
+    const answer = await readBody(createClient().resetPassword({ username: DEMO.username }));
     check.equal(answer.ok, true);
     check.equal(typeof answer.message, 'string');
   });
 
-  test('one-time codes are switched on with a code and off with the password', async () => {
-    const [account, api] = await newcomer('cautious');
-    const start = await answered(api.enableMfa({}));
+  test('one-time codes are enabled with a code and disabled with the password', async () => {
+    const [account, api] = await createAccount('cautious');
+    const start = await readBody(api.enableMfa({}));
     check.match(start.secret, /^[A-Z2-7]+=*$/);
     check.equal(typeof start.qr_url, 'string');
 
-    const enrolment = { mfaToken: start.mfa_token, otp: await oneTimeCode(start.secret.replaceAll('=', '')) };
-    check.equal((await answered(api.confirmMfa(enrolment))).enrolled, true);
-    await refused(anonymous().login(account), 403, { error: 'mfa_required' });
+    const enrolment = {
+      mfaToken: start.mfa_token,
+      otp: await computeOneTimeCode(start.secret.replaceAll('=', '')),
+    };
+    check.equal((await readBody(api.confirmMfa(enrolment))).enrolled, true);
+    await expectRefusal(createClient().login(account), 403, { error: 'mfa_required' });
 
-    await answered(api.disableMfa({ currentPassword: account.password }));
-    await answered(anonymous().login(account));
+    await readBody(api.disableMfa({ currentPassword: account.password }));
+    await readBody(createClient().login(account));
   });
 
-  test('one-time codes can end all other tokens', async () => {
-    const [account, api] = await newcomer('strict');
-    const token = await tokenOf(account);
+  test('enabling one-time codes can revoke all other tokens', async () => {
+    const [account, api] = await createAccount('strict');
+    const token = await obtainToken(account);
     const { body: start } = await api.enableMfa({});
-    const enrolment = { mfaToken: start.mfa_token, otp: await oneTimeCode(start.secret.replaceAll('=', '')) };
-    await answered(api.confirmMfa({ ...enrolment, invalidateTokens: true }));
-    await tokenIsDead(token);
+    const enrolment = {
+      mfaToken: start.mfa_token,
+      otp: await computeOneTimeCode(start.secret.replaceAll('=', '')),
+    };
+    await readBody(api.confirmMfa({ ...enrolment, invalidateTokens: true }));
+    await expectInvalidToken(token);
   });
 
   test('a search finds a product by a part of its name', async () => {
-    const api = await loggedIn();
-    const found = await answered(api.get({ uri: '/v1/user/search', query: { text: 'field' } }));
+    const api = await logIn();
+    const found = await readBody(api.get({ uri: '/v1/user/search', query: { text: 'field' } }));
     check.equal(found.ok, true);
     check.equal(found.hasMore, false);
     check.deepEqual(
@@ -155,8 +161,8 @@ describe('the account', () => {
     );
   });
 
-  test('a token that is handed to the client serves all its calls', async () => {
-    const wrapped = withToken(await tokenOf(DEMO)).client({ auth: await tokenOf(DEMO) });
+  test('a client with a given token uses it for all calls', async () => {
+    const wrapped = createTokenClient(await obtainToken(DEMO)).client({ auth: await obtainToken(DEMO) });
     check.equal(wrapped.ready(), true);
     check.equal((await wrapped.trackingIdentity({ full: true })).email, DEMO.username);
     check.deepEqual((await wrapped.listDevices()).body, []);

@@ -8,11 +8,11 @@ import {
   DEMO,
   PRODUCT,
   UNKNOWN_DEVICE,
-  anonymous,
+  catchError,
   check,
-  freshCloud,
-  loggedIn,
-  thrown,
+  createClient,
+  logIn,
+  resetCloud,
 } from '../support.mjs';
 
 describe('both versions of the client', () => {
@@ -20,9 +20,9 @@ describe('both versions of the client', () => {
   let deviceId;
 
   before(async () => {
-    [{ id: deviceId }] = await freshCloud();
+    [{ id: deviceId }] = await resetCloud();
     for (const version of [11, 12]) {
-      clients[version] = await loggedIn(DEMO, { version });
+      clients[version] = await logIn(DEMO, { version });
     }
     const api = clients[12];
     await api.claimDevice({ deviceId });
@@ -37,7 +37,7 @@ describe('both versions of the client', () => {
     });
   });
 
-  /** Reads that both versions have, each with what it is asked. */
+  /** Methods of both versions that read, each with a function that returns its arguments. */
   const READS = {
     getUserInfo: () => ({}),
     trackingIdentity: () => ({ full: true }),
@@ -61,16 +61,19 @@ describe('both versions of the client', () => {
     getLedgerInstance: () => ({ ledgerName: 'mesh', scopeValue: deviceId }),
   };
 
-  for (const [method, question] of Object.entries(READS)) {
-    test(`get the same answer from ${method}`, async () => {
-      const [older, newer] = [await clients[11][method](question()), await clients[12][method](question())];
+  for (const [method, makeArguments] of Object.entries(READS)) {
+    test(`both versions get the same answer from ${method}`, async () => {
+      const [older, newer] = [
+        await clients[11][method](makeArguments()),
+        await clients[12][method](makeArguments()),
+      ];
       check.equal(older.statusCode, 200);
       check.equal(newer.statusCode, 200);
       check.deepEqual(older.body, newer.body);
     });
   }
 
-  test('download the same firmware', async () => {
+  test('both versions download the same firmware', async () => {
     const place = { version: 1, product: PRODUCT };
     check.deepEqual(
       await clients[11].downloadProductFirmware(place),
@@ -78,7 +81,7 @@ describe('both versions of the client', () => {
     );
   });
 
-  test('write with the same effect', async () => {
+  test('writes of both versions have the same effect', async () => {
     for (const version of [11, 12]) {
       const api = clients[version];
       const place = { deviceId, product: PRODUCT };
@@ -99,7 +102,7 @@ describe('both versions of the client', () => {
     }
   });
 
-  test('are refused in the same words', async () => {
+  test('both versions get the same errors', async () => {
     const refusals = {
       login: (api) => api.login({ ...DEMO, password: 'wrong' }),
       device: (api) => api.getDevice({ deviceId: UNKNOWN_DEVICE }),
@@ -108,19 +111,19 @@ describe('both versions of the client', () => {
       token: (api) => api.getUserInfo({ auth: 'bad' }),
     };
     for (const refusal of Object.values(refusals)) {
-      const [older, newer] = [await thrown(refusal(clients[11])), await thrown(refusal(clients[12]))];
+      const [older, newer] = [await catchError(refusal(clients[11])), await catchError(refusal(clients[12]))];
       check.equal(older.statusCode, newer.statusCode);
       check.equal(older.message, newer.message);
       check.equal(older.body.error, newer.body.error);
     }
   });
 
-  test('log in and revoke with the same effect', async () => {
+  test('logins and revocations of both versions have the same effect', async () => {
     for (const version of [11, 12]) {
-      const api = anonymous({ version });
+      const api = createClient({ version });
       const { body } = await api.login(DEMO);
       check.deepEqual((await api.deleteCurrentAccessToken({ auth: body.access_token })).body, { ok: true });
-      check.equal((await thrown(api.getUserInfo({ auth: body.access_token }))).statusCode, 401);
+      check.equal((await catchError(api.getUserInfo({ auth: body.access_token }))).statusCode, 401);
     }
   });
 });

@@ -11,12 +11,12 @@ import {
   PRODUCT,
   STRANGER,
   UNKNOWN_DEVICE,
-  answered,
   check,
-  freshCloud,
-  loggedIn,
-  permissionDenied,
-  refused,
+  expectPermissionDenied,
+  expectRefusal,
+  logIn,
+  readBody,
+  resetCloud,
   setOnline,
 } from '../support.mjs';
 
@@ -26,28 +26,28 @@ describe('devices of an account', () => {
   let devices;
 
   before(async () => {
-    devices = await freshCloud();
-    api = await loggedIn();
-    stranger = await loggedIn(STRANGER);
+    devices = await resetCloud();
+    api = await logIn();
+    stranger = await logIn(STRANGER);
   });
 
-  /** A device that nobody has touched yet, claimed by whom one says. */
-  async function claimed(owner = api) {
+  /** Claim a device that no test has used, and return it. */
+  async function claimDevice(owner = api) {
     const device = devices.pop();
-    await answered(owner.claimDevice({ deviceId: device.id }));
+    await readBody(owner.claimDevice({ deviceId: device.id }));
     return device;
   }
 
-  test('an account begins without devices', async () => {
-    check.deepEqual(await answered(api.listDevices({})), []);
+  test('a new account has no devices', async () => {
+    check.deepEqual(await readBody(api.listDevices({})), []);
   });
 
-  test('a claimed device is in the list', async () => {
+  test('a claimed device is listed with its details', async () => {
     const device = devices.pop();
-    const claim = await answered(api.claimDevice({ deviceId: device.id }));
+    const claim = await readBody(api.claimDevice({ deviceId: device.id }));
     check.equal(claim.ok, true);
     check.equal(claim.id ?? claim.deviceID, device.id);
-    const rows = await answered(api.listDevices({}));
+    const rows = await readBody(api.listDevices({}));
     const row = rows.find(({ id }) => id === device.id);
     check.equal(row.owner, DEMO.username);
     check.equal(row.platform_id, BORON);
@@ -62,94 +62,94 @@ describe('devices of an account', () => {
   });
 
   test('the list begins with the device that connected last', async () => {
-    const [early, late] = [await claimed(), await claimed()];
+    const [early, late] = [await claimDevice(), await claimDevice()];
     await setOnline(early, true);
     await setOnline(late, true);
-    const rows = await answered(api.listDevices({}));
+    const rows = await readBody(api.listDevices({}));
     check.equal(rows[0].id, late.id);
     check.equal(rows[1].id, early.id);
   });
 
-  test('a claim takes the id in capitals too', async () => {
+  test('a claim accepts the id in capital letters', async () => {
     const device = devices.pop();
-    await answered(api.claimDevice({ deviceId: device.id.toUpperCase() }));
-    check.equal((await answered(api.getDevice({ deviceId: device.id }))).id, device.id);
+    await readBody(api.claimDevice({ deviceId: device.id.toUpperCase() }));
+    check.equal((await readBody(api.getDevice({ deviceId: device.id }))).id, device.id);
   });
 
-  test('an online device tells its functions and variables', async () => {
-    const device = await claimed();
-    const details = await answered(api.getDevice({ deviceId: device.id }));
+  test('an online device has functions and variables', async () => {
+    const device = await claimDevice();
+    const details = await readBody(api.getDevice({ deviceId: device.id }));
     check.equal(details.id, device.id);
     check.ok(Array.isArray(details.functions));
     check.ok(Object.values(details.variables).every((type) => /^(int32|double|string|bool)$/.test(type)));
     check.equal(details.mobile_secret.length, 15);
   });
 
-  test('an offline device tells neither', async () => {
-    const device = await claimed();
+  test('an offline device has neither functions nor variables', async () => {
+    const device = await claimDevice();
     await setOnline(device, false);
-    const details = await answered(api.getDevice({ deviceId: device.id }));
+    const details = await readBody(api.getDevice({ deviceId: device.id }));
     check.equal(details.online, false);
     check.equal(details.functions, null);
     check.equal(details.variables, null);
   });
 
-  test('a device can be renamed and is then found by its name', async () => {
-    const device = await claimed();
-    const renamed = await answered(api.renameDevice({ deviceId: device.id, name: 'greenhouse-01' }));
+  test('a renamed device is found by its new name', async () => {
+    const device = await claimDevice();
+    const renamed = await readBody(api.renameDevice({ deviceId: device.id, name: 'greenhouse-01' }));
     check.equal(renamed.id, device.id);
     check.equal(renamed.name, 'greenhouse-01');
     check.match(renamed.updated_at, ISO_TIME);
-    check.equal((await answered(api.getDevice({ deviceId: 'greenhouse-01' }))).id, device.id);
+    check.equal((await readBody(api.getDevice({ deviceId: 'greenhouse-01' }))).id, device.id);
   });
 
-  test('notes are kept', async () => {
-    const device = await claimed();
-    const answer = await answered(api.setDeviceNotes({ deviceId: device.id, notes: 'north wall' }));
+  test('notes are stored', async () => {
+    const device = await claimDevice();
+    const answer = await readBody(api.setDeviceNotes({ deviceId: device.id, notes: 'north wall' }));
     check.equal(answer.notes, 'north wall');
-    check.equal((await answered(api.getDevice({ deviceId: device.id }))).notes, 'north wall');
+    check.equal((await readBody(api.getDevice({ deviceId: device.id }))).notes, 'north wall');
   });
 
   test('a device can be made to signal', async () => {
-    const device = await claimed();
-    const on = await answered(api.signalDevice({ deviceId: device.id, signal: true }));
+    const device = await claimDevice();
+    const on = await readBody(api.signalDevice({ deviceId: device.id, signal: true }));
     check.deepEqual(on, { id: device.id, connected: true, signaling: true });
-    const off = await answered(api.updateDevice({ deviceId: device.id, signal: false }));
+    const off = await readBody(api.updateDevice({ deviceId: device.id, signal: false }));
     check.equal(off.signaling, false);
   });
 
-  test('a released device belongs to nobody', async () => {
-    const device = await claimed();
-    check.deepEqual(await answered(api.removeDevice({ deviceId: device.id })), { ok: true });
-    await permissionDenied(api.getDevice({ deviceId: device.id }));
-    check.equal((await answered(stranger.claimDevice({ deviceId: device.id }))).ok, true);
+  test('a released device can be claimed by another account', async () => {
+    const device = await claimDevice();
+    check.deepEqual(await readBody(api.removeDevice({ deviceId: device.id })), { ok: true });
+    await expectPermissionDenied(api.getDevice({ deviceId: device.id }));
+    check.equal((await readBody(stranger.claimDevice({ deviceId: device.id }))).ok, true);
   });
 
-  test('a device that does not exist is refused', async () => {
-    await permissionDenied(api.getDevice({ deviceId: UNKNOWN_DEVICE }));
-    await permissionDenied(api.renameDevice({ deviceId: UNKNOWN_DEVICE, name: 'ghost' }));
-    await permissionDenied(api.removeDevice({ deviceId: UNKNOWN_DEVICE }));
+  test('requests for an unknown device are refused', async () => {
+    await expectPermissionDenied(api.getDevice({ deviceId: UNKNOWN_DEVICE }));
+    await expectPermissionDenied(api.renameDevice({ deviceId: UNKNOWN_DEVICE, name: 'ghost' }));
+    await expectPermissionDenied(api.removeDevice({ deviceId: UNKNOWN_DEVICE }));
   });
 
-  test('a device of somebody else is refused in the same words', async () => {
-    const foreign = await claimed(stranger);
-    await permissionDenied(api.getDevice({ deviceId: foreign.id }));
-    await permissionDenied(api.renameDevice({ deviceId: foreign.id, name: 'mine' }));
-    await permissionDenied(api.signalDevice({ deviceId: foreign.id, signal: true }));
-    await permissionDenied(api.removeDevice({ deviceId: foreign.id }));
+  test('a device of another account is refused with the same error', async () => {
+    const foreign = await claimDevice(stranger);
+    await expectPermissionDenied(api.getDevice({ deviceId: foreign.id }));
+    await expectPermissionDenied(api.renameDevice({ deviceId: foreign.id, name: 'mine' }));
+    await expectPermissionDenied(api.signalDevice({ deviceId: foreign.id, signal: true }));
+    await expectPermissionDenied(api.removeDevice({ deviceId: foreign.id }));
   });
 
-  test('a device of somebody else cannot be claimed, only asked for', async () => {
-    const foreign = await claimed(stranger);
+  test('a device of another account can only be requested', async () => {
+    const foreign = await claimDevice(stranger);
     const refusal = { errors: ['That belongs to someone else.'], ok: undefined };
-    await refused(api.claimDevice({ deviceId: foreign.id }), 403, refusal);
-    const asked = await answered(api.claimDevice({ deviceId: foreign.id, requestTransfer: true }));
+    await expectRefusal(api.claimDevice({ deviceId: foreign.id }), 403, refusal);
+    const asked = await readBody(api.claimDevice({ deviceId: foreign.id, requestTransfer: true }));
     check.equal(typeof asked.transfer_id, 'string');
-    await permissionDenied(api.getDevice({ deviceId: foreign.id }));
+    await expectPermissionDenied(api.getDevice({ deviceId: foreign.id }));
   });
 
-  test('what does not exist cannot be claimed', async () => {
-    await refused(api.claimDevice({ deviceId: UNKNOWN_DEVICE }), 404, {
+  test('an unknown device cannot be claimed', async () => {
+    await expectRefusal(api.claimDevice({ deviceId: UNKNOWN_DEVICE }), 404, {
       ok: false,
       errors: ['device does not exist'],
     });
@@ -158,44 +158,44 @@ describe('devices of an account', () => {
   test('an offline device cannot be claimed', async () => {
     const device = devices.pop();
     await setOnline(device, false);
-    await refused(api.claimDevice({ deviceId: device.id }), 404, {
+    await expectRefusal(api.claimDevice({ deviceId: device.id }), 404, {
       ok: false,
       errors: [["Core isn't online", 404]],
     });
   });
 
-  test('a serial number leads to the device, whoever owns it', async () => {
-    const foreign = await claimed(stranger);
+  test('a serial number is found even if the device has another owner', async () => {
+    const foreign = await claimDevice(stranger);
     const { body: own } = await stranger.getDevice({ deviceId: foreign.id });
-    const found = await answered(api.lookupSerialNumber({ serialNumber: own.serial_number }));
+    const found = await readBody(api.lookupSerialNumber({ serialNumber: own.serial_number }));
     check.equal(found.deviceID ?? found.device_id, foreign.id);
     check.equal(found.iccid, own.iccid);
   });
 
-  test('an unknown serial number leads nowhere', async () => {
-    await refused(api.lookupSerialNumber({ serialNumber: 'B40HAB999999999' }), 404, { ok: false });
+  test('an unknown serial number is not found', async () => {
+    await expectRefusal(api.lookupSerialNumber({ serialNumber: 'B40HAB999999999' }), 404, { ok: false });
   });
 
-  test('a claim code comes with the devices that are there already', async () => {
-    const device = await claimed();
-    const answer = await answered(api.getClaimCode({}));
+  test('a claim code is returned with the ids of claimed devices', async () => {
+    const device = await claimDevice();
+    const answer = await readBody(api.getClaimCode({}));
     check.ok(answer.claim_code.length > 20);
     check.ok(answer.device_ids.includes(device.id));
-    check.deepEqual((await answered(api.getClaimCode({ product: PRODUCT }))).device_ids, answer.device_ids);
+    check.deepEqual((await readBody(api.getClaimCode({ product: PRODUCT }))).device_ids, answer.device_ids);
   });
 
-  test('a public key is taken', async () => {
-    const device = await claimed();
+  test('a public key is accepted', async () => {
+    const device = await claimDevice();
     const key = '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n';
-    check.equal(await answered(api.sendPublicKey({ deviceId: device.id, key })), 'Success!');
+    check.equal(await readBody(api.sendPublicKey({ deviceId: device.id, key })), 'Success!');
   });
 
-  test('the protection of a device is lifted in two steps', async () => {
-    const { id: deviceId } = await claimed();
-    const { server_nonce: serverNonce } = await answered(
+  test('device protection is disabled in two steps', async () => {
+    const { id: deviceId } = await claimDevice();
+    const { server_nonce: serverNonce } = await readBody(
       api.unprotectDevice({ deviceId, action: 'prepare' }),
     );
-    await answered(
+    await readBody(
       api.unprotectDevice({
         deviceId,
         action: 'confirm',
@@ -205,12 +205,12 @@ describe('devices of an account', () => {
         devicePublicKeyFingerprint: 'ZmluZ2VycHJpbnQ=',
       }),
     );
-    const details = await answered(api.getDevice({ deviceId }));
+    const details = await readBody(api.getDevice({ deviceId }));
     check.deepEqual(details.device_protection, { status: 'disabled' });
   });
 
-  test('a virtual device gets an identity and its maker as owner', async () => {
-    const device = await answered(api.provisionDevice({ productId: PRODUCT }));
+  test('a new virtual device has an id, an owner and a product', async () => {
+    const device = await readBody(api.provisionDevice({ productId: PRODUCT }));
     check.match(device.id, HEX_24);
     check.equal(device.owner, DEMO.username);
     check.equal(device.product_id, PRODUCT);

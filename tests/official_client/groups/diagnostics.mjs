@@ -7,13 +7,13 @@ import {
   ISO_TIME,
   PRODUCT,
   UNKNOWN_DEVICE,
-  answered,
   check,
-  freshCloud,
-  loggedIn,
-  nextEvent,
-  permissionDenied,
-  refused,
+  expectPermissionDenied,
+  expectRefusal,
+  logIn,
+  readBody,
+  resetCloud,
+  waitForEvent,
   withStream,
 } from '../support.mjs';
 
@@ -23,44 +23,44 @@ describe('diagnostics', () => {
   let deviceId;
 
   before(async () => {
-    [{ id: deviceId }] = await freshCloud();
-    api = await loggedIn();
+    [{ id: deviceId }] = await resetCloud();
+    api = await logIn();
     await api.claimDevice({ deviceId });
     await api.addDeviceToProduct({ deviceId, product: PRODUCT });
   });
 
-  test('a device that is asked for its vitals tells them as an event and in the list', async () => {
+  test('requested vitals are published as an event and stored', async () => {
     await withStream(api.getEventStream({ deviceId, name: 'spark/device/diagnostics' }), async (stream) => {
-      const event = nextEvent(stream);
-      check.deepEqual(await answered(api.post({ uri: `/v1/diagnostics/${deviceId}/update` }), 202), {
+      const event = waitForEvent(stream);
+      check.deepEqual(await readBody(api.post({ uri: `/v1/diagnostics/${deviceId}/update` }), 202), {
         ok: true,
       });
       check.equal((await event).name, 'spark/device/diagnostics/update');
     });
-    const { diagnostics } = await answered(api.get({ uri: `/v1/diagnostics/${deviceId}/last` }));
+    const { diagnostics } = await readBody(api.get({ uri: `/v1/diagnostics/${deviceId}/last` }));
     check.equal(diagnostics.deviceID, deviceId);
     check.match(diagnostics.updated_at, ISO_TIME);
     check.equal(typeof diagnostics.payload, 'object');
-    const history = await answered(api.get({ uri: `/v1/products/${PRODUCT}/diagnostics/${deviceId}` }));
+    const history = await readBody(api.get({ uri: `/v1/products/${PRODUCT}/diagnostics/${deviceId}` }));
     check.deepEqual(history.diagnostics.at(-1), diagnostics);
   });
 
-  test('dates that are none, and dates too far back, are refused', async () => {
+  test('invalid dates and dates too far in the past are refused', async () => {
     const uri = `/v1/diagnostics/${deviceId}`;
-    await refused(api.get({ uri, query: { start_date: 'yesterday' } }), 400, {
+    await expectRefusal(api.get({ uri, query: { start_date: 'yesterday' } }), 400, {
       error: 'bad_request',
       description: 'start_date and end_date must be ISO8601 formatted',
     });
-    await refused(api.get({ uri, query: { start_date: '2020-01-01T00:00:00Z' } }), 400, {
+    await expectRefusal(api.get({ uri, query: { start_date: '2020-01-01T00:00:00Z' } }), 400, {
       error: 'bad_request',
       description: 'start_date must not be more than than 30 days ago',
     });
   });
 
-  test('an unknown device has none', () =>
-    permissionDenied(api.get({ uri: `/v1/diagnostics/${UNKNOWN_DEVICE}/last` })));
+  test('diagnostics of an unknown device are refused', () =>
+    expectPermissionDenied(api.get({ uri: `/v1/diagnostics/${UNKNOWN_DEVICE}/last` })));
 
-  test('the metrics of a product are rows over time', async () => {
+  test('the metrics of a product are lists of rows', async () => {
     const base = `/v1/products/${PRODUCT}/metrics`;
     const keys = {
       online: 'online',
@@ -70,10 +70,10 @@ describe('diagnostics', () => {
       variables: 'variables',
     };
     for (const [path, key] of Object.entries(keys)) {
-      const answer = await answered(api.get({ uri: `${base}/${path}`, query: { bucket_size: 3600 } }));
+      const answer = await readBody(api.get({ uri: `${base}/${path}`, query: { bucket_size: 3600 } }));
       check.ok(Array.isArray(answer[key]));
     }
-    const { online } = await answered(api.get({ uri: `${base}/online` }));
+    const { online } = await readBody(api.get({ uri: `${base}/online` }));
     check.equal(online.at(-1).count, 1);
   });
 });

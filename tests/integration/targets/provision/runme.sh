@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The main job, against a simulator that lives as long as this script.
+# Run the playbook of this target against a simulator, which is stopped at the end.
 set -eux
 
 folder=$(mktemp -d)
-# This script runs from a copy; what else belongs to the collection is where Ansible finds it.
+# This script runs from a copy, so the simulator is found through the path of the collection.
 collection="${ANSIBLE_COLLECTIONS_PATH%%:*}/ansible_collections/meshfleet/particle"
 PYTHONPATH="${collection}/simulator" "${ANSIBLE_TEST_PYTHON_INTERPRETER}" -m particle_simulator --port-file "${folder}/port" --fleet 6 &
 simulator=$!
