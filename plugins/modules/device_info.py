@@ -21,6 +21,7 @@ author:
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.delegation
   - meshfleet.particle.selection
   - meshfleet.particle.selection.filters
 attributes:

@@ -28,6 +28,7 @@ author:
 extends_documentation_fragment:
   - meshfleet.particle.connection
   - meshfleet.particle.connection.attributes
+  - meshfleet.particle.connection.delegation
 attributes:
   check_mode:
     support: full

@@ -293,6 +293,8 @@ def test_role_provisions_an_inventory_and_fails_only_the_failed_host(simulator: 
 
 def test_manifest_that_is_not_a_mapping_is_refused_with_hosts_too(simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "fleet.yml").write_text("- product: field-logger\n")
-    run = play_over_hosts(simulator, inventory(simulator, tmp_path), product=None, manifest=str(tmp_path / "fleet.yml"))
+    run = play_over_hosts(
+        simulator, write_inventory(simulator, tmp_path), product=None, manifest=str(tmp_path / "fleet.yml")
+    )
     assert "must be a mapping, got a list" in run.result("Fleet")["msg"]
     assert simulator.stats()["requests"] == 0
