@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What the proofs under faults share: the faults there are, and what must be told of a run whatever strikes it."""
+"""Faults of a cloud for tests of whole runs, and checks of the result that hold whatever fails."""
 
 from __future__ import annotations
 
@@ -43,81 +43,84 @@ SHAPES = tuple(f"E{number}" for number in range(1, 15))
 STATUSES = (400, 401, 403, 404, 408, 409, 412, 413, 422, 429, 500, 502, 503, 504, 529)
 BODIES = (None, {"ok": False, "error": "No."}, EXPIRED)
 PAGES = (200, 404, 502)
-"""Statuses that web pages come with: of a captive portal, of a server that is no cloud, of a gateway."""
-PATIENCE_ASKED = (None, "1", "86400")
-"""What stands in Retry-After."""
+"""HTTP statuses of web pages: from a captive portal, from a server that is not a cloud, from a gateway."""
+RETRY_AFTER_VALUES = (None, "1", "86400")
+"""Values of the header Retry-After; ``None`` leaves it out."""
 
 
-def fault(route: str, effect: str, *, asked: str | None = None, **more: Any) -> dict[str, Any]:
-    """An entry of a schedule. `asked` is what the answer says in Retry-After."""
-    headers = {} if asked is None else {"headers": {"Retry-After": asked}}
+def fault(route: str, effect: str, *, retry_after: str | None = None, **more: Any) -> dict[str, Any]:
+    """Return an entry of a fault schedule of the simulator.
+
+    :param retry_after: value of the header Retry-After of the response.
+    """
+    headers = {} if retry_after is None else {"headers": {"Retry-After": retry_after}}
     return {"route": route, "effect": effect, **headers, **more}
 
 
-def through(http: RecordingHttp, manifest: Mapping[str, Any], **options: Any) -> dict[str, Any] | None:
-    """The result of a run, `None` when it ended in words before it had one. `options` as for `run`."""
+def run_unless_refused(http: RecordingHttp, manifest: Mapping[str, Any], **options: Any) -> dict[str, Any] | None:
+    """Return the result of a run, or `None` if the run failed before it had a result. `options` as for `run`."""
     try:
         return run(http, manifest, **options)
     except ParticleError:
         return None
 
 
-def assert_told(result: Mapping[str, Any] | None, called: Sequence[str], *, changed: bool) -> None:
-    """Every device has its outcome, once; only a run that has changed nothing may end without them.
+def assert_outcomes_complete(result: Mapping[str, Any] | None, identifiers: Sequence[str], *, changed: bool) -> None:
+    """Check that every device has one outcome. Only a run that changed nothing may end without outcomes.
 
-    :param called: what the manifest calls its devices.
-    :param changed: whether the cloud is another than before.
+    :param identifiers: the devices as the manifest names them, in its order.
+    :param changed: whether the state of the cloud changed.
     """
     if result is None:
         assert not changed
         return
-    assert [device["identifier"] for device in result["devices"]] == list(called)
+    assert [device["identifier"] for device in result["devices"]] == list(identifiers)
     counted = dict.fromkeys(("ok", "changed", "failed", "pending"), 0)
     for device in result["devices"]:
         counted[device["status"]] += 1
         assert device["error"] is not None or device["status"] != "failed"
         assert device["error"] is None or device["error"]["code"] in HINTS
-    assert read_counts(result) == {"total": len(called), **counted}
-    if counted["failed"] or any(is_unreached(device) for device in result["devices"]):
+    assert read_counts(result) == {"total": len(identifiers), **counted}
+    if counted["failed"] or any(is_unprocessed(device) for device in result["devices"]):
         assert result["failed"]
         assert result["error"]["code"] in HINTS
-    if changed and not in_doubt(result):
+    if changed and not has_uncertain_writes(result):
         assert result["changed"]
 
 
-def is_unreached(device: Mapping[str, Any]) -> bool:
-    """Whether the run ended before it came to a device; one that waits for its time says so, and is no failure."""
+def is_unprocessed(device: Mapping[str, Any]) -> bool:
+    """Return whether the run ended before it processed a device. A device that only waits has an error as well."""
     return device["status"] == "pending" and device["error"] is None
 
 
-def in_doubt(result: Mapping[str, Any]) -> bool:
-    """Whether the run says that it does not know what became of all its writes."""
-    return stopped(result) or any(
+def has_uncertain_writes(result: Mapping[str, Any]) -> bool:
+    """Return whether the result reports a write of which it is not known whether it took effect."""
+    return ended_early(result) or any(
         device["error"] and device["error"]["code"] == "ambiguous_write" for device in result["devices"]
     )
 
 
-def stopped(result: Mapping[str, Any]) -> bool:
-    """Whether the run gave up before it had looked at what it did."""
+def ended_early(result: Mapping[str, Any]) -> bool:
+    """Return whether the run ended before it verified its writes."""
     return "The run ended early" in result.get("msg", "")
 
 
-def assert_done(result: Mapping[str, Any], now: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
-    """Who is told to be done is as declared, whatever became of the others; a run that gave up claims less.
+def assert_done_as_declared(result: Mapping[str, Any], now: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
+    """Check that each device reported as done is as declared, whatever happened to the others.
 
-    What members are told of gateways that have not come in is left open. `now` and `declared` as in
-    `support.declared`.
+    A run that ended early is not checked. While not all devices are done, the gateways in the ledger instances are
+    not compared. `now` and `declared` are states as in `support.declared`.
     """
-    if stopped(result):
+    if ended_early(result):
         return
     done = [device["id"] for device in result["devices"] if device["status"] in ("ok", "changed") and device["id"]]
-    open_keys = {"gateways"} if len(done) < len(result["devices"]) else set[str]()
+    ignored_keys = {"gateways"} if len(done) < len(result["devices"]) else set[str]()
     for device in done:
         assert now["devices"].get(device) == declared["devices"].get(device)
-        assert orders_of(now, device, open_keys) == orders_of(declared, device, open_keys)
+        assert read_instance(now, device, ignored_keys) == read_instance(declared, device, ignored_keys)
 
 
-def orders_of(state: Mapping[str, Any], device: str, open_keys: Set[str]) -> dict[str, Any]:
-    """A device's instance of the mesh ledger, without some of its keys."""
+def read_instance(state: Mapping[str, Any], device: str, ignored_keys: Set[str]) -> dict[str, Any]:
+    """Return the instance of a device in the mesh ledger, without some of its keys."""
     orders = state["ledgers"].get("mesh", {"data": {}})["data"].get(device) or {}
-    return {key: value for key, value in orders.items() if key not in open_keys}
+    return {key: value for key, value in orders.items() if key not in ignored_keys}

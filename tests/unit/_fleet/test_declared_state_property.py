@@ -18,15 +18,15 @@ from faulty_cloud import (
     CREATIONS,
     IMPORT,
     PAGES,
-    PATIENCE_ASKED,
     READS,
     REMOVALS,
+    RETRY_AFTER_VALUES,
     SHAPES,
     STATUSES,
-    assert_done,
-    assert_told,
+    assert_done_as_declared,
+    assert_outcomes_complete,
     fault,
-    through,
+    run_unless_refused,
 )
 from fleet_cloud import PRODUCT, RecordingHttp, device_id, log_in, run, user
 from hypothesis import Phase, given, settings
@@ -262,7 +262,7 @@ def faults_on(*routes: str) -> st.SearchStrategy[list[dict[str, Any]]]:
             times=times,
             status=st.sampled_from(STATUSES),
             body=st.sampled_from(BODIES),
-            asked=st.sampled_from(PATIENCE_ASKED),
+            retry_after=st.sampled_from(RETRY_AFTER_VALUES),
         ),
         st.builds(fault, where, st.just("silence"), times=st.just(1)),
         st.builds(fault, where, st.just("delay"), times=st.just(1), delay=st.just(SILENT_SECONDS + 0.05)),
@@ -350,12 +350,12 @@ def assert_declared_state_is_reached(
     with user(cloud, timeout=SILENT_SECONDS) as http:
         http.renew = lambda expired: log_in(http)
         cloud.set_faults(faults)
-        first = through(http, manifest, absent=absent, confirm=True)
+        first = run_unless_refused(http, manifest, absent=absent, confirm=True)
         cloud.clear_faults()
     now = normalize_state(cloud.state())
-    assert_told(first, list(ids), changed=now != before)
+    assert_outcomes_complete(first, list(ids), changed=now != before)
     if first is not None:
-        assert_done(first, now, declared)
+        assert_done_as_declared(first, now, declared)
     if not faults:
         assert first is not None
         assert_finished(first, failing)

@@ -16,15 +16,15 @@ from faulty_cloud import (
     EFFECTS,
     IMPORT,
     PAGES,
-    PATIENCE_ASKED,
     READS,
     REMOVALS,
+    RETRY_AFTER_VALUES,
     SHAPES,
     STATUSES,
-    assert_done,
-    assert_told,
+    assert_done_as_declared,
+    assert_outcomes_complete,
     fault,
-    through,
+    run_unless_refused,
 )
 from fleet_cloud import PRODUCT, RecordingHttp, ids_of, log_in, run, user
 
@@ -66,8 +66,8 @@ def draw_fault(random: Random, effect: str, route: str) -> dict[str, Any]:
     if effect == "html":
         return fault(route, effect, status=random.choice(PAGES))
     if effect == "status":
-        retry_after, body = random.choice(PATIENCE_ASKED), random.choice(BODIES)
-        return fault(route, effect, asked=retry_after, status=random.choice(STATUSES), body=body)
+        retry_after, body = random.choice(RETRY_AFTER_VALUES), random.choice(BODIES)
+        return fault(route, effect, retry_after=retry_after, status=random.choice(STATUSES), body=body)
     return fault(route, effect)
 
 
@@ -125,13 +125,13 @@ def test_run_under_faults_ends_and_the_next_run_finishes_it(cloud: Simulator, se
         http.renew = lambda expired: log_in(http)
         record_repeated_imports(cloud, http, repeated_imports)
         cloud.set_faults(draw_schedule(seed, (*CHANGES, *(REMOVALS[:1] if year else CREATIONS))))
-        first = through(http, manifest)
+        first = run_unless_refused(http, manifest)
         assert any(entry["fired"] for entry in cloud.faults())
         cloud.clear_faults()
     now = normalize_state(cloud.state())
-    assert_told(first, ids, changed=now != before)
+    assert_outcomes_complete(first, ids, changed=now != before)
     if first is not None:
-        assert_done(first, now, declared)
+        assert_done_as_declared(first, now, declared)
 
     with user(cloud) as http:
         record_repeated_imports(cloud, http, repeated_imports)
