@@ -23,6 +23,9 @@ ERRORS = {"ParticleError", "AnsibleError", "AnsibleActionFail", "AnsibleFilterEr
 CODED = {"ParticleError", "_Finding"}
 """The classes whose first argument is a code or a status."""
 
+Blocks = tuple[tuple[ast.AST, str], ...]
+"""Blocks of statements, each as the node that contains the block and the name of the node's field."""
+
 MISTAKES = "add_mistake"
 """Name of the method that adds a mistake of a manifest."""
 
@@ -58,9 +61,12 @@ def find_messages(path: Path) -> Iterator[Message]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for scope in scopes:
-        assigned = _assigned_texts(scope)
+        blocks = _list_blocks(scope)
         for call in ast.walk(scope):
-            if isinstance(call, ast.Call) and (message := _read_call(call, assigned, f"{path}:{call.lineno}")):
+            if not isinstance(call, ast.Call):
+                continue
+            assigned = _find_assigned_texts(scope, call, blocks)
+            if message := _read_call(call, assigned, f"{path}:{call.lineno}"):
                 yield message
 
 
@@ -76,24 +82,49 @@ def _read_call(call: ast.Call, assigned: dict[str, list[ast.expr]], place: str) 
     return Message(place, code, tuple(_texts(arguments[0], assigned)) if arguments else (), hint)
 
 
-def _assigned_texts(scope: ast.FunctionDef) -> dict[str, list[ast.expr]]:
-    """Return the values that a function assigns to each of its variables."""
-    found: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                _pair(target, node.value, found)
-        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)) and node.value is not None:
-            _pair(node.target, node.value, found)
+def _list_blocks(scope: ast.AST, outer: Blocks = ()) -> dict[ast.AST, Blocks]:
+    """Return for each node of a function the blocks around the node, from the outermost to the innermost.
+
+    A block is a list of statements: the body of a function, of an ``if`` or of a loop, or an ``else`` branch.
+    """
+    found: dict[ast.AST, Blocks] = {}
+    for name, value in ast.iter_fields(scope):
+        is_block = isinstance(value, list) and any(isinstance(item, ast.stmt) for item in value)
+        inner = (*outer, (scope, name)) if is_block else outer
+        for node in value if isinstance(value, list) else [value]:
+            if isinstance(node, ast.AST):
+                found[node] = inner
+                found |= _list_blocks(node, inner)
     return found
 
 
-def _pair(target: ast.expr, value: ast.expr, found: dict[str, list[ast.expr]]) -> None:
+def _find_assigned_texts(
+    scope: ast.FunctionDef, call: ast.Call, blocks: dict[ast.AST, Blocks]
+) -> dict[str, list[ast.expr]]:
+    """Return the values that each variable of a function may have at a call.
+
+    An assignment in a block around the call replaces the earlier values. An assignment in another block, such as the
+    branch of an ``if`` before the call, adds a value.
+    """
+    found: dict[str, list[ast.expr]] = {}
+    nodes = [node for node in ast.walk(scope) if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign))]
+    for node in sorted((node for node in nodes if node.lineno < call.lineno), key=lambda node: node.lineno):
+        if node.value is None:
+            continue
+        replaces = blocks[node][-1] in blocks[call] and not isinstance(node, ast.AugAssign)
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            for name, value in _pair(target, node.value):
+                found[name] = [value] if replaces else [*found.get(name, []), value]
+    return found
+
+
+def _pair(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield each variable of an assignment with its value."""
     if isinstance(target, ast.Name):
-        found.setdefault(target.id, []).append(value)
+        yield target.id, value
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for part, part_value in zip(target.elts, value.elts, strict=True):
-            _pair(part, part_value, found)
+            yield from _pair(part, part_value)
 
 
 def _texts(value: ast.expr, assigned: dict[str, list[ast.expr]]) -> list[str]:

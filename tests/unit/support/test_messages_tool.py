@@ -22,6 +22,16 @@ def g(reader, place):
     code, text = "conflict", "It differs."
     reader.add_mistake(place, "must be a list")
     return ParticleError(code, text)
+
+
+def h(first, second):
+    if first:
+        message = "The first is missing."
+        raise ParticleError("not_found", message, hint="Add it.")
+    message = "The second is missing."
+    if second:
+        message = "The second is empty."
+    raise ParticleError("not_found", message)
 """
 
 
@@ -46,7 +56,13 @@ def test_each_message_is_shown_with_place_code_texts_and_hint(tmp_path: Path) ->
         "    must be a list",
         "plugins/a.py:11  conflict",
         "    It differs.",
-        "3 messages",
+        "plugins/a.py:17  not_found",
+        "    The first is missing.",
+        "    -> Add it.",
+        "plugins/a.py:21  not_found",
+        "    The second is missing.",
+        "    The second is empty.",
+        "5 messages",
     ]
 
 
