@@ -24,8 +24,9 @@ class ActionModule(ParticleAction):
             error = fleet.get("error") or {}
             raise ParticleError(
                 error.get("code") or "invalid_option",
-                error.get("message") or "The result in option fleet contains no outcomes of hosts.",
-                hint=error.get("hint") or "Set fleet to the registered result of module fleet with from_inventory.",
+                error.get("message") or "The value of the option fleet contains no results of hosts.",
+                hint=error.get("hint")
+                or "Run module fleet with from_inventory, register its result, and set the option fleet to it.",
             )
         outcome = fleet["hosts"].get(self._task_vars["inventory_hostname"])
         result: dict[str, Any] = {"changed": False, "outcome": outcome}

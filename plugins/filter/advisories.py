@@ -125,7 +125,7 @@ def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
     :raises AnsibleFilterError: when a file has mistakes; the error names each one with its file and line.
     """
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
-        raise AnsibleFilterError("advisories: the files must be a dictionary from file names to texts.")
+        raise AnsibleFilterError("advisories: the files must be a dictionary of file names and their contents.")
     # Convert to plain strings, because the YAML parser refuses strings that Ansible has tagged.
     texts = {str(name): str(text) for name, text in files.items()}
     try:

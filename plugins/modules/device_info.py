@@ -476,10 +476,14 @@ def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
     """
     include, variables = options["include"], tuple(options["variables"])
     if "variables" in include and not variables:
-        message = "include contains 'variables', but the option variables does not say which ones to read."
-        raise ParticleError("invalid_option", message, hint="List their names in the option variables.")
+        message = "include contains 'variables', but the option 'variables' is not set."
+        raise ParticleError(
+            "invalid_option", message, hint="List the names of the variables to read in the option 'variables'."
+        )
     if variables and "variables" not in include:
-        message = "The option variables is set, but include does not contain 'variables', so none would be read."
+        message = (
+            "The option 'variables' is set, but include does not contain 'variables', so no variables would be read."
+        )
         raise ParticleError("invalid_option", message, hint="Add 'variables' to the option include.")
     if "vitals" not in include and not variables and options["mac_variable"] is None:
         return None

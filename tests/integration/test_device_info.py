@@ -61,7 +61,7 @@ def test_vitals_variables_and_mesh_states_are_returned_on_request(provisioned: S
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ({"include": ["variables"]}, "invalid_option", "does not say which ones to read"),
+        ({"include": ["variables"]}, "invalid_option", "but the option 'variables' is not set"),
         ({"variables": ["soil_pct"]}, "invalid_option", "include does not contain 'variables'"),
         ({"include": ["vitals"], "include_limit": 3}, "conflict", "include_limit is 3"),
         ({"filters": {"platforms": ["borom"]}}, "invalid_option", "borom"),

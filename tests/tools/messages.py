@@ -62,9 +62,8 @@ def find_messages(path: Path) -> Iterator[Message]:
     scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for scope in scopes:
         blocks = _list_blocks(scope)
-        for call in ast.walk(scope):
-            if not isinstance(call, ast.Call):
-                continue
+        calls = [node for node in ast.walk(scope) if isinstance(node, ast.Call)]
+        for call in sorted(calls, key=lambda node: node.lineno):
             assigned = _find_assigned_texts(scope, call, blocks)
             if message := _read_call(call, assigned, f"{path}:{call.lineno}"):
                 yield message

@@ -205,7 +205,7 @@ class _Examination:
             return f"The clocks of this machine and the cloud differ by {abs(ahead):.0f} seconds."
         direction = "ahead of" if ahead > 0 else "behind"
         error = ParticleError(
-            "clock_skew", f"The clock of this machine is {abs(ahead):.0f} seconds {direction} the cloud's."
+            "clock_skew", f"The clock of this machine is {abs(ahead):.0f} seconds {direction} the clock of the cloud."
         )
         if abs(ahead) > _FAILURE_SKEW:
             raise error

@@ -140,7 +140,7 @@ class TokenStore:
         """
         entries = data.get("tokens", [])
         if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
-            message = f"{self._path} is damaged: it is not a token file."
+            message = f"{self._path} is not a token file, or is damaged."
             raise ParticleError("unsafe_file", message, hint="Restore or remove it.")
         return entries
 

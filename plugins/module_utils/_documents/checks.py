@@ -92,9 +92,9 @@ class ValueReader:
             for index, item in enumerate(value):
                 self.check_json(item, (*place, index))
         elif isinstance(value, float) and not math.isfinite(value):
-            self.add_mistake(place, f"{value} is not a number in JSON")
+            self.add_mistake(place, f"{value} cannot be written as a number in JSON")
         elif value is not None and not isinstance(value, (str, int, float)):
-            self.add_mistake(place, f"is {describe_type(value)}, which does not exist in JSON; put it in quotes")
+            self.add_mistake(place, f"is {describe_type(value)}, which JSON cannot contain; put it in quotes")
 
     def refuse_duplicates(self, found: list[tuple[Place, str]], key: str) -> None:
         """Add a mistake for each duplicate value.

@@ -51,12 +51,11 @@ class WantedDetails:
     limit: int = 100
 
     def __post_init__(self) -> None:
-        names = {*self.variables, *([self.mac_variable] if self.mac_variable is not None else [])}
-        wrong = sorted(name for name in names if name in RESERVED_VARIABLES or not name.strip())
+        wanted = {*self.variables, *([self.mac_variable] if self.mac_variable is not None else [])}
+        wrong = sorted(name for name in wanted if name in RESERVED_VARIABLES or not name.strip())
         if wrong:
-            message = (
-                f"{', '.join(map(repr, wrong))} is not a valid variable name: it is empty or reserved by the cloud."
-            )
+            names = ", ".join(map(repr, wrong))
+            message = f"{names} cannot be read: the name of a variable must not be empty or reserved by the cloud."
             raise ParticleError("invalid_option", message, hint="Correct variables or mac_variable.")
 
 

@@ -83,7 +83,9 @@ def read_sources(options: Mapping[str, Any], *, has_other_source: bool = False) 
     """
     products = tuple(dict.fromkeys(str(product).strip() for product in options.get("products") or ()))
     if not all(products):
-        raise ParticleError("invalid_option", "products has an empty entry.", hint="Name each product by id or slug.")
+        raise ParticleError(
+            "invalid_option", "The option products contains an empty entry.", hint="Name each product by id or slug."
+        )
     organization = options.get("organization") or None
     account = options.get("account_devices")
     sources = Sources(products, organization, not (products or organization) if account is None else account)

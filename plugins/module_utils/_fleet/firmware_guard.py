@@ -74,7 +74,7 @@ def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None
     shown = list_names(leaving, _MAX_SHOWN)
     devices = "1 device" if len(leaving) == 1 else f"{len(leaving)} devices"
     why = "; ".join(reasons)
-    message = f"{devices} might leave their mesh ({shown}). Particle Mesh ended with Device OS 1.5.x, and {why}."
+    message = f"{devices} might leave their mesh ({shown}). Particle Mesh needs Device OS 1.5.x or older, and {why}."
     hint = (
         "Run the version on one device outside of any mesh first, declare another firmware_version, or set confirm to "
         "true to accept that these devices leave their mesh."

@@ -50,7 +50,7 @@ def find_ids(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord])
     found = {identifier: sorted(shown[identifier]) for identifier in wanted & shown.keys()}
     several = [f"{identifier}: {' and '.join(ids)}" for identifier, ids in found.items() if len(ids) > 1]
     if several:
-        message = "The cloud shows several devices for one declared identifier:\n  " + "\n  ".join(several)
+        message = "The cloud lists several devices for one declared identifier:\n  " + "\n  ".join(several)
         raise ParticleError("conflict", message, hint="Declare these devices by their ids, then run again.")
     return {identifier: ids[0] for identifier, ids in found.items()}
 

@@ -345,8 +345,8 @@ class _Reader(ValueReader):
                 self.add_mistake(("name_template",), str(error))
             return devices
         if not self._ordered and any(part[1] == "index" for part in parts):
-            said = "{index} cannot be combined with from_inventory: it depends on the batch of hosts; use an identifier"
-            self.add_mistake(("name_template",), said)
+            said = "{index} cannot be combined with from_inventory, because the index of a device depends on the batch"
+            self.add_mistake(("name_template",), f"{said} of hosts; use an identifier such as {{id}} instead")
         of_account = product is None
         return [
             (place, record)

@@ -190,7 +190,7 @@ def _build_whole_body(kind: Kind, row: Row, declared: Declared, wanted: Mapping[
         options = _join_names(sorted({path.partition(".")[0] for path in masked}))
         message = (
             f"A change of {kind.noun} {declared.key} would lose {_join_names(masked)}: the cloud replaces the whole "
-            f"{kind.noun}, but shows only a mask of these values."
+            f"{kind.noun}, but does not return these values in plain text."
         )
         raise ParticleError("conflict", message, hint=f"Declare {options} too, and run again.")
     replaced = {f.cloud for f in kind.fields if f.name in wanted}

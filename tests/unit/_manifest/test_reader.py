@@ -295,7 +295,7 @@ class TestMistakes:
             ({"network": "barn", "parameters": "hush"}, "parameters: must be a mapping, got a text"),
             (
                 {"network": "barn", "parameters": {"keys": [{"at": date(2026, 1, 1)}]}},
-                "parameters.keys[0].at: is a date, which does not exist in JSON; put it in quotes",
+                "parameters.keys[0].at: is a date, which JSON cannot contain; put it in quotes",
             ),
         ],
     )
@@ -321,13 +321,16 @@ class TestMistakes:
             ({"parameters": {15: 1}}, "networks.barn.parameters.15: must be a text, got a number; put it in quotes"),
             (
                 {"parameters": {"since": [date(2026, 1, 1)]}},
-                "networks.barn.parameters.since[0]: is a date, which does not exist in JSON; put it in quotes",
+                "networks.barn.parameters.since[0]: is a date, which JSON cannot contain; put it in quotes",
             ),
             (
                 {"parameters": {"x": {"y": b""}}},
-                "networks.barn.parameters.x.y: is a bytes, which does not exist in JSON; put it in quotes",
+                "networks.barn.parameters.x.y: is a bytes, which JSON cannot contain; put it in quotes",
             ),
-            ({"parameters": {"x": float("inf")}}, "networks.barn.parameters.x: inf is not a number in JSON"),
+            (
+                {"parameters": {"x": float("inf")}},
+                "networks.barn.parameters.x: inf cannot be written as a number in JSON",
+            ),
             ({"gateways": ONE}, "networks.barn.gateways: must be a list, got a text"),
             ({"gateways": [ONE, 5]}, "networks.barn.gateways[1]: 5 is read as a number: put the device id in quotes"),
             ({"gateways": ["x"]}, "networks.barn.gateways[0]: 'x' is not a device id (24 hexadecimal digits)"),
@@ -390,9 +393,12 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("name", "mistake"),
         [
-            ("Barn", "networks.Barn: is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -"),
-            ("", "networks.: is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -"),
-            ("b" * 33, f"networks.{'b' * 33}: is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -"),
+            ("Barn", "networks.Barn: is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -"),
+            ("", "networks.: is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -"),
+            (
+                "b" * 33,
+                f"networks.{'b' * 33}: is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -",
+            ),
             (15, "networks.15: must be a text, got a number; put it in quotes"),
             ("gateway", "networks.gateway: is not a valid network name: it is the name of a role"),
         ],

@@ -62,6 +62,7 @@ class ClientCredentials:
             # The cloud answers as for a wrong password, but in this grant only the client can be wrong.
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {action}: the cloud does not accept its id or secret (HTTP {error.status})."
+            cause = "the cloud does not accept the id or the secret of this client"
+            message = f"Could not {action}: {cause} (HTTP {error.status})."
             hint = "Check client_id and client_secret."
             raise ParticleError("unknown_client", message, hint=hint, status=error.status, route=error.route) from None

@@ -60,7 +60,7 @@ class PasswordLogin:
         """Return all mistakes that can be found without a request."""
         found = find_account_problems(self.username, self.password) + find_client_problems(self.client)
         if self.otp is not None and not (self.otp.isascii() and self.otp.isdigit() and len(self.otp) == DIGITS):
-            hint = "Put all digits in quotes: without quotes, leading zeros are lost."
+            hint = "Put the code in quotes, because leading zeros are lost without quotes."
             found.append(ParticleError("otp_refused", f"otp is not a code of {DIGITS} digits.", hint=hint))
         if self.otp_secret is not None:
             try:

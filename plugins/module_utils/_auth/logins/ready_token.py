@@ -39,7 +39,7 @@ class ReadyToken:
         if token.isascii() and token.isprintable() and " " not in token:
             return []
         message = "The access token contains spaces, line breaks or other invalid characters."
-        hint = "Give the bare token; when it is read from a file, remove the line break with '| trim'."
+        hint = "Give only the token. If it is read from a file, remove the line break at its end with the filter trim."
         return [ParticleError("token_invalid", message, hint=hint)]
 
     def mask_secrets(self, redact: Redactor) -> None:

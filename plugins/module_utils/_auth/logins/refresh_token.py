@@ -44,7 +44,10 @@ class RefreshToken:
         found = find_client_problems(self.client)
         value = self.refresh_token
         if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
-            hint = "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
+            hint = (
+                "Give only the refresh token. If it is read from a file, remove the line break at its end with the filter "
+                "trim."
+            )
             found.append(ParticleError("token_invalid", "The refresh token is empty or contains spaces.", hint=hint))
         return found
 
@@ -65,6 +68,6 @@ class RefreshToken:
         except ParticleError as error:
             if error.code != "invalid_credentials":
                 raise
-            message = f"Could not {action}: the cloud does not accept it (HTTP {error.status})."
+            message = f"Could not {action}: the cloud does not accept this refresh token (HTTP {error.status})."
             hint = "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
             raise ParticleError(error.code, message, hint=hint, status=error.status, route=error.route) from None

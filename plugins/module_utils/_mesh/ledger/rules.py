@@ -37,7 +37,7 @@ def check_ledger_name(name: str) -> str:
     :raises ParticleError: ``invalid_option`` when it is not.
     """
     if not _LEDGER_NAME.match(name):
-        message = f"{name!r} is not a valid ledger name: use 1 to 32 of a-z, 0-9 and -."
+        message = f"{name!r} is not a valid ledger name: use 1 to 32 characters from a-z, 0-9 and -."
         raise ParticleError("invalid_option", message, hint="Correct mesh_ledger or mesh_status_ledger.")
     return name
 
@@ -90,7 +90,7 @@ class LedgerRules(Rules):
         # The name becomes part of the name of a device group, as the names of the roles do.
         text = reader.read_text(name, place)
         if isinstance(name, str) and not _NETWORK_NAME.match(text):
-            reader.add_mistake(place, "is not a valid network name: use 1 to 32 of a-z, 0-9, _ and -")
+            reader.add_mistake(place, "is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -")
         if name in ROLES:
             reader.add_mistake(place, "is not a valid network name: it is the name of a role")
 

@@ -146,7 +146,7 @@ def test_each_problem_has_its_message_and_hint() -> None:
         "otp_secret cannot be used: the secret is not valid base32.",
     ]
     assert [problem.hint for problem in empty[-2:]] == [
-        "Put all digits in quotes: without quotes, leading zeros are lost.",
+        "Put the code in quotes, because leading zeros are lost without quotes.",
         "Give the secret that was shown as text beside the QR code for two-factor login.",
     ]
     assert [PasswordLogin("a b", password).find_problems()[0].message for password in ("x\n", "x")] == [

@@ -43,7 +43,8 @@ def test_refused_refresh_token_is_not_reported_as_a_wrong_password(
     error = caught.value
     assert (error.code, error.status, error.route) == ("invalid_credentials", 400, TOKEN_ROUTE)
     assert error.message == (
-        "Could not obtain an access token from the refresh token: the cloud does not accept it (HTTP 400)."
+        "Could not obtain an access token from the refresh token: "
+        "the cloud does not accept this refresh token (HTTP 400)."
     )
     assert error.hint == (
         "Log in again: a refresh token can be used once, and expires about 14 days after its access token."
@@ -71,7 +72,7 @@ def test_malformed_refresh_token_is_refused_and_not_shown(value: str) -> None:
     (problem,) = RefreshToken(value, CLIENT).find_problems()
     assert (problem.code, problem.message) == ("token_invalid", "The refresh token is empty or contains spaces.")
     assert problem.hint == (
-        "Give the bare refresh token; when it is read from a file, remove the line break with '| trim'."
+        "Give only the refresh token. If it is read from a file, remove the line break at its end with the filter trim."
     )
     assert REFRESH not in f"{problem.as_failure()}"
 
