@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Obtain, keep, rotate and revoke access tokens, as the module of the same name, on the controller."""
+"""Carry out module ``access_token`` on the controller: obtain, store, rotate and revoke access tokens."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _require_option(options: Mapping[str, Any], name: str) -> str:
 
 
 def _read_lifetime(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the requested lifetime of the token as fields of the request; no field means the default of the cloud.
+    """Return the requested lifetime as fields of the token request. Without a field, the cloud uses its default.
 
     :raises ParticleError: ``invalid_option`` when the options are invalid or cannot be combined.
     """

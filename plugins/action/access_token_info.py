@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Show the token in use and other tokens, as the module of the same name, on the controller."""
+"""Carry out module ``access_token_info`` on the controller: show the token in use and other tokens."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Examine a login step by step, as the module of the same name, on the controller."""
+"""Carry out module ``auth_doctor`` on the controller: examine a login step by step."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring one device to its declared state, as the module of the same name, on the controller."""
+"""Carry out module ``device`` on the controller: bring one device to its declared state."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ActionModule(ParticleAction):
 
 
 def _name_option(place: Place) -> str:
-    """Return the option from which a place of the manifest comes, for messages."""
+    """Return the name of the option that became this place of the manifest. Messages name the option."""
     if place[:2] != ("devices", 0):
         return format_place(place)
     return format_place(place[2:]) if len(place) > 2 else "the device"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather the facts of the device of a host, as the module of the same name, on the controller."""
+"""Carry out module ``device_facts`` on the controller: gather the facts of the device of a host."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gather the devices of an account or of products, as the module of the same name, on the controller."""
+"""Carry out module ``device_info`` on the controller: gather the devices of an account or of products."""
 
 from __future__ import annotations
 

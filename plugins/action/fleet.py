@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring a fleet to its declared state, as the module of the same name, on the controller."""
+"""Carry out module ``fleet`` on the controller: bring a fleet to its declared state."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ActionModule(ParticleAction):
     BYPASS_HOST_LOOP = True
 
     def work(self, task: Task) -> dict[str, Any]:
-        """Read the manifest, which makes no API request, and reconcile the fleet with it."""
+        """Read the manifest before any API request, then bring the fleet to the state that the manifest declares."""
         options = task.options
         self._refuse_many_hosts()
         for bound in ("max_removals", "max_failures"):
@@ -97,14 +97,14 @@ class ActionModule(ParticleAction):
             raise ParticleError("invalid_option", message, hint=hint)
 
     def _lock_run(self, task: Task, http: Http, product: str | None) -> contextlib.AbstractContextManager[None]:
-        """Return the lock of this cloud and product; check mode needs none, because it writes nothing."""
+        """Return the lock of this cloud and product. In check mode, which writes nothing, the lock does nothing."""
         if task.options["lock"] == "none" or task.check_mode:
             return contextlib.nullcontext()
         folder = ensure_folder(task.environment, "Locks of runs", "set lock to none")
         return hold_run_lock(folder, http.connection.api_url, product)
 
     def _collect_manifest(self, task: Task, hosts: Mapping[str, Any]) -> tuple[Any, Where]:
-        """Return the data of the manifest, and a function that names its places in messages."""
+        """Return the data of the manifest, and a function that describes its places in messages."""
         data: Any = {name: task.options[name] for name in MANIFEST_KEYS if task.options[name] is not None}
         where: Where = format_place
         manifest = task.options["manifest"]
@@ -122,7 +122,7 @@ class ActionModule(ParticleAction):
         return {**data, "devices": list(hosts.values())}, _name_by_host(list(hosts), where)
 
     def _collect_devices(self) -> dict[str, Any]:
-        """Return the declared devices by the hosts of this batch. Hosts without a declaration are ignored."""
+        """Return the devices that hosts of this batch declare, keyed by host. Other hosts are ignored."""
         variables = self._task_vars
         every = variables["hostvars"]
         declared = {host: every[host].get(_HOST_VARIABLE) for host in variables["ansible_play_batch"]}
@@ -144,7 +144,7 @@ class ActionModule(ParticleAction):
 
 
 def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outcome of each host, with ``run_error`` if the host fails because of the run and not its device."""
+    """Return the outcome of each host, with ``run_error`` if the host fails because of the run, not its device."""
     # The devices after those of the hosts are undeclared members of networks that are removed.
     outcomes = dict(zip(hosts, result["devices"], strict=False))
     if not result.get("failed") or _has_only_device_failures(result, outcomes.values()):
@@ -159,7 +159,7 @@ def _find_outcomes(hosts: list[str], result: Mapping[str, Any]) -> dict[str, Any
 
 
 def _has_only_device_failures(result: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether the run failed only because of devices: it did not end early, and an outcome is ``failed``."""
+    """Return whether only devices failed: the run did not end early, and some outcome has the status ``failed``."""
     return not result["ended_early"] and any(outcome["status"] == "failed" for outcome in outcomes)
 
 
@@ -182,7 +182,7 @@ def _merge_options(manifest: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _name_by_host(hosts: list[str], where: Where) -> Where:
-    """Return a function that names a place below ``devices`` by the host whose variable declares it."""
+    """Return a function that describes a place of the manifest. It describes a device by the host that declares it."""
 
     def name_place(place: Place) -> str:
         if len(place) < 2 or place[0] != "devices" or not isinstance(place[1], int):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Manage an integration of a product, as the module of the same name, on the controller."""
+"""Carry out module ``integration`` on the controller: manage an integration of a product."""
 
 from __future__ import annotations
 

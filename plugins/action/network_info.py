@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Show networks of the Particle Mesh registry, as the module of the same name, on the controller."""
+"""Carry out module ``network_info`` on the controller: show networks of the Particle Mesh registry."""
 
 from __future__ import annotations
 

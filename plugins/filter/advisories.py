@@ -118,10 +118,10 @@ from ansible_collections.meshfleet.particle.plugins.plugin_utils._report import 
 
 
 def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
-    """Return which devices each advisory affects.
+    """Return the devices that each advisory affects.
 
     :param devices: facts of devices, as ``device_info`` returns them.
-    :param files: the texts of advisory files by their names.
+    :param files: the contents of advisory files, keyed by file name.
     :raises AnsibleFilterError: when a file has mistakes; the error names each one with its file and line.
     """
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
@@ -135,8 +135,8 @@ def advisories(devices: Any, files: Any) -> list[dict[str, Any]]:
 
 
 class FilterModule:
-    """The filter of this file, for Ansible."""
+    """The class in which Ansible looks up the filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the filter by its name."""
+        """Return the function of the filter, keyed by the name of the filter."""
         return {"advisories": advisories}

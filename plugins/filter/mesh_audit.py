@@ -214,8 +214,8 @@ def mesh_audit(devices: Any, networks: Any = None) -> dict[str, Any]:
 
 
 class FilterModule:
-    """The filter of this file, for Ansible."""
+    """The class in which Ansible looks up the filter of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the filter by its name."""
+        """Return the function of the filter, keyed by the name of the filter."""
         return {"mesh_audit": mesh_audit}

@@ -26,10 +26,10 @@ def report_data(devices: Any, about: Mapping[str, Any]) -> str:
 
 
 class FilterModule:
-    """The filters of this file, for Ansible."""
+    """The class in which Ansible looks up the filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the filters by their names."""
+        """Return the functions of the filters, keyed by the names of the filters."""
         return {
             "report_csv": report_csv,
             "report_data": report_data,

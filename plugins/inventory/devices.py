@@ -286,7 +286,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "meshfleet.particle.devices"
 
     def verify_file(self, path: str) -> bool:
-        """Return whether the name of the file ends as this plugin requires."""
+        """Return whether the file name has an ending that this plugin accepts."""
         name = f".{os.path.basename(path)}"
         return bool(super().verify_file(path)) and name.endswith((".particle.yml", ".particle.yaml"))
 
@@ -309,9 +309,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_hosts(devices, options)
 
     def _refuse_unknown(self, config: dict[str, Any]) -> None:
-        """Refuse unknown options, which Ansible would ignore.
+        """Refuse unknown options, because Ansible would ignore them.
 
-        :raises AnsibleParserError: when there are any, with suggestions.
+        :raises AnsibleParserError: when there are unknown options; the message suggests similar names.
         """
         definitions = constants.config.get_configuration_definitions("inventory", self._load_name)
         known = {*definitions, *(alias for option in definitions.values() for alias in option.get("aliases") or ())}
@@ -323,7 +323,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _validate_options(self) -> dict[str, Any]:
         """Return the validated options of this plugin, with their templates evaluated.
 
-        The constructed features evaluate their own options.
+        The options of the constructed features, such as ``keyed_groups``, are not included: Ansible evaluates them for
+        each host.
 
         :raises AnsibleParserError: when an option is invalid.
         """
@@ -397,13 +398,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _get_key(facts: dict[str, Any]) -> str | None:
-    """Return the id of a device, or its identifier at a mesh backend."""
+    """Return the identifier of the facts of a device: the one of its mesh backend if there is one, else its id."""
     own = find_identity(facts)
     return facts.get("id") if own is None else own[1]
 
 
 def _check_options(options: dict[str, Any]) -> Filters:
-    """Return the filters, and check the options before any request.
+    """Check the options, which needs no request, and return the filters.
 
     :raises AnsibleParserError: when an option is invalid.
     """
@@ -421,7 +422,8 @@ def _check_options(options: dict[str, Any]) -> Filters:
 def _list_account_options(options: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the options of each account.
 
-    The file itself is the first account, unless it only declares others under ``accounts``.
+    The first account is the one that the file itself describes, unless the file describes accounts only under
+    ``accounts``.
     """
     meant = any(options[name] for name in SOURCE_SPEC)
     if options["account_devices"] is None:
@@ -459,7 +461,7 @@ def _read_accounts(options: dict[str, Any], filters: Filters) -> list[GatheredFa
 
 
 def _list_members(options: dict[str, Any]) -> GatheredFacts:
-    """Return the members of networks that the Particle cloud does not know."""
+    """Return facts of the members of networks that are not devices of the Particle cloud."""
 
     def work(task: Task) -> dict[str, Any]:
         with Mesh(task.options) as mesh:
@@ -471,7 +473,7 @@ def _list_members(options: dict[str, Any]) -> GatheredFacts:
 
 
 def _run_task(task: Task, work: Work) -> dict[str, Any]:
-    """Carry out ``work`` and return its result. :raises AnsibleParserError: with the message of its failure."""
+    """Carry out ``work`` and return its result. :raises AnsibleParserError: when ``work`` fails."""
     result = carry_out_work(task, work)
     if result.get("failed"):
         raise AnsibleParserError(result["msg"])
@@ -479,7 +481,7 @@ def _run_task(task: Task, work: Work) -> dict[str, Any]:
 
 
 def _hash_settings(options: dict[str, Any], path: str) -> str:
-    """Return a hash of everything that a cached inventory depends on: its file, clouds and options without secrets.
+    """Return a hash of everything that a cached inventory depends on: file, clouds, and options except secrets.
 
     :raises ParticleError: when the address of a cloud is invalid.
     """
@@ -497,9 +499,9 @@ def _hash_value(value: Any) -> str:
 
 
 def _hash_environment() -> dict[str, str]:
-    """Return the hashes of the non-secret options set in the environment.
+    """Return a hash of each option that is set in the environment, except secrets.
 
-    Only set options are compared with those of a cached inventory: it may be used without credentials.
+    A cached inventory can be used without credentials. Its hashes are therefore compared only for options that are set.
     """
     return {name: _hash_value(value) for name, value in read_non_secret_options(os.environ).items()}
 
@@ -511,7 +513,7 @@ def _pack_cache(gathered: list[GatheredFacts], recipe: str) -> dict[str, Any]:
 
 
 def _unpack_cache(kept: Any, recipe: str) -> list[GatheredFacts] | None:
-    """Return the cached devices; ``None`` if the cache holds no such inventory, or one for other options."""
+    """Return the cached devices; ``None`` if the cache has no inventory, or an inventory of other options."""
     if not isinstance(kept, dict) or kept.get("recipe") != recipe:
         return None
     if any(kept["whose"].get(name) != value for name, value in _hash_environment().items()):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the modules of this collection: options, session, result and failure. Private to this collection.
 
-The work of a module is one function from a :class:`Task` to its result. It is the same for a module and for an action
-plugin: :func:`carry_out_work` completes the result and turns an error into the documented failure.
+The work of a module is one function that takes a :class:`Task` and returns the result. The module and its action plugin
+share this function. :func:`carry_out_work` calls it, and turns an error into the documented failure.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def build_argument_spec(**own: Mapping[str, Any]) -> dict[str, Any]:
 class Task:
     """One task of Ansible, with its options and its connection to a cloud.
 
-    :param options: the validated options, ``None`` for each that is not given.
+    :param options: the validated options; ``None`` for an option that is not set.
     :param warn: shows a sentence to the user.
     :param say: shows a sentence to the user if Ansible runs with ``-v``.
     :param redact: masks the secrets of the task.
@@ -100,7 +100,7 @@ class Task:
             self.say(f"Credentials come from {source}.")
 
     def read_account(self) -> PasswordLogin | None:
-        """Return username and password, even if a token is given too; ``None`` if they are not given.
+        """Return username and password, even if a token is given as well; ``None`` if neither is given.
 
         :raises ParticleError: when only one of username and password is given.
         """
@@ -110,7 +110,7 @@ class Task:
         return account
 
     def open_sessions(self) -> SessionStore:
-        """Return the logins that all processes of this user share. Their file is located when it is first used."""
+        """Return the logins that all processes of this user share. The path of the file is determined at first use."""
         return SessionStore(lambda: locate_session_file(self.environment))
 
     def connect(self, settings: Settings) -> Http:
@@ -150,7 +150,7 @@ class Task:
         return Session(self.connect(settings), login, self.open_sessions, self.warn)
 
     def open_client(self, *, needs_login: bool) -> AbstractContextManager[Http]:
-        """Return a client for use in ``with``: logged in, or without credentials for work that needs no login."""
+        """Return a client for a ``with`` statement. It is logged in if the work needs a login."""
         return self.open_session() if needs_login else nullcontext(self.connect(self.read_settings(credentials=())))
 
 
@@ -221,7 +221,7 @@ def run_module(spec: Mapping[str, Any], work: Work) -> None:
 
 
 def run_by_action(spec: Mapping[str, Any]) -> None:
-    """Fail a module that only its action plugin can carry out. Ansible runs it if it does not find the plugin."""
+    """Fail a module whose work only its action plugin can do. Ansible runs the module if the plugin is missing."""
     module = _Module(spec)
     module.fail_json(
         msg="The action plugin that carries out this module was not found. Install the whole collection, and call the "

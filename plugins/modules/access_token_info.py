@@ -282,7 +282,7 @@ SPEC = build_argument_spec(list={"type": "bool", "default": False})
 
 
 def access_token_info(task: Task) -> dict[str, Any]:
-    """Show the token in use, the kept tokens and, with option ``list``, the tokens that the cloud lists."""
+    """Show the token in use, the stored tokens and, with the option ``list``, the tokens that the cloud lists."""
     settings = task.read_settings()
     if settings.login is not None:
         raise_problems(settings.problems)

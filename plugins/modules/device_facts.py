@@ -297,7 +297,7 @@ SPEC = build_argument_spec(
 
 
 def device_facts(task: Task) -> dict[str, Any]:
-    """Return the facts of one device, from the lists of the cloud or a recent snapshot that all hosts share."""
+    """Return the facts of one device. They come from the cloud, or from recent facts that all hosts share."""
     device, sources = task.options["id"].strip().lower(), read_sources(task.options)
     if not device:
         raise ParticleError("invalid_option", "id is empty.", hint="Set id to the id of the device of this host.")

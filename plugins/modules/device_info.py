@@ -439,7 +439,7 @@ SPEC = build_argument_spec(
 
 
 def device_info(task: Task) -> dict[str, Any]:
-    """Return the devices of the sources that match the filters, with the requested details."""
+    """Return the devices that match the filters, with the requested details."""
     options = task.options
     sources = read_sources(options, has_other_source=can_list_members(options))
     filters, wanted = read_filters(options), _read_wanted_details(options)
@@ -472,7 +472,8 @@ def device_info(task: Task) -> dict[str, Any]:
 def _read_wanted_details(options: Mapping[str, Any]) -> WantedDetails | None:
     """Return the details to read from each device; ``None`` if there are none.
 
-    :raises ParticleError: ``invalid_option`` when variables are included but not named, or named but not included.
+    :raises ParticleError: ``invalid_option`` when ``include`` contains variables but the option ``variables`` is not
+        set, or the reverse.
     """
     include, variables = options["include"], tuple(options["variables"])
     if "variables" in include and not variables:

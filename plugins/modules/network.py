@@ -279,7 +279,7 @@ SPEC = build_argument_spec(
 
 
 def network(task: Task) -> dict[str, Any]:
-    """Check the declared network, which makes no API request, then log in and bring it to its declared state."""
+    """Check the declared network before any request, then log in and bring the network to its declared state."""
     options = task.options
     if options["state"] == "absent":
         wanted = declare_absent_network(options["name"])

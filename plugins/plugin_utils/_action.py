@@ -74,7 +74,8 @@ class ParticleAction(ActionBase):
         return redact
 
     def _build_environment(self) -> Mapping[str, str]:
-        """Return the environment that a module would see: that of the process, updated by ``environment`` of a task."""
+        """Return the environment variables that a module would see: those of this process and of the task's
+        ``environment``."""
         merged = dict(os.environ)
         for layer in self._task.environment or []:
             given = self._templar.template(layer)
@@ -86,7 +87,7 @@ class ModuleAction(ParticleAction):
     """An action plugin that does the work of its module on the controller, without starting an interpreter.
 
     A subclass sets ``SPEC`` and ``MODULE``, the work of the module. A task still runs as a module if it is ``async`` or
-    delegated to a host whose connection is not local, such as one that alone can reach the cloud.
+    delegated to a host whose connection is not local, for example because only that host can reach the cloud.
     """
 
     MODULE: ClassVar[Work]

@@ -42,7 +42,7 @@ def reconcile_task(
 
     The run logs in only if the manifest needs the Particle cloud.
 
-    :param lock: keeps other runs out; takes the client and the id of the product.
+    :param lock: returns the lock that keeps other runs out; is called with the client and the id of the product.
     :param report: called with the progress of the writes.
     """
     verification = Verification(*(task.options[name] for name in ("verify", "verify_timeout", "verify_strict")))
@@ -64,9 +64,9 @@ def reconcile_task(
 
 
 def _build_parent_check(parent: int) -> Callable[[], None]:
-    """Return a function that ends this process once its parent has ended, since no result could be reported.
+    """Return a function that ends this process if its parent has ended, because then no result can be reported.
 
-    Ansible's workers have a session of their own, so they survive a kill of their parent.
+    The function is needed because a worker of Ansible runs in its own session, and continues if its parent is killed.
     """
 
     def check_parent() -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Convert the facts of devices to the rows of a report. Private to this collection.
 
-The texts in the facts were entered by users and are not trusted. They are written as JSON that cannot end the HTML
+Strings in the facts were entered by users and are not trusted. They are written as JSON that cannot end the HTML
 element around it, and as CSV that no spreadsheet evaluates as a formula.
 """
 
@@ -36,7 +36,7 @@ def _read_mesh_fact(name: str) -> Callable[[Facts], Any]:
 
 
 def _read_identity(facts: Facts) -> Any:
-    """Return the id of a device, or the identifier of a mesh member that the Particle cloud does not know."""
+    """Return the id of a device, or the identifier of a mesh member that is not a device of the Particle cloud."""
     own = find_identity(facts)
     return facts.get("id") if own is None else own[1]
 
@@ -89,7 +89,7 @@ def check_devices(devices: Any) -> list[Facts]:
 
 
 def build_rows(devices: Iterable[Facts], advisories: Sequence[Facts] | None = None) -> list[Row]:
-    """Return a flat row for each device, with all :data:`COLUMNS` in that order; an unknown value is ``None``.
+    """Return one flat row for each device, with the keys in :data:`COLUMNS`; an unknown value is ``None``.
 
     :param advisories: the result of the filter ``advisories``; without it, the columns of advisories are unknown.
     """
@@ -114,9 +114,9 @@ def _index_by_device(advisories: Iterable[Facts], key: str) -> dict[str, list[st
 
 
 def _clean_value(value: Any) -> Any:
-    """Convert a value to a number, a text or a list of texts.
+    """Convert a value to a number, a string or a list of strings; an empty string becomes ``None``.
 
-    Texts can be encoded in UTF-8; an empty one becomes ``None``.
+    A character that UTF-8 cannot encode is replaced by a question mark.
     """
     if value is None or value == "" or isinstance(value, (bool, int, float)):
         return None if value == "" else value
@@ -142,10 +142,9 @@ def _format_cell(value: Any) -> str:
 
 
 def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts about the whole fleet, with the number of devices in place of each list of devices in
-    advisories.
+    """Return the facts about the whole fleet, with the number of affected devices in each advisory.
 
-    The rows contain these lists already.
+    The number replaces the list of these devices, because the rows contain the advisories of each device.
     """
     advisories = [
         {**found, **{key: len(found[key]) for key in _ADVISORY_COLUMNS.values()}}
@@ -155,14 +154,14 @@ def _count_devices(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def format_json(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return the rows as JSON under ``devices``, beside the facts about the whole fleet."""
+    """Return JSON with the facts about the whole fleet, and with the rows under ``devices``."""
     return json.dumps({**_count_devices(about), "devices": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
 def format_page_data(about: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """Return the rows and the facts about the whole fleet as JSON that can be embedded in HTML.
 
-    The columns are named once and not in each row, which halves the size of ten thousand rows.
+    The names of the columns are written once, not in each row. This halves the size for ten thousand rows.
     """
     table = {"columns": list(COLUMNS), "rows": [list(row.values()) for row in rows]}
     text = json.dumps({**_count_devices(about), **table}, ensure_ascii=False, separators=(",", ":"))

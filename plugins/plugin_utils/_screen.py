@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Show the progress of an action plugin while it works. Private to this collection.
 
-A worker of Ansible has no terminal: it has a session of its own, and its standard streams lead nowhere. The controlling
-process prints the texts that a worker displays. Whether standard error is a terminal is therefore checked when this
-module is imported: the controlling process loads the action plugin before it starts the worker.
+A worker of Ansible runs without a terminal, and the controlling process prints what the worker displays. This module
+therefore checks at import whether standard error is a terminal: the controlling process imports it with the action
+plugin, before it starts the worker.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _write_text(text: str) -> None:
 
 @contextlib.contextmanager
 def show_progress(task: Task) -> Iterator[Report]:
-    """Show the reported progress while the body runs, with warnings of ``task`` on lines of their own."""
+    """Show the reported progress while the ``with`` statement runs, with warnings of ``task`` on separate lines."""
     if constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _MACHINE_CALLBACKS:
         yield ignore_progress
         return

@@ -45,8 +45,8 @@ class RefreshToken:
         value = self.refresh_token
         if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
             hint = (
-                "Give only the refresh token. If it is read from a file, remove the line break at its end with the filter "
-                "trim."
+                "Give only the refresh token. If it is read from a file, remove the line break at its end with the "
+                "filter trim."
             )
             found.append(ParticleError("token_invalid", "The refresh token is empty or contains spaces.", hint=hint))
         return found
