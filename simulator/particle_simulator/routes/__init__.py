@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The route table, gathered from one file per group of endpoints."""
+"""The table of all HTTP routes, collected from the modules of this package."""
 
 from particle_simulator.routes import (
     agreements,
@@ -71,7 +71,11 @@ TABLE = RouteTable(
 
 
 def build_table(settings: Settings) -> RouteTable:
-    """Build the route table for these settings; TABLE is the one for the default settings."""
+    """Build the route table for the settings.
+
+    Start from `TABLE`. Enable the retired routes that the settings ask for. Add the routes of the login of 2014 if the
+    settings contain the paths of these routes.
+    """
     changed = {
         route.key: route
         for route in (
@@ -84,6 +88,6 @@ def build_table(settings: Settings) -> RouteTable:
 
 
 def build_whole_table() -> RouteTable:
-    """Build the table of all routes, including those that an option enables, for the documentation."""
+    """Build the route table with all optional routes, for the documentation."""
     paths = ("/(--session-login)", "/(--session-token)")
     return build_table(Settings(0, 0, (), (), mesh=True, token_listing=True, session_paths=paths))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Service agreements and usage reports in the JSON:API style, with made-up figures."""
+"""Routes for service agreements and usage reports, with made-up content in the JSON:API format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FREE_PLAN_DEVICES = 100
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The holder of an agreement, and how many devices the agreement counts."""
+    """The account or organisation that holds a service agreement, and the number of its devices."""
 
     id: str
     type: str
@@ -33,7 +33,7 @@ class Holder:
 
 
 def _find_holder(world: World, call: Call) -> Holder:
-    """Find the holder of an agreement: the organisation of the path, else the account."""
+    """Find the holder of the agreement: the organisation in the request path, or the account of the caller."""
     if "org" in call.path:
         org = find_organization(world, call)
         return Holder(org.id, "Org", sum(len(product.devices) for product in world.products.list_in_org(org)))
@@ -46,7 +46,7 @@ def _build_agreement_id(holder: Holder) -> str:
 
 
 def list_agreements(world: World, call: Call) -> Reply:
-    """List the only agreement, the free plan (endpoints.yml: service_agreements)."""
+    """Respond with a list of one service agreement, the free plan (endpoints.yml: service_agreements)."""
     holder = _find_holder(world, call)
     devices = holder.device_count
     month = datetime.fromtimestamp(world.now(), UTC).strftime("%Y-%m")
@@ -74,13 +74,13 @@ def list_agreements(world: World, call: Call) -> Reply:
 
 
 def _check_agreement(world: World, call: Call) -> None:
-    """Refuse an agreement that the holder does not have."""
+    """Raise a 404 unless the agreement id in the request path is the id of the holder's agreement."""
     if call.path["id"] != _build_agreement_id(_find_holder(world, call)):
         raise plain_error(404, "Service agreement not found.")
 
 
 def create_report(world: World, call: Call) -> Reply:
-    """Create a usage report, which is pending until it is read (endpoints.yml: usage_report_create)."""
+    """Create a usage report in the state `pending` (endpoints.yml: usage_report_create)."""
     _check_agreement(world, call)
     fields = call.fields
     if fields.get("report_type") not in ("devices", "products"):
@@ -103,7 +103,7 @@ def create_report(world: World, call: Call) -> Reply:
 
 
 def get_report(world: World, call: Call) -> Reply:
-    """Answer with a usage report, which is always available by now (endpoints.yml: usage_report_get)."""
+    """Respond with a usage report, always in the state `available` (endpoints.yml: usage_report_get)."""
     _find_holder(world, call)
     report = world.downloads.usage_reports.get(call.path["id"])
     if report is None:
@@ -113,7 +113,7 @@ def get_report(world: World, call: Call) -> Reply:
 
 
 def list_notifications(world: World, call: Call) -> Reply:
-    """Answer with no notifications (endpoints.yml: agreement_notifications)."""
+    """Respond with an empty list of notifications (endpoints.yml: agreement_notifications)."""
     _check_agreement(world, call)
     return json_reply({"data": []})
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The customers of a product, whose accounts can access only their devices in it."""
+"""Routes for the customers of a product. The account of a customer can access only the customer's own devices."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ from particle_simulator.world import World
 GROUP = "customers"
 PAGE_SIZE = 25
 TEAM_LABEL = "customers"
-"""The client shown for the token of a customer whom a team member created. Inferred, because no client is involved."""
+"""The client id stored in a customer's token if a team member created the customer.
+
+No OAuth client takes part in that request. The value is inferred, not documented.
+"""
 
 
 # ---------------------------------------------------------------------- creation
 
 
 def _find_client(world: World, product: Product, client_id: str) -> Client:
-    """Find a client of a product."""
+    """Find an OAuth client of a product by its id."""
     client = world.accounts.clients.get(client_id)
     if client is None or client.product is not product:
         raise oauth_error("invalid_client", "Client credentials are invalid")
@@ -44,7 +47,10 @@ def _find_client(world: World, product: Product, client_id: str) -> Client:
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """The product and the client that create a customer."""
+    """The product of a new customer, and the client id for the customer's first access token.
+
+    `password_optional` tells whether the customer can be created without a password.
+    """
 
     product: Product
     client_id: str
@@ -54,8 +60,8 @@ class Creator:
 def _authenticate_creator(world: World, call: Call) -> Creator:
     """Check the credentials of the request that creates a customer.
 
-    There are three kinds: the token of a team member; id and secret of a client of the product, in a Basic header or
-    in the form; and the implicit flow, which sends only the id of the client.
+    Three kinds of credentials are accepted: the access token of a team member; the id and the secret of an OAuth
+    client of the product, in a Basic header or in the form; or the client id alone, in the implicit flow.
     """
     basic = read_basic_credentials(call.headers.get("Authorization", ""))
     if basic is None and call.fields.get("client_secret"):
@@ -78,9 +84,9 @@ def _authenticate_creator(world: World, call: Call) -> Creator:
 
 
 def create_customer(world: World, call: Call) -> Reply:
-    """Create a customer and the first token (endpoints.yml: customer_create_token).
+    """Create a customer and the customer's first access token (endpoints.yml: customer_create_token).
 
-    The refusals of fields are inferred.
+    The error responses for invalid fields are inferred, not documented.
     """
     creator = _authenticate_creator(world, call)
     customers = creator.product.resources.customers
@@ -102,7 +108,7 @@ def create_customer(world: World, call: Call) -> Reply:
 
 
 def _find_customer(world: World, call: Call) -> tuple[Product, Account]:
-    """Find the product and the customer of a path. The 404 is inferred."""
+    """Find the product and the customer in the request path. The 404 response is inferred, not documented."""
     product = find_product(world, call)
     customer = product.resources.customers.get(call.path["email"].lower())
     if customer is None:
@@ -115,7 +121,7 @@ def _build_row(customer: Account) -> dict[str, Any]:
 
 
 def list_customers(world: World, call: Call) -> Reply:
-    """List a page of customers with all their devices (endpoints.yml: customers_list)."""
+    """List one page of customers and all devices of these customers (endpoints.yml: customers_list)."""
     product = find_product(world, call)
     customers = list(product.resources.customers.values())
     page, size = call.read_number("page", default=1), call.read_number("perPage", "per_page", default=PAGE_SIZE)
@@ -146,7 +152,10 @@ def set_password(world: World, call: Call) -> Reply:
 
 
 def delete_customer(world: World, call: Call) -> Reply:
-    """Delete a customer, revoke the tokens and unclaim the devices (endpoints.yml: customer_delete)."""
+    """Delete a customer, revoke the customer's tokens and unclaim the customer's devices.
+
+    (endpoints.yml: customer_delete)
+    """
     product, customer = _find_customer(world, call)
     world.logins.revoke_account(customer)
     for device in list(customer.devices.values()):

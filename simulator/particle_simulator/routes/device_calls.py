@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Variables and functions of devices, on the account route and on the product route."""
+"""Routes that read a variable of a device or call a function of a device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUP = "devices"
 
 
 def find_device(world: World, call: Call) -> Device:
-    """Find the device of an account path or a product path."""
+    """Find the device in the request path. The path may be an account path or a product path."""
     if "p" in call.path:
         return find_product_device(world, call)[1]
     return find_visible_device(world, call.account, call.path["id"])
@@ -39,7 +39,7 @@ def _build_core_info(device: Device) -> dict[str, Any]:
 
 
 def _build_raw_reply(value: object) -> Reply:
-    """Build the response for `format=raw`: the bare value as text, with booleans as in JSON."""
+    """Build the response for `format=raw`: the value as plain text. Booleans become `true` and `false`."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return Reply(200, text.encode(), {}, "text/plain")
 
@@ -62,7 +62,7 @@ def get_variable(world: World, call: Call) -> Reply:
 def call_function(world: World, call: Call) -> Reply:
     """Call a function of a device (endpoints.yml: device_function_call).
 
-    The documented field is `arg`; the official client sends `args`.
+    Particle documents the field `arg`, but the official client sends `args`. Both fields are accepted.
     """
     device = find_device(world, call)
     name = call.path["functionName"]

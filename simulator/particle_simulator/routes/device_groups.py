@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Device groups of a product."""
+"""Routes for the device groups of a product."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def _find_group(world: World, call: Call) -> tuple[Product, Group]:
-    """Find the product and the group of a path."""
+    """Find the product and the device group in the request path."""
     product = find_product(world, call)
     group = product.groups.get(call.path["name"])
     if group is None:
@@ -31,7 +31,10 @@ def _find_group(world: World, call: Call) -> tuple[Product, Group]:
 
 
 def _check_new_name(product: Product, value: Any) -> str:
-    """Return a name if it is valid and not in use. The status of the refusals, 400, is inferred."""
+    """Return the name if it is valid and no other group of the product has it.
+
+    An invalid name gets a response with status 400. That status is inferred, not documented.
+    """
     if not isinstance(value, str) or not GROUP_NAME.fullmatch(value):
         raise bad_request("name may only contain lower-case letters, digits, dashes and underscores")
     if value in product.groups:
@@ -52,14 +55,14 @@ def _check_description(value: Any) -> str:
 
 
 def list_groups(world: World, call: Call) -> Reply:
-    """List the groups whose names contain `name` (endpoints.yml: groups_list)."""
+    """List the groups whose names contain the query parameter `name` (endpoints.yml: groups_list)."""
     part = call.query.get("name", "")
     groups = find_product(world, call).groups.values()
     return json_reply({"groups": [build_group_row(group) for group in groups if part in group.name]})
 
 
 def get_group(world: World, call: Call) -> Reply:
-    """Answer with a group (endpoints.yml: group_get)."""
+    """Respond with one group (endpoints.yml: group_get)."""
     _unused, group = _find_group(world, call)
     return json_reply({"group": build_group_row(group, counted=True)})
 
@@ -75,7 +78,7 @@ def create_group(world: World, call: Call) -> Reply:
 
 
 def update_group(world: World, call: Call) -> Reply:
-    """Change name, color or description of a group (endpoints.yml: group_update)."""
+    """Change the name, color or description of a group (endpoints.yml: group_update)."""
     product, group = _find_group(world, call)
     fields = call.fields
     if not fields.keys() & {"name", "color", "description"}:
@@ -92,7 +95,7 @@ def update_group(world: World, call: Call) -> Reply:
 
 
 def delete_group(world: World, call: Call) -> Reply:
-    """Delete a group and remove it from its devices (endpoints.yml: group_delete)."""
+    """Delete a group, and remove all devices from the group (endpoints.yml: group_delete)."""
     product, group = _find_group(world, call)
     remove_group(product, group)
     return no_content()

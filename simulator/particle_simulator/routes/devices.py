@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The devices of an account: list, read, change, claim and unclaim."""
+"""Routes that list, read, change, claim and unclaim the devices of an account."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUP = "devices"
 
 
 def find_visible_device(world: World, account: Account, id_or_name: str) -> Device:
-    """Find a device that an account can see by its id, else by its name."""
+    """Find a device by its id or its name, among the devices that the account can see. The id is tried first."""
     device = world.devices.by_id.get(id_or_name.lower())
     if device is not None and can_see(account, device):
         return device
@@ -32,7 +32,10 @@ def find_visible_device(world: World, account: Account, id_or_name: str) -> Devi
 
 
 def list_devices(world: World, call: Call) -> Reply:
-    """List the claimed devices, newest handshake first and without paging (endpoints.yml: devices_list)."""
+    """List all devices that the caller has claimed, the latest handshake first (endpoints.yml: devices_list).
+
+    The response is not divided into pages.
+    """
     account = call.account
     if account.sorted_devices is None:
         account.sorted_devices = sorted(
@@ -42,12 +45,15 @@ def list_devices(world: World, call: Call) -> Reply:
 
 
 def get_device(world: World, call: Call) -> Reply:
-    """Answer with one device (endpoints.yml: device_get)."""
+    """Respond with one device (endpoints.yml: device_get)."""
     return json_reply(build_device_details(find_visible_device(world, call.account, call.path["idOrName"])))
 
 
 def update_device(world: World, call: Call) -> Reply:
-    """Change one field of a device or flash it (endpoints.yml: device_update, device_flash)."""
+    """Change one field of a device, or flash the device if the request has a file.
+
+    (endpoints.yml: device_update, device_flash)
+    """
     device = find_visible_device(world, call.account, call.path["idOrName"])
     if call.files:
         return flash_device(world, device, call)
@@ -57,7 +63,7 @@ def update_device(world: World, call: Call) -> Reply:
 def claim_device(world: World, call: Call) -> Reply:
     """Claim a device (endpoints.yml: device_claim).
 
-    With a product instead of a device, create a device (endpoints.yml: device_provision_new).
+    If the body has a `product_id` but no `id`, create a new device (endpoints.yml: device_provision_new).
     """
     if "id" not in call.fields and "product_id" in call.fields:
         return provision_device(world, call)
@@ -67,23 +73,25 @@ def claim_device(world: World, call: Call) -> Reply:
         raise listed_errors(404, "device does not exist")
     if device.owner is not None and device.owner is not account:
         if call.fields.get("request_transfer") in (True, "true", "1"):
-            # The owner gets an e-mail, and nothing changes until the owner agrees.
+            # The cloud asks the owner by e-mail. Nothing changes until the owner agrees.
             return json_reply({"transfer_id": f"{int(device.id, 16) ^ int(account.user_id, 16):024x}"})
         raise Refusal(403, {"errors": ["That belongs to someone else."]})
     if device.owner is None:
         if not device.reachable:
             raise listed_errors(404, ["Core isn't online", 404])
         claim(device, account)
-        # A claim ends the current session; streams of the account see the new one first.
+        # A claim restarts the session of the device. In the account's event streams, the first event of the device
+        # says that the device is online.
         report_status(world, device, online=True)
-    # The response to a claim of one's own device is not documented; docs/facts advises to answer as for any claim.
+    # Particle does not document the response if the caller already owns the device. docs/facts advises to send the
+    # usual response.
     return json_reply({"ok": True, "id": device.id, "user_id": account.user_id, "connected": device.online})
 
 
 def unclaim_device(world: World, call: Call) -> Reply:
-    """Unclaim a device of the account (endpoints.yml: device_unclaim).
+    """Unclaim a device of the caller (endpoints.yml: device_unclaim).
 
-    The owner of a product uses another route for devices of customers.
+    To unclaim the device of a customer, the owner of the product uses the product route instead.
     """
     device = find_visible_device(world, call.account, call.path["id"])
     if device.owner is not call.account:
@@ -93,15 +101,15 @@ def unclaim_device(world: World, call: Call) -> Reply:
 
 
 def ping_device(world: World, call: Call) -> Reply:
-    """Ping a device; for an offline one the response is a success, too (endpoints.yml: device_ping)."""
+    """Ping a device (endpoints.yml: device_ping). The response has status 200 even if the device is offline."""
     device = find_visible_device(world, call.account, call.path["id"])
     return json_reply(ping(world, device))
 
 
 def look_up_serial_number(world: World, call: Call) -> Reply:
-    """Find the id of any device by its serial number (endpoints.yml: serial_number_lookup).
+    """Respond with the id of the device that has the serial number (endpoints.yml: serial_number_lookup).
 
-    The refusal is inferred.
+    All devices are searched, not only the devices of the caller. The 404 response is inferred, not documented.
     """
     device = world.devices.by_label.get(call.path["serial"].upper())
     if device is None or (device.serial_number or "").upper() != call.path["serial"].upper():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Vitals of devices and metrics of a fleet."""
+"""Routes for the vitals of a device and the metrics of a product's fleet."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ DEFAULT_BUCKET_SECONDS = 900
 MIN_BUCKET_SECONDS = 16
 MAX_BUCKETS = 3000
 DEFAULT_PERIOD_SECONDS = 86_400.0
-"""Seconds that metrics cover if the request has no dates. Inferred."""
+"""The period in seconds that metrics cover if the request has no start date. Inferred, not documented."""
 
 
 def _find_device(world: World, call: Call) -> Device:
-    """Find the device of an account path or a product path."""
+    """Find the device in the request path. The path may be an account path or a product path."""
     call.path["id"] = call.path["deviceId"]
     if "p" in call.path:
         return find_product_device(world, call)[1]
@@ -37,7 +37,7 @@ def _find_device(world: World, call: Call) -> Device:
 
 
 def _date_error(description: str) -> Refusal:
-    """Build the refusal of a date, E10, whose key is `description`."""
+    """Build the error for an invalid date: status 400 and error body E10 (errors-and-limits.md, section 1)."""
     return Refusal(400, {"error": "bad_request", "description": description})
 
 
@@ -56,13 +56,19 @@ def _read_date(call: Call, name: str) -> float | None:
 
 
 def refresh_vitals(world: World, call: Call) -> Reply:
-    """Request a record of vitals; the response is the same for an offline device (endpoints.yml: vitals_refresh)."""
+    """Ask a device to report its vitals (endpoints.yml: vitals_refresh).
+
+    The response does not depend on whether the device is online.
+    """
     report_vitals(world, _find_device(world, call))
     return json_reply({"ok": True}, 202)
 
 
 def get_last_vitals(world: World, call: Call) -> Reply:
-    """Answer with the latest record (endpoints.yml: vitals_last). The body of the 404 is inferred."""
+    """Respond with the latest record of a device's vitals (endpoints.yml: vitals_last).
+
+    The body of the 404 response is inferred, not documented.
+    """
     records = list_records(world, _find_device(world, call))
     if not records:
         raise plain_error(404, "No diagnostics found for this device")
@@ -70,11 +76,14 @@ def get_last_vitals(world: World, call: Call) -> Reply:
 
 
 def get_vitals_history(world: World, call: Call) -> Reply:
-    """List the records from `start_date` to before `end_date`, as JSON or CSV (endpoints.yml: vitals_history)."""
+    """List the records of a device's vitals, as JSON or CSV (endpoints.yml: vitals_history).
+
+    `start_date` is included, `end_date` is excluded. Both query parameters are optional.
+    """
     device = _find_device(world, call)
     start, end = _read_date(call, "start_date"), _read_date(call, "end_date")
     if start is not None and start < world.now() - RETENTION_SECONDS:
-        # The doubled word is in the text of the cloud.
+        # The cloud's own message repeats the word "than".
         raise _date_error("start_date must not be more than than 30 days ago")
     rows = [
         row
@@ -87,7 +96,7 @@ def get_vitals_history(world: World, call: Call) -> Reply:
 
 
 def _build_csv_reply(rows: list[dict[str, Any]]) -> Reply:
-    """Build the response in CSV. The columns are inferred."""
+    """Build a CSV response from records of vitals. The columns are inferred, not documented."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["updated_at", "deviceID", "payload"])
@@ -100,7 +109,7 @@ def _build_csv_reply(rows: list[dict[str, Any]]) -> Reply:
 
 
 def _count_online_devices(product: Product, call: Call) -> int:
-    """Count the online devices of a product that match the filters of the query."""
+    """Count the online devices of a product that match the query filters for group, firmware and Device OS."""
     group, version, system = (call.query.get(name) for name in ("device_group", "product_fw", "device_os_version"))
     return sum(
         1
@@ -113,7 +122,10 @@ def _count_online_devices(product: Product, call: Call) -> int:
 
 
 def _list_bucket_times(world: World, call: Call) -> list[str | None]:
-    """List the start times of the buckets, which must be longer than 15 seconds."""
+    """List the start times of the buckets (time intervals) in the requested period.
+
+    A bucket size of 15 seconds or less gets a response with status 400.
+    """
     size = call.read_number("bucket_size", default=DEFAULT_BUCKET_SECONDS)
     if size < MIN_BUCKET_SECONDS:
         raise bad_request("bucket_size must be greater than 15")
@@ -124,9 +136,9 @@ def _list_bucket_times(world: World, call: Call) -> list[str | None]:
 
 
 def get_online_metrics(world: World, call: Call) -> Reply:
-    """Answer with the number of online devices over time (endpoints.yml: fleet_metrics).
+    """Respond with the number of online devices over time (endpoints.yml: fleet_metrics).
 
-    No history is stored, so each bucket has the current number.
+    The simulator stores no history. Therefore each time interval shows the current number.
     """
     product = find_product(world, call)
     count = _count_online_devices(product, call)
@@ -134,31 +146,34 @@ def get_online_metrics(world: World, call: Call) -> Reply:
 
 
 def _reply_with_zeros(world: World, call: Call, key: str, *names: str) -> Reply:
-    """Answer with zeros, for a metric that the simulator does not count; the cloud may leave such buckets out."""
+    """Respond with zeros for a metric that the simulator does not count.
+
+    The response has one entry for each time interval. The cloud may omit intervals without data.
+    """
     find_product(world, call)
     return json_reply({key: [{"time": time, **dict.fromkeys(names, 0)} for time in _list_bucket_times(world, call)]})
 
 
 def get_event_metrics(world: World, call: Call) -> Reply:
-    """Answer with the metrics of events (endpoints.yml: fleet_metrics)."""
+    """Respond with the event metrics of a product, always 0 (endpoints.yml: fleet_metrics)."""
     return _reply_with_zeros(world, call, "events", "received")
 
 
 def get_integration_metrics(world: World, call: Call) -> Reply:
-    """Answer with the metrics of integrations (endpoints.yml: fleet_metrics).
+    """Respond with the integration metrics of a product, always 0 (endpoints.yml: fleet_metrics).
 
-    The path has the singular, the response has the plural.
+    The path says `integration`, but the key in the response is `integrations`.
     """
     return _reply_with_zeros(world, call, "integrations", "success", "failure", "sleep")
 
 
 def get_function_metrics(world: World, call: Call) -> Reply:
-    """Answer with the metrics of functions (endpoints.yml: fleet_metrics)."""
+    """Respond with the metrics of function calls, always 0 (endpoints.yml: fleet_metrics)."""
     return _reply_with_zeros(world, call, "functions", "success", "failure", "offline")
 
 
 def get_variable_metrics(world: World, call: Call) -> Reply:
-    """Answer with the metrics of variables (endpoints.yml: fleet_metrics)."""
+    """Respond with the metrics of variable reads, always 0 (endpoints.yml: fleet_metrics)."""
     return _reply_with_zeros(world, call, "variables", "success", "failure", "offline")
 
 
@@ -166,7 +181,7 @@ def _build_routes(base: str) -> list[Route]:
     one = f"{base}/:deviceId"
     get = "devices.diagnostics:get"
     return [
-        # Like a ping, a refresh changes nothing and so does not count as a write.
+        # A refresh does not count as a write, because a refresh changes no setting of a device.
         Route(GROUP, "vitals_refresh", "POST", f"{one}/update", refresh_vitals, scope="devices.diagnostics:update"),
         Route(GROUP, "vitals_last", "GET", f"{one}/last", get_last_vitals, scope=get),
         Route(GROUP, "vitals_history", "GET", one, get_vitals_history, scope=get),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Environment variables of the sandbox, an organisation, a product or a device.
+"""Routes for the environment variables of a sandbox, an organisation, a product or a device.
 
-`/v1/env/:x` is a key of the sandbox for PUT and DELETE, and a device for GET and PATCH.
+In the path `/v1/env/:x`, `x` is a variable of the sandbox for PUT and DELETE, and a device for GET and PATCH.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ ROLLOUT_TIMES = ("Immediate", "Connect")
 
 
 def _find_scope(world: World, call: Call) -> Scope:
-    """Find the scope of a path. The refusal of a device in no product is inferred."""
+    """Find the scope in the request path: a device, a product, an organisation or the sandbox of the caller.
+
+    A device without a product gets a response with status 400. That error response is inferred, not documented.
+    """
     if "deviceId" in call.path:
         device = find_visible_device(world, call.account, call.path["deviceId"])
         if device.product is None:
@@ -49,12 +52,15 @@ def _find_scope(world: World, call: Call) -> Scope:
 
 
 def list_variables(world: World, call: Call) -> Reply:
-    """Answer with the variables of a scope (endpoints.yml: env_list)."""
+    """Respond with the variables of a scope (endpoints.yml: env_list)."""
     return json_reply(build_scope_row(_find_scope(world, call)))
 
 
 def patch_variables(world: World, call: Call) -> Reply:
-    """Carry out operations on variables; if one is invalid, none is carried out (endpoints.yml: env_patch)."""
+    """Set and unset several variables of a scope (endpoints.yml: env_patch).
+
+    If one operation is invalid, no variable changes.
+    """
     scope = _find_scope(world, call)
     operations = call.fields.get("ops")
     if not isinstance(operations, list) or not operations:
@@ -80,14 +86,17 @@ def set_variable(world: World, call: Call) -> Reply:
 
 
 def unset_variable(world: World, call: Call) -> Reply:
-    """Unset a variable (endpoints.yml: env_unset). Inferred: a variable that is not set causes no refusal."""
+    """Unset a variable (endpoints.yml: env_unset).
+
+    The request succeeds even if the variable is not set. This behaviour is inferred, not documented.
+    """
     scope = _find_scope(world, call)
     change_variables(world, scope, [(check_key(call.path["key"], "key"), None)], call.account.username)
     return json_reply(build_scope_row(scope))
 
 
 def render_variables(world: World, call: Call) -> Reply:
-    """Answer with the values of all variables of a scope (endpoints.yml: env_render)."""
+    """Respond with the values of all variables of a scope, inherited values included (endpoints.yml: env_render)."""
     scope = _find_scope(world, call)
     snapshot = scope.environment.snapshot
     return json_reply(
@@ -101,7 +110,11 @@ def render_variables(world: World, call: Call) -> Reply:
 
 
 def review_rollout(world: World, call: Call) -> Reply:
-    """Compare the edits with the latest rollout and with the device (endpoints.yml: env_rollout_review)."""
+    """Respond with the changes that a rollout would make (endpoints.yml: env_rollout_review).
+
+    The current values of the scope are compared with the values of the latest rollout. On the device route, the
+    current values are also compared with the values that the device uses.
+    """
     scope = _find_scope(world, call)
     answer = {"from_snapshot": compare_values(collect_rolled_out(scope), collect_latest(scope))}
     if scope.device is not None:
@@ -110,7 +123,7 @@ def review_rollout(world: World, call: Call) -> Reply:
 
 
 def start_rollout(world: World, call: Call) -> Reply:
-    """Roll out the edits (endpoints.yml: env_rollout_start)."""
+    """Roll out the edited variables of a scope to the devices (endpoints.yml: env_rollout_start)."""
     scope = _find_scope(world, call)
     when = call.fields.get("when")
     if when not in ROLLOUT_TIMES:

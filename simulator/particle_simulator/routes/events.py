@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Event streams, and events that clients publish."""
+"""Routes that open event streams and publish events."""
 
 from __future__ import annotations
 
@@ -33,12 +33,18 @@ def _read_prefix(call: Call) -> str:
 
 
 def require_prefix(world: World, call: Call) -> Reply:
-    """Refuse the stream of all events without a prefix, which is required since 2018 (endpoints.yml: events_all)."""
+    """Refuse to stream all events without a prefix filter (endpoints.yml: events_all).
+
+    Particle has required the prefix filter since 2018.
+    """
     raise plain_error(400, "event prefix filter is required")
 
 
 def stream_all(world: World, call: Call) -> Reply:
-    """Stream public events and the caller's private ones (endpoints.yml: events_all)."""
+    """Stream all public events (endpoints.yml: events_all).
+
+    Also stream the private events of the caller, and the private events of devices that the caller can see.
+    """
     account = call.account
 
     def accepts(event: Event) -> bool:
@@ -50,11 +56,14 @@ def stream_all(world: World, call: Call) -> Reply:
 
 
 def stream_mine(world: World, call: Call) -> Reply:
-    """Stream the events of the caller's devices and those that the caller publishes (endpoints.yml: events_mine)."""
+    """Stream the events of the caller's own devices (endpoints.yml: events_mine).
+
+    Also stream the events that the caller publishes without naming a product.
+    """
     account = call.account
 
     def accepts(event: Event) -> bool:
-        # An event that is published in a product, but not for a device, is only in the stream of the product.
+        # An event that was published for a product, but for no device, is not part of this stream.
         return event.device.owner is account if event.device else event.account is account and event.product is None
 
     return _build_stream_reply(Stream(_read_prefix(call), accepts))
@@ -67,18 +76,18 @@ def _build_device_stream(device: Device, call: Call, *, for_product: bool = Fals
 
 
 def stream_device(world: World, call: Call) -> Reply:
-    """Stream the events of a device, on the account route (endpoints.yml: events_device)."""
+    """Stream the events of one device, on the account route (endpoints.yml: events_device)."""
     return _build_device_stream(find_visible_device(world, call.account, call.path["id"]), call)
 
 
 def stream_product_device(world: World, call: Call) -> Reply:
-    """Stream the events of a device, on the product route (endpoints.yml: events_device)."""
+    """Stream the events of one device, on the product route (endpoints.yml: events_device)."""
     _unused, device = find_product_device(world, call)
     return _build_device_stream(device, call, for_product=True)
 
 
 def stream_org_device(world: World, call: Call) -> Reply:
-    """Stream the events of a device, on the organisation route (endpoints.yml: events_device)."""
+    """Stream the events of one device, on the organisation route (endpoints.yml: events_device)."""
     org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
@@ -87,7 +96,7 @@ def stream_org_device(world: World, call: Call) -> Reply:
 
 
 def stream_product(world: World, call: Call) -> Reply:
-    """Stream the events of a product (endpoints.yml: events_product)."""
+    """Stream the events of one product (endpoints.yml: events_product)."""
     product = find_product(world, call)
     return _build_stream_reply(Stream(_read_prefix(call), lambda event: event.product is product, for_product=True))
 
@@ -114,13 +123,16 @@ def _read_ttl(value: Any) -> int:
 
 
 def _publish_event(world: World, call: Call, product: Product | None, device: Device | None) -> Reply:
-    """Publish an event. The refusal of a missing or too long name, 400, is inferred."""
+    """Publish an event.
+
+    A missing or too long name gets a response with status 400. That error response is inferred, not documented.
+    """
     name, data = call.fields.get("name"), call.fields.get("data", "")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise bad_request(f"name must be a text of 1 to {MAX_NAME_LENGTH} characters")
     if not isinstance(data, str):
         raise bad_request("data must be a text")
-    # Without the parameter an event is public, as when the parameter was introduced.
+    # Without the field `private` an event is public. This was the default when Particle introduced the field.
     private = call.fields.get("private", False) in (True, "true", "1")
     ttl = _read_ttl(call.fields.get("ttl", DEFAULT_TTL))
     world.events.publish(Event(name, data, world.now(), ttl, private, device, product, call.sandbox))
@@ -128,12 +140,12 @@ def _publish_event(world: World, call: Call, product: Product | None, device: De
 
 
 def publish_event(world: World, call: Call) -> Reply:
-    """Publish an event (endpoints.yml: publish)."""
+    """Publish an event for the caller's account (endpoints.yml: publish)."""
     return _publish_event(world, call, None, None)
 
 
 def publish_product_event(world: World, call: Call) -> Reply:
-    """Publish an event for a product or for one of its devices (endpoints.yml: publish_product)."""
+    """Publish an event for a product, or for one device of the product (endpoints.yml: publish_product)."""
     product = find_product(world, call)
     device = None
     if call.fields.get("as_device_id"):

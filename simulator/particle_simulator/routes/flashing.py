@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Flashing of single devices, the compiler of the cloud, and the versions of Device OS."""
+"""Flashing of one device, and routes for the cloud compiler and the versions of Device OS."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from particle_simulator.world import World
 GROUP = "product_firmware"
 BINARY_ENDINGS = (".bin", ".zip")
 BINARY_LIFETIME = 86_400.0
-"""Seconds until a compiled binary expires. Inferred: the documented response only has an `expires_at`."""
+"""Seconds until a compiled binary expires. Inferred: Particle documents the field `expires_at`, but no period."""
 
 DEFAULT_TARGET = "6.3.4"
 TARGETS = ("6.3.4", "5.8.2", "4.2.0", "2.3.1")
 PLATFORMS = {"Argon": 12, "Boron": 13, "B-SoM": 23, "B5-SoM": 25, "Tracker": 26, "P2": 32, "M-SoM": 35}
 ERROR_MARKER = b"#error"
-"""A source that contains this text does not compile, so that tests can cause a success and a failure."""
+"""A source file that contains this text does not compile. With this text, a test can cause a compiler error."""
 
 
 def _find_compile_errors(call: Call) -> dict[str, Any] | None:
-    """Return the body of a failed compilation, E13, or None if all sources compile."""
+    """Return the response body of a failed compilation, or None if all source files compile.
+
+    The body is the error body E13 (errors-and-limits.md, section 1).
+    """
     for name, content in call.files.items():
         if ERROR_MARKER in content:
             text = f"{call.filenames.get(name, name)}:1:2: error: #error"
@@ -40,7 +43,10 @@ def _find_compile_errors(call: Call) -> dict[str, Any] | None:
 
 
 def flash_device(world: World, device: Device, call: Call) -> Reply:
-    """Flash a device (endpoints.yml: device_flash). Success only means that the transfer has begun."""
+    """Flash a device with the binary or the source files of the request (endpoints.yml: device_flash).
+
+    A success means that the update has started, not that the update is complete. A compiler error also has status 200.
+    """
     if not device.reachable:
         raise Refusal(500, {"ok": False, "code": 500, "errors": ["Request Timed Out"]})
     first = call.filenames.get("file") or next(iter(call.filenames.values()))
@@ -60,7 +66,7 @@ def flash_device(world: World, device: Device, call: Call) -> Reply:
 
 
 def compile_sources(world: World, call: Call) -> Reply:
-    """Compile sources (endpoints.yml: compile)."""
+    """Compile source files (endpoints.yml: compile)."""
     if not call.files:
         raise bad_request("file is required")
     compile_errors = _find_compile_errors(call)
@@ -82,7 +88,10 @@ def compile_sources(world: World, call: Call) -> Reply:
 
 
 def download_binary(world: World, call: Call) -> Reply:
-    """Download a compiled binary (endpoints.yml: compile_download). The 404 is inferred."""
+    """Respond with a compiled binary (endpoints.yml: compile_download).
+
+    The 404 response is inferred, not documented.
+    """
     binary = world.downloads.binaries.get(call.path["id"])
     if binary is None:
         raise plain_error(404, "Binary not found.")
@@ -93,7 +102,7 @@ def download_binary(world: World, call: Call) -> Reply:
 
 
 def list_build_targets(world: World, call: Call) -> Reply:
-    """List the build targets, without an access token (endpoints.yml: build_targets)."""
+    """List the build targets (endpoints.yml: build_targets). The route requires no access token."""
     platforms = sorted(PLATFORMS.values())
     targets = [
         {"platforms": platforms, "prereleases": [], "firmware_vendor": "Particle", "version": version}
@@ -114,16 +123,17 @@ def _list_version_rows(call: Call) -> list[dict[str, Any]]:
 
 
 def list_device_os_versions(world: World, call: Call) -> Reply:
-    """List the versions of Device OS as a bare list (endpoints.yml: device_os_versions)."""
+    """List the versions of Device OS (endpoints.yml: device_os_versions). The response is a JSON list."""
     rows = _list_version_rows(call)
     page, size = call.read_number("page", default=1), call.read_number("per_page", "perPage", default=len(rows) or 1)
     return json_reply(rows[(page - 1) * size : page * size])
 
 
 def get_device_os_version(world: World, call: Call) -> Reply:
-    """Answer with one version of Device OS (endpoints.yml: device_os_versions).
+    """Respond with one version of Device OS (endpoints.yml: device_os_versions).
 
-    Inferred: the response is the first row, and an unknown version gets a 404.
+    Inferred, not documented: the response contains only the first platform in the list, and an unknown version gets a
+    404 response.
     """
     for row in _list_version_rows(call):
         if row["version"] == call.path["version"]:
@@ -134,7 +144,7 @@ def get_device_os_version(world: World, call: Call) -> Reply:
 VERSIONS = "/v1/device-os/versions"
 
 ROUTES = [
-    # A compilation changes no device and so does not count as a write.
+    # A compilation does not count as a write, because a compilation changes no device.
     Route(GROUP, "compile", "POST", "/v1/binaries", compile_sources, kind=Kind.READ),
     Route(GROUP, "compile_download", "GET", "/v1/binaries/:id", download_binary),
     Route(GROUP, "build_targets", "GET", "/v1/build_targets", list_build_targets, Auth.NONE),

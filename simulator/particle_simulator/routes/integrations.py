@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Integrations of an account, a product or an organisation, and the older routes for webhooks."""
+"""Routes for the integrations of an account, a product or an organisation, and the older webhook routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REQUIRED = {
 METHODS = ("GET", "POST", "PUT", "DELETE")
 DEFAULT_METHOD = "POST"
 BODY_FIELDS = ("body", "json", "form")
-"""The fields that set the body of a webhook's request; they cannot be combined."""
+"""The fields for the body of a webhook's request. A webhook can have only one of these fields."""
 MASK = "********"
 OPTIONAL: dict[str, dict[str, type]] = {
     WEBHOOK: {
@@ -48,11 +48,11 @@ OPTIONAL: dict[str, dict[str, type]] = {
     "AzureIotHub": {"json": dict},
 }
 FLAGS = {"noDefaults": False, "rejectUnauthorized": True, "unchunked": False, "dataUrlResponseEvent": False}
-"""The flags of a webhook, with their defaults."""
+"""The boolean fields of a webhook, with their default values."""
 DEVICE_SPELLINGS = ("deviceID", "deviceId", "deviceid")
-"""The documented spelling of the field, and those of the JavaScript client."""
+"""Accepted names of the field with the device id: first the documented name, then names in the JavaScript client."""
 UNREACHABLE_ENDING = ".invalid"
-"""The ending of host names that do not exist, with which a test can cause a failure."""
+"""If the host name of a webhook ends with this string, the simulated test of the webhook fails."""
 
 
 # ---------------------------------------------------------------------- reading a body
@@ -66,7 +66,10 @@ def _read_flag(fields: dict[str, Any], name: str, default: bool) -> bool:
 
 
 def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Read the fields of a type of integration. The refusals are inferred."""
+    """Check and return the fields of the request body that belong to one integration type.
+
+    The error responses are inferred, not documented.
+    """
     settings: dict[str, Any] = {}
     for name in REQUIRED[kind]:
         value = fields.get(name)
@@ -76,7 +79,7 @@ def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     for name, expected_type in OPTIONAL.get(kind, {}).items():
         if fields.get(name) is None:
             continue
-        # A string is accepted, too: it may be a template, whose value is known only when an event comes.
+        # A string is always accepted, because it may be a template. The value of a template is known only at run time.
         if not isinstance(fields[name], (expected_type, str)):
             raise bad_request(f"{name} has the wrong type")
         settings[name] = fields[name]
@@ -94,7 +97,10 @@ def _read_settings(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_integration(call: Call, kind: str, integration: Integration | None) -> Integration:
-    """Read an integration from a body; an edit replaces everything but id, time of creation and logs."""
+    """Create an integration from the request body, or change the given integration.
+
+    A change replaces all fields except the type, id, creation time, logs and counters.
+    """
     fields = call.fields
     event = fields.get("event")
     if not isinstance(event, str) or not event:
@@ -117,7 +123,10 @@ def _read_integration(call: Call, kind: str, integration: Integration | None) ->
 
 
 def build_integration_row(integration: Integration, *, with_details: bool = False) -> dict[str, Any]:
-    """Build the row of an integration; a single read also shows all settings and the logs."""
+    """Build the JSON object for an integration.
+
+    :param with_details: Whether to include all settings, the logs and the counters.
+    """
     row: dict[str, Any] = {
         "id": integration.id,
         "event": integration.event,
@@ -140,7 +149,7 @@ def build_integration_row(integration: Integration, *, with_details: bool = Fals
 
 
 def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row in which passwords and tokens are replaced by a mask."""
+    """Return a copy of the JSON object in which a mask replaces the password and the `Authorization` header."""
     masked = dict(row)
     if isinstance(row.get("headers"), dict):
         masked["headers"] = {
@@ -152,7 +161,10 @@ def _mask_secrets(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _build_shown_row(world: World, integration: Integration) -> dict[str, Any]:
-    """Build the row of an integration with details, masked with `--mask-secrets`; the cloud may do either."""
+    """Build the JSON object for an integration, with details.
+
+    With the option `--mask-secrets`, secrets are masked. It is not known whether the cloud masks secrets.
+    """
     row = build_integration_row(integration, with_details=True)
     return _mask_secrets(row) if world.settings.mask_secrets else row
 
@@ -169,24 +181,27 @@ def _find_integration(world: World, call: Call) -> tuple[PathOwner, Integration]
 
 
 def list_integrations(world: World, call: Call) -> Reply:
-    """List the integrations as a bare list (endpoints.yml: integrations_list)."""
+    """List the integrations (endpoints.yml: integrations_list). The response is a JSON list."""
     integrations = find_owner(world, call).resources.integrations.values()
     return json_reply([build_integration_row(integration) for integration in integrations])
 
 
 def list_webhooks(world: World, call: Call) -> Reply:
-    """List the webhooks, on the older path (endpoints.yml: integrations_list)."""
+    """List the webhooks, on the older webhook route (endpoints.yml: integrations_list)."""
     integrations = find_owner(world, call).resources.integrations.values()
     return json_reply([build_integration_row(found) for found in integrations if found.kind == WEBHOOK])
 
 
 def get_integration(world: World, call: Call) -> Reply:
-    """Answer with an integration (endpoints.yml: integration_get)."""
+    """Respond with one integration, under the key `integration` (endpoints.yml: integration_get)."""
     return json_reply({"integration": _build_shown_row(world, _find_integration(world, call)[1])})
 
 
 def get_webhook(world: World, call: Call) -> Reply:
-    """Answer with a webhook in another wrapper, on the older path (endpoints.yml: integration_get)."""
+    """Respond with one integration, under the key `webhook`, on the older webhook route.
+
+    (endpoints.yml: integration_get)
+    """
     return json_reply({"webhook": _build_shown_row(world, _find_integration(world, call)[1])})
 
 
@@ -205,9 +220,9 @@ def _create_integration(world: World, call: Call, kind: str) -> Reply:
 
 
 def create_integration(world: World, call: Call) -> Reply:
-    """Create an integration of the type in `integration_type`.
+    """Create an integration. The field `integration_type` says which type.
 
-    Several endpoints share this route (endpoints.yml: webhook_create, azure_create, gcp_create, gmaps_create).
+    One route serves four endpoints (endpoints.yml: webhook_create, azure_create, gcp_create, gmaps_create).
     """
     kind = call.fields.get("integration_type")
     if kind not in REQUIRED:
@@ -216,14 +231,14 @@ def create_integration(world: World, call: Call) -> Reply:
 
 
 def create_webhook(world: World, call: Call) -> Reply:
-    """Create a webhook, on the older path (endpoints.yml: webhook_create)."""
+    """Create a webhook, on the older webhook route (endpoints.yml: webhook_create)."""
     return _create_integration(world, call, WEBHOOK)
 
 
 def edit_integration(world: World, call: Call) -> Reply:
     """Replace the configuration of an integration (endpoints.yml: integration_edit).
 
-    Inferred: the type cannot change.
+    A request that changes the type is refused. This rule is inferred, not documented.
     """
     _unused, integration = _find_integration(world, call)
     if call.fields.get("integration_type", integration.kind) != integration.kind:
@@ -240,7 +255,7 @@ def delete_integration(world: World, call: Call) -> Reply:
 
 
 def test_integration(world: World, call: Call) -> Reply:
-    """Pretend to test an integration, without sending a request (endpoints.yml: integration_test)."""
+    """Simulate a test of an integration (endpoints.yml: integration_test). No request is sent to the target."""
     _unused, integration = _find_integration(world, call)
     host = urlsplit(integration.settings.get("url", "")).hostname or ""
     error = f"getaddrinfo ENOTFOUND {host}" if host.endswith(UNREACHABLE_ENDING) else None
@@ -269,7 +284,7 @@ def _build_routes(base: str) -> list[Route]:
         Route(GROUP, "integration_get", "GET", one, get_integration, scope=GET),
         Route(GROUP, "integration_edit", "PUT", one, edit_integration, kind=Kind.WRITE, scope="integrations:update"),
         Route(GROUP, "integration_delete", "DELETE", one, delete_integration, kind=Kind.WRITE, scope=REMOVE),
-        # A test changes only the logs and so does not count as a write.
+        # A test does not count as a write, because a test changes only the logs and the counters.
         Route(GROUP, "integration_test", "POST", f"{one}/test", test_integration, scope="integrations:test"),
     ]
 

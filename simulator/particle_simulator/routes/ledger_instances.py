@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Ledger instances, each with the data of one device, product or owner."""
+"""Routes for ledger instances. Each instance contains the data of one device, product or owner."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from particle_simulator.world import World
 GROUP = "ledgers"
 MAX_SYNCED_BYTES = 16 * 1024
 MAX_VERSIONS = 100
-"""The number of versions that are stored per instance. Inferred."""
+"""The maximum number of old versions that are stored for each ledger instance. Inferred, not documented."""
 VERSIONS_PAGE_SIZE = 20
 MAX_CLOUD_ONLY_BYTES = 1024 * 1024
 
 
 def build_instance_row(world: World, ledger: Ledger, instance: Instance) -> dict[str, Any]:
-    """Build the row of an instance (endpoints.yml: ledger_instance)."""
+    """Build the JSON object for a ledger instance (endpoints.yml: ledger_instance)."""
     scope = {"type": ledger.scope, "value": instance.scope_value}
     device = world.devices.by_id.get(instance.scope_value) if ledger.scope == "Device" else None
     if device is not None and device.name:
@@ -46,7 +46,11 @@ def build_instance_row(world: World, ledger: Ledger, instance: Instance) -> dict
 
 
 def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -> str:
-    """Check the scope value of an instance, and return it; a device must be in a product of the ledger's owner."""
+    """Check the scope value of a ledger instance, and return the scope value in its normal form.
+
+    The scope value identifies a device, a product or an owner. A device must be in a product of the ledger's owner. A
+    product must belong to the ledger's owner. All other values raise a 404.
+    """
     if ledger.scope == "Device":
         device = world.devices.by_id.get(value.lower())
         if device is not None and device.product is not None and device.product.top_owner is owner:
@@ -61,13 +65,13 @@ def _check_scope_value(world: World, owner: Owner, ledger: Ledger, value: str) -
 
 
 def _find_instance(world: World, owner: Owner, ledger: Ledger, value: str) -> Instance | None:
-    """Find an instance; if a device reports in it, the report takes precedence over stored data."""
+    """Find a ledger instance. If the device itself reports to the ledger, return the report instead of stored data."""
     key = value.lower()
     return mesh_firmware.build_report(world, owner, ledger, key) or ledger.instances.get(key)
 
 
 def list_instances(world: World, call: Call) -> Reply:
-    """List the instances of a ledger (endpoints.yml: ledger_instances)."""
+    """List one page of the instances of a ledger (endpoints.yml: ledger_instances)."""
     ledger = find_ledger(world, call)
     reporting = mesh_firmware.list_reporting_devices(world, find_ledger_owner(world, call), ledger)
     if reporting:
@@ -83,7 +87,10 @@ def list_instances(world: World, call: Call) -> Reply:
 
 
 def get_instance(world: World, call: Call) -> Reply:
-    """Answer with an instance (endpoints.yml: ledger_instance_get). The 404 is inferred."""
+    """Respond with one ledger instance (endpoints.yml: ledger_instance_get).
+
+    The 404 response is inferred, not documented.
+    """
     ledger = find_ledger(world, call)
     instance = _find_instance(world, find_ledger_owner(world, call), ledger, call.path["scopeValue"])
     if instance is None:
@@ -92,7 +99,11 @@ def get_instance(world: World, call: Call) -> Reply:
 
 
 def set_instance(world: World, call: Call) -> Reply:
-    """Replace the data of an instance, or merge its top-level keys (endpoints.yml: ledger_instance_set)."""
+    """Write the data of a ledger instance (endpoints.yml: ledger_instance_set).
+
+    With `set_mode=Replace`, the default, the new data replaces the old data. With `set_mode=Merge`, each top-level key
+    of the new data replaces the same key of the old data.
+    """
     ledger = find_ledger(world, call)
     if ledger.archived_at is not None:
         raise bad_request("The ledger is archived")
@@ -119,7 +130,7 @@ def set_instance(world: World, call: Call) -> Reply:
 
 
 def delete_instance(world: World, call: Call) -> Reply:
-    """Delete an instance (endpoints.yml: ledger_instance_delete)."""
+    """Delete a ledger instance (endpoints.yml: ledger_instance_delete)."""
     ledger = find_ledger(world, call)
     value = call.path["scopeValue"]
     if _find_instance(world, find_ledger_owner(world, call), ledger, value) is None:
@@ -134,9 +145,10 @@ def delete_instance(world: World, call: Call) -> Reply:
 
 
 def store_version(ledger: Ledger, old: Instance, now: float) -> None:
-    """Store the earlier version of an instance that was replaced.
+    """Store an old version of a ledger instance after the instance was replaced or deleted.
 
-    The time of the replacement identifies a version, so each version has a different time.
+    Clients identify a version by the time of its replacement. Therefore each version of an instance gets a different
+    time, at least one millisecond after the time of the previous version.
     """
     versions = ledger.versions.setdefault(old.scope_value, [])
     moment = round(now, 3)
@@ -148,7 +160,10 @@ def store_version(ledger: Ledger, old: Instance, now: float) -> None:
 
 
 def list_versions(world: World, call: Call) -> Reply:
-    """List the versions of an instance, newest first (endpoints.yml: ledger_versions). The page size is inferred."""
+    """List the old versions of a ledger instance, newest first (endpoints.yml: ledger_versions).
+
+    The page size is inferred, not documented.
+    """
     ledger = find_ledger(world, call)
     before, after = (_read_time(call, name) for name in ("replaced_before", "replaced_after"))
     found = [
@@ -163,9 +178,9 @@ def list_versions(world: World, call: Call) -> Reply:
 
 
 def get_version(world: World, call: Call) -> Reply:
-    """Answer with one version of an instance (endpoints.yml: ledger_versions).
+    """Respond with one old version of a ledger instance (endpoints.yml: ledger_versions).
 
-    Inferred: the time of its replacement identifies a version.
+    The request path identifies the version by the time of its replacement. This is inferred, not documented.
     """
     ledger = find_ledger(world, call)
     for version in ledger.versions.get(call.path["scopeValue"].lower(), []):
@@ -189,12 +204,12 @@ def _read_time(call: Call, name: str) -> float | None:
 
 
 def _list_scope_values(world: World, owner: Owner, ledger: Ledger) -> list[str]:
-    """List the scope values that have stored data or a report."""
+    """List the scope values of all instances of a ledger: stored instances first, then devices that report."""
     return list(dict.fromkeys([*ledger.instances, *mesh_firmware.list_reporting_devices(world, owner, ledger)]))
 
 
 def describe_ledgers(world: World) -> list[dict[str, Any]]:
-    """Describe all ledgers with their instances, including reports."""
+    """Describe all ledgers of all owners as plain data, with all instances. Reports of devices are included."""
     owners: list[tuple[str | None, str | None, Owner]] = [
         *((account.username, None, account) for account in world.accounts.by_username.values()),
         *((None, org.slug, org) for org in world.orgs.by_id.values()),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Ledger definitions, which belong to an account (its sandbox) or to an organisation."""
+"""Routes for ledger definitions. A ledger belongs to the sandbox of an account, or to an organisation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PAGE_SIZE = 100
 
 
 def find_ledger_owner(world: World, call: Call) -> Owner:
-    """Find the owner of the ledgers of a path."""
+    """Find the owner of the ledgers: the organisation in the request path, or the account of the caller's sandbox."""
     return find_organization(world, call) if "org" in call.path else call.sandbox
 
 
 def find_ledger(world: World, call: Call) -> Ledger:
-    """Find the ledger of a path. The 404 is inferred."""
+    """Find the ledger in the request path. The 404 response is inferred, not documented."""
     ledger = find_ledger_owner(world, call).ledgers.get(call.path["name"])
     if ledger is None:
         raise plain_error(404, "Ledger not found.")
@@ -35,7 +35,7 @@ def find_ledger(world: World, call: Call) -> Ledger:
 
 
 def build_ledger_row(ledger: Ledger) -> dict[str, Any]:
-    """Build the row of a ledger (endpoints.yml: ledger_def)."""
+    """Build the JSON object for a ledger definition (endpoints.yml: ledger_def)."""
     return {
         "name": ledger.name,
         "scope": ledger.scope,
@@ -48,7 +48,10 @@ def build_ledger_row(ledger: Ledger) -> dict[str, Any]:
 
 
 def select_page(call: Call, total: int) -> tuple[slice, dict[str, int]]:
-    """Return the slice of the requested page and its `meta`, in the paging style of ledgers."""
+    """Return the slice for the requested page of a list, and the `meta` object of the response.
+
+    :param total: The number of entries on all pages.
+    """
     page = call.read_number("page", default=1)
     size = call.read_number("perPage", "per_page", default=PAGE_SIZE)
     meta = {"page": page, "per_page": size, "total_pages": max(1, -(-total // size)), "total": total}
@@ -56,7 +59,10 @@ def select_page(call: Call, total: int) -> tuple[slice, dict[str, int]]:
 
 
 def _read_definition(call: Call) -> dict[str, Any]:
-    """Read the definition in a body, which clients wrap in `ledger` and the documentation in `definition`."""
+    """Return the ledger definition in the request body.
+
+    Clients send the definition under the key `ledger`. Particle documents the key `definition`. Both keys are accepted.
+    """
     for wrapper in ("ledger", "definition"):
         inner = call.fields.get(wrapper)
         if isinstance(inner, dict):
@@ -73,7 +79,10 @@ def _check_description(value: Any) -> str:
 
 
 def list_ledgers(world: World, call: Call) -> Reply:
-    """List the ledgers, archived ones only on request (endpoints.yml: ledgers_list)."""
+    """List one page of ledgers (endpoints.yml: ledgers_list).
+
+    With `archived=true`, list only archived ledgers. Otherwise list only ledgers that are not archived.
+    """
     archived = call.query.get("archived") == "true"
     scope = call.query.get("scope")
     found = [
@@ -86,14 +95,15 @@ def list_ledgers(world: World, call: Call) -> Reply:
 
 
 def get_ledger(world: World, call: Call) -> Reply:
-    """Answer with a ledger (endpoints.yml: ledger_get)."""
+    """Respond with one ledger definition (endpoints.yml: ledger_get)."""
     return json_reply({"ledger": build_ledger_row(find_ledger(world, call))})
 
 
 def create_ledger(world: World, call: Call) -> Reply:
-    """Create a ledger, which is cloud-only without a direction (endpoints.yml: ledger_create).
+    """Create a ledger (endpoints.yml: ledger_create).
 
-    The refusals are inferred.
+    A ledger without a direction exists only in the cloud, and is never synchronized with devices. The error responses
+    are inferred, not documented.
     """
     fields = _read_definition(call)
     name, scope, direction = fields.get("name"), fields.get("scope"), fields.get("direction")
@@ -105,7 +115,7 @@ def create_ledger(world: World, call: Call) -> Reply:
         raise bad_request(f"direction must be one of {', '.join(DIRECTIONS)}")
     ledgers = find_ledger_owner(world, call).ledgers
     if name in ledgers:
-        # Names are unique across scopes, and an archived ledger keeps its name.
+        # A name is also taken if the existing ledger has another scope or is archived.
         raise bad_request(f"A ledger with the name {name} already exists")
     now = world.now()
     ledger = Ledger(name, scope, direction, _check_description(fields.get("description")), now, now)
@@ -114,7 +124,10 @@ def create_ledger(world: World, call: Call) -> Reply:
 
 
 def update_ledger(world: World, call: Call) -> Reply:
-    """Change a ledger (endpoints.yml: ledger_update). Inferred: only its description can change."""
+    """Change the description of a ledger (endpoints.yml: ledger_update).
+
+    A request that changes the name, scope or direction is refused. This rule is inferred, not documented.
+    """
     ledger = find_ledger(world, call)
     fields = _read_definition(call)
     for fixed in ("name", "scope", "direction"):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The legacy routes of mesh networks, which are retired by default and enabled by `--mesh enabled`."""
+"""The legacy routes for mesh networks.
+
+By default the routes are retired and respond with 404. The option `--mesh enabled` enables the routes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ Row = TypeVar("Row")
 
 
 def _find_network(world: World, call: Call) -> Network:
-    """Find the network of a path by its id, else by its name. Inferred: every route accepts names."""
+    """Find the network whose id or name is in the request path.
+
+    Inferred, not documented: every route accepts a name.
+    """
     id_or_name = call.path["idOrName"]
     for network in world.mesh.list_networks(call.account):
         if id_or_name in (network.id, network.name):
@@ -33,9 +39,12 @@ def _find_network(world: World, call: Call) -> Network:
 
 
 def _find_device(world: World, call: Call, *, required: str) -> Device:
-    """Find the device of a body, where JavaScript clients send `device_id` and the mobile apps `deviceID`.
+    """Find the device whose id is in the request body.
 
-    The device may be unclaimed, but must not belong to another account.
+    JavaScript clients send the field `device_id`. Mobile apps send the field `deviceID`. Both fields are accepted. The
+    device must be unclaimed, or the caller must be able to see the device.
+
+    :param required: The error message for a request without a device id.
     """
     device_id = call.fields.get("device_id") or call.fields.get("deviceID")
     if not isinstance(device_id, str):
@@ -47,14 +56,17 @@ def _find_device(world: World, call: Call, *, required: str) -> Device:
 
 
 def _select_page(call: Call, rows: Sequence[Row]) -> Sequence[Row]:
-    """Select the requested page of a list."""
+    """Return the requested page of a list."""
     size = call.read_number("per_page", "perPage", default=PAGE_SIZE)
     start = (call.read_number("page", default=1) - 1) * size
     return rows[start : start + size]
 
 
 def list_networks(world: World, call: Call) -> Reply:
-    """List the confirmed networks (endpoints.yml: mesh_list), as the source of the mobile SDK says."""
+    """List one page of the confirmed networks of the caller (endpoints.yml: mesh_list).
+
+    The source code of the mobile SDK shows that pending networks are not listed.
+    """
     networks = world.mesh.list_networks(call.account)
     for network in networks:
         mesh_registry.update_confirmation(network)
@@ -63,7 +75,7 @@ def list_networks(world: World, call: Call) -> Reply:
 
 
 def create_network(world: World, call: Call) -> Reply:
-    """Create a network, which the response shows as pending (endpoints.yml: mesh_create)."""
+    """Create a network with one gateway (endpoints.yml: mesh_create). The state in the response is `pending`."""
     gateway = _find_device(world, call, required="device_id is required")
     iccid = call.fields.get("iccid")
     if iccid is not None and gateway.iccid is not None and iccid != gateway.iccid:
@@ -76,7 +88,7 @@ def create_network(world: World, call: Call) -> Reply:
 
 
 def get_network(world: World, call: Call) -> Reply:
-    """Answer with a network, without a wrapper (endpoints.yml: mesh_get)."""
+    """Respond with one network (endpoints.yml: mesh_get). The response body is the network object itself."""
     return json_reply(mesh_registry.build_network_row(_find_network(world, call)))
 
 
@@ -89,7 +101,7 @@ ACTIONS: dict[str, Callable[[Network, Device], None]] = {
 
 
 def update_network(world: World, call: Call) -> Reply:
-    """Add or remove a device, or change its role (endpoints.yml: mesh_update)."""
+    """Add a device to a network, remove a member, or change the role of a member (endpoints.yml: mesh_update)."""
     network = _find_network(world, call)
     action = ACTIONS.get(str(call.fields.get("action")))
     if action is None:
@@ -99,13 +111,16 @@ def update_network(world: World, call: Call) -> Reply:
 
 
 def delete_network(world: World, call: Call) -> Reply:
-    """Delete a network (endpoints.yml: mesh_delete). The status 200, not 204, is inferred."""
+    """Delete a network (endpoints.yml: mesh_delete).
+
+    It is not known whether the cloud responds with status 200 or 204. The simulator responds with 200.
+    """
     mesh_registry.delete_network(world, _find_network(world, call))
     return json_reply({"ok": True})
 
 
 def list_members(world: World, call: Call) -> Reply:
-    """List the members of a network (endpoints.yml: mesh_devices)."""
+    """List one page of the members of a network, all or with one role (endpoints.yml: mesh_devices)."""
     network = _find_network(world, call)
     role = call.query.get("role")
     members = [
@@ -124,16 +139,17 @@ def _build_member_row(device: Device) -> dict[str, Any]:
 
 
 def leave_network(world: World, call: Call) -> Reply:
-    """Remove a device from its network, if it is in one (endpoints.yml: mesh_device_leave_any).
+    """Remove a device from its network (endpoints.yml: mesh_device_leave_any).
 
-    The status 200, not 204, is inferred.
+    The request succeeds even if the device is in no network. It is not known whether the cloud responds with status 200
+    or 204. The simulator responds with 200.
     """
     mesh_registry.leave_network(find_visible_device(world, call.account, call.path["id"]))
     return json_reply({"ok": True})
 
 
 def get_pricing_impact(world: World, call: Call) -> Reply:
-    """Answer that an action is allowed and free (endpoints.yml: pricing_impact_legacy)."""
+    """Respond that the action is allowed and free of charge (endpoints.yml: pricing_impact_legacy)."""
     if call.query.get("action") not in PRICED_ACTIONS or call.query.get("plan") not in ("wifi", "cellular"):
         raise bad_request("action and plan are required")
     answer = {"allowed": True, "chargeable": False, "cc_on_file": False, "cc_last4": None}
@@ -141,7 +157,10 @@ def get_pricing_impact(world: World, call: Call) -> Reply:
 
 
 def answer_not_found(world: World, call: Call) -> Reply:
-    """Answer as a retired route does today; the statistics still count it as a known route."""
+    """Respond with 404, as the cloud does today for a retired route.
+
+    The route still exists in the route table. Therefore the statistics count the request under this route.
+    """
     return not_found_text()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Creation of virtual devices, on the same route as claims."""
+"""Creation of virtual devices, on the route that also claims devices."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from particle_simulator.shapes import build_device_details
 from particle_simulator.world import World
 
 PLATFORMS = CELLULAR_PLATFORMS | {0, 3, 6, 8, 11, 12, 14, 22, 24, 31, 32, 43, 82, 88, 103}
-"""Platform ids, which are also the ids of generic products."""
+"""The ids of all platforms. Each platform also has a generic product with the same id."""
 
 
 def provision_device(world: World, call: Call) -> Reply:
-    """Create a virtual device, claimed by the caller and offline (endpoints.yml: device_provision_new).
+    """Create a virtual device (endpoints.yml: device_provision_new). The caller owns the device. The device is offline.
 
-    Inferred: an account that can access the product has the permission for this.
+    Every account that can access the product may create a device. This rule is inferred, not documented.
     """
     product_id = str(call.fields.get("product_id", ""))
     if not (product_id.isascii() and product_id.isdigit()):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""OAuth clients of an account or a product."""
+"""Routes for the OAuth clients of an account or a product."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ GROUP = "oauth_clients"
 TYPES = ("installed", "web")
 SCOPES = frozenset({"customers:create", "*:*"})
 NO_SCOPE = "none"
-"""The scope that restores full permission in an update."""
+"""A request with this scope gives the client full permission."""
 MAX_STEM_LENGTH = 35
-"""The maximum length of the part of a client id that is made from the name; an id has at most 40 characters."""
+"""The maximum length of the first part of a client id, which is made from the client's name.
+
+A hyphen and a number of four digits follow. A client id has at most 40 characters.
+"""
 
 
 def build_client_row(client: Client, *, with_secret: bool = False) -> dict[str, Any]:
-    """Build the row of a client (endpoints.yml: oauth_client)."""
+    """Build the JSON object for an OAuth client (endpoints.yml: oauth_client)."""
     row: dict[str, Any] = {"id": client.id, "name": client.name or client.id, "type": client.type}
     if with_secret:
         row["secret"] = client.secret
@@ -47,7 +50,7 @@ def _list_owned_clients(world: World, call: Call) -> list[Client]:
 
 
 def _find_client(world: World, call: Call) -> Client:
-    """Find the client of a path. The 404 is inferred."""
+    """Find the OAuth client in the request path. The 404 response is inferred, not documented."""
     for client in _list_owned_clients(world, call):
         if client.id == call.path["clientId"]:
             return client
@@ -61,7 +64,10 @@ def _check_name(value: Any) -> str:
 
 
 def _check_scope(value: Any) -> str | None:
-    """Return the scopes of a client, or None for full permission. The refusal of unknown scopes is inferred."""
+    """Return the scopes of an OAuth client as one string, or None for full permission.
+
+    An unknown scope gets a response with status 400. That error response is inferred, not documented.
+    """
     if value in (None, "", NO_SCOPE):
         return None
     if not isinstance(value, str) or not set(value.split()) <= SCOPES:
@@ -70,7 +76,7 @@ def _check_scope(value: Any) -> str | None:
 
 
 def _make_unused_id(world: World, name: str) -> str:
-    """Make an unused id such as `fleet-bot-4821` from a name, which need not be unique."""
+    """Return an unused client id such as `fleet-bot-4821` for the name `Fleet Bot`. Clients may share a name."""
     stem = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:MAX_STEM_LENGTH] or "client"
     while True:
         client_id = f"{stem}-{secrets.randbelow(9000) + 1000}"
@@ -79,14 +85,14 @@ def _make_unused_id(world: World, name: str) -> str:
 
 
 def list_clients(world: World, call: Call) -> Reply:
-    """List the clients (endpoints.yml: clients_list)."""
+    """List the OAuth clients of a product or of the caller (endpoints.yml: clients_list)."""
     return json_reply(
         {"ok": True, "clients": [build_client_row(client) for client in _list_owned_clients(world, call)]}
     )
 
 
 def create_client(world: World, call: Call) -> Reply:
-    """Create a client (endpoints.yml: clients_create)."""
+    """Create an OAuth client (endpoints.yml: clients_create)."""
     owner = find_owner(world, call)
     fields = call.fields
     name, kind, redirect = _check_name(fields.get("name")), fields.get("type"), fields.get("redirect_uri")
@@ -109,7 +115,10 @@ def create_client(world: World, call: Call) -> Reply:
 
 
 def update_client(world: World, call: Call) -> Reply:
-    """Change a client (endpoints.yml: clients_update). As in the documented example, the response shows the secret."""
+    """Change the name or scope of an OAuth client (endpoints.yml: clients_update).
+
+    The response contains the secret of the client, as in Particle's documented example.
+    """
     client = _find_client(world, call)
     if not call.fields.keys() & {"name", "scope"}:
         raise bad_request("name or scope is required")
@@ -121,7 +130,10 @@ def update_client(world: World, call: Call) -> Reply:
 
 
 def delete_client(world: World, call: Call) -> Reply:
-    """Delete a client (endpoints.yml: clients_delete). Inferred: this revokes its tokens."""
+    """Delete an OAuth client, and revoke all access tokens of the client (endpoints.yml: clients_delete).
+
+    Inferred, not documented: the tokens are revoked.
+    """
     client = _find_client(world, call)
     del world.accounts.clients[client.id]
     world.logins.revoke_client(client)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Organisations, and the creation of products in an organisation or in the sandbox of an account."""
+"""Routes that read organisations, and that create a product in an organisation or in a sandbox."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_orgs(world: World, call: Call) -> Reply:
 
 
 def get_org(world: World, call: Call) -> Reply:
-    """Answer with an organisation (endpoints.yml: org_get)."""
+    """Respond with one organisation (endpoints.yml: org_get)."""
     return json_reply({"organization": _build_row(find_organization(world, call))})
 
 
@@ -50,7 +50,10 @@ def create_org_product(world: World, call: Call) -> Reply:
 
 
 def _create_product(world: World, call: Call, org: Organization | None) -> Product:
-    """Create the product that the key `product` of the body describes. The refusals are inferred."""
+    """Create a product from the value of the key `product` in the request body.
+
+    The error responses are inferred, not documented.
+    """
     definition: Any = call.fields.get("product")
     if not isinstance(definition, dict) or not isinstance(definition.get("name"), str) or not definition["name"]:
         raise bad_request("product.name is required")

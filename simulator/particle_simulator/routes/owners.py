@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Find the owner that a path names: a product (`:p`), an organisation (`:org`), else the sandbox of the account."""
+"""Find the owner of the resources at a request path.
+
+A path with `:p` names a product. A path with `:org` names an organisation. All other paths belong to the sandbox of the
+caller.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +20,23 @@ from particle_simulator.world import World
 
 @dataclass(frozen=True, slots=True)
 class PathOwner:
-    """The owner that a path names, with its resources; at most one of product and org is set."""
+    """The owner of the resources at a request path: a product, an organisation or a sandbox.
+
+    For a product, `product` is set. For an organisation, `org` is set. For a sandbox, neither is set.
+    """
 
     resources: Resources
     account: Account
-    """The owner of the sandbox or of the product; for an organisation, the caller."""
+    """The account that owns the sandbox or the product. For an organisation, the account of the caller."""
     product: Product | None = None
     org: Organization | None = None
 
 
 def find_organization(world: World, call: Call) -> Organization:
-    """Find the organisation of a path. The refusals are inferred from those of products."""
+    """Find the organisation in the request path.
+
+    The error responses are inferred from the error responses for products.
+    """
     org = world.orgs.find(call.path["org"])
     if org is None:
         raise plain_error(404, "Organization not found.")
@@ -36,7 +46,7 @@ def find_organization(world: World, call: Call) -> Organization:
 
 
 def find_owner(world: World, call: Call) -> PathOwner:
-    """Find the owner that a path names."""
+    """Find the owner of the resources at the request path: a product, an organisation or the caller's sandbox."""
     if "p" in call.path:
         product = find_product(world, call)
         return PathOwner(product.resources, product.owner or call.sandbox, product=product)

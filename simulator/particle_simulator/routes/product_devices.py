@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The devices of a product: list, read, change, change groups of many, and remove."""
+"""Routes that list, read, change and remove the devices of a product."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ SORT_KEYS: dict[str, Callable[[Device], Any]] = {
     "firmwareVersion": lambda device: device.firmware_version or 0,
 }
 CACHED_SORTS = frozenset({"lastConnection", "deviceId", "deviceName"})
-"""Attributes whose sorted lists are cached; a change of the devices or of the attribute drops the cache."""
+"""The sort attributes for which each product caches the sorted list of its devices.
+
+A cached list is dropped when the product's devices change, or when the attribute of a device changes.
+"""
 
 
 # ---------------------------------------------------------------------- the list
@@ -48,9 +51,10 @@ def _sort_devices(product: Product, attribute: str, descending: bool) -> list[De
 
 
 def _filter_devices(product: Product, devices: list[Device], query: dict[str, str]) -> list[Device]:
-    """Return the devices that match the query.
+    """Return the devices that match all filters of the query.
 
-    Partial matches ignore case. A device must be in one of the given groups.
+    The filters for id, name and serial number also match a part of the value, and ignore case. The filter `groups`
+    selects the devices that are in at least one of the groups.
     """
     selected: Iterable[Device] = devices
     if query.get("groups"):
@@ -67,15 +71,17 @@ def _filter_devices(product: Product, devices: list[Device], query: dict[str, st
         part = query["serialNumber"].upper()
         selected = [device for device in selected if part in (device.serial_number or "").upper()]
     if query.get("quarantined") == "false":
-        # Documented as "include/exclude quarantined devices": with `true`, as without the parameter, they are included.
+        # Quarantined devices are included if the parameter is `true` or missing. Particle documents the parameter as
+        # "include/exclude quarantined devices".
         selected = [device for device in selected if not device.quarantined]
     return selected if isinstance(selected, list) else list(selected)
 
 
 def list_product_devices(world: World, call: Call) -> Reply:
-    """List a page of the devices of a product (endpoints.yml: product_devices_list).
+    """List one page of the devices of a product (endpoints.yml: product_devices_list).
 
-    The documented parameter is `perPage`; the JavaScript client sends `per_page`.
+    Particle documents the query parameter `perPage`, but the JavaScript client sends `per_page`. Both parameters are
+    accepted.
     """
     product = find_product(world, call)
     if world.settings.churn:
@@ -105,13 +111,16 @@ def list_product_devices(world: World, call: Call) -> Reply:
 
 
 def get_product_device(world: World, call: Call) -> Reply:
-    """Answer with one device, on the product route (endpoints.yml: device_get)."""
+    """Respond with one device, on the product route (endpoints.yml: device_get)."""
     product, device = find_product_device(world, call)
     return json_reply(add_product_fields(build_device_details(device), device, product))
 
 
 def update_product_device(world: World, call: Call) -> Reply:
-    """Change fields of a device or flash it, on the product route (endpoints.yml: device_update, device_flash)."""
+    """Change fields of a device, or flash the device if the request has a file.
+
+    This handler serves the product route (endpoints.yml: device_update, device_flash).
+    """
     _unused, device = find_product_device(world, call)
     if call.files:
         return flash_device(world, device, call)
@@ -121,7 +130,8 @@ def update_product_device(world: World, call: Call) -> Reply:
 def remove_product_device(world: World, call: Call) -> Reply:
     """Remove a device from a product (endpoints.yml: product_device_remove).
 
-    With `deny`, keep it and deny its approval instead (endpoints.yml: device_deny_quarantined).
+    If the body has `deny: true`, keep the device in the product, and mark the device as denied instead.
+    (endpoints.yml: device_deny_quarantined)
     """
     _unused, device = find_product_device(world, call)
     if call.fields.get("deny") in (True, "true"):
@@ -132,7 +142,7 @@ def remove_product_device(world: World, call: Call) -> Reply:
 
 
 def unclaim_product_device(world: World, call: Call) -> Reply:
-    """Unclaim a device, which stays in the product (endpoints.yml: device_unclaim_product)."""
+    """Unclaim a device of a product (endpoints.yml: device_unclaim_product). The device stays in the product."""
     _unused, device = find_product_device(world, call)
     unclaim(device)
     return json_reply({"ok": True})
@@ -148,10 +158,12 @@ def ping_product_device(world: World, call: Call) -> Reply:
 
 
 def change_groups(world: World, call: Call) -> Reply:
-    """Add groups to many devices and remove groups from them (endpoints.yml: product_devices_batch_groups).
+    """Add many devices to groups, and remove the same devices from other groups.
 
-    Inferred: an unknown group or device is refused with 400, and nothing is written. The documentation does not say;
-    this is the strictest reading, so that clients do not rely on more.
+    (endpoints.yml: product_devices_batch_groups)
+
+    If a group or device is unknown, respond with status 400 and write nothing. This rule is inferred, not documented.
+    The rule is strict because clients must not rely on a tolerant cloud.
     """
     product = find_product(world, call)
     if call.fields.get("action") != "groups":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The firmware versions of a product: upload, change, release and delete."""
+"""Routes that upload, change, release and delete the firmware versions of a product."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ from particle_simulator.world import World
 
 GROUP = "product_firmware"
 FILE_FIELDS = ("file", "binary")
-"""The fields that may carry the upload; old clients send the second one."""
+"""The names of the form field that contains the uploaded file. Old clients send `binary`."""
 MAX_VERSION = 65_535
-"""The highest version, because a binary stores it in 16 bits. Inferred for the upload."""
+"""The highest version number of a firmware. A binary stores the number in 16 bits.
+
+Inferred, not documented: an upload with a higher number is refused.
+"""
 
 
 def build_firmware_row(product: Product, firmware: Firmware, *, count: int | None = None) -> dict[str, Any]:
-    """Build the row of a firmware version; only lists count the devices."""
+    """Build the JSON object for a firmware version.
+
+    :param count: The number of devices that run this version, or None to omit the number. Only lists show the number.
+    """
     row: dict[str, Any] = {
         "_id": firmware.id,
         "version": firmware.version,
@@ -48,7 +54,10 @@ def build_firmware_row(product: Product, firmware: Firmware, *, count: int | Non
 
 
 def _find_firmware(world: World, call: Call) -> tuple[Product, Firmware]:
-    """Find the product and the firmware version of a path. The text of the 404 is inferred."""
+    """Find the product and the firmware version in the request path.
+
+    The error message of the 404 response is inferred, not documented.
+    """
     product = find_product(world, call)
     text = call.path["version"]
     firmware = product.resources.firmware.get(int(text)) if text.isascii() and text.isdigit() else None
@@ -82,7 +91,7 @@ def _read_version(value: Any) -> int:
 
 
 def list_firmware(world: World, call: Call) -> Reply:
-    """List the firmware versions as a bare list (endpoints.yml: firmware_list)."""
+    """List the firmware versions of a product (endpoints.yml: firmware_list). The response is a JSON list."""
     product = find_product(world, call)
     counts = Counter(device.firmware_version for device in product.devices.values())
     known = sorted(product.resources.firmware.values(), key=lambda firmware: firmware.version)
@@ -90,14 +99,14 @@ def list_firmware(world: World, call: Call) -> Reply:
 
 
 def get_firmware(world: World, call: Call) -> Reply:
-    """Answer with a firmware version (endpoints.yml: firmware_get)."""
+    """Respond with one firmware version (endpoints.yml: firmware_get)."""
     return json_reply(build_firmware_row(*_find_firmware(world, call)))
 
 
 def upload_firmware(world: World, call: Call) -> Reply:
     """Upload a firmware version (endpoints.yml: firmware_upload).
 
-    The version in the binary is not checked, because tests rarely upload a real binary.
+    The simulator does not compare the version with the binary, because tests rarely upload a real binary.
     """
     product = find_product(world, call)
     version = _read_version(call.fields.get("version", ""))
@@ -127,7 +136,7 @@ def upload_firmware(world: World, call: Call) -> Reply:
 
 
 def edit_firmware(world: World, call: Call) -> Reply:
-    """Change title, description or the mandatory flag of a firmware version (endpoints.yml: firmware_edit)."""
+    """Change the title, description or mandatory flag of a firmware version (endpoints.yml: firmware_edit)."""
     product, firmware = _find_firmware(world, call)
     title = _read_text(call.fields, "title", firmware.title)
     description = _read_text(call.fields, "description", firmware.description)
@@ -137,15 +146,15 @@ def edit_firmware(world: World, call: Call) -> Reply:
 
 
 def download_firmware(world: World, call: Call) -> Reply:
-    """Download the binary of a firmware version (endpoints.yml: firmware_download)."""
+    """Respond with the binary of a firmware version (endpoints.yml: firmware_download)."""
     _unused, firmware = _find_firmware(world, call)
     return Reply(200, firmware.binary, {}, "application/octet-stream")
 
 
 def delete_firmware(world: World, call: Call) -> Reply:
-    """Delete a firmware version that was never released (endpoints.yml: firmware_delete).
+    """Delete a firmware version (endpoints.yml: firmware_delete).
 
-    The text of the refusal is inferred.
+    A version that was ever released cannot be deleted. The error message is inferred, not documented.
     """
     product, firmware = _find_firmware(world, call)
     if firmware.released:
@@ -168,10 +177,10 @@ def _read_groups(product: Product, value: Any) -> list[str]:
 
 
 def release_firmware(world: World, call: Call) -> Reply:
-    """Release a firmware version to groups or as the default (endpoints.yml: firmware_release).
+    """Release a firmware version to groups, or as the default of the product (endpoints.yml: firmware_release).
 
-    Groups that the request does not name lose this version. A version must have run on a device of the product
-    before; the body of that refusal is inferred.
+    If the request omits a group to which this version was released before, that release ends. The first release is
+    refused if no device of the product runs the version. The body of that error response is inferred, not documented.
     """
     product = find_product(world, call)
     firmware = product.resources.firmware.get(_read_version(call.fields.get("version", "")))
@@ -199,7 +208,10 @@ def release_firmware(world: World, call: Call) -> Reply:
 
 
 def get_groups_impact(world: World, call: Call) -> Reply:
-    """Count the devices that a release would update, without releasing (endpoints.yml: groups_impact)."""
+    """Count the devices that the release of a firmware version would update (endpoints.yml: groups_impact).
+
+    Nothing is released.
+    """
     product = find_product(world, call)
     if call.query.get("action") != "edit_groups_for_firmware":
         raise bad_request("action must be edit_groups_for_firmware")
@@ -211,7 +223,7 @@ def get_groups_impact(world: World, call: Call) -> Reply:
         if device.development or device.desired_firmware_version is not None or device.firmware_version == version:
             continue
         for_group = bool(names.intersection(device.groups))
-        # The product default applies to devices without a version from a group.
+        # The product default applies to a device only if no group of the device has a version.
         by_default = default and not any(product.groups[name].fw_version is not None for name in device.groups)
         if for_group or by_default:
             updates[device.firmware_version or 0] += 1

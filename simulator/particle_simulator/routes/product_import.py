@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Import of devices into a product. The response is always 200; its lists say what happened to each device."""
+"""Import of devices into a product.
+
+The status of the response is 200 even if devices are rejected. The response body has five lists of device identifiers,
+one list for each outcome: updated, existing, non-member, invalid and protected.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +28,17 @@ PROTECTED = "protectedDeviceIds"
 
 
 def import_devices(world: World, call: Call) -> Reply:
-    """Import devices or approve them (endpoints.yml: product_device_import, device_approve_quarantined)."""
+    """Import devices into a product, or approve quarantined devices.
+
+    (endpoints.yml: product_device_import, device_approve_quarantined)
+    """
     product = find_product(world, call)
     claimer = _find_claimer(world, product, call)
     lists: dict[str, list[str]] = {UPDATED: [], EXISTING: [], NONMEMBER: [], INVALID: [], PROTECTED: []}
     for identifier in _read_identifiers(call):
         device = world.devices.identify(identifier)
         chosen = _choose_list(device, product)
-        # The response repeats identifiers as they were sent.
+        # The response repeats each identifier exactly as the request wrote it.
         lists[chosen].append(identifier)
         if device is None or chosen not in (UPDATED, EXISTING):
             continue
@@ -40,16 +47,16 @@ def import_devices(world: World, call: Call) -> Reply:
             add_to_product(device, product)
             plan_update(world, device)
         if claimer is not None and device.owner is None:
-            # Inferred for devices that were in the product before.
+            # For devices that were in the product before the import, the claim is inferred, not documented.
             claim(device, claimer)
     return json_reply({"updated": len(lists[UPDATED]), **lists})
 
 
 def _choose_list(device: Device | None, product: Product) -> str:
-    """Choose the list of the response that names a device.
+    """Return the name of the response list to which an identifier is added.
 
-    A device of another product is invalid, as recorded in the source of Particle's CLI. A device whose owner does not
-    own the product is a non-member.
+    A device of another product is invalid: the source code of Particle's CLI shows this rule. A claimed device is a
+    non-member if its owner does not own the product.
     """
     if device is None or device.platform_id != product.platform_id:
         return INVALID
@@ -63,7 +70,10 @@ def _choose_list(device: Device | None, product: Product) -> str:
 
 
 def _read_identifiers(call: Call) -> list[str]:
-    """Read the identifiers from a file with one per line, from a list, or from a single id."""
+    """Read the device identifiers from the request.
+
+    The request contains a file with one identifier per line, the field `ids` with a list, or the field `id`.
+    """
     if "file" in call.files:
         lines = call.files["file"].decode("utf-8-sig", "replace").splitlines()
         identifiers = [line.strip() for line in lines if line.strip()]
@@ -74,7 +84,7 @@ def _read_identifiers(call: Call) -> list[str]:
     else:
         identifiers = []
     if not identifiers:
-        # The documentation requires one of id, ids and file, but shows no refusal.
+        # Particle documents that id, ids or file is required, but not the error response.
         raise bad_request("One of id, ids and file is required")
     return identifiers
 
@@ -86,13 +96,16 @@ def _check_texts(values: Any) -> list[str]:
 
 
 def _find_claimer(world: World, product: Product, call: Call) -> Account | None:
-    """Find the team member who claims the imported devices, named in the body, or in the query with a file."""
+    """Find the team member who claims the imported devices. Return None if the request has no `claim_user`.
+
+    A request with a file sends `claim_user` in the query. Other requests send `claim_user` in the body.
+    """
     username = call.fields.get("claim_user") or call.query.get("claim_user")
     if not username:
         return None
     member = world.accounts.find(str(username))
     if member is None or not can_access(member, product):
-        # The documentation requires the username of a team member, but shows no refusal.
+        # Particle documents that claim_user must be a team member, but not the error response.
         raise bad_request("claim_user is not a member of the product team")
     return member
 

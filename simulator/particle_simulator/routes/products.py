@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Products, and the lookup of products and their devices by a path."""
+"""Routes that read products, and functions that find the product and the device in a request path."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ GROUP = "products"
 
 
 def find_product(world: World, call: Call) -> Product:
-    """Find the product of a path by its id or slug.
+    """Find the product whose id or slug is in the request path.
 
-    The 404 is recorded. For a product of another account only the text "Permission denied" is known, and that 403
-    means "not visible to you".
+    The 404 response for an unknown product is copied from a recorded response of the cloud. For a product that the
+    caller cannot access, only the status 403 and the error message "Permission denied" are known.
     """
     product = world.products.find(call.path["p"])
     if product is None:
@@ -30,7 +30,7 @@ def find_product(world: World, call: Call) -> Product:
 
 
 def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
-    """Find the product and the device of a path; product routes accept ids, but no names."""
+    """Find the product and the device in the request path. Product routes accept device ids, but not device names."""
     product = find_product(world, call)
     device = product.devices.get(call.path["id"].lower())
     if device is None:
@@ -39,16 +39,16 @@ def find_product_device(world: World, call: Call) -> tuple[Product, Device]:
 
 
 def list_products(world: World, call: Call) -> Reply:
-    """List the products of an account (endpoints.yml: products_list).
+    """List the products that the caller can access (endpoints.yml: products_list).
 
-    The JavaScript client uses another path than the documentation.
+    Two paths lead to this handler: the documented path, and the path that the JavaScript client uses.
     """
     products = world.products.list_accessible_to(call.account)
     return json_reply({"products": [build_product_row(product) for product in products]})
 
 
 def get_product(world: World, call: Call) -> Reply:
-    """Answer with a product (endpoints.yml: product_get)."""
+    """Respond with one product (endpoints.yml: product_get)."""
     return json_reply({"product": build_product_row(find_product(world, call))})
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Claim codes, public keys, device protection and device orders."""
+"""Routes for claim codes, public keys, device protection and device orders."""
 
 from __future__ import annotations
 
@@ -25,18 +25,27 @@ CONFIRM_FIELDS = ("server_nonce", "device_nonce", "device_signature", "device_pu
 
 
 def _build_claim_code_reply(account: Account) -> Reply:
-    """Build the response with a claim code and the claimed devices, which a set-up app compares with a later list."""
+    """Build the response with a new claim code and the ids of all devices that the account has claimed.
+
+    A set-up app recognizes a new device by comparing this list of ids with a later list.
+    """
     code = base64.b64encode(secrets.token_bytes(48)).decode()
     return json_reply({"claim_code": code, "device_ids": list(account.devices)})
 
 
 def create_claim_code(world: World, call: Call) -> Reply:
-    """Create a claim code (endpoints.yml: claim_code_create). Virtual devices never use it, so it is not stored."""
+    """Create a claim code (endpoints.yml: claim_code_create).
+
+    The claim code is not stored, because virtual devices never use claim codes.
+    """
     return _build_claim_code_reply(call.account)
 
 
 def create_product_claim_code(world: World, call: Call) -> Reply:
-    """Create a claim code for a team member or a customer of a product (endpoints.yml: claim_code_create)."""
+    """Create a claim code on the product route (endpoints.yml: claim_code_create).
+
+    The caller must be a team member or a customer of the product.
+    """
     product = world.products.find(call.path["p"])
     if product is None or product.resources.customers.get(call.account.username) is not call.account:
         find_product(world, call)
@@ -47,7 +56,10 @@ def create_product_claim_code(world: World, call: Call) -> Reply:
 
 
 def store_public_key(world: World, call: Call) -> Reply:
-    """Accept the public key of a device; the response is a bare JSON string (endpoints.yml: device_public_key)."""
+    """Accept the public key of a device (endpoints.yml: device_public_key). The key is not stored.
+
+    The response body is a JSON string, not an object.
+    """
     find_visible_device(world, call.account, call.path["deviceId"])
     key = call.fields.get("publicKey")
     if not isinstance(key, str) or not key.strip():
@@ -58,7 +70,8 @@ def store_public_key(world: World, call: Call) -> Reply:
 def _take_unprotect_step(device: Device, call: Call) -> Reply:
     """Carry out one of the two steps that disable device protection (endpoints.yml: device_unprotect).
 
-    The bodies are inferred; documented is only that the second step needs the nonce of the first.
+    The step `prepare` responds with a nonce. The step `confirm` requires a nonce and disables the protection. Particle
+    documents only that `confirm` needs the nonce from `prepare`. The request and response bodies are inferred.
     """
     action = call.fields.get("action")
     if action == "prepare":
@@ -73,12 +86,15 @@ def _take_unprotect_step(device: Device, call: Call) -> Reply:
 
 
 def unprotect_device(world: World, call: Call) -> Reply:
-    """Disable the protection of a device, on the account and product routes (endpoints.yml: device_unprotect)."""
+    """Carry out one step to disable device protection, on the account route and the product route.
+
+    (endpoints.yml: device_unprotect)
+    """
     return _take_unprotect_step(find_device(world, call), call)
 
 
 def unprotect_org_device(world: World, call: Call) -> Reply:
-    """Disable the protection of a device, on the organisation route (endpoints.yml: device_unprotect)."""
+    """Carry out one step to disable device protection, on the organisation route (endpoints.yml: device_unprotect)."""
     org = find_organization(world, call)
     device = world.devices.by_id.get(call.path["id"].lower())
     if device is None or device.product is None or device.product.org is not org:
@@ -87,7 +103,7 @@ def unprotect_org_device(world: World, call: Call) -> Reply:
 
 
 def list_device_orders(world: World, call: Call) -> Reply:
-    """Answer with no orders (endpoints.yml: device_orders)."""
+    """Respond with an empty list of device orders (endpoints.yml: device_orders)."""
     find_product(world, call)
     return json_reply([])
 

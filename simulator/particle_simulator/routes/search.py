@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Search for devices, products and SIM cards, with at most ten results of each."""
+"""Routes that search devices, products and SIM cards. A response has at most ten results of each type."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TYPES = ("device", "product", "sim")
 
 
 def search_own(world: World, call: Call) -> Reply:
-    """Search everything that the caller can access (endpoints.yml: user_search)."""
+    """Search all devices, products and SIM cards that the caller can access (endpoints.yml: user_search)."""
     return _search_all(call, world.products.list_accessible_to(call.account), list(call.account.devices.values()), None)
 
 
 def search_org(world: World, call: Call) -> Reply:
-    """Search the products of an organisation (endpoints.yml: user_search)."""
+    """Search the devices, products and SIM cards of an organisation (endpoints.yml: user_search)."""
     org = find_organization(world, call)
     return _search_all(call, world.products.list_in_org(org), [], org)
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The two-step login of early 2014, on paths that the command line sets because the real ones are not known."""
+"""Routes for the two-step login of early 2014.
+
+The real paths of the routes are not known. Therefore the command line sets the paths.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ from particle_simulator.routing import Auth, Kind, Route
 from particle_simulator.world import World
 
 SESSION_LIFETIME = 86_400.0
-"""Seconds until a session expires. Inferred: the recorded session expired weeks before its access token."""
+"""Seconds until a session expires. Inferred: in a recorded login, the session expired weeks before the access token."""
 CLIENT = "spark-ide"
-"""The client of tokens of the Web IDE."""
+"""The client id in the access tokens of Particle's Web IDE."""
 
 
 def log_in(world: World, call: Call) -> Reply:
-    """Log in with username and password (endpoints.yml: spark_2014_login).
+    """Create a session for a username and a password (endpoints.yml: spark_2014_login).
 
-    The refusals are inferred from those of the list of tokens, which is a little younger.
+    The error responses are inferred from the error responses of a slightly newer route, the list of access tokens.
     """
     username, password = call.fields.get("username"), call.fields.get("password")
     account = world.accounts.find(username) if isinstance(username, str) else None
@@ -31,7 +34,7 @@ def log_in(world: World, call: Call) -> Reply:
         raise listed_errors(400, "Unknown user")
     given = password if isinstance(password, str) else ""
     if account.sso or account.otp_secret or not hmac.compare_digest(account.password.encode(), given.encode()):
-        # One-time codes and single sign-on did not exist in 2014, so such accounts cannot log in here.
+        # One-time codes and single sign-on did not exist in 2014. Accounts with these features cannot log in here.
         raise listed_errors(401, "Bad password")
     value = secrets.token_urlsafe(15)
     until = world.now() + SESSION_LIFETIME
@@ -42,7 +45,7 @@ def log_in(world: World, call: Call) -> Reply:
 def get_access_token(world: World, call: Call) -> Reply:
     """Create an access token for a session (endpoints.yml: spark_2014_access_token).
 
-    The response writes the time of expiry with an offset instead of a Z.
+    The time of expiry in the response ends with `+00:00` instead of `Z`.
     """
     scheme, _unused, value = call.headers.get("Authorization", "").partition(" ")
     account, until = world.logins.sessions_2014.get(value.strip(), (None, 0.0))
@@ -58,7 +61,11 @@ def get_access_token(world: World, call: Call) -> Reply:
 
 
 def build_routes(login_path: str, token_path: str) -> list[Route]:
-    """Build the routes of both steps, on the paths that the command line sets."""
+    """Build the routes of the two login steps.
+
+    :param login_path: The path of the first step, which creates a session.
+    :param token_path: The path of the second step, which creates an access token for a session.
+    """
     group = "authentication_and_tokens"
     return [
         Route(group, "spark_2014_login", "POST", login_path, log_in, Auth.NONE, Kind.LOGIN),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""SIM cards of an account or a product. Changes are answered with 200 and no body."""
+"""Routes for the SIM cards of an account or a product.
+
+The response to a `PUT` request has status 200 and no body.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ DIAGNOSTICS = "diagnostics_and_fleet_health"
 PAGE_SIZE = 25
 MAX_DATA_LIMIT_MB = 500
 CHECK_SECONDS = 5.0
-"""Seconds until a status check is complete. Inferred: the documented response only says when to ask again."""
+"""Seconds until a status check is complete.
+
+Inferred: the documented response only tells the client when to ask again.
+"""
 CHECK_LIFETIME = 300.0
 
 
@@ -51,7 +57,10 @@ def _has_owner(sim: Sim, owner: PathOwner) -> bool:
 
 
 def _find_sim(world: World, call: Call) -> tuple[PathOwner, Sim]:
-    """Find the owner and the card of a path. The bodies are inferred; the statuses are those of sim_check."""
+    """Find the owner and the SIM card in the request path.
+
+    Error responses have the same statuses as in `check_sim`. Their bodies are inferred, not documented.
+    """
     owner = find_owner(world, call)
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
@@ -67,7 +76,7 @@ def _find_sim(world: World, call: Call) -> tuple[PathOwner, Sim]:
 def _list_owned_sims(world: World, owner: PathOwner) -> Iterable[Sim]:
     devices = owner.product.devices if owner.product is not None else owner.account.devices
     numbers = {device.iccid: None for device in devices.values() if device.iccid}
-    # A card that was activated without its device may belong to an account that does not own the device.
+    # An activated SIM card can have another owner than its device. Therefore all cards with an owner are added.
     numbers |= {sim.iccid: None for sim in world.sims.by_iccid.values() if sim.owner is not None}
     for number in numbers:
         sim = world.sims.find(number)
@@ -86,7 +95,7 @@ def _matches(sim: Sim, query: dict[str, str]) -> bool:
 
 
 def list_sims(world: World, call: Call) -> Reply:
-    """List a page of SIM cards; only the product route adds `meta` (endpoints.yml: sims_list)."""
+    """List one page of SIM cards (endpoints.yml: sims_list). Only the product route adds the key `meta`."""
     owner = find_owner(world, call)
     found = [sim for sim in _list_owned_sims(world, owner) if _matches(sim, call.query)]
     page, size = call.read_number("page", default=1), call.read_number("perPage", "per_page", default=PAGE_SIZE)
@@ -97,7 +106,10 @@ def list_sims(world: World, call: Call) -> Reply:
 
 
 def get_sim(world: World, call: Call) -> Reply:
-    """Answer with a SIM card, without a wrapper (endpoints.yml: sim_get). Only this response names the owner."""
+    """Respond with one SIM card (endpoints.yml: sim_get). The response body is the object of the SIM card itself.
+
+    On the account route, the response also contains the owner's username, unlike a list of SIM cards.
+    """
     owner, sim = _find_sim(world, call)
     row = build_sim_row(sim)
     if owner.product is None:
@@ -106,7 +118,11 @@ def get_sim(world: World, call: Call) -> Reply:
 
 
 def check_sim(world: World, call: Call) -> Reply:
-    """Answer whether a SIM card can be activated, by the status alone (endpoints.yml: sim_check)."""
+    """Respond with a status that tells whether the caller can activate a SIM card (endpoints.yml: sim_check).
+
+    The status is 200 if the card is ready, 205 if the card is active already, 403 if the card belongs to another owner,
+    or 404 if the card is unknown. The response has no body.
+    """
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         return _empty_reply(404)
@@ -117,14 +133,14 @@ def check_sim(world: World, call: Call) -> Reply:
 
 
 def get_sim_usage(world: World, call: Call) -> Reply:
-    """Answer with the data usage of a SIM card (endpoints.yml: sim_usage)."""
+    """Respond with the data usage of one SIM card (endpoints.yml: sim_usage)."""
     _unused, sim = _find_sim(world, call)
     days = list_daily_usage(sim, world.settings.seed, world.now())
     return json_reply({"iccid": sim.iccid, "usage_by_day": build_usage_rows(days)})
 
 
 def get_fleet_usage(world: World, call: Call) -> Reply:
-    """Answer with the data usage of all SIM cards of a product (endpoints.yml: fleet_usage)."""
+    """Respond with the data usage of all SIM cards of a product (endpoints.yml: fleet_usage)."""
     owner = find_owner(world, call)
     days: defaultdict[str, float] = defaultdict(float)
     active = 0
@@ -138,12 +154,16 @@ def get_fleet_usage(world: World, call: Call) -> Reply:
 
 
 def _format_offset_time(moment: float) -> str:
-    """Format a time with an offset instead of a Z."""
+    """Format a time, with `+00:00` instead of `Z` at the end."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def get_cellular_status(world: World, call: Call) -> Reply:
-    """Begin a status check of a SIM card, or answer with the one that has begun (endpoints.yml: cellular_status)."""
+    """Respond with the status check of a SIM card (endpoints.yml: cellular_status).
+
+    Start a new check if no check exists, or if the last check is at least 300 seconds old. A new check is pending for 5
+    seconds, and complete afterwards.
+    """
     _unused, sim = _find_sim(world, call)
     now = world.now()
     started_at = sim.check_began_at
@@ -174,7 +194,10 @@ def _read_limit(value: Any) -> int:
 
 
 def _activate_sim(world: World, call: Call) -> Reply:
-    """Activate a SIM card for an account (endpoints.yml: sim_activate); a product activates its cards by import."""
+    """Activate a SIM card for the caller's account (endpoints.yml: sim_activate).
+
+    The product route has no activation, because a card is activated when the card is imported into a product.
+    """
     sim = world.sims.find(call.path["iccid"])
     if sim is None:
         raise plain_error(404, "SIM not found.")
@@ -193,7 +216,7 @@ def _activate_sim(world: World, call: Call) -> Reply:
 def change_sim(world: World, call: Call) -> Reply:
     """Activate, deactivate or reactivate a SIM card, or set its data limit.
 
-    These endpoints share a route (endpoints.yml: sim_activate, sim_deactivate, sim_reactivate,
+    One route serves four endpoints (endpoints.yml: sim_activate, sim_deactivate, sim_reactivate,
     sim_data_limit_legacy).
     """
     action = call.fields.get("action")
@@ -206,7 +229,7 @@ def change_sim(world: World, call: Call) -> Reply:
         raise bad_request("action is required")
     if "mb_limit" in call.fields:
         sim.mb_limit = _read_limit(call.fields["mb_limit"])
-    # Inferred: an action that does not change the status causes no refusal.
+    # The request succeeds even if the action does not change the status. This behaviour is inferred, not documented.
     if action == "deactivate" and get_sim_status(sim) == ACTIVE:
         change_status(sim, action, INACTIVE, world.now())
     elif action == "reactivate" and get_sim_status(sim) != ACTIVE:
@@ -215,7 +238,7 @@ def change_sim(world: World, call: Call) -> Reply:
 
 
 def release_sim(world: World, call: Call) -> Reply:
-    """Deactivate and release a SIM card at once (endpoints.yml: sim_release)."""
+    """Deactivate a SIM card, and remove the card from its account or product (endpoints.yml: sim_release)."""
     _unused, sim = _find_sim(world, call)
     if get_sim_status(sim) == ACTIVE:
         change_status(sim, "deactivate", INACTIVE, world.now())
@@ -224,9 +247,10 @@ def release_sim(world: World, call: Call) -> Reply:
 
 
 def import_sims(world: World, call: Call) -> Reply:
-    """Import SIM cards with their devices into a product (endpoints.yml: sims_import).
+    """Import SIM cards and their devices into a product, and activate the cards (endpoints.yml: sims_import).
 
-    The cloud queues this, so the response does not mention single cards.
+    The response does not contain the result for each card, because the real cloud imports the cards later. A card that
+    cannot be imported is skipped.
     """
     product = find_product(world, call)
     if "file" in call.files:

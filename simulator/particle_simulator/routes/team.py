@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The team of a product or an organisation: people and API users."""
+"""Routes for the team of a product or an organisation. A team consists of people and API users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ ROLES = ("Administrator", "Developer", "View-only", "Support")
 OWNER_ROLE = ROLES[0]
 DEFAULT_ROLE = ROLES[1]
 CLIENT_LABEL = "api"
-"""The client shown for the token of an API user. Inferred, because no client is involved."""
+"""The client id stored in the access token of an API user.
+
+No OAuth client takes part in creating the token. The value is inferred, not documented.
+"""
 
 
 # ---------------------------------------------------------------------- the rows
@@ -50,9 +53,9 @@ def _build_api_user_row(user: ApiUser) -> dict[str, Any]:
 
 
 def list_team(world: World, call: Call) -> Reply:
-    """List the team, owners first (endpoints.yml: team_list).
+    """List the team of a product or an organisation, owners first (endpoints.yml: team_list).
 
-    The team of an organisation includes the API users of its products.
+    The list for an organisation includes the API users of all products of the organisation.
     """
     owner = find_owner(world, call)
     owners = owner.org.members if owner.org is not None else [owner.account]
@@ -73,17 +76,20 @@ def list_team(world: World, call: Call) -> Reply:
 
 
 def add_member(world: World, call: Call) -> Reply:
-    """Invite a person or create an API user, depending on the fields (endpoints.yml: team_invite, api_user_create)."""
+    """Invite a person to a team, or create an API user (endpoints.yml: team_invite, api_user_create).
+
+    A body with the field `friendly_name` or `scopes` creates an API user.
+    """
     owner = find_owner(world, call)
     if "friendly_name" in call.fields or "scopes" in call.fields:
         return _create_api_user(world, owner, call)
-    # The documentation requires a role, but the official client sends none; the default is inferred.
+    # Particle documents that a role is required, but the official client sends no role. The default is inferred.
     username, role = call.fields.get("username"), call.fields.get("role", DEFAULT_ROLE)
     if not isinstance(username, str) or "@" not in username:
         raise bad_request("username must be an e-mail address")
     if role not in ROLES:
         raise bad_request(f"role must be one of {', '.join(ROLES)}")
-    # In the real cloud the invited person must accept by e-mail; here the invitation is accepted at once.
+    # In the real cloud, the person accepts the invitation by e-mail. The simulator accepts the invitation at once.
     account = world.accounts.find(username)
     known = account.username if account else username
     owner.resources.team[known] = Member(known, role, account)
@@ -93,9 +99,9 @@ def add_member(world: World, call: Call) -> Reply:
 
 
 def remove_member(world: World, call: Call) -> Reply:
-    """Remove a person, or an API user and its token, from a team (endpoints.yml: team_remove).
+    """Remove a person or an API user from a team (endpoints.yml: team_remove).
 
-    The 404 is inferred.
+    The token of a removed API user is revoked. The 404 response is inferred, not documented.
     """
     owner = find_owner(world, call)
     username = call.path["username"]
@@ -130,7 +136,7 @@ def _check_scopes(value: Any) -> tuple[str, ...]:
 
 
 def _create_token(world: World, account: Account, scopes: tuple[str, ...]) -> Token:
-    """Create the one token of an API user, which never expires."""
+    """Create the access token of an API user. The token never expires."""
     token = Token(secrets.token_hex(20), account, CLIENT_LABEL, None, scopes=scopes)
     world.logins.add_token(token)
     return token
@@ -149,7 +155,7 @@ def _create_api_user(world: World, owner: PathOwner, call: Call) -> Reply:
 
 
 def _find_api_user(owner: PathOwner, call: Call) -> ApiUser:
-    """Find the API user of a path. The 404 is inferred."""
+    """Find the API user in the request path. The 404 response is inferred, not documented."""
     user = owner.resources.api_users.get(call.path["username"])
     if user is None:
         raise plain_error(404, "Team member not found.")
@@ -167,7 +173,10 @@ def _build_update_reply(user: ApiUser) -> Reply:
 
 
 def update_api_user(world: World, call: Call) -> Reply:
-    """Change an API user, which gets a new token for other scopes (endpoints.yml: api_user_update)."""
+    """Change the friendly name or the scopes of an API user (endpoints.yml: api_user_update).
+
+    A change of the scopes replaces the access token.
+    """
     user = _find_api_user(find_owner(world, call), call)
     if not call.fields.keys() & {"friendly_name", "scopes"}:
         raise bad_request("friendly_name or scopes is required")
@@ -181,7 +190,7 @@ def update_api_user(world: World, call: Call) -> Reply:
 
 
 def regenerate_token(world: World, call: Call) -> Reply:
-    """Replace the token of an API user (endpoints.yml: api_user_regenerate_token)."""
+    """Replace the access token of an API user (endpoints.yml: api_user_regenerate_token)."""
     user = _find_api_user(find_owner(world, call), call)
     _replace_token(world, user)
     return _build_update_reply(user)

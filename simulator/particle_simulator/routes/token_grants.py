@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Grants of access tokens at `POST /oauth/token`, with the checks in the same order as in Particle's OAuth library."""
+"""The route `POST /oauth/token`, which grants access tokens.
+
+The checks of a request have the same order as in Particle's OAuth library.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,15 @@ from particle_simulator.world import World
 
 DEFAULT_LIFETIME = 7_776_000.0
 REFRESH_EXTRA_SECONDS = 14 * 86400.0
-"""Seconds for which a refresh token is valid after its access token has expired: about 14 days."""
+"""Seconds for which a refresh token stays valid after its access token has expired: 14 days."""
 MFA_LOGIN_LIFETIME = 300.0
-"""Seconds until an mfa_token expires. Not documented; docs/facts suggests five minutes."""
+"""Seconds until an mfa_token expires. Particle does not document the value. docs/facts suggests five minutes."""
 NEVER = 0.0
 MAX_DIGITS = 10
-"""The maximum number of digits in `expires_in`: about three centuries, so that every expiry is a valid date."""
+"""The maximum number of digits in `expires_in`. A limit is needed because every time of expiry must be a valid date.
+
+Ten digits of seconds are about three centuries.
+"""
 
 CUSTOMER_PREFIX = "customer="
 FULL_SCOPE = "*:*"
@@ -35,7 +41,7 @@ CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}", re.IGNORECASE)
 
 
 def grant_token(world: World, call: Call) -> Reply:
-    """Grant an access token, for all endpoints on this path (endpoints.yml: token_password)."""
+    """Grant an access token. The field `grant_type` selects the kind of grant (endpoints.yml: token_password)."""
     if call.content_type != FORM:
         raise oauth_error("invalid_request", "Method must be POST with application/x-www-form-urlencoded encoding")
     grant = GRANTS.get(_read_field(call, "grant_type"))
@@ -46,7 +52,7 @@ def grant_token(world: World, call: Call) -> Reply:
 
 
 def activate_token(world: World, token: Token) -> dict[str, str | int]:
-    """Make a new token valid, and build the response with it (endpoints.yml: token_grant)."""
+    """Make a new access token valid, and return the response body with the token (endpoints.yml: token_grant)."""
     world.logins.add_token(token)
     answer: dict[str, str | int] = {
         "token_type": "bearer",
@@ -67,7 +73,10 @@ def _read_field(call: Call, name: str) -> str:
 
 
 def _authenticate_client(world: World, call: Call) -> Client:
-    """Authenticate the client of a request by its Basic header, else by its form fields."""
+    """Find the OAuth client of a request, and check the client secret.
+
+    The credentials come from the Basic header. Without a Basic header, the credentials come from the form fields.
+    """
     client_id, secret = read_basic_credentials(call.headers.get("Authorization", "")) or (
         _read_field(call, "client_id"),
         _read_field(call, "client_secret"),
@@ -83,7 +92,7 @@ def _authenticate_client(world: World, call: Call) -> Client:
 
 
 def read_basic_credentials(header: str) -> tuple[str, str] | None:
-    """Read name and secret from a Basic header, or return None for another header."""
+    """Return the name and the secret in a Basic header, or None if the header is not a valid Basic header."""
     scheme, _unused, packed = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -98,7 +107,10 @@ def read_basic_credentials(header: str) -> tuple[str, str] | None:
 
 
 def _read_lifetime(world: World, call: Call) -> float:
-    """Read the requested lifetime in seconds, where 0 means forever. Inferred: an invalid value is ignored."""
+    """Return the requested lifetime of a token in seconds. 0 means that the token never expires.
+
+    An invalid value is ignored. This behaviour is inferred, not documented.
+    """
     text = _read_field(call, "expires_in")
     if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         return float(text)
@@ -114,7 +126,11 @@ def _read_lifetime(world: World, call: Call) -> float:
 
 
 def create_token(world: World, account: Account, client_id: str, lifetime: float) -> Token:
-    """Create a token. Its value does not depend on the seed, so that no old token becomes valid after a reset."""
+    """Create an access token.
+
+    The value of the token is random and does not depend on the seed. Otherwise an old token could become valid again
+    after a reset of the simulator.
+    """
     for_ever = lifetime == NEVER
     return Token(
         value=secrets.token_hex(20),
@@ -130,12 +146,12 @@ def create_token(world: World, account: Account, client_id: str, lifetime: float
 
 
 def _grant_by_password(world: World, call: Call, client: Client) -> Token:
-    """Grant a token for username and password (endpoints.yml: token_password)."""
+    """Grant an access token for a username and a password (endpoints.yml: token_password)."""
     username, password = _read_field(call, "username"), _read_field(call, "password")
     if not username or not password:
         raise oauth_error("invalid_client", 'Missing parameters. "username" and "password" are required')
     if client.product is not None:
-        # Inferred: with a client of a product, customers of the product log in.
+        # Only customers of a product can log in with an OAuth client of the product. This rule is inferred.
         account = client.product.resources.customers.get(username.lower())
     else:
         account = world.accounts.find(username)
@@ -156,9 +172,9 @@ def _ask_for_one_time_code(world: World, account: Account, client: Client, lifet
 
 
 def _grant_by_one_time_code(world: World, call: Call, client: Client) -> Token:
-    """Grant a token for a one-time code (endpoints.yml: token_mfa_otp).
+    """Grant an access token for a one-time code, the second step of a login (endpoints.yml: token_mfa_otp).
 
-    The lifetime is the one that the first step of the login requested.
+    The lifetime of the token was requested in the first step of the login.
     """
     mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "otp")
     if not mfa_token or not code:
@@ -174,7 +190,10 @@ def _grant_by_one_time_code(world: World, call: Call, client: Client) -> Token:
 
 
 def _grant_by_recovery_code(world: World, call: Call, client: Client) -> Token:
-    """Grant a token for a recovery code, which works once (endpoints.yml: token_recovery_code)."""
+    """Grant an access token for a recovery code (endpoints.yml: token_recovery_code).
+
+    Each recovery code works only once.
+    """
     mfa_token, code = _read_field(call, "mfa_token"), _read_field(call, "recovery_code")
     if not mfa_token or not code:
         raise oauth_error("invalid_request", "You must provide recovery code and mfa token.")
@@ -189,9 +208,12 @@ def _grant_by_recovery_code(world: World, call: Call, client: Client) -> Token:
 
 
 def _grant_by_client_credentials(world: World, call: Call, client: Client) -> Token:
-    """Grant a token of the client's owner, or of the customer in `scope` (endpoints.yml: token_client_credentials)."""
+    """Grant an access token for the id and secret of an OAuth client (endpoints.yml: token_client_credentials).
+
+    The token acts for the owner of the client. With the scope `customer=<email>`, the token acts for that customer.
+    """
     if client.owner is None:
-        # The clients of Particle's own tools have no owner.
+        # The OAuth clients of Particle's own tools have no owner.
         raise oauth_error("invalid_grant", "Client credentials are invalid")
     lifetime = _read_lifetime(world, call)
     scope = _read_field(call, "scope")
@@ -199,7 +221,7 @@ def _grant_by_client_credentials(world: World, call: Call, client: Client) -> To
         return create_token(world, _find_customer(client, scope.removeprefix(CUSTOMER_PREFIX)), client.id, lifetime)
     account = client.owner
     if client.product is not None:
-        # The token of a client of a product can access only that product.
+        # If the OAuth client belongs to a product, the token can access only that product.
         account = Account(client.id, "", client.owner.user_id, product=client.product, acts_for=client.owner)
     token = create_token(world, account, client.id, lifetime)
     if client.scope and client.scope != FULL_SCOPE:
@@ -208,7 +230,7 @@ def _grant_by_client_credentials(world: World, call: Call, client: Client) -> To
 
 
 def _find_customer(client: Client, email: str) -> Account:
-    """Find a customer of the client's product. The text of the refusal is inferred."""
+    """Find a customer of the client's product. The error message is inferred, not documented."""
     customers = client.product.resources.customers if client.product else {}
     found = customers.get(email) or customers.get(email.lower())
     if found is None:
@@ -217,7 +239,10 @@ def _find_customer(client: Client, email: str) -> Account:
 
 
 def _grant_by_refresh_token(world: World, call: Call, client: Client) -> Token:
-    """Grant a token for a refresh token, which works once and only for its client (endpoints.yml: token_refresh)."""
+    """Grant an access token for a refresh token (endpoints.yml: token_refresh).
+
+    A refresh token works only once, and only for the OAuth client that got the refresh token.
+    """
     value = _read_field(call, "refresh_token")
     if not value:
         raise oauth_error("invalid_request", 'No "refresh_token" parameter')
@@ -231,7 +256,10 @@ def _grant_by_refresh_token(world: World, call: Call, client: Client) -> Token:
 
 
 def _refuse_authorization_code(world: World, call: Call, client: Client) -> Token:
-    """Refuse the grant by authorization code, which needs a browser (endpoints.yml: token_authorization_code)."""
+    """Refuse the grant by authorization code, because this grant needs a browser.
+
+    (endpoints.yml: token_authorization_code)
+    """
     raise oauth_error("invalid_client", "The grant type is unauthorised for this client_id")
 
 

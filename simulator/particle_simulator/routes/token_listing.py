@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The legacy list of access tokens by HTTP Basic, which `--token-listing enabled` enables."""
+"""The legacy route that lists access tokens and requires HTTP Basic authentication.
+
+By default the route is retired and responds with 404. The option `--token-listing enabled` enables the route.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from particle_simulator.routing import Auth, Route
 from particle_simulator.world import World
 
 LABELS = {"particle": "__PASSWORD_ONLY__"}
-"""Names of clients in the list, where they differ from the id."""
+"""The name that the list shows instead of a client id, keyed by client id."""
 
 
 def list_tokens(world: World, call: Call) -> Reply:
-    """List the valid tokens of an account (endpoints.yml: token_list_legacy)."""
+    """List the valid access tokens of an account (endpoints.yml: token_list_legacy)."""
     credentials = read_basic_credentials(call.headers.get("Authorization", ""))
     if credentials is None:
         raise listed_errors(
@@ -31,11 +34,11 @@ def list_tokens(world: World, call: Call) -> Reply:
     if account is None:
         raise listed_errors(400, "Unknown user")
     if account.sso or not hmac.compare_digest(account.password.encode(), password.encode()):
-        # Inferred for an account with single sign-on, which has no password.
+        # For an account with single sign-on, which has no password, the error response is inferred.
         raise listed_errors(401, "Bad password")
     code = call.query.get("otp", "")
     if account.otp_secret is not None and not one_time_codes.is_valid(account.otp_secret, code, world.now()):
-        # That the query carries the code is documented; the refusal without one is inferred.
+        # Particle documents that the query contains the one-time code. The error response is inferred.
         raise listed_errors(401, "A one-time password is required")
     now = world.now()
     tokens = world.logins.list_tokens(account)
@@ -51,7 +54,7 @@ def _build_row(token: Token) -> dict[str, str | None]:
 
 
 def answer_not_found(world: World, call: Call) -> Reply:
-    """Answer as the retired route does today (endpoints.yml: token_list_legacy)."""
+    """Respond with 404, as the cloud does today for the retired route (endpoints.yml: token_list_legacy)."""
     return not_found_text()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Introspection and revocation of access tokens."""
+"""Routes that describe and revoke access tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ GROUP = "authentication_and_tokens"
 
 
 def introspect_token(world: World, call: Call) -> Reply:
-    """Describe the current token (endpoints.yml: token_introspect_current). Tokens of accounts have no scopes."""
+    """Respond with the properties of the request's own access token (endpoints.yml: token_introspect_current).
+
+    `scopes` is an empty list if the token has no scopes.
+    """
     token = call.token
     scopes = list(token.scopes or ())
     orgs = [{"id": org.id, "slug": org.slug} for org in world.orgs.list_for_member(call.sandbox)]
@@ -24,15 +27,16 @@ def introspect_token(world: World, call: Call) -> Reply:
 
 
 def revoke_current_token(world: World, call: Call) -> Reply:
-    """Revoke the current token (endpoints.yml: token_revoke_current)."""
+    """Revoke the request's own access token (endpoints.yml: token_revoke_current)."""
     world.logins.revoke(call.token)
     return json_reply({"ok": True})
 
 
 def revoke_token(world: World, call: Call) -> Reply:
-    """Revoke a token; its value is the only credential (endpoints.yml: token_revoke_one).
+    """Revoke the access token in the request path (endpoints.yml: token_revoke_one).
 
-    The response for an unknown token, 400 or 401, is not documented; here it is the same as for an invalid token.
+    The request needs no other credentials. Particle does not document whether an unknown token gets status 400 or 401.
+    The simulator responds with 401, as for any invalid token.
     """
     token = world.logins.tokens.get(call.path["token"])
     if token is None:
@@ -42,7 +46,7 @@ def revoke_token(world: World, call: Call) -> Reply:
 
 
 def revoke_all_tokens(world: World, call: Call) -> Reply:
-    """Revoke all tokens of the user, including the current one (endpoints.yml: token_revoke_all)."""
+    """Revoke all access tokens of the caller, including the request's own token (endpoints.yml: token_revoke_all)."""
     world.logins.revoke_account(call.account)
     return json_reply({"ok": True})
 

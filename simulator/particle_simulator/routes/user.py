@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The account of the caller: read, change, create and delete. Refusals that are not documented have the shape E6."""
+"""Routes that read, change, create and delete the account of the caller.
+
+Undocumented error responses use the error body E6 (errors-and-limits.md, section 1) or the body of a validation error.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ GROUP = "user_account"
 
 
 def get_user(world: World, call: Call) -> Reply:
-    """Answer with the account of the caller (endpoints.yml: user_get)."""
+    """Respond with the account of the caller (endpoints.yml: user_get)."""
     account = call.account
     cellular = sum(1 for device in account.devices.values() if device.platform_id in CELLULAR_PLATFORMS)
     return json_reply(
@@ -38,12 +41,12 @@ def get_user(world: World, call: Call) -> Reply:
 
 
 def identify_user(world: World, call: Call) -> Reply:
-    """Answer with the id and the email of the caller (endpoints.yml: user_identify)."""
+    """Respond with the user id and the email address of the caller (endpoints.yml: user_identify)."""
     return json_reply({"id": call.account.user_id, "email": call.account.username})
 
 
 def check_password(account: Account, password: object) -> None:
-    """Refuse a wrong password, before a change that requires it again."""
+    """Raise an error with status 400 if the password is not the password of the account."""
     text = password if isinstance(password, str) else ""
     if not hmac.compare_digest(account.password.encode(), text.encode()):
         raise listed_errors(400, "Bad password")
@@ -52,7 +55,8 @@ def check_password(account: Account, password: object) -> None:
 def update_user(world: World, call: Call) -> Reply:
     """Change the account of the caller (endpoints.yml: user_update).
 
-    A new username or password requires the current password, and tokens stay valid unless `invalidate_tokens` is set.
+    A change of the username or the password requires the current password. The access tokens stay valid unless the
+    field `invalidate_tokens` is true.
     """
     account, fields = call.account, call.fields
     username, password = fields.get("username"), fields.get("password")
@@ -76,7 +80,7 @@ def update_user(world: World, call: Call) -> Reply:
 
 
 def create_user(world: World, call: Call) -> Reply:
-    """Create an account, without an access token (endpoints.yml: user_create)."""
+    """Create an account (endpoints.yml: user_create). No access token is created."""
     username, password = call.fields.get("username"), call.fields.get("password")
     if not isinstance(username, str) or "@" not in username or not isinstance(password, str) or not password:
         raise listed_errors(400, "username and password are required")
@@ -90,7 +94,10 @@ def create_user(world: World, call: Call) -> Reply:
 
 
 def delete_user(world: World, call: Call) -> Reply:
-    """Delete the account of the caller, unclaim its devices and revoke its tokens (endpoints.yml: user_delete)."""
+    """Delete the account of the caller (endpoints.yml: user_delete).
+
+    The account's devices are unclaimed, and the account's access tokens are revoked. The password is required.
+    """
     account = call.account
     check_password(account, call.fields.get("password"))
     for device in list(account.devices.values()):
@@ -106,9 +113,9 @@ def delete_user(world: World, call: Call) -> Reply:
 
 
 def request_password_reset(world: World, call: Call) -> Reply:
-    """Request a password reset (endpoints.yml: user_password_reset).
+    """Respond that an e-mail for a password reset was sent (endpoints.yml: user_password_reset).
 
-    The response does not reveal whether the account exists.
+    The simulator sends no e-mail. The response does not reveal whether the account exists.
     """
     if not isinstance(call.fields.get("username"), str):
         raise listed_errors(400, "username is required")

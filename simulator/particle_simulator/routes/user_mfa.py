@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One-time codes of an account, which are enabled in two steps and disabled with the password."""
+"""Routes that enable and disable login with one-time codes for an account.
+
+Two requests are needed to enable one-time codes. The password is needed to disable one-time codes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ ENABLE = "/v1/user/mfa-enable"
 
 
 def start_mfa(world: World, call: Call) -> Reply:
-    """Create a secret for one-time codes, which a code must confirm (endpoints.yml: mfa_enable_start)."""
+    """Create a secret for one-time codes (endpoints.yml: mfa_enable_start).
+
+    A second request must confirm the secret with a valid one-time code.
+    """
     secret = base64.b32encode(secrets.token_bytes(20)).decode()
     mfa_token = secrets.token_urlsafe(40)
     world.logins.mfa_setups[mfa_token] = (call.account, secret)
@@ -29,9 +35,9 @@ def start_mfa(world: World, call: Call) -> Reply:
 
 
 def confirm_mfa(world: World, call: Call) -> Reply:
-    """Enable one-time codes by a first code (endpoints.yml: mfa_enable_confirm).
+    """Enable one-time codes for the account after a first valid code (endpoints.yml: mfa_enable_confirm).
 
-    The refusals are inferred from those of a login with a code.
+    The error responses are inferred from the login with a one-time code.
     """
     mfa_token, code = call.fields.get("mfa_token"), call.fields.get("otp")
     if not isinstance(mfa_token, str) or not isinstance(code, str):
@@ -47,7 +53,7 @@ def confirm_mfa(world: World, call: Call) -> Reply:
 
 
 def disable_mfa(world: World, call: Call) -> Reply:
-    """Disable one-time codes (endpoints.yml: mfa_disable)."""
+    """Disable one-time codes for the account (endpoints.yml: mfa_disable). The request needs the current password."""
     check_password(call.account, call.fields.get("current_password"))
     call.account.otp_secret = None
     return json_reply({"ok": True})
