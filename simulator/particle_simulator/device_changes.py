@@ -20,13 +20,13 @@ Reader = Callable[[str, Any], Any]
 
 def _read_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise bad_request(f"{name} must be a text")
+        raise bad_request(f"{name} must be a string")
     return value
 
 
 def _read_text_or_null(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise bad_request(f"{name} must be a text")
+        raise bad_request(f"{name} must be a string")
     return value
 
 

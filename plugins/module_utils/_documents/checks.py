@@ -54,7 +54,7 @@ class ValueReader:
         if isinstance(value, str):
             return str(value)
         advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
-        self.add_mistake(place, f"must be a text, got {describe_type(value)}{advice}")
+        self.add_mistake(place, f"must be a string, got {describe_type(value)}{advice}")
         return ""
 
     def read_boolean(self, value: Any, place: Place) -> bool:
@@ -114,7 +114,7 @@ def describe_type(value: Any) -> str:
     """Return the name of a value's type for messages, such as ``a number``. For true and false, return that word."""
     if value is None:
         return "nothing"
-    for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text")):
+    for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a string")):
         if isinstance(value, kind):
             return word if kind is not bool else str(value).lower()
     if isinstance(value, Mapping):

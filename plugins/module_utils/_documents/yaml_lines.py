@@ -121,7 +121,7 @@ def _check_nodes(root: yaml.Node) -> None:
         seen: set[str] = set()
         for key, _unused in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key must be a text", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem="a key must be a string", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value}", problem_mark=key.start_mark)
             seen.add(key.value)
@@ -163,7 +163,7 @@ class _Reader:
             return self._loader.construct_object(node)
         except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. the 99th of May, `!!bool maybe`
             kind = node.tag.rpartition(":")[2]
-            problem = f"this is not a valid {kind}; put it in quotes if it is a text"
+            problem = f"this is not a valid {kind}; put it in quotes if it is a string"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def _read_mapping(self, node: yaml.Node, place: Place) -> dict[Hashable, Any]:

@@ -73,7 +73,7 @@ def call_function(world: World, call: Call) -> Reply:
         raise plain_error(404, f"Function {name} not found")
     argument = call.fields.get("arg", call.fields.get("args")) or ""
     if not isinstance(argument, str):
-        raise bad_request("arg must be a text")
+        raise bad_request("arg must be a string")
     device.last_heard = world.now()
     value = function(argument)
     if call.fields.get("format") == "raw":

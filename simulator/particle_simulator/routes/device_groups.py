@@ -50,7 +50,7 @@ def _check_color(value: Any) -> str:
 
 def _check_description(value: Any) -> str:
     if not isinstance(value, str):
-        raise bad_request("description must be a text")
+        raise bad_request("description must be a string")
     return value
 
 

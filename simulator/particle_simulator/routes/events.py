@@ -129,9 +129,9 @@ def _publish_event(world: World, call: Call, product: Product | None, device: De
     """
     name, data = call.fields.get("name"), call.fields.get("data", "")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise bad_request(f"name must be a text of 1 to {MAX_NAME_LENGTH} characters")
+        raise bad_request(f"name must be a string of 1 to {MAX_NAME_LENGTH} characters")
     if not isinstance(data, str):
-        raise bad_request("data must be a text")
+        raise bad_request("data must be a string")
     # Without the field `private` an event is public. This was the default when Particle introduced the field.
     private = call.fields.get("private", False) in (True, "true", "1")
     ttl = _read_ttl(call.fields.get("ttl", DEFAULT_TTL))

@@ -74,7 +74,7 @@ def _check_description(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise bad_request("description must be a text")
+        raise bad_request("description must be a string")
     return value
 
 

@@ -69,7 +69,7 @@ def _find_firmware(world: World, call: Call) -> tuple[Product, Firmware]:
 def _read_text(fields: dict[str, Any], name: str, default: str) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise bad_request(f"{name} must be a text")
+        raise bad_request(f"{name} must be a string")
     return value
 
 

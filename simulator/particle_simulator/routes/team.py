@@ -122,7 +122,7 @@ def remove_member(world: World, call: Call) -> Reply:
 
 def _check_friendly_name(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise bad_request("friendly_name must be a text")
+        raise bad_request("friendly_name must be a string")
     return value
 
 

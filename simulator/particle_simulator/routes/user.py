@@ -65,7 +65,7 @@ def update_user(world: World, call: Call) -> Reply:
         raise bad_request("account_info must be an object")
     for name, value in (("username", username), ("password", password)):
         if value is not None and (not isinstance(value, str) or not value):
-            raise bad_request(f"{name} must be a text")
+            raise bad_request(f"{name} must be a string")
     if username is not None or password is not None:
         check_password(account, fields.get("current_password"))
     if username is not None and world.accounts.find(username) not in (None, account):

@@ -153,7 +153,7 @@ def test_any_sequence_of_yaml_characters_is_read_or_refused(parts: list[str]) ->
             "fleet.yml:1 this alias has no anchor; put a value that begins with * in quotes",
         ),
         ("a: {}\nb: {<<: 5}\n", "fleet.yml:2 expected a mapping or list of mappings for merging"),
-        ("a: 1\n? [b]\n: 2\n", "fleet.yml:2 a key must be a text"),
+        ("a: 1\n? [b]\n: 2\n", "fleet.yml:2 a key must be a string"),
         ("a: 1\n---\nb: 2\n", "fleet.yml:2 but found another document"),
         ("\nname: !vault abc\n", f"fleet.yml:2 {FOREIGN_TAG}"),
         ("a: 1\ndevices: !include [more.yml]\n", f"fleet.yml:2 {FOREIGN_TAG}"),

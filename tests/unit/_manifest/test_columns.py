@@ -64,7 +64,7 @@ def test_member_parameters_have_a_column_each_and_stay_text() -> None:
 )
 def test_parameter_column_without_a_name_is_refused_without_its_value(head: str, cells: str) -> None:
     text = f"id,mesh.network,mesh.role,{head}\n{ONE},barn,gateway,{cells}\n"
-    assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, got a text"]
+    assert mistakes(text) == ["fleet.csv:2 mesh.parameters: must be a mapping, got a string"]
 
 
 def test_member_parameter_without_a_network_is_refused() -> None:
@@ -110,7 +110,7 @@ def test_mistakes_have_their_line_even_after_a_cell_of_two_lines() -> None:
     text = f'id,notes,development,groups\n{ONE},"two\nlines",,\ne00f,,maybe,North\n{TWO},,,\n{ONE},,,\n'
     assert mistakes(text) == [
         "fleet.csv:4 id: 'e00f' is not a device id (24 hexadecimal digits)",
-        "fleet.csv:4 development: must be true or false, got a text",
+        "fleet.csv:4 development: must be true or false, got a string",
         "fleet.csv:4 groups[0]: 'North' is not a valid group name: use only a-z, 0-9, _ and -",
         f"fleet.csv:6 id: '{ONE}' is already used at fleet.csv:2 id",
     ]
