@@ -136,7 +136,7 @@ class _Ring:
     def __exit__(self, *error: object) -> None:
         if self._path is not None:
             try:
-                # Closing is not enough: if another thread has just forked, the child process also has the file open.
+                # Closing is not enough: a child process that was just forked may have the file open and keep the lock.
                 fcntl.flock(self._file, fcntl.LOCK_UN)
             finally:
                 os.close(self._file)

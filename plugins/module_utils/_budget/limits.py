@@ -31,7 +31,8 @@ DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
         "POST /oauth/token": Limit(100, 300),
         "GET /v1/access_tokens": Limit(100, 300),
         "DELETE /v1/access_tokens/:token": Limit(100, 300),
-        "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # the cloud counts each account; the budget, all accounts
+        # The cloud applies this limit to each account, but the budget applies it to all accounts together.
+        "GET /v1/serial_numbers/:serial": Limit(50, 3600),
     }
 )
 """The documented rate limits by route."""
@@ -60,7 +61,7 @@ DEFAULT_ALLOWANCE = Allowance()
 class Window:
     """A sliding window in which requests are counted against a rate limit.
 
-    :param name: a hash that identifies the window without revealing the URL of the cloud.
+    :param name: a hash of the cloud URL, the route and the limit. It identifies the window without revealing the URL.
     :param size: the number of requests that the cloud allows in the window.
     :param allowed: the number of requests that the run may send in the window.
     :param seconds: for how long a request counts.

@@ -122,7 +122,7 @@ class LookupResult:
 def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
     """Look up the device id for each serial number until the hourly rate limit is used up.
 
-    :param records: records of devices that are declared by their serial number. Other records are skipped.
+    :param records: records of devices that are declared by a serial number or a device id. Device ids are skipped.
     :raises ParticleError: when a look-up fails with an error that every further look-up would cause too.
     """
     looked_up = LookupResult()

@@ -67,8 +67,8 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
 def observe_product(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices that are in the product.
 
-    Reading the list takes one request for each hundred devices of the product, or only one request if the manifest
-    declares a single device.
+    Reading the list takes about one request for each hundred devices of the product. If the manifest declares only one
+    device, by its device id or serial number, reading the list takes one request.
 
     :raises ParticleError: ``unsupported`` when the manifest requires device groups, but the cloud has no device groups.
     """
@@ -149,7 +149,8 @@ def _get_username(http: Http) -> str:
 def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
     """Return the filters for the device list of a product, by the names of their query parameters.
 
-    There is a filter only if a single device is declared, so that one request is enough to find the device.
+    There is a filter only if a single device is declared, by its device id or serial number. With the filter, one
+    request is enough to find the device.
     """
     if len(records) != 1:
         return {}
