@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep requests within the rate limits of a cloud.
+"""Keep requests within the rate limits of a cloud. Private to this collection.
 
-Private to this collection. The Particle cloud counts requests per public address (errors-and-limits.md, section 3), so
-all processes that send from one address share a budget. The budget is checked before a request is sent,
-because a request that the cloud refuses with status 429 achieves nothing.
+The Particle cloud counts requests per public address (errors-and-limits.md, section 3). Therefore all processes that
+send requests from one address should share a budget. The budget is checked before a request is sent, because the cloud
+refuses requests above a limit with status 429.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 
 class Budget:
-    """Sliding windows over the times at which requests are sent.
+    """A limiter of requests with sliding windows.
 
-    There is one window for all routes together, and one for each route that has a separate limit. Requests are sent
-    without a pause while the windows have places, and afterwards as places become free. Safe to share between threads
-    and across forks.
+    A window has a place for each request that a limit allows. Each request takes a place in the window for all routes
+    together. If the route of the request has a separate limit, the request also takes a place in the window for this
+    route. A place becomes free when the period of the limit has passed. Safe to share between threads and across forks.
 
-    :param allowance: the limits and the share of them that may be used.
-    :param folder: where the processes of a user share the windows; ``None`` to share them with no other process. The
-        windows are not shared either when the folder cannot be used or a file stays locked, so a folder never causes
-        an error or a hang.
-    :param store: URL of a Redis through which several machines share the windows, used instead of ``folder``.
+    :param allowance: the limits, and the share of each limit that may be used.
+    :param folder: a folder through which the processes of a user share the windows; ``None`` not to share the windows.
+        If the folder cannot be used or a file stays locked, the windows are not shared, and no error is raised.
+    :param store: URL of a Redis server through which several machines share the windows. It replaces ``folder``.
     :param cloud: the URL of the cloud to which the limits apply.
-    :param clock: returns seconds, from the same clock for all that share the windows; by default the clock of the
-        machine, or of the Redis.
-    :raises ParticleError: when the Redis cannot be used. ``take_place`` and ``get_delay`` raise it too.
+    :param clock: returns seconds. All processes that share the windows must use the same clock. The default is the
+        clock of the machine, or with ``store`` the clock of the Redis server.
+    :raises ParticleError: when the Redis server cannot be used.
     """
 
     def __init__(
@@ -57,27 +56,31 @@ class Budget:
         self._log: RequestLog = RedisLog(store, clock) if store and limits else FileLog(folder, clock or time.time)
 
     def take_place(self, route: str, waited: float = 0.0) -> float:
-        """Take a place for one request to ``route`` (method and path template), if there is one.
+        """Take a place for one request, if a place is free.
 
+        :param route: the method and path template of the request.
         :param waited: for how many seconds the request has waited so far.
-        :returns: 0.0 if the request may be sent now, else the seconds after which to ask again.
-        :raises ParticleError: when the Redis cannot be used.
+        :returns: 0.0 if the request may be sent now, else the seconds after which to call this method again.
+        :raises ParticleError: when the Redis server cannot be used.
         """
         windows = [self._windows[key] for key in (EVERY_ROUTE, route) if key in self._windows]
         return self._log.take_places(windows, waited) if windows else 0.0
 
     def get_delay(self, route: str) -> float:
-        """Return for how many seconds the limit for ``route`` alone would delay a request now. No place is taken.
+        """Return for how many seconds the limit of a route would delay a request now, without taking a place.
 
-        :raises ParticleError: when the Redis cannot be used.
+        The limit for all routes together is ignored.
+
+        :raises ParticleError: when the Redis server cannot be used.
         """
         window = self._windows.get(route)
         return 0.0 if window is None else self._log.get_delay(window)
 
     def get_used_share(self) -> float | None:
-        """Return the used share of the budget; 1.0 means that the next request has to wait.
+        """Return the used share of the budget. 1.0 means that the next request must wait.
 
-        :returns: ``None`` if there is no limit, or if the Redis does not answer: progress reports must not fail a run.
+        :returns: ``None`` if there is no limit, or if the Redis server cannot be used. No error is raised, because
+            progress reports must not fail a run.
         """
         window = self._windows.get(EVERY_ROUTE)
         try:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep the budget in files that all processes of a user on this machine share. Private to this collection."""
+"""Store the times of requests in files, which the processes of a user share. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pathlib import Path
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._budget.limits import Window
 
-_LOCK_SECONDS = 5.0  # a lock is held for microseconds, unless its process is stopped meanwhile
+_LOCK_SECONDS = 5.0  # processes hold the lock for microseconds, unless they are stopped
 _POLL_SECONDS = 0.0005
-_KEPT_SECONDS = 2 * 3600  # longer than any window, so no request in an older file counts
+_KEPT_SECONDS = 2 * 3600  # longer than any window, so the requests in an older file no longer count
 _SLOT_BYTES = 8
 
 
 class FileLog:
-    """A store with one ring buffer of times for each window, in a file of ``folder`` or in memory.
+    """A :class:`RequestLog` that has a ring buffer of request times for each window, in a file or in memory.
 
-    :param folder: ``None`` to keep the rings in memory. A ring also moves to memory when its file cannot be used or
-        stays locked.
-    :param clock: returns seconds, from the same clock for all processes.
+    :param folder: the folder of the files; ``None`` to keep the ring buffers in memory. If a file cannot be used or
+        stays locked, ring buffers are replaced by empty ring buffers in memory.
+    :param clock: returns seconds. All processes that share the folder must use the same clock.
     """
 
     def __init__(self, folder: Path | None, clock: Callable[[], float]) -> None:
@@ -38,7 +38,11 @@ class FileLog:
         self._process, self._lock = os.getpid(), threading.Lock()
 
     def take_places(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place in all ``windows`` if each has one; return 0.0, or the seconds after which to ask again."""
+        """Take a place for a request in all ``windows``. If any window has no free place, take no place.
+
+        :param waited: for how many seconds the request has waited so far.
+        :returns: 0.0 if the places were taken, else the seconds after which to call this method again.
+        """
 
         def take_if_free(rings: Sequence[_Ring], now: float) -> float:
             delay = max(ring.get_delay(now, waited) for ring in rings)
@@ -50,16 +54,21 @@ class FileLog:
         return self._use_locked(windows, take_if_free)
 
     def get_delay(self, window: Window) -> float:
-        """Return the seconds until ``window`` has a place, 0.0 if it has one now."""
+        """Return the seconds until ``window`` has a free place, without taking a place. 0.0 means now."""
         return self._use_locked([window], lambda rings, now: max(rings[0].get_delay(now), 0.0))
 
     def get_used_share(self, window: Window) -> float:
-        """Return the used share of the allowed requests, from 0.0 to 1.0."""
+        """Return the share of the allowed requests of ``window`` that is used, from 0.0 to 1.0."""
         return self._use_locked([window], lambda rings, now: rings[0].get_used_share(now))
 
     def _use_locked(self, windows: Sequence[Window], use: Callable[[Sequence[_Ring], float], float]) -> float:
-        """Lock the rings of ``windows``, and return the result of ``use``, called with the rings and the time."""
-        if self._process != os.getpid():  # a lock that was held during a fork is never released in the child
+        """Lock the ring buffers of ``windows``, and call a function while they are locked.
+
+        :param use: called with the ring buffers and the current time. If a file cannot be used or stays locked, ``use``
+            is called with ring buffers in memory.
+        :returns: the result of ``use``.
+        """
+        if self._process != os.getpid():  # in a child process, a lock that was held during the fork is never released
             self._process, self._lock = os.getpid(), threading.Lock()
         with self._lock:
             rings = [self._open_ring(window) for window in windows]
@@ -83,15 +92,16 @@ class FileLog:
 class _Ring:
     """A ring buffer with the times of the last requests in a window, in a file or in memory.
 
-    The content is the index of the next slot, then the slots with the times, eight bytes each; the oldest time is
-    overwritten first. There is one slot more than the limit, so the next slot is never read: a process that was killed
-    may have written half of it. All processes count back from the same slot, even if they may use different shares of
-    the limit.
+    The content is the index of the next slot, followed by the slots. Index and slots have eight bytes each. A slot
+    holds the time of a request. A new time overwrites the oldest time. There is one slot more than the limit, so that
+    the next slot is never read. This matters because a process that is killed may leave the next slot half-written.
+    Processes that may use different shares of the limit can use the same file, because all of them count the requests
+    back from the next slot.
 
-    The file is locked in a ``with`` block. Each block opens it again, so a child process cannot inherit it, and a file
-    that was removed is created again.
+    The ring buffer is a context manager that opens and locks the file. The file is opened for each ``with`` statement,
+    so that a child process does not inherit an open file, and a file that was removed is created again.
 
-    :raises OSError: from each of the methods when the file cannot be used.
+    :raises OSError: when the file cannot be used. Each method can raise this error.
     """
 
     def __init__(self, window: Window, path: Path | None) -> None:
@@ -103,7 +113,7 @@ class _Ring:
             self.move_to_memory()
 
     def move_to_memory(self) -> None:
-        """Start an empty ring in memory, unless the ring is in memory already."""
+        """Replace a ring buffer in a file by an empty ring buffer in memory. Keep a ring buffer that is in memory."""
         if not self._memory:
             self._path, self._next, self._memory = None, 0, bytearray(self._build_blank())
 
@@ -113,7 +123,7 @@ class _Ring:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _lock_file(self._file)
-            if os.lseek(self._file, 0, os.SEEK_END) != _SLOT_BYTES * (1 + self._places):  # new, truncated or foreign
+            if os.lseek(self._file, 0, os.SEEK_END) != _SLOT_BYTES * (1 + self._places):  # a new or damaged file
                 os.fchmod(self._file, 0o600)  # regardless of the umask
                 os.ftruncate(self._file, 0)
                 self._write(0, self._build_blank())
@@ -126,13 +136,16 @@ class _Ring:
     def __exit__(self, *error: object) -> None:
         if self._path is not None:
             try:
-                # Closing the file is not enough: if another thread has just forked, the child still has it open.
+                # Closing is not enough: a child process that was just forked may have the file open and keep the lock.
                 fcntl.flock(self._file, fcntl.LOCK_UN)
             finally:
                 os.close(self._file)
 
     def get_delay(self, now: float, waited: float = 0.0) -> float:
-        """Return the seconds until there is a place; 0 or less if there is one now."""
+        """Return the seconds until there is a free place. 0 or less means now.
+
+        :param waited: for how many seconds the request has waited so far.
+        """
         moment = self._read_time(self._window.count_allowed(waited))
         if not moment <= now:  # the clock was set back, or the file is damaged
             moments = array("d", self._read(1, self._places))
@@ -142,19 +155,22 @@ class _Ring:
 
     def add_time(self, moment: float) -> None:
         """Add the time of a request."""
-        # The index is written last: a process that is killed in between has not sent its request either.
+        # The index is written last. If the process is killed before that, the request does not count, and is not sent.
         self._write(1 + self._next, array("d", [moment]).tobytes())
         self._next = (self._next + 1) % self._places
         self._write(0, self._next.to_bytes(_SLOT_BYTES, "little"))
 
     def get_used_share(self, now: float) -> float:
-        """Return the used share of the allowed requests, from 0.0 to 1.0."""
+        """Return the share of the allowed requests that is used, from 0.0 to 1.0."""
         begin, allowed = now - self._window.seconds, self._window.allowed
         numbers = range(1, allowed + 1)
         return bisect.bisect_left(numbers, True, key=lambda number: self._read_time(number) <= begin) / allowed
 
     def _read_time(self, number: int) -> float:
-        """Return the time of a request, counted from the last one (1); minus infinity if there were fewer requests."""
+        """Return the time of a request; minus infinity if there were fewer than ``number`` requests.
+
+        :param number: the number of the request, counted back from the last request, which has number 1.
+        """
         return array("d", self._read(1 + (self._next - number) % self._places, 1))[0]
 
     def _build_blank(self) -> bytes:
@@ -176,9 +192,9 @@ class _Ring:
 
 
 def _lock_file(file: int) -> None:
-    """Lock an open file.
+    """Wait for the lock of an open file, and lock the file.
 
-    :raises TimeoutError: when another process holds the lock for too long.
+    :raises TimeoutError: when another process holds the lock for longer than ``_LOCK_SECONDS``.
     """
     end = time.monotonic() + _LOCK_SECONDS
     while True:
@@ -191,7 +207,7 @@ def _lock_file(file: int) -> None:
 
 
 def _remove_old_files(folder: Path) -> None:
-    """Remove files that have not been used for longer than any window."""
+    """Remove the files of ring buffers that have not been written for longer than any window lasts."""
     for path in folder.glob("budget-*.ring"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - _KEPT_SECONDS:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep the budget in a Redis that all machines behind one address share. Private to this collection."""
+"""Store the times of requests on a Redis server that several machines share. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 _PREFIX = "meshfleet.particle:budget:"
 _ANSWER_SECONDS = 3.0
-_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)  # between attempts: long enough for a restart of Redis
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)  # seconds between attempts, together long enough for a restart of Redis
 
-# The whole script runs inside Redis, so it is atomic and uses one clock for all machines.
+# The script runs on the Redis server. Therefore it is atomic, and all machines use the same clock.
 #
-# KEYS: a ring buffer for each window. ARGV: the operation, the time ("" for the clock of Redis), then size, room and
-# seconds of each window. A ring holds the number of times that were ever added, then one slot for each of the last
-# times. All are doubles. A key expires when its last time no longer counts.
+# KEYS: the key of the ring buffer of each window.
+# ARGV: the operation ("take", "look" or "used"), the time ("" means the clock of Redis), and then three values for each
+# window: the number of requests that the cloud allows, the number of requests that may be sent, and the seconds.
+#
+# The content of a ring buffer is the number of all requests so far, followed by one slot for the time of each of the
+# last requests. Each value is a double of eight bytes. A key expires when the last request no longer counts.
 _SCRIPT = """
 local now = tonumber(ARGV[2])
 if not now then
@@ -84,20 +87,22 @@ return string.format('%.17g', delay)
 
 
 class RedisLog:
-    """A store with one ring buffer of times for each window, in a Redis.
+    """A :class:`RequestLog` that has a ring buffer of request times for each window, on a Redis server.
 
-    A Redis that cannot be used is an error, unlike a folder that cannot be used: the user named the Redis because
-    several machines share the limit, and separate budgets would exceed it.
+    A Redis server that cannot be used is an error. There is no other store to fall back to, because separate budgets of
+    several machines would together exceed the limit.
 
-    :param url: a ``redis://``, ``rediss://`` or ``unix://`` URL of the redis library. It may hold a password.
-    :param clock: returns seconds; by default the clock of Redis.
-    :raises ParticleError: when it is created, and from each of its methods: ``unreachable`` when Redis does not answer
-        for some seconds, ``invalid_option`` when it refuses, ``unsupported`` when the library is missing.
+    :param url: a ``redis://``, ``rediss://`` or ``unix://`` URL, as the Python library ``redis`` defines it. The URL
+        may contain a password.
+    :param clock: returns seconds; ``None`` for the clock of the Redis server.
+    :raises ParticleError: ``unsupported`` when the Python library ``redis`` is missing. The constructor and each method
+        raise ``unreachable`` when the Redis server does not answer for some seconds, and ``invalid_option`` when the
+        URL is not valid or the Redis server refuses the login or a command.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] | None) -> None:
         try:
-            # Not at the top: this import takes as long as all others together, and most runs do not need it.
+            # Imported here and not at the top, because the import is slow and most runs do not need it.
             import redis
             from redis.backoff import NoBackoff
             from redis.retry import Retry
@@ -110,23 +115,27 @@ class RedisLog:
         self._where = parts.netloc.rpartition("@")[2] or parts.path
         self._clock = clock
         try:
-            # The retries of the library depend on its version, so they are turned off.
+            # The retries of the library are turned off, because they differ between versions of the library.
             client = redis.Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0))
         except (redis.RedisError, ValueError, TypeError) as error:
             raise self._build_error(error) from None
         self._script = client.register_script(_SCRIPT)
-        self._call_with_retries(client.ping)  # fail before the first request to a cloud
+        self._call_with_retries(client.ping)  # to fail now and not at the first request to a cloud
 
     def take_places(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place in all ``windows`` if each has one; return 0.0, or the seconds after which to ask again."""
+        """Take a place for a request in all ``windows``. If any window has no free place, take no place.
+
+        :param waited: for how many seconds the request has waited so far.
+        :returns: 0.0 if the places were taken, else the seconds after which to call this method again.
+        """
         return self._run_script("take", [(window, window.count_allowed(waited)) for window in windows])
 
     def get_delay(self, window: Window) -> float:
-        """Return the seconds until ``window`` has a place, 0.0 if it has one now."""
+        """Return the seconds until ``window`` has a free place, without taking a place. 0.0 means now."""
         return self._run_script("look", [(window, window.allowed)])
 
     def get_used_share(self, window: Window) -> float:
-        """Return the used share of the allowed requests, from 0.0 to 1.0."""
+        """Return the share of the allowed requests of ``window`` that is used, from 0.0 to 1.0."""
         return self._run_script("used", [(window, window.allowed)])
 
     def _run_script(self, what: str, windows: Sequence[tuple[Window, int]]) -> float:
@@ -137,7 +146,10 @@ class RedisLog:
         return float(self._call_with_retries(lambda: self._script(keys=keys, args=arguments)))
 
     def _call_with_retries(self, ask: Callable[[], Any]) -> Any:
-        """Return the response of Redis, with retries for a Redis that is restarting."""
+        """Return the result of ``ask``. Retry for some seconds if the Redis server does not answer.
+
+        :param ask: sends a command to the Redis server.
+        """
         pauses = iter(_PAUSES)
         while True:
             try:
@@ -153,8 +165,8 @@ class RedisLog:
         return isinstance(error, passing) and not isinstance(error, self._redis.AuthenticationError)
 
     def _build_error(self, error: Exception) -> ParticleError:
-        """Return the error for a Redis that cannot be used."""
-        # The messages of the library and of Redis are not quoted: they may contain the password of the URL.
+        """Return the error for a Redis server that cannot be used."""
+        # Messages of the library and of the Redis server are not quoted, because they may contain the password.
         if self._is_temporary(error):
             why, code = "it does not answer", "unreachable"
             hint = "Check that Redis runs and can be reached, then run again; writes already made are kept."

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the rate limits of a cloud and the share of them that a run may use. Private to this collection."""
+"""Define the rate limits of a cloud, and the share of each limit that a run may use. Private to this collection."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ DOCUMENTED_LIMITS: Mapping[str, Limit] = MappingProxyType(
         "POST /oauth/token": Limit(100, 300),
         "GET /v1/access_tokens": Limit(100, 300),
         "DELETE /v1/access_tokens/:token": Limit(100, 300),
-        "GET /v1/serial_numbers/:serial": Limit(50, 3600),  # per account; here for all accounts together
+        # The cloud applies this limit to each account, but the budget applies it to all accounts together.
+        "GET /v1/serial_numbers/:serial": Limit(50, 3600),
     }
 )
 """The documented rate limits by route."""
 
 MAX_TRAVEL_SECONDS = 3.0
-"""Maximum difference between the travel times of two requests. The budget counts requests when they are sent, the cloud
-when they arrive."""
+"""Maximum difference between the travel times of two requests, in seconds. It is added to each window, because the
+budget counts a request when it is sent, but the cloud counts a request when it arrives."""
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """The rate limits of a cloud and the share of them that a run may use.
+    """The rate limits of a cloud, and the share of each limit that a run may use.
 
     :param limits: the limits by route; an empty mapping for a cloud without limits.
     :param share: the share of each limit that may be used.
@@ -58,11 +59,11 @@ DEFAULT_ALLOWANCE = Allowance()
 
 @dataclass(frozen=True)
 class Window:
-    """The period in which a run counts its requests against a rate limit.
+    """A sliding window in which requests are counted against a rate limit.
 
-    :param name: a hash of cloud, route and limit, which identifies the window without revealing them.
-    :param size: the number of requests that the cloud allows.
-    :param allowed: the number of requests that the run may use.
+    :param name: a hash of the cloud URL, the route and the limit. It identifies the window without revealing the URL.
+    :param size: the number of requests that the cloud allows in the window.
+    :param allowed: the number of requests that the run may send in the window.
     :param seconds: for how long a request counts.
     """
 
@@ -73,30 +74,34 @@ class Window:
 
     @classmethod
     def for_limit(cls, cloud: str, route: str, limit: Limit, share: float) -> Window:
-        """Create the window for a limit of a route."""
-        # The limit is part of the name: in a common window, the run with the lower limit would never get a place.
+        """Create the window for the limit of a route."""
+        # The limit is a part of the name, so that runs with different limits do not share a window. In a shared window,
+        # the run with the lower limit would never get a place.
         what = "\0".join((cloud, route, str(limit.requests), str(limit.seconds)))
         name = hashlib.sha256(what.encode(errors="surrogatepass")).hexdigest()[:32]
         return cls(name, limit.requests, max(1, int(limit.requests * share)), limit.seconds + MAX_TRAVEL_SECONDS)
 
     def count_allowed(self, waited: float) -> int:
-        """Return the number of requests that the window allows when a request has waited for ``waited`` seconds."""
-        # After such a wait, other runs with a larger share keep this request out, so it may use the whole limit.
+        """Return the number of requests that the window allows for a request that has waited for ``waited`` seconds."""
+        # After a long wait, the request may use the whole limit: other runs with a larger share may take every place.
         return self.allowed if waited < 2 * self.seconds else self.size
 
 
 class RequestLog(Protocol):
-    """A store of the times at which requests were sent. Safe to share between threads and across forks."""
+    """A store of the times at which requests were sent. Safe to share between threads and across forks.
+
+    A window has a free place when fewer requests than the window allows were sent in its period.
+    """
 
     def take_places(self, windows: Sequence[Window], waited: float) -> float:
-        """Take a place in all ``windows`` if each has one, else in none of them.
+        """Take a place for a request in all ``windows``. If any window has no free place, take no place.
 
         :param waited: for how many seconds the request has waited so far.
-        :returns: 0.0 if the places were taken, else the seconds after which to ask again.
+        :returns: 0.0 if the places were taken, else the seconds after which to call this method again.
         """
 
     def get_delay(self, window: Window) -> float:
-        """Return the seconds until ``window`` has a place, 0.0 if it has one now. No place is taken."""
+        """Return the seconds until ``window`` has a free place, without taking a place. 0.0 means now."""
 
     def get_used_share(self, window: Window) -> float:
-        """Return the used share of the allowed requests, from 0.0 to 1.0."""
+        """Return the share of the allowed requests of ``window`` that is used, from 0.0 to 1.0."""

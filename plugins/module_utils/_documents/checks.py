@@ -14,11 +14,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording
 
 
 class ValueReader:
-    """A reader of values in a document that collects mistakes instead of raising errors.
+    """A reader that checks values of a document. It collects mistakes instead of raising errors.
 
-    Its results may be used only if there are no mistakes.
+    The values that it returns may be used only if there are no mistakes.
 
-    :param where: describes a place in the document to the user.
+    :param where: returns a description of a place in the document for the user.
     :ivar mistakes: one sentence for each mistake.
     """
 
@@ -27,11 +27,14 @@ class ValueReader:
         self.mistakes: list[str] = []
 
     def add_mistake(self, place: Place, text: str) -> None:
-        """Add a mistake: ``text`` describes what is wrong at a place of the document."""
+        """Add a mistake. ``text`` describes what is wrong at ``place``."""
         self.mistakes.append(f"{self._where(place)}: {text}")
 
     def read_mapping(self, value: Any, place: Place, keys: tuple[str, ...]) -> Mapping[str, Any]:
-        """Return ``value`` if it is a mapping, else an empty one. Keys other than ``keys`` are mistakes."""
+        """Return ``value`` if it is a mapping, else add a mistake and return an empty mapping.
+
+        :param keys: the valid keys. Any other key is a mistake.
+        """
         if not isinstance(value, Mapping):
             self.add_mistake(place, f"must be a mapping, got {describe_type(value)}; valid keys are {', '.join(keys)}")
             return {}
@@ -43,14 +46,14 @@ class ValueReader:
         return value
 
     def read_list(self, value: Any, place: Place) -> list[Any]:
-        """Return ``value`` if it is a list, else an empty one. The items are not checked."""
+        """Return ``value`` if it is a list, else add a mistake and return an empty list. Items are not checked."""
         if isinstance(value, (list, tuple)):
             return list(value)
         self.add_mistake(place, f"must be a list, got {describe_type(value)}")
         return []
 
     def read_text(self, value: Any, place: Place) -> str:
-        """Return ``value`` if it is a text, else an empty one, for example for a number without quotes."""
+        """Return ``value`` if it is a string, else add a mistake and return an empty string."""
         if isinstance(value, str):
             return str(value)
         advice = "; put it in quotes" if value is not None and not isinstance(value, (Mapping, list)) else ""
@@ -58,13 +61,13 @@ class ValueReader:
         return ""
 
     def read_boolean(self, value: Any, place: Place) -> bool:
-        """Return ``value`` if it is true or false, else false."""
+        """Return ``value`` if it is true or false, else add a mistake and return false."""
         if not isinstance(value, bool):
             self.add_mistake(place, f"must be true or false, got {describe_type(value)}")
         return value is True
 
     def read_choice(self, value: Any, place: Place, choices: tuple[str, ...]) -> str:
-        """Return ``value`` as a text. A value that is not one of ``choices`` is a mistake."""
+        """Return ``value`` as a string. Add a mistake if ``value`` is not one of ``choices``."""
         if value not in choices:
             self.add_mistake(
                 place, f"must be one of {', '.join(choices)}, got {value!r}{suggest_similar(value, choices)}"
@@ -72,7 +75,7 @@ class ValueReader:
         return str(value)
 
     def read_device_id(self, value: Any, place: Place) -> str | None:
-        """Return ``value`` in lower case if it is a device id, else ``None``."""
+        """Return ``value`` in lower case if it is a device id, else add a mistake and return ``None``."""
         if isinstance(value, int) and not isinstance(value, bool):
             self.add_mistake(place, f"{value} is read as a number: put the device id in quotes")
             return None
@@ -83,7 +86,7 @@ class ValueReader:
         return str(text)
 
     def check_json(self, value: Any, place: Place) -> None:
-        """Add a mistake for each value that JSON cannot represent."""
+        """Add a mistake for each key or value, at any depth of ``value``, that JSON cannot represent."""
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.read_text(key, (*place, str(key)))
@@ -99,8 +102,8 @@ class ValueReader:
     def refuse_duplicates(self, found: list[tuple[Place, str]], key: str) -> None:
         """Add a mistake for each duplicate value.
 
-        :param found: the places and their values.
-        :param key: the key below each place that holds the value.
+        :param found: pairs of a place and a value. The place is that of the mapping that contains the value.
+        :param key: the key of the value in each mapping.
         """
         first: dict[str, Place] = {}
         for place, value in found:
@@ -111,7 +114,7 @@ class ValueReader:
 
 
 def describe_type(value: Any) -> str:
-    """Return the name of a value's type for messages, such as ``a number``. For true and false, return that word."""
+    """Return the type of a value in words for messages, such as ``a number``. For a boolean, return its value."""
     if value is None:
         return "nothing"
     for kind, word in ((bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a string")):

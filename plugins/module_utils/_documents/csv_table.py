@@ -18,8 +18,8 @@ _DELIMITERS = ",;\t"
 class Table:
     """The rows of a CSV table.
 
-    :param rows: the cells of each row by column, without surrounding spaces; empty cells are left out.
-    :param lines: the line on which each row begins.
+    :param rows: for each row, its cells by column name, without surrounding spaces. Empty cells are left out.
+    :param lines: for each row, the number of its first line in the file.
     """
 
     rows: Sequence[Mapping[str, str]]
@@ -27,11 +27,15 @@ class Table:
 
 
 def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] = lambda column: None) -> Table:
-    """Parse a table. Its delimiter is the comma, semicolon or tab that occurs most often in the first line.
+    """Parse a CSV table.
 
+    The delimiter is a comma, a semicolon or a tab: the character that occurs most often in the first line.
+
+    :param text: the content of the file.
     :param name: the name of the file, for messages.
-    :param find_mistake: returns the mistake in the name of a column, or ``None`` if the name is valid.
-    :raises ParticleError: ``invalid_manifest`` with all invalid lines when the table is not valid.
+    :param find_mistake: called with the name of each column. Returns a description of the mistake in the name, or
+        ``None`` if the name is valid.
+    :raises ParticleError: ``invalid_manifest`` when the table is not valid. The message lists every mistake.
     """
     text = text.removeprefix("\ufeff")
     head = text.partition("\n")[0]
@@ -59,7 +63,7 @@ def parse_table(text: str, name: str, find_mistake: Callable[[str], str | None] 
 
 
 def _check_columns(columns: Sequence[str], name: str, find_mistake: Callable[[str], str | None]) -> list[str]:
-    """Return a sentence for each mistake in the first line."""
+    """Return a sentence for each mistake in the column names, which are in the first line."""
     mistakes = [f"{name}:1 column {index} has no name" for index, column in enumerate(columns, 1) if not column]
     mistakes += [f"{name}:1 column {column} {wrong}" for column in columns if (wrong := find_mistake(column))]
     twice = sorted({column for column in columns if column and columns.count(column) > 1})

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the valid forms of ids, group names and labels. Private to this collection."""
+"""Define the valid forms of device ids, group names and identifiers on labels. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEVICE_ID = re.compile(r"[0-9a-f]{24}\Z")
 GROUP_NAME = re.compile(r"[a-z0-9_-]+\Z")
 """Form of the name of a device group (endpoints.yml: group_create)."""
 
-# Not all manufacturers fill in check digits on the labels of devices, so only the form is checked.
+# Check digits are not verified, because some manufacturers do not fill in the check digits on labels.
 SERIAL_NUMBER = re.compile(r"[A-Z0-9-]{4,40}\Z")
 ICCID = re.compile(r"[0-9]{18,22}\Z")
 IMEI = re.compile(r"[0-9]{14,16}\Z")

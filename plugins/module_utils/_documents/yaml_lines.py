@@ -12,16 +12,16 @@ from typing import Any, TypeAlias
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
-# Files are read on the controller, which has PyYAML through ansible-core. A module that runs on another host imports
-# this file too, but does not need PyYAML.
+# YAML is parsed only on the controller, where PyYAML is installed as a dependency of ansible-core. A module on another
+# host imports this file too, but works without PyYAML.
 with contextlib.suppress(ImportError):
     import yaml
 
 Place: TypeAlias = "tuple[str | int, ...]"
-"""The path of a value in a document: ``("devices", 3, "id")``."""
+"""The path of a value in a document, such as ``("devices", 3, "id")``."""
 
 Where = Callable[[Place], str]
-"""Function that describes a place to the user: ``fleet.yml:12 devices[3].id``."""
+"""A function that returns a description of a place for the user, such as ``fleet.yml:12 devices[3].id``."""
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE, _EQUALS_SIGN = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"
@@ -36,25 +36,29 @@ _REPLACED_PROBLEMS = {
     "found undefined tag handle": _FOREIGN_TAG,
     "found undefined alias": _NO_ANCHOR,
 }
-"""Replacements for messages of PyYAML that quote a part of the file, which may be a password."""
+"""Replacements for messages of PyYAML, keyed by the beginning of the replaced message. The replaced messages quote a
+part of the file, which may be a password."""
 
 
 def format_place(place: Place) -> str:
-    """Return a place as a dotted path: ``devices[3].mesh.network``."""
+    """Return a place as a dotted path, such as ``devices[3].mesh.network``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".") or "the manifest"
 
 
 def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where]:
-    """Return the data of a YAML or JSON text, and a function that describes a place in it to the user.
+    """Parse the content of a YAML or JSON file.
 
+    :param text: the content of the file.
     :param name: the name of the file, for messages.
     :param kind: the kind of the document, for messages.
-    :raises ParticleError: ``invalid_manifest`` with the line when the text is not valid YAML or has a duplicate key.
+    :returns: the data, and a function that returns a description of a place for the user, with the line.
+    :raises ParticleError: ``invalid_manifest`` when ``text`` is not valid YAML or has a duplicate key. The message
+        contains the line.
     """
     loader: Any = None
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # may raise an error already
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(_join_escapes(text))  # may raise a YAMLError
         node = loader.get_single_node()
         reader = _Reader(loader, json=_is_json(text))
         if node is not None:
@@ -82,7 +86,7 @@ def parse_yaml(text: str, name: str, kind: str = "manifest") -> tuple[Any, Where
 
 
 def _translate_problem(problem: str) -> str:
-    """Return the message for a problem that PyYAML reports."""
+    """Return the message to show for a problem that PyYAML reports."""
     return next((words for start, words in _REPLACED_PROBLEMS.items() if problem.startswith(start)), problem)
 
 
@@ -91,9 +95,9 @@ def _is_json(text: str) -> bool:
 
 
 def _join_escapes(text: str) -> str:
-    """Replace each pair of escapes in a JSON text that stands for one character by that character.
+    """Replace each surrogate pair in a JSON document by its character. Return other documents unchanged.
 
-    JSON may write one character as two escapes. This is the only part of JSON that a YAML parser does not read.
+    A surrogate pair represents one character by two escapes. YAML parsers can read all of JSON except surrogate pairs.
     """
     if not _is_json(text):
         return text
@@ -101,11 +105,11 @@ def _join_escapes(text: str) -> str:
 
 
 def _check_nodes(root: yaml.Node) -> None:
-    """Raise an error for keys that are not texts or are duplicates, and for unknown tags.
+    """Check that no key is a list, a mapping or a duplicate, and that no list or mapping has an unknown tag.
 
-    This is done before ``<<`` is resolved, because a merge may repeat a key on purpose.
+    The check is made before ``<<`` is resolved, because a merged mapping may repeat a key on purpose.
 
-    :raises yaml.MarkedYAMLError: with the line of the mistake.
+    :raises yaml.MarkedYAMLError: when a check fails. The error has the line.
     """
     waiting, known = [root], set[int]()
     while waiting:
@@ -129,11 +133,15 @@ def _check_nodes(root: yaml.Node) -> None:
 
 
 _Pairs: TypeAlias = "dict[tuple[str, str], tuple[yaml.ScalarNode, yaml.Node]]"
-"""The nodes of the keys and values of a mapping, by tag and text of the key."""
+"""The pairs of a YAML mapping: the node of the key and the node of the value, by the tag and string of the key."""
 
 
 class _Reader:
-    """A converter from YAML nodes to plain data that records the line of each node, counted from 1."""
+    """A converter from YAML nodes to plain data.
+
+    :param json: whether the document is JSON.
+    :ivar lines: the line of each node that was converted, by place. The first line is 1.
+    """
 
     def __init__(self, loader: Any, *, json: bool) -> None:
         self._loader = loader
@@ -158,10 +166,10 @@ class _Reader:
 
     def _read_scalar(self, node: yaml.ScalarNode) -> Any:
         if self._json and not node.style and _FLOAT_OF_JSON.fullmatch(node.value):
-            return float(node.value)  # YAML 1.1 would read some of these as text
+            return float(node.value)  # YAML 1.1 would read some of these numbers as strings
         try:
             return self._loader.construct_object(node)
-        except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. the 99th of May, `!!bool maybe`
+        except (ArithmeticError, AttributeError, LookupError, ValueError):  # e.g. a date with day 99, or `!!bool maybe`
             kind = node.tag.rpartition(":")[2]
             problem = f"this is not a valid {kind}; put it in quotes if it is a string"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
@@ -174,18 +182,19 @@ class _Reader:
         return data
 
     def _collect_pairs(self, node: yaml.Node) -> _Pairs:
-        """Return the keys and values of a mapping, with the mappings that ``<<: *alias`` merges into it.
+        """Return the pairs of a YAML mapping, including the pairs that ``<<: *alias`` merges into the mapping.
 
-        The mapping's own keys override merged ones.
+        The mapping's own keys override merged keys.
         """
-        # PyYAML's ``flatten_mapping`` is not used: in 6.0.4 it loses keys that a merged mapping overrides itself.
+        # ``flatten_mapping`` of PyYAML 6.0.4 is not used, because of a fault: if mapping A merges mapping B, B merges
+        # mapping C, and B overrides a key of C, then A gets the value of C.
         known = self._merged.get(id(node))
         if known is not None:
             return known
         own = {(key.tag, key.value): (key, value) for key, value in node.value if key.tag != _MERGE}
         if len(own) == len(node.value):
             return own
-        self._merged[id(node)] = own  # used if the mapping merges itself
+        self._merged[id(node)] = own  # so that a mapping that merges itself does not recurse forever
         merged: _Pairs = {}
         for key, value in node.value:
             if key.tag == _MERGE:
@@ -196,7 +205,11 @@ class _Reader:
 
 
 def _list_merged(node: yaml.Node) -> list[yaml.Node]:
-    """Return the mappings that ``<<`` merges into another one; earlier ones take precedence."""
+    """Return the nodes of the mappings that a ``<<`` key merges. Earlier mappings take precedence.
+
+    :param node: the value of the ``<<`` key.
+    :raises yaml.MarkedYAMLError: when a merged node is not a mapping.
+    """
     sources: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
     for source in sources:
         if not isinstance(source, yaml.MappingNode):

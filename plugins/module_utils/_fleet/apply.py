@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out a plan: batches first, then the writes of single devices in parallel. Private to this collection.
+"""Carry out a plan: first the requests for many devices, then the writes of single devices. Private to this collection.
 
-The failure of one device does not affect the others. The run ends early only after an error that every further
-request would cause too. Devices that were not reached by then have no state, and do not count as failed.
+After the failure of one device, the writes of the other devices continue. The run ends early after too many failures,
+or after an error that every further request would cause too. Devices that were not reached by then have no state, and
+do not count as failed.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ def apply_plan(
     """Carry out every write of a plan. Failures are recorded in the returned state and not raised.
 
     :param mesh: sends the writes of networks.
-    :param max_failures: the maximum number of failed devices; after more failures nothing is sent. ``None`` means no
-        limit.
+    :param max_failures: the maximum number of failed devices. After one more failure, nothing more is sent. ``None``
+        means no limit.
     :param report: called at the start, and whenever a device is done or fails.
+    :returns: the states of the devices.
     """
     writes = _Writes(target, mesh, max_failures, report)
     changing = writes.set_up(plan)
@@ -75,7 +77,10 @@ def apply_plan(
 
 
 class _Writes:
-    """The writes of one plan, in their order, and the resulting state of each device."""
+    """A sender of the writes of one plan. Its methods are called in the order of the writes.
+
+    :ivar state: the resulting state of each device.
+    """
 
     def __init__(self, target: Target, mesh: Writer, max_failures: int | None, report: Report) -> None:
         self._target = target
@@ -91,9 +96,9 @@ class _Writes:
         self._batches = Batches(self._fail_devices, lambda: self.state.stopped is not None, self._note_write)
 
     def set_up(self, plan: Plan) -> list[DevicePlan]:
-        """Create the resources that members of networks need. If one fails, every member that needs it fails too.
+        """Create the resources of networks. If a resource cannot be created, the members that need it fail.
 
-        :returns: the devices that change, with the writes that are still possible for them.
+        :returns: the plans of the devices that change. For members that failed, the writes of networks are left out.
         """
         changing = [device for device in plan.devices if device.is_changed]
         self._total = len(changing)
@@ -102,7 +107,7 @@ class _Writes:
         return [_drop_mesh_writes(device) if device.id in without else device for device in changing]
 
     def _set_up_mesh(self, plan: Plan) -> set[str]:
-        """Create the resources that members need, and return the members that failed because a resource did."""
+        """Create the resources of networks, and return the members whose resource could not be created."""
         without, refused = set[str](), set[str]()
         for shared in plan.setup:
             if self.state.stopped is not None or (shared.members and shared.members <= refused):
@@ -112,20 +117,20 @@ class _Writes:
                 self.state.wrote = True
             except ParticleError as error:
                 without |= shared.members
-                if not shared.members:  # unless it ends the run, no device would report it
+                if not shared.members:  # no device can report the error
                     self.state.other_errors.append(error)
-                # The other writes of these members are still sent.
+                # Only the writes of networks are left out: the other writes of these members are still sent.
                 self._note_failure(shared.members, error)
-                if error.code != "ambiguous_write":  # a resource in doubt may exist, so the next one is needed
+                if error.code != "ambiguous_write":  # after ambiguous_write, the resource may exist
                     refused |= shared.members
         return without
 
     def tear_down(self, plan: Plan) -> None:
-        """Remove the resources of absent networks, once all their members have left."""
+        """Remove the resources of networks that all members have left."""
         for shared in plan.teardown:
             out = {member for member in shared.members if self.state.is_in(member, WriteState.DONE)}
             if out < shared.members:
-                # The members that have left wait for the others, because their group is removed with the last one.
+                # The resource is removed when its last member has left. Until then, the other members are held back.
                 self.state.mark_devices(out, WriteState.HELD_BACK)
                 continue
             write = functools.partial(self._mesh.apply_write, self._target, shared.write)
@@ -135,14 +140,19 @@ class _Writes:
                 )
 
     def import_into_product(self, devices: Sequence[DevicePlan], claim_user: str | None) -> None:
-        """Import devices. A device that is already in the product is imported again when it must be claimed."""
+        """Import devices into the product.
+
+        A device that is already in the product but must be claimed is imported again, because an import claims devices.
+
+        :param claim_user: the username for which the devices are claimed; ``None`` to claim no device.
+        """
         if self._target.product is None:
             return
         keys_of = {device.id: device.key for device in devices}
         called = {key.lower(): device for device, key in keys_of.items()}
 
         def send(chunk: Sequence[str]) -> bool:
-            # An import accepts the identifier on a label in place of an id.
+            # An import accepts either device ids or identifiers on labels.
             keys = [keys_of[device] for device in chunk]
             left_out = import_devices(self._http, self._target.required_product.id, keys, claim_user)
             for key, fate in left_out.items():
@@ -155,7 +165,7 @@ class _Writes:
             self._batches.send(send, chunk)
 
     def create_groups(self, groups: Sequence[str], devices: Sequence[DevicePlan]) -> None:
-        """Create the groups that imported devices need. A device whose group cannot be created fails."""
+        """Create the device groups. Each device that needs a group fails if that group cannot be created."""
         members: dict[str, list[str]] = {}
         for device in self._list_remaining(devices):
             for group in device.add_groups:
@@ -175,7 +185,7 @@ class _Writes:
                 raise
 
     def change_groups(self, devices: Sequence[DevicePlan]) -> None:
-        """Change groups in stages: gateways join before nodes and leave after them.
+        """Change the device groups of devices in stages, so that gateways join before nodes and leave after nodes.
 
         The requests for one group are sent one after the other.
         """
@@ -201,8 +211,12 @@ class _Writes:
         return True
 
     def _find_lost(self, devices: Iterable[str], plans: Mapping[str, DevicePlan]) -> set[str]:
-        """Return the devices that cannot join because their gateway failed, or a device that must move before the
-        gateway.
+        """Return the lost devices: devices that cannot change their network because other devices have failed.
+
+        :attr:`MemberPlan.needs` holds sets of devices. A device is lost if one of its sets contains only devices that
+        have failed or are lost.
+
+        :param plans: the plans of the devices that had not failed before groups were changed, by device.
         """
         known: dict[str, bool] = {}
 
@@ -218,7 +232,7 @@ class _Writes:
         return {device for device in devices if is_lost(plans[device])}
 
     def write_devices(self, devices: Sequence[DevicePlan]) -> None:
-        """Send the writes of single devices, in parallel within a stage."""
+        """Send the writes of single devices. The devices of one stage are written in parallel."""
         stages: dict[int, list[DevicePlan]] = {}
         for device in self._list_remaining(devices):
             stages.setdefault(device.mesh.stage if device.mesh else 0, []).append(device)
@@ -258,7 +272,10 @@ class _Writes:
         return [device for device in devices if device.id not in self._dropped]
 
     def _try_write(self, devices: Sequence[str], write: Callable[[], None]) -> bool:
-        """Send a write and return whether it succeeded; if it fails, mark its devices as failed."""
+        """Send a write, and return whether it succeeded. If the write fails, mark ``devices`` as failed.
+
+        Nothing is sent if the run has ended early.
+        """
         if self.state.stopped is not None:
             return False
         try:
@@ -273,7 +290,7 @@ class _Writes:
         self.state.wrote = True
 
     def _fail_devices(self, devices: Sequence[str], error: ParticleError) -> None:
-        """Mark devices as failed, and send nothing more for them."""
+        """Mark devices as failed, and send no further writes for them, unless the error ends the run."""
         if self._note_failure(devices, error):
             self._dropped.update(devices)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send one request for many items, and find the invalid items when it is refused. Private to this collection."""
+"""Send one request for many items. If the request is refused, find the invalid items. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.failures import can_be_split
 
 MAX_BATCH_ITEMS = 1_000
-"""Maximum number of items in one request. That of the cloud is not documented, so a refused request is halved."""
+"""Maximum number of items in one request. The cloud may have a lower maximum, which is not documented. This is one
+reason why a refused request is halved."""
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A sender of requests for many items, with the callbacks to which it reports.
+    """A sender of requests for many items, with the callbacks that it uses.
 
-    :param fail: called with items that have failed, and their error.
-    :param is_stopped: returns whether nothing more may be sent.
-    :param note_write: called when something was written.
+    :param fail: called with items that have failed, and with their error.
+    :param is_stopped: returns whether the run has ended early, after which no request may be sent.
+    :param note_write: called after each request that has changed anything.
     """
 
     fail: Callable[[Sequence[str], ParticleError], None]
@@ -34,14 +35,16 @@ class Batches:
         items: Sequence[str],
         select: Callable[[Sequence[str]], Sequence[str]] = list,
     ) -> None:
-        """Send a request for all items; if it is refused, send it for each half, down to the invalid items.
+        """Send a request for all items. If a request is refused, send a request for each half of its items.
 
-        Halving reaches a single item after about ``log2(len(items))`` refusals. If no part has been accepted after
-        twice as many, the cause is not a single item, and all items fail.
+        Halving ends with single items. An item fails if the request for only this item is refused. The first invalid
+        item is found after about ``log2(len(items))`` refusals. If twice as many requests were refused and no request
+        was accepted, the cause is not a single item. In that case, all items fail.
 
-        :param request: sends the request for some items, and returns whether it has changed anything. The cloud may
-            accept a request but reject each of its items.
-        :param select: returns the items of a part that can still be sent, because earlier failures may exclude some.
+        :param request: sends the request for some items, and returns whether the request has changed anything. The
+            cloud may accept a request but reject each of its items.
+        :param select: called with the items of a request before the request is sent. Returns the items that can still
+            be sent, because earlier failures may exclude items.
         """
         waiting, refusals, accepted = [items], list[ParticleError](), False
         while waiting and not self.is_stopped():

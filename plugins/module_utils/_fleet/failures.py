@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Classify failed writes by what they mean for a device and for the run. Private to this collection."""
+"""Decide what a failed write means for its device and for the run. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ RUN_ENDING_CODES = REFUSED_LOGIN | {
     "token_expired",
     "rate_limited",
 }
-"""Codes of errors that every further request would cause too. A run renews an expired token before it reports
-``token_expired``."""
+"""Codes of errors that every further request would cause too. ``token_expired`` is included, because a token
+that can be renewed is renewed before this error is raised."""
 
 _TOO_LARGE_STATUS = 413
 _SPLITTABLE_STATUSES = (400, 404)
-"""Statuses of a batch that is too large or has an invalid item. Sending each half shows which."""
+"""Statuses that the cloud may return for a batch that is too large or has an invalid item. Sending the halves of the
+batch finds the cause."""
 
 
 def is_in_doubt(error: ParticleError) -> bool:
-    """Return whether a failed write may have taken effect, so that the device must be read again."""
+    """Return whether the result of a failed write is unknown. If it is unknown, the device must be read again."""
     return is_likely_done(error) or has_exhausted_retries(error)
 
 
 def has_exhausted_retries(error: ParticleError) -> bool:
-    """Return whether every retry of a write returned a success status with an unreadable body."""
+    """Return whether the last retry of a write returned a success status with an unreadable body."""
     repeated = error.route is not None and error.route.startswith(("PUT ", "DELETE "))
     return repeated and error.code == "bad_response"
 
@@ -45,14 +46,17 @@ def has_exhausted_retries(error: ParticleError) -> bool:
 def is_likely_done(error: ParticleError) -> bool:
     """Return whether a failed write counts as done until the device is read again.
 
-    A repeated DELETE returns 403 or 404 if the first one has taken effect.
+    This includes a DELETE that returns 403 or 404: it may be a retry, and the first request may have taken effect.
     """
     gone = error.route is not None and error.route.startswith("DELETE ") and error.status in (403, 404)
     return gone or error.code == "ambiguous_write"
 
 
 def build_failure_limit_error(count: int, first: ParticleError) -> ParticleError:
-    """Return the error that ends a run after ``count`` devices have failed, with the first reason."""
+    """Return the error that ends a run after ``count`` devices have failed.
+
+    :param first: the error of the first failed device.
+    """
     devices = "A device has" if count == 1 else f"{count} devices have"
     message = f"{devices} failed, more than max_failures allows. {first.message}"
     return ParticleError(first.code, message, hint=first.hint, status=first.status, route=first.route)
@@ -60,13 +64,16 @@ def build_failure_limit_error(count: int, first: ParticleError) -> ParticleError
 
 def is_run_ending(error: ParticleError) -> bool:
     """Return whether every further request would fail in the same way."""
-    # A login that failed without being refused would be repeated for each device.
+    # Any failed login ends the run, because otherwise the login would be repeated for each device.
     return error.code in RUN_ENDING_CODES or error.route == TOKEN_ROUTE
 
 
 def can_be_split(error: ParticleError) -> bool:
-    """Return whether the cloud may accept a part of a refused batch, because of its size or some of its items."""
-    if error.status == _TOO_LARGE_STATUS:  # a proxy may return it too, with a page that is not from the cloud
+    """Return whether the cloud may accept a part of a refused batch.
+
+    The batch may be too large, or some of its items may be invalid.
+    """
+    if error.status == _TOO_LARGE_STATUS:  # checked first: the web page of a proxy has the run-ending code not_a_cloud
         return True
     return (
         error.status in _SPLITTABLE_STATUSES
@@ -78,7 +85,7 @@ def can_be_split(error: ParticleError) -> bool:
 def build_import_error(device: str, list_key: str, product: Product) -> ParticleError:
     """Return the error for a device that an import rejected.
 
-    :param list_key: the key of the list in the response that names the device.
+    :param list_key: the key of the list that contains the device. The response has one list for each reason.
     """
     reasons = {
         "nonmemberDeviceIds": ("device_not_yours", "it belongs to another account"),
@@ -94,16 +101,17 @@ def build_import_error(device: str, list_key: str, product: Product) -> Particle
 
 
 def stop_at_failure_limit(run: Run) -> None:
-    """End a run if more devices have failed than its limit allows."""
+    """End a run if more devices have failed than ``max_failures`` allows."""
     left, errors = run.count_failures_left(), run.state.find_errors()
     if left is not None and left < 0 and run.state.stopped is None:
         run.state.stopped = build_failure_limit_error(len(errors), next(iter(errors.values())))
 
 
 class Failures:
-    """A counter of failed items that stops a run at its limit. Safe to share between threads.
+    """A counter of failed items that ends a run after too many failures. Safe to share between threads.
 
-    :param max_failures: how many items may fail before the run is stopped; ``None`` means no limit.
+    :param state: the states in which failures are recorded.
+    :param max_failures: the maximum number of failed items. One more failure ends the run. ``None`` means no limit.
     """
 
     def __init__(self, state: RunState, max_failures: int | None) -> None:
@@ -111,12 +119,12 @@ class Failures:
         self._max_failures = max_failures
         self._lock = threading.Lock()
         self.count = 0
-        """Number of failed items, without those that count as done until they are read again."""
+        """Number of failed items, except for items whose failed write counts as done (see :func:`is_likely_done`)."""
 
     def note_failure(self, items: Iterable[str], error: ParticleError) -> bool:
-        """Mark items as failed, unless the error ends the run: in that case they count as not reached.
+        """Mark items as failed. If the error ends the run, the items are not marked and count as not reached.
 
-        :returns: whether they were marked.
+        :returns: whether the items were marked.
         """
         with self._lock:
             if is_run_ending(error):

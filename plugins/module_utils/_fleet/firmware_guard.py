@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Refuse firmware locks that may take members out of Particle Mesh. Private to this collection.
 
-Each firmware version requires a minimum Device OS, to which a device is upgraded when it gets the version. The cloud
-does not show this minimum, but it shows which devices run a version, and on which Device OS. If one of them runs
-Device OS 1.5.x, the version needs no newer one. If all of them run a newer one, or no device runs the version yet, it
-may need a Device OS without Particle Mesh.
+Particle Mesh ended with Device OS 1.5.x. Each firmware version requires a minimum version of Device OS. When a device
+gets the firmware version, its Device OS is upgraded to that minimum. The cloud does not show the minimum, but it shows
+for each device the firmware version and the Device OS. If any device runs the firmware version on Device OS 1.5.x, the
+firmware version does not require a newer Device OS. If no such device exists, the firmware version may require a Device
+OS without Particle Mesh.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ _MAX_SHOWN = 100
 
 
 def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observed) -> dict[str, int]:
-    """Return the firmware versions to which current or declared members of Particle Mesh are locked, by device key."""
+    """Find the firmware locks of devices that are members of Particle Mesh, or are declared as members.
+
+    :returns: by device key, the firmware version to which the plan locks the device.
+    """
     registered = {
         record.id
         for record in manifest.devices
@@ -52,10 +56,11 @@ def find_locks_of_mesh_members(plan: Plan, manifest: Manifest, observed: Observe
 
 
 def refuse_locks_that_end_mesh(target: Target, locks: Mapping[str, int]) -> None:
-    """Refuse locks of mesh members to versions that no device of the product runs on a Device OS with Particle Mesh.
+    """Refuse locks of mesh members to firmware versions that may require a Device OS without Particle Mesh.
 
     :param locks: firmware versions by device key.
-    :raises ParticleError: ``conflict`` when devices would leave their mesh, or when no device runs their version yet.
+    :raises ParticleError: ``conflict`` when all devices of the product with a firmware version run a Device OS without
+        Particle Mesh, or when no device runs the firmware version yet.
     """
     product = target.required_product
     rows = read_rows_by_id(target, keep={"id", FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT}).values()

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learn the ids of devices that are declared by an identifier on their label. Private to this collection.
+"""Learn the device ids of devices that are declared by an identifier on their label. Private to this collection.
 
-The list of a product may show the identifier beside the id. If it does not, an import accepts the identifier, and the
-list shows the id afterwards. A serial number can also be looked up.
+The device list of a product may show both the identifier and the device id. If the list does not show the identifier,
+the device is imported by its identifier, and the list shows the device id afterwards. The device id for a serial number
+can also be looked up.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 
 
 def find_ids(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord]) -> dict[Identifier, str]:
-    """Return the ids that a list shows for ``records`` that are declared by another identifier.
+    """Find the device ids of devices that are not declared by their device id.
 
-    :raises ParticleError: ``conflict`` when several devices have one identifier, as after a SIM has been moved.
+    :param rows: rows of a device list.
+    :returns: device ids, keyed by the identifier that declares the device. An identifier that is not found has no key.
+    :raises ParticleError: ``conflict`` when several devices have the same identifier, for example after a SIM was moved
+        to another device.
     """
     wanted = {record.declared_by for record in records if record.declared_by}
     kinds = {identifier.kind for identifier in wanted}
@@ -56,9 +60,12 @@ def find_ids(rows: Iterable[Mapping[str, Any]], records: Iterable[DeviceRecord])
 
 
 def resolve_ids(manifest: Manifest, ids: Mapping[Identifier, str]) -> Manifest:
-    """Return the manifest with the known ``ids`` filled in, including the gateways of its networks.
+    """Replace identifiers in a manifest by device ids, both in the records and in the gateways of networks.
 
-    :raises ParticleError: ``invalid_manifest`` when two records turn out to be one device.
+    :param ids: the known device ids by identifier. Other identifiers are not replaced.
+    :returns: the changed manifest.
+    :raises ParticleError: ``invalid_manifest`` when two records turn out to declare the same device, or when a node
+        turns out to be a gateway of its network.
     """
     if not ids:
         return manifest
@@ -100,10 +107,11 @@ def _refuse_same_device(records: Iterable[DeviceRecord]) -> None:
 
 @dataclass
 class LookupResult:
-    """The result of looking up serial numbers.
+    """The result of looking up the device ids for serial numbers.
 
-    :param errors: why look-ups failed, by the id of the record.
-    :param waiting: why look-ups were postponed by the rate limit, by the id of the record.
+    :param ids: the device ids that were found, by serial number.
+    :param errors: the error of each failed look-up, by :attr:`DeviceRecord.id`.
+    :param waiting: the error of each look-up that the rate limit has postponed, by :attr:`DeviceRecord.id`.
     """
 
     ids: dict[Identifier, str] = field(default_factory=dict)
@@ -112,9 +120,10 @@ class LookupResult:
 
 
 def look_up_ids(http: Http, records: Iterable[DeviceRecord]) -> LookupResult:
-    """Look up the id of each serial number until the hourly rate limit is used up.
+    """Look up the device id for each serial number until the hourly rate limit is used up.
 
-    :raises ParticleError: for a failure that every further look-up would cause too.
+    :param records: records of devices that are declared by a serial number or a device id. Device ids are skipped.
+    :raises ParticleError: when a look-up fails with an error that every further look-up would cause too.
     """
     looked_up = LookupResult()
     late: ParticleError | None = None
@@ -146,12 +155,14 @@ def _build_quota_error(moment: float) -> ParticleError:
 
 
 def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
-    """Learn the ids that the writes of a plan need, and return the plan with them.
+    """Learn the device ids that the writes of a plan need.
 
     Devices of a product are imported by their labels. For the account's own devices, serial numbers are looked up.
     A device whose id stays unknown fails, or waits for the rate limit.
 
-    :param plan_fleet: observes and plans all devices.
+    :param plan_fleet: observes all devices and plans their writes.
+    :returns: the plan of the writes that remain, with device ids. If the run has ended early, ``plan`` is returned
+        unchanged.
     """
     if all(device.is_identified or not (device.imports or device.claims) for device in plan.devices):
         return plan
@@ -184,18 +195,21 @@ def learn_ids(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
 
 
 def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan | None:
-    """Import devices by their labels and plan the fleet again; return ``None`` if the run has ended early."""
+    """Import devices by their labels, and plan the fleet again.
+
+    :returns: the new plan; ``None`` if the run has ended early.
+    """
     imports = tuple(keep_only_import(device) for device in plan.devices if device.imports)
     only_imports = replace(plan, create_groups=(), setup=(), teardown=(), devices=imports)
     imported = apply_plan(run.target, only_imports, run.mesh, run.count_failures_left())
-    imported.forget_devices(imported.find_devices(WriteState.DONE))  # more writes may follow
+    imported.forget_devices(imported.find_devices(WriteState.DONE))  # they may need more writes
     run.state.add_states(imported)
     if run.state.stopped is not None:
         return None
     found = plan_fleet(run)
     keys, asked = {device.key for device in plan.devices}, {device.key for device in imports}
     for device in found.devices:
-        # A device that the list shows now was imported, whatever the import returned, and may need no other write.
+        # If the list shows the device now, the import has succeeded, even if the response reported an error.
         if device.key in keys & asked and not device.imports:
             run.state.wrote = True
             run.state.forget_device(device.key)
@@ -205,7 +219,7 @@ def _import_by_labels(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -
 
 
 def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Plan]) -> Plan:
-    """Look up the serial numbers of devices to be claimed, and plan the fleet again."""
+    """Look up the device ids for the serial numbers of devices that must be claimed, and plan the fleet again."""
     unknown = {device.id for device in plan.devices if not device.is_identified and device.claims}
     found = look_up_ids(run.target.http, [record for record in run.manifest.devices if record.id in unknown])
     for device, error in found.errors.items():
@@ -213,7 +227,7 @@ def _look_up_serial_numbers(run: Run, plan: Plan, plan_fleet: Callable[[Run], Pl
     for device, error in found.waiting.items():
         run.state.mark_device(device, WriteState.WAITING, error)
     run.manifest = resolve_ids(run.manifest, found.ids)
-    # Some of these devices may already be in the list, which did not show their labels.
+    # Plan again: the account may already own some of these devices, because its list may not show labels.
     return plan_fleet(run)
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the data of a run: observed devices, changes and plans. Private to this collection."""
+"""Define the data classes of a run: observed devices and plans. Private to this collection."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract 
 class ObservedDevice:
     """One device as the cloud shows it.
 
-    :param fields: the fields that the cloud shows; a field that it omits is missing.
-    :param owner: username of the account that has claimed the device; ``None`` if it is unclaimed.
-    :param hardware: the properties of the device that matter to a mesh.
+    :param fields: values by field name. A field that the cloud does not show has no key.
+    :param groups: the device groups of the device.
+    :param owner: username of the account that has claimed the device; ``None`` if the device is unclaimed.
+    :param hardware: the properties of the device that mesh backends need.
     """
 
     id: str
@@ -37,10 +38,12 @@ class ObservedDevice:
 
 @dataclass(frozen=True)
 class Observed:
-    """The declared devices that are in the product or account, and the groups of the product.
+    """The observed state of a fleet.
 
-    :param ids: the ids that the cloud shows for devices that are declared by another identifier.
-    :param account: username of the account; read only when a claim is declared.
+    :param devices: the declared devices that are in the product or account, keyed by device id.
+    :param groups: the device groups of the product.
+    :param ids: the device ids of devices that are not declared by their id, keyed by the declared identifier.
+    :param account: username of the account. It is read only when the manifest declares claims in a product.
     """
 
     devices: Mapping[str, ObservedDevice]
@@ -50,16 +53,18 @@ class Observed:
 
 
 Change = tuple[Any, Any]
-"""The value before and after a write, as shown to the user."""
+"""The values before and after a write, as shown to the user."""
 
 
 @dataclass(frozen=True)
 class DevicePlan:
     """The writes that one device needs.
 
-    :param id: the device id, or the declared identifier as long as the device id is unknown.
+    :param id: the device id. While the device id is unknown, this is the identifier that declares the device.
+    :param changes: the changes by field name, as shown to the user.
     :param removes: whether the device leaves the product.
-    :param declared_by: the identifier of its record, if that is not the id.
+    :param mesh: the part of the plan that a mesh backend has computed.
+    :param declared_by: the identifier that declares the device; ``None`` if the device id declares it.
     """
 
     id: str
@@ -81,7 +86,7 @@ class DevicePlan:
 
     @property
     def is_identified(self) -> bool:
-        """Whether the id of the device is known."""
+        """Whether the device id is known."""
         return self.declared_by is None or self.id != self.declared_by.value
 
     @property
@@ -92,13 +97,17 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The writes that lead from the observed to the declared state.
+    """The writes that bring a fleet from the observed to the declared state.
 
-    They are sent in this order: ``setup``, imports, ``create_groups``, the other writes of ``devices``, ``teardown``.
+    The writes are sent in this order: ``setup``, imports, ``create_groups``, the other writes of ``devices``,
+    ``teardown``.
 
-    :param refusals: devices that no write can bring to their declared state, with the reason in words.
+    :param create_groups: the device groups to create.
+    :param setup: writes that create resources of networks.
+    :param refusals: the reason, in words, for each device that no write can bring to its declared state.
     :param created_names: names of the resources that ``setup`` creates, by kind, as shown to the user.
     :param claim_user: username of the account that claims devices of a product.
+    :param teardown: writes that remove resources of networks.
     :param removed_names: names of the resources that ``teardown`` removes, by kind, as shown to the user.
     """
 
@@ -113,6 +122,6 @@ class Plan:
 
     @property
     def is_changed(self) -> bool:
-        """Whether there is anything to write."""
+        """Whether the plan has any write."""
         besides = self.create_groups or self.setup or self.teardown
         return bool(besides) or any(device.is_changed for device in self.devices)

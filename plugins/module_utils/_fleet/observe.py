@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the current state of devices from lists, and one by one only if a list lacks fields.
+"""Read the current state of devices. Private to this collection.
 
-Private to this collection.
+The state comes from the lists of the cloud. A device is read with a request of its own only if a list lacks fields.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _HARDWARE_KEYS = ("platform_id", "system_firmware_version")
 
 
 def _list_row_keys() -> frozenset[str]:
-    """Return the keys of a row that are used in this file."""
+    """Return the keys of a list row that the plan of a fleet needs."""
     fields = (field.cloud_name for field in list_fields())
     return frozenset(
         {"groups", "owner", "cellular", "quarantined", *IDENTIFIERS, *fields, *_HARDWARE_KEYS, *list_row_keys()}
@@ -50,7 +50,7 @@ def _list_row_keys() -> frozenset[str]:
 
 
 def observe_fleet(target: Target, manifest: Manifest) -> Observed:
-    """Observe the declared devices in the product or, without one, among the account's own devices."""
+    """Observe the declared devices of the product. Without a product, observe the declared devices of the account."""
     if not manifest.needs_login:
         return Observed({})
     in_cloud = manifest.cloud_part
@@ -67,12 +67,13 @@ def observe_account(target: Target, manifest: Manifest) -> Observed:
 def observe_product(target: Target, manifest: Manifest) -> Observed:
     """Observe the declared devices that are in the product.
 
-    This takes one request for each hundred devices of the product, or one request if one device is declared.
+    Reading the list takes about one request for each hundred devices of the product. If the manifest declares only one
+    device, by its device id or serial number, reading the list takes one request.
 
-    :raises ParticleError: ``unsupported`` when groups are declared and the cloud has none.
+    :raises ParticleError: ``unsupported`` when the manifest requires device groups, but the cloud has no device groups.
     """
     rows = read_rows_by_id(target, _build_filters(manifest.devices), keep=_list_row_keys())
-    # A quarantined device is not in the product yet; importing it approves it.
+    # A quarantined device is not in the product yet. An import approves the device.
     members = {device: row for device, row in rows.items() if not row.get("quarantined")}
     ids = _find_ids_in_product(target, members, manifest.devices)
     declared = {
@@ -98,10 +99,14 @@ def _find_ids_in_product(
     rows: Mapping[str, dict[str, Any]],
     records: Sequence[DeviceRecord],
 ) -> dict[Identifier, str]:
-    """Return the ids of the devices in the product that are declared by another identifier."""
+    """Return the device ids of devices in the product that are not declared by their id.
+
+    :param rows: the list rows of the product by device id.
+    :returns: device ids, keyed by the identifier that declares the device. An identifier that is not found has no key.
+    """
     ids = find_ids(rows.values(), records)
     missing = {record.declared_by.kind for record in records if record.declared_by and record.declared_by not in ids}
-    # Only the serial number is certain to be in each row of the list (endpoints.yml: product_devices_list).
+    # Each row of the list has the serial number, but may lack other identifiers (endpoints.yml: product_devices_list).
     missing -= {"serial_number"}
     bare = [
         device
@@ -116,27 +121,36 @@ def _read_one_by_one(
     devices: Sequence[str],
     rows: Mapping[str, dict[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """Read ``devices`` one by one, and return their ``rows`` with the missing keys added."""
+    """Read ``devices`` with one request each.
+
+    :param rows: the list rows by device id.
+    :returns: by device id, the list row of each device with the missing keys added.
+    """
     if not devices:
         return {}
     http, product = target.http, target.required_product
     target.warn(f"The list of devices lacks declared fields: {len(devices)} devices are read one by one.")
     single = map_in_parallel(lambda device: get_product_device(http, product.id, device), devices, http.workers)
-    # The response for one device may be empty, so its keys are merged into those of the list.
-    # If both omit a field that only devices of a product have, the device has no value for it.
+    # The response for a device may be empty, so the keys of the response are added to the list row.
+    # The list row and the response may both lack a field that only devices of a product have. In that case, the device
+    # has no value for the field.
     unset: dict[str, Any] = dict.fromkeys(field.cloud_name for field in list_fields(product_only=True))
     return {device: unset | rows[device] | read for device, read in zip(devices, single, strict=True)}
 
 
 def _get_username(http: Http) -> str:
-    """Return the username of the account. :raises ParticleError: for an API user, which cannot claim devices."""
+    """Return the username of the account.
+
+    :raises ParticleError: when the login is an API user, because an API user cannot claim devices.
+    """
     return str(get_user(http).get("username") or "")
 
 
 def _build_filters(records: Sequence[DeviceRecord]) -> dict[str, str]:
-    """Return the filters for the device list of a product if a single device is declared, else an empty mapping.
+    """Return the filters for the device list of a product, by the names of their query parameters.
 
-    The filtered list takes one request instead of one for each hundred devices.
+    There is a filter only if a single device is declared, by its device id or serial number. With the filter, one
+    request is enough to find the device.
     """
     if len(records) != 1:
         return {}
@@ -152,15 +166,17 @@ def read_rows_by_id(
     *,
     keep: Set[str],
 ) -> dict[str, dict[str, Any]]:
-    """Return the rows of a product's list by device id.
+    """Read the device list of a product.
 
-    The list is read a second time if it changes while its pages are read, because a device may then be on none of them.
+    If the list changes while its pages are read, a device may be missing from every page. In that case, the list is
+    read a second time.
 
     :param filters: filters of the list, by the names of their query parameters.
-    :param keep: the keys of a row to return, including ``id``.
+    :param keep: the keys to keep of each row. They must include ``id``.
+    :returns: the rows of the list by device id.
     """
     http, product = target.http, target.required_product
-    options = ListOptions(watch=Watch.EVERYTHING, keep=keep)  # writes depend on the list
+    options = ListOptions(watch=Watch.EVERYTHING, keep=keep)  # EVERYTHING, because the writes depend on this list
     listing = list_product_devices(http, product.id, filters, options)
     rows = listing.rows
     if not listing.complete:
@@ -175,7 +191,7 @@ def read_rows_by_id(
 
 
 def _list_required_keys(record: DeviceRecord) -> set[str]:
-    """Return the keys that a row must have to plan the changes of the device."""
+    """Return the keys that the list row of a device must have, so that the changes of the device can be planned."""
     fields = {field.cloud_name for field in list_fields() if field.name in record.fields}
     return {*fields, "groups"} if _has_groups(record) else fields
 
@@ -212,7 +228,7 @@ def _select_declared(
 
 
 def read_hardware(row: Mapping[str, Any]) -> Hardware:
-    """Return the properties of a device that matter to a mesh, from its row of a list."""
+    """Return the properties of a device that mesh backends need, from the list row of the device."""
     platform, device_os = (row.get(key) for key in _HARDWARE_KEYS)
     return Hardware(
         platform if isinstance(platform, int) else None,

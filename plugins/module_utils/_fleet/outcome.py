@@ -26,10 +26,11 @@ STATUSES = (OK, CHANGED, FAILED, PENDING)
 class Outcome:
     """The outcome of a run for one device.
 
-    :param id: ``None`` as long as the id of a device that is declared by another identifier is unknown.
+    :param id: the device id; ``None`` if the device is declared by another identifier and its id is still unknown.
     :param identifier: the identifier by which the manifest declares the device.
-    :param status: one of :data:`STATUSES`; a ``pending`` device has not failed, and another run may finish it.
-    :param mesh: the state of the device in its network, when that was read.
+    :param name: the declared name; ``None`` if no name is declared.
+    :param status: one of :data:`STATUSES`. A ``pending`` device has not failed, and another run may finish its writes.
+    :param mesh: the state of the device in its network; ``None`` if this state was not read.
     """
 
     id: str | None
@@ -62,7 +63,7 @@ class Outcome:
         )
 
     def as_result(self) -> dict[str, Any]:
-        """Return the outcome as the documented result shows it."""
+        """Return one item of the documented return value ``devices``."""
         return {
             "id": self.id,
             "identifier": self.identifier,
@@ -75,7 +76,7 @@ class Outcome:
 
 
 def build_result(run: Run, plan: Plan, states: Mapping[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
-    """Return the documented result of ``fleet``.
+    """Return the documented result of module ``fleet``.
 
     :param plan: the first plan of the run.
     :param states: the mesh states of members; ``None`` when they were not read.
@@ -117,15 +118,18 @@ def _build_outcomes(run: Run, plan: Plan, states: Mapping[str, str], *, check_mo
 
 
 def summarize_outcomes(outcomes: Iterable[Outcome], networks: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """Count the devices, in total and by status, and include the counts of ``networks`` if there are any."""
+    """Count the devices in total and by status.
+
+    :param networks: the result of :func:`count_members`, which is included if it is not empty.
+    """
     statuses = [outcome.status for outcome in outcomes]
     counts = {"total": len(statuses), **{status: statuses.count(status) for status in STATUSES}}
-    # Copy the mappings: an object that occurs twice in a result becomes an alias when it is written as YAML.
+    # The mappings are copied, because YAML output would show an object that occurs twice in a result as an alias.
     return {**counts, "networks": {name: dict(of) for name, of in networks.items()}} if networks else counts
 
 
 def count_members(manifest: Manifest, states: Mapping[str, str] | None) -> dict[str, dict[str, int]]:
-    """Count the declared members of each network and, if ``states`` are known, those that have joined or are lost."""
+    """Count the declared members of each network by role, and by state if ``states`` is not ``None``."""
     members: dict[str, list[DeviceRecord]] = {name: [] for name in manifest.networks}
     for record in manifest.devices:
         if record.mesh:
@@ -142,9 +146,10 @@ def count_members(manifest: Manifest, states: Mapping[str, str] | None) -> dict[
 
 
 def build_failure(outcomes: Sequence[Outcome], stopped: ParticleError | None) -> ParticleError | None:
-    """Return the error with which the task fails; ``None`` if it succeeds.
+    """Return the error with which the task fails; ``None`` if the task succeeds.
 
-    It is the error that ended the run, else the error of the first failed device, with the number of failed devices.
+    If the run ended early, the task fails with the error that ended the run. Otherwise the task fails with the error of
+    the first failed device. The message also counts the pending and failed devices.
     """
     pending = sum(1 for outcome in outcomes if outcome.status == PENDING)
     if stopped is not None:

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute, without I/O, the writes that lead from the observed to the declared state. Private to this collection."""
+"""Compute the writes that bring a fleet from the observed to the declared state. Private to this collection.
+
+The functions of this file send no requests.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _GATEWAYS, _NODES = RESERVED_GROUPS + GATEWAY, RESERVED_GROUPS + NODE
 
 
 def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) -> Plan:
-    """Return the writes that lead from ``observed`` to ``manifest``.
+    """Return the writes that bring a fleet from the ``observed`` state to the state that ``manifest`` declares.
 
     :param mesh: the plan of the mesh backends for the same manifest and observation.
     """
@@ -61,7 +64,7 @@ def make_plan(manifest: Manifest, observed: Observed, mesh: MeshPlan = NO_MESH) 
 def _find_obstacle(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, observed: Observed
 ) -> str | None:
-    """Return why no write can bring a device to its declared state; ``None`` if writes can."""
+    """Return the reason why no write can bring a device to its declared state; ``None`` if there is no reason."""
     if manifest.product is not None:
         concerned = record.claimed is False or (record.claimed and not manifest.absent)
         foreign = device is not None and device.owner not in (None, observed.account)
@@ -77,7 +80,7 @@ def _find_obstacle(
 
 
 def _sort_records(manifest: Manifest) -> list[DeviceRecord]:
-    """Return the records in the order of their writes: gateways join before nodes, and leave after them."""
+    """Return the records in the order of their writes: gateways join before nodes, and leave after nodes."""
     return sorted(
         manifest.devices,
         key=lambda record: (record.mesh is None or record.mesh.role != GATEWAY) is not manifest.absent,
@@ -122,7 +125,7 @@ def _plan_device(
 
 
 def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> DevicePlan:
-    """Plan a device that the Particle cloud does not know. Only its mesh can be declared."""
+    """Plan the writes of a device that the Particle cloud does not know. Only its mesh can be declared."""
     changes = dict(member.changes) if member is not None else {}
     return DevicePlan(record.id, changes, mesh=member, declared_by=record.declared_by)
 
@@ -130,9 +133,9 @@ def _plan_outside_cloud(record: DeviceRecord, member: MemberPlan | None) -> Devi
 def _plan_removal(
     record: DeviceRecord, device: ObservedDevice | None, manifest: Manifest, member: MemberPlan | None
 ) -> DevicePlan:
-    """Plan the removal of a device from its mesh, its groups and the product.
+    """Plan the removal of a device from its mesh, its device groups and the product.
 
-    It is unclaimed only if the manifest declares that.
+    The device is unclaimed only if the manifest declares ``claimed: false``.
     """
     in_product = manifest.product is not None
     changes: dict[str, Change] = {}
@@ -159,10 +162,10 @@ def _plan_removal(
 
 
 def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unneeded: Set[str]) -> Plan:
-    """Return a plan with the changes that later observations have found.
+    """Correct the changes of a plan by the results of later plans.
 
-    :param found: these changes, by the key of the device.
-    :param unneeded: keys of devices that turned out to be as declared once their ids were known.
+    :param found: the changes of later plans, by the key of the device.
+    :param unneeded: keys of devices that turned out to need no write when their ids became known.
     """
 
     def correct_plan(device: DevicePlan) -> DevicePlan:
@@ -175,9 +178,9 @@ def add_later_changes(plan: Plan, found: Mapping[str, Mapping[str, Change]], unn
 
 
 def keep_only_import(device: DevicePlan) -> DevicePlan:
-    """Return a plan that only imports the device.
+    """Return the plan of a device with only its import. An import may also claim the device.
 
-    Its id becomes known afterwards, when the list of the product shows it.
+    After the import, the list of the product shows the device id.
     """
     return DevicePlan(
         device.id, device.changes, imports=device.imports, claims=device.claims, declared_by=device.declared_by
@@ -190,10 +193,12 @@ def list_removals(plan: Plan) -> tuple[str, ...]:
 
 
 def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Combine group changes into calls ``(change, group, devices)`` with at most ``size`` devices each.
+    """Combine the group changes of devices into batches ``(change, group, devices)`` of at most ``size`` devices.
 
-    Groups are added before others are removed, so that a device that moves between networks is always in one. The
-    devices of a call are in the order of their mesh stages.
+    All batches that add groups come first, so that a device that changes its network is always in a network. Within a
+    batch, the devices are in the order of their mesh stages.
+
+    :returns: the batches in the order in which they must be sent. ``change`` is ``add`` or ``remove``.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for plan in sorted(plans, key=lambda plan: plan.mesh.stage if plan.mesh else 0):
@@ -208,10 +213,12 @@ def batch_group_changes(plans: Iterable[DevicePlan], size: int) -> list[tuple[st
 
 
 def find_stage(change: str, group: str) -> int:
-    """Return the stage of a group change; a lower stage comes first.
+    """Return the stage of a group change. Lower stages come first.
 
-    The group ``mesh-gateway`` is added before the groups of networks and removed after them. The group ``mesh-node`` is
-    added after the groups of networks and removed before them.
+    The group ``mesh-gateway`` is added before the groups of networks, and removed after the groups of networks. The
+    group ``mesh-node`` is added after the groups of networks, and removed before the groups of networks.
+
+    :param change: ``add`` or ``remove``.
     """
     if change == "add":
         return {_GATEWAYS: 0, _NODES: 2}.get(group, 1)
@@ -219,7 +226,10 @@ def find_stage(change: str, group: str) -> int:
 
 
 def build_diff(plan: Plan) -> dict[str, Mapping[str, object]]:
-    """Return Ansible's ``diff``: created and removed resources, and each changed field before and after."""
+    """Return Ansible's ``diff`` of a plan.
+
+    The diff contains the created and removed resources, and the values of each changed field before and after the run.
+    """
     before: dict[str, object] = {kind: list(names) for kind, names in plan.removed_names.items()}
     created = {"groups": plan.create_groups, **plan.created_names}
     after: dict[str, object] = {kind: list(names) for kind, names in created.items() if names}

@@ -30,9 +30,12 @@ _MAX_SHOWN = 10
 
 
 def plan_fleet(run: Run) -> Plan:
-    """Observe and plan all devices, with the ids that the cloud shows.
+    """Observe all devices, and plan their writes.
 
-    :raises ParticleError: when the declared state is impossible, or the plan must be confirmed first.
+    If the cloud shows the device id of a device that is declared by another identifier, the manifest of the run gets
+    this device id.
+
+    :raises ParticleError: when the declared state is impossible, or when the user must first confirm the plan.
     """
     run.observed = observe_fleet(run.target, run.manifest)
     run.manifest = resolve_ids(run.manifest, run.observed.ids)
@@ -48,10 +51,12 @@ def plan_fleet(run: Run) -> Plan:
 
 
 def plan_again(run: Run, devices: Set[str]) -> Plan:
-    """Observe some devices again, and plan only these.
+    """Observe some devices again, and plan the writes that these devices still need.
 
-    If networks are declared, all devices are observed, because the plan of a member depends on the other members.
+    If the manifest declares memberships, all devices are observed, because the plan of a member depends on the other
+    members.
 
+    :param devices: the ids of the devices.
     :raises ParticleError: ``too_many_removals`` when more devices would be removed than the run allows.
     """
     records = tuple(record for record in run.manifest.devices if record.id in devices)
@@ -64,7 +69,10 @@ def plan_again(run: Run, devices: Set[str]) -> Plan:
 
 
 def _add_members_of_absent_networks(run: Run) -> None:
-    """Make every member of a network that is to be removed leave it, including undeclared devices."""
+    """Change the manifest so that every member of an absent network must leave this network.
+
+    Members that are not declared are added to the manifest.
+    """
     networks = run.manifest.networks
     if not any(network.absent for network in networks.values()):
         return
@@ -82,9 +90,10 @@ def _add_members_of_absent_networks(run: Run) -> None:
 
 
 def _build_leaving_record(device: str, identity: str | None) -> DeviceRecord:
-    """Return a record that makes a device leave its mesh.
+    """Return a record that declares that a device must leave its mesh.
 
-    :param identity: the kind of its identifier at a mesh backend, for a device that the Particle cloud does not know.
+    :param device: the device id, or the identifier of a device that the Particle cloud does not know.
+    :param identity: the kind of the identifier; ``None`` for a device that the Particle cloud knows.
     """
     if identity is None:
         return DeviceRecord(device, leaves_mesh=True)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Show the progress of a run in one line of numbers and fixed words. Private to this collection.
 
-:class:`Progress` computes the line and when to show it. A :class:`Screen` shows it: :class:`LiveLine` rewrites one
-line, :class:`Lines` prints each line below the previous one.
+:class:`Progress` computes the progress line and decides when to show the line. A :class:`Screen` shows the line:
+:class:`LiveLine` rewrites one line, and :class:`Lines` prints each line below the previous line.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from datetime import timedelta
 from typing import Protocol
 
 Report = Callable[[int, int, int], None]
-"""Called with the number of devices that are done, that have failed, and that are to change in total."""
+"""Called with three numbers: the devices that are done, the devices that have failed, all devices that must change."""
 
 Write = Callable[[str], None]
-"""Prints a text for the user and adds no line break."""
+"""Prints a string for the user, and adds no line break."""
 
 _POLL_SECONDS = 0.25
 
 _MIN_SECONDS = 0.001
-"""Shortest time for which a rate is computed."""
+"""For a shorter time, the rate is not computed but shown as 0."""
 
 
 def ignore_progress(done: int, failed: int, total: int) -> None:
-    """Ignore progress."""
+    """Do nothing. This is the :data:`Report` of callers that show no progress."""
 
 
 class Progress:
-    """The progress of a run, and when to show it. Safe to share between threads.
+    """A record of the progress of a run. It decides when a progress line is due. Safe to share between threads.
 
     :param every: seconds between two lines, and between the first report and the first line.
     :param clock: returns a monotonic time in seconds.
@@ -51,7 +51,7 @@ class Progress:
         self._budget_used = budget_used
         self._began = 0.0
         self._next: float | None = None
-        """When the next line is due; ``None`` before the first report and after the last line."""
+        """The time at which the next line is due; ``None`` before the first report and after the last line."""
         self._has_shown_line = False
         self._counts: tuple[int, int, int] | None = None
 
@@ -65,7 +65,7 @@ class Progress:
     def get_due_line(self) -> str | None:
         """Return the line to show now; ``None`` if no line is due.
 
-        The last line is due as soon as the run ends, but only if a line was shown before, so a short run shows nothing.
+        The last line is due as soon as the run ends. A run that ends before its first line shows no line at all.
         """
         now = self._clock()
         if self._counts is None or self._next is None:
@@ -84,8 +84,8 @@ class Progress:
 def format_line(done: int, failed: int, total: int, seconds: float, budget_used: float | None) -> str:
     """Return a line such as ``1,250/10,000 | 31/s | ETA 0:04:42 | 2 failed | 95 % of budget``.
 
-    :param seconds: time since the first write. The rate is the average over this time, because the budget lets requests
-        through in bursts.
+    :param seconds: time since the first write. The rate is the average over this time, because the budget allows
+        requests in bursts.
     """
     ended = done + failed
     rate = ended / seconds if seconds > _MIN_SECONDS else 0.0
@@ -104,10 +104,10 @@ class Screen(Protocol):
     """An output for progress lines."""
 
     def show(self, line: str) -> None:
-        """Show ``line`` in place of the previous one, or below it."""
+        """Show ``line`` in place of the previous line, or below the previous line."""
 
     def clear(self) -> None:
-        """Clear the line, so that other output can be printed."""
+        """Clear the progress line, so that other output can be printed."""
 
 
 class LiveLine:
@@ -124,7 +124,7 @@ class LiveLine:
         self._shown = 0
 
     def show(self, line: str) -> None:
-        """Show ``line`` in place of the previous one, cut to the width of the terminal."""
+        """Show ``line``, cut to the width of the terminal, in place of the previous line."""
         line = line[: self._columns - 1]  # a character in the last column may wrap the line
         self._write(f"\r{line:<{self._shown}}")
         self._shown = len(line)
@@ -137,7 +137,7 @@ class LiveLine:
 
 
 class Lines:
-    """A screen that prints each line below the previous one."""
+    """A screen that prints each line below the previous line."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -147,11 +147,11 @@ class Lines:
         self._write(f"{line}\n")
 
     def clear(self) -> None:
-        """Do nothing: complete lines do not disturb other output."""
+        """Do nothing, because complete lines do not disturb other output."""
 
 
 class ProgressThread:
-    """A thread that shows the progress of a run on a screen, while other output may be printed."""
+    """A thread that shows the progress of a run on a screen. Other output may be printed at the same time."""
 
     def __init__(self, progress: Progress, screen: Screen) -> None:
         self._progress = progress
@@ -160,7 +160,10 @@ class ProgressThread:
         self._over = threading.Event()
 
     def wrap_output(self, say: Callable[[str], None]) -> Callable[[str], None]:
-        """Wrap ``say`` so that it clears the progress line before it prints."""
+        """Return a function that clears the progress line and then calls ``say``.
+
+        :param say: prints other output.
+        """
 
         def say_after_clearing(text: str) -> None:
             with self._lock:
@@ -171,7 +174,7 @@ class ProgressThread:
 
     @contextlib.contextmanager
     def show_while_running(self) -> Iterator[None]:
-        """Show due lines while the body runs, and clear the screen at the end."""
+        """Show due lines while the body of the ``with`` statement runs, and clear the screen at the end."""
         thread = threading.Thread(target=self._show_due_lines, daemon=True)
         thread.start()
         try:
@@ -183,7 +186,7 @@ class ProgressThread:
                 self._screen.clear()
 
     def _show_due_lines(self) -> None:
-        # When the output is closed, because the controlling process is gone, the thread ends and the run continues.
+        # The output is closed if the controlling process has ended. Then only this thread ends, and the run continues.
         with contextlib.suppress(OSError):
             while not self._over.wait(_POLL_SECONDS):
                 if (line := self._progress.get_due_line()) is not None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reconcile a fleet with its manifest: observe, plan, learn ids, apply, settle, verify. Private to this collection."""
+"""Bring a fleet to its declared state: observe, plan, learn ids, apply, settle, verify. Private to this collection."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh impo
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a run works.
+    """The settings of a run.
 
-    :param check_mode: whether to report only the changes that the run would make.
+    :param check_mode: whether to report the necessary changes without making them.
     """
 
     check_mode: bool
@@ -43,7 +43,8 @@ class Callbacks:
     """The functions that a run calls.
 
     :param warn: shows a sentence to the user.
-    :param lock: keeps other runs out; takes the id of the product, or ``None`` for the account's own devices.
+    :param lock: returns a context manager that excludes other runs. Its argument is the product id, or ``None`` for
+        the account's own devices.
     :param report: called with the progress of the writes.
     """
 
@@ -59,10 +60,10 @@ def reconcile(
     callbacks: Callbacks,
     mesh: Mesh | None = None,
 ) -> dict[str, Any]:
-    """Bring a fleet to its declared state; in check mode, only report the necessary changes.
+    """Bring a fleet to its declared state. In check mode, only report the necessary changes.
 
     :param mesh: the mesh backends that the task has opened; ``None`` means backends with default options.
-    :returns: the documented result of ``fleet``, failed when a device failed or the run ended early.
+    :returns: the documented result of module ``fleet``. After the first write, errors are a part of the result.
     :raises ParticleError: only before the first write, for an error that concerns the whole run.
     """
     product = get_product(http, manifest.product) if manifest.product is not None else None
@@ -81,7 +82,10 @@ def reconcile(
 
 
 def carry_out_plan(run: Run, plan: Plan, report: Report = ignore_progress) -> None:
-    """Learn the ids that a plan needs and send its writes, unless too many devices have failed already."""
+    """Learn the device ids that a plan needs, and send the writes of the plan.
+
+    Nothing is sent if too many devices have already failed.
+    """
     stop_at_failure_limit(run)
     if run.state.stopped is None:
         plan = learn_ids(run, plan, plan_fleet)

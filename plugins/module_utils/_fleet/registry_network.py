@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Manage one network of the Particle Mesh registry, and list all of them, without a manifest of a fleet.
+"""Manage one network of the Particle Mesh registry, and list all networks of the registry. Private to this collection.
 
-Unlike a fleet, a network may have unclaimed devices. Private to this collection.
+The modules ``network`` and ``network_info`` use this file. These modules have options in place of a manifest. Unlike a
+fleet, a network may have unclaimed devices.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 class DeclaredNetwork:
     """A declared network and its declared members.
 
-    :param exact: whether all other devices must leave the network.
+    :param members: the declared memberships by device.
+    :param exact: whether all devices that are not in ``members`` must leave the network.
     """
 
     network: Network
@@ -61,9 +63,11 @@ class DeclaredNetwork:
 def declare_network(
     name: str, gateways: Sequence[str], members: Sequence[str], parameters: Mapping[str, Any], *, exact: bool
 ) -> DeclaredNetwork:
-    """Build the declaration of a network with state ``present`` from options.
+    """Build the declaration of a network with state ``present`` from the options of a module.
 
-    :raises ParticleError: ``invalid_manifest`` when options are invalid, naming every mistake.
+    :param gateways: the ids of the gateways.
+    :param members: the ids of the nodes.
+    :raises ParticleError: ``invalid_manifest`` when options are invalid. The message lists every mistake.
     """
     roles = [(gateway, GATEWAY) for gateway in gateways] + [(member, NODE) for member in members]
     manifest = read_manifest(
@@ -88,10 +92,10 @@ def declare_absent_network(name: str) -> DeclaredNetwork:
 def reconcile_network(
     http: Http, wanted: DeclaredNetwork, *, check_mode: bool, warn: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Bring one network to its declared state; in check mode, only report the necessary changes.
+    """Bring one network to its declared state. In check mode, only report the necessary changes.
 
-    :returns: the documented result of ``network``, failed when a device failed or the network could not be read.
-    :raises ParticleError: only before the first write, such as ``unsupported`` when the cloud has no registry.
+    :returns: the documented result of module ``network``. After the first write, errors are a part of the result.
+    :raises ParticleError: only before the first write. The error is ``unsupported`` when the cloud has no registry.
     """
     target = Target(http, None, warn)
     plan = _plan_network(target, wanted)
@@ -108,7 +112,7 @@ def reconcile_network(
         try:
             found = find_network(http, wanted.network.name)
         except ParticleError as failure:
-            unread = failure  # the writes are reported all the same
+            unread = failure  # not raised, because the result must report the writes
     error = build_failure(outcomes, state.stopped) or next(iter(state.other_errors), unread)
     return {
         "changed": plan.is_changed if check_mode else state.wrote,
@@ -137,9 +141,9 @@ def _plan_network(target: Target, wanted: DeclaredNetwork) -> Plan:
 
 
 def _read_hardware(http: Http, devices: Mapping[str, object]) -> dict[str, Hardware]:
-    """Return the properties of devices that matter to a mesh.
+    """Return the properties of devices that mesh backends need, by device.
 
-    One list shows all devices that the account has claimed; the others are read one by one.
+    One list shows all devices that the account has claimed. Devices that are not in this list are read one by one.
     """
     rows = {str(row.get("id")): row for row in list_account_devices(http).rows}
 
@@ -149,7 +153,7 @@ def _read_hardware(http: Http, devices: Mapping[str, object]) -> dict[str, Hardw
         except ParticleError as error:
             if error.status not in (403, 404):
                 raise
-            return {}  # a new member may be unclaimed, and cannot be read then
+            return {}  # a new member may be unclaimed, and the cloud does not show unclaimed devices
 
     unseen = [device for device in devices if device not in rows]
     rows |= dict(zip(unseen, map_in_parallel(read, unseen, http.workers), strict=True))
@@ -157,7 +161,11 @@ def _read_hardware(http: Http, devices: Mapping[str, object]) -> dict[str, Hardw
 
 
 def _settle_network(target: Target, wanted: DeclaredNetwork, doubtful: set[str], state: RunState) -> None:
-    """Observe the network again, and repeat the writes that have not taken effect."""
+    """Observe the network again, and repeat the writes that have not taken effect.
+
+    :param doubtful: devices whose writes have an unknown result.
+    :param state: the states of the devices, which this function corrects.
+    """
     state.forget_devices(doubtful)
     try:
         again = _plan_network(target, wanted)
@@ -181,10 +189,10 @@ def _build_outcome(device: DevicePlan, state: RunState, *, check_mode: bool) -> 
 
 
 def show_networks(http: Http, name: str | None, *, members: bool) -> dict[str, Any]:
-    """Return all networks of the account, or the one called ``name``.
+    """Return all networks of the account, or only the network named ``name``.
 
     :param members: whether to return the devices of each network too.
-    :returns: the documented result of ``network_info``.
+    :returns: the documented result of module ``network_info``.
     :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     rows = registry.list_registered_networks(http)

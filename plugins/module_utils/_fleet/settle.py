@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observe devices again when it is uncertain whether a write took effect. Private to this collection.
+"""After the writes, observe devices again if their state is not certain. Private to this collection.
 
-A write whose response was lost may have been carried out, and an imported device may still have notes or a claim that
-the manifest removes.
+The state is not certain in two cases. If the response to a write was lost, the cloud may have carried out the write. An
+imported device may still have notes or a claim that the manifest removes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._fleet.states i
 
 
 def settle_run(run: Run, plan: Plan) -> Plan | None:
-    """Observe the devices in doubt again, and plan the writes that they still need.
+    """Observe the devices whose state is not certain, and plan the writes that these devices still need.
 
     :param plan: the plan that was carried out.
-    :returns: the plan of these writes; ``None`` when no device was in doubt, or the run ended early.
+    :returns: the plan of the writes; ``None`` when the state of every device is certain, or the run has ended early.
     """
     state = run.state
     doubts = {device: error for device, error in state.find_errors().items() if is_in_doubt(error)}
     unsettled = doubts.keys() | (_find_incomplete_newcomers(run, plan) & state.find_devices(WriteState.DONE))
-    state.forget_devices(unsettled)  # so they count as not reached
+    state.forget_devices(unsettled)  # without a state, these devices count as not reached
     if not unsettled or state.stopped is not None:
         return None
     try:
@@ -44,7 +44,7 @@ def settle_run(run: Run, plan: Plan) -> Plan | None:
     unmoved = {device.id for device in second.devices if device.changes == planned.get(device.key)}
     state.wrote |= bool(settled) or not doubts.keys() <= unmoved
     run.note_refusals(second)
-    # A write that was retried and has changed nothing is not sent again.
+    # The writes of a device are not sent again if earlier retries have not changed the device.
     vain = {device for device in unmoved & doubts.keys() if has_exhausted_retries(doubts[device])}
     for device in vain:
         state.mark_device(device, WriteState.FAILED, doubts[device])
@@ -54,11 +54,11 @@ def settle_run(run: Run, plan: Plan) -> Plan | None:
 def _find_incomplete_newcomers(run: Run, plan: Plan) -> set[str]:
     """Return the newly imported or claimed devices that may still have notes or a claim to remove.
 
-    The cloud shows neither before the device is in the product.
+    Before a device is in the product, the cloud does not show the notes and the claim of the device.
     """
     without = {
         record.id for record in run.manifest.devices if record.claimed is False or record.fields.get("notes") == ""
     }
-    # Compare keys and not ids: some ids became known only after planning.
+    # Compare keys, because some device ids became known only after the plan was made.
     newcomers = {device.key for device in plan.devices if device.imports or (device.claims and not run.target.product)}
     return {record.id for record in run.manifest.devices if record.key in newcomers} & without

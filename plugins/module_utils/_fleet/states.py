@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hold the state of a run: its manifest, its observations and the state of each device. Private to this collection."""
+"""Hold the state of a run: the manifest, the observed state, and the device states. Private to this collection."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.mesh impo
 
 
 class WriteState(enum.Enum):
-    """The state of the writes of a device. The value completes the sentence "The device is …"."""
+    """The state of the writes of a device. Each value completes the sentence "The device is …"."""
 
     DONE = "done"
     FAILED = "failed"
     HELD_BACK = "held back"
-    """Written, but unfinished in its network: a device that it needs has not joined, or another member has not left."""
+    """Written, but not done: another device must join or leave a network first."""
     WAITING = "waiting"
-    """Not written yet, because the rate limit of the cloud allows no request for it."""
+    """Not written, because the rate limit of the cloud does not allow the necessary request now."""
 
 
 class RunState:
     """The states of the devices of a run. A device without a state was not reached.
 
-    :ivar other_errors: failures that concern no single device.
-    :ivar wrote: whether anything was written, including writes for a device that failed later.
-    :ivar stopped: the error that ended the run early, if any.
+    :ivar other_errors: the errors of writes that belong to no device.
+    :ivar wrote: whether any write succeeded. This includes writes for a device that failed later.
+    :ivar stopped: the error that ended the run early; ``None`` if no error did.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,10 @@ class RunState:
         return iter(self._states)
 
     def mark_device(self, device: str, state: WriteState, error: ParticleError | None = None) -> None:
-        """Set the state of a device, with the reason when it failed or waits."""
+        """Set the state of a device.
+
+        :param error: the reason, if the device failed or waits.
+        """
         self.forget_device(device)
         self._states[device] = (state, error)
         self._counts[state] += 1
@@ -58,14 +61,17 @@ class RunState:
             self.mark_device(device, state)
 
     def forget_device(self, device: str) -> ParticleError | None:
-        """Remove the state of a device, so that it counts as not reached, and return the reason for that state."""
+        """Remove the state of a device, which then counts as not reached.
+
+        :returns: the error of the removed state; ``None`` if that state had no error.
+        """
         state, error = self._states.pop(device, (None, None))
         if state is not None:
             self._counts[state] -= 1
         return error
 
     def forget_devices(self, devices: Iterable[str]) -> None:
-        """Remove the states of devices, so that they count as not reached."""
+        """Remove the states of several devices, which then count as not reached."""
         for device in list(devices):
             self.forget_device(device)
 
@@ -82,11 +88,11 @@ class RunState:
         return {device for device, (known, _unused) in self._states.items() if known is state}
 
     def find_errors(self, state: WriteState = WriteState.FAILED) -> dict[str, ParticleError]:
-        """Return the reason for each device that is in a state and has one."""
+        """Return the errors of the devices in a state, keyed by device. A device without an error has no key."""
         return {device: error for device, (known, error) in self._states.items() if known is state and error}
 
     def add_states(self, later: RunState) -> None:
-        """Add the states of a later plan. They replace the earlier states of the same devices."""
+        """Add the states of a later plan, which replace the states that the same devices have now."""
         for device in later:
             self.mark_device(device, *later._states[device])
         self.other_errors += later.other_errors
@@ -98,10 +104,11 @@ class RunState:
 class Bounds:
     """The limits of a run.
 
-    :param max_failures: how many devices may fail before the run sends nothing more; ``None`` means no limit.
-    :param max_removals: how many devices may be removed or unclaimed without ``confirm``; ``None`` means a tenth of the
-        devices, but at least 1.
-    :param confirm: whether the user confirms all removals, and firmware locks that may end a mesh.
+    :param max_failures: the maximum number of failed devices. After one more failure, the run sends nothing more.
+        ``None`` means no limit.
+    :param max_removals: the maximum number of devices that are removed or unclaimed without ``confirm``. ``None`` means
+        a tenth of the devices, but at least 1.
+    :param confirm: whether the user confirms all removals, and firmware locks that may take devices out of their mesh.
     """
 
     max_failures: int | None = None
@@ -113,13 +120,14 @@ class Bounds:
 class Run:
     """One run over a fleet.
 
-    :param manifest: the declared fleet; ids replace labels once the cloud shows them.
+    :param manifest: the declared fleet. When the cloud shows the id of a device that is declared by its label, the id
+        replaces the label.
     :param mesh: the mesh backends that the task has opened.
-    :ivar observed: the devices as last observed.
-    :ivar labels_known: whether the run has learnt all ids that the cloud shows for devices declared by their label.
-    :ivar mesh_warnings: warnings of the last plan for the networks.
-    :ivar later_changes: changes that only a later observation has shown, by :attr:`DevicePlan.key`.
-    :ivar unneeded_devices: keys of devices that a later observation has shown to be as declared.
+    :ivar observed: the result of the latest observation of the whole fleet.
+    :ivar labels_known: whether the run has already tried to learn the ids of all devices that are declared by a label.
+    :ivar mesh_warnings: the warnings of the latest plan for the networks.
+    :ivar later_changes: the changes that later plans have found, keyed by :attr:`DevicePlan.key`.
+    :ivar unneeded_devices: keys of devices that turned out to need no write when their ids became known.
     """
 
     target: Target
@@ -134,25 +142,26 @@ class Run:
     unneeded_devices: set[str] = field(default_factory=set)
 
     def note_changes(self, plan: Plan) -> None:
-        """Record the changes of a later plan that the first plan could not show."""
+        """Record the changes of a plan that was made after the first plan."""
         for device in plan.devices:
             self.later_changes.setdefault(device.key, {}).update(device.changes)
 
     def count_failures_left(self) -> int | None:
-        """Return how many more devices may fail: a negative number if too many have failed, ``None`` if there is no
-        limit.
+        """Return how many more devices may fail.
+
+        :returns: a negative number if too many devices have failed; ``None`` if there is no limit.
         """
         most = self.bounds.max_failures
         return None if most is None else most - self.state.count_devices(WriteState.FAILED)
 
     def build_refusals(self, plan: Plan) -> dict[str, ParticleError]:
-        """Return an error for each device of a plan that no write can bring to its declared state."""
+        """Return the refusals of a plan as errors, keyed by device."""
         return {
             device: ParticleError("device_not_yours", f"Device {device} {reason}.")
             for device, reason in plan.refusals.items()
         }
 
     def note_refusals(self, plan: Plan) -> None:
-        """Mark as failed each device of a plan that no write can bring to its declared state."""
+        """Mark each device in ``plan.refusals`` as failed."""
         for device, error in self.build_refusals(plan).items():
             self.state.mark_device(device, WriteState.FAILED, error)

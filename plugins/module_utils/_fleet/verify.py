@@ -22,9 +22,10 @@ _POLL_SECONDS = 5.0
 class Verification:
     """The settings of the verification that follows the writes.
 
-    :param verify: ``none``, ``read`` (observe the written devices again) or ``online`` (and wait until members join).
+    :param verify: ``none``; ``read`` to observe the written devices again; or ``online`` to observe the written devices
+        again and then wait until members have joined their networks.
     :param timeout: how long to wait for members to join, in seconds.
-    :param strict: whether a member that has not joined by then counts as failed.
+    :param strict: whether a member that has not joined after ``timeout`` counts as failed.
     :param clock: returns a monotonic time in seconds.
     :param sleep: waits for a number of seconds.
     """
@@ -37,11 +38,12 @@ class Verification:
 
 
 def verify_run(run: Run, plan: Plan, verification: Verification, *, check_mode: bool) -> dict[str, str] | None:
-    """Verify a run, unless it ended early.
+    """Verify a run, unless it ended early. Failures are recorded in the state of the run and not raised.
 
-    In check mode, the states of members are read only if the plan has no changes, and without waiting.
+    In check mode, the states of members are read once, and only if the plan has no changes.
 
-    :returns: the mesh state of each member; ``None`` when the states are not read.
+    :returns: the state of each member in its network. The mapping is empty if the run ended early before the states
+        were read. ``None`` if ``verification`` or check mode excludes reading the states.
     """
     asks_members = verification.verify == "online" and not (check_mode and plan.is_changed)
     timeout = 0.0 if check_mode else verification.timeout
@@ -60,7 +62,7 @@ def verify_run(run: Run, plan: Plan, verification: Verification, *, check_mode: 
 
 
 def read_back_devices(run: Run) -> None:
-    """Observe the written devices again, and mark each one as failed that still differs from the manifest."""
+    """Observe the written devices again, and mark each device that still differs from the manifest as failed."""
     done = run.state.find_devices(WriteState.DONE)
     if not done:
         return
@@ -74,7 +76,12 @@ def read_back_devices(run: Run) -> None:
 def wait_until_joined(
     run: Run, timeout: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> dict[str, str]:
-    """Poll the mesh states of members until all have joined or the timeout has passed, and return the states."""
+    """Read the states of members repeatedly until all members have joined or the timeout has passed.
+
+    Members that failed or were held back are left out.
+
+    :returns: the last states, by device. Empty if the manifest removes devices.
+    """
     left_out = run.state.find_devices(WriteState.FAILED) | run.state.find_devices(WriteState.HELD_BACK)
     wanted = {
         record.id: record.mesh
@@ -93,7 +100,7 @@ def wait_until_joined(
 
 
 def _find_unjoined(states: Mapping[str, str], manifest: Manifest) -> dict[str, ParticleError]:
-    """Return an error for each member that has not joined in time."""
+    """Return an error, keyed by device, for each member that has not joined in time."""
     errors = {}
     for record in manifest.devices:
         state = states.get(record.id, JOINED)
