@@ -147,7 +147,7 @@ class TestManifest:
             ),
             ({"mesh": {"network": "yard", "pin": "short"}}, "devices[0].mesh.pin: must have 6 characters or more"),
             ({"mesh": {"network": "barn"}}, "devices[0].tag: identifies members of backend hub; "),
-            ({"id": "e00fce68aabbccddeeff0022", "mesh": {"network": "yard"}}, "devices[0].mesh.pin: must be a string, "),
+            ({"id": "e00fce68aabbccddeeff0022", "mesh": {"network": "yard"}}, "devices[0].mesh.pin: must be a string"),
             (
                 {"mesh": {"network": "yard", "pin": PIN, "x": 1}},
                 "devices[0].mesh.x: unknown key; valid keys are network, role, parameters, state, pin",
