@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""List all error codes, each with a remedy for the user. Private to this collection."""
+"""List all error codes, each with a hint that tells the user what to do. Private to this collection."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HINTS: Mapping[str, str] = {
     "unsafe_file": "Make the file or folder accessible to your user only, or name another one, and run again.",
     "internal": "This is a bug in the collection: please report it with the text above.",
 }
-"""All error codes, each with a remedy for the user. No other codes are used."""
+"""The hint for the user, keyed by error code. The collection uses no other error codes."""
 
 
 REFUSED_LOGIN = frozenset(
@@ -61,4 +61,5 @@ REFUSED_LOGIN = frozenset(
         "locked_out",
     ]
 )
-"""Codes of a refused login. Without a correction it is refused again, so it must not be tried in a loop."""
+"""Error codes of a refused login. Never repeat a refused login in a loop: the cloud refuses the same credentials again,
+and blocks the IP address after 10 refused logins in a row."""

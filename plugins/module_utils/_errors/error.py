@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the error that reports every failure of this collection. Private to this collection."""
+"""Define the exception that reports every failure of this collection. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.codes i
 
 
 class ParticleError(Exception):
-    """A failure that is reported to the user with its cause and a remedy.
+    """A failure, with a message and a hint for the user.
 
-    :param code: one of the keys of :data:`HINTS`.
-    :param message: one sentence that names the failed action, its object and the cause, without secrets.
-    :param hint: one sentence with the remedy; by default the hint of the code.
+    :param code: the error code, a key of :data:`HINTS`.
+    :param message: the failed action and the cause of the failure, without secrets.
+    :param hint: one sentence that tells the user what to do. The default is the hint of the error code.
     :param status: the HTTP status that caused the failure, if any.
-    :param route: method and path template (never a URL with values) of the request that failed, if any.
-    :ivar response: the response of the cloud for use by callers, if any. It may hold secrets and is never shown.
+    :param route: the HTTP method and the path template of the failed request, if any. Never a URL with values.
+    :ivar response: the JSON object in the body of the HTTP response, for the caller; empty if there is no JSON object.
+        The JSON object may hold secrets, and is never shown to the user.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class ParticleError(Exception):
         self.response: Mapping[str, Any] = {}
 
     def as_result(self) -> dict[str, Any]:
-        """Return the documented return value ``error``."""
+        """Return the error as a mapping, for the key ``error`` in the result of a task."""
         return {
             "code": self.code,
             "status": self.status,
@@ -49,7 +50,7 @@ class ParticleError(Exception):
         }
 
     def as_failure(self) -> dict[str, Any]:
-        """Return the documented result of a task that fails with this error."""
-        separator = "\n" if "\n" in self.message else " "  # after a list, the hint begins a line
+        """Return the result of a task that fails with this error, with the keys ``failed``, ``msg`` and ``error``."""
+        separator = "\n" if "\n" in self.message else " "  # the hint gets its own line after a longer message
         message = f"{self.message}{separator}{self.hint}".strip()
         return {"failed": True, "msg": message, "error": self.as_result()}

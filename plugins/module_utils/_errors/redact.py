@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mask secrets in texts. Private to this collection."""
+"""Mask secrets in strings. Private to this collection."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _TOKEN_LIKE = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
 _TOKEN_IN_QUERY = re.compile(r"(access_token=)[^&\s\"']+")
 
 
-_ENCODING_ERRORS = "surrogatepass"  # the environment may hold bytes that are not UTF-8
+_ENCODING_ERRORS = "surrogatepass"  # environment variables may hold bytes that are not UTF-8
 
 
 def _escape_json(text: str) -> set[str]:
-    """Return the two forms of a text in JSON: with and without escapes for characters outside ASCII."""
+    """Return the two JSON forms of a string: with and without escapes for characters outside ASCII."""
     return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
 
 
 def _encode_percent(text: str) -> set[str]:
-    """Return all percent-encoded forms of a text.
+    """Return all percent-encoded forms of a string.
 
-    The forms differ between paths and form bodies, between Python and JavaScript, and in the case of the hexadecimal
-    digits.
+    The encoding differs between URL paths and form bodies, and between Python and JavaScript. The hexadecimal digits
+    can be upper or lower case.
     """
     forms = {
         quote(text, safe=safe, errors=_ENCODING_ERRORS)
@@ -43,14 +43,14 @@ def _encode_percent(text: str) -> set[str]:
 
 
 class Redactor:
-    """A function that masks known secrets, and everything that looks like an access token, in a text."""
+    """A callable that masks secrets in a string: all known secrets, and everything that looks like an access token."""
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Return all masked secrets in all their encoded forms."""
+        """Return all known secrets, each in all its encoded forms."""
         return frozenset(self._forms)
 
     def add_secrets(self, secrets: Iterable[str]) -> None:
@@ -59,14 +59,14 @@ class Redactor:
             self.add_secret(secret)
 
     def add_secret(self, secret: str | None, *, username: str | None = None) -> None:
-        """Mask ``secret`` from now on, also percent-encoded, JSON-escaped and in an HTTP Basic header.
+        """Mask ``secret`` from now on, also in percent-encoded and JSON-escaped form and in an HTTP Basic header.
 
-        :param username: the username that is sent with the secret in a Basic header, if any.
+        :param username: the username that the HTTP Basic header contains together with the secret, if any.
         """
         if not secret:
             return
         forms = {secret, *_encode_percent(secret), *_escape_json(secret)}
-        for escaped in _escape_json(secret):  # JSON inside a JSON text
+        for escaped in _escape_json(secret):  # a JSON string can itself contain JSON
             forms |= _escape_json(escaped)
         if username is not None:
             forms.add(base64.b64encode(f"{username}:{secret}".encode(errors=_ENCODING_ERRORS)).decode())
@@ -74,13 +74,13 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Return ``text`` with all secrets masked."""
-        # Longest first, because a secret may be part of the encoded form of another one.
+        # Longer strings come first, because a secret may be a part of the encoded form of another secret.
         for form in sorted(self._forms, key=len, reverse=True):
             text = text.replace(form, MASK)
         return _TOKEN_IN_QUERY.sub(r"\1" + MASK, _TOKEN_LIKE.sub(MASK, text))
 
     def mask_values(self, value: Any) -> Any:
-        """Return ``value`` with the secrets masked in all its texts, including those in lists, mappings and keys."""
+        """Return ``value`` with all secrets masked, also in nested lists and in keys and values of mappings."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turn a refusal of the cloud into an error with a code. Private to this collection.
+"""Turn an error response of the cloud into a :class:`ParticleError`. Private to this collection.
 
-A Particle cloud has no uniform error format: fourteen shapes of bodies are known, from OAuth objects to HTML pages of
-a proxy (errors-and-limits.md, section 1). This is the only file that reads them.
+A Particle cloud has no uniform error format. Error bodies have fourteen known shapes, from OAuth objects to HTML pages
+of a proxy (errors-and-limits.md, section 1). No other file parses error bodies.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 @dataclass(frozen=True)
 class Refusal:
-    """Holds the content of the body of a refusal, independent of its shape.
+    """The parsed body of an error response, in one form for all shapes of error bodies.
 
-    :param word: the error word for programs (``invalid_grant``), empty if there is none.
-    :param text: the complete text for people, which may be empty and may hold secrets.
-    :param form: the kind of the body; proxies and unknown routes do not send JSON.
-    :param data: the parsed body, if it is a JSON object.
+    :param word: the error word for programs, such as ``invalid_grant``; empty if the body has no error word.
+    :param text: the complete error message for people. The message can be empty and may hold secrets.
+    :param form: ``json``, ``html``, ``text`` or ``empty``. Responses of proxies and of unknown routes are not JSON.
+    :param data: the body, if the body is a JSON object; otherwise empty.
     """
 
     word: str
@@ -44,7 +44,7 @@ _PAGE_LIMIT = 10_000
 
 
 def read_refusal(body: bytes) -> Refusal:
-    """Read an error body of any of the known shapes (errors-and-limits.md, section 1, E1 to E14)."""
+    """Parse an error body of any known shape (errors-and-limits.md, section 1, E1 to E14)."""
     text = body.decode("utf-8", errors="replace")
     if not text.strip():
         return Refusal("", "", "empty")
@@ -64,8 +64,12 @@ def read_refusal(body: bytes) -> Refusal:
 
 
 def _read_sentences(data: Mapping[str, Any]) -> list[str]:
-    """Return the sentences of a body. The first of the keys below that holds any is used."""
-    if data.get("message") and data.get("description"):  # E11: a JSON Schema refused the input
+    """Return the error messages in a JSON body.
+
+    The shapes E11 and E3 spread the message over two or three keys. For all other shapes, the first key that holds a
+    message is used.
+    """
+    if data.get("message") and data.get("description"):  # E11: the input violates a JSON Schema
         violations = [json.dumps(one) for one in _wrap_in_list(data.get("violations") or [])]
         return [str(data["message"]), str(data["description"]), *violations]
     if data.get("error") and data.get("info"):  # E3: only ``info`` says that the error is about a device
@@ -84,7 +88,10 @@ def _wrap_in_list(value: Any) -> list[Any]:
 
 
 def _read_words(item: Any) -> str:
-    """Return the text of one element of ``errors``: a text, an object with ``error``, or a pair of text and number."""
+    """Return the error message in one value of an error body, such as one element of ``errors``.
+
+    The value is a string, a pair of string and number, or a JSON object with the key ``error`` or ``message``.
+    """
     if isinstance(item, list):
         return _read_words(item[0]) if item else ""
     if isinstance(item, dict):
@@ -102,14 +109,15 @@ TOKEN_ROUTE = "POST /oauth/token"
 
 
 def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
-    """Return the error code for a refusal.
+    """Return the error code for an error response.
 
-    The text of the body takes precedence over the status, which is less precise.
+    Only the status identifies a redirect or a rate limit. Otherwise the text of the body takes precedence over the
+    status, because the status is less precise.
     """
     text = refusal.text.lower()
     if refusal.form == "html" and status < 500 and status not in (408, 429):
-        # The web framework Express answers an unknown route with a page that names the route. Any other page is not
-        # from a cloud.
+        # The web framework Express answers an unknown route with a web page that contains "Cannot" and the route. A
+        # cloud sends no other web pages with these statuses.
         return "unsupported" if status == 404 and "cannot " in text and route != TOKEN_ROUTE else "not_a_cloud"
     if 300 <= status < 400:
         return "not_a_cloud"
@@ -118,7 +126,7 @@ def classify_refusal(status: int, refusal: Refusal, route: str) -> str:
     if status in (429, 529):
         return "rate_limited"
     if refusal.form == "html":
-        return "cloud_error"  # the page of an HTTP gateway, whose text is about the gateway
+        return "cloud_error"  # a proxy sent this web page, and its text says nothing about the request
     if refusal.word in ("unauthorized", "invalid_scope", "insufficient_scope"):
         return "missing_scope"
     about_token = refusal.word in ("invalid_token", "expired_token") or "access token" in text
@@ -153,7 +161,10 @@ _CODES_BY_TEXT = (
 
 
 def _classify_grant(status: int, refusal: Refusal) -> str:
-    """Return the error code for a refusal of the token endpoint, which locks an address out after ten in a row."""
+    """Return the error code for an error response of the token endpoint.
+
+    The token endpoint blocks an IP address after ten refused logins in a row.
+    """
     text = refusal.text.lower()
     if status in (429, 529):
         return "locked_out"
@@ -165,7 +176,7 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
         return "missing_scope"
     if refusal.word in ("invalid_client", "unauthorized_client"):
         return "invalid_client_secret" if "client_secret" in text else "unknown_client"
-    # A self-hosted server sends these words with status 503. This is a refusal, not an outage.
+    # A self-hosted cloud sends these words with status 503, but the cloud works: only the credentials are wrong.
     if refusal.word == "invalid_grant" or "wrong password" in text or "credentials are invalid" in text:
         return "invalid_credentials"
     if status == 404:
@@ -174,14 +185,16 @@ def _classify_grant(status: int, refusal: Refusal) -> str:
 
 
 def build_refusal(status: int, body: bytes, *, route: str, action: str, redact: Callable[[str], str]) -> ParticleError:
-    """Return the error for a response with a status of 300 or more, or one that reports a failure.
+    """Return the :class:`ParticleError` for an error response.
 
-    :param action: the attempted action, which follows "Could not" in the message: ``rename device e00f…``.
-    :param redact: masks the secrets in the text of the cloud.
+    An error response has a status of 300 or more, or a body that reports a failure or is a web page.
+
+    :param action: the failed action, in words that follow "Could not" in the message: ``rename device e00f…``.
+    :param redact: a function that masks the secrets in the error message of the cloud.
     """
     refusal = read_refusal(body)
     code = classify_refusal(status, refusal, route)
-    # Redact the complete text, because a secret that is cut or has other spaces is no longer recognised.
+    # Mask secrets before the text is shortened: a secret that is cut or has other spaces is no longer recognised.
     words = "" if refusal.form in ("html", "empty") else _join_lines(redact(refusal.text))
     said = f": {words}" if words else ""
     kind = {"html": " with a web page instead of data", "empty": " with an empty body"}.get(refusal.form, "")

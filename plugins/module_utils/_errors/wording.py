@@ -10,15 +10,15 @@ from typing import Any
 
 
 def list_names(names: Sequence[str], at_most: int) -> str:
-    """Return names as a part of a sentence: at most ``at_most`` of them, and the number of the others."""
+    """Return the first ``at_most`` names, separated by commas, and ``and <n> more`` if names are left out."""
     more = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
 
 
 def suggest_similar(word: Any, known: Iterable[str]) -> str:
-    """Return a question that suggests the most similar word of ``known``, or an empty text if none is similar.
+    """Return a question that suggests the most similar word in ``known``, or an empty string if no word is similar.
 
-    It is appended to a message that refuses ``word``.
+    The caller appends the question to an error message about ``word``.
     """
     near = difflib.get_close_matches(str(word).lower(), list(map(str, known)), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

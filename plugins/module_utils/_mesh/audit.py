@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Audit a Particle Mesh: its remaining members, its risks, and manifests to migrate it. Private to this collection.
+"""Audit a Particle Mesh: list members and risks, and build manifests for a migration. Private to this collection.
 
-The audit works on facts that were already read and sends no requests.
+The audit sends no requests: the caller has already read the facts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOCKED, _TARGETED = "desired_firmware_version", "targeted_firmware_release_vers
 
 @dataclass(frozen=True)
 class _Member:
-    """A device that has the radio of Particle Mesh or is in one of its networks."""
+    """A device that has a radio for Particle Mesh or is in a Particle Mesh network."""
 
     id: str
     facts: Mapping[str, Any]
@@ -51,13 +51,13 @@ class _Member:
 
     @property
     def platform(self) -> int | None:
-        """Return the platform id, or ``None`` if it is unknown."""
+        """Return the platform id, or ``None`` if the platform is unknown."""
         platform = self.facts.get("platform_id")
         return platform if isinstance(platform, int) else None
 
     @property
     def device_os(self) -> str | None:
-        """Return the version of Device OS, or ``None`` if it is unknown."""
+        """Return the version of Device OS, or ``None`` if the version is unknown."""
         version = self.facts.get("system_firmware_version")
         return version if isinstance(version, str) else None
 
@@ -67,8 +67,8 @@ def audit_mesh(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[
 
     :param devices: the facts of devices, as ``device_info`` returns them.
     :param networks: the networks, as ``network_info`` returns them; ``None`` if the cloud no longer has the registry.
-    :returns: ``registry``, ``networks``, ``devices``, ``risks``, ``left_behind`` and ``manifests``, see the filter
-        ``mesh_audit``.
+    :returns: a mapping with the keys ``registry``, ``networks``, ``devices``, ``risks``, ``left_behind`` and
+        ``manifests``. The documentation of the filter ``mesh_audit`` describes the values.
     """
     every = list(devices)
     members = _find_members(every, networks or ())
@@ -89,9 +89,10 @@ def audit_mesh(devices: Iterable[Mapping[str, Any]], networks: Sequence[Mapping[
 
 
 def _find_members(devices: Sequence[Mapping[str, Any]], networks: Iterable[Mapping[str, Any]]) -> list[_Member]:
-    """Return the devices that are or could be in a mesh.
+    """Return the devices that are in a Particle Mesh network or have a radio for Particle Mesh.
 
-    The sources are the registry's list of members, the network in the facts of each device, and its platform.
+    The membership of a device comes from the member lists in ``networks``. If no list contains the device, the
+    membership comes from the facts of the device.
     """
     listed = {
         str(row.get("id")): (str(network.get("name")), str(row.get("role") or NODE), row)
@@ -146,10 +147,13 @@ def _describe_member(member: _Member, ending: Mapping[int, str], *, planned: boo
 
 
 def _find_member_risks(member: _Member, ending: Mapping[int, str], *, planned: bool) -> list[str]:
-    """Return the risks of one device: causes for leaving its mesh, and obstacles to joining its planned network.
+    """Return the risks of one device, one sentence each.
 
-    :param ending: firmware versions without Particle Mesh, each with the Device OS versions that it runs on.
-    :param planned: whether a manifest of the audit declares the device.
+    A risk is a reason why the device has left or would leave its current network, or a reason why the device cannot
+    join its planned network yet.
+
+    :param ending: the firmware versions without Particle Mesh, each with a string that lists its Device OS versions.
+    :param planned: whether a manifest in the audit declares the device.
     """
     risks = []
     if member.network is not None and is_too_new_for_mesh(member.device_os):
@@ -170,9 +174,10 @@ def _find_member_risks(member: _Member, ending: Mapping[int, str], *, planned: b
 
 
 def _find_due_firmware(member: _Member) -> list[tuple[str, int]]:
-    """Return the firmware version that a device will get and the reason, as words: its lock, else a release.
+    """Return ``[(reason, version)]`` with the firmware version that a device will get, or an empty list.
 
-    A device whose Device OS has no Particle Mesh gives an empty list, because it has no mesh to leave.
+    The reason is ``locked to``, or ``due for`` if the device is not locked and a release targets the device. The list
+    is also empty if the Device OS of the device has no Particle Mesh, because the device then has no mesh to leave.
     """
     if is_too_new_for_mesh(member.device_os):
         return []
@@ -213,7 +218,7 @@ def _count_devices(count: int) -> str:
 
 
 def _split_members(members: Iterable[_Member]) -> tuple[list[_Member], list[dict[str, Any]]]:
-    """Return the members that can move to backend ledger, and those that cannot, each with the reason."""
+    """Return the members that can move to backend ``ledger``, and a row with the reason for each member that cannot."""
     moving, left_behind = [], []
     for member in members:
         if member.network is None:
@@ -230,7 +235,7 @@ def _split_members(members: Iterable[_Member]) -> tuple[list[_Member], list[dict
 
 
 def _build_ledger_names(names: Iterable[str]) -> dict[str, str]:
-    """Return for each network a unique name that is valid in backend ledger."""
+    """Return, for each network, a unique name that is valid in backend ``ledger``."""
     plain = {name: _simplify_text(name)[:_MAX_NAME] or "mesh" for name in names}
     return _make_distinct({name: f"{text}-mesh" if text in ROLES else text for name, text in plain.items()}, _MAX_NAME)
 
@@ -240,9 +245,9 @@ def _simplify_text(text: str) -> str:
 
 
 def _make_distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
-    """Return the texts by key, and make equal texts unique by a number at the end.
+    """Make the strings in a mapping unique. A string that repeats an earlier string gets a number at the end.
 
-    :param longest: the maximum length of a text with its number.
+    :param longest: the maximum length of a string, including the number.
     """
     taken: set[str] = set()
     found = {}
@@ -257,9 +262,9 @@ def _make_distinct(texts: Mapping[_Key, str], longest: int) -> dict[_Key, str]:
 
 
 def _build_manifests(moving: Sequence[_Member], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return a manifest for each product and platform of the members.
+    """Return a row with a manifest for each pair of product and platform.
 
-    Members without a product are grouped by platform, because a product has devices of one platform.
+    A network in which no member can be a gateway is left out.
     """
     gateways = _choose_gateways(moving)
     shares: dict[tuple[str, str], list[_Member]] = {}
@@ -292,9 +297,11 @@ def _explain_product(platform: str, count: int) -> str:
 
 
 def _choose_gateways(moving: Sequence[_Member]) -> dict[str, list[str]]:
-    """Return for each network the members to declare as gateways.
+    """Return, for each network, the members to declare as gateways.
 
-    These are its gateways that backend ledger supports, else the first member that can be a gateway, else none.
+    The current gateways remain gateways if backend ``ledger`` allows this role for their platform. If no gateway
+    remains, the first member with a suitable platform becomes the gateway. If no member has a suitable platform, the
+    list is empty.
     """
     found: dict[str, list[str]] = {str(member.network): [] for member in moving}
     able: dict[str, list[str]] = {name: [] for name in found}

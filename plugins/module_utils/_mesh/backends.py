@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """List the mesh backends, one row each. Private to this collection.
 
-No other file names all backends. The manifest reader imports this file, so the half of a backend that sends requests
-is imported only when a task opens the backend.
+No other file names all backends. The manifest reader imports this file. To keep that import fast, the code that sends
+requests is imported only when a task opens the backend.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 class BackendRow:
     """One mesh backend.
 
-    :param rules: the half that sends no requests.
-    :param open: creates the half that sends requests from the options of a task.
+    :param rules: the part of the backend that sends no requests.
+    :param open: a function that creates the part of the backend that sends requests. The argument is the options of the
+        task.
     """
 
     rules: Rules
@@ -50,14 +51,14 @@ BACKENDS: dict[str, BackendRow] = {
     LEDGER.name: BackendRow(LEDGER, _open_ledger),
     REGISTRY.name: BackendRow(REGISTRY, _open_registry),
 }
-"""All backends by name, which a network declares as ``backend``."""
+"""All backends, keyed by the name that a network declares as ``backend``."""
 
 DEFAULT_BACKEND = LEDGER.name
 """The backend of a network that does not declare ``backend``."""
 
 
 def get_rules(backend: str) -> Rules:
-    """Return the rules of a backend, or those of the default backend if the name is unknown."""
+    """Return the rules of a backend. If the name is unknown, return the rules of the default backend."""
     return (BACKENDS.get(backend) or BACKENDS[DEFAULT_BACKEND]).rules
 
 
@@ -67,7 +68,7 @@ def list_rules() -> Iterator[Rules]:
 
 
 def list_options(*purposes: str) -> dict[str, Mapping[str, Any]]:
-    """Return the argument spec of all backend options that serve any of ``purposes``.
+    """Return ``{name: argument spec}`` of all backend options that serve at least one of ``purposes``.
 
     :param purposes: one or more of ``RECONCILE``, ``STATES`` and ``LISTING``.
     """
@@ -85,7 +86,7 @@ def list_secret_options() -> tuple[str, ...]:
 
 
 def find_declared_secrets(networks: Mapping[str, Network], members: Iterable[Membership]) -> list[str]:
-    """Return the secrets that the declared networks and memberships hold, which must never be shown."""
+    """Return the secrets in the declared networks and memberships. These secrets must never be shown."""
     belonging: dict[str, list[Membership]] = {}
     for member in members:
         belonging.setdefault(member.network, []).append(member)
@@ -97,25 +98,25 @@ def find_declared_secrets(networks: Mapping[str, Network], members: Iterable[Mem
 
 
 def list_identity_keys() -> tuple[str, ...]:
-    """Return the keys by which any backend identifies its members in a manifest and in facts."""
+    """Return the ``identities`` of all backends: the keys that identify members in manifests and facts."""
     return tuple(dict.fromkeys(key for rules in list_rules() for key in rules.identities))
 
 
 def find_identity(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the key and value that identify a member that the Particle cloud does not know.
+    """Return the key and the value that identify a member, if the member is unknown to the Particle cloud.
 
-    :returns: ``None`` for a device that the Particle cloud knows.
+    :returns: ``None`` if the row has an ``id``, because the Particle cloud then knows the device.
     """
     return None if row.get("id") else next(((key, str(row[key])) for key in list_identity_keys() if row.get(key)), None)
 
 
 def list_row_keys() -> tuple[str, ...]:
-    """Return the keys of a device in the cloud's lists that any backend reads."""
+    """Return the ``row_keys`` of all backends: the keys that backends read in the row of a device."""
     return tuple(dict.fromkeys(key for rules in list_rules() for key in rules.row_keys))
 
 
 def find_membership(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
-    """Return the membership that a row shows with the rules of its backend, or ``None`` if it shows none."""
+    """Return the rules of a backend and the membership that a row shows, or ``None`` if the row shows no membership."""
     for rules in list_rules():
         membership = rules.read_membership(row)
         if membership is not None:
@@ -124,5 +125,5 @@ def find_membership(row: Mapping[str, Any]) -> tuple[Rules, Membership] | None:
 
 
 def can_list_members(options: Mapping[str, Any]) -> bool:
-    """Return whether ``options`` name a source that lists members that the Particle cloud does not know."""
+    """Return whether ``options`` name a source of members that are unknown to the Particle cloud."""
     return any(rules.can_list_members(options) for rules in list_rules())

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the interface between the fleet and a mesh backend. Private to this collection.
+"""Define the interface that every mesh backend implements. Private to this collection.
 
-A backend has two halves. :class:`Rules` sends no requests, so that the manifest reader can use it; :class:`Backend`
-sends requests. A row of :mod:`backends` joins the two.
+A mesh backend manages one kind of network. Each mesh backend has two parts. :class:`Rules` sends no requests, so the
+manifest reader can use the rules without a connection. :class:`Backend` sends requests. :mod:`backends` lists both
+parts of every mesh backend.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.checks import ValueReader
 from ansible_collections.meshfleet.particle.plugins.module_utils._documents.yaml_lines import Place
 
-if TYPE_CHECKING:  # code without requests imports these types and must not import the HTTP client
+if TYPE_CHECKING:  # the manifest reader imports this file, and must not import the HTTP client
     from ansible_collections.meshfleet.particle.plugins.module_utils._api.target import Target
 
 RESERVED_GROUPS = "mesh-"
-"""The prefix of device groups that a mesh backend manages; a manifest cannot declare them."""
+"""The prefix of the device groups that a mesh backend manages. A manifest cannot declare groups with this prefix."""
 
 GATEWAY = "gateway"
 NODE = "node"
@@ -29,20 +30,21 @@ JOINED = "joined"
 PENDING = "pending"
 LOST = "lost"
 WRONG_NETWORK = "wrong_network"
-"""The states of a member: in its network, not yet in it, no longer in it, or in another network."""
+"""The states of a member: ``joined`` (in its network), ``pending`` (not yet in its network), ``lost`` (no longer in its
+network) and ``wrong_network`` (in another network)."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A declared network.
+    """A network that a manifest declares.
 
-    :param gateways: the ids of all its gateways.
-    :param parameters: the declared parameters, which may hold join keys; ``None`` when they are not declared. Members
-        then keep their parameters, and a new member gets those of the other members.
-    :param backend: the name of its backend.
+    :param gateways: the ids of all gateways of the network.
+    :param parameters: the declared parameters, which may hold join keys. ``None`` when the manifest declares no
+        parameters: members then keep their parameters, and a new member gets the parameters of the other members.
+    :param backend: the name of the mesh backend.
     :param absent: whether the network must be dissolved.
-    :param size: the number of devices that are declared as its members, gateways included.
-    :param extra: the values of the keys that only its backend knows; may hold secrets.
+    :param size: the number of declared members, gateways included.
+    :param extra: the declared values of :attr:`Rules.network_keys`, which may hold secrets.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Network:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def drop_gateways(self, devices: Set[str]) -> Network:
-        """Return the network without ``devices`` among its gateways."""
+        """Return a copy of the network whose ``gateways`` contain none of ``devices``."""
         return replace(self, gateways=tuple(gateway for gateway in self.gateways if gateway not in devices))
 
 
@@ -64,9 +66,9 @@ class Membership:
 
     :param network: the name of the network.
     :param role: ``gateway`` or ``node``.
-    :param parameters: parameters of this member only, which override those of its network key by key; may hold join
-        keys.
-    :param extra: the values of the keys that only the backend knows; may hold secrets.
+    :param parameters: the parameters of this member only, which may hold join keys. Each key overrides the same key in
+        the parameters of the network.
+    :param extra: the declared values of :attr:`Rules.member_keys` and :attr:`Rules.identities`, which may hold secrets.
     """
 
     network: str
@@ -75,19 +77,19 @@ class Membership:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def as_result(self) -> dict[str, str]:
-        """Return network and role as a module result shows them, without secrets."""
+        """Return network and role for the result of a module, without secrets."""
         return {"network": self.network, "role": self.role}
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """The facts of a device that mesh backends need, such as its hardware; ``None`` means that a fact is unknown.
+    """The facts that mesh backends need about a device. ``None`` means that a fact is unknown.
 
     :param platform: the platform id.
     :param device_os: the version of Device OS.
-    :param row: the keys of the device's row that backends read, see :attr:`Rules.row_keys`.
-    :param identities: the declared values that identify the device to backends, see :attr:`Rules.identities`.
-    :param is_outside_cloud: whether the Particle cloud does not know the device.
+    :param row: the row of the device in a list of the cloud, reduced to the keys in :attr:`Rules.row_keys`.
+    :param identities: the declared values of :attr:`Rules.identities`, by key.
+    :param is_outside_cloud: whether the device is unknown to the Particle cloud.
     """
 
     platform: int | None = None
@@ -99,15 +101,15 @@ class Hardware:
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """The plan that brings one device into its declared membership, or out of any.
+    """The changes to one device that give the device its declared membership, or remove the device from its network.
 
     :param add_groups: the device groups to add.
     :param remove_groups: the device groups to remove.
-    :param writes: the writes for ``apply``, in order.
+    :param writes: the writes for :meth:`Writer.apply_write`, in order.
     :param changes: ``{field: (before, after)}`` as shown to the user, without secrets.
     :param before: the observed membership; ``None`` when the device is in no network.
     :param stage: the stage in which the device is changed. Lower stages come first.
-    :param needs: sets of devices. At least one device of each set must have been changed before this one.
+    :param needs: sets of other devices. At least one device of each set must be changed before this device.
     """
 
     add_groups: frozenset[str] = frozenset()
@@ -123,7 +125,7 @@ class MemberPlan:
 class SharedWrite:
     """A write that concerns several devices.
 
-    :param write: the write, for ``apply``.
+    :param write: the write for :meth:`Writer.apply_write`.
     :param members: the devices that fail when the write fails.
     """
 
@@ -135,17 +137,18 @@ class SharedWrite:
 class MeshPlan:
     """The plan for all networks and members.
 
-    :param members: the plan of each device that is declared in or out of a mesh.
-    :param setup: writes that come before those of the members.
-    :param teardown: writes that come last. Each waits until all of its members have been changed.
-    :param created_names: names of other objects that are created, by kind, as shown to the user.
-    :param removed_names: names of other objects that are removed, by kind, as shown to the user.
-    :param refusals: reasons why the declaration is impossible, one sentence each. If there is one, nothing may be
-        written.
-    :param warnings: planned changes that will not work yet, one sentence each.
-    :param staying_gateways: by network, the number of existing gateways that are not in ``members``.
-    :param one_gateway: networks that can have only one gateway.
-    :param free_places: by network, the number of devices that can still be added; a missing network has no limit.
+    :param members: the plan of each device whose membership is declared, including devices that must be in no network.
+    :param setup: the writes that come before the writes of the members.
+    :param teardown: the writes that come last. Each write waits until all devices in its ``members`` have been changed.
+    :param created_names: ``{kind: names}`` of the ledgers and networks that the plan creates, as shown to the user.
+    :param removed_names: ``{kind: names}`` of the networks that the plan removes, as shown to the user.
+    :param refusals: the reasons why the declaration is impossible, one sentence each. If there is a reason, nothing may
+        be written.
+    :param warnings: one sentence for each reason why a planned change will not take effect yet.
+    :param staying_gateways: for each network, the number of existing gateways that are not in ``members``.
+    :param one_gateway: the networks that can have only one gateway.
+    :param free_places: for each network, the number of devices that can still be added. A network that has no key has
+        no limit.
     """
 
     members: Mapping[str, MemberPlan] = field(default_factory=dict)
@@ -168,16 +171,16 @@ class Writer(Protocol):
 
 
 class Backend(Writer, Protocol):
-    """The half of a backend that sends requests. Each task that may need it opens its own.
+    """The part of a mesh backend that sends requests. Each task opens its own backend object.
 
-    Plans, warnings and errors of a backend must not hold secrets.
+    The plans, warnings and errors of a backend must not hold secrets.
     """
 
     def observe(self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]) -> Any:
         """Read the current state of ``networks`` and of the devices in ``hardware_of``.
 
-        :returns: the observed state, which only :meth:`plan` of the same backend interprets.
-        :raises ParticleError: ``unsupported`` when the cloud cannot have networks of this backend.
+        :returns: the observed state, in a form that only :meth:`plan` of the same backend can read.
+        :raises ParticleError: ``unsupported`` when the cloud does not support networks of this backend.
         """
 
     def plan(
@@ -187,10 +190,11 @@ class Backend(Writer, Protocol):
         groups_of: Mapping[str, frozenset[str]],
         observed: Any,
     ) -> MeshPlan:
-        """Compute the writes that lead from the observed to the declared state, without sending a request.
+        """Plan the changes from the observed state to the declared state, without sending a request.
 
         :param networks: the declared networks of this backend.
-        :param wanted: the declared membership of each device; ``None`` for no network of this backend.
+        :param wanted: for each device, the declared membership, or ``None`` if the device must be in no network of this
+            backend.
         :param groups_of: the device groups of each device.
         :param observed: the result of :meth:`observe`.
         """
@@ -200,7 +204,7 @@ class Backend(Writer, Protocol):
     ) -> Mapping[str, str]:
         """Return the state of each member in ``wanted``: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
 
-        :param networks: the declared networks; empty when a caller knows none.
+        :param networks: the declared networks; empty when the caller has no manifest.
         """
 
     def find_members(
@@ -208,27 +212,31 @@ class Backend(Writer, Protocol):
     ) -> Mapping[str, str | None]:
         """Find the devices that must leave ``networks`` before these networks are dissolved.
 
-        :returns: for each device the key that identifies it to its backend; ``None`` for a device that the Particle
-            cloud knows.
+        :returns: for each device, the key in :attr:`Rules.identities` that identifies the device, or ``None`` if the
+            Particle cloud knows the device.
         """
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """List the members that the Particle cloud does not know, as rows with the keys of the cloud's lists."""
+        """List the members that are unknown to the Particle cloud.
+
+        :returns: one row for each member, with the same keys as in the device lists of the cloud.
+        """
 
     def close(self) -> None:
-        """Close the resources that the backend has opened, such as its own HTTP session."""
+        """Close the resources that the backend has opened, such as a separate HTTP session."""
 
 
 RECONCILE, STATES, LISTING = "reconcile", "states", "listing"
-"""The purposes of a backend's options: reconcile a fleet, show the states of members, list members."""
+"""The purposes of backend options: to reconcile a fleet, to show the states of members, or to list members."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option that a backend adds to modules.
+    """An option that a mesh backend adds to modules.
 
-    :param spec: its argument spec, in which ``no_log`` marks a secret.
-    :param purposes: one or more of ``RECONCILE``, ``STATES`` and ``LISTING``; modules for these have the option.
+    :param spec: the argument spec of the option, in which ``no_log`` marks a secret.
+    :param purposes: one or more of ``RECONCILE``, ``STATES`` and ``LISTING``. A module has the option if the module
+        serves one of these purposes.
     """
 
     spec: Mapping[str, Any]
@@ -236,21 +244,24 @@ class Option:
 
 
 class Rules:
-    """The half of a backend that sends no requests. A backend overrides the attributes and methods that differ.
+    """The part of a mesh backend that sends no requests.
 
-    :cvar name: the value of ``backend`` in the declaration of a network.
-    :cvar needs_product: whether its members must be devices of a product.
-    :cvar needs_login: whether it needs a login to the Particle cloud.
+    Each backend has a subclass, which overrides only the attributes and methods that differ from the defaults.
+
+    :cvar name: the name of the backend, which a network declares as ``backend``.
+    :cvar needs_product: whether members must be devices of a product.
+    :cvar needs_login: whether the backend needs a login to the Particle cloud.
     :cvar needs_gateway: whether a network with nodes must have a gateway.
-    :cvar options: the options that it adds to modules, by name.
-    :cvar identities: the keys of a device's declaration that identify a member. If a declaration has no other
-        identifier, it declares a device that the Particle cloud does not know. The values reach the backend in
-        ``Board.identities``, and in ``Membership.extra`` of a device that joins; a device that has one may have to
-        leave a network of the backend.
-    :cvar network_keys: the keys in the declaration of a network that only this backend knows.
-    :cvar member_keys: the keys in the ``mesh`` of a device that only this backend knows.
-    :cvar row_keys: the keys of a device in the cloud's lists that show its membership.
-    :cvar hides_members: whether a device of a product can be a member although no list shows it.
+    :cvar options: the options that the backend adds to modules, by name.
+    :cvar identities: the keys with which a manifest identifies a member of this backend. A declared device that has no
+        other identifier is unknown to the Particle cloud. The declared values are passed to the backend in
+        ``Hardware.identities``, and also in ``Membership.extra`` when the device joins a network. A device that has a
+        declared value may have to leave a network of this backend.
+    :cvar network_keys: the keys that only this backend adds to the declaration of a network.
+    :cvar member_keys: the keys that only this backend adds to ``mesh`` in the declaration of a device.
+    :cvar row_keys: the keys to read from the row of a device in a list of the cloud. The values show the membership.
+    :cvar hides_members: whether a device of a product can be a member although no list of the cloud shows the
+        membership.
     """
 
     name: ClassVar[str]
@@ -264,7 +275,7 @@ class Rules:
     row_keys: ClassVar[tuple[str, ...]] = ()
     hides_members: ClassVar[bool] = False
 
-    # --- the manifest: each method reports mistakes to the reader and never repeats a secret ---
+    # --- the manifest: each method reports mistakes to `reader`, and never puts a secret into a message ---
 
     def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
         """Report a mistake if the name of a network is not valid."""
@@ -274,7 +285,7 @@ class Rules:
         """Report mistakes in the ``parameters`` of a network."""
 
     def read_network(self, reader: ValueReader, network: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Return the declared values of ``network_keys``, also for a network that must be dissolved."""
+        """Return the declared values of ``network_keys``. Also called for a network that must be dissolved."""
         return {key: network[key] for key in self.network_keys if key in network}
 
     def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
@@ -282,46 +293,46 @@ class Rules:
         return {key: mesh[key] for key in self.member_keys if key in mesh}
 
     def read_identity(self, reader: ValueReader, key: str, value: Any, place: Place) -> str | None:
-        """Return the value that identifies a member, or report a mistake and return ``None`` if it is not valid.
+        """Return the value that identifies a member. If the value is not valid, report a mistake and return ``None``.
 
-        :param key: one of ``identities``.
+        :param key: the key of the value, one of ``identities``.
         """
         return reader.read_text(value, place).strip() or None
 
     def read_gateway(self, reader: ValueReader, value: Any, place: Place) -> str | None:
-        """Return one of the ``gateways`` of a network, or report a mistake and return ``None`` if it is not valid."""
+        """Return the id in one item of ``gateways``. If the id is not valid, report a mistake and return ``None``."""
         return reader.read_device_id(value, place)
 
     def find_secrets(self, network: Network, members: Iterable[Membership]) -> Iterable[str]:
-        """Return the declared secrets of a network and its members, which errors and warnings must never show."""
+        """Return the declared secrets of a network and its members. Errors and warnings must never show the secrets."""
         return ()
 
-    # --- facts: `row` is a device as a list shows it, or its facts ---
+    # --- facts: `row` is the row of a device in a list of the cloud, or the facts of a device ---
 
     def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
         """Return whether the cloud's lists show that a device may be in a network of this backend."""
         return False
 
     def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
-        """Return the membership that a row shows, or ``None`` if it shows none of this backend."""
+        """Return the membership that a row shows, or ``None`` if the row shows no network of this backend."""
         return None
 
     def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
-        """Return the state of a member that a row shows, or ``None`` if only ``Backend.verify`` can read it."""
+        """Return the state of a member according to its row, or ``None`` if only ``Backend.verify`` can read states."""
         return None
 
     def can_list_members(self, options: Mapping[str, Any]) -> bool:
-        """Return whether ``options`` name a source that lists members that the Particle cloud does not know."""
+        """Return whether ``options`` name a source of members that are unknown to the Particle cloud."""
         return False
 
     # --- export: the manifest that `device_info` returns ---
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a manifest can declare the membership that a row shows."""
+        """Return whether an exported manifest can declare the membership that a row shows."""
         return False
 
     def export_network(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Return the values of ``network_keys`` that an export declares for a network, without secrets.
+        """Return what an export writes for a network: a value for each key in ``network_keys``, except secrets.
 
         :param rows: the facts of the members of the network.
         """

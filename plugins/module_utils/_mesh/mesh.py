@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Combine all mesh backends into one. Private to this collection.
+"""Combine all mesh backends into one object, :class:`Mesh`. Private to this collection.
 
 A fleet can have networks of several backends, and a device can move from one backend to another.
 """
@@ -33,10 +33,10 @@ _IGNORED_CODES = ("unsupported", "missing_scope", "forbidden", "conflict")
 
 @dataclass(frozen=True)
 class BackendWrite:
-    """A write of a plan with its backend.
+    """A write of a plan, together with the name of its backend.
 
     :param backend: the name of the backend that carries out the write.
-    :param write: the write of that backend.
+    :param write: the write, in the form that the backend has planned.
     """
 
     backend: str
@@ -44,10 +44,10 @@ class BackendWrite:
 
 
 class Mesh:
-    """The mesh backends of one task, as a context manager that closes them.
+    """All mesh backends of one task. The end of the ``with`` block closes the backends.
 
-    :param options: the options of the task; missing options of backends have their defaults.
-    :raises ParticleError: ``invalid_option`` when an option of a backend is not valid.
+    :param options: the options of the task. A missing backend option has its default value.
+    :raises ParticleError: ``invalid_option`` when a backend option is not valid.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -67,12 +67,12 @@ class Mesh:
     def find_members(
         self, target: Target, declared: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> dict[str, str | None]:
-        """Find the devices, declared or not, that must leave networks before these are dissolved.
+        """Find the devices, declared or undeclared, that must leave a network before the network is dissolved.
 
         :param declared: the declared networks by name.
         :param hardware_of: the hardware of the declared devices.
-        :returns: for each device the key that identifies it to its backend; ``None`` for a device that the Particle
-            cloud knows.
+        :returns: for each device, the key in :attr:`Rules.identities` that identifies the device, or ``None`` if the
+            Particle cloud knows the device.
         """
         found: dict[str, str | None] = {}
         for name, backend in self._backends.items():
@@ -89,13 +89,13 @@ class Mesh:
         groups_of: Mapping[str, frozenset[str]],
         hardware_of: Mapping[str, Hardware],
     ) -> MeshPlan:
-        """Read the current state of all networks and plan the changes that lead to the declared state.
+        """Read the current state of the networks, and plan the changes that lead to the declared state.
 
         :param declared: the declared networks by name.
-        :param wanted: the declared membership of each device that is declared in or out of a mesh; ``None`` for out.
-        :param groups_of: the device groups of each of these devices.
-        :param hardware_of: the hardware of each of these devices.
-        :raises ParticleError: ``unsupported`` when the cloud cannot have a declared network.
+        :param wanted: for each device, the declared membership, or ``None`` if the device must be in no network.
+        :param groups_of: the device groups of each device in ``wanted``.
+        :param hardware_of: the hardware of each device in ``wanted``.
+        :raises ParticleError: ``unsupported`` when the cloud does not support the backend of a declared network.
         """
         plans: dict[str, MeshPlan] = {}
         for name, backend in self._backends.items():
@@ -121,9 +121,10 @@ class Mesh:
                 ]
                 if looked_at or error.code not in _IGNORED_CODES:
                     raise
-                # A device need not leave networks that do not exist or that the account may not see. A device that
-                # the lists show in a network must leave it. The exception is a device that joins another network
-                # while this cloud no longer supports the backend: what the lists show of it is then outdated.
+                # No device is declared in a network of this backend. The error matters only if the lists of the cloud
+                # show a device in a network of this backend, because the device must leave that network. There is one
+                # exception: if the cloud no longer supports this backend, the lists are outdated, and the device may
+                # join a network of another backend.
                 if shown and (error.code != "unsupported" or any(wanted[device] is None for device in shown)):
                     raise
                 if shown:
@@ -155,20 +156,23 @@ class Mesh:
         return states
 
     def read_states(self, target: Target, rules: Rules, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
-        """Return the state of members that the cloud's lists show in networks of one backend.
+        """Return the state of each member in ``wanted``, without a manifest. All members are of one backend.
 
-        :param rules: the rules of that backend.
-        :param wanted: the memberships that the lists show. The networks need no declaration.
+        :param rules: the rules of the backend.
+        :param wanted: the memberships that the lists of the cloud show.
         """
         return self._backends[rules.name].verify(target, {}, wanted)
 
     def list_members(self) -> list[Mapping[str, Any]]:
-        """List the members that the Particle cloud does not know, as rows with the keys of the cloud's lists."""
+        """List the members that are unknown to the Particle cloud.
+
+        :returns: one row for each member, with the same keys as in the device lists of the cloud.
+        """
         return [row for backend in self._backends.values() for row in backend.list_members()]
 
 
 def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[str], hardware: Hardware) -> bool:
-    """Return whether a device that is not declared in a network of one backend may have to leave such a network."""
+    """Return whether a device without a declared network of a backend may still be in a network of that backend."""
     if not hardware.identities.keys().isdisjoint(rules.identities):
         return True
     if hardware.is_outside_cloud:
@@ -177,17 +181,21 @@ def _may_have_to_leave(rules: Rules, product: Product | None, groups: frozenset[
 
 
 def _mark_membership(backend: str, membership: Membership) -> Membership:
-    """Return a membership whose network name starts with the backend, so that it is unique among all backends."""
+    """Return a copy of a membership in which the network is named ``<backend> <network>``.
+
+    Two networks of different backends can have the same name, and the prefix tells the two apart.
+    """
     return Membership(f"{backend} {membership.network}", membership.role)
 
 
 def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """Combine the plans of all backends into one.
+    """Combine the plans of all backends into one plan.
 
-    The observed memberships are marked with their backend (see :func:`_mark_membership`). Each write names its backend.
+    In the combined plan, each write is a :class:`BackendWrite`, and each observed membership has been changed by
+    :func:`_mark_membership`.
 
     :param plans: the plans by backend.
-    :param to: the declared membership of each device, marked with its backend.
+    :param to: the declared membership of each device, also changed by :func:`_mark_membership`.
     """
     members: dict[str, MemberPlan] = {}
     for name, part in plans.items():
@@ -218,7 +226,7 @@ def _combine_plans(plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | 
 
 
 def _plan_move(leaves: MemberPlan, joins: MemberPlan) -> MemberPlan:
-    """Return the plan of a device that leaves a network of one backend and then joins a network of another."""
+    """Combine two plans for one device: leave a network of one backend, then join a network of another backend."""
     changes = dict(joins.changes)
     if "mesh" in leaves.changes:
         after = changes.get("mesh", (None, None))[1]
@@ -241,7 +249,12 @@ def _merge_names(listed: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, t
 
 
 def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str, Membership | None]) -> MeshPlan:
-    """Return the plan with the stage of each member, and with a refusal if gateways wait for each other."""
+    """Return a copy of the plan with ``stage`` and ``needs`` of each member. Add a refusal for a deadlock of gateways.
+
+    :param whole: the combined plan.
+    :param plans: the plans by backend.
+    :param to: the declared membership of each device, changed by :func:`_mark_membership`.
+    """
     moves = {device: (member.before, to[device]) for device, member in whole.members.items()}
     staying = {
         f"{name} {network}": count
@@ -275,9 +288,9 @@ def _order_plan(whole: MeshPlan, plans: Mapping[str, MeshPlan], to: Mapping[str,
 
 
 def raise_refusals(plan: MeshPlan) -> None:
-    """Raise the refusals of a plan as an error.
+    """Raise an error if a plan has refusals.
 
-    :raises ParticleError: ``conflict`` when there are refusals; the message lists them.
+    :raises ParticleError: ``conflict`` when there are refusals. The message lists the refusals.
     """
     if not plan.refusals:
         return

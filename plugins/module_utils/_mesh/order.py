@@ -1,17 +1,20 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Order the moves of members so that no network has nodes but no gateway. Private to this collection.
+"""Order the moves of devices so that no network has nodes without a gateway. Private to this collection.
 
-Rules that always hold:
+Two rules must hold:
 
-* A gateway leaves after the nodes that stay have received the new list of gateways, because they may know no other.
-* If no gateway stays in a network, new gateways join before nodes join, before the nodes that stay receive the new
-  list, and before the old gateways leave.
+* A gateway leaves a network after the nodes that stay have received the new list of gateways. Until then, these nodes
+  may know no other gateway.
+* If no gateway stays in a network, new gateways join first: before nodes join, before the nodes that stay receive the
+  new list, and before the old gateways leave.
 
-Rules that give way when they contradict the others:
+In a network that can have only one gateway, the old gateway leaves before the new gateway joins, despite these rules.
 
-* If no gateway stays in a network, its gateways leave after the nodes that leave.
-* In a network without enough room, devices join after other devices have left.
+Two other rules are ignored where they contradict the first two rules:
+
+* If no gateway stays in a network, nodes leave before gateways leave.
+* If a network does not have enough room, devices join after nodes have left.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from typing import Optional
 
 from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.contract import GATEWAY, Membership
 
-# Pylint misreads `Membership | None` as an operation, and takes the import for unused if the alias is a string.
+# Pylint reports `Membership | None` as an unsupported operation. If the alias is a string, Pylint reports the import of
+# `Membership` as unused.
 OptionalMembership = Optional[Membership]  # noqa: UP045
 
 
@@ -31,9 +35,9 @@ class Order:
     """The order in which devices move.
 
     :param stages: the stage of each device, counted from 0. Devices of the same stage can move at the same time.
-    :param needs: for each device, sets of other devices. At least one device of each set must have moved before it.
-    :param deadlocked: gateways that can never move, because each is the only gateway of a network that must first get
-        another of these gateways.
+    :param needs: for each device, sets of other devices. The device may move after at least one device of each set has
+        moved.
+    :param deadlocked: the gateways that can never move, because they wait for each other to move first.
     """
 
     stages: Mapping[str, int]
@@ -43,7 +47,7 @@ class Order:
 
 @dataclass
 class _NetworkMoves:
-    """The devices that stay in, join and leave one network.
+    """The moves in one network: gateways and nodes that join (``_in``), leave (``_out``) or stay.
 
     A gateway that becomes a node counts as a gateway that leaves and as a node that joins.
 
@@ -63,9 +67,11 @@ class _NetworkMoves:
 class _Conditions:
     """The conditions under which one device can move.
 
-    :ivar must: events that must have happened.
-    :ivar should: events to wait for, unless no device could move then.
-    :ivar needs: see :class:`Order`.
+    An event is a pair of what happens and the name of the network, such as ``("nodes left", "barn")``.
+
+    :ivar must: the events that must happen before the device moves.
+    :ivar should: more events that must happen first. These events are ignored if otherwise no device could move.
+    :ivar needs: the sets of devices for :attr:`Order.needs`.
     """
 
     must: set[tuple[str, str]] = field(default_factory=set)
@@ -83,16 +89,17 @@ def order_moves(
 ) -> Order:
     """Compute the order in which devices move.
 
-    :param moves: for each device the observed and the declared membership, which may be the same.
-    :param staying: by network, the number of gateways that are not in ``moves``.
-    :param one_gateway: networks that can have only one gateway. There the old gateway leaves before the new one
-        joins, so that the network has no gateway for a moment.
-    :param free_places: by network, the number of devices that can still be added; a missing network has no limit.
+    :param moves: for each device, the observed and the declared membership. The two may be equal.
+    :param staying: for each network, the number of gateways that are not in ``moves``.
+    :param one_gateway: the networks that can have only one gateway. The old gateway leaves before the new gateway
+        joins, and the network has no gateway for a moment.
+    :param free_places: for each network, the number of devices that can still be added. A network that has no key has
+        no limit.
     :param updated: the devices in ``moves`` that stay in their network and receive the new list of gateways.
     """
     waiting = {device: _Conditions() for device in moves}
     events: dict[tuple[str, str], set[str]] = {}
-    """The devices of each event; it happens when the last of them has moved."""
+    """The devices of each event. An event happens when the last of its devices has moved."""
     for network, network_moves in _group_moves(moves, staying, updated).items():
         if len(network_moves.gateways_in) + len(network_moves.nodes_in) > (free_places or {}).get(network, len(moves)):
             left = ("devices left", network)
@@ -163,9 +170,9 @@ def _assign_stages(
     events: Mapping[tuple[str, str], set[str]],
     moves: Mapping[str, tuple[OptionalMembership, OptionalMembership]],
 ) -> Order:
-    """Put each device into the first stage in which it no longer waits for an event.
+    """Put each device into the first stage in which the device no longer waits for an event.
 
-    If every device still waits for an event, the ``should`` events are ignored for one stage.
+    If every remaining device waits for an event, the ``should`` events are ignored for one stage.
     """
     stages: dict[str, int] = {}
     left = set(waiting)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the platforms that matter to a mesh and read versions of Device OS. Private to this collection."""
+"""Define the platforms that matter to a mesh, and parse Device OS versions. Private to this collection."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _NAMES = {
     BLUZ: "Bluz",
 }
 NO_UPLINK = frozenset({XSOM})
-"""Platforms that reach the cloud only through other devices. A Xenon is not listed, because it can be a gateway with an
-Ethernet FeatherWing."""
+"""Platforms that reach the cloud only through other devices. The Xenon is not listed, because a Xenon with an Ethernet
+FeatherWing can be a gateway."""
 
 
 def describe_platform(platform: int) -> str:
-    """Return the name of a platform, or its number if it is not in the table."""
+    """Return the name of a platform, or the platform id as a string if the platform is unknown."""
     return _NAMES.get(platform, str(platform))
 
 
 def read_version(device_os: str | None) -> tuple[int, int] | None:
-    """Return the major and minor number of a Device OS version, or ``None`` if it cannot be parsed."""
+    """Return the major and minor number of a Device OS version, or ``None`` if the version cannot be parsed."""
     found = re.match(r"(\d+)\.(\d+)", device_os or "")
     return (int(found[1]), int(found[2])) if found else None

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read and write the networks of backend ``ledger``, on the current Particle cloud. Private to this collection.
 
-A member has two device groups: ``mesh-<network>``, and ``mesh-gateway`` or ``mesh-node``. Its instance of the
-cloud-to-device ledger ``mesh`` holds the instructions to join; its instance of the device-to-cloud ledger
-``mesh-status`` holds its reports. Options of a task can change the names of both ledgers.
+Each member is in two device groups: ``mesh-<network>``, and ``mesh-gateway`` or ``mesh-node``. Each member also has two
+ledger instances. The instance of the cloud-to-device ledger ``mesh`` holds instructions, which tell the device how to
+join the network. The instance of the device-to-cloud ledger ``mesh-status`` holds the report of the device. Options of
+a task can change the names of both ledgers.
 """
 
 from __future__ import annotations
@@ -59,13 +60,14 @@ def observe_networks(
     hardware_of: Mapping[str, Hardware],
     ledgers: Ledgers = DEFAULT_LEDGERS,
 ) -> Observed:
-    """Read the existing ledgers and the instructions of the devices in ``hardware_of`` and of the gateways.
+    """Read the names of the existing ledgers, and the instructions of the declared devices and of all gateways.
 
-    Instances of other devices are ignored, because devices of other products can share the ledger.
+    Ledger instances of other devices are ignored, because devices of other products can share the ledger.
 
-    :param networks: the declared networks by name, which name the gateways.
+    :param networks: the declared networks by name.
+    :param hardware_of: the hardware of the declared devices.
     :param ledgers: the names of the two ledgers.
-    :raises ParticleError: ``unsupported`` when the cloud has no ledgers; ``conflict`` when a ledger of that name has
+    :raises ParticleError: ``unsupported`` when the cloud has no ledgers; ``conflict`` when one of the two ledgers has
         another scope or direction.
     """
     try:
@@ -80,20 +82,21 @@ def observe_networks(
         _refuse_other_kind(wanted, present.get(wanted["name"]))
     if ledgers.instructions not in present:
         return Observed(frozenset(present), {}, hardware_of, ledgers)
-    # Gateways that another manifest declares have the parameters of their network too.
+    # A gateway can be declared in another manifest. The instructions of that gateway are read too, because they contain
+    # the parameters of the network.
     known = hardware_of.keys() | {gateway for network in networks.values() for gateway in network.gateways}
     instructions = _read_instances(target, ledgers.instructions, known)
     return Observed(frozenset(present), instructions, hardware_of, ledgers)
 
 
 def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[str]:
-    """Return all devices of the product that are in one of ``networks`` by their groups or by their instructions.
+    """Return all devices of the product whose device groups or instructions name one of ``networks``.
 
-    An interrupted run can leave a device with only one of the two. Sends one request per hundred devices and one per
-    hundred instances.
+    After an interrupted run, a device can have only the device group or only the instructions. Sends one request per
+    hundred devices and one request per hundred ledger instances.
 
     :param networks: the names of the networks.
-    :param ledger: the name of the ledger with the instructions.
+    :param ledger: the name of the ledger that holds the instructions.
     """
     groups_of = {
         str(row.get("id")): frozenset(list_texts(row.get("groups")))
@@ -104,7 +107,7 @@ def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[s
     try:
         instructions = _read_instances(target, ledger, groups_of.keys())
     except ParticleError as error:
-        if error.status != 404:  # without the ledger no device has instructions
+        if error.status != 404:  # 404: the ledger does not exist, so no device has instructions
             raise
         instructions = {}
     ordered = {device for device, data in instructions.items() if any(data.get("network") == name for name in networks)}
@@ -112,9 +115,10 @@ def find_members(target: Target, networks: Set[str], ledger: str) -> frozenset[s
 
 
 def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str, Mapping[str, Any]]:
-    """Return the data of each of ``devices`` that has an instance of ``ledger``.
+    """Return the data of the ledger instances of ``devices``, keyed by device.
 
-    If the list of instances holds no data, the instances are read one by one, with a warning.
+    A device that has no ledger instance has no key. If the list of ledger instances omits data, the data is read with
+    one request per device, and the user gets a warning.
     """
     http, org = target.http, target.required_product.org
     rows = {_read_device_id(row): row for row in list_instances(http, org, ledger).rows}
@@ -128,11 +132,11 @@ def _read_instances(target: Target, ledger: str, devices: Set[str]) -> dict[str,
 
 
 def _refuse_other_kind(wanted: Mapping[str, str], found: Mapping[str, Any] | None) -> None:
-    """Refuse to use an existing ledger whose scope or direction differs, because it serves another purpose.
+    """Raise an error if an existing ledger has another scope or direction, and thus another purpose.
 
-    :param wanted: the definition of the ledger.
-    :param found: the existing ledger of that name; ``None`` if there is none.
-    :raises ParticleError: ``conflict`` when the two differ.
+    :param wanted: the definition of the ledger that the backend needs.
+    :param found: the existing ledger with the same name; ``None`` if no ledger has this name.
+    :raises ParticleError: ``conflict`` when scope or direction differ.
     """
     if found is None:
         return
@@ -159,7 +163,7 @@ def apply_write(target: Target, write: Write) -> None:
         _create_ledger(target, write.definition)
     elif isinstance(write, SetInstructions):
         set_instance(http, org, write.ledger, write.device, write.data)
-    elif isinstance(write, DeleteInstructions):  # if it does not exist, the fleet finds that out by reading again
+    elif isinstance(write, DeleteInstructions):  # after a 404, the caller reads the state again
         delete_instance(http, org, write.ledger, write.device)
     else:
         _delete_group(target, write.name)
@@ -170,8 +174,8 @@ def _create_ledger(target: Target, definition: Mapping[str, str]) -> None:
     try:
         create_ledger(http, org, definition)
     except ParticleError as error:
-        # Another run may have created the ledger meanwhile. The cloud's answer to a duplicate is not documented, so
-        # the list decides.
+        # Another run may have created the ledger in the meantime. Particle does not document the response to a
+        # duplicate, so the list of ledgers is checked.
         if error.status not in (400, 409):
             raise
         if definition["name"] not in {str(row.get("name")) for row in list_ledgers(http, org).rows}:
@@ -182,7 +186,7 @@ def _delete_group(target: Target, name: str) -> None:
     try:
         delete_group(target.http, target.required_product.id, name)
     except ParticleError as error:
-        # A retry after a lost response finds that the first request has already deleted the group.
+        # If the response to the first request was lost, the retry finds the group already deleted.
         if error.code != "not_found":
             raise
 
@@ -192,19 +196,19 @@ def verify_members(
     wanted: Mapping[str, Membership],
     reports: str = DEFAULT_LEDGERS.reports,
 ) -> Mapping[str, str]:
-    """Return the state of each member in ``wanted`` from one read of all reports.
+    """Read all reports once, and return the state of each member in ``wanted``.
 
     :param wanted: the declared membership of each member.
-    :param reports: the name of the ledger with the reports.
+    :param reports: the name of the ledger that holds the reports.
     """
     reported = _read_instances(target, reports, wanted.keys())
     return {device: _read_state(reported.get(device), membership) for device, membership in wanted.items()}
 
 
 def _read_state(report: Mapping[str, Any] | None, membership: Membership) -> str:
-    """Return the state of a member from its report; ``None`` means that it has not reported."""
-    # A report is outdated, so the member is pending, if it is about another role, or about another network without
-    # saying that the member is in it.
+    """Return the state of a member according to its report. Without a report (``None``), the state is ``pending``."""
+    # The state is also pending if the report is outdated. A report about another role is outdated. A report about
+    # another network is outdated unless the report says that the member has joined the other network.
     if report is None:
         return PENDING
     state = report.get("state")
@@ -214,10 +218,10 @@ def _read_state(report: Mapping[str, Any] | None, membership: Membership) -> str
 
 
 class LedgerBackend:
-    """The :class:`Backend` ``ledger``, with the names of the ledgers from the options of a task.
+    """The :class:`Backend` ``ledger``. Each object uses the ledger names in the options of one task.
 
-    :param ledgers: the names of the ledgers for reconciling a fleet.
-    :param reports: the name of the ledger with the reports.
+    :param ledgers: the names of both ledgers, for a task that reconciles a fleet.
+    :param reports: the name of the ledger that holds the reports, for :meth:`verify`.
     """
 
     def __init__(self, ledgers: Ledgers, reports: str) -> None:
@@ -228,7 +232,7 @@ class LedgerBackend:
     def open(cls, options: Mapping[str, Any]) -> LedgerBackend:
         """Create the backend with the ledger names in the options of a task.
 
-        :raises ParticleError: ``invalid_option`` when a ledger name is not valid or both are the same.
+        :raises ParticleError: ``invalid_option`` when a ledger name is not valid, or both names are equal.
         """
         reports = options.get("mesh_status_ledger", DEFAULT_LEDGERS.reports)
         if "mesh_ledger" not in options:  # a task that only reads reports does not have this option
@@ -246,7 +250,7 @@ class LedgerBackend:
         groups_of: Mapping[str, frozenset[str]],
         observed: Observed,
     ) -> MeshPlan:
-        """Plan the device groups and instructions that differ from the declaration, without sending a request."""
+        """Plan the changes to device groups and instructions, without sending a request."""
         return plan(networks, wanted, groups_of, observed)
 
     def apply_write(self, target: Target, write: Write) -> None:
@@ -256,19 +260,22 @@ class LedgerBackend:
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
-        """Return the state of each member in ``wanted`` from its report; ``networks`` is not used."""
+        """Return the state of each member in ``wanted`` according to its report. ``networks`` is not used."""
         return verify_members(target, wanted, self._reports)
 
     def find_members(
         self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
-        """Find all devices of the product in ``networks``, declared or not; ``hardware_of`` is not used."""
+        """Find all devices of the product that are in ``networks``, even if no manifest declares the devices.
+
+        ``hardware_of`` is not used.
+        """
         if target.product is None:
             return {}
         return dict.fromkeys(find_members(target, networks.keys(), self._ledgers.instructions))
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """Return nothing, because the Particle cloud knows every member."""
+        """Return an empty tuple, because the Particle cloud knows all members of this backend."""
         return ()
 
     def close(self) -> None:

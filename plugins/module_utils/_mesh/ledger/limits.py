@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check declared networks of backend ``ledger`` against their limits before a write. Private to this collection.
+"""Check the limits of networks of backend ``ledger`` before anything is written. Private to this collection.
 
-Each check yields sentences that begin with the name of the network. An unknown fact never causes a refusal.
+Each check yields a sentence for each violated limit. The sentence begins with the name of the network. A limit is not
+checked if the facts for the check are unknown.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
 )
 
 _PLATFORMS_WITHOUT_LEDGERS = frozenset({CORE, PHOTON, P1, ELECTRON, XENON, RASPBERRY_PI, OAK, DUO, BLUZ})
-"""Platforms whose last version of Device OS does not support ledgers: the first generations, the Xenon, the retired
-beta for the Raspberry Pi, and boards of other manufacturers."""
+"""Platforms for which no version of Device OS supports ledgers: the first generations, the Xenon, the retired beta for
+the Raspberry Pi, and boards of other manufacturers."""
 
 FIRST_LEDGER_OS = (6, 1)
 """The first version of Device OS that supports ledgers."""
 LEDGERS_SINCE = ".".join(map(str, FIRST_LEDGER_OS))
 
 LEDGER_BYTES = 16_384
-"""The maximum size of an instance of a ledger that devices read, in bytes."""
+"""The maximum size of a ledger instance in bytes, for a ledger whose data is sent to devices."""
 
 
 def is_too_old_for_ledgers(device_os: str | None) -> bool:
@@ -46,7 +47,7 @@ def is_too_old_for_ledgers(device_os: str | None) -> bool:
 
 
 def check_platform(device: str, membership: Membership, hardware: Hardware) -> Iterable[str]:
-    """Yield a sentence for each reason why the platform of a device rules out its declared membership."""
+    """Yield a sentence if the platform of a device does not allow the declared membership."""
     platform = hardware.platform
     if platform is None:
         return
@@ -60,10 +61,10 @@ def check_platform(device: str, membership: Membership, hardware: Hardware) -> I
 
 
 def check_instructions(name: str, whose: str, data: Mapping[str, Any]) -> Iterable[str]:
-    """Yield a sentence if the instructions of members do not fit into an instance of a ledger.
+    """Yield a sentence if the instructions for members do not fit into a ledger instance.
 
     :param name: the name of the network.
-    :param whose: the words for the members in the sentence, such as "its members".
+    :param whose: the members, in words that follow "the instructions for" in the sentence, such as "its members".
     :param data: the instructions.
     """
     size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compute the parameters in the instructions of a member. Private to this collection.
 
-A member gets the parameters of its network, overridden key by key by its own. Parameters may hold join keys, so this
-module never shows a value. ``instructions`` are the current instructions by device: the data of their instances of the
-ledger, which other programs may have written.
+A member gets the parameters of its network. Each parameter that is declared for the member overrides the parameter of
+the network with the same key. Parameters may hold join keys, so this module never shows a value.
+
+The instructions of a device are the data of its ledger instance. Other programs may have written the data, so nothing
+is assumed about the form of the data.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ Instructions = Mapping[str, Any]
 def complete_parameters(
     network: Network, wanted: Mapping[str, Membership | None], instructions: Mapping[str, Instructions]
 ) -> Network:
-    """Return the network with parameters taken from its members, if it declares none and all members have the same.
+    """Return the network. If the manifest declares no parameters, the network gets the parameters of its members.
 
-    Members that are declared with parameters of their own do not count.
+    The parameters remain ``None`` if the members have different parameters, or if there are no members. A member for
+    which the manifest declares parameters is ignored.
 
     :param wanted: the declared membership of each device.
-    :param instructions: the current instructions by device.
+    :param instructions: the current instructions, keyed by device.
     """
     if network.parameters is not None:
         return network
@@ -41,11 +44,11 @@ def complete_parameters(
 
 
 def merge_parameters(membership: Membership, network: Network, before: Instructions | None) -> dict[str, Any]:
-    """Return the parameters of a member: those of its network, overridden key by key by its own.
+    """Return the parameters of a member: the parameters of its network, overridden by the parameters of the member.
 
-    :param network: the network, as :func:`complete_parameters` returns it. If it has no parameters, the member keeps
-        those that it has now in that network.
-    :param before: the current instructions of the member; ``None`` if it has none.
+    :param network: the network that :func:`complete_parameters` has returned. If the network has no parameters, a
+        member that is already in the network keeps its current parameters.
+    :param before: the current instructions of the member; ``None`` if the member has no instructions.
     """
     of_all = network.parameters
     if of_all is None:
@@ -57,10 +60,13 @@ def merge_parameters(membership: Membership, network: Network, before: Instructi
 def has_unknown_parameters(
     network: Network, before: Instructions | None, instructions: Mapping[str, Instructions]
 ) -> bool:
-    """Return whether the parameters of a new member are unknown, as none are declared and the members differ.
+    """Return whether the parameters of a new member are unknown.
 
-    :param before: the current instructions of the device; ``None`` if it has none.
-    :param instructions: the current instructions by device.
+    The parameters are unknown if the manifest declares no parameters and the other members have different parameters.
+
+    :param network: the network that :func:`complete_parameters` has returned.
+    :param before: the current instructions of the device; ``None`` if the device has no instructions.
+    :param instructions: the current instructions, keyed by device.
     """
     if network.parameters is not None or (before is not None and _is_in_network(network, before)):
         return False
@@ -68,7 +74,7 @@ def has_unknown_parameters(
 
 
 def find_differing_keys(before: Any, after: Mapping[str, Any]) -> list[str]:
-    """Return the sorted keys whose values differ between two sets of parameters."""
+    """Return the sorted keys whose values differ between two mappings of parameters."""
     # Another program may have written a value that is not a mapping.
     if not isinstance(before, dict):
         return sorted(after)

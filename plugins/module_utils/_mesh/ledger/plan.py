@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan the device groups and ledger instances that differ from the declaration. Private to this collection."""
+"""Plan the changes to device groups and ledger instances for backend ``ledger``. Private to this collection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.ledger.ru
 
 
 def build_definitions(ledgers: Ledgers) -> tuple[Mapping[str, str], ...]:
-    """Return the definitions of the two ledgers, as requests that create them send them."""
+    """Return the definitions of the two ledgers, in the form that a request to create a ledger contains."""
     scope = {"scope": "Device"}
     instructions = {"direction": "Downstream", "description": "Instructions for a device to join its network"}
     reports = {"direction": "Upstream", "description": "Reports of a device about its network"}
@@ -52,9 +52,9 @@ class Observed:
     """The observed state of the ledgers and devices.
 
     :param ledgers: the names of the ledgers that exist.
-    :param instructions: the current instructions by device; devices without an instance are not in it.
+    :param instructions: the current instructions, keyed by device. A device that has no ledger instance has no key.
     :param hardware_of: the hardware of the declared devices.
-    :param names: the names of the two ledgers of the backend.
+    :param names: the names of the two ledgers that the backend uses.
     """
 
     ledgers: frozenset[str]
@@ -94,7 +94,7 @@ class DeleteInstructions:
 
 @dataclass(frozen=True)
 class DeleteGroup:
-    """A write that deletes the device group of a dissolved network. Every device in the group loses it."""
+    """A write that deletes the device group of a dissolved network, and thereby removes all devices from the group."""
 
     name: str
 
@@ -108,10 +108,11 @@ def plan(
     groups_of: Mapping[str, frozenset[str]],
     observed: Observed,
 ) -> MeshPlan:
-    """Plan the changes that lead from the observed to the declared state.
+    """Plan the changes from the observed state to the declared state.
 
     :param networks: the declared networks by name.
-    :param wanted: the declared membership of each device; ``None`` for no network of this backend.
+    :param wanted: for each device, the declared membership, or ``None`` if the device must be in no network of this
+        backend.
     :param groups_of: the device groups of each device.
     :param observed: the state that the backend has read.
     """
@@ -124,7 +125,7 @@ def plan(
         for device, membership in wanted.items()
     }
     if absent:
-        # The group of a dissolved network is deleted as a whole, so its devices need not lose it first.
+        # The device group of a dissolved network is deleted, which also removes the devices from the group.
         members = {
             device: replace(member, remove_groups=member.remove_groups - absent) for device, member in members.items()
         }
@@ -165,10 +166,7 @@ def _find_refusals(
     members: Mapping[str, MemberPlan],
     observed: Observed,
 ) -> Iterator[str]:
-    """Yield a sentence for each reason why planned changes are impossible.
-
-    Members that need no change are never refused.
-    """
+    """Yield a sentence for each reason why planned changes are impossible. Members without changes are not checked."""
     too_large = {
         network.name: list(
             check_instructions(network.name, "its members", _build_instructions(network, _LONGEST_MEMBERSHIP, None))
@@ -200,7 +198,7 @@ def _find_refusals(
 
 def _find_warnings(members: Set[str], hardware_of: Mapping[str, Hardware]) -> Iterator[str]:
     """Yield a warning if members run a Device OS that is too old for ledgers."""
-    # This is not a refusal, because a member reads its instructions by itself after an update.
+    # An old Device OS is not a refusal, because the member reads its instructions by itself after an update.
     found = {device: hardware_of[device].device_os for device in sorted(members & hardware_of.keys())}
     outdated = [f"{device} ({version})" for device, version in found.items() if is_too_old_for_ledgers(version)]
     if outdated:
@@ -214,13 +212,13 @@ _MAX_SHOWN = 10
 
 
 _LONGEST_MEMBERSHIP = Membership("", GATEWAY)
-"""The membership with the longest instructions among members without parameters of their own."""
+"""A membership without parameters of its own, with the role that makes the instructions longest."""
 
 
 def _build_instructions(network: Network, membership: Membership, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the instructions that a member of ``network`` needs to join it.
+    """Return the instructions with which a device joins ``network``.
 
-    :param before: the current instructions of the device; ``None`` if it has none.
+    :param before: the current instructions of the device; ``None`` if the device has no instructions.
     """
     return {
         "network": network.name,
@@ -251,7 +249,7 @@ def _plan_member(
         changes["mesh"] = (_show_membership(has, instructions), membership.as_result())
     elif instructions.get("gateways") != data["gateways"]:
         changes["mesh.gateways"] = (instructions.get("gateways"), data["gateways"])
-    # Parameters may hold join keys, so the change shows only the names of those that differ.
+    # Parameters may hold join keys, so the change shows only the keys that differ, without values.
     if instructions is not None and instructions.get("parameters") != data["parameters"]:
         differing = find_differing_keys(instructions.get("parameters"), data["parameters"])
         changes["mesh.parameters"] = (None, f"{', '.join(differing) or 'none'} (values are not shown)")
@@ -263,8 +261,8 @@ def _plan_member(
 
 
 def _read_membership(instructions: Mapping[str, Any] | None) -> Membership | None:
-    """Return the network and role that the instructions of a device name, or ``None`` if they name none."""
-    # Device groups do not count here: without instructions a device cannot serve other members.
+    """Return the membership in the instructions of a device, or ``None`` if the network or the role is not valid."""
+    # Device groups are ignored here, because a device without instructions cannot serve other members.
     if (
         instructions is not None
         and isinstance(network := instructions.get("network"), str)
@@ -275,9 +273,10 @@ def _read_membership(instructions: Mapping[str, Any] | None) -> Membership | Non
 
 
 def _show_membership(groups: frozenset[str], instructions: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the observed membership for a result: the one that the device groups show, else that of the instructions.
+    """Return the observed membership for the result of a module.
 
-    The result is ``None`` when neither shows a membership.
+    The device groups take precedence over the instructions. The membership is ``None`` if the device groups show no
+    membership and there are no instructions.
     """
     membership = read_group_membership(groups)
     if membership:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the options, manifest checks and facts of backend ``ledger``. Private to this collection.
+"""Define the options of backend ``ledger``, check its networks, and read memberships. Private to this collection.
 
 This module sends no requests.
 """
@@ -34,7 +34,7 @@ _NETWORK_NAME = re.compile(r"[a-z0-9_-]{1,32}\Z")
 def check_ledger_name(name: str) -> str:
     """Return ``name`` if it is a valid ledger name (endpoints.yml: ledgers).
 
-    :raises ParticleError: ``invalid_option`` when it is not.
+    :raises ParticleError: ``invalid_option`` when the name is not valid.
     """
     if not _LEDGER_NAME.match(name):
         message = f"{name!r} is not a valid ledger name: use 1 to 32 characters from a-z, 0-9 and -."
@@ -46,9 +46,9 @@ def check_ledger_name(name: str) -> str:
 class Ledgers:
     """The names of the two ledgers of the backend.
 
-    :param instructions: the cloud-to-device ledger, which holds the instructions of members.
-    :param reports: the device-to-cloud ledger, which holds the reports of members.
-    :raises ParticleError: ``invalid_option`` when a name is not valid or both names are the same.
+    :param instructions: the name of the cloud-to-device ledger, which holds the instructions for members.
+    :param reports: the name of the device-to-cloud ledger, which holds the reports of members.
+    :raises ParticleError: ``invalid_option`` when a name is not valid, or both names are equal.
     """
 
     instructions: str = "mesh"
@@ -64,7 +64,7 @@ DEFAULT_LEDGERS = Ledgers()
 
 
 def read_group_membership(groups: frozenset[str]) -> Membership | None:
-    """Return the membership that device groups show, or ``None`` if they do not name one network and one role."""
+    """Return the membership in device groups, or ``None`` if the groups do not name exactly one network and role."""
     names = {group.removeprefix(RESERVED_GROUPS) for group in groups if group.startswith(RESERVED_GROUPS)}
     roles = names & set(ROLES)
     networks = names - set(ROLES)
@@ -74,7 +74,10 @@ def read_group_membership(groups: frozenset[str]) -> Membership | None:
 
 
 class LedgerRules(Rules):
-    """The rules of backend ``ledger``: members are devices of a product, and two device groups show a membership."""
+    """The rules of backend ``ledger``.
+
+    Members are devices of a product. Two device groups, for the network and for the role, show the membership.
+    """
 
     name = "ledger"
     options: ClassVar[Mapping[str, Option]] = {
@@ -87,7 +90,7 @@ class LedgerRules(Rules):
 
     def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
         """Report a mistake if the name of a network is not valid."""
-        # The name becomes part of the name of a device group, as the names of the roles do.
+        # Device groups are named after networks and after roles, so a network must not have the name of a role.
         text = reader.read_text(name, place)
         if isinstance(name, str) and not _NETWORK_NAME.match(text):
             reader.add_mistake(place, "is not a valid network name: use 1 to 32 characters from a-z, 0-9, _ and -")
@@ -95,15 +98,15 @@ class LedgerRules(Rules):
             reader.add_mistake(place, "is not a valid network name: it is the name of a role")
 
     def is_shown(self, groups: frozenset[str], hardware: Hardware) -> bool:
-        """Return whether a device has a device group of a mesh."""
+        """Return whether the name of one of ``groups`` begins with ``mesh-``."""
         return any(group.startswith(RESERVED_GROUPS) for group in groups)
 
     def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
-        """Return the membership that the device groups of a row show, or ``None`` if they show none."""
+        """Return the membership that the device groups in a row show, or ``None`` if the groups show no membership."""
         return read_group_membership(frozenset(list_texts(row.get("groups"))))
 
     def is_exported(self, row: Mapping[str, Any]) -> bool:
-        """Return true, because a manifest without parameters lets members keep theirs."""
+        """Return ``True``. The exported manifest has no parameters, and members then keep their parameters."""
         return True
 
 

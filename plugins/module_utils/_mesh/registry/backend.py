@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read and write the networks of backend ``networks``, the registry of Particle Mesh. Private to this collection.
+"""Read and write the networks of backend ``networks``: the registry of Particle Mesh. Private to this collection.
 
-The registry belongs to the account and exists only in some clouds. It records the members of each network; whether a
-device really joins depends on the devices. The first gateway creates a network, and the registry confirms the network
-when a gateway is online.
+Some clouds have a registry of Particle Mesh networks for each account. The registry only records the members of each
+network: the devices form the network by themselves. A network is created together with its first gateway. The registry
+confirms the network when a gateway is online.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 )
 
 _RETIRED_STATUSES = (400, 403, 404, 410)
-"""HTTP statuses that mean that a cloud no longer has the registry. They are assumptions; none was ever observed."""
+"""HTTP statuses that mean that a cloud no longer has the registry. The list is an assumption, not an observation."""
 _TOKEN_CODES = frozenset({"token_invalid", "token_expired", "missing_scope"})
 
 
@@ -67,7 +67,8 @@ def observe_networks(
 ) -> Observed:
     """Read the networks of the account and the members of the declared networks.
 
-    Sends one request per hundred networks, one or two per declared network, and one more per hundred of its members.
+    Sends one request per hundred networks of the account. For each declared network, sends one or two more requests,
+    and one more per hundred members.
 
     :param networks: the declared networks by name.
     :param hardware_of: the hardware of the declared devices.
@@ -99,9 +100,9 @@ def observe_networks(
 
 
 def list_registered_networks(http: Http, declared: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return the networks that the cloud lists. Networks that no gateway has confirmed can be missing.
+    """Return the networks in the list of the cloud. The list can omit a network that no gateway has confirmed.
 
-    :param declared: the names of the declared networks, which the message of the error names.
+    :param declared: the names of the declared networks, for the error message.
     :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     try:
@@ -115,11 +116,11 @@ def list_registered_networks(http: Http, declared: Collection[str] = ()) -> list
 def find_registered_network(
     http: Http, name: str, rows: Sequence[dict[str, Any]] | None = None
 ) -> dict[str, Any] | None:
-    """Return the network named ``name``, or ``None`` if it does not exist.
+    """Return the network named ``name``, or ``None`` if the network does not exist.
 
-    A network that the list omits, because no gateway has confirmed it, is found too.
+    A network that no gateway has confirmed is also found, although the list of networks can omit the network.
 
-    :param rows: the list of networks, if it was already read.
+    :param rows: the list of networks, if the caller has already read the list.
     :raises ParticleError: ``unsupported`` when the cloud has no registry.
     """
     rows = list_registered_networks(http, [name]) if rows is None else rows
@@ -150,7 +151,7 @@ def _read_roles(rows: list[dict[str, Any]]) -> dict[str, str]:
 def apply_write(target: Target, write: Write) -> None:
     """Carry out one write of a plan.
 
-    :raises ParticleError: ``conflict`` when a device joins a network that no gateway has created.
+    :raises ParticleError: ``conflict`` when a device must join a network that no gateway has created yet.
     """
     http = target.http
     if isinstance(write, DeleteNetwork):
@@ -170,7 +171,7 @@ def _delete_network(http: Http, write: DeleteNetwork) -> None:
     try:
         delete_network(http, write.id, write.name)
     except ParticleError as error:
-        # A retry after a lost response finds that the first request has already deleted the network.
+        # If the response to the first request was lost, the retry finds the network already deleted.
         if error.status != 404:
             raise
 
@@ -189,9 +190,9 @@ def _require_network_id(shared: SharedNetwork, device: str) -> str:
 
 
 def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
-    """Create the network of a gateway if it does not exist, and return whether this call has created it.
+    """Create a network together with its first gateway. Return whether this call has created the network.
 
-    If several gateways of a new network join at the same time, only the first creates it.
+    If several gateways of a new network join at the same time, only the first gateway creates the network.
     """
     shared = write.network
     if write.role != GATEWAY:
@@ -199,9 +200,10 @@ def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
     with shared.lock:
         if shared.id is not None:
             return False
-        there = find_network(http, shared.name)  # another gateway may have created it although the response was lost
+        there = find_network(http, shared.name)  # the network may exist although the response to its creation was lost
         if there is None:
-            # The type depends on whether the gateway is cellular. If it is, the request also names its SIM card.
+            # The type of the network depends on whether the gateway is cellular. The request for a cellular gateway
+            # also contains the ICCID of the SIM card.
             gateway = get_device(http, write.device)
             cellular = gateway.get("cellular") is True
             kind = shared.type or ("micro_cellular" if cellular else "micro_wifi")
@@ -215,7 +217,7 @@ def _create_if_missing(http: Http, write: JoinNetwork) -> bool:
 
 
 def verify_members(target: Target, wanted: Mapping[str, Membership]) -> Mapping[str, str]:
-    """Return the state of each member in ``wanted`` from one read of the list of devices."""
+    """Read the list of devices once, and return the state of each member in ``wanted``."""
     http, product = target.http, target.product
     listing = list_account_devices(http) if product is None else list_product_devices(http, product.id)
     rows = {str(row.get("id")): row for row in listing.rows}
@@ -236,7 +238,7 @@ class RegistryBackend:
         groups_of: Mapping[str, frozenset[str]],
         observed: Observed,
     ) -> MeshPlan:
-        """Plan the networks and members that differ from the declaration, without sending a request."""
+        """Plan the changes to networks and members, without sending a request."""
         return plan(networks, wanted, groups_of, observed)
 
     def apply_write(self, target: Target, write: Write) -> None:
@@ -246,14 +248,14 @@ class RegistryBackend:
     def verify(
         self, target: Target, networks: Mapping[str, Network], wanted: Mapping[str, Membership]
     ) -> Mapping[str, str]:
-        """Return the state of each member in ``wanted`` from the list of devices; ``networks`` is not used."""
+        """Return the state of each member in ``wanted`` according to the list of devices. ``networks`` is not used."""
         return verify_members(target, wanted)
 
     def find_members(
         self, target: Target, networks: Mapping[str, Network], hardware_of: Mapping[str, Hardware]
     ) -> Mapping[str, str | None]:
-        """Find the declared devices that the lists show in ``networks``."""
-        # Other members need no write, because deleting a network removes all of them from it.
+        """Find the devices in ``hardware_of`` whose rows show one of ``networks``."""
+        # Undeclared members need no write, because the deletion of a network removes all its members.
         registrations = {
             device: read_registration(hardware.row.get("network")) for device, hardware in hardware_of.items()
         }
@@ -264,7 +266,7 @@ class RegistryBackend:
         }
 
     def list_members(self) -> Iterable[Mapping[str, Any]]:
-        """Return nothing, because the Particle cloud knows every member."""
+        """Return an empty tuple, because the Particle cloud knows all members of this backend."""
         return ()
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the firmware versions that take a device out of Particle Mesh. Private to this collection."""
+"""Find the firmware versions that run on a Device OS without Particle Mesh. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 )
 
 FIRMWARE_VERSION, DEVICE_OS, FIRMWARE_PRODUCT = "firmware_version", "system_firmware_version", "firmware_product_id"
-"""Keys of a device in the lists of a product (endpoints.yml: device_owned, device_product_extra)."""
+"""Keys in the row of a device in the device list of a product (endpoints.yml: device_owned, device_product_extra)."""
 
 
 def find_versions_without_mesh(
@@ -20,12 +20,12 @@ def find_versions_without_mesh(
 ) -> tuple[dict[int, str], set[int]]:
     """Find the firmware versions that run only on versions of Device OS without Particle Mesh.
 
-    The source is the Device OS of the devices that run these firmware versions.
+    Each row shows the firmware version of a device and the Device OS version of the same device.
 
-    :param versions: the firmware versions to look for.
-    :param rows: devices as the cloud lists them.
-    :returns: the versions found, each with its versions of Device OS in words; and the versions that no device runs,
-        about which nothing is known.
+    :param versions: the firmware versions to check.
+    :param rows: the rows of devices in the device lists of the cloud.
+    :returns: two values. The first value maps each firmware version found to a string that lists its Device OS
+        versions. The second value contains the firmware versions whose Device OS versions are unknown.
     """
     seen: dict[int, set[str]] = {version: set() for version in versions}
     for row in rows:

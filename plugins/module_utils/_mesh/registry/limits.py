@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check declared networks of Particle Mesh against their limits before a write. Private to this collection.
+"""Check the limits of Particle Mesh networks before anything is written. Private to this collection.
 
-Each check yields sentences that begin with the name of the network. An unknown fact never causes a refusal.
+Each check yields a sentence for each violated limit. The sentence begins with the name of the network. A limit is not
+checked if the facts for the check are unknown.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.platforms
 )
 
 PARTICLE_MESH = frozenset({ARGON, BORON, XENON, ASOM, BSOM, XSOM, B5SOM})
-"""Platforms that have the radio of Particle Mesh."""
+"""Platforms that have a radio for Particle Mesh."""
 
 LAST_MESH_OS = (1, 5)
-"""The last release line of Device OS with Particle Mesh; the next one, 2.0, does not support it."""
+"""The last release line of Device OS that supports Particle Mesh, as major and minor number."""
 
 LARGE_TYPE = "large_site"
 TYPES = ("micro_wifi", "micro_cellular", "high_availability", LARGE_TYPE)
 DEFAULT_LIMIT = 100
-"""The default maximum number of devices in a network that is not small. Particle has never documented the number, so
-the parameter ``limit`` of a network can change it."""
+"""The default maximum number of devices in a network that is not a micro network. Particle has never documented the
+maximum, so the parameter ``limit`` of a network can change it."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """The size of a network, or its maximum size.
+    """The size or the maximum size of a network.
 
     :param members: the number of devices, gateways included.
     :param gateways: the number of gateways.
@@ -53,14 +54,14 @@ MICRO_SIZE = Size(10, 1)
 
 
 def is_micro(network_type: str | None) -> bool:
-    """Return whether ``kind`` is the type of a small network."""
+    """Return whether ``network_type`` is the type of a micro network, that is, a small network."""
     return network_type is not None and network_type.startswith("micro_")
 
 
 def get_max_size(network_type: str, limit: int) -> Size:
-    """Return the maximum size of a network of type ``kind``.
+    """Return the maximum size of a network of type ``network_type``.
 
-    :param limit: the maximum number of devices in a network that is not small.
+    :param limit: the maximum number of devices in a network that is not a micro network.
     """
     return MICRO_SIZE if is_micro(network_type) else Size(limit, limit)
 
@@ -72,7 +73,7 @@ def is_too_new_for_mesh(device_os: str | None) -> bool:
 
 
 def check_device(device: str, membership: Membership, hardware: Hardware) -> Iterable[str]:
-    """Yield a sentence for each reason why a device cannot have its declared role in a network of Particle Mesh."""
+    """Yield a sentence for each reason why a device cannot have its declared role in a Particle Mesh network."""
     start = f"{membership.network}: device {device}"
     platform = hardware.platform
     if platform is not None and platform not in PARTICLE_MESH:
@@ -84,13 +85,13 @@ def check_device(device: str, membership: Membership, hardware: Hardware) -> Ite
 
 
 def check_size(name: str, network_type: str, limit: int, size: Size, *, exists: bool) -> Iterable[str]:
-    """Yield a sentence for each maximum, of devices or of gateways, that the declared size of a network exceeds.
+    """Yield a sentence if a network would have too many devices, and a sentence for too many gateways.
 
     :param name: the name of the network.
-    :param network_type: its type.
-    :param limit: the maximum number of devices in a network that is not small.
-    :param size: the declared size.
-    :param exists: whether the network exists, so that its type cannot change.
+    :param network_type: the type of the network.
+    :param limit: the maximum number of devices in a network that is not a micro network.
+    :param size: the size that the network would have.
+    :param exists: whether the network exists. The type of an existing network cannot change.
     """
     most = get_max_size(network_type, limit)
     said = f"{name}: type {network_type}"

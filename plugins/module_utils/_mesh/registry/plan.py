@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan the networks and members of the registry that differ from the declaration. Private to this collection."""
+"""Plan the changes to networks and members in the registry of Particle Mesh. Private to this collection."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._mesh.registry.
 
 @dataclass
 class SharedNetwork:
-    """A network that the writes of its members share.
+    """A declared network. The writes of all members share one object, because the first gateway sets the id.
 
     :param name: the name of the network.
-    :param type: its type; ``None`` for a small network, whose type follows from its first gateway.
-    :param id: its id; ``None`` until the network exists.
-    :param lock: held while a gateway creates the network, so that only one does.
+    :param type: the type of the network; ``None`` for a micro network, whose type depends on the first gateway.
+    :param id: the id of the network; ``None`` until the network exists.
+    :param lock: a lock that prevents two gateways from creating the network at the same time.
     """
 
     name: str
@@ -54,8 +54,8 @@ class RegisteredNetwork:
     """A network that exists in the registry.
 
     :param id: the id of the network.
-    :param type: its type; ``None`` if the registry does not show it.
-    :param roles: the role of each of its devices.
+    :param type: the type of the network; ``None`` if the registry does not show the type.
+    :param roles: the role of each member, keyed by device.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Observed:
     """The observed state of the registry.
 
     :param networks: the declared networks that exist, by name.
-    :param registrations: the membership of each device that is in a network.
+    :param registrations: the membership of each member of any network, keyed by device.
     :param hardware_of: the hardware of the declared devices.
     """
 
@@ -79,7 +79,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class DeleteNetwork:
-    """A write that deletes a network. Its devices are then in no network."""
+    """A write that deletes a network. The members of the network are then in no network."""
 
     id: str
     name: str
@@ -94,7 +94,7 @@ class LeaveNetwork:
 
 @dataclass(frozen=True)
 class JoinNetwork:
-    """A write that adds a device to a network. A gateway creates the network if it does not exist."""
+    """A write that adds a device to a network. A gateway creates the network if the network does not exist."""
 
     device: str
     network: SharedNetwork
@@ -119,11 +119,12 @@ def plan(
     groups_of: Mapping[str, frozenset[str]],
     observed: Observed,
 ) -> MeshPlan:
-    """Plan the changes that lead from the observed to the declared state.
+    """Plan the changes from the observed state to the declared state.
 
     :param networks: the declared networks by name.
-    :param wanted: the declared membership of each device; ``None`` for no network of this backend.
-    :param groups_of: not used, because membership does not depend on device groups here.
+    :param wanted: for each device, the declared membership, or ``None`` if the device must be in no network of this
+        backend.
+    :param groups_of: not used, because this backend does not use device groups.
     :param observed: the state that the backend has read.
     """
     there = observed.networks
@@ -173,7 +174,7 @@ def _find_refusals(
 ) -> Iterator[str]:
     """Yield a sentence for each reason why planned changes are impossible.
 
-    Members and networks that need no change are never refused.
+    Members and networks without changes are not checked.
     """
     growing = set()
     for device, membership in wanted.items():
@@ -190,16 +191,16 @@ def _find_refusals(
 
 
 def _get_limit(network: Network) -> int:
-    """Return the maximum number of devices in a network that is not small."""
+    """Return the maximum number of devices in a network that is not a micro network."""
     return int((network.parameters or {}).get("limit", DEFAULT_LIMIT))
 
 
 def find_network_type(network: Network) -> str | None:
-    """Return the declared type of a network, else the type that its declared size needs.
+    """Return the declared type of a network. If no type is declared, return the type that the declared size needs.
 
-    The result is ``None`` for a small network, whose type follows from its first gateway.
+    The result is ``None`` for a micro network without a declared type, because the type depends on the first gateway.
     """
-    # The declared size, not the current one, decides, so that a growing network is not created too small.
+    # A network can grow, so the type must fit the declared size, not the current size.
     declared = (network.parameters or {}).get("type")
     if declared is not None:
         return str(declared)
@@ -222,7 +223,7 @@ def _plan_member(
     shared = shared_networks[membership.network]
     if registration is None or registration.network_id != shared.id:
         changes = {"mesh": (before.as_result() if before else None, membership.as_result())}
-        # The device leaves its old network first, because it can be in only one network at a time.
+        # The device leaves its old network first, because a device can be in only one network at a time.
         return MemberPlan(writes=(*leave, JoinNetwork(device, shared, membership.role)), changes=changes, before=before)
     if before == membership:
         return MemberPlan(before=before)

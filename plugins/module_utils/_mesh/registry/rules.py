@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the manifest checks and facts of backend ``networks``. Private to this collection.
+"""Check networks of backend ``networks``, and read memberships and states. Private to this collection.
 
 This module sends no requests.
 """
@@ -37,7 +37,7 @@ class Registration:
     """The membership of a device in the registry.
 
     :param network_id: the id of the network. Another network can have the same name.
-    :param membership: the network's name and the role of the device.
+    :param membership: the name of the network, and the role of the device.
     """
 
     network_id: str
@@ -45,9 +45,9 @@ class Registration:
 
 
 def read_registration(network: Any) -> Registration | None:
-    """Return the membership that the key ``network`` of a device's row shows, or ``None`` if it shows none.
+    """Return the membership that the row of a device shows, or ``None`` if the row shows no network.
 
-    :param network: the value of the key.
+    :param network: the value of the key ``network`` in the row.
     """
     if not isinstance(network, dict) or not network.get("id"):
         return None
@@ -58,9 +58,10 @@ def read_registration(network: Any) -> Registration | None:
 
 
 def read_member_state(row: Mapping[str, Any], membership: Membership) -> str:
-    """Return the state of a member from its row in the cloud's lists.
+    """Return the state of a member according to its row in a list of the cloud.
 
-    The registry confirms a role when the device has connected with it. A confirmed member that is offline is lost.
+    The registry confirms a member when the device has connected in its role. The state of a confirmed member is
+    ``joined`` if the device is online, or ``lost`` if the device is offline.
     """
     network = row.get("network")
     registration = read_registration(network)
@@ -76,7 +77,7 @@ def read_member_state(row: Mapping[str, Any], membership: Membership) -> str:
 
 
 class RegistryRules(Rules):
-    """The rules of backend ``networks``: the registry of Particle Mesh shows the membership in the row of a device."""
+    """The rules of backend ``networks``. The key ``network`` in the row of a device shows the membership."""
 
     name = "networks"
     needs_product = False
@@ -84,7 +85,8 @@ class RegistryRules(Rules):
 
     def check_name(self, reader: ValueReader, name: Any, place: Place) -> None:
         """Report a mistake if the name of a network is not valid."""
-        # The registry accepts any short name, and existing networks use that freedom, so the check is permissive.
+        # The check allows unusual names, because existing networks have unusual names: the registry accepts any short
+        # name.
         text = reader.read_text(name, place)
         if isinstance(name, str) and not 1 <= len(text.encode(errors="replace")) <= _MAX_NAME_BYTES:
             reader.add_mistake(
@@ -94,7 +96,10 @@ class RegistryRules(Rules):
             reader.add_mistake(place, "is not a valid network name: the registry cannot look it up")
 
     def check_parameters(self, reader: ValueReader, parameters: Mapping[str, Any], place: Place) -> None:
-        """Report mistakes in the type and limit of a network, and a password, which only the devices may know."""
+        """Report unknown keys, invalid values of ``type`` and ``limit``, and ``password``.
+
+        A password must not be declared, because only the devices may know the password.
+        """
         if "password" in parameters:
             reader.add_mistake((*place, "password"), "cannot be declared: set it on the devices when they join")
         for key in parameters:
@@ -109,7 +114,7 @@ class RegistryRules(Rules):
             )
 
     def read_member(self, reader: ValueReader, mesh: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
-        """Report a mistake if a member has parameters, because the registry sends nothing to devices."""
+        """Report a mistake if a member has parameters, because the registry sends no parameters to devices."""
         if "parameters" in mesh:
             said = (
                 f"cannot be declared for a member of backend {self.name}: the registry sends no parameters to devices"
@@ -122,12 +127,12 @@ class RegistryRules(Rules):
         return read_registration(hardware.row.get("network")) is not None
 
     def read_membership(self, row: Mapping[str, Any]) -> Membership | None:
-        """Return the membership that a row shows, or ``None`` if it shows none."""
+        """Return the membership that a row shows, or ``None`` if the row shows no network."""
         registration = read_registration(row.get("network"))
         return None if registration is None else registration.membership
 
     def read_state(self, row: Mapping[str, Any], membership: Membership) -> str | None:
-        """Return the state of a member from the network and the connection that its row shows."""
+        """Return the state of a member according to its row."""
         return read_member_state(row, membership)
 
 
