@@ -37,10 +37,10 @@ REFUSAL_SECONDS = 600
 OUTAGE_SECONDS = 30
 """For how many seconds an unreachable cloud is remembered. Other processes do not try to log in during this time."""
 
-_MAX_LOGIN_SECONDS = 900.0  # maximum wait for the login of another process; that login may be slow
+_MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process to log in; its login may wait for the budget or cloud
 _MARGIN_SECONDS = 60
 _SLOTS = 64  # number of lock files, which are never removed; two logins may share a lock file by chance
-_MAX_LIFETIME = 90 * 86400  # longest lifetime of a token, if the cloud ignores the requested lifetime
+_MAX_LIFETIME = 90 * 86400  # longest lifetime of a check mode token, if the cloud ignores the requested lifetime
 Identity = tuple[str, ...]
 _T = TypeVar("_T")
 
@@ -60,7 +60,7 @@ def identify_login(connection: Connection, login: Login) -> Identity:
 
 
 ObtainGrant = Callable[[Memory], Grant]
-"""A function that requests an access token once. Its argument is the memory of the login, which it may change."""
+"""A function that requests an access token once. It takes the stored data of the login, and may change this data."""
 
 
 class SessionStore:
@@ -103,6 +103,7 @@ class SessionStore:
         """Obtain an access token that is not shared with other processes.
 
         A failed login is recorded, because other processes must not try the same login.
+
         :param identity: the strings that identify the login, as returned by :func:`identify_login`.
         :param obtain: a function that requests the access token.
         :raises ParticleError: when the login fails, or when the same login failed a short time ago.
@@ -111,9 +112,9 @@ class SessionStore:
             return self._request_grant(memory, obtain)
 
     def use_memory(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
-        """Call ``use`` with the memory of a login, and return the result. ``use`` may change the memory.
+        """Call ``use`` with the stored data of a login, and return the result of ``use``. No login is made.
 
-        No access token is requested.
+        :param use: a function that takes the stored data of the login, and may change this data.
         """
         with self._lock_memory(identity) as memory:
             return use(memory)
@@ -157,14 +158,17 @@ class SessionStore:
             return False
 
     def _get_valid_token(self, memory: Memory, refused_token: str | None) -> str | None:
-        """Return the access token in ``memory``, or ``None`` if the token is missing, refused or about to expire."""
+        """Return the access token in ``memory``, which is the stored data of a login.
+
+        :returns: ``None`` if the token is missing, refused or about to expire.
+        """
         token = memory.get("token")
         if token is None or token == refused_token or memory["ends"] <= self._clock() + _MARGIN_SECONDS:
             return None
         return str(token)
 
     def _request_grant(self, memory: Memory, obtain: ObtainGrant) -> Grant:
-        """Log in with ``obtain``, and return the grant. If the login fails, record the error in ``memory``.
+        """Log in with ``obtain``, and return the grant. Record a failed login in ``memory``.
 
         :raises ParticleError: when the login fails, or when the same login failed a short time ago.
         """
@@ -198,7 +202,7 @@ class SessionStore:
 
     @contextlib.contextmanager
     def _lock_memory(self, identity: Identity) -> Iterator[Memory]:
-        """Lock a login and yield its memory. At the end of the block, save the memory, even after an error.
+        """Lock a login and yield its stored data. At the end, save all changes to the data, even after an error.
 
         The lock of the login is not the lock of the file, because a login may wait for the network for a long time.
         Meanwhile, other logins need the lock of the file.
@@ -225,15 +229,16 @@ class SessionStore:
         return hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
 
     def _read_memory(self, key: str) -> Memory:
-        """Return the memory of a login. Return an empty memory if the login is not stored or has expired."""
+        """Return the stored data of a login, or an empty mapping if the data is missing or has expired."""
         # Reading needs no lock, because every write replaces the whole file in one step.
         memory: Memory = private_file.read_file(self._path).get("logins", {}).get(key, {})
         return {} if self._has_expired(memory) else memory
 
     def _write_memory(self, key: str, before: Memory, memory: Memory) -> None:
-        """Save the values that have changed between ``before`` and ``memory``.
+        """Save the stored data of a login, but only the values that differ between ``before`` and ``memory``.
 
-        Unchanged values are not saved, because another process may have removed the stored access token meanwhile.
+        Unchanged values are not saved. Otherwise, an access token that another process has just removed from the file
+        would be stored again.
         """
         with private_file.lock_file(self._path) as file:
             logins: dict[str, Memory] = file.data.setdefault("logins", {})

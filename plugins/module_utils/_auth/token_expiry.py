@@ -35,7 +35,7 @@ def compute_expiry(expires_in: int | None, now: datetime.datetime) -> str | None
 
     :param expires_in: the lifetime of the token in seconds; 0 if the token never expires, ``None`` if not known.
     :param now: the start of the lifetime.
-    :returns: ``None`` if the token never expires or its lifetime is not known.
+    :returns: ``None`` if the token never expires or the lifetime is not known.
     """
     if not expires_in:
         return None

@@ -180,7 +180,7 @@ class Tokens:
                 locked.save()
 
     def _try_to_revoke(self, token: str, account: tuple[str, str] | None) -> bool:
-        """Revoke an old access token. If the revocation fails, show a warning and return ``False``."""
+        """Revoke an old access token. Return whether the revocation succeeded. A failure causes only a warning."""
         try:
             revoke_token(self.http, token, account)
         except ParticleError as error:

@@ -75,7 +75,7 @@ def list_tokens_of_account(
         raise ParticleError("listing_refused", message)
     code = account.otp
     if account.otp_secret is not None:
-        # The memory of the login records the last one-time code that this login has used.
+        # The stored data of the login tells which one-time code was used last.
         identity = identify_login(http.connection, account)
         code = sessions().use_memory(identity, lambda memory: account.get_code(http, memory))
     return list_account_tokens(http, *account.account, otp=code)
@@ -111,7 +111,7 @@ def report_listed_tokens(
     """Report the access tokens that the cloud lists for an account.
 
     :returns: ``{listed, listing_error}``, a part of the documented result of module ``access_token_info``. One of the
-        two values is always ``None``.
+        two values is ``None``.
     """
     try:
         rows = list_tokens_of_account(http, account, sessions)

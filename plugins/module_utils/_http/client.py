@@ -104,9 +104,15 @@ class Http:
         self.now = clock.now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
-        """A function that is called before each request and during each wait. It may raise an error to end the work."""
+        """A function that is called before each request and during each wait.
+
+        The function may raise an error to end the work.
+        """
         self.last_date: tuple[str, float] | None = None
-        """The Date header of the last response, and the local time when the response arrived (seconds since 1970)."""
+        """The Date header of the last response, and the time at which the response arrived.
+
+        The time is from the clock of this machine, in seconds since 1970.
+        """
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock.monotonic)
         self._lock = threading.Lock()
@@ -231,7 +237,10 @@ class Http:
         return self._parse_response(response.status_code, response.content, request)
 
     def _build_refusal(self, response: requests.Response, request: Request) -> Exception:
-        """Return the error for a refused request: a :class:`Retryable` if a retry may succeed, else the final error."""
+        """Return the error for a refused request.
+
+        :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
+        """
         status = response.status_code
         redact = withhold_text if request.private else self.redact
         refusal = build_refusal(status, response.content, route=request.route, action=request.action, redact=redact)

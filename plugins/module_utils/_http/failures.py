@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the errors for network failures and for responses with secrets. Private to this collection."""
+"""Convert network failures into errors. Private to this collection."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _has_no_connection(error: requests.RequestException) -> bool:
 def withhold_text(text: str) -> str:
     """Return a fixed note to show instead of ``text``, the text of a response that may contain a secret.
 
-    Private requests use this function instead of a :class:`Redactor`.
+    This function replaces the :class:`Redactor` for requests whose field ``private`` is true.
     """
     return "the text of the response is not shown because it may contain a secret"
 

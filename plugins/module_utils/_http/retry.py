@@ -17,8 +17,8 @@ _MAX_PAUSE_SECONDS = 30.0
 class Retry(enum.Enum):
     """The rule that says whether a failed request may be retried.
 
-    A request is retried without a check whether the failed request took effect. The value of each rule completes the
-    sentence "The request is retried ...".
+    A retry does not check first whether the failed request took effect. The value of each rule completes the sentence
+    "The request is retried ...".
     """
 
     SAFE = "after any failure that may not come again: sending it twice is the same as sending it once"
@@ -46,11 +46,11 @@ class Retryable(Exception):
 
 
 class RetryPolicy:
-    """The retry state of one request. It decides how long to wait before the next attempt, and when to give up.
+    """The retry state of one request. The state decides how long to wait before a retry, and when to give up.
 
     :param action: the attempted action, which follows "Could not" in error messages.
-    :param max_wait: the maximum number of seconds for each pause. All pauses while the cloud refuses too many requests
-        are limited to the same number of seconds in total.
+    :param max_wait: the maximum number of seconds for each pause before a retry. The pauses because of too many
+        requests are also limited to this number of seconds in total.
     """
 
     def __init__(self, action: str, max_wait: float) -> None:
@@ -62,7 +62,7 @@ class RetryPolicy:
         """The seconds waited so far because the cloud refused too many requests."""
 
     def compute_pause(self, failure: Retryable) -> float:
-        """Return the seconds to wait before the next attempt.
+        """Return the seconds to wait before a retry.
 
         :raises ParticleError: ``rate_limited`` when the wait would be longer than ``max_wait``; the error of
             ``failure`` after the last allowed attempt.

@@ -72,10 +72,10 @@ def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, 
     """Return the folder of this collection in the cache folder of the user. Create the folder if it is missing.
 
     :param what: the things that are stored in the folder, as the error message names them: ``Logins``.
-    :param otherwise: the advice to users who have no usable folder, for the hint of the error.
+    :param otherwise: what users can do without a usable folder, for the hint of the error: ``give an access_token``.
     :param of_login: whether to use the runtime folder ``XDG_RUNTIME_DIR``, if the variable is set, instead of the cache
         folder. The system removes the runtime folder when the user logs out. Processes that the system starts, for
-        example through cron, have no runtime folder. They do not see the files in the runtime folder.
+        example through cron, have no runtime folder. These processes do not see the files in the runtime folder.
     :raises ParticleError: ``unsafe_file`` when the folder cannot be used, or when other users can write to the folder.
     """
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"

@@ -25,11 +25,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
 )
 
 MAX_REQUESTS = 1_000_000
-"""The largest valid number of requests in five minutes. The number 0 turns the limit off."""
+"""The largest valid value of the option ``budget_requests``: requests in five minutes. The value 0 means no limit."""
 
 
 def read_budget(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Allowance, str | None]:
-    """Return the rate limits with the share that may be used, and the URL of the Redis server that stores the budget.
+    """Return the rate limits that a run must keep to, and the URL of the Redis server that stores the request budget.
 
     The URL is ``None`` if the budget is not stored in Redis.
 

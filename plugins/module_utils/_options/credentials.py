@@ -59,7 +59,7 @@ class Settings:
     :param source: the name of the source of the credentials.
     :param token_file: the path of the file of stored tokens; ``None`` if the option is not given.
     :param warnings: warnings to show to the user.
-    :param problems: mistakes in the credential options. If there are any, no login may be made.
+    :param problems: mistakes in the credential options. No login may be made while there are mistakes.
     """
 
     connection: Connection
@@ -210,7 +210,7 @@ def _read_sources(
 def _is_username_only(values: Mapping[str, Any]) -> bool:
     """Return whether ``values`` has a username, but neither a password nor an access token.
 
-    With ``token_file``, the username then selects a stored token.
+    If ``token_file`` is given, a username alone selects a stored token.
     """
     given = values.get("username") is not None
     return given and values.get("password") is None and values.get("access_token") is None
@@ -220,7 +220,7 @@ def _find_stray_options(options: Mapping[str, Any], login: Login) -> tuple[Parti
     """Return one error if the task sets options such as ``otp`` for a username that comes from the environment.
 
     :param login: the login from the environment.
-    :returns: an empty tuple if the task sets no such options, or if ``login`` is an access token.
+    :returns: a tuple with the error, or an empty tuple.
     """
     stray = [name for name in _ACCOUNT_EXTRAS if options.get(name) is not None]
     if isinstance(login, ReadyToken) or not stray:
@@ -305,7 +305,7 @@ def read_client(options: Mapping[str, Any], environment: Mapping[str, str]) -> C
 
 
 def build_client(values: Mapping[str, str | None]) -> Client:
-    """Return the OAuth client with the id and secret in ``values``. Without id and secret, return the default client.
+    """Return the OAuth client with the id and secret in ``values``, or the default client if ``values`` has neither.
 
     :raises ParticleError: ``invalid_client_secret`` when only one of client id and client secret is given.
     """

@@ -15,7 +15,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 Memory = dict[str, Any]
-"""The data that the file of shared logins stores for one login, for example when the last one-time code was used."""
+"""The data that the file of shared logins stores for one login, such as the 30-second period of the last used code."""
 
 
 class Login(Protocol):

@@ -19,7 +19,8 @@ DIGITS = 6
 def decode_secret(secret: str) -> bytes:
     """Decode a base32 secret.
 
-    The secret may contain spaces, hyphens, upper-case and lower-case letters. Its padding may be missing.
+    The secret may contain spaces, hyphens, upper-case and lower-case letters. The padding of the secret may be missing.
+
     :raises ValueError: when the secret is empty or is not base32.
     """
     text = "".join(secret.split()).replace("-", "").upper().rstrip("=")

@@ -24,7 +24,7 @@ class ReadyToken:
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return two empty strings, because the username and the OAuth client of the token are not known."""
+        """Return two empty strings, because neither the username nor the OAuth client of the token is known."""
         return "", ""
 
     def get_identity(self) -> tuple[str, ...]:
