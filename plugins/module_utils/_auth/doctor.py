@@ -1,8 +1,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find out why a login or a token does not work, and explain it in words. Private to this collection.
+"""Find out why a login or an access token does not work, and explain the cause. Private to this collection.
 
-At most one login is made, because the cloud locks the address out after ten refused token requests in a row.
+An examination logs in at most once, because the cloud locks out an IP address after ten refused logins in a row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 OK, WARN, FAIL, SKIPPED = "ok", "warn", "fail", "skipped"
 
 CHECKS = ("credentials", "host", "tls", "clock", "login", "token", "scopes", "listing")
-"""All checks in their order. The checks after a failed one are skipped."""
+"""The names of all checks, in the order in which the checks run. After a failed check, all later checks are skipped."""
 
 _SKIPPED_MESSAGE = "Not checked, because a previous check failed."
 _WARNING_SKEW = 30.0
@@ -46,12 +46,13 @@ _PROBE_LIFETIME = "300"
 
 @dataclass(frozen=True)
 class Credentials:
-    """Holds the credentials to examine.
+    """The credentials to examine.
 
-    :param login: the way to obtain a token; ``None`` if no credentials are given.
-    :param account: the given username and password; they may be given together with a token.
-    :param client: the given OAuth client.
-    :param product: id or slug of a product whose devices the token should be able to list.
+    :param login: the way to obtain an access token; ``None`` if no credentials are given.
+    :param account: the username and password, if given. The user may give an access token in addition.
+    :param client: the OAuth client, if given.
+    :param product: id or slug of a product. A check tries to list the devices of this product. ``None`` skips the
+        check.
     :param lists_tokens: whether to check that the cloud lists the tokens of the account.
     """
 
@@ -63,7 +64,7 @@ class Credentials:
 
 
 class _Finding(Exception):
-    """An exception that ends a check with a status other than success."""
+    """An exception that a check raises to end with a status other than ``ok``."""
 
     def __init__(self, status: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -75,14 +76,15 @@ class _Finding(Exception):
 def examine_credentials(http: Http, credentials: Credentials, store: SessionStore) -> dict[str, Any]:
     """Run all checks and return the diagnosis.
 
-    :returns: ``checks``, each with name, status, message and hint; ``diagnosis``, one sentence; and the ``code`` of
-        the first failure, else of the first warning, else ``None``.
+    :returns: ``{changed, checks, code, diagnosis}``. ``checks`` is a list of ``{name, status, message, hint}``.
+        ``code`` and ``diagnosis`` are the error code and the explanation of the failure, else of the first warning.
+        ``code`` is ``None`` if there is no failure and no warning.
     """
     return _Examination(http, credentials, store).run_checks()
 
 
 def report_invalid_options(error: ParticleError) -> dict[str, Any]:
-    """Return the result for options that are not valid: the first check fails, and all others are skipped."""
+    """Return the diagnosis for invalid options: the check ``credentials`` fails, and all later checks are skipped."""
     check = {"name": "credentials", "status": FAIL, "message": error.message, "hint": error.hint}
     skipped = [{"name": name, "status": SKIPPED, "message": _SKIPPED_MESSAGE, "hint": ""} for name in CHECKS[1:]]
     diagnosis = f"{error.message} {error.hint}"
@@ -144,9 +146,9 @@ class _Examination:
             self._checks.append({"name": name, "status": status, "message": message, "hint": hint})
 
     def _build_warning(self, error: ParticleError) -> _Finding:
-        """Return the exception that ends a check with a warning.
+        """Record ``error`` as a warning, and return the exception that ends the check with this warning.
 
-        If no check fails, the first warning becomes the diagnosis.
+        If no check fails, the first recorded warning becomes the diagnosis.
         """
         self._warning = self._warning or error
         return _Finding(WARN, error.message, error.hint)
@@ -155,7 +157,7 @@ class _Examination:
     def _host(self) -> str:
         return urllib.parse.urlsplit(self._http.connection.api_url).netloc
 
-    # --- the checks: each returns a sentence or raises an exception ---
+    # --- the checks: each check returns its success message or raises an exception ---
 
     def _check_credentials(self) -> str:
         login = self._credentials.login
@@ -173,7 +175,7 @@ class _Examination:
             raise ParticleError("not_a_token", "The value of access_token is the secret of the OAuth client.")
 
     def _check_host(self) -> str:
-        """Send a request without a token, which a Particle cloud refuses in a known way."""
+        """Send a request without an access token. Check that the host refuses the request as a Particle cloud does."""
         try:
             get_current_token(self._http)
         except ParticleError as error:
@@ -239,9 +241,9 @@ class _Examination:
         return f"{self._describe_owner()}; {_describe_expiry(facts, self._http.now())}."
 
     def _refuse_secret_of_client(self, token: str) -> None:
-        """Raise an error if the given access token is in fact the secret of the given OAuth client.
+        """Check that the user did not give the secret of the OAuth client as the access token.
 
-        :raises ParticleError: ``not_a_token`` when the cloud accepts the token as the secret.
+        :raises ParticleError: ``not_a_token`` when the cloud accepts ``token`` as the secret of the OAuth client.
         """
         client = self._credentials.client
         if client is None or self._obtained is not None:

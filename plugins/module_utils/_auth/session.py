@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log in to a cloud, and log in again when the token expires. Private to this collection."""
+"""Log in to a cloud, and log in again when the access token expires. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 
 class Session:
-    """A session with a cloud, for use as ``with Session(...) as http``.
+    """A login to a cloud for the duration of a ``with`` block: ``with Session(...) as http``.
 
-    The session uses the token that all processes share, and logs in if there is none. When the cloud no longer accepts
-    the token, the session logs in again and repeats the request. A shared token is not revoked: it expires after an
-    hour.
+    All processes of a user share one access token for each login. If no shared token exists, the session logs in. When
+    the cloud no longer accepts the token, the session logs in again and repeats the refused request. The session does
+    not revoke the shared token at the end of the block: the token expires after an hour.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Session:
         self._warn = warn
 
     def __enter__(self) -> Http:
-        """Log in, unless the user gave an access token, and return the client.
+        """Log in, and return the HTTP client. If the user gave an access token, use this token without a login.
 
-        :raises ParticleError: when the cloud refuses the login. It must not be tried again.
+        :raises ParticleError: when the cloud refuses the login. The caller must not try the login again.
         """
         if isinstance(self._login, ReadyToken):
             self._http.use_token(self._login.access_token)

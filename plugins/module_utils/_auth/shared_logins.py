@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Share logins between all processes of a user. Private to this collection.
 
-Ansible's workers share no memory. Without this module fifty hosts with one account would log in fifty times, and a
-wrong password would cause ten refusals in a row, after which the cloud locks the address out for half an hour. So a
-process logs in while it holds a lock of this login, and stores the outcome for the other processes: a token for an
-hour, a refusal for ten minutes, an unreachable cloud for half a minute. The file of all logins is locked only to
-write it.
+The worker processes of Ansible share no memory. Without this module, fifty hosts that use one account would log in
+fifty times. With a wrong password, the cloud would refuse ten logins in a row, and then lock out the IP address for
+half an hour. Therefore a process locks a login before it logs in, and stores the outcome for the other processes: an
+access token for an hour, a refused login for ten minutes, an unreachable cloud for half a minute. All logins are
+stored in one file. The file is locked only while a process writes the file.
 """
 
 from __future__ import annotations
@@ -29,45 +29,46 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.connectio
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 SESSION_SECONDS = 3600
-"""Lifetime of a shared token in seconds."""
+"""The lifetime of a shared access token, in seconds."""
 
 REFUSAL_SECONDS = 600
-"""Seconds for which a refusal is remembered: long enough for a play, short enough for correcting a password."""
+"""For how many seconds a refused login is remembered. The same login is not tried again during this time."""
 
 OUTAGE_SECONDS = 30
-"""Seconds for which an unreachable cloud is remembered, so that waiting processes need not all try it again."""
+"""For how many seconds an unreachable cloud is remembered. Other processes do not try to log in during this time."""
 
-_MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process, whose login may wait for the budget or the cloud
+_MAX_LOGIN_SECONDS = 900.0  # maximum wait for another process to log in; its login may wait for the budget or cloud
 _MARGIN_SECONDS = 60
-_SLOTS = 64  # lock files, which are never removed; two logins may share one by chance
-_MAX_LIFETIME = 90 * 86400  # of a check mode token, on a cloud that ignores the requested lifetime
+_SLOTS = 64  # number of lock files, which are never removed; two logins may share a lock file by chance
+_MAX_LIFETIME = 90 * 86400  # longest lifetime of a check mode token, if the cloud ignores the requested lifetime
 Identity = tuple[str, ...]
 _T = TypeVar("_T")
 
 
 def locate_session_file(environment: Mapping[str, str]) -> Path:
-    """Return the path of the file of shared logins, and create its folder if it is missing.
+    """Return the path of the file of shared logins. Create the folder of the file if the folder is missing.
 
-    :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can write to.
+    :raises ParticleError: ``unsafe_file`` when the folder cannot be used, or when other users can write to the folder.
     """
     folder = private_file.ensure_folder(environment, "Logins", "give an access_token", of_login=True)
     return folder / "sessions.json"
 
 
 def identify_login(connection: Connection, login: Login) -> Identity:
-    """Return the values that identify a login: the cloud and the credentials."""
+    """Return the strings that identify a login: the URL of the cloud and the credentials."""
     return (connection.api_url, *login.get_identity())
 
 
 ObtainGrant = Callable[[Memory], Grant]
-"""Function that requests a grant once. It may read and change the memory of the login."""
+"""A function that requests an access token once. It takes the stored data of the login, and may change this data."""
 
 
 class SessionStore:
-    """The logins that the processes of one user share on this machine.
+    """A store of the logins that the processes of one user share on this machine.
 
-    :param place: the file, or a function that returns it; the function is called only when the file is needed.
-    :param clock: returns the seconds since 1970.
+    :param place: the path of the file, or a function that returns the path. The function is called when the file is
+        first needed.
+    :param clock: a function that returns the seconds since 1970.
     """
 
     def __init__(self, place: Path | Callable[[], Path], clock: Callable[[], float] = time.time) -> None:
@@ -79,18 +80,18 @@ class SessionStore:
         return self._place if isinstance(self._place, Path) else self._place()
 
     def get_token(self, identity: Identity, obtain: ObtainGrant, *, refused_token: str | None = None) -> str:
-        """Return the shared token of a login, and obtain one if there is none.
+        """Return the shared access token of a login. If no valid shared token exists, log in and share the new token.
 
-        :param identity: the values that identify the login: cloud, account, client and their secrets.
-        :param obtain: requests a grant of :data:`SESSION_SECONDS`.
-        :param refused_token: a token that the cloud no longer accepts, and that must not be returned again.
-        :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
+        :param identity: the strings that identify the login, as returned by :func:`identify_login`.
+        :param obtain: a function that requests an access token with a lifetime of :data:`SESSION_SECONDS`.
+        :param refused_token: a shared token that the cloud no longer accepts. This token is not returned again.
+        :raises ParticleError: when the login fails, or when the same login failed a short time ago.
         """
         known = self._get_valid_token(self._read_memory(self._hash_identity(identity)), refused_token)
         if known is not None:
             return known
         with self._lock_memory(identity) as memory:
-            known = self._get_valid_token(memory, refused_token)  # another process may have obtained it meanwhile
+            known = self._get_valid_token(memory, refused_token)  # another process may have logged in
             if known is not None:
                 return known
             grant = self._request_grant(memory, obtain)
@@ -99,27 +100,32 @@ class SessionStore:
             return grant.access_token
 
     def obtain_grant(self, identity: Identity, obtain: ObtainGrant) -> Grant:
-        """Obtain a grant that is not shared. A refusal is shared with the other processes.
+        """Obtain an access token that is not shared with other processes.
 
-        :param identity: the values that identify the login.
-        :param obtain: requests the grant.
-        :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
+        A failed login is recorded, because other processes must not try the same login.
+
+        :param identity: the strings that identify the login, as returned by :func:`identify_login`.
+        :param obtain: a function that requests the access token.
+        :raises ParticleError: when the login fails, or when the same login failed a short time ago.
         """
         with self._lock_memory(identity) as memory:
             return self._request_grant(memory, obtain)
 
     def use_memory(self, identity: Identity, use: Callable[[Memory], _T]) -> _T:
-        """Return the result of ``use``, which may read and change the memory of a login. No grant is requested."""
+        """Call ``use`` with the stored data of a login, and return the result of ``use``. No login is made.
+
+        :param use: a function that takes the stored data of the login, and may change this data.
+        """
         with self._lock_memory(identity) as memory:
             return use(memory)
 
     def find_token(self, identity: Identity) -> str | None:
-        """Return the shared token of a login, or ``None`` if there is none. No grant is requested."""
+        """Return the shared access token of a login, or ``None`` if no token is stored. No login is made."""
         token = self._read_memory(self._hash_identity(identity)).get("token")
         return None if token is None else str(token)
 
     def forget_token(self, token: str) -> None:
-        """Remove a revoked ``token``, so that it is not returned again."""
+        """Remove the revoked access token ``token`` from the file, so that no process uses the token again."""
         if not self._has_file():
             return
         with private_file.lock_file(self._path) as file:
@@ -130,7 +136,7 @@ class SessionStore:
             file.save()
 
     def note_check_mode(self, token: str) -> None:
-        """Record that check mode obtained ``token``, so that check mode may revoke it."""
+        """Record that check mode obtained ``token``. Check mode may revoke only recorded tokens."""
         with private_file.lock_file(self._path) as file:
             notes = file.data.setdefault("check_mode", {})
             file.data["check_mode"] = {name: end for name, end in notes.items() if end > self._clock()}
@@ -145,23 +151,26 @@ class SessionStore:
         return _hash_token(token) in notes
 
     def _has_file(self) -> bool:
-        """Return whether the file of logins exists. A missing folder is not an error here."""
+        """Return whether the file of shared logins exists. Return ``False`` if the folder of the file is not usable."""
         try:
             return self._path.exists()
         except ParticleError:
             return False
 
     def _get_valid_token(self, memory: Memory, refused_token: str | None) -> str | None:
-        """Return the token in the memory of a login, or ``None`` if it is missing, refused or about to expire."""
+        """Return the access token in ``memory``, which is the stored data of a login.
+
+        :returns: ``None`` if the token is missing, refused or about to expire.
+        """
         token = memory.get("token")
         if token is None or token == refused_token or memory["ends"] <= self._clock() + _MARGIN_SECONDS:
             return None
         return str(token)
 
     def _request_grant(self, memory: Memory, obtain: ObtainGrant) -> Grant:
-        """Request a grant.
+        """Log in with ``obtain``, and return the grant. Record a failed login in ``memory``.
 
-        :raises ParticleError: when the cloud refuses the login, or has refused it a short time ago.
+        :raises ParticleError: when the login fails, or when the same login failed a short time ago.
         """
         refusal = memory.get("refusal")
         if refusal is not None and refusal["until"] > self._clock():
@@ -176,7 +185,7 @@ class SessionStore:
             raise
 
     def _build_repeated_refusal(self, refusal: Memory) -> ParticleError:
-        """Return the error for a login that is not tried because the same login has just failed."""
+        """Return the error for a login that is not tried, because the same login failed a short time ago."""
         left = refusal["until"] - self._clock()
         if refusal["code"] == "unreachable":
             why = f"The same login failed a moment ago, and is not tried again for {max(1, round(left))} seconds"
@@ -193,9 +202,10 @@ class SessionStore:
 
     @contextlib.contextmanager
     def _lock_memory(self, identity: Identity) -> Iterator[Memory]:
-        """Lock a login and yield its memory, which is written back at the end, also after a failure.
+        """Lock a login and yield its stored data. At the end, save all changes to the data, even after an error.
 
-        A login waits for the network, so it has a lock of its own: the lock of the file is needed by all logins.
+        The lock of the login is not the lock of the file, because a login may wait for the network for a long time.
+        Meanwhile, other logins need the lock of the file.
         """
         key = self._hash_identity(identity)
         slot = self._path.with_name(f"{self._path.name}.{int(key[:8], 16) % _SLOTS}.lock")
@@ -209,7 +219,7 @@ class SessionStore:
                     self._write_memory(key, before, memory)
 
     def _hash_identity(self, identity: Identity) -> str:
-        """Return the key of a login in the file: a salted hash that reveals no secret."""
+        """Return the key under which the file stores a login. The key is a salted hash, which reveals no secret."""
         salt = private_file.read_file(self._path).get("salt")
         if salt is None:
             with private_file.lock_file(self._path) as file:
@@ -219,13 +229,17 @@ class SessionStore:
         return hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
 
     def _read_memory(self, key: str) -> Memory:
-        """Return the memory of a login, or an empty one if it has expired."""
-        # The file is replaced in one step and so is always complete: reading it needs no lock.
+        """Return the stored data of a login, or an empty mapping if the data is missing or has expired."""
+        # Reading needs no lock, because every write replaces the whole file in one step.
         memory: Memory = private_file.read_file(self._path).get("logins", {}).get(key, {})
         return {} if self._has_expired(memory) else memory
 
     def _write_memory(self, key: str, before: Memory, memory: Memory) -> None:
-        """Write only the changes to the memory of a login: another process may have removed its token meanwhile."""
+        """Save the stored data of a login, but only the values that differ between ``before`` and ``memory``.
+
+        Unchanged values are not saved. Otherwise, an access token that another process has just removed from the file
+        would be stored again.
+        """
         with private_file.lock_file(self._path) as file:
             logins: dict[str, Memory] = file.data.setdefault("logins", {})
             for old in [name for name, login in logins.items() if self._has_expired(login)]:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check whether a token works, tell when it expires, and revoke it. Private to this collection."""
+"""Check whether an access token works, find out when it expires, and revoke it. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,17 +18,25 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._api.tokens imp
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import REFUSED_TOKEN_CODES, Http
 
-# Statuses that self-hosted clouds answer for `/v1/access_tokens/current`, a route that they do not have.
+# Self-hosted clouds do not have the route `/v1/access_tokens/current`. Their responses have one of these statuses.
 _MISSING_ROUTE_STATUSES = (400, 404)
 
 
 def compute_fingerprint(token: str) -> str:
-    """Return the first 8 hex digits of the token's SHA-256. They tell tokens apart, but cannot be used to log in."""
+    """Return the fingerprint of an access token: the first 8 hex digits of the SHA-256 hash of the token.
+
+    A fingerprint distinguishes tokens, but cannot be used to log in.
+    """
     return hashlib.sha256(token.encode()).hexdigest()[:8]
 
 
 def compute_expiry(expires_in: int | None, now: datetime.datetime) -> str | None:
-    """Return when a grant of ``expires_in`` seconds expires, as ISO 8601; ``None`` if never or unknown."""
+    """Return the ISO 8601 time at which an access token expires.
+
+    :param expires_in: the lifetime of the token in seconds; 0 if the token never expires, ``None`` if not known.
+    :param now: the start of the lifetime.
+    :returns: ``None`` if the token never expires or the lifetime is not known.
+    """
     if not expires_in:
         return None
     end = (now + datetime.timedelta(seconds=expires_in)).astimezone(datetime.UTC)
@@ -36,7 +44,12 @@ def compute_expiry(expires_in: int | None, now: datetime.datetime) -> str | None
 
 
 def compute_seconds_until(moment: Any, now: float) -> float | None:
-    """Return the seconds from ``now`` (seconds since 1970) to ``moment``, or ``None`` if it is not ISO 8601."""
+    """Return the number of seconds from ``now`` to ``moment``.
+
+    :param moment: an ISO 8601 time, in UTC if no time zone is given.
+    :param now: seconds since 1970.
+    :returns: ``None`` if ``moment`` is not an ISO 8601 time.
+    """
     try:
         end = datetime.datetime.fromisoformat(moment)
     except (TypeError, ValueError):
@@ -45,12 +58,14 @@ def compute_seconds_until(moment: Any, now: float) -> float | None:
 
 
 def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:
-    """Return when a token expires according to the cloud's ``facts``; ``None`` if never or unknown.
+    """Return the ISO 8601 time at which an access token expires.
 
-    The documentation says ``expires_in``; its example and the clients say ``expires_at`` (endpoints.yml:
-    token_introspect_current).
+    Particle's documentation names the field ``expires_in``, but the documented example and Particle's clients use
+    ``expires_at`` (endpoints.yml: token_introspect_current). Both fields are read.
 
+    :param facts: the response of the cloud about the token.
     :param now: seconds since 1970.
+    :returns: ``None`` if the token never expires or the time is not known.
     """
     if facts.get("expires_at") is not None or "expires_in" not in facts:
         return facts.get("expires_at")
@@ -62,7 +77,7 @@ def read_expiry(facts: Mapping[str, Any], now: float) -> str | None:
 
 
 def is_token_valid(http: Http) -> bool:
-    """Return whether the cloud still accepts the token in use."""
+    """Return whether the cloud still accepts the access token that ``http`` uses."""
     try:
         try:
             get_current_token(http)
@@ -78,11 +93,11 @@ def is_token_valid(http: Http) -> bool:
 
 
 def revoke_token(http: Http, token: str, account: tuple[str, str] | None) -> bool:
-    """Revoke ``token``, and return whether it was valid until now.
+    """Revoke the access token ``token``. Return whether the token was valid before.
 
-    :param account: username and password, which self-hosted clouds need to revoke a token.
-    :raises ParticleError: ``unsupported`` when the cloud needs ``account`` and it is ``None``; ``cloud_error`` when the
-        token still works afterwards.
+    :param account: username and password. Self-hosted clouds require both to revoke a token.
+    :raises ParticleError: ``unsupported`` when the cloud requires username and password, but ``account`` is ``None``;
+        ``cloud_error`` when the token still works after the revocation.
     """
     http.use_token(token)
     try:

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Store tokens in the file named by ``token_file``. Private to this collection.
+"""Store access tokens in the file that the option ``token_file`` names. Private to this collection.
 
-An entry always holds a token that works. A rotation first adds the new token as ``next``, verifies it, makes it the
-current token, and only then revokes the old one, which stays in ``previous`` until it is revoked. If a run is killed
-in between, the entry shows the next run where to continue.
+An entry of the file always holds a token that works, even during a rotation. A rotation has four steps. First, the new
+token is stored in the entry as ``next``. Second, the new token is verified. Third, the new token becomes the current
+token, and the old token is moved to ``previous``. Fourth, the old token is revoked and removed from ``previous``. If a
+run is killed during a rotation, the entry tells the next run which steps are left.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _SHOWN_FIELDS = ("fingerprint", "purpose", "account", "api_url", "client", "obta
 
 @dataclass(frozen=True)
 class Label:
-    """Values that identify a token in a file."""
+    """The values that identify an access token in a token file."""
 
     api_url: str
     account: str
@@ -41,26 +42,26 @@ class Label:
     purpose: str
 
     def matches(self, entry: Entry) -> bool:
-        """Return whether this is the label of ``entry``."""
+        """Return whether ``entry`` has this label."""
         return all(entry.get(name) == getattr(self, name) for name in _LABEL_FIELDS)
 
 
 @dataclass
 class LockedEntry:
-    """The entry of one token, while its file is locked."""
+    """The entry of one access token in a token file, while the file is locked."""
 
     _file: private_file.PrivateFile
     entry: Entry
 
     @property
     def token(self) -> str | None:
-        """Return the current access token, or ``None`` if the entry is new."""
+        """Return the current access token, or ``None`` if the entry has no current token yet."""
         return self.entry.get("access_token")
 
     def drop_next(self) -> None:
-        """Discard a new token that does not work, but keep its refresh token.
+        """Remove the new access token ``next``, which does not work, but keep the new refresh token.
 
-        The grant has used up the earlier refresh token, so this is the only one that is left.
+        The request for the new access token has used up the old refresh token.
         """
         dropped = self.entry.pop("next")
         if "refresh_token" in dropped:
@@ -68,7 +69,7 @@ class LockedEntry:
         self.save()
 
     def save(self) -> None:
-        """Write the current state of the entry to the file."""
+        """Write the entry to the file."""
         entries = self._file.data.setdefault("tokens", [])
         if self.entry not in entries:
             entries.append(self.entry)
@@ -76,16 +77,17 @@ class LockedEntry:
 
 
 class TokenStore:
-    """The tokens that are stored in one file."""
+    """The access tokens that are stored in one token file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextlib.contextmanager
     def lock_entry(self, label: Label) -> Iterator[LockedEntry]:
-        """Lock the file and yield the entry of ``label``, or a new entry if there is none.
+        """Lock the file and yield the entry with this label. If the file has no such entry, yield a new entry.
 
-        :raises ParticleError: ``unsafe_file`` when other users can read the file, or it is damaged or not writable.
+        :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged or not
+            writable; ``run_in_progress`` when another process holds the lock for minutes.
         """
         with private_file.lock_file(self._path) as file:
             found = next((entry for entry in self._read_entries(file.data) if label.matches(entry)), None)
@@ -94,11 +96,12 @@ class TokenStore:
             )
 
     def find_usable_token(self, api_url: str, username: str | None, now: float) -> str | None:
-        """Return a valid token for a cloud, the one that expires last if there are several; ``None`` if there is none.
+        """Return an unexpired access token for a cloud. If there are several, return the token that expires last.
 
         :param api_url: the URL of the cloud.
         :param username: the account of the token; ``None`` for any account.
         :param now: seconds since 1970.
+        :returns: ``None`` if the file contains no unexpired token for this cloud and account.
         """
         candidates = [
             entry
@@ -112,7 +115,12 @@ class TokenStore:
         return None if best is None else str(best["access_token"])
 
     def list_entries(self, now: float) -> list[dict[str, Any]]:
-        """Return all entries without their tokens, each with ``days_left`` (``None`` if no expiry is known)."""
+        """Return a description of each stored access token, without the token itself.
+
+        :param now: seconds since 1970.
+        :returns: ``[{fingerprint, purpose, account, api_url, client, obtained_at, expires_at, days_left}]``.
+            ``days_left`` is ``None`` if the token never expires or its expiry is not known.
+        """
         rows = []
         for entry in self._read_entries(private_file.read_file(self._path)):
             if entry.get("access_token"):
@@ -122,7 +130,10 @@ class TokenStore:
         return rows
 
     def forget_entries(self, is_gone: Callable[[Entry], bool]) -> list[Entry]:
-        """Remove all entries for which ``is_gone`` returns true, and return them. A missing file is not created."""
+        """Remove all entries for which ``is_gone`` returns true. Return the removed entries.
+
+        If the file does not exist, the file is not created.
+        """
         if not self._path.exists():
             return []
         with private_file.lock_file(self._path) as file:
@@ -134,9 +145,9 @@ class TokenStore:
             return dropped
 
     def _read_entries(self, data: dict[str, Any]) -> list[Entry]:
-        """Return the entries in the content of a file.
+        """Return the entries in ``data``, the parsed content of the token file.
 
-        :raises ParticleError: ``unsafe_file`` when the file is damaged.
+        :raises ParticleError: ``unsafe_file`` when ``data`` is not the content of a token file.
         """
         entries = data.get("tokens", [])
         if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
@@ -152,7 +163,10 @@ def _is_entry(entry: Any) -> bool:
 
 
 def build_entry(grant: Grant, now: float) -> Entry:
-    """Return the fields of an entry that describe one token."""
+    """Return the fields that describe a new access token in an entry.
+
+    :param now: seconds since 1970.
+    """
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     refresh = {} if grant.refresh_token is None else {"refresh_token": grant.refresh_token}
     return {
@@ -167,6 +181,10 @@ def build_entry(grant: Grant, now: float) -> Entry:
 
 
 def compute_seconds_left(entry: Entry, now: float) -> float:
-    """Return for how many seconds a token is still valid; infinite if it never expires or its expiry is not known."""
+    """Return the number of seconds until a stored access token expires.
+
+    :param now: seconds since 1970.
+    :returns: infinity if the token never expires or its expiry is not known.
+    """
     left = compute_seconds_until(entry.get("expires_at"), now)
     return float("inf") if left is None else left

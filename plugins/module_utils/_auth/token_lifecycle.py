@@ -33,7 +33,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 CHECK_MODE_SECONDS = 15 * 60
-"""The maximum lifetime of a token that check mode obtains."""
+"""The maximum lifetime of an access token that check mode obtains, in seconds."""
 
 DAY = 86400.0
 _RENEW_BEFORE = 7 * DAY
@@ -42,12 +42,13 @@ _RENEW_SHARE = 0.10
 
 @dataclass
 class Tokens:
-    """Holds the cloud and the stores with which tokens are obtained, rotated and revoked.
+    """The operations that obtain, rotate and revoke access tokens.
 
-    :param sessions: shared logins and remembered refusals.
-    :param store: the file named by ``token_file``, or ``None`` if tokens are not stored.
-    :param warn: shows a sentence to the user.
-    :param note_step: called after each step of a rotation, with the name of the step.
+    :param http: the HTTP client for the cloud.
+    :param sessions: the store of shared logins and of failed logins.
+    :param store: the tokens in the file that the option ``token_file`` names; ``None`` if tokens are not stored.
+    :param warn: a function that shows a warning to the user.
+    :param note_step: a function that is called after each step of a rotation, with the name of the step.
     """
 
     http: Http
@@ -61,12 +62,12 @@ class Tokens:
     def ensure_present(
         self, login: Login, label: Label, lifetime: Mapping[str, str], renew_before: float | None, *, check_mode: bool
     ) -> dict[str, Any]:
-        """Return the stored token if it is valid for long enough, else a new one.
+        """Return the stored access token if it stays valid for long enough. Otherwise return a new access token.
 
-        :param lifetime: the requested lifetime of a new token, as fields of the request.
-        :param renew_before: a stored token is replaced if it expires within this many seconds; by default 7 days, or a
-            tenth of its lifetime if that is less.
-        :returns: the documented result of ``access_token``, which holds the token.
+        :param lifetime: the form fields that request a lifetime for a new token, such as ``{"expires_in": "3600"}``.
+        :param renew_before: a stored token is replaced if the token expires within this many seconds. The default is 7
+            days or a tenth of the lifetime of the token, whichever is shorter.
+        :returns: the documented result of module ``access_token``, which contains the token.
         """
         if self.store is None:
             return self._obtain_unstored(self._add_refresh_token(login, {}), lifetime, check_mode=check_mode)
@@ -80,11 +81,11 @@ class Tokens:
             return self._replace_token(kept, login, lifetime)
 
     def rotate(self, login: Login, label: Label, lifetime: Mapping[str, str], *, check_mode: bool) -> dict[str, Any]:
-        """Replace the stored token with a new one, and revoke the old one after the new one has been verified.
+        """Replace the stored access token with a new token. Verify the new token, then revoke the old token.
 
-        :param lifetime: the requested lifetime of the new token, as fields of the request.
-        :returns: the documented result of ``access_token``, which holds the token.
-        :raises ParticleError: ``invalid_option`` when tokens are not stored.
+        :param lifetime: the form fields that request a lifetime for the new token, such as ``{"expires_in": "3600"}``.
+        :returns: the documented result of module ``access_token``, which contains the token.
+        :raises ParticleError: ``invalid_option`` when tokens are not stored in a file.
         """
         if self.store is None:
             message = "State rotated requires token_file."
@@ -99,9 +100,9 @@ class Tokens:
             return self._obtain_unstored(login, lifetime, check_mode=True)
 
     def _add_refresh_token(self, login: Login, entry: Entry) -> Login:
-        """Return the login. If it needs a refresh token and has none, add the stored one.
+        """Return ``login``. If ``login`` needs a refresh token and has none, add the refresh token from ``entry``.
 
-        :raises ParticleError: ``invalid_credentials`` when no refresh token is stored.
+        :raises ParticleError: ``invalid_credentials`` when ``login`` needs a refresh token and ``entry`` has none.
         """
         if not isinstance(login, RefreshToken) or login.refresh_token is not None:
             return login
@@ -117,7 +118,7 @@ class Tokens:
         if check_mode and isinstance(login, RefreshToken):
             return _build_result(
                 {}, changed=True, reused=False
-            )  # a grant would use up the refresh token of the real run
+            )  # a request would use up the refresh token that the real run needs
         if check_mode:
             wished = int(lifetime.get("expires_in", 0)) or CHECK_MODE_SECONDS
             lifetime = {"expires_in": str(min(wished, CHECK_MODE_SECONDS))}
@@ -129,11 +130,11 @@ class Tokens:
     def _obtain_grant(self, login: Login, lifetime: Mapping[str, str]) -> Grant:
         identity = identify_login(self.http.connection, login)
         grant = self.sessions.obtain_grant(identity, lambda memory: login.obtain_grant(self.http, lifetime, memory))
-        # Clouds send a refresh token with every grant. Store it only for logins that use it.
+        # Clouds send a refresh token with every access token. Keep the refresh token only for logins that use one.
         return grant if isinstance(login, RefreshToken) else replace(grant, refresh_token=None)
 
     def _is_usable(self, entry: Entry, renew_before: float | None) -> bool:
-        """Return whether a stored token is valid for long enough and the cloud still accepts it."""
+        """Return whether a stored access token stays valid for long enough and the cloud still accepts the token."""
         token = entry.get("access_token")
         if token is None:
             return False
@@ -146,9 +147,12 @@ class Tokens:
         return is_token_valid(self.http)
 
     def _replace_token(self, locked: LockedEntry, login: Login, lifetime: Mapping[str, str]) -> dict[str, Any]:
-        """Obtain a token, verify it, store it and revoke the old one. The entry records the steps done so far."""
+        """Obtain a new access token, verify it, store it, and revoke the old token.
+
+        The entry records which of these steps are done.
+        """
         locked.entry["next"] = build_entry(self._obtain_grant(login, lifetime), self.http.now())
-        locked.entry.pop("refresh_token", None)  # the grant has used it up
+        locked.entry.pop("refresh_token", None)  # the request has used up the old refresh token
         locked.save()
         self.note_step("obtained")
         self.http.use_token(locked.entry["next"]["access_token"])
@@ -169,14 +173,14 @@ class Tokens:
 
     def _revoke_previous(self, locked: LockedEntry, login: Login) -> None:
         for previous in list(locked.entry.get("previous", [])):
-            # A token that cannot be revoked stays in the entry, so the next run tries again.
+            # If a token cannot be revoked, the token stays in the entry, and the next run tries again.
             if self._try_to_revoke(previous, login.account):
                 self.note_step("revoked")
                 locked.entry["previous"].remove(previous)
                 locked.save()
 
     def _try_to_revoke(self, token: str, account: tuple[str, str] | None) -> bool:
-        """Revoke an old token, and return whether it is revoked. A failure is only a warning."""
+        """Revoke an old access token. Return whether the revocation succeeded. A failure causes only a warning."""
         try:
             revoke_token(self.http, token, account)
         except ParticleError as error:
@@ -185,9 +189,9 @@ class Tokens:
         return True
 
     def _finish_rotation(self, locked: LockedEntry, login: Login, *, check_mode: bool) -> bool:
-        """Finish the rotation of an earlier run that was killed.
+        """Finish a rotation that an earlier run began but did not finish. In check mode, change nothing.
 
-        :returns: whether anything was finished, or in check mode whether there is anything to finish.
+        :returns: whether steps of the rotation were finished; in check mode, whether steps are left to finish.
         """
         begun, left = "next" in locked.entry, len(locked.entry.get("previous", []))
         if check_mode:
@@ -204,16 +208,16 @@ class Tokens:
     # --- absent ---
 
     def log_in(self, login: Login) -> str:
-        """Return the shared token of a login, and log in first if there is none."""
+        """Return the shared access token of a login. If no shared token exists, log in first."""
         lifetime = {"expires_in": str(SESSION_SECONDS)}
         identity = identify_login(self.http.connection, login)
         return self.sessions.get_token(identity, lambda memory: login.obtain_grant(self.http, lifetime, memory))
 
     def revoke_one(self, token: str, account: tuple[str, str] | None, *, check_mode: bool) -> dict[str, Any]:
-        """Revoke ``token``. Check mode revokes only a token that check mode has obtained.
+        """Revoke the access token ``token``. In check mode, revoke only tokens that check mode obtained.
 
-        :param account: username and password, which self-hosted clouds need to revoke a token.
-        :returns: the documented result of ``access_token``.
+        :param account: username and password. Self-hosted clouds require both to revoke a token.
+        :returns: the documented result of module ``access_token``.
         """
         if check_mode and not self.sessions.is_of_check_mode(token):
             self.http.use_token(token)
@@ -222,17 +226,19 @@ class Tokens:
         self.sessions.forget_token(token)
         if self.store is not None:
             for entry in self.store.forget_entries(lambda entry: entry.get("access_token") == token):
-                # Revoke also what a rotation has left in the entry: it is stored nowhere else.
+                # Also revoke the tokens that an unfinished rotation left in the entry. They are stored nowhere else.
                 begun = [entry["next"]["access_token"]] if "next" in entry else []
                 for old in (*entry.get("previous", []), *begun):
                     self._try_to_revoke(old, account)
         return {"changed": changed, "fingerprint": compute_fingerprint(token)}
 
     def revoke_all_tokens(self, token: str, account: str | None, *, check_mode: bool) -> dict[str, Any]:
-        """Revoke all tokens of the account that ``token`` belongs to, including ``token``.
+        """Revoke all access tokens of an account. In check mode, revoke nothing.
 
-        :param account: the username, whose stored tokens are removed from the file; ``None`` if it is not known.
-        :returns: the documented result of ``access_token``.
+        :param token: an access token of the account. This token is revoked too.
+        :param account: the username of the account; ``None`` if not known. The tokens that are stored for this
+            username are removed from the token file.
+        :returns: the documented result of module ``access_token``.
         """
         self.http.use_token(token)
         alive = is_token_valid(self.http)

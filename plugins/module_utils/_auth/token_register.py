@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Report on tokens: the current one, the stored ones, and the ones that a cloud lists. Private."""
+"""Report the current token, the stored tokens and the tokens that a cloud lists. Private to this collection."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ def report_tokens(
     sessions: Callable[[], SessionStore],
     token_file: Path | None,
 ) -> dict[str, Any]:
-    """Report on the current token and the stored tokens.
+    """Report the current access token and the stored access tokens.
 
-    No login is made: with a username and password, the current token is the one that other processes share.
+    No login is made. If the user gives a username and a password, the current token is the token that the processes of
+    the user share for this login.
 
-    :param sessions: returns the shared logins.
-    :param token_file: the file of stored tokens, if any.
-    :returns: the documented result of ``access_token_info``.
-    :raises ParticleError: before any request when the credentials are not valid.
+    :param sessions: a function that returns the store of shared logins.
+    :param token_file: the path of the file of stored tokens; ``None`` if tokens are not stored.
+    :returns: the documented result of module ``access_token_info``.
+    :raises ParticleError: when the credentials are not valid. In this case, no request is sent.
     """
     token: str | None = None
     for problem in login.find_problems() if login is not None else []:
@@ -60,11 +61,13 @@ def report_tokens(
 def list_tokens_of_account(
     http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
 ) -> list[dict[str, Any]]:
-    """Return the tokens that a cloud lists for an account.
+    """Return the access tokens that a cloud lists for an account.
 
-    The request includes a one-time code if the account needs one.
+    If ``account`` has a one-time code or a secret for one-time codes, the request contains a one-time code.
 
-    :raises ParticleError: ``listing_refused`` when ``account`` is ``None`` or the cloud refuses;
+    :param sessions: a function that returns the store of shared logins.
+    :returns: ``[{token, expires_at, client}]``.
+    :raises ParticleError: ``listing_refused`` when ``account`` is ``None`` or the cloud refuses the request;
         ``listing_retired`` when the cloud no longer lists tokens.
     """
     if account is None:
@@ -72,7 +75,7 @@ def list_tokens_of_account(
         raise ParticleError("listing_refused", message)
     code = account.otp
     if account.otp_secret is not None:
-        # The memory of the login records which codes it has used.
+        # The stored data of the login tells which one-time code was used last.
         identity = identify_login(http.connection, account)
         code = sessions().use_memory(identity, lambda memory: account.get_code(http, memory))
     return list_account_tokens(http, *account.account, otp=code)
@@ -95,7 +98,7 @@ def _describe_current(http: Http, token: str) -> dict[str, Any]:
         "alive": alive,
         "expires_at": end,
         "days_left": None if left is None else int(left // DAY),
-        # The documentation and the client spell this key differently (endpoints.yml: token_introspect_current).
+        # Particle's documentation and Particle's clients use different keys (endpoints.yml: token_introspect_current).
         "client": facts.get("client") or facts.get("client_id"),
         "scopes": facts.get("scopes") or [],
         "orgs": facts.get("orgs") or [],
@@ -105,9 +108,10 @@ def _describe_current(http: Http, token: str) -> dict[str, Any]:
 def report_listed_tokens(
     http: Http, account: PasswordLogin | None, sessions: Callable[[], SessionStore]
 ) -> dict[str, Any]:
-    """Report on the tokens that the cloud lists for an account.
+    """Report the access tokens that the cloud lists for an account.
 
-    :returns: the values ``listed`` and ``listing_error`` of the documented result of ``access_token_info``.
+    :returns: ``{listed, listing_error}``, a part of the documented result of module ``access_token_info``. One of the
+        two values is ``None``.
     """
     try:
         rows = list_tokens_of_account(http, account, sessions)

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send requests to a cloud, with a connection pool, retries, a budget and redaction of secrets.
+"""Send HTTP requests to a cloud. Private to this collection.
 
-Private to this collection. Every request to a cloud is sent by :meth:`Http.send`.
+The client pools connections, retries failed requests, keeps to the request budget and masks secrets. Every request to
+a cloud is sent by :meth:`Http.send`.
 """
 
 from __future__ import annotations
@@ -49,15 +50,18 @@ else:
     REQUESTS_IMPORT_ERROR = None
 
 DEFAULT_WORKERS = 16
-"""Default number of parallel requests. `requests` was measured to be fastest with 8 to 16 threads."""
+"""The default number of parallel requests. In measurements, `requests` was fastest with 8 to 16 threads."""
 
 MAX_WORKERS = 256
-"""Maximum number of parallel requests. Each costs a thread and a connection, so a larger number is taken for a typo."""
+"""The maximum number of parallel requests. Each parallel request needs a thread and a connection.
+
+A larger number is refused, because it is most likely a typing error.
+"""
 
 
 _MAX_SLEEP_SECONDS = 1.0
 REFUSED_TOKEN_CODES = ("token_invalid", "token_expired")
-"""Error codes of a token that the cloud does not accept, or no longer accepts."""
+"""The error codes of requests whose access token the cloud does not accept."""
 _OK = 200
 _RATE_LIMIT_STATUSES = (429, 529)
 _TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
@@ -65,9 +69,9 @@ _TEMPORARY_STATUSES = (408, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Response:
-    """A successful response.
+    """A successful HTTP response.
 
-    :param data: the parsed body; ``None`` if the body was empty.
+    :param data: the parsed JSON body; ``None`` if the body was empty.
     """
 
     status: int
@@ -75,12 +79,12 @@ class Response:
 
 
 class Http:
-    """A client for one cloud. Safe to share between threads.
+    """An HTTP client for one cloud. Several threads can use the same client.
 
     :param workers: the number of parallel requests.
-    :param clock: tells the time and waits; tests replace it.
-    :ivar renew: returns a new token for one that the cloud no longer accepts. It is called at most once for each
-        request; ``None`` to let the request fail.
+    :param clock: the functions that tell the time and wait. Tests replace these functions.
+    :ivar renew: a function that takes an access token that the cloud no longer accepts, and returns a new token. The
+        function is called at most once for each request. With ``None``, a request with a refused token fails.
     """
 
     def __init__(
@@ -100,9 +104,15 @@ class Http:
         self.now = clock.now
         self.renew: Callable[[str], str] | None = None
         self.before_request: Callable[[], None] = lambda: None
-        """Called before each request and while a request waits to be sent. It may raise an error to end the work."""
+        """A function that is called before each request and during each wait.
+
+        The function may raise an error to end the work.
+        """
         self.last_date: tuple[str, float] | None = None
-        """The Date header of the last response, and the time of this machine when the response came."""
+        """The Date header of the last response, and the time at which the response arrived.
+
+        The time is from the clock of this machine, in seconds since 1970.
+        """
         self._token: str | None = None
         self.budget = budget or Budget(clock=clock.monotonic)
         self._lock = threading.Lock()
@@ -110,29 +120,32 @@ class Http:
         self._throttled = Stopwatch(self.usage, "throttled_seconds", clock.monotonic)
         self._renewing = threading.Lock()
         self._session = requests.Session()
-        # The environment is read here, once, and for proxies only. `requests` would read it for every request, let
-        # REQUESTS_CA_BUNDLE override ca_path, and replace our Authorization header by an entry of ~/.netrc.
+        # Do not let `requests` read the environment: for every request, it would let REQUESTS_CA_BUNDLE override
+        # ca_path, and replace our Authorization header with an entry of ~/.netrc. Only the proxies are read, once.
         self._session.trust_env = False
         environment = os.environ if connection.environment is None else connection.environment
         self._session.proxies = find_proxies(connection.api_url, environment)
         adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=workers, pool_block=True)
         self._session.mount(connection.api_url, adapter)
-        if not connection.validate_certs:  # the user has been warned already, with the name of the cloud
+        if not connection.validate_certs:  # read_connection has already warned the user
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session.headers.update({"User-Agent": "meshfleet.particle", "Accept": "application/json"})
 
     def use_token(self, token: str | None) -> None:
-        """Send ``token`` as Bearer token from now on; ``None`` sends no token."""
+        """Send ``token`` as Bearer token in all further requests. With ``None``, send no token."""
         self.redact.add_secret(token)
         self._token = token
 
     @property
     def token(self) -> str:
-        """Return the token in use, or an empty text if there is none."""
+        """Return the access token in use, or an empty string if no token is in use."""
         return self._token or ""
 
     def get_delay(self, route: str) -> float:
-        """Return for how many seconds the limit for ``route`` alone would delay a request now."""
+        """Return for how many seconds the rate limit of ``route`` would delay a request now.
+
+        The rate limit for all routes together is ignored.
+        """
         return self.budget.get_delay(route)
 
     def close(self) -> None:
@@ -140,33 +153,34 @@ class Http:
         self._session.close()
 
     def send(self, request: Request) -> Response:
-        """Send a request, with retries where they are safe, and return the successful response.
+        """Send a request and return the successful response. Retry the request after a failure if a retry is safe.
 
-        :raises ParticleError: when the request fails; ``ambiguous_write`` when it is not known whether a write took
-            effect and it is not safe to repeat it.
+        :raises ParticleError: when the request fails; ``ambiguous_write`` when a write has an unknown result and a
+            retry is not safe.
         """
         policy = RetryPolicy(request.action, self.connection.max_wait)
         if request.basic is not None:
             return self._send_with_retries(request, _build_basic_auth(*request.basic), policy)
         return self._send_with_live_token(request, policy)
 
-    # Each of the next four methods has one task and calls the following one.
+    # Each of the next four methods does one thing and calls the next method.
 
     def _send_with_live_token(self, request: Request, policy: RetryPolicy) -> Response:
-        """Send with the token in use. If the cloud no longer accepts it, renew it and send once more."""
+        """Send a request. If the cloud no longer accepts the access token, renew the token and send once more."""
         token = self._token
         try:
             return self._send_with_retries(request, _Bearer(token) if token else None, policy)
         except ParticleError as error:
-            # The cloud refuses the token before it reads the request, so a repetition is safe for every method.
+            # The cloud checks the token before it carries out the request, so a retry is safe for every HTTP method.
             if error.code not in REFUSED_TOKEN_CODES or not self._renew_token(token):
                 raise
         return self._send_with_retries(request, _Bearer(self.token), policy)
 
     def _send_with_retries(self, request: Request, auth: Any, policy: RetryPolicy) -> Response:
-        """Send, and repeat the request after a temporary failure if that is safe.
+        """Send a request. Retry the request after a temporary failure if a retry is safe.
 
-        :raises ParticleError: ``ambiguous_write`` when a write may have taken effect and it is not safe to repeat it.
+        :raises ParticleError: when the request fails; ``ambiguous_write`` when a write has an unknown result and a
+            retry is not safe.
         """
         while True:
             try:
@@ -181,7 +195,7 @@ class Http:
                 self._wait_before_retry(failure, policy.compute_pause(failure))
 
     def _send_within_budget(self, request: Request, auth: Any) -> Response:
-        """Wait until the budget allows the request, count it and send it."""
+        """Wait until the budget allows the request, then count and send the request."""
         self.before_request()
         self._wait_for_budget(request.route)
         with self._lock:
@@ -190,11 +204,11 @@ class Http:
         return self._send_once(request, auth)
 
     def _send_once(self, request: Request, auth: Any) -> Response:
-        """Send one HTTP request and return its response.
+        """Send one HTTP request, without retries, and return the response.
 
-        :param auth: the authentication for `requests`, if any.
-        :raises Retryable: when another attempt may succeed.
-        :raises ParticleError: when it cannot.
+        :param auth: the authentication object for `requests`; ``None`` for a request without authentication.
+        :raises Retryable: when the request fails and a retry may succeed.
+        :raises ParticleError: when the request fails and a retry cannot succeed.
         """
         connection, route, action = self.connection, request.route, request.action
         try:
@@ -207,13 +221,13 @@ class Http:
                 files=None if request.file is None else {"file": ("devices.txt", request.file, "text/plain")},
                 auth=auth,
                 timeout=connection.timeout,
-                # trust_env is off (see above), so nothing in the environment can override this.
+                # The environment cannot override ``verify``, because ``trust_env`` is off.
                 verify=(connection.ca_path or True) if connection.validate_certs else False,
-                allow_redirects=False,  # a redirect could carry the token to another host
+                allow_redirects=False,  # a redirect could send the token to another host
             )
         except requests.RequestException as error:
             raise build_network_error(error, connection, route, action) from None
-        except OSError:  # raised by `requests` before it sends anything if ca_path cannot be read
+        except OSError:  # `requests` raises this error before it sends the request if ca_path cannot be read
             message = f"Could not {action}: ca_path {connection.ca_path} cannot be read."
             raise ParticleError("tls_untrusted", message, route=route) from None
         if "Date" in response.headers:
@@ -223,7 +237,10 @@ class Http:
         return self._parse_response(response.status_code, response.content, request)
 
     def _build_refusal(self, response: requests.Response, request: Request) -> Exception:
-        """Return the error for a refused request. It is a :class:`Retryable` if another attempt may succeed."""
+        """Return the error for a refused request.
+
+        :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
+        """
         status = response.status_code
         redact = withhold_text if request.private else self.redact
         refusal = build_refusal(status, response.content, route=request.route, action=request.action, redact=redact)
@@ -236,7 +253,7 @@ class Http:
         return refusal
 
     def _wait_for_budget(self, route: str) -> None:
-        """Wait until the budget has a place for the request, and take it."""
+        """Wait until the budget has a free place for a request to ``route``, and take this place."""
         delay, waited = self.budget.take_place(route), 0.0
         if delay == 0:
             return
@@ -246,9 +263,9 @@ class Http:
                 delay = self.budget.take_place(route, waited)
 
     def _renew_token(self, refused_token: str | None) -> bool:
-        """Renew a token that the cloud no longer accepts, unless another thread has already done so.
+        """Renew an access token that the cloud no longer accepts, unless another thread has already renewed the token.
 
-        :returns: whether there is a new token.
+        :returns: whether a new token is in use.
         """
         if self.renew is None or refused_token is None:
             return False
@@ -258,16 +275,16 @@ class Http:
         return True
 
     def _parse_response(self, status: int, body: bytes, request: Request) -> Response:
-        """Parse the body of a response with a success status.
+        """Parse the body of an HTTP response with a success status.
 
         :raises Retryable: when the body is not complete JSON.
-        :raises ParticleError: when the body reports a failure, or is a web page.
+        :raises ParticleError: when the body reports an error, or is a web page.
         """
         route, action = request.route, request.action
         if not body.strip() and not (status == _OK and route.startswith("GET ")):
             return Response(status, None)
         try:
-            data = jsonlib.loads(body)  # fails for an empty body too, which a GET must not have
+            data = jsonlib.loads(body)  # also fails for an empty body, which is an error after a GET
         except (ValueError, RecursionError):
             if read_refusal(body).form == "html":
                 raise build_refusal(status, body, route=route, action=action, redact=self.redact) from None
@@ -284,7 +301,10 @@ class Http:
         return Response(status, data)
 
     def _wait_before_retry(self, failure: Retryable, wait: float) -> None:
-        """Wait for ``wait`` seconds, and count the retry. A wait that the cloud asks for counts as throttling."""
+        """Wait for ``wait`` seconds before a retry, and count the retry.
+
+        The wait counts as throttling if the cloud asked for the wait or refused too many requests.
+        """
         with self._lock:
             self.usage.retries += 1
         with self._throttled if failure.rate_limited or failure.wait is not None else contextlib.nullcontext():
@@ -292,8 +312,8 @@ class Http:
                 wait -= self._sleep(wait)
 
     def _sleep(self, wait: float) -> float:
-        """Sleep for a part of ``wait``, and return the seconds slept."""
-        # Long waits are split, because before_request may end the work during a wait.
+        """Sleep for at most ``wait`` seconds, and return the seconds slept."""
+        # A long wait is split into short sleeps, because before_request may end the work between two sleeps.
         self.before_request()
         nap = min(wait, _MAX_SLEEP_SECONDS)
         self.sleep(nap)
@@ -301,13 +321,13 @@ class Http:
 
 
 def _build_basic_auth(username: str, password: str) -> Any:
-    """Return HTTP Basic authentication."""
-    # As bytes, because `requests` encodes text as Latin-1 and fails for other characters.
+    """Return the object with which `requests` sends HTTP Basic authentication."""
+    # Pass bytes, because `requests` encodes a string as Latin-1 and fails for other characters.
     return requests.auth.HTTPBasicAuth(username.encode(), password.encode())
 
 
 class _Bearer:
-    """Authentication for `requests` that sends a Bearer token in the Authorization header."""
+    """An authentication object for `requests`, which sends a Bearer token in the Authorization header."""
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Define the clock of a client, which tests replace. Private to this collection."""
+"""Define the functions with which an HTTP client tells the time and waits. Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Clock:
-    """The functions with which a client tells the time and waits.
+    """The functions with which an HTTP client tells the time and waits. Tests replace these functions.
 
-    :param sleep: waits for a number of seconds.
-    :param monotonic: returns the seconds of a clock that is never set back.
-    :param now: returns the seconds since 1970.
+    :param sleep: a function that waits for a number of seconds.
+    :param monotonic: a function that returns the seconds of a clock that is never set back.
+    :param now: a function that returns the seconds since 1970.
     """
 
     sleep: Callable[[float], None] = time.sleep

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hold the settings of a connection: URL, certificates, proxies and timeouts. Private to this collection."""
+"""Define the settings of a connection: URL, certificates, proxies and timeouts. Private to this collection."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ class Connection:
     """The settings of a connection to a cloud.
 
     :param api_url: the URL of the cloud, without a slash at its end.
-    :param timeout: how long to wait for a response, in seconds.
-    :param max_wait: how long one request may wait when the cloud asks for it, in seconds.
-    :param environment: the variables that set the proxies; ``None`` for the environment of this process.
+    :param timeout: for how many seconds to wait for a response.
+    :param validate_certs: whether to check the certificate of the cloud.
+    :param ca_path: the file with the trusted certificate authorities; ``None`` for the default of `requests`.
+    :param max_wait: for how many seconds one request may wait in total while the cloud refuses too many requests.
+    :param environment: the environment variables that set the proxies; ``None`` for the variables of this process.
     """
 
     api_url: str

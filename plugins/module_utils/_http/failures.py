@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turn failures of the network into errors. Private to this collection."""
+"""Convert network failures into errors. Private to this collection."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ except ImportError:  # reported by _module, which can fail the task
 
 
 def build_network_error(error: requests.RequestException, connection: Connection, route: str, action: str) -> Exception:
-    """Return the error for a request without a response. It is a :class:`Retryable` if another attempt may succeed."""
+    """Return the error for a request that got no response.
+
+    :returns: a :class:`Retryable` if a retry may succeed, else a :class:`ParticleError`.
+    """
     host = urllib.parse.urlsplit(connection.api_url).netloc
     if isinstance(error, requests.exceptions.SSLError):
         cause = f"{host} and this machine have no TLS version in common"
-        words = str(error).lower()  # only the text tells why a handshake failed
+        words = str(error).lower()  # only the message of the error tells why the TLS handshake failed
         if "certificate verify failed" in words:
             cause = f"the certificate of {host} is not trusted"
         elif "no certificate or crl found" in words:
@@ -32,7 +35,7 @@ def build_network_error(error: requests.RequestException, connection: Connection
         return ParticleError("not_a_cloud", f"Could not {action}: {host} is not a valid address.", route=route)
     unsent = isinstance(error, requests.exceptions.ConnectTimeout) or _has_no_connection(error)
     if isinstance(error, requests.exceptions.ProxyError):
-        # `requests` raises this only if the proxy cannot be reached or refuses to connect to the host.
+        # `requests` raises this error only if the proxy cannot be reached or refuses to connect to the host.
         unsent, cause = True, f"the proxy cannot be reached, or does not connect to {host}"
     elif unsent:
         cause = f"no connection to {host}"
@@ -44,18 +47,21 @@ def build_network_error(error: requests.RequestException, connection: Connection
 
 
 def _has_no_connection(error: requests.RequestException) -> bool:
-    """Return whether there was no connection, so that nothing can have been sent."""
+    """Return whether the connection could not be opened. In this case, no part of the request was sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def withhold_text(text: str) -> str:
-    """Return a note in place of a response that may hold a secret. Used instead of a redactor."""
+    """Return a fixed note to show instead of ``text``, the text of a response that may contain a secret.
+
+    This function replaces the :class:`Redactor` for requests whose field ``private`` is true.
+    """
     return "the text of the response is not shown because it may contain a secret"
 
 
 def build_ambiguous_write(error: ParticleError, action: str) -> ParticleError:
-    """Return the error for a write that may or may not have taken effect."""
+    """Return the error for a write with an unknown result: the write may or may not have taken effect."""
     return ParticleError(
         "ambiguous_write",
         f"It is not known whether the attempt to {action} took effect: {error.message}",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the proxies that an environment sets. Private to this collection."""
+"""Find the proxies that environment variables set. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import Mapping
 
 
 def find_proxies(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies for ``url`` by scheme, as the ``…_proxy`` variables of ``environment`` set them.
+    """Return the proxies that the ``…_proxy`` variables of ``environment`` set for ``url``.
 
-    As is customary, a lower-case variable overrides the upper-case one, even if it is empty.
+    A lower-case variable overrides the upper-case variable of the same name, even if the lower-case variable is empty.
+    Other programs read the variables in the same way.
+
+    :returns: ``{scheme: proxy URL}``; empty if no proxy is set, or if ``no_proxy`` lists the host of ``url``.
     """
-    # `requests` and `urllib` would read the environment of the process, which is not that of the play.
+    # `requests` and `urllib` would read the environment of this process, but a play can set other variables.
     named: dict[str, str] = {}
     for name in sorted(environment):  # upper case sorts first
         if name.lower().endswith("_proxy"):
@@ -28,7 +31,10 @@ def find_proxies(url: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_excepted(name: str, host: str, host_and_port: str) -> bool:
-    """Return whether an item of ``no_proxy`` (``*``, a host, a domain or a network as 10.0.0.0/8) matches a host."""
+    """Return whether an item of ``no_proxy`` matches a host.
+
+    :param name: the item of ``no_proxy``: ``*``, a host, a domain or a network such as 10.0.0.0/8.
+    """
     if "/" in name:
         try:
             return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)

@@ -19,19 +19,20 @@ _RETRY_OF_METHOD = {"GET": Retry.SAFE, "PUT": Retry.SAFE, "DELETE": Retry.SAFE, 
 class Request:
     """A request to a cloud.
 
-    :param route: method and path template as in docs/facts/endpoints.yml: ``PUT /v1/devices/:id``.
-    :param action: the attempted action, which follows "Could not" in messages: ``rename device e00f…``.
-    :param path_params: values for the ``:names`` of the path template.
-    :param query: parameters of the query string.
+    :param route: HTTP method and path template, as in docs/facts/endpoints.yml: ``PUT /v1/devices/:id``.
+    :param action: the attempted action, which follows "Could not" in error messages: ``rename device e00f…``.
+    :param path_params: the values for the placeholders of the path template: ``{"id": …}`` for ``:id``.
+    :param query: the parameters of the query string.
     :param json: the body, which is sent as JSON.
     :param form: the body, which is sent as a form.
-    :param file: content of a multipart part named ``file``.
+    :param file: the content of the file that is sent as the multipart field ``file``.
     :param basic: username and password (or client id and secret) to send instead of the Bearer token.
-    :param retry: when the request may be repeated; by default GET, PUT and DELETE are safe to repeat, and POST is
-        repeated only if it was not carried out.
-    :param writes: whether the request may change the fleet; by default every method but GET does.
-    :param private: whether the data holds secrets that a refusal may quote, so that its text is not shown.
-    :raises ParticleError: ``not_found`` when a value for the path is not valid.
+    :param retry: the rule that says whether the request may be retried. By default, GET, PUT and DELETE may be retried
+        after every temporary failure, and POST only if the request certainly had no effect.
+    :param writes: whether the request may change the fleet. The default is false for GET and true for other methods.
+    :param private: whether the request contains secrets that an error response may quote. If true, the text of an error
+        response is not shown.
+    :raises ParticleError: ``not_found`` when a value in ``path_params`` is not valid.
     """
 
     route: str
@@ -47,7 +48,7 @@ class Request:
     private: bool = False
 
     def __post_init__(self) -> None:
-        # Checks the values before the request takes a place in the budget.
+        # Check the values now, before the request takes a place in the budget.
         _fill_path(self.route.partition(" ")[2], self.path_params)
 
     @property
@@ -57,12 +58,12 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Return the path with its values filled in."""
+        """Return the path, with the values of ``path_params`` filled in."""
         return _fill_path(self.route.partition(" ")[2], self.path_params)
 
     @property
     def retry_rule(self) -> Retry:
-        """Return when the request may be repeated."""
+        """Return the rule that says whether the request may be retried."""
         return self.retry or _RETRY_OF_METHOD[self.method]
 
     @property
@@ -72,10 +73,10 @@ class Request:
 
 
 def _fill_path(template: str, values: Mapping[str, object]) -> str:
-    """Replace the ``:names`` of a path template with values, each encoded as one segment of the path.
+    """Replace the placeholders of a path template, such as ``:id``, with percent-encoded values.
 
-    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. Servers resolve these even if they are
-        encoded, so the request would reach another path.
+    :raises ParticleError: ``not_found`` when a value is empty, ``.`` or ``..``. With such a value, the request would
+        reach another path: servers resolve ``.`` and ``..`` even if the value is percent-encoded.
     """
     parts = []
     for part in template.split("/"):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide whether a failed request is sent again, and how long to wait before that. Private to this collection."""
+"""Decide whether a failed request is retried, and how long to wait before the retry. Private to this collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _MAX_PAUSE_SECONDS = 30.0
 
 
 class Retry(enum.Enum):
-    """When a request may be sent again without checking first whether it took effect: the request is repeated ..."""
+    """The rule that says whether a failed request may be retried.
+
+    A retry does not check first whether the failed request took effect. The value of each rule completes the sentence
+    "The request is retried ...".
+    """
 
     SAFE = "after any failure that may not come again: sending it twice is the same as sending it once"
     UNSENT = "only when the cloud has surely done nothing: no connection, or a refusal for being too fast"
@@ -23,12 +27,12 @@ class Retry(enum.Enum):
 
 
 class Retryable(Exception):
-    """A failure of one attempt, after which another one may succeed.
+    """A failure to send a request, after which a retry may succeed.
 
-    :param error: the error to raise if the request is not sent again.
-    :param unsent: whether it is certain that the request had no effect.
-    :param wait: how long the cloud asks to wait, in seconds; ``None`` if it does not say.
-    :param rate_limited: whether the cloud refused because of too many requests.
+    :param error: the error to raise if the request is not retried.
+    :param unsent: whether the request certainly had no effect.
+    :param wait: for how many seconds the cloud asks to wait; ``None`` if the cloud names no time.
+    :param rate_limited: whether the cloud refused the request because of too many requests.
     """
 
     def __init__(
@@ -42,10 +46,11 @@ class Retryable(Exception):
 
 
 class RetryPolicy:
-    """The state of one request that decides how long to wait before the next attempt, and when to give up.
+    """The retry state of one request. The state decides how long to wait before a retry, and when to give up.
 
-    :param action: the attempted action, which follows "Could not" in messages.
-    :param max_wait: maximum of each pause, and of all pauses together while the cloud is too busy, in seconds.
+    :param action: the attempted action, which follows "Could not" in error messages.
+    :param max_wait: the maximum number of seconds for each pause before a retry. The pauses because of too many
+        requests are also limited to this number of seconds in total.
     """
 
     def __init__(self, action: str, max_wait: float) -> None:
@@ -54,13 +59,13 @@ class RetryPolicy:
         self._failures = 0
         self._refusals = 0
         self._waited = 0.0
-        """Seconds waited so far while the cloud was too busy."""
+        """The seconds waited so far because the cloud refused too many requests."""
 
     def compute_pause(self, failure: Retryable) -> float:
-        """Return the seconds to wait before the next attempt.
+        """Return the seconds to wait before a retry.
 
-        :raises ParticleError: ``rate_limited`` when the cloud asks for a longer wait than allowed; the error of
-            ``failure`` when there were too many attempts.
+        :raises ParticleError: ``rate_limited`` when the wait would be longer than ``max_wait``; the error of
+            ``failure`` after the last allowed attempt.
         """
         if failure.wait is not None and failure.wait > self._max_wait:
             raise _build_wait_error(failure.error, self._doing, failure.wait, self._max_wait) from None
@@ -72,9 +77,11 @@ class RetryPolicy:
         return min(_draw_pause(self._failures), self._max_wait) if failure.wait is None else failure.wait
 
     def _compute_busy_pause(self, failure: Retryable) -> float:
-        """Return the pause while the cloud is too busy. Waiting on request does not use up retries.
+        """Return the seconds to wait after the cloud refused the request because of too many requests.
 
-        :raises ParticleError: ``rate_limited`` when all pauses together would last longer than allowed.
+        The total time of these pauses is limited. The number of attempts is not limited.
+
+        :raises ParticleError: ``rate_limited`` when all these pauses together would be longer than ``max_wait``.
         """
         left = self._max_wait - self._waited
         self._refusals += 1
@@ -86,7 +93,7 @@ class RetryPolicy:
 
 
 def parse_retry_after(header: str | None, now: float) -> float | None:
-    """Return the seconds of a Retry-After header, or ``None`` if it is missing or invalid.
+    """Return the seconds to wait according to a Retry-After header, or ``None`` if the header is missing or invalid.
 
     :param header: a number of seconds, or a date.
     :param now: seconds since 1970.
@@ -102,12 +109,15 @@ def parse_retry_after(header: str | None, now: float) -> float | None:
 
 
 def _draw_pause(number: int) -> float:
-    """Return a random pause in seconds, which about doubles with each attempt up to a maximum."""
+    """Return a random pause in seconds. The pause roughly doubles with each attempt, up to a maximum.
+
+    :param number: the number of failed attempts so far.
+    """
     return min(2.0 ** min(number, 10), 2 * _MAX_PAUSE_SECONDS) * random.uniform(0.25, 0.5)
 
 
 def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: float) -> ParticleError:
-    """Return the error for a requested wait that is longer than allowed."""
+    """Return the error for a cloud that asks for a longer wait than ``max_wait``."""
     return ParticleError(
         "rate_limited",
         f"Could not {action}: the cloud asks to wait {wait:.0f} seconds, but max_wait allows {max_wait:g}.",
@@ -117,7 +127,7 @@ def _build_wait_error(error: ParticleError, action: str, wait: float, max_wait: 
 
 
 def _build_busy_error(error: ParticleError, action: str, waited: float, max_wait: float) -> ParticleError:
-    """Return the error for a cloud that was too busy for longer than allowed."""
+    """Return the error for a cloud that refused too many requests for longer than ``max_wait``."""
     return ParticleError(
         "rate_limited",
         f"Could not {action}: the rate limit was still exceeded after {waited:.0f} seconds of waiting, "

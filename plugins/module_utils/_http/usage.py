@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass
 class Usage:
-    """Holds the counters of the documented return value ``cloud``. Times are in seconds of elapsed time."""
+    """The counters of the documented return value ``cloud``. Durations are elapsed time, in seconds."""
 
     requests: int = 0
     writes: int = 0
@@ -21,19 +21,20 @@ class Usage:
     budget_wait_seconds: float = 0.0
 
     def add(self, other: Usage) -> None:
-        """Add the counters of another client of the same task."""
+        """Add the counters of ``other``, which belong to another HTTP client of the same task."""
         for name, value in asdict(other).items():
             setattr(self, name, getattr(self, name) + value)
 
     def as_result(self) -> dict[str, Any]:
-        """Return the documented return value ``cloud``."""
+        """Return the counters as the documented return value ``cloud``."""
         return {key: round(value, 3) for key, value in asdict(self).items()}
 
 
 class Stopwatch:
-    """A timer for waits, for use in ``with``. Time during which several threads wait counts once.
+    """A timer that measures waits in a ``with`` block. Time during which several threads wait is counted once.
 
-    :param name: the counter of ``usage`` to which the seconds are added.
+    :param name: the name of the counter in ``usage`` to which the seconds are added.
+    :param clock: a function that returns the seconds of a clock that is never set back.
     """
 
     def __init__(self, usage: Usage, name: str, clock: Callable[[], float]) -> None:

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read and write files that only one user may access, such as those that hold secrets. Private.
+"""Read and write files that only one user may access, for example files with secrets. Private to this collection.
 
-A file has one writer at a time and is always complete.
+Only one process at a time writes a file. A file is always complete, because every write replaces the whole file in one
+step.
 """
 
 from __future__ import annotations
@@ -24,14 +25,20 @@ _POLL_SECONDS = 0.02
 
 
 class PrivateFile:
-    """Holds the content of a locked file: a JSON object in ``data``, which :meth:`save` writes back."""
+    """The content of a locked file.
+
+    :ivar data: the JSON object in the file. Callers change ``data`` and then call :meth:`save`.
+    """
 
     def __init__(self, path: Path, data: dict[str, Any]) -> None:
         self._path = path
         self.data = data
 
     def save(self) -> None:
-        """Replace the file in one step: if the process is killed, the file has either the old or the new content."""
+        """Replace the content of the file with ``data`` in one step.
+
+        If the process is killed, the file has either the old content or the new content.
+        """
         replace_file(self._path, json.dumps(self.data, indent=1).encode())
 
 
@@ -40,7 +47,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
     :raises ParticleError: ``unsafe_file`` when the file cannot be written.
     """
-    # Only the holder of the lock writes, so a fixed name is safe, and what a killed process has left is removed.
+    # The temporary file has a fixed name, because only the process that holds the lock writes. A temporary file that a
+    # killed process has left is removed.
     new = path.with_name(f".{path.name}.new")
     try:
         new.unlink(missing_ok=True)
@@ -61,13 +69,14 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, of_login: bool = False) -> Path:
-    """Return the folder of this collection in the user's cache folder, and create it if it is missing.
+    """Return the folder of this collection in the cache folder of the user. Create the folder if it is missing.
 
-    :param what: the things that are shared in the folder, for the error message.
-    :param otherwise: the alternative to such a folder, for the hint of the error.
-    :param of_login: whether to prefer the runtime folder, which the system removes when the user logs out. Processes
-        that are started by the system, for example by cron, have none, and do not see the files in it.
-    :raises ParticleError: ``unsafe_file`` when there is no folder that only this user can write to.
+    :param what: the things that are stored in the folder, as the error message names them: ``Logins``.
+    :param otherwise: what users can do without a usable folder, for the hint of the error: ``give an access_token``.
+    :param of_login: whether to use the runtime folder ``XDG_RUNTIME_DIR``, if the variable is set, instead of the cache
+        folder. The system removes the runtime folder when the user logs out. Processes that the system starts, for
+        example through cron, have no runtime folder. These processes do not see the files in the runtime folder.
+    :raises ParticleError: ``unsafe_file`` when the folder cannot be used, or when other users can write to the folder.
     """
     variable = "XDG_RUNTIME_DIR" if of_login and environment.get("XDG_RUNTIME_DIR") else "XDG_CACHE_HOME"
     folder = Path(environment.get(variable) or "~/.cache") / "meshfleet.particle"
@@ -89,10 +98,10 @@ def ensure_folder(environment: Mapping[str, str], what: str, otherwise: str, *, 
 
 @contextlib.contextmanager
 def lock_file(path: Path) -> Iterator[PrivateFile]:
-    """Lock a file and yield its content, which is empty if the file does not exist yet.
+    """Lock a file and yield its content. If the file does not exist yet, the content is empty.
 
-    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when it is damaged or not writable;
-        ``run_in_progress`` when another process holds the lock for minutes.
+    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged or not
+        writable; ``run_in_progress`` when another process holds the lock for minutes.
     """
     with hold_lock(path.with_name(path.name + ".lock"), str(path)):
         yield PrivateFile(path, read_file(path))
@@ -100,12 +109,13 @@ def lock_file(path: Path) -> Iterator[PrivateFile]:
 
 @contextlib.contextmanager
 def hold_lock(path: Path, what: str, seconds: float | None = None) -> Iterator[None]:
-    """Hold a lock while the body runs. One thread of one process holds it at a time.
+    """Hold a lock while the ``with`` block runs. Only one thread of one process holds the lock at a time.
 
-    The kernel releases the lock when the process ends, even if it is killed.
+    The kernel releases the lock when the process ends, even if the process is killed.
 
-    :param what: the thing that the lock protects, for the error message.
-    :param seconds: how long to wait for the lock; by default as long as for a file.
+    :param path: the path of the lock file.
+    :param what: the thing that the lock protects, as the error message names it.
+    :param seconds: for how many seconds to wait for the lock; by default 120.
     :raises ParticleError: ``unsafe_file`` when the lock file cannot be used; ``run_in_progress`` when another process
         holds the lock for longer than ``seconds``.
     """
@@ -121,9 +131,9 @@ def hold_lock(path: Path, what: str, seconds: float | None = None) -> Iterator[N
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the content of a file without locking it, for callers that do not write.
+    """Return the JSON object in a file, or an empty mapping if the file does not exist. The file is not locked.
 
-    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when it is damaged.
+    :raises ParticleError: ``unsafe_file`` when other users can read the file, or when the file is damaged.
     """
     file = open_file(path)
     if file is None:
@@ -140,12 +150,13 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def open_file(path: Path) -> BinaryIO | None:
-    """Open a file that only this user can read; return ``None`` when it does not exist.
+    """Open a file that only this user can read. Return ``None`` if the file does not exist.
 
-    :raises ParticleError: ``unsafe_file`` when others can read it, or when it cannot be used.
+    :raises ParticleError: ``unsafe_file`` when other users can access the file, or when the file belongs to another
+        user, is not a regular file or cannot be opened.
     """
     try:
-        # Non-blocking, because opening a pipe would wait for its other end.
+        # O_NONBLOCK, because opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
@@ -168,8 +179,8 @@ def open_file(path: Path) -> BinaryIO | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the entries of a folder to disk, so that a power failure cannot restore the replaced file."""
-    # Some file systems cannot do this for a folder. The content is complete in either case.
+    """Flush a folder to disk after a file was replaced. Otherwise, a power failure could restore the old file."""
+    # Some file systems cannot flush a folder. The file is complete even without the flush.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Allow one run at a time for each cloud and product. Private to this collection."""
+"""Allow only one run at a time for each product of a cloud. Private to this collection."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error i
 
 @contextlib.contextmanager
 def hold_run_lock(folder: Path, api_url: str, product: str | None) -> Iterator[None]:
-    """Hold the lock of a cloud and product while the body runs.
+    """Hold the run lock of a product while the ``with`` block runs.
 
-    The kernel releases the lock when the process ends, even if it is killed.
+    The kernel releases the lock when the process ends, even if the process is killed.
 
-    :param product: ``None`` for the account's own devices.
+    :param folder: the folder of the lock files.
+    :param api_url: the URL of the cloud.
+    :param product: id or slug of the product; ``None`` for the account's own devices, which are in no product.
     :raises ParticleError: ``run_in_progress`` when another process holds the lock; ``unsafe_file`` when the lock file
         cannot be used.
     """

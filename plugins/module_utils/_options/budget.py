@@ -25,13 +25,16 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.creden
 )
 
 MAX_REQUESTS = 1_000_000
-"""Upper bound of the requests in five minutes. Larger values are refused; 0 turns the limit off."""
+"""The largest valid value of the option ``budget_requests``: requests in five minutes. The value 0 means no limit."""
 
 
 def read_budget(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Allowance, str | None]:
-    """Return the rate limits that may be used, and the URL of the Redis that holds their budget, if any.
+    """Return the rate limits that a run must keep to, and the URL of the Redis server that stores the request budget.
 
-    :raises ParticleError: ``invalid_option`` when options of the budget are not valid, with all of them in one message.
+    The URL is ``None`` if the budget is not stored in Redis.
+
+    :raises ParticleError: ``invalid_option`` when options of the budget are not valid. The message names all invalid
+        options.
     """
     problems = []
     share, requests = (
@@ -62,7 +65,7 @@ def read_budget(options: Mapping[str, Any], environment: Mapping[str, str]) -> t
 
 
 def _is_redis_url(url: str) -> bool:
-    """Return whether ``url`` is a valid URL of a Redis."""
+    """Return whether ``url`` is a valid URL of a Redis server."""
     try:
         parts = urllib.parse.urlsplit(url)
         _unused = parts.port  # raises ValueError for an invalid port

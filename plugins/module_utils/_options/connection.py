@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the options of the connection to a cloud. Private to this collection."""
+"""Read the options for the connection to a cloud. Private to this collection."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def get_variable_name(name: str) -> str:
 
 
 def read_option(options: Mapping[str, Any], environment: Mapping[str, str], name: str) -> Any:
-    """Return the value of an option from the task, else from the environment, else ``None``."""
+    """Return the value that the task gives to an option, else the value of its environment variable, else ``None``."""
     given = options.get(name)
     return given if given is not None else environment.get(get_variable_name(name)) or None
 
 
 def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Connection, tuple[str, ...]]:
-    """Return the connection that the options describe, and warnings for the user.
+    """Return the settings of the connection that the options describe, and warnings for the user.
 
-    :raises ParticleError: ``not_a_cloud`` when ``api_url`` is not a valid URL or holds credentials; ``invalid_option``
-        when another option is not valid.
+    :raises ParticleError: ``not_a_cloud`` when ``api_url`` is not a valid URL or contains a username or a password;
+        ``invalid_option`` when another option is not valid.
     """
 
     def read_value(name: str, default: Any) -> Any:
@@ -61,7 +61,10 @@ def read_connection(options: Mapping[str, Any], environment: Mapping[str, str]) 
 
 
 def build_encryption_warnings(*urls: str) -> list[str]:
-    """Return a warning for each http URL, unless its host is this machine. Paths without a host are ignored."""
+    """Return a warning for each http URL in ``urls``, because connections to http URLs are not encrypted.
+
+    URLs of this machine and paths without a host cause no warning.
+    """
     warnings = []
     for parts in map(urllib.parse.urlsplit, urls):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -71,7 +74,10 @@ def build_encryption_warnings(*urls: str) -> list[str]:
 
 
 def _split_address(url: str) -> urllib.parse.SplitResult | None:
-    """Split an http or https URL to which a path can be appended; return ``None`` if it is not such a URL."""
+    """Return the parts of an http or https URL, or ``None`` if ``url`` is not valid.
+
+    A URL with ``?`` or ``#`` is not valid, because no path can be appended to the URL.
+    """
     try:
         parts = urllib.parse.urlsplit(url)
         _unused = parts.port  # raises ValueError for an invalid port
@@ -82,7 +88,7 @@ def _split_address(url: str) -> urllib.parse.SplitResult | None:
 
 
 def _to_seconds(name: str, value: Any) -> float:
-    """Convert an option to seconds.
+    """Convert the value of an option to a number of seconds.
 
     :raises ParticleError: ``invalid_option`` when the value is not a positive number.
     """
@@ -96,9 +102,9 @@ def _to_seconds(name: str, value: Any) -> float:
 
 
 def _to_boolean(name: str, value: Any) -> bool:
-    """Convert an option to true or false.
+    """Convert the value of an option to a boolean.
 
-    :raises ParticleError: ``invalid_option`` when the value is neither.
+    :raises ParticleError: ``invalid_option`` when the value is not a word for true or false, such as ``yes`` or ``0``.
     """
     word = str(value).lower()
     if word not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
@@ -109,6 +115,6 @@ def _to_boolean(name: str, value: Any) -> bool:
 def build_option_error(name: str, value: Any, what: str) -> ParticleError:
     """Return the error for an option with an invalid value.
 
-    :param what: a description of valid values, which follows "must be".
+    :param what: a description of the valid values, which follows "must be" in the message.
     """
     return ParticleError("invalid_option", f"{name} must be {what}, got {value!r}.", hint=f"Correct {name}.")

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the connection and credential options from all their sources. Private to this collection.
+"""Read the options for the connection and the credentials. Private to this collection.
 
-Credentials are taken from one source only: the options of the task, else the environment, else ``token_file``, else
-the profile of the official command line tool. They are never combined from several sources. Within one source an
-access token takes precedence over username and password. If a username is given with ``token_file`` and without a
-password, it chooses among the stored tokens. All other options are looked up one by one, in the task and then in the
-environment.
+All credentials are taken from one source: the first source that has credentials. The sources are, in this order: the
+options of the task, the environment, ``token_file``, and the profile of Particle's official command line tool. Within
+one source, an access token takes precedence over username and password. With ``token_file``, a username without a
+password selects a stored token of this username. Each other option is looked up separately: first in the task, then in
+the environment.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._options.shared
 _NON_SECRET_OPTIONS = ("username", "token_file", "profile")
 
 TASK, ENVIRONMENT, NO_SOURCE = "the task's options", "the environment", "nowhere"
-"""Names of the sources of credentials in messages. The name of a file is its path."""
+"""The names of the sources of credentials in messages. For a token file, messages show the path of the file."""
 
 
 _ACCOUNT_EXTRAS = ("client_id", "client_secret", "otp", "otp_secret")
@@ -53,13 +53,13 @@ _ACCOUNT_EXTRAS = ("client_id", "client_secret", "otp", "otp_secret")
 
 @dataclass(frozen=True)
 class Settings:
-    """Holds the connection and the login that the options describe.
+    """The connection and the login that the options describe.
 
-    :param login: the way to obtain a token; ``None`` if no credentials are given.
+    :param login: the way to obtain an access token; ``None`` if no credentials are given.
     :param source: the name of the source of the credentials.
-    :param token_file: the file of stored tokens, if any.
-    :param warnings: sentences for the user.
-    :param problems: mistakes with which no login may be made.
+    :param token_file: the path of the file of stored tokens; ``None`` if the option is not given.
+    :param warnings: warnings to show to the user.
+    :param problems: mistakes in the credential options. No login may be made while there are mistakes.
     """
 
     connection: Connection
@@ -72,7 +72,7 @@ class Settings:
     def require_login(self) -> Login:
         """Return the login.
 
-        :raises ParticleError: when no credentials are given, or they are not valid.
+        :raises ParticleError: when no credentials are given, or when the credentials are not valid.
         """
         raise_problems(self.problems)
         if self.login is None:
@@ -84,9 +84,9 @@ class Settings:
 
 
 def raise_problems(problems: Iterable[ParticleError]) -> None:
-    """Raise one error that names all problems, unless there are none.
+    """Raise one error with the messages of all problems. If ``problems`` is empty, do nothing.
 
-    :raises ParticleError: with the code of the first problem.
+    :raises ParticleError: when there are problems. The error has the code of the first problem.
     """
     problems = list(problems)
     if problems:
@@ -103,13 +103,13 @@ def read_settings(
     credentials: tuple[str, ...] = CREDENTIALS,
     now: float,
 ) -> Settings:
-    """Return the settings that the options and the environment describe.
+    """Return the connection and the login that the options and the environment describe.
 
-    :param options: the options of the task, ``None`` for each that is not given.
+    :param options: the options of the task. An option that is not given is ``None``.
     :param credentials: the names of the credential options to read.
     :param now: seconds since 1970.
     :raises ParticleError: when the URL of the cloud or another option is not valid, when only a part of the credentials
-        is given, or when a file of credentials cannot be read.
+        is given, or when the token file or the profile cannot be read.
     """
     connection, warnings = read_connection(options, environment)
     token_file = _to_path(read_option(options, environment, "token_file"), environment)
@@ -143,8 +143,9 @@ def read_settings(
 
 
 def find_api_url(options: Mapping[str, Any], environment: Mapping[str, str], *, now: float) -> str:
-    """Return the URL of the cloud that the options select, even if their credentials cannot be used.
+    """Return the URL of the cloud that the options select, even if the credentials in the options are not valid.
 
+    :param now: seconds since 1970.
     :raises ParticleError: when the URL of the cloud or another option of the connection is not valid.
     """
     try:
@@ -154,7 +155,10 @@ def find_api_url(options: Mapping[str, Any], environment: Mapping[str, str], *, 
 
 
 def read_non_secret_options(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the non-secret credential options that are set in the environment, by name."""
+    """Return the values of ``username``, ``token_file`` and ``profile`` in the environment, keyed by option name.
+
+    An option that is not set in the environment has no key.
+    """
     return {
         name: environment[get_variable_name(name)]
         for name in _NON_SECRET_OPTIONS
@@ -163,10 +167,13 @@ def read_non_secret_options(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_account(options: Mapping[str, Any], environment: Mapping[str, str]) -> PasswordLogin | None:
-    """Return username and password of the task, else of the environment, even if a token is given too.
+    """Return a login with username and password from the task, else from the environment.
 
-    :returns: ``None`` if neither username nor password is given, or if a username only chooses a stored token.
-    :raises ParticleError: when only one of username and password is given, or of client id and secret.
+    An access token that is given in addition is ignored.
+
+    :returns: ``None`` if neither a username nor a password is given, or if a username without a password selects a
+        token in ``token_file``.
+    :raises ParticleError: when only one of username and password is given, or only one of client id and client secret.
     """
     kept = read_option(options, environment, "token_file")
     for source, values in _read_sources(options, environment, ACCOUNT).items():
@@ -179,7 +186,7 @@ def read_account(options: Mapping[str, Any], environment: Mapping[str, str]) -> 
 
 
 def find_source(options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return the name of the first source that sets one of the options ``names``."""
+    """Return the name of the first source that sets any of the options ``names``, or ``nowhere``."""
     for source, values in _read_sources(options, environment, names).items():
         if any(value is not None for value in values.values()):
             return source
@@ -189,7 +196,10 @@ def find_source(options: Mapping[str, Any], environment: Mapping[str, str], name
 def _read_sources(
     options: Mapping[str, Any], environment: Mapping[str, str], names: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return the values of the options ``names`` by source, in the order of precedence."""
+    """Return the values of the options ``names`` from the task and from the environment.
+
+    :returns: ``{source: {name: value}}``. The first source takes precedence. Options that are not set are ``None``.
+    """
     names = list(names)
     return {
         TASK: {name: options.get(name) for name in names},
@@ -198,13 +208,20 @@ def _read_sources(
 
 
 def _is_username_only(values: Mapping[str, Any]) -> bool:
-    """Return whether a source gives a username without a password or token, and so only chooses a stored token."""
+    """Return whether ``values`` has a username, but neither a password nor an access token.
+
+    If ``token_file`` is given, a username alone selects a stored token.
+    """
     given = values.get("username") is not None
     return given and values.get("password") is None and values.get("access_token") is None
 
 
 def _find_stray_options(options: Mapping[str, Any], login: Login) -> tuple[ParticleError, ...]:
-    """Return an error if the task gives login options but the account comes from the environment, else nothing."""
+    """Return one error if the task sets options such as ``otp`` for a username that comes from the environment.
+
+    :param login: the login from the environment.
+    :returns: a tuple with the error, or an empty tuple.
+    """
     stray = [name for name in _ACCOUNT_EXTRAS if options.get(name) is not None]
     if isinstance(login, ReadyToken) or not stray:
         return ()
@@ -214,8 +231,9 @@ def _find_stray_options(options: Mapping[str, Any], login: Login) -> tuple[Parti
 
 
 def _to_path(value: Any, environment: Mapping[str, str]) -> Path | None:
-    """Convert an option to a path with an expanded home folder; return ``None`` if it is not given.
+    """Convert the value of an option to a path, and replace ``~`` with the home folder.
 
+    :returns: ``None`` if the option is not given.
     :raises ParticleError: ``invalid_option`` when the home folder is not known.
     """
     if not value:
@@ -231,9 +249,11 @@ def _to_path(value: Any, environment: Mapping[str, str]) -> Path | None:
 def _read_profile_login(
     options: Mapping[str, Any], environment: Mapping[str, str], connection: Connection
 ) -> Profile | None:
-    """Return the login of the command line tool, or ``None`` if there is none for this cloud.
+    """Return the login that the official command line tool has stored in a profile.
 
-    If no cloud is given, the cloud of the profile is used.
+    :returns: ``None`` if the profile has no login, or if ``api_url`` is given and the login is for another cloud.
+    :raises ParticleError: when the option ``profile`` names a profile without a login, or when the profile cannot be
+        read.
     """
     chosen = read_option(options, environment, "profile")
     try:
@@ -249,14 +269,14 @@ def _read_profile_login(
             raise ParticleError("invalid_credentials", message, hint="Log in with the tool, or correct profile.")
         return None
     own = (profile.api_url or DEFAULT_API_URL).rstrip("/")
-    # A token must never be sent to a cloud that did not issue it.
+    # A token must never be sent to a cloud that did not issue this token.
     return profile if read_option(options, environment, "api_url") is None or own == connection.api_url else None
 
 
 def _build_login(values: Mapping[str, str | None], source: str) -> Login | None:
-    """Return the login that one source gives, or ``None`` if it gives no credentials.
+    """Return the login from the option values of one source, or ``None`` if the source gives no credentials.
 
-    :raises ParticleError: when only one of username and password is given, or of client id and secret.
+    :raises ParticleError: when only one of username and password is given, or only one of client id and client secret.
     """
     if values.get("access_token") is not None:
         return ReadyToken(str(values["access_token"]))
@@ -274,9 +294,9 @@ def _build_login(values: Mapping[str, str | None], source: str) -> Login | None:
 
 
 def read_client(options: Mapping[str, Any], environment: Mapping[str, str]) -> Client | None:
-    """Return the OAuth client of the task, else of the environment, else ``None``.
+    """Return the OAuth client that the task gives, else the OAuth client from the environment, else ``None``.
 
-    :raises ParticleError: ``invalid_client_secret`` when only one of client id and secret is given.
+    :raises ParticleError: ``invalid_client_secret`` when only one of client id and client secret is given.
     """
     for values in _read_sources(options, environment, ("client_id", "client_secret")).values():
         if any(value is not None for value in values.values()):
@@ -285,9 +305,9 @@ def read_client(options: Mapping[str, Any], environment: Mapping[str, str]) -> C
 
 
 def build_client(values: Mapping[str, str | None]) -> Client:
-    """Return the OAuth client that ``values`` give, or the default client if they give none.
+    """Return the OAuth client with the id and secret in ``values``, or the default client if ``values`` has neither.
 
-    :raises ParticleError: ``invalid_client_secret`` when only one of client id and secret is given.
+    :raises ParticleError: ``invalid_client_secret`` when only one of client id and client secret is given.
     """
     name, secret = values.get("client_id"), values.get("client_secret")
     if name is None and secret is None:

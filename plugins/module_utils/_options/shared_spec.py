@@ -16,21 +16,21 @@ DEFAULT_API_URL = "https://api.particle.io"
 
 
 ACCOUNT = ("username", "password", "otp", "otp_secret", "client_id", "client_secret")
-"""The options with which an account logs in."""
+"""The names of the options for a login with username and password."""
 
 
 CREDENTIALS = ("access_token", "token_file", *ACCOUNT, "profile")
-"""All options that credentials can come from."""
+"""The names of all options that give credentials."""
 
 
 SECRETS = ("access_token", "password", "otp", "otp_secret", "client_secret", "budget_store")
-"""The options whose values must be masked."""
+"""The names of the options whose values must be masked in all output."""
 
 
 def build_shared_spec() -> dict[str, dict[str, Any]]:
-    """Return the argument spec of the shared options, which ``meshfleet.particle.connection`` documents."""
-    # There are no defaults and no fallbacks, because settings_from reads the environment, source by source. Besides, a
-    # default for client_secret would make Ansible mask the word "particle" in all output.
+    """Return the argument spec of the shared options, which are documented in ``meshfleet.particle.connection``."""
+    # The options have no defaults and no fallbacks, because read_settings reads the environment itself. Also, a default
+    # for client_secret would make Ansible mask the word "particle" in all output.
     return {
         "api_url": {"type": "str"},
         "access_token": {"type": "str", "no_log": True},
@@ -51,9 +51,9 @@ def build_shared_spec() -> dict[str, dict[str, Any]]:
 
 
 def find_secrets(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> list[str]:
-    """Return the secrets in the options ``names``, which must be masked.
+    """Return the secret values of the options ``names``. All returned values must be masked in output.
 
-    The public secret of the default client is left out, because it is the word "particle".
+    The secret of the default OAuth client is left out, because this secret is public: the word "particle".
     """
     found = [(name, str(options[name])) for name in names if options.get(name)]
     secrets = [value for name, value in found if (name, value) != ("client_secret", DEFAULT_CLIENT.secret)]
@@ -61,9 +61,9 @@ def find_secrets(options: Mapping[str, Any], names: Iterable[str] = SECRETS) -> 
 
 
 def find_url_secrets(url: str) -> list[str]:
-    """Return the password in the URL of a Redis, both as it is written and percent-decoded."""
+    """Return the password in the URL of a Redis server, as written and percent-decoded, without duplicates."""
     try:
         password = urllib.parse.urlsplit(url).password or ""
-    except ValueError:  # not a URL, which read_budget refuses
+    except ValueError:  # read_budget reports an invalid URL
         return []
     return [part for part in dict.fromkeys((password, urllib.parse.unquote(password))) if part]

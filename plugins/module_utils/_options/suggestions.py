@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Add suggestions to the messages about options that Ansible refuses. Private to this collection."""
+"""Add suggestions to Ansible's messages about invalid options. Private to this collection."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import Any
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.wording import suggest_similar
 
 _SUPPORTED_MARK = ". Supported parameters include: "
-"""The middle of Ansible's message about unknown options: their names come before it, the known ones after it."""
+"""The middle of Ansible's message about unknown options.
+
+The names of the unknown options come before this string, and the names of the supported options after this string.
+"""
 
 
 def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return Ansible's messages about invalid options, with suggestions of similar names and choices.
+    """Return Ansible's messages about invalid options as one string, with suggestions of similar names and choices.
 
-    :param messages: the messages of the validation. They quote values and so may hold secrets.
+    :param messages: the messages of Ansible's validation. Messages quote option values, which may be secrets.
     :param given: the options of the task.
-    :param spec: the argument spec with which they were validated.
+    :param spec: the argument spec with which Ansible validated the options.
     """
     hints = []
     for name, option in spec.items():
@@ -32,7 +35,10 @@ def add_suggestions(messages: Sequence[str], given: Mapping[str, Any], spec: Map
 
 
 def _describe_unknown(message: str, spec: Mapping[str, Any]) -> str:
-    """Return Ansible's message about unknown options as one sentence per option, and one with the known options."""
+    """Return a clearer form of Ansible's message about unknown options.
+
+    The result has one sentence for each unknown option, and one sentence with the supported options.
+    """
     names, _between, supported = message.partition(_SUPPORTED_MARK)
     known = [*spec, *supported.rstrip(".").split(", ")]
     said = [

@@ -15,41 +15,45 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._errors.redact 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.client import Http
 
 Memory = dict[str, Any]
-"""Data that is stored for a login between its uses, such as the last one-time code."""
+"""The data that the file of shared logins stores for one login, such as the 30-second period of the last used code."""
 
 
 class Login(Protocol):
-    """A way to obtain an access token."""
+    """A way to obtain an access token, for example with username and password."""
 
     @property
     def account(self) -> tuple[str, str] | None:
-        """Return username and password, or ``None`` if the login does not use them.
+        """Return username and password, or ``None`` if the login does not use a username and a password.
 
-        Self-hosted clouds revoke a token only with the username and password of its account.
+        Self-hosted clouds require username and password to revoke an access token.
         """
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return the username and the id of the OAuth client for display; each is empty if there is none."""
+        """Return the names to show to the user: the username and the OAuth client id.
+
+        A name that does not exist or is not known is an empty string.
+        """
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return all values that identify this login, including its secrets."""
+        """Return the strings that identify this login, including its secrets."""
 
     def find_problems(self) -> list[ParticleError]:
-        """Return all mistakes that can be found without a request.
+        """Return the mistakes that can be found in the credentials without a request.
 
-        A login with such a mistake must not be sent, because the cloud locks an address out after ten refused logins.
+        Credentials with a mistake must not be sent. The cloud locks out an IP address after ten refused logins in a
+        row.
         """
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the secrets of this login."""
+        """Tell ``redact`` to mask the secrets of this login."""
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Request a grant once, without retries.
+        """Request an access token once, without retries, and return the grant.
 
-        :param lifetime: the requested lifetime of the token, as fields of the request.
-        :param memory: the data that this login keeps between its uses; it may be changed.
-        :raises ParticleError: when the cloud refuses the login. This must end the run.
+        :param lifetime: the form fields that request a lifetime for the token, such as ``{"expires_in": "3600"}``.
+        :param memory: the stored data of this login. The method may change the data.
+        :raises ParticleError: when the cloud refuses the login. The caller must not try the login again.
         """
 
 
@@ -62,23 +66,26 @@ class Client:
 
     @property
     def basic_auth(self) -> tuple[str, str]:
-        """Return the id and the secret as HTTP Basic credentials."""
+        """Return client id and client secret, which are sent with HTTP Basic authentication."""
         return self.id, self.secret
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the secret, unless it is the public secret of the default client."""
+        """Tell ``redact`` to mask the client secret. The public secret of the default client is not masked."""
         if self.secret != DEFAULT_CLIENT.secret:
             redact.add_secret(self.secret, username=self.id)
 
 
 DEFAULT_CLIENT = Client("particle", "particle")
-"""The default OAuth client, which is public. Any client works for the user's account (endpoints.yml: client_basic)."""
+"""The default OAuth client, whose id and secret are public.
+
+A user can log in to an account through any OAuth client that exists (endpoints.yml: client_basic).
+"""
 
 _CLIENT_ID = re.compile(r"[a-z0-9_-]{3,40}\Z", re.IGNORECASE)
 
 
 def find_client_problems(client: Client) -> list[ParticleError]:
-    """Return the mistakes in an OAuth client that can be found without a request."""
+    """Return the mistakes that can be found in an OAuth client without a request."""
     found = []
     if not _CLIENT_ID.match(client.id):
         message = f"client_id {client.id!r} is not valid: use 3 to 40 letters, digits, hyphens or underscores."
@@ -90,7 +97,7 @@ def find_client_problems(client: Client) -> list[ParticleError]:
 
 
 def find_account_problems(username: str, password: str) -> list[ParticleError]:
-    """Return the mistakes in a username and password that can be found without a request."""
+    """Return the mistakes that can be found in a username and a password without a request."""
     found = []
     if not username:
         found.append(ParticleError("malformed_username", "The username is empty."))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the login that the official command line tool has stored. Private to this collection."""
+"""Read the login that Particle's official command line tool has stored. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from ansible_collections.meshfleet.particle.plugins.module_utils._errors.error import ParticleError
 
 DEFAULT_PROFILE = "particle"
-"""The profile that the tool uses by default."""
+"""The name of the profile that the official command line tool uses by default."""
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A login that the command line tool has stored.
+    """A login that the official command line tool has stored.
 
-    :param api_url: ``None`` for the Particle cloud.
+    :param api_url: the URL of the cloud; ``None`` for the Particle cloud.
     """
 
     access_token: str = field(repr=False)
@@ -30,9 +30,13 @@ class Profile:
 
 
 def read_profile(name: str, home: Path) -> Profile | None:
-    """Return the login in ``~/.particle/<name>.config.json``, or ``None`` if the file or its token is missing.
+    """Return the login that is stored in ``.particle/<name>.config.json`` below the home folder.
 
-    :raises ParticleError: ``invalid_option`` when ``name`` is not valid; ``unsafe_file`` when the file cannot be read.
+    :param name: the name of the profile.
+    :param home: the home folder of the user.
+    :returns: ``None`` if the file does not exist or contains no access token.
+    :raises ParticleError: ``invalid_option`` when ``name`` is not a valid name of a profile; ``unsafe_file`` when the
+        file cannot be read or is not JSON.
     """
     if not _PROFILE_NAME.match(name):
         raise ParticleError("invalid_option", f"{name!r} is not a valid profile name.", hint="Correct profile.")

@@ -20,9 +20,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class ClientCredentials:
-    """A login of an OAuth client for itself, without a user.
+    """A login with the id and secret of an OAuth client, without a user.
 
-    :param scope: limits the token, for example to one customer; ``None`` for the product or account of the client.
+    :param scope: limits the access token, for example to one customer. With ``None``, the token is valid for the whole
+        product or account to which the OAuth client belongs.
     """
 
     client: Client
@@ -32,25 +33,25 @@ class ClientCredentials:
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return an empty text because there is no username, and the id of the OAuth client for display."""
+        """Return the names to show to the user: an empty string instead of a username, and the OAuth client id."""
         return "", self.client.id
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return all values that identify this login, including its secrets."""
+        """Return the strings that identify this login, including its secrets."""
         return ("client_credentials", self.client.id, self.client.secret, self.scope or "")
 
     def find_problems(self) -> list[ParticleError]:
-        """Return all mistakes that can be found without a request."""
+        """Return the mistakes that can be found in the credentials without a request."""
         return find_client_problems(self.client)
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the secret of the client."""
+        """Tell ``redact`` to mask the client secret."""
         self.client.mask_secrets(redact)
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Request a grant once, without retries (endpoints.yml: token_client_credentials).
+        """Request an access token once, without retries (endpoints.yml: token_client_credentials).
 
-        :raises ParticleError: ``unknown_client`` when the cloud does not accept the id or the secret.
+        :raises ParticleError: ``unknown_client`` when the cloud does not accept the client id or the client secret.
         """
         form = {"grant_type": "client_credentials", **lifetime}
         if self.scope is not None:
@@ -59,7 +60,8 @@ class ClientCredentials:
         try:
             return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
-            # The cloud answers as for a wrong password, but in this grant only the client can be wrong.
+            # The cloud sends the same error as for a wrong password. This request contains no password, so the client
+            # id or the client secret is wrong.
             if error.code != "invalid_credentials":
                 raise
             cause = "the cloud does not accept the id or the secret of this client"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute one-time codes from a shared secret as authenticator apps do (RFC 6238). Private to this collection."""
+"""Compute one-time codes with the algorithm of authenticator apps (RFC 6238). Private to this collection."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import hmac
 import struct
 
 PERIOD = 30
-"""Seconds for which a code is valid."""
+"""The number of seconds for which a one-time code is valid."""
 
 DIGITS = 6
 
 
 def decode_secret(secret: str) -> bytes:
-    """Decode a base32 secret, which may contain spaces and hyphens, be in either case and lack padding.
+    """Decode a base32 secret.
+
+    The secret may contain spaces, hyphens, upper-case and lower-case letters. The padding of the secret may be missing.
 
     :raises ValueError: when the secret is empty or is not base32.
     """
@@ -31,13 +33,15 @@ def decode_secret(secret: str) -> bytes:
 
 
 def find_period(now: float) -> int:
-    """Return the number of the period that contains ``now`` (seconds since 1970)."""
+    """Return the number of the 30-second period that contains ``now`` (seconds since 1970)."""
     return int(now // PERIOD)
 
 
 def compute_code(secret: str, period: int) -> str:
-    """Return the code of a period as six digits with leading zeros.
+    """Return the one-time code of a period: six digits, with leading zeros.
 
+    :param secret: the base32 secret of the account.
+    :param period: the number of a 30-second period, as returned by :func:`find_period`.
     :raises ValueError: when the secret is empty or is not base32.
     """
     digest = hmac.new(decode_secret(secret), struct.pack(">Q", period), hashlib.sha1).digest()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log in with username and password, and a one-time code if the account needs one. Private to this collection."""
+"""Log in with username, password and, if the cloud requires it, a one-time code. Private to this collection."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 class PasswordLogin:
     """A login with the username and password of an account, through an OAuth client.
 
-    :param otp: a one-time code, which is valid once and for 30 seconds.
-    :param otp_secret: the base32 secret from which codes are computed, for unattended use.
+    :param otp: a one-time code from an authenticator app. A one-time code can be used once, within 30 seconds.
+    :param otp_secret: the base32 secret from which one-time codes are computed in unattended runs.
     """
 
     username: str
@@ -43,21 +43,21 @@ class PasswordLogin:
 
     @property
     def account(self) -> tuple[str, str]:
-        """Return username and password, which self-hosted clouds need to revoke a token."""
+        """Return username and password. Self-hosted clouds require both to revoke an access token."""
         return self.username, self.password
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return the username and the id of the OAuth client for display."""
+        """Return the names to show to the user: the username and the OAuth client id."""
         return self.username, self.client.id
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return all values that identify this login, including its secrets."""
+        """Return the strings that identify this login, including its secrets."""
         secrets = (self.client.secret, self.password, self.otp or "", self.otp_secret or "")
         return ("password", self.username, self.client.id, *secrets)
 
     def find_problems(self) -> list[ParticleError]:
-        """Return all mistakes that can be found without a request."""
+        """Return the mistakes that can be found in the credentials without a request."""
         found = find_account_problems(self.username, self.password) + find_client_problems(self.client)
         if self.otp is not None and not (self.otp.isascii() and self.otp.isdigit() and len(self.otp) == DIGITS):
             hint = "Put the code in quotes, because leading zeros are lost without quotes."
@@ -71,16 +71,19 @@ class PasswordLogin:
         return found
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the secrets of this login."""
+        """Tell ``redact`` to mask the secrets of this login."""
         redact.add_secret(self.password, username=self.username)
         redact.add_secret(self.otp_secret)
         self.client.mask_secrets(redact)
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Request a grant once, with a second request if a one-time code is needed (endpoints.yml: token_mfa_otp).
+        """Request an access token once, without retries (endpoints.yml: token_mfa_otp).
 
-        :raises ParticleError: ``mfa_required`` when a one-time code is needed and none is given; ``otp_refused`` when
-            the cloud does not accept the code; the refusal of the cloud otherwise. This must end the run.
+        If the cloud requires a one-time code, a second request sends the code.
+
+        :raises ParticleError: ``mfa_required`` when the cloud requires a one-time code, but ``otp`` and ``otp_secret``
+            are ``None``; ``otp_refused`` when the cloud does not accept the code; another code when the cloud refuses
+            the login for another reason. The caller must not try the login again.
         """
         action = f"obtain an access token for {self.username}"
         form = {"grant_type": "password", "username": self.username, "password": self.password, **lifetime}
@@ -97,22 +100,22 @@ class PasswordLogin:
         try:
             return request_grant(http, form, self.client.basic_auth, action)
         except ParticleError as error:
-            # It is not known which of these statuses the cloud sends for a wrong code, so accept both.
+            # It is not known whether the cloud sends status 400 or 401 for a wrong code, so handle both statuses.
             if error.status not in (400, 401):
                 raise
             message = f"Could not {action}: the cloud does not accept the one-time code (HTTP {error.status})."
             raise ParticleError("otp_refused", message, status=error.status, route=error.route) from None
 
     def get_code(self, http: Http, memory: Memory) -> str:
-        """Return the one-time code to send, and wait for the next code if this login has already used the current one.
+        """Return the one-time code to send: computed from ``otp_secret`` if given, else ``otp``.
 
-        The cloud accepts each code only once.
+        The cloud accepts each code only once. If this login has already used the current code, wait for the next code.
         """
         if self.otp_secret is None:
             return self.otp or ""
         period = find_period(http.now())
         used = memory.get("otp_period", -1)
-        if period <= used <= period + 1:  # an even later ``used`` means that the clock was set back
+        if period <= used <= period + 1:  # a later ``used`` shows that the clock was set back
             period = used + 1
             http.sleep(max(0.0, period * PERIOD - http.now()))
         memory["otp_period"] = period

@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class ReadyToken:
-    """A login with an access token that was obtained elsewhere. It is not revoked here."""
+    """A login with an access token that the user gave. No access token is requested."""
 
     access_token: str = field(repr=False)
 
@@ -24,15 +24,15 @@ class ReadyToken:
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return two empty texts, because the account and the OAuth client of the token are not known."""
+        """Return two empty strings, because neither the username nor the OAuth client of the token is known."""
         return "", ""
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return all values that identify this login, including its secrets."""
+        """Return the strings that identify this login, including its secrets."""
         return ("access_token", self.access_token)
 
     def find_problems(self) -> list[ParticleError]:
-        """Return all mistakes that can be found without a request."""
+        """Return the mistakes that can be found in the access token without a request."""
         token = self.access_token
         if not token:
             return [ParticleError("token_invalid", "The access token is empty.")]
@@ -43,9 +43,9 @@ class ReadyToken:
         return [ParticleError("token_invalid", message, hint=hint)]
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the token."""
+        """Tell ``redact`` to mask the access token."""
         redact.add_secret(self.access_token)
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Return the token as a grant without a request."""
+        """Return the given access token as a grant. No request is sent."""
         return Grant(self.access_token, "bearer", None)

@@ -20,9 +20,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.client im
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """A login with a refresh token, which is valid for one grant, and the OAuth client that it was issued to.
+    """A login with a refresh token. A refresh token can be used only once.
 
-    :param refresh_token: ``None`` to use the one that is stored with the access token.
+    :param refresh_token: ``None`` to use the refresh token that is stored in ``token_file``.
+    :param client: the OAuth client to which the refresh token was issued.
     """
 
     refresh_token: str | None = field(repr=False)
@@ -32,15 +33,15 @@ class RefreshToken:
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return an empty text because the username is not known, and the id of the OAuth client for display."""
+        """Return the names to show to the user: an empty string instead of a username, and the OAuth client id."""
         return "", self.client.id
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return all values that identify this login, including its secrets."""
+        """Return the strings that identify this login, including its secrets."""
         return ("refresh_token", self.client.id, self.client.secret, self.refresh_token or "")
 
     def find_problems(self) -> list[ParticleError]:
-        """Return all mistakes that can be found without a request."""
+        """Return the mistakes that can be found in the credentials without a request."""
         found = find_client_problems(self.client)
         value = self.refresh_token
         if value is not None and (not value or any(c.isspace() or not c.isprintable() for c in value)):
@@ -52,12 +53,14 @@ class RefreshToken:
         return found
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the refresh token and the secret of the client."""
+        """Tell ``redact`` to mask the refresh token and the client secret."""
         redact.add_secret(self.refresh_token)
         self.client.mask_secrets(redact)
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Request a grant once, without retries (endpoints.yml: token_refresh). This uses up the refresh token.
+        """Request an access token once, without retries (endpoints.yml: token_refresh).
+
+        The request uses up the refresh token.
 
         :raises ParticleError: ``invalid_credentials`` when the cloud does not accept the refresh token.
         """

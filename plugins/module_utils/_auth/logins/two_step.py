@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log in with the two-step session flow of older clouds. Private to this collection.
 
-The first request exchanges username and password for a session, the second one the session for an access token. The
-Particle cloud used this flow in 2014, before its OAuth endpoint was public (errors-and-limits.md, section 6), and
-self-hosted clouds may still use it. The two URLs are not documented, so the user gives them.
+The first request sends username and password, and returns a session. The second request sends the session, and returns
+an access token. The Particle cloud used this flow in 2014, before its OAuth endpoint was public (errors-and-limits.md,
+section 6). Self-hosted clouds may still use this flow. The URLs of the two requests are not documented, so the user
+must give both URLs.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry imp
 class TwoStepLogin:
     """A login with an account through the two-step session flow.
 
-    :param login_url: the URL, or path below ``api_url``, that returns a session.
-    :param token_url: the URL, or path below ``api_url``, that returns an access token for a session.
+    :param login_url: the URL of the first request, which returns a session: a full URL, or a path below ``api_url``.
+    :param token_url: the URL of the second request, which returns an access token: a full URL, or a path below
+        ``api_url``.
     """
 
     username: str
@@ -40,20 +42,20 @@ class TwoStepLogin:
 
     @property
     def account(self) -> tuple[str, str]:
-        """Return username and password, which self-hosted clouds need to revoke a token."""
+        """Return username and password. Self-hosted clouds require both to revoke an access token."""
         return self.username, self.password
 
     @property
     def display_names(self) -> tuple[str, str]:
-        """Return the username for display, and an empty text because there is no OAuth client."""
+        """Return the names to show to the user: the username, and an empty string instead of an OAuth client id."""
         return self.username, ""
 
     def get_identity(self) -> tuple[str, ...]:
-        """Return all values that identify this login, including its secrets."""
+        """Return the strings that identify this login, including its secrets."""
         return ("session", self.username, self.password, self.login_url, self.token_url)
 
     def find_problems(self) -> list[ParticleError]:
-        """Return all mistakes that can be found without a request."""
+        """Return the mistakes that can be found in the credentials and the URLs without a request."""
         found = find_account_problems(self.username, self.password)
         for name, url in (("session_login_url", self.login_url), ("session_token_url", self.token_url)):
             if not _is_url_or_path(url):
@@ -62,14 +64,16 @@ class TwoStepLogin:
         return found
 
     def mask_secrets(self, redact: Redactor) -> None:
-        """Make ``redact`` mask the password."""
+        """Tell ``redact`` to mask the password."""
         redact.add_secret(self.password, username=self.username)
 
     def obtain_grant(self, http: Http, lifetime: Mapping[str, str], memory: Memory) -> Grant:
-        """Send each of the two requests once, and return the grant. The flow has no way to request a lifetime.
+        """Send each of the two requests once, without retries, and return the access token as a grant.
+
+        ``lifetime`` is ignored, because the two-step flow cannot request a lifetime.
 
         :raises ParticleError: ``invalid_credentials`` when the cloud refuses the first request; ``bad_response`` when
-            a response holds no session or no access token.
+            the first response contains no session, or the second response contains no access token.
         """
         first = self._send(http, "POST", self.login_url, json={"username": self.username, "password": self.password})
         session = first.get("auth_token")
@@ -95,8 +99,8 @@ class TwoStepLogin:
             action = f"obtain an access token for {self.username}"
             data = step.send(Request(f"{method} {path}", action, json=json, retry=Retry.NEVER, writes=False)).data
         except ParticleError as error:
-            # The refusals of this flow are not documented, so every refusal of the first request is taken as
-            # wrong credentials.
+            # The error responses of this flow are not documented. If the cloud refuses the first request, report a
+            # wrong username or password.
             if error.status in (400, 401, 403) and bearer is None:
                 message = f"{error.message} With grant session, this means that the username or the password is wrong."
                 raise ParticleError("invalid_credentials", message, status=error.status, route=error.route) from None
@@ -108,9 +112,10 @@ class TwoStepLogin:
 
 
 def _is_url_or_path(url: str) -> bool:
-    """Return whether ``url`` is an http or https URL, or an absolute path.
+    """Return whether ``url`` is an http or https URL, or a path that starts with one slash.
 
-    Passwords and paths that name a host are refused.
+    A URL with a username or a password is not valid. A path with two slashes at the start is not valid, because it
+    would name a host.
     """
     try:
         parts = urllib.parse.urlsplit(url)
