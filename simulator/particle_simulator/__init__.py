@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A Particle cloud in memory, which is reachable on loopback only.
+"""A simulator of the Particle cloud, for tests. The state is in memory, and only the loopback interface is served.
 
-It is written from documented facts, not from a client.
+The simulator implements documented facts about the cloud. It is not derived from the code of a client.
 """
 
 __version__ = "0.1.0"
