@@ -7,11 +7,14 @@ from __future__ import annotations
 from particle_simulator.model import Account, Client
 
 OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
-"""The ids of the OAuth clients that every account may use. The secret of each client is the same as the id."""
+"""The ids of the OAuth clients that every account may use.
+
+The secret of each client is equal to the id of the client.
+"""
 
 
 class Accounts:
-    """All accounts, and the OAuth clients through which they log in."""
+    """All accounts, and the OAuth clients through which accounts log in."""
 
     __slots__ = ("by_username", "clients")
 

@@ -129,7 +129,7 @@ def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Return the function that carries out the key `powered`: it switches a device on or off.
+    """Build the function that switches a device on or off, for the key `powered`.
 
     After a device is switched off, the cloud still shows the device as online for a while.
     """
@@ -138,16 +138,16 @@ def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
 
 
 def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Return the function that carries out the key `online`: it connects or disconnects a device.
+    """Build the function that connects or disconnects a device, for the key `online`.
 
-    The cloud notices a disconnected device at once.
+    When a device is disconnected, the cloud notices at once.
     """
     on = _check_flag("online", value)
     return lambda device: (power.connect if on else power.disconnect)(world, device)
 
 
 def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Return the function that carries out the key `offline_face`.
+    """Build the function that sets the `offline_face` of a device.
 
     `offline_face` is the status of the response to calls while the device is offline. With null, each route uses its
     default status.
@@ -158,7 +158,7 @@ def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], No
 
 
 def _make_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Return the function that carries out `firmware_product_id`: it connects a device with firmware of the product."""
+    """Build the function that brings a device online with firmware of a product, for the key `firmware_product_id`."""
     product = world.products.by_id.get(value) if isinstance(value, int) else None
     if product is None:
         raise bad_request("firmware_product_id must be the id of a product")
@@ -174,7 +174,7 @@ _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
 
 
 def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
-    """Set whether a product puts a device in quarantine if the device connects without having been imported."""
+    """Change the setting `quarantine` of a product: whether devices that were not imported must wait for approval."""
     product = simulation.world.products.find(target)
     if product is None:
         raise plain_error(404, f"product {target} does not exist")
@@ -187,7 +187,10 @@ def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
-    """Return the content of a request. Raise a Refusal unless the content is a JSON object with some of these keys."""
+    """Return the content.
+
+    Raise a `Refusal` unless the content is a JSON object with one or more of `keys` and no other key.
+    """
     if not isinstance(content, dict) or not content or set(content) - keys:
         raise bad_request(f"the body must be a JSON object with some of the keys {', '.join(sorted(keys))}")
     return content

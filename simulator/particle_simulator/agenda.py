@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Planned actions, which run at a later time of the simulator's clock. They need no thread and no timer."""
+"""Planned actions, which run at a later time of the simulator's clock. No thread and no timer is needed."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ PARAMETER = "access_token"
 def check_bearer(world: World, call: Call) -> Token:
     """Return the access token of a request, from the Authorization header, the form body or the query.
 
-    The form body and the query are deprecated. Raise a Refusal if the request has no token, or if the token is unknown,
-    expired or in a place where a token is not allowed.
+    The form body and the query are deprecated. Raise a `Refusal` if the request has no token, or if the token is
+    invalid, expired or in a place where a token is not allowed.
     """
     value, in_query = _read_token(call)
     token = world.logins.tokens.get(value)
@@ -54,7 +54,7 @@ def _read_token(call: Call) -> tuple[str, bool]:
 
 
 def _check_body_token(call: Call, value: str) -> str:
-    """Return the token of a body. Raise a Refusal if the method or the content type forbids a token in the body."""
+    """Return the token of a body. Raise a `Refusal` if the method or the content type forbids a token in the body."""
     if call.method == "GET":
         raise oauth_error("invalid_request", "Method cannot be GET When putting the token in the body.")
     if call.content_type != FORM:

@@ -90,7 +90,7 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
-    """Raise SettingsError if the value of an argument is out of range or has the wrong format."""
+    """Raise `SettingsError` if the value of an argument is out of range or has the wrong format."""
     if not 0 <= arguments.slow_joiners <= 1:
         raise SettingsError("--slow-joiners must be a number from 0 to 1")
     if arguments.churn < 0:

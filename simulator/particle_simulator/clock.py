@@ -10,8 +10,9 @@ MICROSECOND = 1e-6
 
 
 class Clock:
-    """A clock that shows the time of the machine plus `turned`, the seconds by which tests have moved the clock
-    forward.
+    """A clock that shows the time of the machine plus `turned`.
+
+    `turned` is the number of seconds by which tests have moved the clock forward.
     """
 
     __slots__ = ("_last", "turned")

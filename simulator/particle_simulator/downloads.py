@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Files that the cloud produces on request. A client downloads such a file later by the id of the file."""
+"""Files that the cloud produces on request. A client later downloads a file by the id of the file."""
 
 from __future__ import annotations
 

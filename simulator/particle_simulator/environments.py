@@ -109,7 +109,7 @@ def _validation_error(text: str, where: str) -> Refusal:
 
 
 def check_key(key: Any, where: str) -> str:
-    """Return a key. Raise a Refusal if the key is not valid.
+    """Return a key. Raise a `Refusal` if the key is not valid.
 
     Only the first error message is documented by Particle; the others are modelled on it.
     """
@@ -123,7 +123,7 @@ def check_key(key: Any, where: str) -> str:
 
 
 def check_value(value: Any, where: str) -> str:
-    """Return a value. Raise a Refusal if the value is not a string."""
+    """Return a value. Raise a `Refusal` if the value is not a string."""
     if not isinstance(value, str):
         raise _validation_error("Must be a string.", where)
     return value
@@ -132,7 +132,7 @@ def check_value(value: Any, where: str) -> str:
 def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]], username: str) -> None:
     """Set variables. The value None removes a variable. Devices get the changes only after a rollout.
 
-    If the result has too many variables or is too large, raise a Refusal and change nothing.
+    If the result has too many variables or is too large, raise a `Refusal` and change nothing.
     """
     environment = scope.environment
     latest = dict(environment.own)

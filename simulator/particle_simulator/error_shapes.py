@@ -49,4 +49,7 @@ SHAPES: dict[str, tuple[int, Any]] = {
     ),
     "E14": (502, HTML),
 }
-"""(status, body), keyed by the name of the error body (errors-and-limits.md, section 1). A string is an HTML page."""
+"""(status, body), keyed by the name of the error body (errors-and-limits.md, section 1).
+
+A body that is a string is an HTML page.
+"""

@@ -28,7 +28,10 @@ OAUTH_STATUS = {
 
 
 class Refusal(Exception):
-    """An exception that handlers raise. The cloud then refuses the request with this status, JSON body and headers."""
+    """An exception that a handler raises to refuse a request.
+
+    It holds the status, JSON body and headers of the response.
+    """
 
     def __init__(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {content}")

@@ -30,7 +30,7 @@ MAX_DELAY_SECONDS = 600
 class Fault:
     """A fault, which fires on requests to a route.
 
-    `times` is the number of requests; None means that there is no limit.
+    The fault fires at most `times` times. None means that there is no limit.
     """
 
     route: str
@@ -51,7 +51,7 @@ class Fault:
     def matches(self, key: str) -> bool:
         """Return whether the fault applies to a route.
 
-        `*` stands for all routes, and `PUT *` for all routes with PUT.
+        `*` stands for all routes. `PUT *` stands for all routes with the method PUT.
         """
         method, _unused, path = self.route.partition(" ")
         return self.route in (key, ALL_ROUTES) or (path == ALL_ROUTES and key.startswith(f"{method} "))
@@ -107,7 +107,7 @@ class Faults:
         self._random = Random(f"faults {self._seed}")
 
     def add(self, entries: Any, routes: set[str]) -> None:
-        """Add a list of faults. If one fault is invalid, raise a Refusal and add no fault."""
+        """Add a list of faults. If one fault is invalid, raise a `Refusal` and add no fault."""
         if not isinstance(entries, list):
             raise bad_request("the faults must be a JSON list")
         faults = [_read_fault(entry, routes) for entry in entries]
@@ -183,7 +183,7 @@ def _read_number(entry: dict[str, Any], name: str, default: float, *, least: flo
 def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
     """Return the status and the body of the response.
 
-    If `shape` names an error body, this error body has the defaults.
+    The defaults are the status and the body of the error body in `shape`.
     """
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")

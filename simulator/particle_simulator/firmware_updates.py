@@ -14,7 +14,10 @@ from particle_simulator.model import Device, Product
 from particle_simulator.world import World
 
 SESSION_SECONDS = 60.0
-"""Seconds from a change of the target version to the session in which an online device installs it. Inferred."""
+"""Seconds from a change of the target version to the session in which an online device installs the version.
+
+The number is inferred, not documented.
+"""
 
 FLASH_EVENT = "spark/flash/status"
 
@@ -56,14 +59,17 @@ def take_update(world: World, device: Device) -> bool:
 
 
 def plan_update(world: World, device: Device) -> None:
-    """Plan the update of a device in its next session. The target version is read when the session begins."""
+    """Plan the update of a device, `SESSION_SECONDS` from now. The target version is read at the time of the update."""
     version = find_target_version(device)
     if version is not None and version != device.firmware_version:
         world.agenda.add(world.now() + SESSION_SECONDS, lambda: take_update(world, device))
 
 
 def plan_updates(world: World, product: Product) -> None:
-    """Plan the updates of all devices of a product in their next session. The target versions are read at that time."""
+    """Plan the update of all devices of a product, `SESSION_SECONDS` from now.
+
+    The target versions are read at the time of the update.
+    """
 
     def take_updates() -> None:
         for device in list(product.devices.values()):

@@ -14,7 +14,8 @@ BORON = 13
 PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
 """Prefixes of serial numbers, keyed by platform id.
 
-A platform without a prefix has no serial numbers, because very old devices have none (endpoints.yml: device_owned).
+A device of another platform has no serial number. Very old devices have no serial number in the real cloud either
+(endpoints.yml: device_owned).
 """
 ID_PREFIX = "e00fce68"
 """The first digits of the ids of Gen 3 devices, as in the example of `devices_list` in endpoints.yml."""

@@ -3,8 +3,8 @@
 """The rate limits of the cloud: sliding windows, concurrent streams, and the lockout after refused logins.
 
 The documented response is 429 with `rate_limit_exceeded`. (The documentation mentions 529 once, for streams.) The
-response has no Retry-After header, because no such header is documented. A request that a window refuses does not count
-in that window.
+response has no Retry-After header, because the documentation does not mention this header. A request that a window
+refuses does not count in this window.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Limits:
         return self._special.setdefault((address, name), Window(MAX_SPECIAL_REQUESTS, FIVE_MINUTES))
 
     def admit_account(self, route: Route, username: str, now: float) -> None:
-        """Check the limit for lookups of serial numbers, and raise a Refusal if the account has exceeded it.
+        """Check the limit for lookups of serial numbers. Raise a `Refusal` if the account has exceeded this limit.
 
         This limit is the only limit per account.
         """
@@ -142,7 +142,7 @@ class Limits:
                 raise rate_limit_exceeded()
 
     def open_stream(self, address: str) -> None:
-        """Count a new event stream of an address. Raise a Refusal if the address has too many open streams.
+        """Count a new event stream of an address. Raise a `Refusal` if the address has too many open streams.
 
         The caller must call `close_stream` when the stream ends.
         """

@@ -16,8 +16,8 @@ class Mesh:
         self.networks: dict[str, Network] = {}
         """Legacy networks, keyed by network id."""
         self.reporting: dict[str, tuple[int, list[str]]] = {}
-        """A cache of (revision of the world, ids of the devices that report in the ledger `mesh-status`), keyed by
-        owner id.
+        """A cache for the ledger `mesh-status`, keyed by owner id: (revision of the world, ids of the reporting
+        devices).
         """
 
     def list_networks(self, account: Account) -> list[Network]:

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The mesh firmware of the virtual devices. It reads the ledger `mesh` and reports in the ledger `mesh-status`.
 
-Reports are not stored. The simulator computes a report when a client reads the report, from the instances of the ledger
-`mesh`, the power of the devices and the clock. A report is therefore never out of date. It disappears when the instance
-of the device in the ledger `mesh` is deleted.
+Reports are not stored. When a client reads a report, the simulator computes the report from the instances of the ledger
+`mesh`, the power of the devices and the clock. A report is therefore never out of date. A report disappears when the
+instance of the device in the ledger `mesh` is deleted.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> 
 def _compute_node_state(
     world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instance
 ) -> tuple[str, str | None]:
-    """Return (state, id of the parent) of a node. The parent is a reachable gateway of its network, or None."""
+    """Return (state, id of the parent) of a node. The parent is a reachable gateway of the node's network, or None."""
     ready = own.updated_at + _compute_join_seconds(world, device_id)
     reachable: list[str] = []
     was_joined = False

@@ -3,7 +3,7 @@
 """The cloud's legacy registry of Particle Mesh networks and their members.
 
 The registry only records networks and members. The devices themselves form and join the networks. The error responses
-of the registry are not documented. In the simulator, all of its errors have the status 400 and the error body E6.
+of the registry are not documented. In the simulator, every error of the registry has the status 400 and the body E6.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def add_device(network: Network, device: Device) -> None:
 
 
 def remove_device(network: Network, device: Device) -> None:
-    """Remove a member from a network. Raise a Refusal if the device is not a member."""
+    """Remove a member from a network. Raise a `Refusal` if the device is not a member."""
     _check_member(network, device)
     leave_network(device)
 

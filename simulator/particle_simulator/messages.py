@@ -37,7 +37,7 @@ class Call:
 
     @property
     def token(self) -> Token:
-        """The access token of the request. Raises RuntimeError on a route that requires no access token."""
+        """The access token of the request. Raises `RuntimeError` on a route that requires no access token."""
         if self.bearer is None:
             raise RuntimeError("this route does not require an access token")
         return self.bearer
@@ -56,10 +56,7 @@ class Call:
         return self.account.acts_for or self.account
 
     def read_number(self, *names: str, default: int) -> int:
-        """Return the first of these query parameters that is a positive number.
-
-        Return the default if there is no such parameter.
-        """
+        """Return the first of these query parameters that is a positive number, or the default."""
         for name in names:
             text = self.query.get(name, "")
             if text.isascii() and text.isdigit() and int(text) > 0:

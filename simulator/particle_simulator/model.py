@@ -93,20 +93,19 @@ class Account:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     product: Product | None = None
-    """The only product that this account can access.
+    """The only product that this account can access. None if the account is not limited to one product.
 
-    Only an account of an API user, of a client of a product or of a customer has a value; None means that the account
-    is not limited to a product.
+    The accounts of API users of a product, clients of a product and customers are limited to one product.
     """
     org: Organization | None = None
-    """The only organisation that this account can access.
+    """The only organisation that this account can access. None if the account is not limited to one organisation.
 
-    Only an account of an API user of an organisation has a value.
+    The accounts of API users of an organisation are limited to one organisation.
     """
     acts_for: Account | None = None
-    """The account whose sandbox an API user, a client or a customer uses.
+    """The account whose sandbox this account uses. None if this account uses its own sandbox.
 
-    None for an account that uses its own sandbox.
+    The accounts of API users, clients of a product and customers use the sandbox of another account.
     """
     sorted_devices: list[Device] | None = None
     """A cache of the claimed devices, in the order of the device list.
@@ -188,7 +187,7 @@ Owner = Account | Organization
 def owner_id(owner: Owner) -> str:
     """Return the id of an owner.
 
-    In a ledger with the scope Owner, this id is the scope value of the ledger instance.
+    In a ledger with the scope Owner, the scope value of the ledger instance is the id of the owner.
     """
     return owner.id if isinstance(owner, Organization) else owner.user_id
 
@@ -208,7 +207,7 @@ class Network:
 
     @property
     def state(self) -> str:
-        """`confirmed` if one of the gateways has been online since the creation of the network, otherwise `pending`."""
+        """`confirmed` after a client has read the network while one of the gateways was online, `pending` before."""
         return "confirmed" if self.confirmed else "pending"
 
     @property

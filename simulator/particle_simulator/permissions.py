@@ -10,7 +10,7 @@ from particle_simulator.model import Account, Device, Product
 def can_access(account: Account, product: Product) -> bool:
     """Return whether an account can access a product, for example as the owner or as a member of the team.
 
-    A customer of a product cannot access the product, but only the devices that the customer has claimed.
+    A customer cannot access the product itself, but only the devices that the customer has claimed.
     """
     if product.owner is account or (product.org is not None and account in product.org.members):
         return True

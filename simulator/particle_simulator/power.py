@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The power and the connection of devices. The cloud notices only after a delay that a device has lost its power."""
+"""The power and the connection of devices. When a device loses its power, the cloud notices only after a delay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIFI_GRACE = 50
 CELLULAR_KEEP_ALIVE = 23 * 60
 """Seconds between two keep-alives of a cellular device.
 
-After a device loses its power, the cloud needs one to two of these periods to notice.
+When a cellular device loses its power, the cloud notices after one to two of these periods.
 """
 
 OFFLINE_REFUSALS: dict[int, object] = {
@@ -35,8 +35,7 @@ The message of the body for 404 is inferred. The other bodies are recorded.
 
 
 def device_offline(device: Device, default: int) -> Refusal:
-    """Build the `Refusal` for a call to an offline device, with the status `offline_face` if it is set, or the default.
-    """
+    """Build the `Refusal` for a call to an offline device. If `offline_face` is None, the status is the default."""
     status = device.offline_face or default
     return Refusal(status, OFFLINE_REFUSALS[status])
 
@@ -59,7 +58,7 @@ def switch_off(world: World, device: Device) -> None:
 
 
 def disconnect(world: World, device: Device) -> None:
-    """End the session of a device in the regular way. The cloud shows the device as offline at once."""
+    """Disconnect a device. The cloud shows the device as offline at once."""
     if device.reachable:
         device.lost_at = world.now()
     if device.online:
@@ -79,8 +78,8 @@ def connect(world: World, device: Device) -> None:
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:
     """Bring a device online with firmware of a product.
 
-    A device that is in no product joins this product. If the product has `quarantine` set, the device waits for
-    approval.
+    A device in no product joins this product if the device has the platform of the product. The device then waits for
+    approval if the product has `quarantine` set.
     """
     if device.product is None and device.platform_id == product.platform_id:
         add_to_product(device, product)
@@ -89,9 +88,9 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Run the planned actions that are due, and show devices without power as offline when their delay has passed.
+    """Run the planned actions that are due, and show devices without power as offline after their delay.
 
-    Call this function before each request to the cloud.
+    The delay is `get_grace_seconds`. Call this function before each request to the cloud.
     """
     if world.agenda.has_actions:
         world.agenda.run_due(world.now())
@@ -116,7 +115,7 @@ def run_due_changes(world: World) -> None:
 def advance_clock(world: World, seconds: float) -> None:
     """Move the clock forward, and run the changes that are due.
 
-    Also move `last_heard` of reachable devices forward, because these devices send keep-alives all the time.
+    Also move `last_heard` of reachable devices forward: the cloud would have heard these devices in the meantime.
     """
     world.clock.advance(seconds)
     for device in world.devices.by_id.values():

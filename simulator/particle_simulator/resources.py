@@ -106,7 +106,7 @@ class Firmware:
 class Sim:
     """A SIM card. The card belongs to the product of its device, or else to the owner of its device.
 
-    After a client has activated or released the card itself, the card no longer belongs to this product or owner.
+    After a client has activated or released the card itself, the card no longer follows its device.
     """
 
     iccid: str
@@ -114,7 +114,7 @@ class Sim:
     owner: Account | None = None
     released: bool = False
     status: str | None = None
-    """The status. None means that the card is active if it is in a product, and was otherwise never activated."""
+    """The stored status, or None. With None, `get_sim_status` derives the status from the product of the card."""
     activations: int = 0
     deactivations: int = 0
     first_activated_on: float | None = None
