@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A Particle cloud in memory, which is reachable on loopback only.
+"""A simulator of the Particle cloud, for tests.
 
-It is written from documented facts, not from a client.
+The simulator keeps all state in memory, and accepts connections only on the loopback interface. It implements
+documented facts about the cloud, and is not derived from the code of a client.
 """
 
 __version__ = "0.1.0"

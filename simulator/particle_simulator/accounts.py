@@ -1,28 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The accounts of the cloud and its OAuth clients."""
+"""The accounts of the cloud, and the OAuth clients."""
 
 from __future__ import annotations
 
 from particle_simulator.model import Account, Client
 
 OFFICIAL_CLIENTS = ("particle", "particle-api", "particle-cli")
-"""Clients that every account may use, each with its own name as its secret."""
+"""The ids of the OAuth clients that every account may use.
+
+The secret of each client is equal to the id of the client.
+"""
 
 
 class Accounts:
-    """All accounts, and the OAuth clients through which they log in."""
+    """All accounts, and the OAuth clients through which accounts log in."""
 
     __slots__ = ("by_username", "clients")
 
     def __init__(self) -> None:
         self.by_username: dict[str, Account] = {}
-        """Accounts by username in lower case: usernames ignore case."""
+        """Accounts, keyed by username in lower case, because usernames are case-insensitive."""
         self.clients = {name: Client(name, name) for name in OFFICIAL_CLIENTS}
-        """OAuth clients by their ids."""
+        """OAuth clients, keyed by client id."""
 
     def find(self, username: str) -> Account | None:
-        """Find an account by its username."""
+        """Return the account with this username, or None. Usernames are case-insensitive."""
         return self.by_username.get(username.lower())
 
     def add(self, account: Account) -> None:
@@ -30,11 +33,11 @@ class Accounts:
         self.by_username[account.username.lower()] = account
 
     def rename(self, account: Account, username: str) -> None:
-        """Give an account another username."""
+        """Change the username of an account."""
         del self.by_username[account.username.lower()]
         account.username = username
         self.by_username[username.lower()] = account
 
     def remove(self, account: Account) -> None:
-        """Remove an account, if it is registered."""
+        """Remove an account. Do nothing if the account is not registered."""
         self.by_username.pop(account.username.lower(), None)

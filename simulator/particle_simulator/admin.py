@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The admin routes below `/_simulator/`, by which tests read and change the state of the cloud."""
+"""The admin routes below `/_simulator/`, with which tests read and change the state of the simulator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_ADVANCE_SECONDS = 100 * 365 * 86400.0
 
 
 def answer_request(simulation: Simulation, method: str, name: str, content: Any) -> Reply | None:
-    """Carry out an admin request; return None for a route that does not exist."""
+    """Carry out an admin request and return the response. Return None if the route does not exist."""
     resource, _unused, target = name.partition("/")
     handler = HANDLERS.get((method, resource, bool(target)))
     if handler is None:
@@ -36,18 +36,18 @@ def answer_request(simulation: Simulation, method: str, name: str, content: Any)
 
 
 def _get_state(simulation: Simulation, target: str, content: Any) -> Any:
-    """Describe the state of the cloud."""
+    """Return a description of the state of the cloud."""
     power.run_due_changes(simulation.world)
     return describe_world(simulation.world)
 
 
 def _get_stats(simulation: Simulation, target: str, content: Any) -> Any:
-    """Describe the counters."""
+    """Return the counters of requests and responses."""
     return simulation.stats.describe()
 
 
 def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
-    """List the latest writes that the cloud accepted, in their order."""
+    """Return the latest writes that the cloud accepted, oldest first."""
     return [
         {
             "route": route.key,
@@ -60,7 +60,7 @@ def _list_writes(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _reset_simulation(simulation: Simulation, target: str, content: Any) -> Any:
-    """Return the simulation to its start state."""
+    """Reset the simulation to the start state."""
     simulation.reset()
     return {"ok": True}
 
@@ -69,12 +69,12 @@ def _reset_simulation(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _list_faults(simulation: Simulation, target: str, content: Any) -> Any:
-    """List the scheduled faults."""
+    """Return all faults of the schedule, including faults that can no longer fire."""
     return simulation.faults.describe()
 
 
 def _add_faults(simulation: Simulation, target: str, content: Any) -> Any:
-    """Add faults to the schedule."""
+    """Add faults to the schedule, and return all faults of the schedule."""
     simulation.faults.add(content, simulation.route_keys)
     return simulation.faults.describe()
 
@@ -89,13 +89,13 @@ def _clear_faults(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _get_clock(simulation: Simulation, target: str, content: Any) -> Any:
-    """Read the clock."""
+    """Return the time of the clock, and the seconds by which tests have moved the clock forward."""
     clock = simulation.world.clock
     return {"now": clock.now(), "iso": format_time(clock.now()), "advanced": clock.turned}
 
 
 def _advance_clock(simulation: Simulation, target: str, content: Any) -> Any:
-    """Turn the clock forward."""
+    """Move the clock forward, and return the new time."""
     seconds = _check_object(content, {"advance"}).get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_ADVANCE_SECONDS:
         raise bad_request("advance must be a number of seconds from 0 to 3153600000 (a century)")
@@ -107,7 +107,7 @@ def _advance_clock(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
-    """Change the power, the session or the firmware of one device, or of all with `*`."""
+    """Change the power, session, firmware or `offline_face` of one device. The target `*` means all devices."""
     world = simulation.world
     changes = _check_object(content, {"powered", "online", "offline_face", "firmware_product_id"})
     power.run_due_changes(world)
@@ -129,21 +129,28 @@ def _change_device(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _make_power_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the change for `powered`: with false the device loses its power, which the cloud notices later."""
+    """Build the function that switches a device on or off, for the key `powered`.
+
+    After a device is switched off, the cloud still shows the device as online for a while.
+    """
     on = _check_flag("powered", value)
     return lambda device: (power.connect if on else power.switch_off)(world, device)
 
 
 def _make_session_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the change for `online`: with false the device ends its session, which the cloud knows at once."""
+    """Build the function that connects or disconnects a device, for the key `online`.
+
+    When a device is disconnected, the cloud notices at once.
+    """
     on = _check_flag("online", value)
     return lambda device: (power.connect if on else power.disconnect)(world, device)
 
 
 def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the change for `offline_face`: the status of the response to calls while the device is offline.
+    """Build the function that sets the `offline_face` of a device.
 
-    With null, the status depends on the route.
+    `offline_face` is the status of the response to calls while the device is offline. With null, each route uses its
+    default status.
     """
     if value is not None and value not in power.OFFLINE_REFUSALS:
         raise bad_request(f"offline_face must be null or one of {', '.join(map(str, power.OFFLINE_REFUSALS))}")
@@ -151,7 +158,7 @@ def _make_offline_face_change(world: World, value: Any) -> Callable[[Device], No
 
 
 def _make_firmware_change(world: World, value: Any) -> Callable[[Device], None]:
-    """Build the change for `firmware_product_id`: the device comes online with the firmware of that product."""
+    """Build the function that brings a device online with firmware of a product, for the key `firmware_product_id`."""
     product = world.products.by_id.get(value) if isinstance(value, int) else None
     if product is None:
         raise bad_request("firmware_product_id must be the id of a product")
@@ -167,7 +174,7 @@ _DEVICE_CHANGES: dict[str, Callable[[World, Any], Callable[[Device], None]]] = {
 
 
 def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
-    """Change whether a product puts unknown devices in quarantine."""
+    """Change the setting `quarantine` of a product: whether devices that were not imported must wait for approval."""
     product = simulation.world.products.find(target)
     if product is None:
         raise plain_error(404, f"product {target} does not exist")
@@ -180,7 +187,10 @@ def _change_product(simulation: Simulation, target: str, content: Any) -> Any:
 
 
 def _check_object(content: Any, keys: set[str]) -> dict[str, Any]:
-    """Return the content if it is an object that has only these keys."""
+    """Return the content.
+
+    Raise a `Refusal` unless the content is a JSON object with one or more of `keys` and no other key.
+    """
     if not isinstance(content, dict) or not content or set(content) - keys:
         raise bad_request(f"the body must be a JSON object with some of the keys {', '.join(sorted(keys))}")
     return content

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Actions that are planned for a later time of the cloud's clock, without a thread or a timer."""
+"""Planned actions, which run at a later time of the simulator's clock. No thread and no timer is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 
 
 class Agenda:
-    """Planned actions, sorted by time. Every request first carries out the actions that are due."""
+    """Planned actions, sorted by time. The simulator calls `run_due` before each request to the cloud."""
 
     __slots__ = ("_heap", "_numbers")
 
@@ -19,11 +19,11 @@ class Agenda:
         self._numbers = count()
 
     def add(self, moment: float, action: Callable[[], object]) -> None:
-        """Plan an action; actions of the same time are carried out in the order in which they were planned."""
+        """Plan an action. Actions with the same time run in the order in which they were added."""
         heappush(self._heap, (moment, next(self._numbers), action))
 
     def run_due(self, now: float) -> None:
-        """Carry out the actions that are due. If one of them plans another action, that waits for the next request."""
+        """Run the actions that are due. An action that is added during this call waits for the next call."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap)[2])
@@ -32,5 +32,5 @@ class Agenda:
 
     @property
     def has_actions(self) -> bool:
-        """Whether an action is planned."""
+        """Whether any action is planned."""
         return bool(self._heap)

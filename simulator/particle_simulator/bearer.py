@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Check the access token of a request. Mistakes are detected in the same order as in Particle's OAuth library."""
+"""The check of the access token of a request. It detects errors in the same order as Particle's OAuth library."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ PARAMETER = "access_token"
 
 
 def check_bearer(world: World, call: Call) -> Token:
-    """Return the valid token of a request, from its header or from one of the two deprecated places."""
+    """Return the access token of a request, from the Authorization header, the form body or the query.
+
+    The form body and the query are deprecated. Raise a `Refusal` if the request has no token, or if the token is
+    invalid, expired or in a place where a token is not allowed.
+    """
     value, in_query = _read_token(call)
     token = world.logins.tokens.get(value)
     if token is None:
         raise oauth_error("invalid_token", "The access token provided is invalid.")
     if in_query and not token.account.query_tokens:
-        # That the cloud refuses this is documented, its text is not.
+        # It is documented that the cloud refuses this request. The error message is not documented.
         raise oauth_error("invalid_request", "This account may not send the access token in the query")
     if token.expires_at is not None and token.expires_at <= world.now():
         raise oauth_error("invalid_token", "The access token provided has expired.")
@@ -27,9 +31,9 @@ def check_bearer(world: World, call: Call) -> Token:
 
 
 def _read_token(call: Call) -> tuple[str, bool]:
-    """Return the value of the token, and whether it was in the query."""
+    """Return the value of the access token, and whether the value is from the query."""
     header = call.headers.get("Authorization")
-    # The endpoint must not see a token in the body as one of its fields.
+    # Remove the token from the body fields, because the endpoint must not see the token as a field.
     in_body = call.fields.pop(PARAMETER, None)
     in_query = call.query.get(PARAMETER)
     if sum(value is not None for value in (header, in_body, in_query)) > 1:
@@ -50,7 +54,7 @@ def _read_token(call: Call) -> tuple[str, bool]:
 
 
 def _check_body_token(call: Call, value: str) -> str:
-    """Return the token of a body if method and content type allow a token there."""
+    """Return the token of a body. Raise a `Refusal` if the method or the content type forbids a token in the body."""
     if call.method == "GET":
         raise oauth_error("invalid_request", "Method cannot be GET When putting the token in the body.")
     if call.content_type != FORM:

@@ -23,7 +23,7 @@ ORG_SLUG = re.compile(r"[a-z0-9-]+")
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Build the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="particle-simulator", description="A Particle cloud in memory, on the loopback interface only."
     )
@@ -90,7 +90,7 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
-    """Refuse values that are out of their range."""
+    """Raise `SettingsError` if the value of an argument is out of range or has the wrong format."""
     if not 0 <= arguments.slow_joiners <= 1:
         raise SettingsError("--slow-joiners must be a number from 0 to 1")
     if arguments.churn < 0:
@@ -104,7 +104,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _read_session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None:
-    """Return the paths of the two steps of the login of 2014, or None without that login."""
+    """Return the paths of the first and the second step of the login of 2014, or None if neither path is set."""
     paths = (arguments.session_login, arguments.session_token)
     if paths == (None, None):
         return None
@@ -114,7 +114,7 @@ def _read_session_paths(arguments: argparse.Namespace) -> tuple[str, str] | None
 
 
 def _build_settings(arguments: argparse.Namespace) -> Settings:
-    """Build the settings, and read the files that the command line names."""
+    """Build the settings from the arguments and from the files that the arguments name."""
     manufactured, fleet = read_fleet(arguments.fleet)
     return Settings(
         seed=arguments.seed,
@@ -134,7 +134,7 @@ def _build_settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _load_tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
-    """Load the certificate and its key, or return None without TLS."""
+    """Load the TLS certificate and the private key. Return None if the arguments set neither file."""
     if not arguments.tls_cert and not arguments.tls_key:
         return None
     if not arguments.tls_cert or not arguments.tls_key:
@@ -149,7 +149,10 @@ def _load_tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the simulator and return its exit code: 2 for an invalid command line."""
+    """Run the simulator until it is stopped, and return the exit code: 1 if the simulator cannot listen, otherwise 0.
+
+    An invalid command line ends the process with exit code 2.
+    """
     parser = _build_parser()
     arguments = parser.parse_args(argv)
     if arguments.routes:
@@ -162,7 +165,8 @@ def main(argv: list[str] | None = None) -> int:
         options = ServerOptions(arguments.port, arguments.port_file, arguments.latency / 1000.0, _load_tls(arguments))
     except (SettingsError, DuplicateRoute) as error:
         parser.error(str(error))
-    # A fleet has millions of small objects that live as long as the process; the garbage collector must not visit them.
+    # A large fleet has millions of objects that live as long as the process. The garbage collector must not visit these
+    # objects again and again.
     gc.disable()
     simulation = Simulation(settings)
     gc.freeze()

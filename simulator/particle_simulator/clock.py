@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The clock of the simulator, which tests can turn forward so that a test over days takes no time."""
+"""The clock of the simulator. Tests can move the clock forward, for example by days, without waiting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ MICROSECOND = 1e-6
 
 
 class Clock:
-    """A clock that shows the time of the machine, plus the seconds by which it was turned forward."""
+    """A clock that shows the time of the machine plus `turned`.
+
+    `turned` is the number of seconds by which tests have moved the clock forward.
+    """
 
     __slots__ = ("_last", "turned")
 
@@ -23,28 +26,28 @@ class Clock:
         return time.time() + self.turned
 
     def next_moment(self) -> float:
-        """Return the time, but at least a microsecond later than the last call.
+        """Return the current time. Each result is at least a microsecond later than the previous result.
 
-        Use this for times by which lists are sorted, such as those of sessions, because two sessions may begin while
-        the clock shows the same time.
+        Use this method for times by which lists are sorted, for example the start of a session. Two sessions may start
+        while the clock shows the same time.
         """
         self._last = max(self.now(), self._last + MICROSECOND)
         return self._last
 
     def advance(self, seconds: float) -> None:
-        """Turn the clock forward; it never goes back."""
+        """Move the clock forward. The clock never goes back."""
         self.turned += seconds
 
     @property
     def is_machine_time(self) -> bool:
-        """Whether this clock shows the time of the machine."""
+        """Whether this clock shows the same time as the machine."""
         return not self.turned
 
 
 class StillClock(Clock):
-    """A clock that stands still at the time of its start, and moves only when it is turned forward.
+    """A clock that stands still at the time of its creation. It moves only when a test moves it forward.
 
-    A test with this clock has the same result on a slow machine as on a fast one.
+    With this clock, the result of a test does not depend on the speed of the machine.
     """
 
     __slots__ = ("_started",)
@@ -54,14 +57,14 @@ class StillClock(Clock):
         self._started = time.time()
 
     def now(self) -> float:
-        """Return the time at which the simulator started, plus the seconds by which the clock was turned forward."""
+        """Return the time at which this clock was created, plus the seconds by which tests have moved the clock."""
         return self._started + self.turned
 
     @property
     def is_machine_time(self) -> bool:
-        """False, because the clock of the machine moves on."""
+        """False, because the time of the machine goes on while this clock stands still."""
         return False
 
 
 CLOCKS: dict[str, type[Clock]] = {"real": Clock, "still": StillClock}
-"""The kinds of clock by their name on the command line."""
+"""The clock classes, keyed by the value of `--clock`."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Describe the whole state of the cloud as plain data, for `GET /_simulator/state`."""
+"""Describe the state of the cloud as JSON data, for `GET /_simulator/state`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from particle_simulator.world import World
 
 
 def describe_world(world: World) -> dict[str, Any]:
-    """Describe accounts, products, devices, networks and ledgers."""
+    """Return a description of all accounts, products, devices, networks and ledgers."""
     return {
         "accounts": [_describe_account(world, account) for account in world.accounts.by_username.values()],
         "products": [_describe_product(product) for product in world.products.by_id.values()],

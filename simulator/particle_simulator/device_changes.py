@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Apply the changes of a `PUT` on a device, on the account route and on the product route."""
+"""Apply the changes in a `PUT` request for a device, on the account route or on the product route."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _read_flag(name: str, value: Any) -> bool:
 
 
 def _read_version_or_null(name: str, value: Any) -> int | None:
-    """Return a product firmware version; a form body sends the word `null` for none."""
+    """Return a product firmware version, or None. In a form body, the string `null` stands for None."""
     if value is None or value == "null":
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit():
@@ -71,9 +71,10 @@ PRODUCT_FIELDS: dict[str, Reader] = ACCOUNT_FIELDS | {
 
 
 def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
-    """Change one field of a device on the account route (endpoints.yml: device_update).
+    """Change one field of a device, for the account route (endpoints.yml: device_update).
 
-    A second field in the same call is ignored, as older servers do; the documentation does not mention it.
+    If the request has several fields, only the first field in the order of `ACCOUNT_FIELDS` is changed. The
+    documentation does not mention this case. Older servers of Particle handle the case in the same way.
     """
     if "signal" in fields:
         return _signal_device(device, fields["signal"])
@@ -89,8 +90,9 @@ def apply_account_change(world: World, device: Device, fields: dict[str, Any]) -
 
 
 def apply_product_changes(world: World, device: Device, fields: dict[str, Any]) -> dict[str, Any]:
-    """Change fields of a device on the product route; if one is invalid, none is changed (endpoints.yml:
-    device_update).
+    """Change fields of a device, for the product route (endpoints.yml: device_update).
+
+    If one field is invalid, no field is changed.
     """
     if "signal" in fields:
         return _signal_device(device, fields["signal"])
@@ -117,7 +119,8 @@ def _apply_change(world: World, device: Device, name: str, value: Any) -> None:
 def ping(world: World, device: Device) -> dict[str, Any]:
     """Ping a device (endpoints.yml: device_ping).
 
-    The response is correct even while the cloud still shows a device that has lost its power as online.
+    The response says whether the device is really reachable. A device without power is not reachable, even while the
+    cloud still shows the device as online.
     """
     if device.reachable:
         device.last_heard = world.now()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The sessions of devices with the cloud, and the events of devices (endpoints.yml: special_events)."""
+"""The sessions of devices with the cloud, and the events that devices publish (endpoints.yml: special_events)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ STATUS_EVENT = "spark/status"
 
 
 def publish_device_event(world: World, device: Device, name: str, data: str) -> None:
-    """Publish an event from a device."""
+    """Publish an event with a device as the sender."""
     world.events.publish(Event(name, data, world.now(), device=device, product=device.product, account=device.owner))
 
 
 def report_status(world: World, device: Device, *, online: bool) -> None:
-    """Publish that a session of a device began or ended."""
+    """Publish the event that a device has come online or gone offline."""
     publish_device_event(world, device, STATUS_EVENT, "online" if online else "offline")
 
 
 def start_session(world: World, device: Device) -> None:
-    """Start a new session of an online device, which moves to the front of lists sorted by connection."""
+    """Start a new session of an online device.
+
+    Drop the cached lists that are sorted by the time of the last connection.
+    """
     device.last_handshake_at = device.last_heard = world.clock.next_moment()
     world.revision += 1
     if device.product is not None:

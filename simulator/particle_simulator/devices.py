@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The registry of all devices, of every account and product."""
+"""The registry of all devices of the cloud."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from particle_simulator.resources import Environment
 
 
 class Devices:
-    """All devices of the cloud, and the records that only some of them have."""
+    """All devices of the cloud, and data that only some devices have."""
 
     __slots__ = ("by_id", "by_label", "by_name", "environments", "offline_due", "vitals")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Device] = {}
         self.by_label: dict[str, Device] = {}
-        """Devices by serial number, IMEI and ICCID, in upper case."""
+        """Devices, keyed by serial number, by IMEI and by ICCID, each in upper case."""
         self.by_name: dict[str, dict[str, Device]] = {}
-        """Devices by name, then by id: names are not unique."""
+        """Devices, keyed by name and then by device id, because several devices can have the same name."""
         self.offline_due: list[tuple[float, str]] = []
-        """A heap of times and device ids: when the cloud will show a device without power as offline."""
+        """A heap of (time, device id) for devices that have lost power.
+
+        At this time the cloud begins to show the device as offline.
+        """
         self.environments: dict[str, Environment] = {}
-        """The environment variables of devices, by device id."""
+        """The environment variables of devices, keyed by device id."""
         self.vitals: dict[str, list[float]] = {}
-        """The times at which devices reported their vitals on request, by device id."""
+        """The times of the vitals records that clients have requested, keyed by device id."""
 
     def add(self, device: Device) -> None:
         """Add a device to the registry."""
@@ -36,11 +39,11 @@ class Devices:
             self.by_name.setdefault(device.name, {})[device.id] = device
 
     def identify(self, identifier: str) -> Device | None:
-        """Find a device by its id, else by its serial number, IMEI or ICCID."""
+        """Return the device with this id, serial number, IMEI or ICCID, or None."""
         return self.by_id.get(identifier.lower()) or self.by_label.get(identifier.upper())
 
     def rename(self, device: Device, name: str | None) -> None:
-        """Give a device another name."""
+        """Change the name of a device. With None, remove the name."""
         if device.name:
             self.by_name[device.name].pop(device.id, None)
         device.name = name

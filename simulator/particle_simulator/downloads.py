@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Files that the cloud produces on request, and that a client downloads later by their ids."""
+"""Files that the cloud produces on request. A client later downloads a file by the id of the file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class Downloads:
-    """All compiled binaries and usage reports."""
+    """All compiled firmware binaries and all usage reports."""
 
     __slots__ = ("binaries", "usage_reports")
 
     def __init__(self) -> None:
         self.binaries: dict[str, bytes] = {}
-        """Compiled firmware by id."""
+        """Compiled firmware binaries, keyed by id."""
         self.usage_reports: dict[str, dict[str, Any]] = {}
-        """Usage reports by id."""
+        """Usage reports, keyed by id."""

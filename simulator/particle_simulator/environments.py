@@ -2,9 +2,12 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Environment variables: the edits, the latest rollout, and the values that a device runs with.
 
-Some behaviour is not documented and therefore inferred: a scope inherits the values that its parents have rolled
-out; a rollout with `Connect` reaches a device with its next session, one with `Immediate` reaches an online device
-at once; and a rollout for a single device always applies at once.
+Some behaviour is not documented. The simulator uses these inferred rules:
+
+- A scope inherits the values that its parents have rolled out.
+- A rollout with `Connect` reaches a device when the device starts its next session.
+- A rollout with `Immediate` reaches an online device at once.
+- A rollout for a single device is always immediate.
 """
 
 from __future__ import annotations
@@ -31,8 +34,10 @@ KEY_RULE = "Must only contain uppercase letters, numbers, and underscores. Must 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A scope, with its own environment and the environments from which it inherits, each with its name, the farthest
-    first.
+    """A scope of environment variables: an owner (an account or an organisation), a product or a device.
+
+    `environment` holds the variables of the scope itself. `parents` lists the environments from which the scope
+    inherits, as (name, environment), the farthest parent first.
     """
 
     environment: Environment
@@ -41,12 +46,12 @@ class Scope:
 
 
 def build_product_scope(product: Product) -> Scope:
-    """Build the scope of a product, which inherits from its organisation, else from the sandbox of its owner."""
+    """Build the scope of a product. A product inherits from its organisation, or else from the sandbox of its owner."""
     return Scope(product.resources.environment, _list_roots(product.top_owner))
 
 
 def build_device_scope(world: World, device: Device, product: Product) -> Scope:
-    """Build the scope of a device, which inherits from its product and from the owner of the product."""
+    """Build the scope of a device. A device inherits from its product and from the owner of its product."""
     own = world.devices.environments.setdefault(device.id, Environment())
     return Scope(own, (*_list_roots(product.top_owner), ("Product", product.resources.environment)), device)
 
@@ -59,7 +64,7 @@ def _list_roots(top_owner: Account | Organization | None) -> tuple[tuple[str, En
 
 
 def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
-    """Collect the values of the parents with their origins by key; the nearest parent wins."""
+    """Return the values that a scope inherits: {key: (value, name of the parent)}. The nearest parent has priority."""
     values: dict[str, tuple[str, str]] = {}
     for origin, environment in scope.parents:
         if environment.snapshot is not None:
@@ -68,18 +73,18 @@ def collect_inherited(scope: Scope) -> dict[str, tuple[str, str]]:
 
 
 def collect_latest(scope: Scope) -> dict[str, str]:
-    """Collect all values of a scope, including edits that are not rolled out yet."""
+    """Return all values of a scope, inherited values and own values. Edits that are not rolled out yet are included."""
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | scope.environment.own
 
 
 def collect_rolled_out(scope: Scope) -> dict[str, str]:
-    """Collect all values of a scope as of its latest rollout."""
+    """Return all values of a scope: the inherited values, and the own values as of the latest rollout of the scope."""
     own = scope.environment.snapshot.own if scope.environment.snapshot else {}
     return {key: value for key, (value, _unused) in collect_inherited(scope).items()} | own
 
 
 def collect_on_device(scope: Scope, device: Device) -> dict[str, str]:
-    """Collect the values that a device runs with: from each scope, the latest rollout that has reached the device."""
+    """Return the values that a device runs with: from each scope, the latest rollout that has reached the device."""
     values: dict[str, str] = {}
     for _unused, environment in (*scope.parents, ("Device", scope.environment)):
         snapshot = environment.snapshot
@@ -104,9 +109,9 @@ def _validation_error(text: str, where: str) -> Refusal:
 
 
 def check_key(key: Any, where: str) -> str:
-    """Return a key if it is valid.
+    """Return a key. Raise a `Refusal` if the key is not valid.
 
-    Of the texts of the refusals, only the first is documented; the others are similar.
+    Only the first error message is documented by Particle; the others are modelled on it.
     """
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise _validation_error(KEY_RULE, where)
@@ -118,14 +123,17 @@ def check_key(key: Any, where: str) -> str:
 
 
 def check_value(value: Any, where: str) -> str:
-    """Return a value if it is a string."""
+    """Return a value. Raise a `Refusal` if the value is not a string."""
     if not isinstance(value, str):
         raise _validation_error("Must be a string.", where)
     return value
 
 
 def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, str | None]], username: str) -> None:
-    """Set variables, or unset them with None. If one is invalid, none is changed. The changes apply after a rollout."""
+    """Set variables. The value None removes a variable. Devices get the changes only after a rollout.
+
+    If the result has too many variables or is too large, raise a `Refusal` and change nothing.
+    """
     environment = scope.environment
     latest = dict(environment.own)
     for key, value in changes:
@@ -146,7 +154,11 @@ def change_variables(world: World, scope: Scope, changes: Iterable[tuple[str, st
 
 
 def roll_out(world: World, scope: Scope, username: str, *, immediate: bool) -> None:
-    """Roll out the edits of a scope. The previous rollout is stored for the devices that still use it."""
+    """Roll out the edits of a scope.
+
+    The previous rollout stays stored, because devices that the new rollout has not reached still use the previous
+    rollout. Older rollouts are dropped.
+    """
     previous = scope.environment.snapshot
     if previous is not None:
         previous.previous = None
@@ -173,7 +185,7 @@ def _wrap_origins(values: dict[str, tuple[str, str]]) -> dict[str, Any]:
 
 
 def build_scope_row(scope: Scope) -> dict[str, Any]:
-    """Build the row of a scope (endpoints.yml: env_level)."""
+    """Build the JSON object of a scope (endpoints.yml: env_level)."""
     environment, snapshot = scope.environment, scope.environment.snapshot
     row: dict[str, Any] = {
         "last_snapshot": snapshot
@@ -199,7 +211,7 @@ def build_scope_row(scope: Scope) -> dict[str, Any]:
 
 
 def compare_values(before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
-    """List which keys a rollout would add, remove, change or leave alone."""
+    """Return the keys that a rollout would add, remove or change, and the values that a rollout would not change."""
     changes: list[dict[str, str]] = []
     for key in sorted(before.keys() | after.keys()):
         if key not in before:

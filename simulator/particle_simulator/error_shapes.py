@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One example of each documented error body with a status, for the fault schedule."""
+"""Examples of the documented error bodies, with a status for each body. The fault schedule uses these examples."""
 
 from __future__ import annotations
 
@@ -49,4 +49,7 @@ SHAPES: dict[str, tuple[int, Any]] = {
     ),
     "E14": (502, HTML),
 }
-"""Status and body by the names of error bodies (errors-and-limits.md, section 1); a string is an HTML page."""
+"""(status, body), keyed by the name of the error body (errors-and-limits.md, section 1).
+
+A body that is a string is an HTML page.
+"""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Exceptions with the documented error bodies, which any handler can raise.
+"""The exception `Refusal`, and functions that build a `Refusal` with a documented error body.
 
-The names E1, E3, ... come from the table of error bodies (errors-and-limits.md, section 1). If the text of a
-refusal is not documented, the refusal has the shape that similar routes use, and a text of the simulator.
+The names E1, E3, ... come from the table of error bodies (errors-and-limits.md, section 1). If the error message of a
+case is not documented, the body has the shape that similar routes use, and the simulator has its own message.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ OAUTH_STATUS = {
 
 
 class Refusal(Exception):
-    """A request that the cloud refuses, with status, JSON body and headers."""
+    """An exception that a handler raises to refuse a request.
+
+    It holds the status, JSON body and headers of the response.
+    """
 
     def __init__(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {content}")
@@ -38,19 +41,19 @@ class Refusal(Exception):
 
 
 def oauth_error(code: str, description: str, **more: str) -> Refusal:
-    """Build a refusal of the OAuth layer, E1 or E2: from the token endpoint or the check of the access token."""
+    """Build a `Refusal` with the error body E1 or E2, for the token endpoint and for the check of the access token."""
     headers = NO_STORE | BASIC_CHALLENGE if code == "invalid_client" else NO_STORE
     return Refusal(OAUTH_STATUS[code], {"error": code, "error_description": description, **more}, headers)
 
 
 def api_users_not_allowed() -> Refusal:
-    """Build the refusal of a route that API users may not call (endpoints.yml: scope_errors)."""
+    """Build the `Refusal` for an API user on a route that API users may not call (endpoints.yml: scope_errors)."""
     description = "API users are not allowed to call this endpoint"
     return Refusal(400, {"error": "unauthorized", "error_description": description}, NO_STORE)
 
 
 def permission_denied() -> Refusal:
-    """Build the refusal of a device that does not exist or that the account cannot access, E3."""
+    """Build the `Refusal` for a device that does not exist or that the account cannot access (error body E3)."""
     info = (
         "I didn't recognize that device name or ID, "
         "try opening https://api.particle.io/v1/devices?access_token=undefined"
@@ -59,15 +62,18 @@ def permission_denied() -> Refusal:
 
 
 def plain_error(status: int, text: str) -> Refusal:
-    """Build a refusal with one text, E4, for example for a product that does not exist."""
+    """Build a `Refusal` with one error message (error body E4), for example for a product that does not exist."""
     return Refusal(status, {"ok": False, "error": text})
 
 
 def listed_errors(status: int, *errors: Any) -> Refusal:
-    """Build a refusal with a list, E6 or E7, for example of a claim; the entries of E7 are [message, code] pairs."""
+    """Build a `Refusal` with a list of errors (error body E6 or E7), for example for a claim.
+
+    The entries of E7 are pairs [message, code].
+    """
     return Refusal(status, {"ok": False, "errors": list(errors)})
 
 
 def bad_request(description: str) -> Refusal:
-    """Build a validation error in the shape of the newer routes, as recorded on the environment routes."""
+    """Build the `Refusal` for invalid input. The shape of the body was recorded on the environment routes."""
     return Refusal(400, {"error": "invalid_request", "error_description": description})

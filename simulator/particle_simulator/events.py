@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Events and event streams, apart from HTTP (endpoints.yml: sse_wire_format)."""
+"""Events and event streams, without the HTTP part (endpoints.yml: sse_wire_format)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ import orjson
 from particle_simulator.model import Account, Device, Product, format_time
 
 FROM_API = "api"
-"""The `coreid` of an event that no device sent. Inferred from the default sender in the test of an integration."""
+"""The `coreid` of an event that no device has sent. Inferred: the test of an integration has this default sender."""
 DEFAULT_TTL = 60
 MAX_WAITING_EVENTS = 10_000
-"""Maximum number of events that wait for a slow reader of a stream. Older ones are dropped, as on a real connection."""
+"""The maximum number of events that wait in a stream for a slow client.
+
+If more events arrive, the oldest events are dropped. A real connection to a slow client loses events, too.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """An event. Its device, product and account decide which streams carry it."""
+    """An event. The fields `device`, `product`, `account` and `private` decide which streams send the event."""
 
     name: str
     data: str
@@ -34,7 +37,7 @@ class Event:
     account: Account | None = None
 
     def encode(self, *, for_product: bool) -> bytes:
-        """Encode the event for a stream; streams of a product carry more fields about the sender."""
+        """Encode the event for a stream. With `for_product`, the result has more fields about the sender."""
         content: dict[str, Any] = {
             "data": self.data,
             "ttl": self.ttl,
@@ -48,13 +51,13 @@ class Event:
                 content["userid"] = owner.user_id
             if self.device is not None and self.device.firmware_version is not None:
                 content["version"] = self.device.firmware_version
-        # A line break in a name would end the line of the stream.
+        # A line break in the name would end the `event:` line too early.
         name = self.name.replace("\r", " ").replace("\n", " ")
         return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(content))
 
 
 class Stream:
-    """An open stream: its filter, and the events that wait to be written."""
+    """An open event stream: a filter for events, and the events that wait to be sent."""
 
     __slots__ = ("_waiting", "accepts", "closed", "for_product", "prefix", "wake")
 
@@ -64,23 +67,23 @@ class Stream:
         self.for_product = for_product
         self.closed = False
         self.wake: Callable[[], None] | None = None
-        """Called when an event waits, or when the stream is closed."""
+        """Called when an event is added, and when the stream is closed."""
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING_EVENTS)
 
     def push(self, chunk: bytes) -> None:
-        """Add an encoded event."""
+        """Add an encoded event to the waiting events."""
         self._waiting.append(chunk)
         if self.wake:
             self.wake()
 
     def take(self) -> bytes:
-        """Remove and return all waiting events."""
+        """Remove all waiting events, and return their bytes."""
         chunk = b"".join(self._waiting)
         self._waiting.clear()
         return chunk
 
     def close(self) -> None:
-        """End the stream once the waiting events are written."""
+        """Mark the stream as closed, and wake the sender, which then ends the stream."""
         self.closed = True
         if self.wake:
             self.wake()
@@ -101,7 +104,7 @@ class Events:
         self._streams.discard(stream)
 
     def publish(self, event: Event) -> None:
-        """Send an event to every stream that accepts it; it is encoded once for all streams of a kind."""
+        """Send an event to every stream that accepts the event. All streams of the same kind share one encoded copy."""
         chunks: dict[bool, bytes] = {}
         for stream in self._streams:
             if not event.name.startswith(stream.prefix) or not stream.accepts(event):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The fault schedule: which requests fail in which way, and how often each fault has fired.
+"""The fault schedule: which requests fail, in which way, and how often each fault has fired.
 
-With the effects `status`, `html`, `reset_before` and `silence` the request is not carried out.
-With the effects `empty`, `truncated` and `reset_after` it is carried out, and the response is damaged or lost.
-The effect `delay` only delays the answer; the key `delay` adds a delay to any effect.
+- With the effects `status`, `html`, `reset_before` and `silence`, the request is not carried out.
+- With the effects `empty`, `truncated` and `reset_after`, the request is carried out. The response is damaged or lost.
+- With the effect `delay`, the response is only delayed. The key `delay` adds a delay to any effect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ MAX_DELAY_SECONDS = 600
 
 @dataclass(slots=True)
 class Fault:
-    """A fault, which fires on requests to its route: `times` times, or without a limit for None."""
+    """A fault, which fires on requests to a route.
+
+    The fault fires at most `times` times. None means that there is no limit.
+    """
 
     route: str
     effect: str
@@ -42,11 +45,14 @@ class Fault:
 
     @property
     def is_active(self) -> bool:
-        """Whether the fault may still fire."""
+        """Whether the fault can still fire."""
         return self.times is None or self.fired < self.times
 
     def matches(self, key: str) -> bool:
-        """Return whether the fault applies to a route; `PUT *` applies to all routes with that method."""
+        """Return whether the fault applies to a route.
+
+        `*` stands for all routes. `PUT *` stands for all routes with the method PUT.
+        """
         method, _unused, path = self.route.partition(" ")
         return self.route in (key, ALL_ROUTES) or (path == ALL_ROUTES and key.startswith(f"{method} "))
 
@@ -62,13 +68,13 @@ class Fault:
         return Reply(self.status or 500, orjson.dumps(self.body), dict(self.headers))
 
     def damage_reply(self, reply: Reply) -> Reply:
-        """Damage the response of the cloud for the effects `empty` and `truncated`."""
+        """Return the response with an empty or a shortened body, for the effects `empty` and `truncated`."""
         body = b"" if self.effect == "empty" else reply.body[: len(reply.body) // 2]
         headers = reply.headers | self.headers
         return Reply(self.status or reply.status, body, headers, reply.content_type)
 
     def describe(self) -> dict[str, Any]:
-        """Describe the fault, with how often it has fired."""
+        """Return the fault as JSON data, with the number of times that the fault has fired."""
         return {
             "route": self.route,
             "effect": self.effect,
@@ -81,20 +87,27 @@ class Fault:
 
 
 class Faults:
-    """All faults. Faults for the same route fire one after another, in the order in which they were added."""
+    """All faults, in the order in which they were added.
+
+    At most one fault fires on a request: the first fault that can still fire and applies to the route. A fault with a
+    `probability` may let the request pass to the next fault.
+    """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self.clear()
 
     def clear(self) -> None:
-        """Remove all faults and restart the random numbers, so that the same faults then hit the same requests."""
+        """Remove all faults, and restart the random numbers.
+
+        A test that then adds the same faults again gets the same failures.
+        """
         self._schedule: list[Fault] = []
         self._active: list[Fault] = []
         self._random = Random(f"faults {self._seed}")
 
     def add(self, entries: Any, routes: set[str]) -> None:
-        """Add a list of faults; if one is invalid, none is added."""
+        """Add a list of faults. If one fault is invalid, raise a `Refusal` and add no fault."""
         if not isinstance(entries, list):
             raise bad_request("the faults must be a JSON list")
         faults = [_read_fault(entry, routes) for entry in entries]
@@ -102,7 +115,7 @@ class Faults:
         self._active += faults
 
     def take_fault(self, key: str) -> Fault | None:
-        """Return the fault for a request to this route, and count that it has fired; None if there is no fault."""
+        """Return the fault that fires on a request to this route, or None. Count the fault as fired."""
         for fault in self._active:
             if fault.matches(key) and (fault.probability >= 1 or self._random.random() < fault.probability):
                 fault.fired += 1
@@ -112,7 +125,7 @@ class Faults:
         return None
 
     def describe(self) -> list[dict[str, Any]]:
-        """Describe all faults, including those that no longer fire."""
+        """Return all faults as JSON data, including faults that can no longer fire."""
         return [fault.describe() for fault in self._schedule]
 
 
@@ -148,7 +161,10 @@ def _read_route(route: Any, routes: set[str]) -> str:
 
 
 def _read_times(entry: dict[str, Any]) -> int | None:
-    """Read how often a fault fires: by default once, and without a limit if it has a probability."""
+    """Return how often a fault fires.
+
+    The default is once. The default for a fault with `probability` is None: no limit.
+    """
     times = entry.get("times", None if "probability" in entry else 1)
     if times is None and "times" not in entry:
         return None
@@ -165,7 +181,10 @@ def _read_number(entry: dict[str, Any], name: str, default: float, *, least: flo
 
 
 def _read_answer(entry: dict[str, Any]) -> tuple[int | None, Any]:
-    """Read the status and body of the response. If the fault names an error body, its values are the defaults."""
+    """Return the status and the body of the response.
+
+    The defaults are the status and the body of the error body in `shape`.
+    """
     status, body = entry.get("status"), entry.get("body")
     shape = entry.get("shape")
     if shape is not None:

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """Updates of devices with product firmware.
 
-A device installs its target version in its next session (firmware-and-events.md, section 1). Here that session
-begins a minute of the cloud's clock after the change, or when the device reconnects; a request can also ask for
-an update at once.
+A device installs its target version in its next session (firmware-and-events.md, section 1). In the simulator, the next
+session begins one minute after the change of the target version, or earlier if the device reconnects. A request can
+also ask for an update at once.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from particle_simulator.model import Device, Product
 from particle_simulator.world import World
 
 SESSION_SECONDS = 60.0
-"""Seconds from a change to the session in which an online device installs it. Inferred; not documented."""
+"""Seconds from a change of the target version to the session in which an online device installs the version.
+
+The number is inferred, not documented.
+"""
 
 FLASH_EVENT = "spark/flash/status"
 
 
 def find_target_version(device: Device) -> int | None:
-    """Find the firmware version that a device should run, or None if none is set.
+    """Return the firmware version that a device should run, or None if no version is set.
 
-    A locked version has priority over releases, and development devices get no releases. Inferred: a release to a
-    group has priority over the product default, and of several releases the newest counts.
+    A version that is set for the device itself has priority over releases. Development devices get no releases.
+    Inferred: a release to a group has priority over the product default, and the highest of several releases wins.
     """
     if device.desired_firmware_version is not None:
         return device.desired_firmware_version
@@ -40,27 +43,33 @@ def find_target_version(device: Device) -> int | None:
 
 
 def take_update(world: World, device: Device) -> bool:
-    """Update an online device to its target version, and return whether that changed its version."""
+    """Install the target version on a device. Return whether the version of the device has changed.
+
+    Do nothing if the device is offline or in quarantine.
+    """
     version = find_target_version(device)
     if version is None or version == device.firmware_version or not device.reachable or device.quarantined:
         return False
     publish_device_event(world, device, FLASH_EVENT, "started")
     device.firmware_version = version
     publish_device_event(world, device, FLASH_EVENT, "success")
-    # The device restarts with the new firmware, which begins a new session.
+    # The device restarts with the new firmware, so a new session begins.
     start_session(world, device)
     return True
 
 
 def plan_update(world: World, device: Device) -> None:
-    """Plan the session in which a device installs the version that is its target by then."""
+    """Plan the update of a device, `SESSION_SECONDS` from now. The target version is read at the time of the update."""
     version = find_target_version(device)
     if version is not None and version != device.firmware_version:
         world.agenda.add(world.now() + SESSION_SECONDS, lambda: take_update(world, device))
 
 
 def plan_updates(world: World, product: Product) -> None:
-    """Plan the session in which all devices of a product install the versions that are their targets by then."""
+    """Plan the update of all devices of a product, `SESSION_SECONDS` from now.
+
+    The target versions are read at the time of the update.
+    """
 
     def take_updates() -> None:
         for device in list(product.devices.values()):

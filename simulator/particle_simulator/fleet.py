@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The devices at the start: a number of manufactured ones, or those of a fleet file."""
+"""The devices at the start of the simulator: either a number of new devices, or the devices of a fleet file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from particle_simulator.model import CELLULAR_PLATFORMS, WIFI_PLATFORMS, Device
 
 BORON = 13
 PREFIXES = {6: "PH", 8: "P1", 12: "ARG", 13: "B40", 14: "XEN", 23: "B4S", 25: "B5S", 26: "TRK", 32: "P2"}
-"""Prefixes of serial numbers by platform. Very old devices have no serial number (endpoints.yml: device_owned)."""
+"""Prefixes of serial numbers, keyed by platform id.
+
+A device of another platform has no serial number. Very old devices have no serial number in the real cloud either
+(endpoints.yml: device_owned).
+"""
 ID_PREFIX = "e00fce68"
-"""The first digits of the ids of Gen 3 devices, taken from an example (endpoints.yml: devices_list, example)."""
+"""The first digits of the ids of Gen 3 devices, as in the example of `devices_list` in endpoints.yml."""
 
 _SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 def manufacture_devices(count: int, seed: int, now: float) -> Iterator[Device]:
-    """Build new Borons: unclaimed, in no product, and online."""
+    """Yield new Borons. The devices are unclaimed, in no product and online."""
     random = Random(f"fleet {seed}")
     tails: set[int] = set()
     for number in range(1, count + 1):
@@ -32,7 +36,7 @@ def manufacture_devices(count: int, seed: int, now: float) -> Iterator[Device]:
 
 
 def _build_device(device_id: str, platform_id: int, number: int, random: Random, now: float) -> Device:
-    """Build a device with the identifiers that its label would show."""
+    """Build a device with made-up identifiers, such as serial number, IMEI and ICCID."""
     bits = random.getrandbits(96)
     cellular = platform_id in CELLULAR_PLATFORMS
     prefix = PREFIXES.get(platform_id)
@@ -55,7 +59,10 @@ def _build_device(device_id: str, platform_id: int, number: int, random: Random,
 def build_devices(
     records: tuple[dict[str, Any], ...], seed: int, now: float
 ) -> Iterator[tuple[Device, dict[str, Any]]]:
-    """Build the devices of a fleet file, each with its record, which names its owner, product and groups."""
+    """Yield (device, record) for each record of a fleet file.
+
+    The caller reads the owner, the product and the groups of the device from the record.
+    """
     random = Random(f"file {seed}")
     for number, record in enumerate(records, start=1):
         device = _build_device(record["id"].lower(), record.get("platform_id", BORON), number, random, now)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Changes of device groups. Membership is stored both on the group and on the device."""
+"""Changes of device groups. Each membership is stored in the group and in the device."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from particle_simulator.model import Device, Group, Product
 
 COLORS = ("#00aeef", "#f57c00", "#7b1fa2", "#388e3c", "#c2185b", "#5d4037")
-"""Default colors, which new groups get in turn."""
+"""Default colors. New groups get these colors in turn."""
 
 
 def add_group(product: Product, name: str, description: str = "", color: str | None = None) -> Group:
-    """Add a device group to a product."""
+    """Add a device group to a product, and return the group."""
     chosen = color or COLORS[len(product.groups) % len(COLORS)]
     group = Group(name, description, chosen)
     product.groups[name] = group
@@ -21,7 +21,7 @@ def add_group(product: Product, name: str, description: str = "", color: str | N
 
 
 def rename_group(product: Product, group: Group, new_name: str) -> None:
-    """Rename a group of a product without changing the order of the groups."""
+    """Rename a group of a product. The order of the groups does not change."""
     for device_id in group.members:
         device = product.devices[device_id]
         device.groups = tuple(new_name if name == group.name else name for name in device.groups)
@@ -30,7 +30,7 @@ def rename_group(product: Product, group: Group, new_name: str) -> None:
 
 
 def remove_group(product: Product, group: Group) -> None:
-    """Remove a group from a product and from the devices in it."""
+    """Remove a group from a product, and from all devices in the group."""
     for device_id in group.members:
         device = product.devices[device_id]
         device.groups = tuple(name for name in device.groups if name != group.name)
@@ -38,7 +38,7 @@ def remove_group(product: Product, group: Group) -> None:
 
 
 def assign_groups(device: Device, names: Iterable[str]) -> None:
-    """Replace the groups of a device in a product; groups that do not exist are created."""
+    """Replace the groups of a device in its product. Groups that do not exist are created."""
     product = device.product
     if product is None:
         return

@@ -2,8 +2,9 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The rate limits of the cloud: sliding windows, concurrent streams, and the lockout after refused logins.
 
-The documented response is 429 with `rate_limit_exceeded` (529 is mentioned once, for streams). It has no Retry-After,
-because none is documented. A refused request does not count in a window.
+The documented response is 429 with `rate_limit_exceeded`. (The documentation mentions 529 once, for streams.) The
+response has no Retry-After header, because the documentation does not mention this header. A request that a window
+refuses does not count in this window.
 """
 
 from __future__ import annotations
@@ -35,16 +36,22 @@ WINDOW_OF: dict[str, str] = {
     "user_password_reset": "password reset",
     **dict.fromkeys(STREAM_ROUTES, "stream opens"),
 }
-"""The names of special windows by endpoint; each of them allows 100 requests in 5 minutes."""
+"""The name of the special window of an endpoint, keyed by endpoint id.
+
+A special window allows 100 requests in 5 minutes.
+"""
 
 
 def rate_limit_exceeded() -> Refusal:
-    """Build the refusal for too many requests."""
+    """Build the `Refusal` for too many requests."""
     return Refusal(429, {"error": "rate_limit_exceeded"}, NO_STORE)
 
 
 class Window:
-    """A sliding window: at most `size` requests within any `seconds`, whose times are stored in a ring."""
+    """A sliding window, which allows at most `size` requests within any period of `seconds`.
+
+    The times of the latest requests are stored in a ring buffer.
+    """
 
     __slots__ = ("_next", "_ring", "_seconds")
 
@@ -54,7 +61,7 @@ class Window:
         self._seconds = seconds
 
     def take(self, now: float) -> bool:
-        """Count a request if the window allows it, and return whether it does."""
+        """Return whether the window allows a request now. Count the request if it is allowed."""
         at = self._next
         if self._ring[at] > now - self._seconds:
             return False
@@ -64,11 +71,10 @@ class Window:
 
 
 class Lockout:
-    """The lockout of an address for half an hour, after ten refused token requests in a row.
+    """The lockout of client addresses. Ten refused token requests in a row lock an address out for half an hour.
 
-    It does not depend on `--limits`.
-
-    Inferred: it locks only the token route, the only one whose documentation mentions this refusal.
+    The lockout does not depend on the option `--limits`. Inferred: only the token route is locked, because the
+    documentation mentions the lockout only for this route.
     """
 
     def __init__(self) -> None:
@@ -86,7 +92,7 @@ class Lockout:
         return False
 
     def record_answer(self, address: str, now: float, *, refused: bool) -> None:
-        """Count a refused token request of an address; an accepted one starts the count again."""
+        """Count a refused token request of an address. An accepted token request resets the count to zero."""
         if not refused:
             del self._refused[address]
             return
@@ -97,7 +103,7 @@ class Lockout:
 
 
 class Limits:
-    """The windows, open streams and lockouts of all addresses and accounts."""
+    """The state of all limits: the windows, open streams and lockouts of addresses, and the windows of accounts."""
 
     def __init__(self, *, documented: bool) -> None:
         self.documented = documented
@@ -108,7 +114,7 @@ class Limits:
         self._streams: Counter[str] = Counter()
 
     def admit(self, route: Route | None, address: str, now: float) -> Refusal | None:
-        """Return the refusal of a request that exceeds a limit of its address, or None if it is allowed."""
+        """Count a request. Return a `Refusal` if the request exceeds a limit of its address, or None otherwise."""
         if self.documented:
             window = self._all.get(address)
             if window is None:
@@ -126,18 +132,24 @@ class Limits:
         return self._special.setdefault((address, name), Window(MAX_SPECIAL_REQUESTS, FIVE_MINUTES))
 
     def admit_account(self, route: Route, username: str, now: float) -> None:
-        """Check the limit for the lookup of serial numbers, which is the only limit per account."""
+        """Check the limit for lookups of serial numbers. Raise a `Refusal` if the account has exceeded this limit.
+
+        This limit is the only limit per account.
+        """
         if self.documented and route.id == LOOKUP_ROUTE:
             window = self._lookups.setdefault(username, Window(MAX_LOOKUPS, HOUR))
             if not window.take(now):
                 raise rate_limit_exceeded()
 
     def open_stream(self, address: str) -> None:
-        """Count a new event stream of an address; call `close_stream` at its end."""
+        """Count a new event stream of an address. Raise a `Refusal` if the address has too many open streams.
+
+        The caller must call `close_stream` when the stream ends.
+        """
         if self.documented and self._streams[address] >= MAX_STREAMS:
             raise rate_limit_exceeded()
         self._streams[address] += 1
 
     def close_stream(self, address: str) -> None:
-        """Count the end of an event stream."""
+        """Count the end of an event stream of an address."""
         self._streams[address] -= 1

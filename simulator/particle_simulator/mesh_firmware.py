@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The mesh firmware of the virtual devices, which reads the mesh ledger and reports in the status ledger.
+"""The mesh firmware of the virtual devices. It reads the ledger `mesh` and reports in the ledger `mesh-status`.
 
-Reports are not stored but computed when a client reads them, from the mesh instances, the power of the devices and
-the clock. So a report is never out of date, and it disappears together with its mesh instance.
+Reports are not stored. When a client reads a report, the simulator computes the report from the instances of the ledger
+`mesh`, the power of the devices and the clock. A report is therefore never out of date. A report disappears when the
+instance of the device in the ledger `mesh` is deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ MIN_SLOW_JOIN_SECONDS = 30
 
 
 def _find_mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
-    """Find the mesh ledger that goes with a status ledger, if both have the right scope and direction."""
+    """Return the ledger `mesh` that belongs to the ledger `mesh-status` of the same owner.
+
+    Return None if `status` is another ledger, if the owner has no ledger `mesh`, if one of the two ledgers is archived,
+    or if one of the two ledgers has the wrong scope or direction.
+    """
     if status.name != STATUS_LEDGER or status.archived_at is not None:
         return None
     mesh = owner.ledgers.get(MESH_LEDGER)
@@ -41,25 +46,34 @@ def _find_mesh_ledger(owner: Owner, status: Ledger) -> Ledger | None:
 
 
 def _find_device(world: World, owner: Owner, device_id: str) -> Device | None:
-    """Find a device that can have ledgers of an owner, because it is in one of the owner's products."""
+    """Return the device with this id if the device is in a product of the owner, otherwise None.
+
+    Only a device in a product of the owner can have instances in the ledgers of the owner.
+    """
     device = world.devices.by_id.get(device_id)
     return device if device is not None and device.product is not None and device.product.top_owner is owner else None
 
 
 def _find_reachable_device(world: World, owner: Owner, device_id: str) -> Device | None:
-    """Find a device of an owner if it can sync its ledgers now, because it has power and a connection."""
+    """Return the device with this id if the device is in a product of the owner and can sync its ledgers now.
+
+    A device can sync its ledgers while it has power and a connection.
+    """
     device = _find_device(world, owner, device_id)
     return device if device is not None and device.reachable else None
 
 
 def _read_role(data: dict[str, Any]) -> str | None:
-    """Read the role from the data of an instance, or None if the firmware cannot use the data."""
+    """Return the role in the data of a ledger instance, or None if the firmware cannot use the data."""
     role = data.get("role")
     return role if role in (GATEWAY, NODE) and isinstance(data.get("network"), str) else None
 
 
 def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[str]:
-    """List the ids of all devices that report, in the order of their mesh instances; cached until the next change."""
+    """Return the ids of all devices that report, in the order of their instances in the ledger `mesh`.
+
+    The result is cached until `World.revision` changes.
+    """
     mesh = _find_mesh_ledger(owner, status)
     if mesh is None:
         return []
@@ -76,7 +90,7 @@ def list_reporting_devices(world: World, owner: Owner, status: Ledger) -> list[s
 
 
 def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> Instance | None:
-    """Build the report of a device, or None if it does not report."""
+    """Build the ledger instance that a device reports. Return None if the device does not report."""
     mesh = _find_mesh_ledger(owner, status)
     own = mesh.instances.get(device_id) if mesh else None
     if mesh is None or own is None or _find_reachable_device(world, owner, device_id) is None:
@@ -94,7 +108,7 @@ def build_report(world: World, owner: Owner, status: Ledger, device_id: str) -> 
 def _compute_node_state(
     world: World, owner: Owner, mesh: Ledger, device_id: str, own: Instance
 ) -> tuple[str, str | None]:
-    """Compute the state and the parent of a node, which joins through a reachable gateway of its network."""
+    """Return (state, id of the parent) of a node. The parent is a reachable gateway of the node's network, or None."""
     ready = own.updated_at + _compute_join_seconds(world, device_id)
     reachable: list[str] = []
     was_joined = False
@@ -112,14 +126,14 @@ def _compute_node_state(
             was_joined = was_joined or device.lost_at >= max(ready, instance.updated_at)
     if reachable and world.now() >= ready:
         return "joined", sorted(reachable)[_hash(world, device_id, "parent") % len(reachable)]
-    # A node that had joined when its last gateway failed is lost; otherwise it is still joining.
+    # A node is lost if it had joined before its last gateway failed. Any other node is still joining.
     return ("lost" if was_joined and not reachable else "joining"), None
 
 
 def _compute_join_seconds(world: World, device_id: str) -> int:
-    """Compute the seconds that a node needs to join after its ledger has changed.
+    """Return the seconds that a node needs to join after its ledger instance has changed.
 
-    They are 0 unless it is a slow joiner.
+    Only a slow joiner needs more than 0 seconds.
     """
     share = world.settings.slow_joiners
     if share <= 0 or _hash(world, device_id, "slow") % 1000 >= share * 1000:
@@ -128,5 +142,5 @@ def _compute_join_seconds(world: World, device_id: str) -> int:
 
 
 def _hash(world: World, device_id: str, what: str) -> int:
-    """Return a pseudo-random number that depends only on the seed, the device and the purpose of the number."""
+    """Return a pseudo-random number that depends only on the seed, the device and `what`, the purpose of the number."""
     return crc32(f"{world.settings.seed} {device_id} {what}".encode())

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 """The cloud's legacy registry of Particle Mesh networks and their members.
 
-The cloud only records them: devices form and join networks among themselves. The texts and statuses of the refusals
-are not documented; here all refusals have status 400 and the shape E6.
+The registry only records networks and members. The devices themselves form and join the networks. The error responses
+of the registry are not documented. In the simulator, every error of the registry has the status 400 and the body E6.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from particle_simulator.model import CELLULAR_PLATFORMS, Account, Device, Networ
 from particle_simulator.world import World
 
 GATEWAY_PLATFORMS = frozenset({12, 13, 14, 22, 23})
-"""Platforms with an uplink: Argon, Boron, A-SoM and B-SoM, and a Xenon with the Ethernet FeatherWing."""
+"""Platforms with an uplink: Argon, Boron, A-SoM, B-SoM, and Xenon with the Ethernet FeatherWing."""
 MESH_PLATFORMS = GATEWAY_PLATFORMS | {24, 25}
 MICRO_TYPES = frozenset({"micro_wifi", "micro_cellular"})
 NETWORK_TYPES = MICRO_TYPES | {"high_availability", "large_site"}
@@ -26,17 +26,20 @@ MAX_NAME_BYTES = 16
 
 
 def registry_error(text: str) -> Refusal:
-    """Build a refusal of the registry."""
+    """Build the `Refusal` for an error of the registry."""
     return listed_errors(400, text)
 
 
 def choose_default_type(gateway: Device) -> str:
-    """Return the default type of a network, which depends on the uplink of its gateway."""
+    """Return the default type of a network. The type depends on the uplink of the gateway."""
     return "micro_cellular" if gateway.platform_id in CELLULAR_PLATFORMS else "micro_wifi"
 
 
 def create_network(world: World, account: Account, name: Any, gateway: Device, requested_type: Any) -> Network:
-    """Create a network with its first gateway; it is pending until it is read while the gateway is online."""
+    """Create a network with its first gateway.
+
+    The network is pending until a client reads the network while the gateway is online.
+    """
     if not isinstance(name, str) or not name or len(name.encode()) > MAX_NAME_BYTES:
         raise registry_error(f"name must have 1 to {MAX_NAME_BYTES} bytes")
     if any(network.name == name for network in world.mesh.list_networks(account)):
@@ -56,7 +59,7 @@ def create_network(world: World, account: Account, name: Any, gateway: Device, r
 
 
 def add_device(network: Network, device: Device) -> None:
-    """Add a device to a network as a node; adding a member again changes nothing."""
+    """Add a device to a network as a node. Do nothing if the device is already a member of this network."""
     if device.network is network:
         return
     _check_free(device)
@@ -68,13 +71,13 @@ def add_device(network: Network, device: Device) -> None:
 
 
 def remove_device(network: Network, device: Device) -> None:
-    """Remove a member from a network."""
+    """Remove a member from a network. Raise a `Refusal` if the device is not a member."""
     _check_member(network, device)
     leave_network(device)
 
 
 def leave_network(device: Device) -> None:
-    """Remove a device from its network, if it is in one."""
+    """Remove a device from its network. Do nothing if the device is in no network."""
     if device.network is not None:
         device.network.members.pop(device.id, None)
     device.network = None
@@ -82,7 +85,7 @@ def leave_network(device: Device) -> None:
 
 
 def make_gateway(network: Network, device: Device) -> None:
-    """Make a member a gateway."""
+    """Change the role of a member to gateway."""
     _check_member(network, device)
     _check_gateway(device)
     if device.gateway:
@@ -93,25 +96,25 @@ def make_gateway(network: Network, device: Device) -> None:
 
 
 def make_node(network: Network, device: Device) -> None:
-    """Make a member a node."""
+    """Change the role of a member to node."""
     _check_member(network, device)
     device.gateway = False
 
 
 def delete_network(world: World, network: Network) -> None:
-    """Delete a network; its members can join another one."""
+    """Delete a network. The members of the network can then join another network."""
     for device in list(network.members.values()):
         leave_network(device)
     del world.mesh.networks[network.id]
 
 
 def update_confirmation(network: Network) -> None:
-    """Confirm a network if one of its gateways is online; it stays confirmed."""
+    """Confirm a network if one of its gateways is reachable. A confirmed network stays confirmed."""
     network.confirmed = network.confirmed or any(gateway.reachable for gateway in network.gateways)
 
 
 def build_network_row(network: Network) -> dict[str, Any]:
-    """Build the row of a network; the radio parameters are null until its gateway has connected."""
+    """Build the JSON object of a network. The radio parameters are null until the network is confirmed."""
     update_confirmation(network)
     digits = hashlib.sha256(network.id.encode()).hexdigest().upper()
     heard_at = [device.last_heard for device in network.members.values() if device.last_heard is not None]
@@ -131,7 +134,10 @@ def build_network_row(network: Network) -> dict[str, Any]:
 
 
 def build_membership(device: Device) -> dict[str, Any] | None:
-    """Build the `network` field of a device; its role is confirmed once the device has connected with it."""
+    """Build the `network` field of a device, or return None if the device is in no network.
+
+    The role of the device is confirmed if the network is confirmed and the cloud shows the device as online.
+    """
     network = device.network
     if network is None:
         return None

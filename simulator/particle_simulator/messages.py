@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Requests and responses as route handlers see them, and the parsing of bodies."""
+"""Requests and responses in the form that route handlers use, and the parsing of request bodies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(slots=True)
 class Call:
-    """A request: path values by the names in the path template, query, body fields, uploads and access token."""
+    """A request: the parameters of the path, the query, headers, body fields, uploaded files and the access token."""
 
     method: str
     path: dict[str, str]
@@ -31,29 +31,32 @@ class Call:
     fields: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     filenames: dict[str, str] = field(default_factory=dict)
-    """The names of the uploaded files, by field."""
+    """The names of the uploaded files, keyed by form field."""
     bearer: Token | None = None
     address: str = ""
 
     @property
     def token(self) -> Token:
-        """The access token of the request; only routes that require one have it."""
+        """The access token of the request. Raises `RuntimeError` on a route that requires no access token."""
         if self.bearer is None:
             raise RuntimeError("this route does not require an access token")
         return self.bearer
 
     @property
     def account(self) -> Account:
-        """The account of the access token."""
+        """The account to which the access token belongs."""
         return self.token.account
 
     @property
     def sandbox(self) -> Account:
-        """The account whose sandbox the request works on: for an API user, that of its owner."""
+        """The account whose sandbox the request uses.
+
+        For an API user, this is the account of the owner of the API user.
+        """
         return self.account.acts_for or self.account
 
     def read_number(self, *names: str, default: int) -> int:
-        """Read a positive number from the query, under the first of the names that has one, else use the default."""
+        """Return the first of these query parameters that is a positive number, or the default."""
         for name in names:
             text = self.query.get(name, "")
             if text.isascii() and text.isdigit() and int(text) > 0:
@@ -63,14 +66,14 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """A response."""
+    """An HTTP response."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = "application/json"
     stream: Stream | None = None
-    """The event stream to send instead of a body."""
+    """The event stream that is sent instead of a body."""
 
 
 def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
@@ -79,7 +82,7 @@ def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None =
 
 
 def no_content() -> Reply:
-    """Build a 204 without a body."""
+    """Build a response with status 204 and without a body."""
     return Reply(204, b"", {}, None)
 
 
@@ -89,17 +92,17 @@ def not_found_text() -> Reply:
 
 
 def refusal_reply(refusal: Refusal) -> Reply:
-    """Build the response for a refusal."""
+    """Build the response for a `Refusal`."""
     return json_reply(refusal.content, refusal.status, dict(refusal.headers))
 
 
 def parse_query(text: str) -> dict[str, str]:
-    """Parse a query string; the last of several values with the same name wins."""
+    """Parse a query string. If several values have the same name, the last value wins."""
     return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
 
 
 def _parse_form(text: str) -> dict[str, Any]:
-    """Parse a form body; `key[]=a&key[]=b` becomes a list."""
+    """Parse a form body. `key[]=a&key[]=b` becomes the list `[a, b]` under `key`."""
     fields: dict[str, Any] = {}
     for key, value in parse_qsl(text, keep_blank_values=True):
         if key.endswith("[]"):
@@ -113,7 +116,7 @@ def _parse_json(raw: bytes) -> dict[str, Any]:
     try:
         content = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        # The body of this refusal is not documented.
+        # This error body is not documented.
         raise bad_request("The request body is not valid JSON") from error
     if not isinstance(content, dict):
         raise bad_request("The request body must be a JSON object")
@@ -121,10 +124,10 @@ def _parse_json(raw: bytes) -> dict[str, Any]:
 
 
 async def read_body(request: web.BaseRequest, call: Call) -> None:
-    """Read the body of a request into the fields and files of a call; routes accept JSON and forms alike."""
+    """Read the body of a request into the fields and files of a `Call`. Every route accepts both JSON and forms."""
     call.content_type = request.content_type
     if request.content_type == "multipart/form-data":
-        # `request.multipart()` has a size limit for browsers, but a file may list a whole fleet.
+        # Do not use `request.multipart()`: its size limit is too low for a file that lists a whole fleet.
         async for part in MultipartReader(request.headers, request.content):
             if not isinstance(part, BodyPartReader) or part.name is None:
                 continue

@@ -11,14 +11,14 @@ from typing import Any
 from particle_simulator.resources import Resources
 
 CELLULAR_PLATFORMS = frozenset({10, 13, 15, 23, 25, 26, 28, 35, 37, 38, 42})
-"""Platforms with a modem: they have an ICCID and an IMEI, and no Wi-Fi MAC in their record."""
+"""Platforms with a cellular modem. The records of these devices contain an ICCID and an IMEI, but no Wi-Fi MAC."""
 
 WIFI_PLATFORMS = frozenset({0, 6, 8, 11, 12, 22, 31, 32, 43, 82, 88})
-"""Platforms with Wi-Fi and no modem: the only ones whose record has `mac_wifi`."""
+"""Platforms with Wi-Fi and without a modem. Only the records of these devices contain `mac_wifi`."""
 
 
 def format_time(moment: float | None) -> str | None:
-    """Format a time as the cloud does: in UTC, with milliseconds and a Z."""
+    """Return a time in the format of the cloud: in UTC, with milliseconds and a Z. Return None for None."""
     if moment is None:
         return None
     text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
@@ -27,7 +27,7 @@ def format_time(moment: float | None) -> str | None:
 
 @dataclass(slots=True, eq=False)
 class Device:
-    """A device, claimed or not, in a product or not."""
+    """A device. `owner` is None if the device is not claimed. `product` is None if the device is in no product."""
 
     id: str
     platform_id: int
@@ -55,15 +55,21 @@ class Device:
     protection: str = "disabled"
     powered: bool = True
     lost_at: float | None = None
-    """The time at which the device lost its power; None if it has power or never had any."""
+    """The time at which the device lost its power or ended its session.
+
+    None if the device is reachable, or if the device was offline from the start.
+    """
     offline_face: int | None = None
-    """The status that calls to the device get while it is offline; with None the route decides."""
+    """The status of the response to calls while the device is offline. None means that the route chooses the status."""
     network: Network | None = None
     gateway: bool = False
 
     @property
     def reachable(self) -> bool:
-        """Whether the device responds. `online` is the state that the cloud shows, which may be out of date."""
+        """Whether the device responds.
+
+        The field `online` is the state that the cloud shows, which may be out of date.
+        """
         return self.online and self.powered
 
 
@@ -78,24 +84,39 @@ class Account:
     sso: bool = False
     recovery_codes: list[str] = field(default_factory=list)
     query_tokens: bool = True
-    """Whether a token is allowed in the query; the cloud refuses that for accounts created after December 2024."""
+    """Whether the account may send its access token in the query.
+
+    The cloud refuses a token in the query for accounts that were created after December 2024.
+    """
     account_info: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     product: Product | None = None
-    """The only product that an API user, a client of a product or a customer can access; None for people."""
+    """The only product that this account can access. None if the account is not limited to one product.
+
+    The accounts of API users of a product, clients of a product and customers are limited to one product.
+    """
     org: Organization | None = None
-    """The only organisation that an API user of an organisation can access."""
+    """The only organisation that this account can access. None if the account is not limited to one organisation.
+
+    The accounts of API users of an organisation are limited to one organisation.
+    """
     acts_for: Account | None = None
-    """The account whose sandbox an API user or a client works on; None for people, who use their own."""
+    """The account whose sandbox this account uses. None if this account uses its own sandbox.
+
+    The accounts of API users, clients of a product and customers use the sandbox of another account.
+    """
     sorted_devices: list[Device] | None = None
-    """Cache of the claimed devices in the order of the account's list; None if they must be sorted again."""
+    """A cache of the claimed devices, in the order of the device list.
+
+    None means that the cache must be filled again.
+    """
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """An OAuth client; `owner` is None for the clients of Particle's own tools."""
+    """An OAuth client. `owner` is None for the clients of Particle's own tools."""
 
     id: str
     secret: str
@@ -105,12 +126,12 @@ class Client:
     redirect_uri: str | None = None
     product: Product | None = None
     scope: str | None = None
-    """Scopes separated by spaces; None means full permission."""
+    """Scopes, separated by spaces. None means all permissions."""
 
 
 @dataclass(slots=True, eq=False)
 class Token:
-    """An access token; one with `expires_at` None never expires."""
+    """An access token. If `expires_at` is None, the token never expires."""
 
     value: str
     account: Account
@@ -119,12 +140,12 @@ class Token:
     refresh_token: str | None = None
     lifetime: float = 0.0
     scopes: tuple[str, ...] | None = None
-    """The scopes of the token; None means everything that its account is allowed to do."""
+    """The scopes of the token. None means everything that the account is allowed to do."""
 
 
 @dataclass(slots=True, eq=False)
 class MfaLogin:
-    """A login that waits for a one-time code, with the parameters of its first step."""
+    """A login that waits for a one-time code, with the values from the first step of the login."""
 
     account: Account
     client_id: str
@@ -134,19 +155,22 @@ class MfaLogin:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A device group of a product. Membership is also stored on the devices, to count and filter fast."""
+    """A device group of a product.
+
+    Each membership is also stored in the device, to make counting and filtering fast.
+    """
 
     name: str
     description: str
     color: str
     members: set[str] = field(default_factory=set)
     fw_version: int | None = None
-    """The firmware version released to the group."""
+    """The firmware version that is released to the group, or None."""
 
 
 @dataclass(slots=True, eq=False)
 class Organization:
-    """An organisation, whose members can all use its products and ledgers."""
+    """An organisation. All members can use the products and the ledgers of the organisation."""
 
     id: str
     slug: str
@@ -157,17 +181,20 @@ class Organization:
 
 
 Owner = Account | Organization
-"""The owner of a product or a ledger."""
+"""The type of the owner of a product or a ledger."""
 
 
 def owner_id(owner: Owner) -> str:
-    """Return the scope value of the instance in a ledger with the scope Owner."""
+    """Return the id of an owner.
+
+    In a ledger with the scope Owner, the scope value of the ledger instance is the id of the owner.
+    """
     return owner.id if isinstance(owner, Organization) else owner.user_id
 
 
 @dataclass(slots=True, eq=False)
 class Network:
-    """A mesh network of the legacy registry; its members store their network and role, too."""
+    """A mesh network of the legacy registry. Each member also stores its network and its role."""
 
     id: str
     name: str
@@ -180,7 +207,7 @@ class Network:
 
     @property
     def state(self) -> str:
-        """The state of the network: confirmed once one of its gateways has connected."""
+        """`confirmed` after a client has read the network while one of the gateways was online, `pending` before."""
         return "confirmed" if self.confirmed else "pending"
 
     @property
@@ -191,7 +218,7 @@ class Network:
 
 @dataclass(slots=True, eq=False)
 class Product:
-    """A product; `owner` is None if the owner has no account in this simulator."""
+    """A product. `owner` is None if the owner of the product has no account in the simulator."""
 
     id: int
     slug: str
@@ -203,25 +230,31 @@ class Product:
     groups: dict[str, Group] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     sorted_devices: dict[tuple[str, bool], list[Device]] = field(default_factory=dict)
-    """Cache of sorted lists by (attribute, descending), so that reading all pages of a list sorts it only once."""
+    """A cache of sorted device lists, keyed by (attribute, descending).
+
+    With this cache, the devices are sorted only once when a client reads all pages of a list.
+    """
     org: Organization | None = None
     quarantine: bool = True
-    """Whether an unknown device that connects with the firmware of this product waits for approval."""
+    """Whether an unknown device that connects with the firmware of this product must wait for approval."""
 
     @property
     def top_owner(self) -> Owner | None:
-        """The owner of the product's ledgers: its organisation, else its owner."""
+        """The owner of the product's ledgers: the organisation of the product, or else the owner of the product."""
         return self.org or self.owner
 
     def drop_sorted_lists(self, attribute: str) -> None:
-        """Drop the cached lists that are sorted by an attribute. Call this when the attribute of a device changes."""
+        """Drop the cached device lists that are sorted by an attribute.
+
+        Call this method when a device has a new value of the attribute.
+        """
         self.sorted_devices.pop((attribute, False), None)
         self.sorted_devices.pop((attribute, True), None)
 
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """The data in a ledger for one device, product or owner."""
+    """A ledger instance: the data in a ledger for one device, product or owner."""
 
     scope_value: str
     data: dict[str, Any]
@@ -233,7 +266,7 @@ class Instance:
 
 @dataclass(slots=True, eq=False)
 class Ledger:
-    """A ledger with its instances by scope value; `direction` is None for a cloud-only ledger."""
+    """A ledger. `instances` is keyed by scope value. `direction` is None for a cloud-only ledger."""
 
     name: str
     scope: str
@@ -244,4 +277,4 @@ class Ledger:
     archived_at: float | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
     versions: dict[str, list[Instance]] = field(default_factory=dict)
-    """Earlier versions of the instances, by scope value, newest last."""
+    """Earlier versions of the ledger instances, keyed by scope value, newest last."""

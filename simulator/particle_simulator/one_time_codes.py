@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""One-time codes as authenticator apps show them (RFC 6238): SHA-1, six digits, valid for half a minute."""
+"""One-time codes of authenticator apps (RFC 6238): SHA-1, six digits, a new code every 30 seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEP_SECONDS = 30
 
 
 def is_valid(secret: str, code: str, now: float) -> bool:
-    """Return whether a code is valid now, or half a minute earlier or later."""
+    """Return whether a code is the current code, the previous code or the next code."""
     step = int(now // STEP_SECONDS)
     return code in {_compute_code(secret, near) for near in (step - 1, step, step + 1)}
 

@@ -16,7 +16,7 @@ class Organizations:
         self.by_id: dict[str, Organization] = {}
 
     def find(self, id_or_slug: str) -> Organization | None:
-        """Find an organisation by its id, else by its slug."""
+        """Return the organisation with this id or slug, or None."""
         found = self.by_id.get(id_or_slug.lower())
         return found or next((org for org in self.by_id.values() if org.slug == id_or_slug), None)
 
@@ -25,5 +25,5 @@ class Organizations:
         self.by_id[org.id] = org
 
     def list_for_member(self, account: Account) -> list[Organization]:
-        """List the organisations that an account is a member of."""
+        """Return the organisations of which the account is a member."""
         return [org for org in self.by_id.values() if account in org.members]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Changes of a device's owner and product. Both sides store them: the device, and the account or product."""
+"""Changes of the owner and the product of a device.
+
+The device stores its owner and its product. The owner and the product also store the device.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def claim(device: Device, account: Account) -> None:
 
 
 def unclaim(device: Device) -> None:
-    """Remove the owner of a device; its product stays."""
+    """Remove the owner of a device. The device stays in its product."""
     if device.owner:
         device.owner.devices.pop(device.id, None)
         device.owner.sorted_devices = None
@@ -31,7 +34,7 @@ def add_to_product(device: Device, product: Product) -> None:
 
 
 def remove_from_product(device: Device) -> None:
-    """Remove a device from its product, with its groups and all other settings of the product."""
+    """Remove a device from its product. The device also loses its groups and all other settings of the product."""
     if device.product is None:
         return
     assign_groups(device, ())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Permissions of accounts on products and devices."""
+"""The permissions of accounts for products and devices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from particle_simulator.model import Account, Device, Product
 
 
 def can_access(account: Account, product: Product) -> bool:
-    """Return whether an account owns a product or is in its team; a customer only has devices in it."""
+    """Return whether an account can access a product, for example as the owner or as a member of the team.
+
+    A customer cannot access the product itself, but only the devices that the customer has claimed.
+    """
     if product.owner is account or (product.org is not None and account in product.org.members):
         return True
     if account.org is not None:
@@ -20,5 +23,5 @@ def can_access(account: Account, product: Product) -> bool:
 
 
 def can_see(account: Account, device: Device) -> bool:
-    """Return whether an account has claimed a device or can access its product."""
+    """Return whether an account has claimed a device, or can access the product of the device."""
     return device.owner is account or (device.product is not None and can_access(account, device.product))

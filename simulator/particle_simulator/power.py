@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The power and connection of devices, and the delay until the cloud notices that a device has lost its power."""
+"""The power and the connection of devices. When a device loses its power, the cloud notices only after a delay."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from particle_simulator.ownership import add_to_product
 from particle_simulator.world import World
 
 WIFI_GRACE = 50
-"""Seconds for which the cloud still shows a lost Wi-Fi device as online: two keep-alives of 25 s."""
+"""Seconds for which the cloud still shows a Wi-Fi device without power as online: two keep-alives of 25 seconds."""
 CELLULAR_KEEP_ALIVE = 23 * 60
-"""Seconds between keep-alives of a cellular device; the cloud notices a loss after one to two of them."""
+"""Seconds between two keep-alives of a cellular device.
+
+When a cellular device loses its power, the cloud notices after one to two of these periods.
+"""
 
 OFFLINE_REFUSALS: dict[int, object] = {
     404: {"ok": False, "error": "Device is not connected"},
@@ -25,24 +28,27 @@ OFFLINE_REFUSALS: dict[int, object] = {
     400: {"ok": False, "error": "Timed out."},
     500: {"ok": False, "code": 500, "errors": [{"error": "Timed out, didn't hear back from device service"}]},
 }
-"""The refusals of calls to an offline device, by status. The text of the 404 is inferred, the others are recorded."""
+"""The error bodies for calls to an offline device, keyed by status.
+
+The message of the body for 404 is inferred. The other bodies are recorded.
+"""
 
 
 def device_offline(device: Device, default: int) -> Refusal:
-    """Build the refusal of a call to an offline device, with the status that a test has set or the default."""
+    """Build the `Refusal` for a call to an offline device. If `offline_face` is None, the status is the default."""
     status = device.offline_face or default
     return Refusal(status, OFFLINE_REFUSALS[status])
 
 
 def get_grace_seconds(world: World, device: Device) -> int:
-    """Return for how many seconds the cloud still shows a device without power as online."""
+    """Return the seconds for which the cloud still shows a device without power as online."""
     if device.platform_id not in CELLULAR_PLATFORMS:
         return WIFI_GRACE
     return CELLULAR_KEEP_ALIVE + crc32(f"{world.settings.seed} {device.id} grace".encode()) % (CELLULAR_KEEP_ALIVE + 1)
 
 
 def switch_off(world: World, device: Device) -> None:
-    """Cut the power of a device, which the cloud notices later."""
+    """Cut the power of a device. The cloud notices the loss of power later."""
     if device.powered:
         device.powered = False
         device.lost_at = world.now()
@@ -52,7 +58,7 @@ def switch_off(world: World, device: Device) -> None:
 
 
 def disconnect(world: World, device: Device) -> None:
-    """End the session of a device properly, so that the cloud notices it at once."""
+    """Disconnect a device. The cloud shows the device as offline at once."""
     if device.reachable:
         device.lost_at = world.now()
     if device.online:
@@ -62,7 +68,7 @@ def disconnect(world: World, device: Device) -> None:
 
 
 def connect(world: World, device: Device) -> None:
-    """Bring a device online in a new session, in which it installs its target firmware version."""
+    """Bring a device online in a new session. The device installs its target firmware version in this session."""
     device.powered = device.online = True
     device.lost_at = None
     start_session(world, device)
@@ -70,7 +76,11 @@ def connect(world: World, device: Device) -> None:
 
 
 def connect_with_firmware(world: World, device: Device, product: Product) -> None:
-    """Bring a device online with the firmware of a product; a device that is not imported waits for approval."""
+    """Bring a device online with firmware of a product.
+
+    A device in no product joins this product if the device has the platform of the product. The device then waits for
+    approval if the product has `quarantine` set.
+    """
     if device.product is None and device.platform_id == product.platform_id:
         add_to_product(device, product)
         device.quarantined = product.quarantine
@@ -78,7 +88,10 @@ def connect_with_firmware(world: World, device: Device, product: Product) -> Non
 
 
 def run_due_changes(world: World) -> None:
-    """Run the planned actions that are due, and mark devices without power as offline. Called before every request."""
+    """Run the planned actions that are due, and show devices without power as offline after their delay.
+
+    The delay is `get_grace_seconds`. Call this function before each request to the cloud.
+    """
     if world.agenda.has_actions:
         world.agenda.run_due(world.now())
     offline_due = world.devices.offline_due
@@ -88,7 +101,7 @@ def run_due_changes(world: World) -> None:
     while offline_due and offline_due[0][0] <= now:
         _unused, device_id = heappop(offline_due)
         device = world.devices.by_id[device_id]
-        # The device may have come back since this entry was made, and may even have been lost again.
+        # Since this entry was added, the device may have come back online, and may even have lost its power again.
         if (
             not device.powered
             and device.lost_at is not None
@@ -100,7 +113,10 @@ def run_due_changes(world: World) -> None:
 
 
 def advance_clock(world: World, seconds: float) -> None:
-    """Turn the clock forward, and update when online devices were last heard."""
+    """Move the clock forward, and run the changes that are due.
+
+    Also move `last_heard` of reachable devices forward: the cloud would have heard these devices in the meantime.
+    """
     world.clock.advance(seconds)
     for device in world.devices.by_id.values():
         if device.reachable and device.last_heard is not None:
@@ -109,7 +125,10 @@ def advance_clock(world: World, seconds: float) -> None:
 
 
 def reconnect_devices(world: World, product: Product) -> None:
-    """Reconnect some random devices of a product, as may happen while a client reads the pages of their list."""
+    """Reconnect some random devices of a product. The setting `churn` is the number of devices.
+
+    In the real cloud, too, devices may reconnect while a client reads the pages of a device list.
+    """
     reachable = [device for device in product.devices.values() if device.reachable]
     for device in world.random.sample(reachable, min(world.settings.churn, len(reachable))):
         connect(world, device)

@@ -17,7 +17,7 @@ class Products:
         self.by_id: dict[int, Product] = {}
 
     def find(self, id_or_slug: str) -> Product | None:
-        """Find a product by its id or its slug."""
+        """Return the product with this id or slug, or None."""
         if id_or_slug.isascii() and id_or_slug.isdigit():
             return self.by_id.get(int(id_or_slug))
         return next((product for product in self.by_id.values() if product.slug == id_or_slug), None)
@@ -27,9 +27,9 @@ class Products:
         self.by_id[product.id] = product
 
     def list_accessible_to(self, account: Account) -> list[Product]:
-        """List the products that an account can access."""
+        """Return the products that an account can access."""
         return [product for product in self.by_id.values() if can_access(account, product)]
 
     def list_in_org(self, org: Organization) -> list[Product]:
-        """List the products of an organisation."""
+        """Return the products of an organisation."""
         return [product for product in self.by_id.values() if product.org is org]

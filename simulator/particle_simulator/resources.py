@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The resources that accounts, products and organisations have in common, such as teams and integrations."""
+"""The resources that an account, a product or an organisation can have, such as a team and integrations."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from particle_simulator.model import Account, Device, Token
 
 RECENT = 10
-"""The number of log entries and errors that an integration shows."""
+"""The maximum number of log entries that are stored for an integration."""
 
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """A person in a team; `account` is None for an invited address without an account in this cloud."""
+    """A person in a team. `account` is None if the person was invited and has no account in the simulator."""
 
     username: str
     role: str
@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class ApiUser:
-    """A user for programs, with exactly one token, which never expires."""
+    """A user for programs. An API user has exactly one access token, which never expires."""
 
     username: str
     friendly_name: str
@@ -36,7 +36,7 @@ class ApiUser:
 
 @dataclass(slots=True, eq=False)
 class Integration:
-    """An integration; `settings` has the fields that its type adds."""
+    """An integration. `settings` holds the fields that only this type of integration has."""
 
     id: str
     kind: str
@@ -47,29 +47,32 @@ class Integration:
     disabled: bool
     settings: dict[str, Any]
     logs: list[dict[str, Any]] = field(default_factory=list)
-    """The latest runs, newest first."""
+    """The log entries of the latest runs, newest first."""
     succeeded: int = 0
     failed: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """The environment of a rollout."""
+    """The environment variables of one rollout."""
 
     own: dict[str, str]
     inherited: dict[str, tuple[str, str]]
-    """Values and their origins, by key."""
+    """(value, name of the parent scope), keyed by the name of the variable."""
     rollout_at: float
     rollout_by: str
     immediate: bool
-    """Whether online devices apply the rollout at once instead of in their next session."""
+    """Whether an online device applies the rollout at once.
+
+    Otherwise the device applies the rollout in its next session.
+    """
     previous: Snapshot | None
-    """The previous rollout, which applies to devices that this one has not reached yet."""
+    """The previous rollout, or None. It applies to devices that this rollout has not reached yet."""
 
 
 @dataclass(slots=True, eq=False)
 class Environment:
-    """The environment variables of one scope; edits in `own` apply after the next rollout."""
+    """The environment variables of one scope. `own` includes edits, which devices get only after the next rollout."""
 
     own: dict[str, str] = field(default_factory=dict)
     created_at: float | None = None
@@ -81,7 +84,7 @@ class Environment:
 
 @dataclass(slots=True, eq=False)
 class Firmware:
-    """One version of a product's firmware."""
+    """One version of the firmware of a product."""
 
     id: str
     version: int
@@ -96,19 +99,22 @@ class Firmware:
     product_default: bool = False
     intelligent: bool = False
     released: bool = False
-    """Whether it was ever released: a released version cannot be deleted."""
+    """Whether this version was ever released. A released version cannot be deleted."""
 
 
 @dataclass(slots=True, eq=False)
 class Sim:
-    """A SIM card, which belongs to the owner of its device until the card itself is activated or released."""
+    """A SIM card. The card belongs to the product of its device, or else to the owner of its device.
+
+    After a client has activated or released the card itself, the card no longer follows its device.
+    """
 
     iccid: str
     device: Device | None
     owner: Account | None = None
     released: bool = False
     status: str | None = None
-    """None for a card that follows its device: active in a product, else never activated."""
+    """The stored status, or None. With None, `get_sim_status` derives the status from the product of the card."""
     activations: int = 0
     deactivations: int = 0
     first_activated_on: float | None = None
@@ -118,12 +124,12 @@ class Sim:
     mb_limit: int | None = None
     updated_at: float | None = None
     check_began_at: float | None = None
-    """The time at which the last status check began."""
+    """The time at which the last status check began, or None."""
 
 
 @dataclass(slots=True, eq=False)
 class Resources:
-    """The resources of an account (its sandbox), a product or an organisation."""
+    """The resources of a product, of an organisation, or of the sandbox of an account."""
 
     team: dict[str, Member] = field(default_factory=dict)
     api_users: dict[str, ApiUser] = field(default_factory=dict)

@@ -10,7 +10,10 @@ CREDENTIALS = {Auth.BEARER: "access token", Auth.NONE: ""}
 
 
 def render_routes_table(table: RouteTable) -> str:
-    """Render one row per route, grouped by resource, in the order of the table."""
+    """Return a Markdown table with one row per route.
+
+    The routes are grouped by resource, in the order of the route table.
+    """
     groups = dict.fromkeys(route.group for route in table.routes)
     lines = ["| Route | Endpoint | Needs | Counts as |", "| --- | --- | --- | --- |"]
     for group in groups:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The route table, which finds the route of a request."""
+"""The route table, and the search for the route of a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from particle_simulator.world import World
 Handler = Callable[[World, Call], Reply]
 
 ANY_SCOPE = "*"
-"""The scope of a route that every API user is allowed to call."""
+"""The scope of a route that every API user may call."""
 
 
 class Auth(Enum):
@@ -26,7 +26,7 @@ class Auth(Enum):
 
 
 class Kind(Enum):
-    """The kind of request under which the statistics count a route."""
+    """The kind of a route. The statistics count requests by kind."""
 
     READ = "read"
     WRITE = "write"
@@ -37,10 +37,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route. `group` and `id` name its endpoint in docs/facts/endpoints.yml, and `path` is the template there.
+    """A route of the cloud.
 
-    `scope` is required of the token of an API user; a route without a scope is closed to API users.
-    `also` names further endpoints with the same method and path; the body says which one is meant.
+    - `group` and `id` name the endpoint in docs/facts/endpoints.yml. `path` is the path template of the endpoint.
+    - `scope` is the scope that the token of an API user must have. If `scope` is None, API users are refused.
+    - `also` lists further endpoints with the same method and path. The request body decides which endpoint is meant.
     """
 
     group: str
@@ -60,7 +61,7 @@ class Route:
 
     @property
     def key(self) -> str:
-        """The name of the route in statistics and fault schedules."""
+        """The name of the route in statistics and fault schedules: the method and the path template."""
         return f"{self.method} {self.path}"
 
 
@@ -72,11 +73,14 @@ class _Node:
 
 
 class DuplicateRoute(ValueError):
-    """An error: two routes have the same method and path."""
+    """An error: two routes have the same method and the same path."""
 
 
 class RouteTable:
-    """All routes as a tree of path segments, so that the time of a search does not depend on the number of routes."""
+    """All routes, as a tree of path segments.
+
+    Because of the tree, the time of a search does not depend on the number of routes.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()
@@ -99,7 +103,10 @@ class RouteTable:
         node.routes[route.method] = (route, route.key, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Route, str, dict[str, str]] | None:
-        """Find the route of a request, with its key and the path values; a trailing slash is ignored."""
+        """Return (route, key of the route, parameters of the path) for a request, or None.
+
+        A trailing slash is ignored.
+        """
         segments = path.rstrip("/").split("/")[1:]
         found = self._search(self._root, method, segments, 0, ())
         if found is None:
@@ -114,7 +121,7 @@ class RouteTable:
             hit = node.routes.get(method)
             return (hit, values) if hit else None
         segment = segments[depth]
-        # A literal has priority over a parameter, so that `current` is not read as the value of a token.
+        # A literal segment has priority over a parameter. Otherwise the segment `current` would be read as a token.
         literal = node.literals.get(segment)
         if literal is not None:
             found = self._search(literal, method, segments, depth + 1, values)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The scopes of API users and clients, and the check of a token's scopes (endpoints.yml: api_user_scopes)."""
+"""The scopes of API users and OAuth clients, and the check of a token's scopes (endpoints.yml: api_user_scopes)."""
 
 from __future__ import annotations
 
@@ -52,15 +52,16 @@ API_USER_SCOPES = frozenset(
 
 
 def check_scope(token: Token, route: Route) -> None:
-    """Refuse a token whose scopes do not include that of a route."""
+    """Raise a `Refusal` if the scopes of a token do not include the scope of a route."""
     if token.scopes is not None:
         check_scope_for(token, route.scope)
 
 
 def check_scope_for(token: Token, scope: str | None) -> None:
-    """Refuse a token without a scope (endpoints.yml: scope_errors).
+    """Raise a `Refusal` if a token is limited to scopes and does not have `scope` (endpoints.yml: scope_errors).
 
-    The body for a missing scope is not documented; the first of the two codes in that entry is used.
+    The error body for a missing scope is not documented. `scope_errors` names two possible error codes; the simulator
+    uses `invalid_scope`, the first of the two codes.
     """
     if token.scopes is None or scope == ANY_SCOPE:
         return

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The HTTP server, which passes requests to the simulation and applies latency and faults."""
+"""The HTTP server. It passes requests to the `Simulation`, and applies the latency and the faults."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from particle_simulator.streaming import send_stream
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 0.5
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER with a time of zero, so that closing the socket sends RST instead of FIN."""
+"""The value of SO_LINGER with a time of zero. With this value, closing the socket sends RST instead of FIN."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Options of the server."""
+    """The options of the server. `latency` is in seconds."""
 
     port: int
     port_file: str | None
@@ -48,7 +48,9 @@ class ServerOptions:
 
 
 class _CountingServer(web.Server):
-    """The low-level server of aiohttp, which also tracks open streams, and connections that have not sent a request
+    """The low-level server of aiohttp, with two additions.
+
+    The server tracks the open event streams. It also tracks the connections that have not sent a request to the cloud
     yet.
     """
 
@@ -63,23 +65,23 @@ class _CountingServer(web.Server):
         self.unused_connections.discard(handler)
         stream = self.streams.pop(handler, None)
         if stream is not None:
-            # Otherwise the stream would end only when the next keep-alive cannot be written.
+            # Without this call, the stream would end only when the next keep-alive cannot be written.
             stream.close()
         super().connection_lost(handler, exc)
 
 
 class CloudHandler:
-    """The handler of all requests."""
+    """The handler of all HTTP requests."""
 
     def __init__(self, simulation: Simulation, latency: float) -> None:
         self._simulation = simulation
         self._latency = latency
         self.unused_connections: set[object] = set()
         self.streams: dict[object, Stream] = {}
-        """Open event streams by connection."""
+        """Open event streams, keyed by connection."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request."""
+        """Carry out a request and return the response."""
         path, _unused, query = request.raw_path.partition("?")
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -88,7 +90,7 @@ class CloudHandler:
             return self._build_response(await self._answer_admin(request, path.removeprefix(ADMIN_PREFIX)))
         stats = self._simulation.stats
         if request.protocol in self.unused_connections:
-            # Count a connection with its first request, so that connections for admin routes do not count.
+            # Count a connection at its first request to the cloud, so that connections for admin requests do not count.
             self.unused_connections.discard(request.protocol)
             stats.connections += 1
         found = self._simulation.table.find(request.method, path)
@@ -129,7 +131,10 @@ class CloudHandler:
         return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
 
     async def _send_stream(self, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
-        """Answer with an event stream until one side ends it, within the limit of streams per address."""
+        """Send an event stream until the client or the simulator ends the stream.
+
+        If the address has too many open streams, return an error response instead.
+        """
         limits, address = self._simulation.limits, request.remote or ""
         try:
             limits.open_stream(address)
@@ -159,13 +164,13 @@ class CloudHandler:
                 await asyncio.sleep(0.02)
             return web.Response()
         reply = fault.build_reply()
-        # Count without the route: a fault must not count as a granted or refused token.
+        # Count the response without the route, because a fault must not count as a granted or refused token.
         self._simulation.stats.count_answer(None, reply.status)
         return self._build_response(reply)
 
 
 def _reset_connection(request: web.BaseRequest) -> web.Response:
-    """Break the connection without a response; the response is returned only because aiohttp expects one."""
+    """Reset the connection without sending a response. The returned object is ignored, but aiohttp requires one."""
     transport = request.transport
     if transport is not None:
         tcp_socket = transport.get_extra_info("socket")
@@ -176,7 +181,7 @@ def _reset_connection(request: web.BaseRequest) -> web.Response:
 
 
 def _write_port(port_file: str, port: int) -> None:
-    """Write the port in one step, so that a program that waits for the file never reads half a number."""
+    """Write the port to a file in one step. A program that waits for the file must never read an incomplete number."""
     target = Path(port_file)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     draft.write_text(f"{port}\n", encoding="ascii")
@@ -184,7 +189,7 @@ def _write_port(port_file: str, port: int) -> None:
 
 
 async def serve(simulation: Simulation, options: ServerOptions) -> None:
-    """Serve requests until SIGTERM or SIGINT."""
+    """Serve requests until the process receives SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

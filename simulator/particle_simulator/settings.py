@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The settings.
+"""The settings of the simulator.
 
-They are read and checked once, and the start state is built from them at the start and at each reset.
+The settings are read and checked once. The start state is built from the settings at the start and at each reset.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ _ACCOUNT_KEYS = {
 
 
 class SettingsError(Exception):
-    """Invalid settings, with a message for the person who started the simulator."""
+    """An error in the settings. The message is for the person who starts the simulator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of the command line, with the contents of the files that they name."""
+    """The options of the command line, and the contents of the files that the options name."""
 
     seed: int
     manufactured: int
@@ -76,18 +76,18 @@ class Settings:
     mesh: bool = False
     token_listing: bool = False
     session_paths: tuple[str, str] | None = None
-    """The paths of the two steps of the login of 2014; their real paths are not known."""
+    """The paths of the two steps of the login of 2014, or None without this login. The real paths are not known."""
     org: str | None = None
     slow_joiners: float = 0.0
     churn: int = 0
     mask_secrets: bool = False
-    """Whether integrations are shown with masked secrets."""
+    """Whether responses mask the secrets of integrations."""
     clock: str = "real"
     """The kind of clock: a key of `clock.CLOCKS`."""
 
 
 def decode_otp_secret(secret: str) -> bytes:
-    """Decode a base32 secret as apps show it, with or without spaces and padding."""
+    """Decode a base32 secret of an authenticator app. Spaces are ignored, and padding is optional."""
     text = secret.replace(" ", "").rstrip("=").upper()
     return base64.b32decode(text + "=" * (-len(text) % 8))
 
@@ -103,7 +103,10 @@ def _read_list(path: str, what: str) -> list[dict[str, Any]]:
 
 
 def read_fleet(text: str) -> tuple[int, tuple[dict[str, Any], ...]]:
-    """Read the value of `--fleet`: a number of devices to manufacture, or a file with devices."""
+    """Read the value of `--fleet`: a number of devices to manufacture, or the path of a fleet file.
+
+    Return (number, records of the file). The number is 0 for a file, and the records are empty for a number.
+    """
     if text.isascii() and text.isdigit():
         return int(text), ()
     devices = _read_list(text, "fleet")
@@ -135,7 +138,7 @@ def _check_device(device: dict[str, Any], where: str) -> None:
 
 
 def read_accounts(path: str | None) -> tuple[dict[str, Any], ...]:
-    """Read the accounts file, or return the default accounts without one; the first account owns the product."""
+    """Read the accounts file, or return the default accounts if `path` is None. The first account owns the product."""
     if path is None:
         return tuple(DEFAULT_ACCOUNTS)
     accounts = _read_list(path, "accounts")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Build the objects in the responses of the cloud, with their documented keys (endpoints.yml: shapes)."""
+"""Build the JSON objects in the responses of the cloud, with their documented keys (endpoints.yml: shapes)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from particle_simulator.virtual_firmware import FUNCTIONS, VARIABLES
 
 
 def build_device_row(device: Device) -> dict[str, Any]:
-    """Build a device as the account's list shows it (endpoints.yml: device_owned)."""
+    """Build the JSON object of a device in the device list of an account (endpoints.yml: device_owned)."""
     row: dict[str, Any] = {
         "id": device.id,
         "name": device.name,
@@ -47,7 +47,10 @@ def build_device_row(device: Device) -> dict[str, Any]:
 
 
 def build_device_details(device: Device) -> dict[str, Any]:
-    """Build a device as a single read shows it, with its functions and variables (endpoints.yml: device_owned)."""
+    """Build the JSON object of a device for a request that reads one device (endpoints.yml: device_owned).
+
+    The functions and variables of the device are included.
+    """
     row = build_device_row(device)
     row["functions"] = list(FUNCTIONS) if device.online else None
     row["variables"] = VARIABLES if device.online else None
@@ -59,7 +62,10 @@ def build_device_details(device: Device) -> dict[str, Any]:
 
 
 def add_product_fields(row: dict[str, Any], device: Device, product: Product) -> dict[str, Any]:
-    """Add the fields that only product routes show to the row of a device (endpoints.yml: device_product_extra)."""
+    """Add the fields of a product device to the JSON object of a device (endpoints.yml: device_product_extra).
+
+    Only product routes show these fields.
+    """
     row["firmware_product_id"] = product.id
     row["groups"] = list(device.groups)
     if device.firmware_version is not None:
@@ -73,7 +79,11 @@ def add_product_fields(row: dict[str, Any], device: Device, product: Product) ->
 
 
 def build_product_row(product: Product) -> dict[str, Any]:
-    """Build the row of a product, which names its organisation, else the user who owns it."""
+    """Build the JSON object of a product.
+
+    The object names the organisation of the product. Without an organisation, the object names the owner of the
+    product.
+    """
     row: dict[str, Any] = {
         "id": product.id,
         "platform_id": product.platform_id,
@@ -92,7 +102,10 @@ def build_product_row(product: Product) -> dict[str, Any]:
 
 
 def build_group_row(group: Group, *, counted: bool = False) -> dict[str, Any]:
-    """Build the row of a device group; lists do not count the devices."""
+    """Build the JSON object of a device group.
+
+    With `counted`, include the number of devices. Lists of groups do not include this number.
+    """
     row: dict[str, Any] = {"name": group.name, "description": group.description, "color": group.color}
     if group.fw_version is not None:
         row["fw_version"] = group.fw_version

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""SIM cards, each of which belongs to a cellular device until the card itself is activated or released."""
+"""SIM cards of cellular devices: their owners, status and data usage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERIOD_DAYS = 30
 
 
 class SimCards:
-    """The registry of SIM cards; a card is added when a request first asks for it."""
+    """The registry of SIM cards. A card is added when a request asks for the card for the first time."""
 
     __slots__ = ("_devices", "by_iccid")
 
@@ -32,7 +32,7 @@ class SimCards:
         self.by_iccid: dict[str, Sim] = {}
 
     def find(self, iccid: str) -> Sim | None:
-        """Find a SIM card by its ICCID, which must be spelled as on its device."""
+        """Return the SIM card with this ICCID, or None. Upper and lower case must be the same as on the device."""
         sim = self.by_iccid.get(iccid)
         if sim is None:
             device = self._devices.by_label.get(iccid.upper())
@@ -43,14 +43,17 @@ class SimCards:
 
 
 def get_sim_product(sim: Sim) -> Product | None:
-    """Return the product that a card is in, if any."""
+    """Return the product to which a card belongs, or None."""
     if sim.released or sim.owner is not None or sim.device is None:
         return None
     return sim.device.product
 
 
 def get_sim_owner(sim: Sim) -> Account | None:
-    """Return the account that a card belongs to, if it is in no product."""
+    """Return the account to which a card belongs.
+
+    Return None for a card in a product and for a card without an owner.
+    """
     if sim.owner is not None:
         return sim.owner
     if sim.released or sim.device is None or sim.device.product is not None:
@@ -59,12 +62,15 @@ def get_sim_owner(sim: Sim) -> Account | None:
 
 
 def get_sim_status(sim: Sim) -> str:
-    """Return the status of a card; a card in a product was activated by its import."""
+    """Return the status of a card.
+
+    If no status is stored, a card in a product is active, and any other card was never activated.
+    """
     return sim.status or (ACTIVE if get_sim_product(sim) is not None else NEW)
 
 
 def change_status(sim: Sim, action: str, status: str, now: float) -> None:
-    """Record an activation or a deactivation."""
+    """Record that a card was activated or deactivated."""
     sim.status, sim.last_action, sim.updated_at = status, action, now
     if status == ACTIVE:
         sim.activations += 1
@@ -75,7 +81,7 @@ def change_status(sim: Sim, action: str, status: str, now: float) -> None:
 
 
 def build_sim_row(sim: Sim) -> dict[str, Any]:
-    """Build the row of a SIM card."""
+    """Build the JSON object of a SIM card."""
     product, owner = get_sim_product(sim), get_sim_owner(sim)
     row: dict[str, Any] = {
         "_id": sim.iccid,
@@ -106,7 +112,10 @@ def build_sim_row(sim: Sim) -> dict[str, Any]:
 
 
 def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]:
-    """List the megabytes of each day in the current billing period; an inactive card uses none."""
+    """Return (date, megabytes) for each day of the current billing period.
+
+    For an inactive card, return an empty list.
+    """
     if get_sim_status(sim) != ACTIVE:
         return []
     today = datetime.fromtimestamp(now, UTC).date()
@@ -116,7 +125,7 @@ def list_daily_usage(sim: Sim, seed: int, now: float) -> list[tuple[str, float]]
 
 
 def build_usage_rows(days: list[tuple[str, float]]) -> list[dict[str, Any]]:
-    """Build the rows of `usage_by_day`, with the running total."""
+    """Build the entries of `usage_by_day`. Each entry has the usage of a day and the running total."""
     rows = []
     total = 0.0
     for day, used in days:

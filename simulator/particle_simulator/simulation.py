@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A running simulator apart from HTTP: the world, the statistics, the limits and the faults."""
+"""A running simulator without the HTTP part: the world, the statistics, the limits and the faults."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from particle_simulator.stats import Stats
 ADMIN_PREFIX = "/_simulator/"
 
 MAX_WRITES = 20_000
-"""The number of writes that are stored: the latest ones, enough for a test."""
+"""The maximum number of writes that are stored. Older writes are dropped."""
 
 
 class Simulation:
-    """The cloud behind the server."""
+    """The simulated cloud, to which the HTTP server passes requests."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -36,7 +36,7 @@ class Simulation:
         self._build_start_state()
 
     def reset(self) -> None:
-        """Return to the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
+        """Restore the start state: accounts, tokens, fleet, ledgers, counters, limits, faults and the clock."""
         self.world.events.close()
         self._build_start_state()
 
@@ -46,10 +46,13 @@ class Simulation:
         self.faults = Faults(self._settings.seed)
         self.limits = Limits(documented=self._settings.limits)
         self.writes: deque[tuple[Route, Call, Reply]] = deque(maxlen=MAX_WRITES)
-        """The latest writes that the cloud accepted, in their order."""
+        """The latest writes that the cloud accepted, oldest first."""
 
     def admit(self, route: Route | None, address: str) -> Reply | None:
-        """Make due changes, and return the refusal of a request that exceeds a limit, or None if it is allowed."""
+        """Run due changes, and check the limits of a request.
+
+        Return the error response if a limit is exceeded, otherwise None.
+        """
         run_due_changes(self.world)
         refusal = self.limits.admit(route, address, self.world.now())
         if refusal is None:
@@ -58,7 +61,7 @@ class Simulation:
         return refusal_reply(refusal)
 
     def answer(self, route: Route, call: Call) -> Reply:
-        """Carry out a request and return its response."""
+        """Carry out a request and return the response."""
         world = self.world
         try:
             if route.auth is Auth.BEARER:
@@ -78,7 +81,7 @@ class Simulation:
         return reply
 
     def refuse(self, route: Route, call: Call, refusal: Refusal) -> Reply:
-        """Build and count the response to a request that is refused."""
+        """Build the response to a request that the cloud refuses, and count the response."""
         asks_for_code = refusal.content.get("error") == "mfa_required"
         if route.id == TOKEN_ROUTE and not asks_for_code:
             self.limits.lockout.record_answer(call.address, self.world.now(), refused=True)
@@ -86,5 +89,5 @@ class Simulation:
         return refusal_reply(refusal)
 
     def answer_admin(self, method: str, name: str, content: object) -> Reply | None:
-        """Answer a request to an admin route below `/_simulator/`, or return None for an unknown one."""
+        """Carry out a request to an admin route below `/_simulator/`. Return None if the route does not exist."""
         return admin.answer_request(self, method, name, content)

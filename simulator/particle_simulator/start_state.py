@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The start state: the accounts, the product and the devices that the settings describe."""
+"""Build the start state from the settings: the accounts, the product and the devices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build_world(settings: Settings) -> World:
 
 
 def _add_account(world: World, record: dict[str, Any], random: Random) -> None:
-    """Add an account of the accounts file, with its OAuth clients."""
+    """Add an account of the settings, with its OAuth clients."""
     account = Account(
         username=record["username"],
         password=record["password"],
@@ -48,7 +48,10 @@ def _add_account(world: World, record: dict[str, Any], random: Random) -> None:
 
 
 def _add_product(world: World, settings: Settings, random: Random) -> None:
-    """Add the product of the first account, in the organisation that the settings name, if any."""
+    """Add the product. The first account owns the product.
+
+    If the settings name an organisation, add the organisation. The product then belongs to the organisation.
+    """
     owner = next(iter(world.accounts.by_username.values()))
     product = Product(PRODUCT_ID, PRODUCT_SLUG, PRODUCT_NAME, PRODUCT_PLATFORM, owner)
     world.products.add(product)
@@ -64,7 +67,7 @@ def _add_product(world: World, settings: Settings, random: Random) -> None:
 
 
 def _add_manufactured_devices(world: World, settings: Settings, now: float) -> None:
-    """Add the number of new devices in the settings."""
+    """Add manufactured devices. `settings.manufactured` is the number of devices."""
     for device in manufacture_devices(settings.manufactured, settings.seed, now):
         if settings.mesh:
             device.system_firmware_version = MESH_DEVICE_OS
@@ -72,7 +75,7 @@ def _add_manufactured_devices(world: World, settings: Settings, now: float) -> N
 
 
 def _add_described_devices(world: World, settings: Settings, now: float) -> None:
-    """Add the devices of the fleet file with their owners, products and groups."""
+    """Add the devices of the fleet file, with their owners, products and groups."""
     for device, record in build_devices(settings.fleet, settings.seed, now):
         if settings.mesh and "system_firmware_version" not in record:
             device.system_firmware_version = MESH_DEVICE_OS
@@ -87,12 +90,12 @@ def _add_described_devices(world: World, settings: Settings, now: float) -> None
 
 
 def _find_owner(world: World, username: str) -> Account:
-    """Find the account of an owner; an unknown owner gets an account that cannot log in."""
+    """Return the account with this username. For an unknown username, return a new account that cannot log in."""
     return world.accounts.find(username) or Account(username, "", "0" * 24)
 
 
 def _find_or_add_product(world: World, product_id: int, device: Device) -> Product:
-    """Find a product by its id, or add it without an owner if it does not exist."""
+    """Return the product with this id. If the product does not exist, add a product without an owner."""
     product = world.products.by_id.get(product_id)
     if product is None:
         slug = f"product-{product_id}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Count requests and responses; requests to admin routes are not counted."""
+"""Counters of requests and responses. Requests to admin routes are not counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ THROTTLING = (429, 529)
 
 
 class Stats:
-    """Counters since the start or the last reset."""
+    """The counters since the start or the last reset of the simulator."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -28,7 +28,7 @@ class Stats:
         self.by_address: Counter[str] = Counter()
 
     def count_request(self, route: Route | None, key: str, address: str) -> None:
-        """Count a request; a write counts even if it is refused later."""
+        """Count a request. A write counts even if the cloud refuses the write later."""
         self.requests += 1
         self.by_address[address] += 1
         if route is None:
@@ -39,7 +39,10 @@ class Stats:
             self.writes += 1
 
     def count_answer(self, route: Route | None, status: int, *, asks_for_code: bool = False) -> None:
-        """Count a response of a handler or a fault; asking for a one-time code does not count as a refusal."""
+        """Count a response of a handler or a fault.
+
+        A response that asks for a one-time code does not count as a refusal.
+        """
         if status in THROTTLING:
             self.throttled += 1
         if route is None:
@@ -53,7 +56,7 @@ class Stats:
             self.revocations += 1
 
     def describe(self) -> dict[str, Any]:
-        """Return the counters as the admin route shows them."""
+        """Return the counters as JSON data, for the admin route."""
         return {
             "requests": self.requests,
             "writes": self.writes,

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Send event streams over HTTP: first `:ok`, then events and empty lines (endpoints.yml: sse_wire_format)."""
+"""Send event streams over HTTP (endpoints.yml: sse_wire_format).
+
+A stream begins with `:ok`. Events follow, and empty lines as keep-alives.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from particle_simulator.power import run_due_changes
 from particle_simulator.world import World
 
 KEEP_ALIVE_SECONDS = 9.0
-"""Seconds between keep-alives. Clients give up after 13 to 15 seconds; the longest recorded gap is 12 seconds."""
+"""Seconds between two keep-alives. Clients give up after 13 to 15 seconds; the longest recorded gap is 12 seconds."""
 
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-store"}
 
 
 async def send_stream(request: web.BaseRequest, world: World, stream: Stream) -> web.StreamResponse:
-    """Send events until the client, the world or the server ends the stream."""
+    """Send events until the client disconnects or the stream is closed."""
     response = web.StreamResponse(headers=HEADERS)
     wakeup = asyncio.Event()
     stream.wake = wakeup.set
-    # Before the first byte, so that a client that has read `:ok` misses no event.
+    # Add the stream before the first byte is sent. Otherwise a client that has read `:ok` might miss an event.
     world.events.add_stream(stream)
     try:
         await response.prepare(request)
@@ -33,7 +36,7 @@ async def send_stream(request: web.BaseRequest, world: World, stream: Stream) ->
                 async with asyncio.timeout(KEEP_ALIVE_SECONDS):
                     await wakeup.wait()
             except TimeoutError:
-                # Without requests nothing else runs due changes.
+                # Run due changes here, because it is possible that no request arrives while the stream is open.
                 run_due_changes(world)
                 await response.write(b"\n")
                 continue
@@ -43,7 +46,7 @@ async def send_stream(request: web.BaseRequest, world: World, stream: Stream) ->
                 await response.write(waiting)
         await response.write_eof()
     except ConnectionError:
-        # The client has disconnected, which is how most streams end.
+        # The client has disconnected. Most streams end in this way.
         pass
     finally:
         world.events.remove_stream(stream)

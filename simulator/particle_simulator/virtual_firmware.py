@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The firmware of all virtual devices: a few functions and variables. Their values depend only on the seed."""
+"""The firmware of all virtual devices: a few functions and variables.
+
+The value of a variable depends only on the seed, the device and the name of the variable.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ FUNCTIONS: dict[str, Callable[[str], int]] = {
     "length": len,
     "number": lambda argument: int(argument) if argument.lstrip("-").isdigit() and len(argument) < 10 else -1,
 }
-"""The functions by name. They store nothing, so the order of calls does not matter."""
+"""The functions, keyed by name. A function stores nothing, so the order of calls does not matter."""
 
 VARIABLES = {"soil_pct": "int32", "temperature": "double", "site": "string", "armed": "bool"}
-"""The types of the variables by name, as a single read of a device shows them."""
+"""The types of the variables, keyed by name, as in the response for a single device."""
 
 
 def read_variable(seed: int, device: Device, name: str) -> Value:
-    """Return the value of a variable, which looks like a measured value and never changes."""
+    """Return the value of a variable of a device. The value looks like a measured value, but never changes."""
     number = crc32(f"{seed} {device.id} {name}".encode())
     kind = VARIABLES[name]
     if kind == "int32":

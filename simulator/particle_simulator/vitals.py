@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Vitals of devices.
+"""Vitals of devices (endpoints.yml: vitals_shape).
 
-Their values look like measured ones, but depend only on the seed (endpoints.yml: vitals_shape).
+The values look like measured values, but depend only on the seed, the device and the time.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from particle_simulator.model import CELLULAR_PLATFORMS, Device, format_time
 from particle_simulator.world import World
 
 RETENTION_SECONDS = 30 * 86_400.0
-"""Seconds for which records are stored: 30 days."""
+"""Seconds for which vitals records are stored: 30 days."""
 MAX_REFRESHES = 1000
-"""The number of requested records per device, so that a client in a loop cannot fill the memory."""
+"""The maximum number of requested records per device. Without this limit, a client in a loop could fill the memory."""
 VITALS_EVENT = "spark/device/diagnostics/update"
 
 
 def build_record(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    """Build the record of a device for a time."""
+    """Build the vitals record of a device. `moment` is the time of the record."""
     return {"updated_at": format_time(moment), "deviceID": device.id, "payload": _build_payload(seed, device, moment)}
 
 
 def list_records(world: World, device: Device) -> list[tuple[float, dict[str, Any]]]:
-    """List the records of a device with their times, oldest first.
+    """Return (time, vitals record) for each record of a device, oldest first.
 
-    There is one record of its last session, and one for each request.
+    There is one record for the last session of the device, and one record for each request for vitals.
     """
     oldest = world.now() - RETENTION_SECONDS
     moments = [moment for moment in world.devices.vitals.get(device.id, []) if moment >= oldest]
@@ -42,7 +42,7 @@ def list_records(world: World, device: Device) -> list[tuple[float, dict[str, An
 
 
 def report_vitals(world: World, device: Device) -> None:
-    """Let a device report its vitals, if it is reachable."""
+    """Let a device report its vitals. Do nothing if the device is not reachable."""
     if not device.reachable:
         return
     device.last_heard = world.now()
@@ -56,7 +56,7 @@ def report_vitals(world: World, device: Device) -> None:
 
 
 def _build_network(device: Device, chance: int) -> dict[str, Any]:
-    """Make up the network part of a record."""
+    """Build the network part of a vitals record with made-up values."""
     strength = 40 + chance % 55
     network: dict[str, Any] = {
         "signal": {
@@ -94,7 +94,10 @@ def _build_network(device: Device, chance: int) -> dict[str, Any]:
 
 
 def _build_payload(seed: int, device: Device, moment: float) -> dict[str, Any]:
-    """Make up the payload of a record, always the same for a seed, a device and a time."""
+    """Build the payload of a vitals record with made-up values.
+
+    The values are always the same for the same seed, device and time.
+    """
     chance = crc32(f"{seed} {device.id} {int(moment)}".encode())
     used = 60_000 + chance % 40_000
     return {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The whole state of the cloud: clock, random numbers, events, and the records of each topic."""
+"""The whole state of the cloud: clock, random numbers, event streams, and registries of accounts, devices and so on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from particle_simulator.sim_cards import SimCards
 
 
 class World:
-    """The state of the cloud, which is empty at first and filled by `start_state`."""
+    """The state of the cloud. The state is empty at first; `start_state` fills it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -30,7 +30,10 @@ class World:
         self.agenda = Agenda()
         self.events = Events()
         self.revision = 0
-        """A number that grows with every change of the state. Caches of derived values use it as their key."""
+        """A number that grows with every write and with every change of the connection of a device.
+
+        Caches of computed values are valid only as long as this number stays the same.
+        """
         self.accounts = Accounts()
         self.logins = Logins()
         self.orgs = Organizations()
