@@ -134,7 +134,7 @@ def _wait_for_end(handles: Sequence[int]) -> None:
 
 @contextmanager
 def running_play(plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> Iterator[RunningPlay]:
-    """Start the `plays`, and kill their processes at the end of the block."""
+    """Start the `plays`, and kill the processes of the plays at the end of the block if they still run."""
     play = RunningPlay(plays, home, env)
     try:
         yield play

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Check which files of the collection import which others.
+"""Check the imports between the files of the collection.
 
-The collection is built in layers, and a file may import only from its own layer and from lower layers. The checks parse
-the files and do not import them. Files that cannot be run are therefore checked, too.
+The collection is built in layers. A file may import only from its own layer and from lower layers. The checks parse the
+files and do not import them, so that files that cannot be run are checked, too.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"),
 INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
 
 
-# Files whose imports inside functions do not count as input or output. Only code that sends requests anyway calls these
-# functions.
+# Files whose imports inside functions do not count as input or output. These functions are called only by code that
+# sends requests.
 LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "backends")})
 
 
@@ -186,7 +186,7 @@ def find_import_cycle(plugins: Path) -> list[str]:
 def find_backend_names(plugins: Path) -> list[str]:
     """Find lines that name a mesh backend in files that must not name one.
 
-    :returns: the file name, line number and text of each line, as one string.
+    :returns: one string for each line, with the file name, the line number and the line itself.
     """
     found = []
     for part in FREE_OF_BACKENDS:
@@ -200,7 +200,7 @@ def find_backend_names(plugins: Path) -> list[str]:
 
 
 def find_impure_imports(plugins: Path) -> list[str]:
-    """Find input and output that the files in `PURE` can reach. Return one sentence for each occurrence.
+    """Find the places where the files in `PURE` reach input or output. Return one sentence for each place.
 
     A file reaches input or output by its own imports, by the function `open`, or through a file that it imports.
     Imports inside `if TYPE_CHECKING:` do not count.

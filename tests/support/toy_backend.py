@@ -46,7 +46,7 @@ _FOR_ALL = frozenset({RECONCILE, LISTING})
 
 
 class HubRules(Rules):
-    """The half of the backend that sends no requests: it checks manifests, reads facts, and writes exports."""
+    """The part of the backend that sends no requests: it checks manifests, reads facts, and writes exports."""
 
     name = NAME
     needs_product = False
@@ -128,7 +128,7 @@ class _Seen:
 
 
 class HubBackend:
-    """The half of the backend that sends requests to the hub."""
+    """The part of the backend that sends requests to the hub."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._url, self._key = options.get("hub_url"), options.get("hub_key")
