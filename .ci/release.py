@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""What `make release VERSION=x.y.z` runs: from a clean checkout to a commit, a tag and a checked tarball.
+"""Make a release: create a checked tarball, a commit and a tag from a clean checkout. Nothing is published.
 
-Publishes nothing. When a step fails, the checkout is as it was.
+`make release VERSION=x.y.z` runs this program. If a step fails, the checkout is restored.
 """
 
 from __future__ import annotations
@@ -26,20 +26,23 @@ VERSIONED = {
     GALAXY: r"(?<=^version: ).*$",
     ROOT / "simulator" / "particle_simulator" / "__init__.py": r'(?<=^__version__ = ").*(?="$)',
 }
-"""Files that hold the version, with a pattern of it: the collection and the simulator have the same one."""
+"""The files that contain the version, with a regular expression that finds it.
+
+The collection and the simulator have the same version.
+"""
 
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 class Refusal(Exception):
-    """A sentence about why there is no release, and one about what to do."""
+    """The error that a release cannot be made. The message gives the reason, and says what to do."""
 
 
 def main() -> int:
-    """Release what the command line names; the exit status."""
+    """Make the release that the command line names, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", nargs="?", default="")
-    parser.add_argument("--key", default="", help="fingerprint of the GPG key to sign with")
+    parser.add_argument("version", nargs="?", default="", help="the new version, for example 1.2.3")
+    parser.add_argument("--key", default="", help="fingerprint of the GPG key that signs the tarball")
     arguments = parser.parse_args()
     try:
         check(arguments.version, arguments.key)
@@ -48,7 +51,7 @@ def main() -> int:
         print(f"No release: {refusal}", file=sys.stderr)
         return 1
     print(
-        f"\nReleased {arguments.version} here, and nowhere else yet. To publish it:\n"
+        f"\nRelease {arguments.version} exists only in this checkout. To publish it, run:\n"
         f"  git push --follow-tags\n"
         f"  ansible-galaxy collection publish {tarball(arguments.version)}"
     )
@@ -56,26 +59,33 @@ def main() -> int:
 
 
 def check(version: str, key: str) -> None:
-    """Refuse what cannot be released, before anything is changed. :raises Refusal: in words."""
+    """Check that the release can be made. Nothing is changed.
+
+    :param key: the fingerprint of the GPG key, or an empty string if the tarball is not signed.
+    :raises Refusal: if the release cannot be made.
+    """
     if not VERSION.fullmatch(version):
-        given = f"{version!r} is no version" if version else "no version is given"
-        raise Refusal(f"{given}. Say make release VERSION=x.y.z, three numbers.")
+        given = f"{version!r} is not a version" if version else "no version is given"
+        raise Refusal(f"{given}. Run make release VERSION=x.y.z with three numbers.")
     if changed := output("git", "status", "--porcelain"):
-        raise Refusal(f"the checkout is not clean. Commit or stash this first:\n{changed}")
+        raise Refusal(f"the checkout is not clean. Commit or stash these changes first:\n{changed}")
     last = max(released(), key=numbers, default=None)
     if last is not None and numbers(version) <= numbers(last):
-        raise Refusal(f"{version} does not come after {last}, which is released. Choose a later one.")
+        raise Refusal(f"version {version} is not later than {last}, the last release. Choose a later version.")
     if output("git", "tag", "--list", version):
-        raise Refusal(f"there is a tag {version} already. Choose a later version.")
+        raise Refusal(f"the tag {version} already exists. Choose a later version.")
     if not any(FRAGMENTS.glob("*.yml")):
-        raise Refusal("changelogs/fragments is empty. Say there what the release is about.")
+        raise Refusal("changelogs/fragments is empty. Add a fragment that describes the changes of this release.")
     for program, package in ("gpg", "GnuPG"), ("ansible-sign", "ansible-sign"):
         if key and shutil.which(program) is None:
-            raise Refusal(f"a key is given, and there is no {program} to sign with. Install {package}.")
+            raise Refusal(f"a key is given, but {program} is not installed. Install {package} to sign the tarball.")
 
 
 def prepare(version: str, key: str) -> None:
-    """Carry out all steps, or none. :raises Refusal: when one fails, after the checkout is as it was."""
+    """Run all steps of the release. If a step fails, restore the checkout.
+
+    :raises Refusal: if a step fails.
+    """
     start = output("git", "rev-parse", "HEAD")
     try:
         for file, pattern in VERSIONED.items():
@@ -91,14 +101,17 @@ def prepare(version: str, key: str) -> None:
     except subprocess.CalledProcessError as failure:
         undo(start, version)
         step = " ".join(map(str, failure.cmd))
-        raise Refusal(f"{step} failed, see above. Nothing is changed; correct it and try again.") from None
-    except BaseException:  # a program that is not there, or somebody who has changed their mind
+        raise Refusal(f"{step} failed, see above. Nothing is changed. Correct the error and try again.") from None
+    except BaseException:  # for example a program that is not installed, or Ctrl-C
         undo(start, version)
         raise
 
 
 def undo(start: str, version: str) -> None:
-    """Make the checkout what it was at the commit `start`. A tag is the last step: where one fails there is none."""
+    """Restore the checkout to the commit `start`, and delete the tarball and its signature.
+
+    There is no tag to delete, because the tag is created in the last step.
+    """
     output("git", "reset", "--quiet", "--hard", start)
     output("git", "clean", "--quiet", "--force", "changelogs")
     tarball(version).unlink(missing_ok=True)
@@ -106,49 +119,59 @@ def undo(start: str, version: str) -> None:
 
 
 def tarball(version: str) -> Path:
-    """Where `make build` puts the collection."""
+    """Return the path of the tarball that `make build` creates."""
     meta = yaml.safe_load(GALAXY.read_text(encoding="utf-8"))
     return ROOT / "dist" / f"{meta['namespace']}-{meta['name']}-{version}.tar.gz"
 
 
 def signed(version: str) -> Path:
-    """Where the tarball lies with its signature: a folder that `ansible-sign project gpg-verify` takes."""
+    """Return the folder for a copy of the tarball and its signature.
+
+    `ansible-sign project gpg-verify` checks this folder.
+    """
     artifact = tarball(version)
     return artifact.with_name(artifact.name.removesuffix(".tar.gz"))
 
 
 def sign(version: str, key: str) -> None:
-    """Sign the hash of the tarball, in a folder of its own."""
+    """Copy the tarball to its own folder, and sign its checksum there."""
     folder = signed(version)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(tarball(version), folder)
     (folder / "MANIFEST.in").write_text("include *.tar.gz\n", encoding="utf-8")
-    # Without a terminal ansible-sign fails to find its name, unless it is told one.
+    # If GPG_TTY is not set, ansible-sign determines the name of its terminal, and fails if there is no terminal.
     terminal = {} if sys.stdin.isatty() else {"GPG_TTY": ""}
     run("ansible-sign", "project", "gpg-sign", "--fingerprint", key, str(folder), **terminal)
 
 
 def released() -> list[str]:
-    """The versions that the changelog has."""
+    """Return the versions that the changelog contains."""
     if not CHANGES.exists():
         return []
     return list(yaml.safe_load(CHANGES.read_text(encoding="utf-8"))["releases"])
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version as it is compared."""
+    """Return the three numbers of a version, for comparisons."""
     return tuple(map(int, version.split(".")))
 
 
 def run(*command: str, **environment: str) -> None:
-    """Show and do one step. :raises subprocess.CalledProcessError: when it fails."""
+    """Print and run the command of one step.
+
+    :param environment: more environment variables.
+    :raises subprocess.CalledProcessError: if the command fails.
+    """
     print("+", *command, flush=True)
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, **environment})
 
 
 def output(*command: str) -> str:
-    """What a command says that changes nothing, or undoes."""
+    """Run a command without printing it, and return its standard output.
+
+    :raises subprocess.CalledProcessError: if the command fails.
+    """
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.rstrip()
 
 

@@ -99,16 +99,16 @@ def signing_key(home: Path) -> Iterator[str]:
 def test_invalid_version_and_unclean_checkout_are_refused(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", PASSING_IMPORTER)
     before = checkout.state()
-    for variables, words in ({}, "no version is given"), ({"VERSION": "v1.0"}, "'v1.0' is no version"):
+    for variables, words in ({}, "no version is given"), ({"VERSION": "v1.0"}, "'v1.0' is not a version"):
         done = checkout.release(**variables)
         assert done.returncode != 0
-        assert f"No release: {words}. Say make release VERSION=x.y.z, three numbers." in done.stderr
+        assert f"No release: {words}. Run make release VERSION=x.y.z with three numbers." in done.stderr
     assert checkout.state() == before
 
     (checkout.folder / "README.md").write_text("changed")
     done = checkout.release(VERSION=VERSION)
     assert done.returncode != 0
-    assert "the checkout is not clean. Commit or stash this first:\n M README.md" in done.stderr
+    assert "the checkout is not clean. Commit or stash these changes first:\n M README.md" in done.stderr
     assert (checkout.folder / "README.md").read_text() == "changed"
 
 
@@ -120,7 +120,7 @@ def test_release_makes_a_commit_a_tag_and_a_signed_tarball(tmp_path: Path) -> No
     refused = checkout.release(VERSION=VERSION)
     assert refused.returncode != 0
     assert "something is wrong" in refused.stdout
-    assert "No release: make importer failed, see above. Nothing is changed" in refused.stderr
+    assert "No release: make importer failed, see above. Nothing is changed." in refused.stderr
     assert checkout.state() == before
     assert list((checkout.folder / "dist").iterdir()) == []
 
@@ -151,7 +151,7 @@ def test_release_makes_a_commit_a_tag_and_a_signed_tarball(tmp_path: Path) -> No
         assert packed.read() == notes
     again = checkout.release(VERSION=VERSION)
     assert again.returncode != 0
-    assert f"{VERSION} does not come after {VERSION}, which is released" in again.stderr
+    assert f"version {VERSION} is not later than {VERSION}, the last release" in again.stderr
 
 
 @pytest.mark.timeout(2 * STEP_SECONDS)
@@ -193,5 +193,5 @@ def test_key_without_a_signing_program_is_refused_without_any_change(tmp_path: P
             timeout=STEP_SECONDS,
             check=False,
         )
-        assert f"No release: a key is given, and there is no {missing} to sign with." in refused.stderr
+        assert f"No release: a key is given, but {missing} is not installed." in refused.stderr
         assert checkout.state() == before

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Helpers of the tests: child processes, clouds, playbooks and fleets."""
+"""Helper modules for the tests: child processes, clouds, playbooks and fleets."""

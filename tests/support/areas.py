@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The areas of the tests; `make proofs AREA=...` runs all tests of an area with full counts."""
+"""The areas into which the tests are divided. `make proofs AREA=...` runs all tests of one area."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from support.paths import TESTS
 
 @dataclass(frozen=True)
 class Area:
-    """The tests of an area: names of files below `unit` and `integration`, without `test_` and `.py`.
+    """The test files of an area.
 
-    A `*` stands for all files of a folder.
+    `unit` and `integration` contain names of files in the folders `tests/unit` and `tests/integration`, separated by
+    spaces. The names have no `test_` and no `.py`. A `*` stands for all test files of a folder.
     """
 
     unit: str
     integration: str
 
     def files(self) -> list[Path]:
-        """Return the files of the area, sorted."""
+        """Return the paths of the test files, sorted."""
         return sorted(path for pattern in self.patterns() for path in TESTS.glob(pattern))
 
     def patterns(self) -> list[str]:

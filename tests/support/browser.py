@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Open reports in a real browser (npm: @sparticuz/chromium, driven by playwright-core)."""
+"""Open HTML reports in a real browser (npm packages: @sparticuz/chromium and playwright-core)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ BROWSER_SECONDS = 180.0
 def observe_report(
     page: Path, searched: str, screenshot: Path | None = None, installed: Path = BROWSER
 ) -> dict[str, Any]:
-    """Use a report in the browser as `tests/browser/observe.mjs` does, and return what that program observed.
+    """Run `tests/browser/observe.mjs`, which opens a report in the browser, and return its observations.
 
-    A missing package is a failure, not a reason to skip the test.
+    :param page: the HTML file of the report.
+    :param searched: the string that the program types into the search field of the report.
+    :param screenshot: the file for a screenshot, if one is wanted.
+    :param installed: the folder into which npm has installed the browser.
+    :raises ProcessFailed: if the browser is not installed, or the program fails.
     """
     if not all((installed / "node_modules" / name / "package.json").is_file() for name in PACKAGES):
         raise ProcessFailed(
@@ -31,7 +35,7 @@ def observe_report(
         )
     argv = ["node", str(TESTS / "browser" / "observe.mjs"), str(page), searched]
     argv += [str(screenshot)] if screenshot is not None else []
-    # The browser unpacks itself into the folder for temporary files and does not clean up.
+    # The browser unpacks its files into TMPDIR, and does not remove them.
     with tempfile.TemporaryDirectory(prefix="browser-") as folder:
         env = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BROWSER": str(installed)}
         run = subprocess.run(

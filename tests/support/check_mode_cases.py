@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Cases for check mode: tasks for everything that the collection can change.
+"""Test cases for check mode, with tasks for everything that the collection can change.
 
-Add a case for each new module, and for each new way in which a module changes something. `test_check_mode.py` fails
-for a module without a case, unless it is listed there with a reason.
+Add a case for each new module, and for each new kind of change that a module makes. `test_check_mode.py` fails if a
+module has no case. Modules that need no case are listed in that test with a reason.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEVICES = 4
 
 @dataclass(frozen=True)
 class Tenant:
-    """The resources of a case: an account with an empty product, new devices, and a folder."""
+    """The resources of one test case: an account with an empty product, new devices, and a folder."""
 
     username: str
     client: Mapping[str, str]
@@ -35,7 +35,7 @@ class Tenant:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the devices."""
+        """The device ids."""
         return [str(device["id"]) for device in self.devices]
 
     @property
@@ -45,7 +45,7 @@ class Tenant:
 
     @property
     def account(self) -> dict[str, str]:
-        """The options for a login."""
+        """The module options for a login with this account."""
         return {"username": self.username, "password": PASSWORD}
 
 
@@ -53,16 +53,17 @@ Tasks = Callable[[Tenant], list[Task]]
 
 
 def no_tasks(tenant: Tenant) -> list[Task]:
-    """Return no tasks, for a case that starts with an empty product."""
+    """Return no tasks. A case that starts with an empty product needs no preparation."""
     return []
 
 
 @dataclass(frozen=True)
 class Case:
-    """Tasks to run in check mode and then for real, after the tasks of `before` have prepared the cloud.
+    """A test case: tasks that run first in check mode and then without check mode.
 
-    :param hosts: the hosts of the play with their variables; by default one host without variables.
-    :param changes: whether the tasks change anything.
+    :param before: tasks that run before the run in check mode, to prepare the cloud.
+    :param hosts: the variables of each host of the play, keyed by host name; by default one host without variables.
+    :param changes: whether `tasks` change anything in the prepared cloud.
     """
 
     name: str
@@ -73,37 +74,37 @@ class Case:
 
 
 def fleet_task(**options: Any) -> Task:
-    """Build a task with the module `fleet`."""
+    """Build a task that calls the module `fleet`."""
     return {"name": "Fleet", "meshfleet.particle.fleet": options}
 
 
 def device_task(**options: Any) -> Task:
-    """Build a task with the module `device`."""
+    """Build a task that calls the module `device`."""
     return {"name": "Device", "meshfleet.particle.device": options}
 
 
 def network_task(**options: Any) -> Task:
-    """Build a task with the module `network`."""
+    """Build a task that calls the module `network` for the network `barn`."""
     return {"name": "Network", "meshfleet.particle.network": {"name": "barn", **options}}
 
 
 def integration_task(tenant: Tenant, **options: Any) -> Task:
-    """Build a task with the module `integration`."""
+    """Build a task that calls the module `integration`."""
     return {"name": "Integration", "meshfleet.particle.integration": {"product": tenant.product, **options}}
 
 
 def token_task(**options: Any) -> Task:
-    """Build a task with the module `access_token`."""
+    """Build a task that calls the module `access_token`."""
     return {"name": "Token", "meshfleet.particle.access_token": options}
 
 
 def provision_task(tenant: Tenant, **variables: Any) -> Task:
-    """Build a task with the role `provision`."""
+    """Build a task that includes the role `provision`."""
     return role_task("provision", tenant, **variables)
 
 
 def report_task(tenant: Tenant, **variables: Any) -> Task:
-    """Build a task with the role `report`, which writes into the tenant's folder."""
+    """Build a task that includes the role `report`. The role writes its files into the tenant's folder."""
     return role_task("report", tenant, dest=str(tenant.folder), **variables)
 
 
@@ -120,7 +121,7 @@ def role_task(name: str, tenant: Tenant, **variables: Any) -> Task:
 
 
 def build_barn(tenant: Tenant) -> dict[str, Any]:
-    """Build a manifest with all devices in one network and every field set."""
+    """Build a manifest with all devices in the network `barn`. Each device has a value for almost every field."""
     return {
         "product": tenant.product,
         "networks": {"barn": {"parameters": {"channel": 15, "key": "join-key"}}},
@@ -140,7 +141,10 @@ def build_barn(tenant: Tenant) -> dict[str, Any]:
 
 
 def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
-    """Build a manifest that changes each device of the barn: one gets its own key, two move, one leaves."""
+    """Build a manifest that changes each device in the manifest of `build_barn`.
+
+    The first device gets its own key, two devices move to the network `shed`, and the last device leaves the network.
+    """
     one, two, three, four = tenant.ids
     return {
         "product": tenant.product,
@@ -160,7 +164,10 @@ def build_moved_fleet(tenant: Tenant) -> dict[str, Any]:
 
 
 def build_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> dict[str, Any]:
-    """Build a manifest with the devices spread over the networks `homes`, each with its gateway first."""
+    """Build a manifest that distributes the devices over the networks named in `homes`.
+
+    The first device of each network is its gateway.
+    """
     return {
         "product": tenant.product,
         "networks": dict(networks),
@@ -175,12 +182,12 @@ def build_networks(tenant: Tenant, networks: Mapping[str, Any], *homes: str) -> 
 
 
 def build_dissolved(tenant: Tenant, backend: str) -> dict[str, Any]:
-    """Build a manifest without devices that removes the network."""
+    """Build a manifest that removes the network `barn` and declares no devices."""
     return {"product": tenant.product, "networks": {"barn": {"backend": backend, "state": "absent"}}, "devices": []}
 
 
 def list_labelled_devices(tenant: Tenant) -> list[dict[str, Any]]:
-    """List the devices by the identifiers on their labels."""
+    """Return device entries that identify the devices by serial number, ICCID or IMEI."""
     kinds = ("serial_number", "iccid", "imei", "serial_number")
     return [
         {kind: label[kind], "name": f"unit-{index}", "groups": ["north"]}
@@ -189,14 +196,14 @@ def list_labelled_devices(tenant: Tenant) -> list[dict[str, Any]]:
 
 
 def write_manifest(tenant: Tenant, manifest: Mapping[str, Any]) -> str:
-    """Write a manifest to a file and return its path."""
+    """Write a manifest to a YAML file, and return the path of the file."""
     file = tenant.folder / "fleet.yml"
     file.write_text(json.dumps(manifest), encoding="utf-8")  # JSON is YAML
     return str(file)
 
 
 def write_table(tenant: Tenant) -> str:
-    """Write a table of the devices and return its path."""
+    """Write a CSV file that declares the devices, and return the path of the file."""
     file = tenant.folder / "fleet.csv"
     with file.open("w", newline="", encoding="utf-8") as table:
         rows = csv.writer(table)
@@ -207,18 +214,18 @@ def write_table(tenant: Tenant) -> str:
 
 
 def build_own_devices(tenant: Tenant, *, claimed: bool) -> dict[str, Any]:
-    """Build options for devices without a product that are claimed, or no longer claimed, by the account."""
+    """Build options of `fleet` that claim or unclaim the devices, without a product."""
     more = [{"name": f"own-{id[-4:]}"} if claimed else {} for id in tenant.ids]
     return {"devices": [{"id": id, "claimed": claimed, **fields} for id, fields in zip(tenant.ids, more, strict=True)]}
 
 
 def build_half_of_hosts(tenant: Tenant) -> dict[str, Any]:
-    """Build hosts for the first two devices only."""
+    """Build inventory hosts for only the first two devices."""
     return dict(list(build_hosts(tenant).items())[:2])
 
 
 def build_hosts(tenant: Tenant) -> dict[str, Any]:
-    """Build a host for each device."""
+    """Build one inventory host for each device: the host variables, keyed by host name."""
     return {
         f"{tenant.product}-{index}": {"particle_device": {"id": id, "name": f"host-{index}", "groups": ["north"]}}
         for index, id in enumerate(tenant.ids)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Counts of this test run: small by default, full with MESHFLEET_FULL=1 (`make proofs`)."""
+"""Numbers of repetitions and examples in tests: small by default, large with MESHFLEET_FULL=1 (`make proofs`)."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ FULL_EXAMPLES = 1000
 
 
 def count(*, quick: int, full: int) -> int:
-    """Return the count for this run, for example `count(quick=3, full=100)` repetitions of a test."""
+    """Return `full` if the environment variable MESHFLEET_FULL is 1, else `quick`."""
     return full if FULL else quick

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Compute the state that a cloud must have after a run, from the manifest and the earlier state.
+"""Compute the state that the simulator must have after a run, from the manifest and the state before the run.
 
-The code of the collection is not used.
-
-It works on the simulator's state (`Simulator.state`), so that a test checks what the cloud stores and not what the
-collection reads. Everything that is not declared must stay as it was: other devices, groups, fields and ledgers.
+The computation uses no code of the collection. It uses the state that the simulator stores (`Simulator.state`), not
+the responses that the collection reads. Devices, groups, fields and ledgers that the manifest does not declare must not
+change.
 """
 
 from __future__ import annotations
@@ -26,10 +25,12 @@ Record = Mapping[str, Any]
 
 
 def normalize_state(state: Mapping[str, Any]) -> State:
-    """Return the part of the state that a run can change, as mappings by name instead of lists.
+    """Return the part of the state that a run can change, in a form in which two states can be compared.
 
-    The data of the status ledger is left out, because it follows from the instructions of the members. Missing and
-    empty notes are equal.
+    The data of the ledger `mesh-status` is left out, because members compute it from their instructions. An empty note
+    becomes None.
+
+    :returns: three mappings: `devices`, keyed by device id; `groups`, keyed by product slug; `ledgers`, keyed by name.
     """
     return {
         "devices": {
@@ -54,12 +55,14 @@ def normalize_state(state: Mapping[str, Any]) -> State:
 def expect_state(
     before: State, manifest: Mapping[str, Any], *, absent: bool = False, refused: Collection[str] = ()
 ) -> State:
-    """Compute the normalized state after a run of `manifest`, or after a run with `state: absent`.
+    """Compute the normalized state after a run with `manifest`.
 
-    Every network must declare its parameters, because without them the result depends on the earlier ones.
+    Every network in the manifest must declare `parameters`. Otherwise the state after the run depends on the earlier
+    parameters of the network, which this function does not read.
 
     :param before: the normalized state before the run.
-    :param refused: ids of declared devices that the account cannot get, and that must stay as they are.
+    :param absent: whether the run has the option `state: absent`.
+    :param refused: the ids of declared devices that the account cannot get. These devices must not change.
     """
     after = copy.deepcopy(before)
     product = "product" in manifest
@@ -88,7 +91,7 @@ def expect_state(
 
 
 def find_device_id(state: State, record: Record) -> str | None:
-    """Find the id of a declared device, or `None` if the cloud does not have it."""
+    """Return the id of a declared device, or None if the cloud does not have the device."""
     if "id" in record:
         return str(record["id"])
     kind = next(kind for kind in LABELS if kind in record)
@@ -96,12 +99,12 @@ def find_device_id(state: State, record: Record) -> str | None:
 
 
 def get_key(record: Record) -> str:
-    """Return the identifier that the manifest has for a device."""
+    """Return the identifier of a device in the manifest: its id, serial number, ICCID or IMEI."""
     return next(str(record[kind]) for kind in ("id", *LABELS) if kind in record)
 
 
 def list_groups(record: Record) -> set[str]:
-    """List the device groups that a record declares, including those for its mesh."""
+    """Return the groups that a device entry of the manifest declares, including the groups for its mesh network."""
     mesh = record.get("mesh", {})
     if "network" not in mesh:
         return set(record.get("groups", ()))
@@ -109,7 +112,7 @@ def list_groups(record: Record) -> set[str]:
 
 
 def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Compute the instructions that all members of a network have in common."""
+    """Compute the instructions that are the same for all members of a network, keyed by network name."""
     return {
         name: {
             "network": name,
@@ -121,9 +124,10 @@ def _expect_networks(before: State, manifest: Mapping[str, Any], refused: Collec
 
 
 def _list_gateways(before: State, manifest: Mapping[str, Any], network: str, refused: Collection[str]) -> Iterable[str]:
-    """List the ids of the declared gateways of a network.
+    """Yield the ids of the declared gateways of a network.
 
-    The cloud does not show the id of a refused device, so it is left out unless the device is already in the product.
+    A refused gateway without an `id` in the manifest is skipped, because the cloud does not show the id of a refused
+    device. The exception is a gateway that is already in the product.
     """
     for record in manifest["devices"]:
         mesh = record.get("mesh", {})
@@ -151,7 +155,10 @@ def _join(device: State, record: Record, *, product: bool) -> None:
 
 
 def _leave(device: State, record: Record, *, product: bool) -> None:
-    """Apply the removal of a device; a device in quarantine is not in the product and so stays."""
+    """Remove a device from the product, and unclaim it if its entry says `claimed: false`.
+
+    If the manifest has a product, a device outside the product or in quarantine does not change.
+    """
     if product and (device["product"] != PRODUCT_ID or device["quarantined"]):
         return
     if product:
@@ -161,7 +168,7 @@ def _leave(device: State, record: Record, *, product: bool) -> None:
 
 
 def _unclaim(device: State, *, product: bool) -> None:
-    """Remove the claim to a device; without a product an account can remove only its own."""
+    """Remove the owner of a device. Without a product, an account can unclaim only its own devices."""
     if product or device["owner"] == USERNAME:
         device["owner"] = None
 
@@ -175,7 +182,10 @@ def _list_groups(record: Record, before: list[str], *, exact: bool) -> list[str]
 
 
 def _get_instructions(state: State) -> dict[str, Any]:
-    """Return the instances of the ledger that members read, or a new mapping without a ledger."""
+    """Return the data of the ledger `mesh`, from which members read their instructions, keyed by device id.
+
+    Return a new mapping if the ledger does not exist.
+    """
     instructions: dict[str, Any] = state["ledgers"].get(INSTRUCTIONS, {"data": {}})["data"]
     return instructions
 

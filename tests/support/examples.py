@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Read the examples in the pages of the documentation and in the EXAMPLES of modules and plugins."""
+"""Read all examples of the documentation: from its pages, and from the EXAMPLES of modules and plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 from support.paths import ROOT
 
 SHOWN_LANGUAGES = frozenset({"text", "cpp", "sh"})
-"""Languages of examples that are shown but not run: output, firmware, and scripts to migrate from."""
+"""Languages of examples that tests do not run: program output, firmware, and scripts that the collection replaces."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.(?:yml|json|csv))\b")
@@ -24,7 +24,7 @@ _ITEM = re.compile(r"^- ", re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):
-    """A YAML loader that accepts the tag `!unsafe`, with which playbooks protect braces from Jinja."""
+    """A YAML loader that accepts the tag `!unsafe`. This tag marks strings whose braces are not Jinja templates."""
 
 
 def _construct_unsafe(loader: _Loader, node: yaml.ScalarNode) -> str:
@@ -36,7 +36,7 @@ _Loader.add_constructor("!unsafe", _construct_unsafe)
 
 @dataclass(frozen=True)
 class Example:
-    """An example, with its position, kind and text.
+    """One example, with its source file, line, kind and content.
 
     `kind` is `tasks`, `plays`, `manifest`, `inventory`, `hosts`, `requirements`, `advisories`, `settings`,
     `credential type`, `table`, `schema` or `commands`.
@@ -49,23 +49,23 @@ class Example:
 
     @property
     def name(self) -> str:
-        """File and line, in the form that editors accept."""
+        """The position of the example as `FILE:LINE`."""
         return f"{self.source}:{self.line}"
 
     @property
     def folder(self) -> str:
-        """The name of the folder for the page, whose examples share files."""
+        """The name of the folder for the examples of one source file. These examples may use each other's files."""
         return self.source.replace("/", "-")
 
     @property
     def file_name(self) -> str | None:
-        """The file name in the comment on the first line, if there is one."""
+        """The file name in a comment on the first line, or None if there is no such comment."""
         found = _FILE_NAME.match(self.text)
         return found["name"] if found else None
 
 
 def list_examples() -> list[Example]:
-    """List all examples page by page, in the order in which users read the pages."""
+    """Return all examples: first those of the README and other pages, then those of the plugins."""
     pages = ["README.md", "CONTRIBUTING.md", *_list_files("roles/*/README.md"), *_list_files("docs/*.md")]
     plugins = [*_list_files("plugins/*/*.py"), *_list_files("plugins/filter/*.yml")]
     return [*(e for page in pages for e in _read_page(page)), *(e for plugin in plugins for e in _read_plugin(plugin))]
@@ -100,7 +100,11 @@ def _read_python_examples(content: str) -> str | None:
 
 
 def _split_documents(source: str, line: int, language: str, text: str) -> Iterator[Example]:
-    """Split the text of an example into one example per YAML document, and separate tasks from plays."""
+    """Yield one example for each YAML document in a code block.
+
+    A list that contains both tasks and plays is split into several examples. A block in another language than YAML is
+    one example.
+    """
     if language != "yaml":
         kinds = {"console": "commands", "csv": "table", "json": "schema"}
         yield Example(source, line, kinds[language], text)
@@ -126,7 +130,10 @@ def _split_tasks_and_plays(source: str, line: int, text: str, items: list[dict[s
 
 
 def _find_kind(content: dict[str, Any]) -> str:
-    """Return the kind of a mapping. Each kind has a key that no other kind has."""
+    """Return the kind of an example whose YAML content is a mapping.
+
+    Each kind is recognised by a key that no other kind has.
+    """
     kinds = {
         "plugin": "inventory",
         "devices": "manifest",
@@ -141,7 +148,10 @@ def _find_kind(content: dict[str, Any]) -> str:
 
 
 def write_example(example: Example, folder: Path) -> Path:
-    """Write an example to a file with its own name, else with a name made from its position."""
+    """Write an example to a file below `folder`, and return the path of the file.
+
+    The file has the name that the example itself states, or else a name made from the position of the example.
+    """
     ending = {"commands": "sh", "table": "csv", "schema": "json", "inventory": "particle.yml"}.get(example.kind, "yml")
     path = folder / example.folder / (example.file_name or f"{Path(example.source).stem}-{example.line}.{ending}")
     path.parent.mkdir(parents=True, exist_ok=True)

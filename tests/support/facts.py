@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Read docs/facts, and find the citations of its entries in the code and the pages of the project."""
+"""Read the facts about the Particle cloud in docs/facts, and find the places in this repository that cite them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from support.paths import ROOT
 FACTS = ROOT / "docs" / "facts"
 ENDPOINTS = "endpoints.yml"
 ERROR_BODIES = ("errors-and-limits.md", "1")
-"""The page and the section that have the table of error bodies."""
+"""The page and the section that contain the table of error bodies."""
 
-# White space that may include the end of a line and the comment sign on the next one.
+# White space. If it includes the end of a line, the next line may begin with a comment sign.
 _GAP = r"\s+(?:(?:#|//)\s*)?"
-# Paths and links are no citations, because they name the file and not an entry.
+# Paths and links do not count as citations, because they name only the file and no entry.
 _ALONE = r"(?<![\w/.\[-])"
 _NAME = r"[a-z][a-z0-9_]*"
 _ENDPOINTS = re.compile(
@@ -38,7 +38,14 @@ _BARE_BODY = re.compile(r"(?<![\w-])E\d{1,2}\b")
 
 @dataclass(frozen=True)
 class Citation:
-    """One citation of an entry, or of several entries, of one file."""
+    """One citation of one or several entries of a file in docs/facts.
+
+    :ivar line: the line that contains the citation.
+    :ivar file: the name of the cited file.
+    :ivar names: the cited names in endpoints.yml.
+    :ivar section: the cited section of a page.
+    :ivar bodies: the cited error bodies, for example E4; of a range, the first and the last.
+    """
 
     line: int
     file: str
@@ -55,8 +62,10 @@ class Citation:
 class Facts:
     """The entries that can be cited.
 
-    ``endpoints`` has the keys of each endpoint by its id, ``names`` the other names in endpoints.yml,
-    ``sections`` the numbers of the headings by page, and ``bodies`` the names in the table of error bodies.
+    :ivar endpoints: the keys of each endpoint in endpoints.yml, keyed by the id of the endpoint.
+    :ivar names: all other names in endpoints.yml that can be cited.
+    :ivar sections: the section numbers of each page, keyed by file name.
+    :ivar bodies: the names in the table of error bodies.
     """
 
     endpoints: Mapping[str, frozenset[str]]
@@ -66,13 +75,13 @@ class Facts:
 
 
 def load_endpoints() -> dict[str, list[dict[str, Any]]]:
-    """Return the endpoints by group."""
+    """Return the endpoints in endpoints.yml, keyed by the name of their group."""
     return {group["group"]: group["endpoints"] for group in _read_endpoints()["groups"]}
 
 
 @cache
 def load_facts() -> Facts:
-    """Read all files of docs/facts except the introduction."""
+    """Read all files in docs/facts except README.md, and return their entries."""
     content = _read_endpoints()
     groups = content["groups"]
     beside_endpoints = {name for group in groups for name in group if name not in ("group", "endpoints", "note")}
@@ -93,7 +102,10 @@ def load_facts() -> Facts:
 
 
 def find_citations(text: str, facts: Facts) -> Iterator[Citation]:
-    """Find each mention of a file of facts except paths and links; a mention in an unknown form has no entries."""
+    """Yield a citation for each mention of a file in docs/facts, except in paths and links.
+
+    If the mention does not have the form of a citation, the yielded citation contains no entries.
+    """
     for match in _ENDPOINTS.finditer(text):
         names = tuple(re.findall(_NAME, match["names"] or ""))
         yield Citation(_line(text, match), ENDPOINTS, names)
@@ -104,13 +116,13 @@ def find_citations(text: str, facts: Facts) -> Iterator[Citation]:
 
 
 def find_error_bodies(text: str) -> Iterator[Citation]:
-    """Find each name of an error body, such as E4, with or without a file name."""
+    """Yield a citation for each name of an error body, for example E4, with or without a file name before it."""
     for match in _BARE_BODY.finditer(text):
         yield Citation(_line(text, match), *ERROR_BODIES[:1], section=ERROR_BODIES[1], bodies=(match[0],))
 
 
 def can_be_opened(citation: Citation, facts: Facts) -> bool:
-    """Return whether every entry that a citation names exists."""
+    """Return whether a citation names at least one entry, and all entries that it names exist."""
     if citation.file == ENDPOINTS:
         return bool(citation.names) and _are_names(citation.names, facts)
     is_table = (citation.file, citation.section) == ERROR_BODIES
@@ -122,7 +134,10 @@ def can_be_opened(citation: Citation, facts: Facts) -> bool:
 
 
 def _are_names(names: tuple[str, ...], facts: Facts) -> bool:
-    """Return whether all names exist; a key of an endpoint must follow the endpoint's id: ``group_create, errors``."""
+    """Return whether all names exist in endpoints.yml.
+
+    The key of an endpoint must follow the id of the endpoint, for example ``group_create, errors``.
+    """
     keys: frozenset[str] = frozenset()
     for name in names:
         if name in facts.endpoints:
@@ -158,7 +173,10 @@ def _line(text: str, match: re.Match[str]) -> int:
 
 
 def text_files(*places: Path) -> Iterator[Path]:
-    """Yield the text files in these files and folders that are written by hand."""
+    """Yield the text files in the given folders. Files in `node_modules` are skipped.
+
+    :param places: folders, or single files.
+    """
     suffixes = {".cfg", ".css", ".j2", ".js", ".md", ".mjs", ".py", ".sh", ".toml", ".yaml", ".yml"}
     for place in places:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Fleet files for the simulator with devices that are already provisioned."""
+"""Write files for the simulator's option `--fleet`. The devices in these files are already provisioned."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ NETWORK_SIZE = 100
 
 
 def write_fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]] = ()) -> str:
-    """Write a fleet file with `size` Borons and the devices in `others`, and return its path.
+    """Write a fleet file with `size` Borons and the devices in `others`, and return the path of the file.
 
-    Each hundred devices are a network with the first device as its gateway; other fields vary with the number.
+    Every 100 Borons form a network whose first device is the gateway. Names, notes and other fields depend on the
+    number of the device.
     """
     devices = [_build_device(number) for number in range(size)]
     path = folder / "fleet.json"
@@ -26,7 +27,7 @@ def write_fleet_file(folder: Path, size: int, others: Iterable[Mapping[str, Any]
 
 
 def device_id(number: int) -> str:
-    """Return the id of the device with this number."""
+    """Return the device id that belongs to a number; the first device has the number 0."""
     return f"e00fce68{number:016x}"
 
 

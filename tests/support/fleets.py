@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Measure the programs that bring the fleet of a simulator to a declared state."""
+"""Measure programs that bring the devices of a simulator to the state that a manifest declares."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measurements of a program, with times in seconds and memory in megabytes."""
+    """The measurements of one run of a program. Times are in seconds, `megabytes` is the memory peak."""
 
     requests: int
     seconds: float
@@ -36,23 +36,29 @@ class Measurement:
     megabytes: float
     writes: int = 0
     whole_cpu: float = 0.0
-    """CPU time including the start of the program and the reading of the manifest."""
+    """The CPU time of the whole program, including its start and the reading of the manifest."""
     summary: dict[str, int] | None = None
 
     @property
     def rate(self) -> float:
-        """Requests per second."""
+        """The number of requests per second."""
         return self.requests / self.seconds
 
     @property
     def cpu_of_request(self) -> float:
-        """CPU time per request in milliseconds."""
+        """The CPU time per request, in milliseconds."""
         return 1000 * self.cpu / self.requests
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A simulator, and a manifest for its devices."""
+    """A running simulator, and a manifest for its devices.
+
+    Each method runs one program in a new process, and returns its measurements.
+
+    :ivar file: the file to which the manifest is written for the program.
+    :ivar token: the access token that the program uses.
+    """
 
     cloud: Simulator
     file: Path
@@ -60,15 +66,15 @@ class Fleet:
     manifest: dict[str, Any]
 
     def run_engine(self) -> Measurement:
-        """Bring the fleet to the declared state with the engine, in a separate process."""
+        """Bring the fleet to the declared state with the engine of the module `fleet`."""
         return self._run(sys.executable, "engine.py")
 
     def run_bare_pool(self) -> Measurement:
-        """Send the same writes with a bare pool of `requests`; run the engine first."""
+        """Send two writes for each device with only `requests` and a pool of threads. Run the engine first."""
         return self._run(sys.executable, "bare_pool.py")
 
     def run_promise_pool(self) -> Measurement:
-        """Send the same writes with the official client; run the engine first."""
+        """Send two writes for each device with Particle's official client. Run the engine first."""
         return self._run("node", "promise_pool.mjs")
 
     def _run(self, interpreter: str, program: str) -> Measurement:
@@ -86,18 +92,21 @@ class Fleet:
 
 @contextmanager
 def running_fleet(size: int, *flags: str) -> Iterator[Fleet]:
-    """Run a simulator with `size` new devices, and a manifest that names them and adds them to ten networks.
+    """Run a simulator with `size` new devices until the end of the block.
 
-    `flags` are options of the simulator.
+    The manifest of the yielded fleet gives each device a name, and distributes the devices over ten networks.
+
+    :param flags: command line options of the simulator.
     """
     with running_simulator("--fleet", str(size), *flags) as cloud, tempfile.TemporaryDirectory() as folder:
         yield Fleet(cloud, Path(folder) / "manifest.json", cloud.access_token(), manifest_for(cloud, NETWORKS))
 
 
 def measure_in_turns(size: int, *programs: Callable[[Fleet], Measurement]) -> list[Measurement]:
-    """Measure the programs in three rounds with a new fleet each, and return the best measurement of each program.
+    """Run each program in three rounds. Return, for each program, the measurement with the lowest CPU time per request.
 
-    The first program brings the fleet to the declared state, and the others repeat its writes.
+    Each round begins with a new fleet. The first program brings the fleet to the declared state. The other programs
+    repeat the writes of the first program.
     """
     rounds = []
     for _unused in range(3):

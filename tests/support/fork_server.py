@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run Ansible's programs without their slow start: a server that has imported the libraries forks for each run.
+"""Run Ansible's programs from a fork server, to save their slow start.
 
-A short playbook spends most of its time on the start of Python and the import of libraries. For a user, a forked run
-looks the same as a new process; `test_fork_server.py` compares them.
+A short playbook spends most of its time on the start of Python and the import of libraries. The fork server has already
+imported the libraries, and forks a child process for each run. `test_fork_server.py` checks that the result of a forked
+run equals the result of a new process.
 """
 
 from __future__ import annotations
@@ -24,28 +25,34 @@ ENDED_SECONDS = 10.0
 NUMBER_SIZE = 32
 SERVER_ENDED = "The fork server has ended; the output of the tests shows what it printed."
 
-# Python, its libraries and the loader read these at their start, but the server has already started.
+# Prefixes of environment variables that Python, its libraries and the dynamic loader read only at their start. A forked
+# process would ignore these variables, because the fork server has already started.
 READ_AT_START = ("PYTHON", "LD_", "OPENSSL_", "MALLOC_")
 LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
 class ForkedProcess:
-    """A running program, with the part of the interface of `subprocess.Popen` that tests use."""
+    """A running program that the fork server has started.
+
+    The class has only those members of `subprocess.Popen` that tests use.
+    """
 
     def __init__(self, reply: socket.socket) -> None:
-        """Read the id of the process from the socket `reply`.
+        """Read the process id from the socket `reply`.
 
-        The server later sends the exit status on the same socket.
+        When the program ends, the server sends the exit status on the same socket.
         """
         self._reply = reply
         self.pid = self._receive()
-        """The id of the process and of its process group."""
+        """The process id, which is also the id of the process group."""
 
     def wait(self, timeout: float) -> int:
-        """Wait for the end of the process, and return its exit status, or minus the number of the signal that ended it.
+        """Wait for the end of the process, and return its exit status.
+
+        If a signal ended the process, the exit status is minus the number of the signal.
 
         :raises subprocess.TimeoutExpired: if the process still runs after `timeout` seconds.
-        :raises ForkServerEnded: if the server has ended before it sent the status.
+        :raises ForkServerEnded: if the server ended before it sent the exit status.
         """
         if self._reply.fileno() < 0:
             raise ForkServerEnded(SERVER_ENDED)
@@ -58,7 +65,7 @@ class ForkedProcess:
         return status
 
     def _receive(self) -> int:
-        """Return the number in the next message of the server."""
+        """Receive the next message of the server, and return the number in this message."""
         message = self._reply.recv(NUMBER_SIZE)
         if not message:
             self._reply.close()
@@ -67,11 +74,11 @@ class ForkedProcess:
 
 
 class ForkServerEnded(AssertionError):
-    """An error: the fork server ended before the program."""
+    """The error that the fork server ended before the program did."""
 
 
 class ForkServer:
-    """A server process, which ends with this process."""
+    """A server process that forks a child process for each run of a program. The server ends when this process ends."""
 
     def __init__(self) -> None:
         own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -87,18 +94,18 @@ class ForkServer:
                 cwd=self._home.name,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[server_end.fileno()],
-                start_new_session=True,  # Ctrl-C must end only the tests, which then close the socket
+                start_new_session=True,  # Ctrl-C must not end the server; it ends when the tests close the socket
             )
 
     @property
     def pid(self) -> int:
-        """The id of the server's process."""
+        """The process id of the server."""
         return self._process.pid
 
     def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdout: int, stderr: int
     ) -> ForkedProcess:
-        """Run a program in a session of its own; `env` is its whole environment."""
+        """Start a program in its own session. The program gets no environment variables besides `env`."""
         own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         request = json.dumps({"argv": list(argv), "env": dict(env), "cwd": str(cwd)}).encode()
         with server_end, self._lock, open(os.devnull, "rb") as nothing:
@@ -107,14 +114,18 @@ class ForkServer:
         return ForkedProcess(own_end)
 
     def close(self) -> None:
-        """End the server, but not the processes that it has forked."""
+        """End the server. Programs that the server has started continue to run."""
         self._control.close()
         self._process.wait(ENDED_SECONDS)
         self._home.cleanup()
 
 
 def can_be_forked(argv: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Return whether a run from the fork server gives the same result as a new process."""
+    """Return whether the fork server can run a program with the same result as a new process.
+
+    :param argv: the program and its command line arguments.
+    :param env: all environment variables of the program.
+    """
     return (
         Path(argv[0]).name in PROGRAMS
         and {name: env.get(name) for name in LOCALE} == LOCALE
@@ -127,7 +138,10 @@ _starting = threading.Lock()
 
 
 def fork_server() -> ForkServer:
-    """Return the server of this process, and start it with the first call; a fork of this process gets its own."""
+    """Return the fork server of this process. The first call starts the server.
+
+    A process that was forked from this process gets its own fork server.
+    """
     with _starting:
         if os.getpid() not in _servers:
             _servers[os.getpid()] = ForkServer()

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""The process of `support.fork_server`, which imports the libraries of Ansible and then forks for each run.
+"""The program of the fork server: import Ansible's libraries once, and fork a child process for each request.
 
-Modules that read settings while they are imported, such as `ansible.constants`, are imported only in the child,
-which has its own environment and configuration file.
+`support.fork_server` starts this program and sends the requests. The only command line argument is the file descriptor
+of a socket. The server ends when the other end of this socket is closed.
 
-The only argument is the number of a socket; the process ends when the other end of that socket is closed.
+Some modules read settings while they are imported, for example `ansible.constants`. These modules are imported only in
+the child, because each child has its own environment and its own configuration file.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 MAX_REQUEST = 1 << 18
 """The maximum size of a request (a command line and an environment) in bytes."""
 
-# Libraries other than Ansible that `ansible-playbook` and the plugins of this collection import.
+# Modules outside Ansible that `ansible-playbook` and the plugins of this collection import.
 LIBRARIES = (
     "asyncio base64 cmd concurrent.futures concurrent.futures.thread configparser csv ctypes.util curses difflib email "
     "fcntl getpass glob hashlib hmac http.client importlib.metadata jinja2.nativetypes jinja2.sandbox logging.handlers "
@@ -38,7 +39,8 @@ LIBRARIES = (
     "cryptography.hazmat.primitives.kdf.pbkdf2 cryptography.hazmat.primitives.serialization"
 ).split()
 
-# Modules of Ansible that read no settings. Names that this version of Ansible does not have are skipped.
+# Modules of Ansible that read no settings while they are imported. Modules that the installed version of Ansible does
+# not have are skipped.
 ANSIBLE = (
     "ansible.module_utils.basic ansible.module_utils.connection ansible.config.manager ansible.context ansible.errors "
     "ansible.parsing.quoting ansible.parsing.splitter ansible.utils.collection_loader ansible.utils.context_objects "
@@ -50,13 +52,16 @@ ANSIBLE = (
 READS_SETTINGS = ("ansible.constants", "ansible.utils.display", "ansible.cli")
 
 PROGRAMS = {"ansible-inventory": "inventory", "ansible-playbook": "playbook"}
-"""The module below `ansible.cli` of each program."""
+"""The programs that can be forked. The value is the name of the program's module in `ansible.cli`."""
 
 
 def main() -> int:
-    """Serve until the other end is closed; in a child, run the program and return its exit status."""
+    """Import the libraries, and serve requests until the other end of the socket is closed.
+
+    :returns: in the server, 0; in a child process, the exit status of the requested program.
+    """
     control = socket.socket(fileno=int(sys.argv[1]))
-    # Python puts the folder of a script first on the path, here that of the programs.
+    # Python sets sys.path[0] to the folder of the script. The children run scripts in the folder of the interpreter.
     sys.path[0] = str(Path(sys.executable).parent)
     for name in (*LIBRARIES, *ANSIBLE):
         with contextlib.suppress(ModuleNotFoundError):
@@ -74,9 +79,10 @@ def main() -> int:
 
 
 def remember_routing() -> None:
-    """Parse the routing table of ansible.builtin once for all children, which saves a quarter of a short playbook.
+    """Parse the routing table of ansible.builtin once for all children.
 
-    Ansible allows tools to replace this function.
+    Otherwise each run would parse this table, which takes a quarter of the time of a short playbook. The function
+    replaces Ansible's parser function by a function with a cache. Ansible allows tools to do this.
     """
     finder: Any = importlib.import_module("ansible.utils.collection_loader._collection_finder")
     finder._meta_yml_to_dict = functools.lru_cache(finder._meta_yml_to_dict)
@@ -85,9 +91,10 @@ def remember_routing() -> None:
 
 
 def serve(control: socket.socket) -> dict[str, object] | None:
-    """Fork for each request.
+    """Receive requests from the socket `control`, and fork a child process for each request.
 
-    :returns: the request, in the child that carries it out; None in the server, when the other end is closed.
+    :returns: in each child, the request that this child must run; in the server, None when the other end of `control`
+        is closed.
     """
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
@@ -112,7 +119,12 @@ def serve(control: socket.socket) -> dict[str, object] | None:
 
 
 def report_end(selector: selectors.BaseSelector, pidfd: int, pid: int, reply: int) -> None:
-    """Send the exit status of a child to its client."""
+    """Send the exit status of a child that has ended to the client, and close the file descriptors of the child.
+
+    :param pidfd: the process file descriptor of the child.
+    :param pid: the process id of the child.
+    :param reply: the file descriptor of the socket on which the client waits.
+    """
     selector.unregister(pidfd)
     os.close(pidfd)
     _unused, status = os.waitpid(pid, 0)
@@ -121,13 +133,19 @@ def report_end(selector: selectors.BaseSelector, pidfd: int, pid: int, reply: in
 
 
 def send_number(reply: int, number: int) -> None:
-    """Send a number as a message, if the client still exists."""
+    """Send a number as one message to the client. Do nothing if the client has closed the connection."""
     with contextlib.suppress(BrokenPipeError):
         os.write(reply, b"%d" % number)
 
 
 def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply: int, streams: list[int]) -> None:
-    """Give a child its own session and streams, and close everything that belongs to the server or other children."""
+    """Prepare a child process after the fork: give it its own session and its own standard streams.
+
+    Files and sockets of the server and of other children are closed.
+
+    :param reply: the file descriptor of the socket to which the process id is sent.
+    :param streams: the file descriptors for standard input, output and error.
+    """
     for key in list(selector.get_map().values()):
         if key.fileobj is not control:
             os.close(key.fd)
@@ -135,7 +153,8 @@ def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply
     selector.close()
     control.close()
     os.setsid()
-    send_number(reply, os.getpid())  # only now is the process the leader of a group that can be ended
+    # The client may end the process group as soon as it knows the id, so the group must already exist.
+    send_number(reply, os.getpid())
     os.close(reply)
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
@@ -145,7 +164,10 @@ def set_up_child(control: socket.socket, selector: selectors.BaseSelector, reply
 
 
 def run(request: dict[str, object]) -> int:
-    """Run a program in the folder, environment and command line of the request, as if it had just started."""
+    """Run the program of the request in this process, and return its exit status.
+
+    :param request: `argv`, `env` and `cwd`: the command line, all environment variables, and the working folder.
+    """
     argv, environment = request["argv"], request["env"]
     assert isinstance(argv, list)
     assert isinstance(environment, dict)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Build the collection and install it into an empty folder, with the files that its README shows."""
+"""Build the collection, install it into an empty folder, and write the example files that its README contains."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ NAMED_FILE = re.compile(r"```yaml\n(# (\S+\.yml)\n.*?)```", re.DOTALL)
 
 
 class Installed:
-    """An empty folder below `folder`, in which programs run without access to the checkout.
+    """An installation of the collection in an empty folder. Programs find the collection only in this folder.
 
-    `environment` is the environment of the programs; add the variables for a cloud to it.
+    :ivar folder: the empty folder.
+    :ivar environment: the environment variables of all programs. Add the variables for a cloud.
+    :ivar collection: the folder into which the collection is installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,13 +32,17 @@ class Installed:
         home = folder / "home"
         home.mkdir()
         self.folder.mkdir()
-        # The callback plugin of the tests is in the checkout.
+        # Leave out the settings for the callback plugin of the tests, because the plugin is part of the checkout.
         self.environment = {name: value for name, value in ansible_environment(home).items() if "CALLBACK" not in name}
         self.environment["ANSIBLE_COLLECTIONS_PATH"] = str(self.folder / "collections")
         self.collection = self.folder / "collections" / "ansible_collections" / "meshfleet" / "particle"
 
     def run(self, program: str, *words: str, folder: Path | None = None) -> str:
-        """Run a program that is installed beside this interpreter, check that it succeeds, and return its output."""
+        """Run a program in the folder of this Python interpreter, and return its standard output.
+
+        :param folder: the working folder; by default the empty folder.
+        :raises AssertionError: if the program fails. The message contains the output.
+        """
         argv = [str(Path(sys.executable).parent / program), *words]
         done = subprocess.run(
             argv,
@@ -51,23 +57,26 @@ class Installed:
         return done.stdout
 
     def build(self) -> Path:
-        """Build the tarball of the checkout and return its path."""
+        """Build the collection from the checkout, and return the path of the tarball."""
         self.run("ansible-galaxy", "collection", "build", "--output-path", str(self._around), folder=ROOT)
         (tarball,) = self._around.glob("*.tar.gz")
         return tarball
 
     def install(self, tarball: Path) -> None:
-        """Install the collection as the README says, but from the tarball."""
+        """Install the collection with the command in the README, but from the tarball instead of Galaxy."""
         self.run("ansible-galaxy", "collection", "install", str(tarball), "-p", "collections")
 
     def write_examples(self) -> None:
-        """Write each file that the installed README shows with a name."""
+        """Write each YAML example in the installed README to the file that the first line of the example names."""
         for text, name in NAMED_FILE.findall((self.collection / "README.md").read_text()):
             (self.folder / name).write_text(text)
 
 
 def write_claimed_fleet(folder: Path, names: dict[str, str]) -> str:
-    """Write a fleet file of claimed devices, given as names by id, and return its path."""
+    """Write a fleet file for the simulator with devices that the account has claimed, and return the path of the file.
+
+    :param names: the name of each device, keyed by device id.
+    """
     path = folder / "fleet.json"
     path.write_text(json.dumps([{"id": key, "name": name, "owner": USERNAME} for key, name in names.items()]))
     return str(path)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Write inventory files, and read them with `ansible-inventory` as users do."""
+"""Write inventory files, and read them with `ansible-inventory`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RUN_SECONDS = 280.0
 
 @dataclass(frozen=True)
 class Inventory:
-    """The result of `ansible-inventory`."""
+    """The exit status and the output of `ansible-inventory`."""
 
     rc: int
     stdout: str
     stderr: str
 
     def succeeded(self) -> Inventory:
-        """Check that the file was read without errors and warnings, and return this result."""
+        """Check that there were no errors and no warnings, and return this `Inventory`."""
         assert self.rc == 0, f"{self.stdout}\n{self.stderr}"
         assert not self.stderr, self.stderr
         return self
@@ -43,23 +43,29 @@ class Inventory:
 
     @property
     def hosts(self) -> dict[str, dict[str, Any]]:
-        """The variables of each host."""
+        """The variables of each host, keyed by host name."""
         return dict(self._listed["_meta"]["hostvars"])
 
     @property
     def groups(self) -> dict[str, list[str]]:
-        """The hosts of each group, without the groups that Ansible always has."""
+        """The host names of each group, keyed by group name, without the groups `all` and `ungrouped`."""
         every = {name: group.get("hosts", []) for name, group in self._listed.items()}
         return {name: hosts for name, hosts in every.items() if name not in ("_meta", "all", "ungrouped")}
 
 
 def _unwrap_unsafe(found: dict[str, Any]) -> Any:
-    """Replace a text that Ansible marks as unsafe (not a template) with the text itself."""
+    """Replace the mapping `{"__ansible_unsafe": STRING}` by the string. Return any other mapping unchanged.
+
+    `ansible-inventory` writes this mapping for a string that must not be used as a template.
+    """
     return found["__ansible_unsafe"] if found.keys() == {"__ansible_unsafe"} else found
 
 
 def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
-    """Write an inventory file for the plugin, by default for the product of the simulator, and return its path."""
+    """Write an inventory file for the inventory plugin `devices`, and return the path of the file.
+
+    Without the options `products` and `account_devices`, the inventory is that of the simulator's product.
+    """
     path = folder / f"{name}.particle.yml"
     source_options = {} if {"products", "account_devices"} & options.keys() else {"products": [PRODUCT_SLUG]}
     path.write_text(json.dumps({"plugin": "meshfleet.particle.devices", **source_options, **options}))  # JSON is YAML
@@ -67,21 +73,24 @@ def write_inventory(folder: Path, name: str = "fleet", **options: Any) -> Path:
 
 
 def read_inventory(source: Path, env: Mapping[str, str], *args: str, home: Path) -> Inventory:
-    """Run `ansible-inventory --list` on a file or a folder, with its state below `home`."""
+    """Run `ansible-inventory` on a file or a folder, with `home` as the home folder.
+
+    :param args: the arguments after `-i`; by default `--list`.
+    """
     argv = [program_path("ansible-inventory"), "-i", str(source), *(args or ("--list",))]
     run = run_program(argv, env=ansible_environment(home, env), cwd=Path.cwd(), timeout=RUN_SECONDS)
     return Inventory(run.rc, run.stdout, run.stderr)
 
 
 def read_cloud_inventory(cloud: Simulator, folder: Path, *args: str, **options: Any) -> Inventory:
-    """Read the inventory of a cloud from a file with these options, and check that there are no warnings."""
+    """Write an inventory file with these options, read it against `cloud`, and check that there are no warnings."""
     return read_inventory(
         write_inventory(folder, **options), cloud_environment(cloud.url), *args, home=folder
     ).succeeded()
 
 
 def rename_device(cloud: Simulator, device: str, name: str) -> None:
-    """Rename a device as its owner, outside the collection."""
+    """Rename a device with a direct request to the cloud, without the collection."""
     requests.put(
         f"{cloud.url}/v1/products/{PRODUCT_SLUG}/devices/{device}",
         json={"name": name},
@@ -91,7 +100,11 @@ def rename_device(cloud: Simulator, device: str, name: str) -> None:
 
 
 def measure_inventory(source: Path, env: Mapping[str, str], *, home: Path) -> dict[str, float]:
-    """Measure the reading of an inventory file: `hosts`, `groups`, `cpu` in seconds and peak `megabytes`."""
+    """Measure how Ansible reads an inventory file.
+
+    :returns: the number of `hosts`, the number of `groups`, the `cpu` time in seconds, and the memory peak in
+        `megabytes`.
+    """
     done = subprocess.run(
         [sys.executable, str(TESTS / "bench" / "peers" / "inventory.py"), str(source)],
         env=ansible_environment(home, env),

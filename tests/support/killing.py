@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Start plays, and kill their processes by id."""
+"""Start plays with `ansible-playbook`, and kill their processes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ END_SECONDS = 30.0
 
 
 class RunningPlay:
-    """A running `ansible-playbook` and its forked workers, each of which is in its own session."""
+    """A running `ansible-playbook`: the controlling process and its forked worker processes.
+
+    Each worker is in its own session.
+    """
 
     def __init__(self, plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> None:
-        """Start the `plays` with their state below `home`, where the next run finds it."""
+        """Start the `plays` with `home` as the home folder. A later run with the same `home` finds the stored state."""
         file = home / "play.yml"
         file.write_text(json.dumps(list(plays)), encoding="utf-8")
         self._log = home / "output"
@@ -43,7 +46,7 @@ class RunningPlay:
 
     @property
     def ended(self) -> bool:
-        """Whether the controlling process has ended."""
+        """True if the controlling process has ended."""
         return self._process.poll() is not None
 
     @property
@@ -52,7 +55,10 @@ class RunningPlay:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def wait_until(self, reached: Callable[[], bool]) -> None:
-        """Wait until a condition is true or the play has ended."""
+        """Wait until `reached` returns True or the play has ended.
+
+        :raises AssertionError: after a timeout.
+        """
         end = time.monotonic() + UNDER_WAY_SECONDS
         while not reached() and not self.ended:
             assert time.monotonic() < end, (
@@ -60,7 +66,7 @@ class RunningPlay:
             )
 
     def kill(self) -> None:
-        """Kill all processes of the play at once, and wait until they have ended."""
+        """Kill the controlling process and all workers, and wait until they have ended."""
         with self._workers() as workers:
             for pidfd in workers:
                 with contextlib.suppress(ProcessLookupError):
@@ -71,9 +77,7 @@ class RunningPlay:
 
     @contextmanager
     def orphaned(self) -> Iterator[None]:
-        """Kill only the controlling process, and check at the end of the block that its workers have ended by
-        themselves.
-        """
+        """Kill only the controlling process. At the end of the block, check that the workers end by themselves."""
         with self._workers() as workers:
             assert workers, "the play must have a worker that outlives the controlling process"
             self._process.kill()
@@ -83,9 +87,9 @@ class RunningPlay:
 
     @contextmanager
     def _workers(self) -> Iterator[list[int]]:
-        """Yield a handle for each worker, which stays valid even if another process gets the same id.
+        """Stop the controlling process, and yield a process file descriptor (pidfd) for each worker.
 
-        The controlling process is stopped meanwhile, so that it does not fork or react.
+        A stopped process cannot fork more workers. Unlike a process id, a pidfd always refers to the same process.
         """
         self._process.send_signal(signal.SIGSTOP)
         handles: list[int] = []
@@ -100,11 +104,12 @@ class RunningPlay:
 
 
 def _find_descendants(pid: int) -> list[int]:
-    """Find the children of a process, their children, and so on."""
+    """Return the ids of all processes that descend from a process."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            # The name of the program, in brackets, may contain spaces and brackets.
+            # The id of the parent is the second field after the name of the program. The name is in brackets, and may
+            # itself contain spaces and brackets.
             parent = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
             parents.setdefault(parent, []).append(int(folder.name))
     found, waiting = list[int](), [pid]
@@ -116,7 +121,10 @@ def _find_descendants(pid: int) -> list[int]:
 
 
 def _wait_for_end(handles: Sequence[int]) -> None:
-    """Wait until all processes have ended; kill one that does not end in time, and fail."""
+    """Wait until all processes have ended.
+
+    :raises AssertionError: after a timeout. The process that is still running is killed.
+    """
     for handle in handles:
         ended, _unused, _unused = select.select([handle], [], [], END_SECONDS)
         if not ended:
@@ -126,7 +134,7 @@ def _wait_for_end(handles: Sequence[int]) -> None:
 
 @contextmanager
 def running_play(plays: Sequence[Mapping[str, Any]], home: Path, env: Mapping[str, str]) -> Iterator[RunningPlay]:
-    """Start a play, and kill it at the end of the block if it still runs."""
+    """Start the `plays`, and kill the processes of the plays at the end of the block if they still run."""
     play = RunningPlay(plays, home, env)
     try:
         yield play

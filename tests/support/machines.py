@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Isolated machines, each with its own address, for jobs of an automation controller.
+"""Isolated machines for jobs of an automation controller.
 
-A machine is a network namespace with its own home. It can reach only the cloud: a relay (`support.relay`) forwards
-connections to `PORT`, with the address of the machine. So all traffic stays on the loopback network of this host, and
-machines cannot reach each other.
+A machine is a Linux network namespace with its own home folder and its own loopback address. A machine can reach only
+the cloud: a relay process (`support.relay`) forwards connections from `PORT` to the cloud. The cloud sees the address
+of the machine. All traffic stays on the loopback network of this host, and machines cannot reach each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from support.processes import running
 
 PORT = 8080
 CLOUD = f"http://127.0.0.1:{PORT}"
-"""The URL of the cloud on every machine, so that all machines can run the same job."""
+"""The URL under which every machine reaches the cloud. The URL is the same, so that all machines can run one job."""
 
 RUN_SECONDS = 1500.0
 _SETUP_SECONDS = 30.0
@@ -34,14 +34,18 @@ _SETUP_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine; `address` is the address that the cloud sees."""
+    """A machine. The cloud sees `address` as the source of its requests."""
 
     namespace: str
     address: str
     home: Path
 
     def work(self, job: Path, answer: Path) -> int:
-        """Run `ansible-runner worker` with the transmitted `job`, and write its response to the file `answer`."""
+        """Run `ansible-runner worker` with the file `job` as input, and return its exit status.
+
+        :param job: the output of `ansible-runner transmit`.
+        :param answer: the file for the output of the worker.
+        """
         folder = self.home / "private"
         argv = ["ip", "netns", "exec", self.namespace, find_runner(), "worker", "--private-data-dir", str(folder)]
         return run(
@@ -54,7 +58,7 @@ class Machine:
 
 @contextmanager
 def machines(cloud_url: str, addresses: Sequence[str], folder: Path) -> Iterator[list[Machine]]:
-    """Run a machine for each of the addresses, which must be loopback addresses, until the end of the block."""
+    """Run one machine for each of the loopback addresses, until the end of the block."""
     _check_requirements()
     cloud_port = urllib.parse.urlsplit(cloud_url).port
     with ExitStack() as stack:
@@ -72,14 +76,18 @@ def machines(cloud_url: str, addresses: Sequence[str], folder: Path) -> Iterator
 
 
 def find_runner() -> str:
-    """Return the path of the `ansible-runner` that is installed beside this interpreter."""
+    """Return the path of `ansible-runner` in the folder of this Python interpreter."""
     program = Path(sys.executable).parent / "ansible-runner"
     assert program.exists(), "ansible-runner is not installed. Run `make setup`."
     return str(program)
 
 
 def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str, str]) -> int:
-    """Run a program with a file as input and a file for its output, and return its exit status."""
+    """Run a program, and return its exit status.
+
+    :param given: the file for standard input; without a file, the input is empty.
+    :param answer: the file to which both output streams are written.
+    """
     with open(given or os.devnull, "rb") as stdin, open(answer, "wb") as stdout:
         process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, env=dict(env))
         try:
@@ -90,7 +98,10 @@ def run(argv: Sequence[str], given: Path | None, answer: Path, env: Mapping[str,
 
 
 def _check_requirements() -> None:
-    """Fail if the requirements of network namespaces are not met."""
+    """Check that this process can create network namespaces.
+
+    :raises AssertionError: if a requirement is missing; the message names each of them.
+    """
     missing = []
     if shutil.which("ip") is None:
         missing.append("ip of iproute2 (run `make packages`)")

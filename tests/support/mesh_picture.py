@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Draw a network as its members report it: their parents, and the strength of their signals."""
+"""Draw a mesh network as an SVG picture, from the parents and the signal strengths that its members report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ SIDE = 720
 HEAD = 70
 _NEAREST, _FARTHEST = 70.0, 320.0
 _STRONGEST, _WEAKEST = -45, -85
-"""Signals in dBm, drawn as distances from the gateway; the simulator's firmware reports from -45 to -85."""
+"""The strongest and the weakest signal in dBm that the simulator's firmware reports.
+
+A node with the strongest signal is drawn at the distance `_NEAREST` from the middle, and a node with the weakest signal
+at the distance `_FARTHEST`.
+"""
 _RINGS = (-50, -60, -70, -80)
 _COLOURS = {"joined": "#1a7f37", "joining": "#9a6700", "lost": "#cf222e"}
 _LINE = "#8c959f"
@@ -22,7 +26,11 @@ _LINE = "#8c959f"
 
 @dataclass(frozen=True)
 class Member:
-    """The report of a member; `parent` is the name of the member through which it joined."""
+    """The report of a member of a network.
+
+    :ivar parent: the name of the member through which this member joined the network.
+    :ivar rssi: the signal strength in dBm.
+    """
 
     name: str
     role: str
@@ -32,7 +40,10 @@ class Member:
 
 
 def list_members(state: Mapping[str, Any], network: str) -> list[Member]:
-    """List the members of a network from `Simulator.state`, gateways first, sorted by name."""
+    """Return the members of a network, first the gateways and then the nodes, each sorted by name.
+
+    :param state: the result of `Simulator.state`.
+    """
     names = {device["id"]: str(device["name"]) for device in state["devices"]}
     (reports,) = (ledger["instances"] for ledger in state["ledgers"] if ledger["name"] == "mesh-status")
     reports_by_device = {
@@ -46,7 +57,7 @@ def list_members(state: Mapping[str, Any], network: str) -> list[Member]:
 
 
 def draw_picture(network: str, members: Iterable[Member]) -> str:
-    """Draw a network as SVG; the same members give the same picture, byte for byte."""
+    """Return a picture of a network as SVG. The same members always give the same bytes."""
     members = list(members)
     gateways = [member for member in members if member.role == "gateway"]
     nodes = [member for member in members if member.role != "gateway"]
@@ -74,7 +85,11 @@ def _format_count(members: list[Member], word: str) -> str:
 
 
 def _place_members(gateways: list[Member], nodes: list[Member]) -> dict[str, tuple[float, float]]:
-    """Place gateways in the middle and nodes around them. A node with a weaker signal is farther away."""
+    """Return the position of each member, keyed by name.
+
+    Gateways are in the middle of the picture. Nodes are around the gateways: the weaker the signal of a node, the
+    farther it is from the middle.
+    """
     places = {}
     for number, gateway in enumerate(gateways):
         places[gateway.name] = _point_at(2 * math.pi * number / len(gateways), 0.0 if len(gateways) == 1 else 30.0)
@@ -116,7 +131,8 @@ def _draw_member(member: Member, place: tuple[float, float]) -> str:
     title = f"<title>{escape(f'{member.name}: {member.state}{through}')}</title>"
     fill = _COLOURS.get(member.state, _LINE)
     if member.role == "gateway":
-        halo = 'stroke="#ffffff" stroke-width="5" paint-order="stroke"'  # the label covers many lines
+        # A white outline keeps the label readable, because many lines cross it.
+        halo = 'stroke="#ffffff" stroke-width="5" paint-order="stroke"'
         label = f'<text x="{x + 16:.1f}" y="{y + 5:.1f}" fill="#1f2328" {halo}>{escape(member.name)}</text>'
         return (
             f'<g><rect x="{x - 10:.1f}" y="{y - 10:.1f}" width="20" height="20" fill="{fill}">{title}</rect>{label}</g>'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Test clouds with Particle's own client (npm: particle-api-js)."""
+"""Test clouds with Particle's official client for JavaScript (npm package: particle-api-js)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ COUNTS = re.compile(r"^assertions (\d+) methods (\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """The result of the suite: exit status, output, and the numbers of assertions and client methods."""
+    """The result of the test suite.
+
+    :ivar assertions: the number of assertions that were checked.
+    :ivar methods: the number of methods of the client that were called.
+    """
 
     returncode: int
     output: str
@@ -38,12 +42,14 @@ class SuiteRun:
 
 
 def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> SuiteRun:
-    """Run the suite of the client on `clouds`, which are URLs by the variables that the suite reads.
+    """Run the test suite `tests/official_client/suite.mjs`.
 
-    A missing package is a failure, not a reason to skip the test.
+    :param clouds: the URL of each cloud, keyed by the environment variable from which the suite reads the URL.
+    :param installed: the folder into which npm has installed the client.
+    :raises ProcessFailed: if the client is not installed, or the suite does not end in time.
     """
     _check_installed(installed)
-    # Without `--test`, node runs all tests in one process, which the timeout then ends as a whole.
+    # Without `--test`, node runs all tests in one process, so that the timeout ends all tests.
     argv = ["node", "--test-reporter=spec", str(SUITE / "suite.mjs")]
     env = {"PATH": os.environ["PATH"], "OFFICIAL_CLIENT": str(installed), **clouds}
     try:
@@ -66,9 +72,13 @@ def run_suite(clouds: Mapping[str, str], installed: Path = OFFICIAL_CLIENT) -> S
 
 
 def read_mesh_networks(url: str, *command: str, installed: Path = OFFICIAL_CLIENT) -> dict[str, Any]:
-    """Read the mesh networks of a cloud with the last client that supports them, after an optional `command`.
+    """Read the mesh networks of a cloud with the last version of the official client that supports mesh networks.
 
-    The result has type, state and the roles of the members of each network, by name.
+    :param command: the arguments of `tests/official_client/networks.mjs`; `create NAME GATEWAY NODE...` creates a
+        network first.
+    :returns: the `type`, the `state` and the `members` of each network, keyed by network name. `members` contains the
+        role of each member, keyed by device id.
+    :raises ProcessFailed: if the client is not installed, or the program fails.
     """
     _check_installed(installed)
     credentials = {"USERNAME": USERNAME, "PASSWORD": PASSWORD, "MESH_CLOUD_URL": url}

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Bring a fleet that exceeds the rate limits to its declared state within a minute, on a clock that is advanced."""
+"""Run the engine for a fleet that is so large that the run must wait for the rate limits of the cloud.
+
+The waits take no real time: the engine and the simulator share a clock, which is advanced instead.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,10 @@ TIMEOUT_SECONDS = 60
 
 
 class SharedClock:
-    """A clock that the client and its cloud share, and that advances only while all working threads sleep.
+    """A clock that the HTTP client and the simulator share.
 
-    A request in flight while the clock advances would otherwise reach the cloud minutes after it was sent.
+    The clock advances only while all threads that send requests sleep on it. If it advanced while a request is on its
+    way, the request would reach the simulator minutes too late.
     """
 
     def __init__(self, simulator: Simulator) -> None:
@@ -58,13 +62,16 @@ class SharedClock:
         return self._started + self._turned
 
     def work(self, more: int) -> None:
-        """Count a thread that begins (1) or ends (-1) its work."""
+        """Change the number of threads that send requests: `more` is 1 if a thread begins, and -1 if it ends."""
         with self._changed:
             self._working += more
             self._changed.notify_all()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep on this clock, and advance it as soon as all threads sleep and none wakes earlier."""
+        """Wait until this clock has advanced by a number of seconds.
+
+        If all threads that send requests sleep, the thread that must wake first advances the clock.
+        """
         end = self() + seconds
         with self._changed:
             self._sleeping[end] += 1
@@ -85,7 +92,7 @@ class SharedClock:
 
 
 class CountedHttp(Http):
-    """A client that tells the clock how many threads work."""
+    """An HTTP client that reports to the shared clock how many threads are sending requests."""
 
     def __init__(self, api_url: str, budget: Budget, shared_clock: SharedClock) -> None:
         super().__init__(
@@ -102,7 +109,7 @@ class CountedHttp(Http):
 
 
 class RecordingBudget(Budget):
-    """A budget that records the times at which requests were allowed."""
+    """A budget that records, in `moments`, the time at which it allowed each request."""
 
     def __init__(self, clock: SharedClock, **options: Any) -> None:
         super().__init__(clock=clock, **options)
@@ -118,7 +125,13 @@ class RecordingBudget(Budget):
 
 @dataclass(frozen=True)
 class PacedRun:
-    """The results of the engine and the cloud; `moments` are the times of all requests in seconds."""
+    """The results of a run.
+
+    :ivar result: the result of the engine.
+    :ivar usage: the client's counters of requests.
+    :ivar stats: the counters of the simulator.
+    :ivar moments: the time of each request on the shared clock, in seconds.
+    """
 
     result: dict[str, Any]
     usage: Usage
@@ -127,22 +140,25 @@ class PacedRun:
 
     @property
     def seconds(self) -> float:
-        """The duration of the run on the shared clock."""
+        """The time between the first and the last request on the shared clock, in seconds."""
         return max(self.moments) - min(self.moments)
 
     def count_requests_by_window(self) -> list[int]:
-        """Count the requests in each window, without the window in which the run ended."""
+        """Return the number of requests in each window of the rate limit, without the last window.
+
+        The first window begins with the first request. The last window is left out, because the run ended within it.
+        """
         first = min(self.moments)
         windows = Counter(math.floor((moment - first) / LIMIT.seconds) for moment in self.moments)
         return [windows[number] for number in range(math.floor(self.seconds / LIMIT.seconds))]
 
 
 def run_paced(size: int, share: float, folder: Path, *, others: int = 0) -> PacedRun:
-    """Bring `size` devices into one network of a cloud that has the documented limits.
+    """Run the engine to add `size` devices to one network of a simulator with the documented rate limits.
 
-    :param share: the share of the limits that the run may use.
-    :param folder: the folder in which processes share the budget.
-    :param others: the number of requests that another process of the same user has just sent.
+    :param share: the share of the rate limits that the run may use.
+    :param folder: the folder in which processes of the same user share the budget.
+    :param others: the number of requests that another process of the same user sends just before the run.
     """
     with running_simulator("--fleet", str(size), "--limits", "documented") as simulator:
         shared_clock = SharedClock(simulator)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run playbooks with `ansible-playbook` as users do, with a separate environment and home."""
+"""Run playbooks with `ansible-playbook`, in a separate environment and home folder."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from support.programs import program_path, run_program, run_program_on_terminal
 
 RUN_SECONDS = 240.0
 
-# The name of a playbook in a collection, for example meshfleet.particle.provision.
+# The full name of a playbook that is part of a collection, for example meshfleet.particle.provision.
 PLAYBOOK_NAME = re.compile(r"\w+\.\w+\.\w+")
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """The result of a task on a host; a loop has one record, with its items in the result."""
+    """The result of one task on one host. A task with a loop has one record, whose `result` contains all items."""
 
     host: str
     play: str
@@ -38,7 +38,7 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class PlaybookRun:
-    """The result of `ansible-playbook`."""
+    """The exit status and the output of `ansible-playbook`, and the records of all tasks."""
 
     rc: int
     stdout: str
@@ -47,35 +47,44 @@ class PlaybookRun:
 
     @property
     def output(self) -> str:
-        """The output that a user sees."""
+        """Everything that `ansible-playbook` has printed: first standard output, then standard error."""
         return f"{self.stdout}\n{self.stderr}"
 
     def task(self, name: str, host: str | None = None) -> TaskRecord:
-        """Return the only record of the task with this name, on this host if given."""
+        """Return the record of the task with this name. Without `host`, the task must have run on only one host.
+
+        :raises AssertionError: if there is no record, or more than one.
+        """
         found = [task for task in self.tasks if task.task == name and host in (None, task.host)]
         assert len(found) == 1, f"expected one record of {name!r}, got {len(found)}:\n{self.output}"
         return found[0]
 
     def result(self, name: str, host: str | None = None) -> dict[str, Any]:
-        """Return the result of the task with this name."""
+        """Return the result of the task with this name. The arguments are those of `task`."""
         return self.task(name, host).result
 
     def succeeded(self) -> PlaybookRun:
-        """Check that the run succeeded, and return it; a failure shows the output."""
+        """Check that the exit status is 0, and return this `PlaybookRun`.
+
+        :raises AssertionError: if the exit status is not 0. The message contains the output.
+        """
         assert self.rc == 0, f"ansible-playbook ended with {self.rc}:\n{self.output}"
         return self
 
 
 def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Build a clean environment for the ansible of this interpreter, with its state below `home`.
+    """Build the environment variables for Ansible's programs in the folder of this Python interpreter.
 
-    Of the caller's environment only PATH is passed on: no PARTICLE_* variable, no proxy, no ansible.cfg. Variables in
-    `extra` have priority.
+    Of the environment of this process, only PATH and the COVERAGE_* variables are kept. Proxies, PARTICLE_* variables
+    and an `ansible.cfg` of the user have no effect.
+
+    :param home: the home folder, in which the programs store their files.
+    :param extra: more variables, which replace variables of the same name.
     """
     if not COLLECTIONS.exists():
         raise AssertionError("The link tree of the collection does not exist. Run `make setup`.")
     venv_bin = Path(sys.executable).parent
-    # Without this empty file, ansible would look for one in the working directory, the home and /etc.
+    # Without this empty file, Ansible would search for an ansible.cfg in the working folder, the home folder and /etc.
     config = home / "ansible.cfg"
     config.touch()
     return {
@@ -95,7 +104,7 @@ def ansible_environment(home: Path, extra: Mapping[str, str] | None = None) -> d
         "LC_ALL": "C.UTF-8",
         "PATH": f"{venv_bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "RECORD_FILE": str(home / "record.jsonl"),
-        # With these, child processes take part in the measurement of coverage.
+        # These variables let child processes take part in the measurement of coverage.
         **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         **(extra or {}),
     }
@@ -112,15 +121,18 @@ def run_playbook(
     terminal: bool = False,
     fresh: bool = False,
 ) -> PlaybookRun:
-    """Run a playbook and return its result.
+    """Run a playbook, and return its result.
 
-    :param playbook: the text of a playbook, the plays as data, the path of a file, or the name of a playbook in a
-        collection.
-    :param env: more variables. Each run has its own home; pass the same ``{"HOME": ...}`` to share logins or caches.
-    :param extra_vars: variables for ``-e``, passed in a private file because every user can read command lines.
-    :param cwd: the folder to which paths in the playbook are relative; by default a new one.
-    :param terminal: whether the run prints on a terminal, whose contents are then in ``stdout``.
-    :param fresh: whether to start a new process instead of forking one, for tests that measure all of it.
+    :param playbook: the content of a playbook as a string, the plays as data, the path of a file, or the full name of a
+        playbook in a collection.
+    :param env: more environment variables. Each run has its own home folder. Set ``HOME`` to the same folder in several
+        runs, so that the runs share logins and caches.
+    :param extra_vars: variables for ``-e``. They are passed in a private file, because all users of a machine can read
+        command lines.
+    :param args: more command line arguments.
+    :param cwd: the working folder; by default a new folder.
+    :param terminal: whether the program prints on a terminal. ``stdout`` of the result then contains all output.
+    :param fresh: whether to start a new process. By default, the fork server starts the program if possible.
     """
     with tempfile.TemporaryDirectory(prefix="playbook-") as folder:
         home = Path(folder)
@@ -142,7 +154,10 @@ def run_playbook(
 
 @contextmanager
 def _playbook_argument(playbook: str | Path | list[dict[str, Any]], folder: Path) -> Iterator[str]:
-    """Yield the argument for `ansible-playbook`; a text becomes a temporary file in `folder`."""
+    """Yield the command line argument that names the playbook.
+
+    The content of a playbook, as a string or as data, is first written to a temporary file in `folder`.
+    """
     if isinstance(playbook, Path):
         yield str(playbook.resolve())
     elif isinstance(playbook, str) and PLAYBOOK_NAME.fullmatch(playbook):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run the plays that tests need most: one task of the collection on localhost."""
+"""Run plays that consist of one task on localhost, and build environments and manifests for them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ TASK = "Task"
 
 
 def cloud_environment(url: str, username: str = USERNAME, password: str = PASSWORD) -> dict[str, str]:
-    """Return the environment variables that set the cloud and the account of the collection."""
+    """Return the environment variables that tell the collection the URL of the cloud and the account."""
     return {"PARTICLE_API_URL": url, "PARTICLE_USERNAME": username, "PARTICLE_PASSWORD": password}
 
 
 def run_task(module: str, options: Mapping[str, Any], env: Mapping[str, str], *args: str, **more: Any) -> PlaybookRun:
-    """Run a task named `TASK` with a module of the collection; the test must check whether it succeeds."""
+    """Run a play with one task, which calls a module of the collection. A failed task raises no error.
+
+    The name of the task is `TASK`.
+
+    :param args: more command line arguments of `ansible-playbook`.
+    :param more: more arguments of `run_playbook`.
+    """
     task = {"name": TASK, f"meshfleet.particle.{module}": dict(options)}
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [task]}
     return run_playbook([play], env=env, args=args, **more)
 
 
 def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_each: Any) -> dict[str, Any]:
-    """Build a manifest for all devices of `cloud`, spread over `networks` with one gateway each.
+    """Build a manifest for all devices of `cloud`, distributed over `networks`. Each network has one gateway.
 
-    `of_each` is declared for every device, for example `groups=["north"]`.
+    :param of_each: fields that the manifest declares for every device, for example `groups=["north"]`.
     """
     ids = sorted(device["id"] for device in cloud.state()["devices"])
     devices = [
@@ -47,5 +53,5 @@ def manifest_for(cloud: Simulator, networks: Sequence[str] = ("barn",), **of_eac
 
 
 def read_counts(result: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counts in the summary of `fleet`, without the states of the networks."""
+    """Return the number of devices for each status, from the `summary` in a result of the module `fleet`."""
     return {status: number for status, number in result["summary"].items() if status != "networks"}

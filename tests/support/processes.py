@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Child processes of tests: start them, wait for them with a timeout, and end them by their own id."""
+"""Start child processes for tests, wait until a child process is ready, and end each child process by its own id."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 240.0  # beside a load of 85, a simulator took more than 60 s; a child that ends is noticed at once
+# On a machine with a load of 85, the start of a simulator took more than 60 s. If a child process ends instead of
+# becoming ready, the test does not wait for this timeout.
+START_SECONDS = 240.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
 
 _PR_SET_PDEATHSIG = 1
-_PRCTL = (
-    ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-)  # looked up here, because a forked child should do little
+# The library is opened here and not in the child, because a forked child should do as little as possible.
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 class ProcessFailed(AssertionError):
-    """A child process that failed, with its output in the message."""
+    """The error that a child process failed. The message contains the output of the process."""
 
 
 def _end_with_parent() -> None:
-    """Ask the system, in the child, to end it when its parent ends.
+    """Called in the child process: ask the operating system to end this process when its parent process ends.
 
-    ansible-test forks for each test and ends the fork without a teardown of fixtures.
+    Under ansible-test, each test runs in a forked process, which ends without the teardown of its fixtures.
     """
     if _PRCTL is not None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ChildProcess:
-    """A running child process, whose output goes to a file so that it never blocks on a full pipe.
+    """A running child process. Its output goes to a file, because a process blocks when it writes to a full pipe.
 
-    Start it in a thread that lives as long as the child is needed, because Linux ends it with that thread.
+    Linux ends the child process when the thread that started the process ends. This thread must therefore live as long
+    as the child process is needed.
     """
 
     def __init__(
@@ -51,7 +53,11 @@ class ChildProcess:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `argv` with `env` as its whole environment, or with that of this process for `None`."""
+        """Start a program.
+
+        :param argv: the program and its command line arguments.
+        :param env: all environment variables of the program; by default the variables of this process.
+        """
         self._command = " ".join(str(word) for word in argv)
         self._output = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - terminate() closes it
@@ -71,31 +77,31 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """The exit status, or `None` while the process runs."""
+        """The exit status, or None while the process runs."""
         return self._process.poll()
 
     @property
     def output(self) -> str:
-        """The output of the process so far, of both streams."""
+        """The output of the process so far, from standard output and standard error."""
         if not self._log.closed:
-            # pread does not move the offset, which the child shares with this process.
+            # The child process shares the offset of the file with this process. pread does not change the offset.
             size = os.fstat(self._log.fileno()).st_size
             self._output = os.pread(self._log.fileno(), size, 0).decode(errors="replace")
         return self._output
 
     def wait_for_port(self, port_file: Path, timeout: float = START_SECONDS) -> int:
-        """Wait until the child writes its port to `port_file`, and return the port.
+        """Wait until the child process has written its port to `port_file`, and return the port.
 
-        :raises ProcessFailed: if the child ends before, or is not ready within `timeout` seconds.
+        :raises ProcessFailed: if the child process ends before that, or if `timeout` seconds have passed.
         """
         deadline = time.monotonic() + timeout
         while True:
-            # A child may create the file before it writes the number.
+            # The file may still be empty, because a program creates a file before it writes to the file.
             text = port_file.read_text().strip() if port_file.exists() else ""
             if text.isdigit():
                 return int(text)
@@ -106,7 +112,7 @@ class ChildProcess:
             time.sleep(POLL_SECONDS)
 
     def terminate(self) -> None:
-        """End the child with SIGTERM, or with SIGKILL if it does not end in time, and wait for it."""
+        """Send SIGTERM to the child process, and wait for its end. After a timeout, send SIGKILL."""
         if self.returncode is None:
             self._process.terminate()
             try:
@@ -114,7 +120,7 @@ class ChildProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        _unused = self.output  # stores the output, which a test may read after the end
+        _unused = self.output  # stores the output, because a test may read it after the log is closed
         self._log.close()
 
     def _failure(self, what: str) -> ProcessFailed:
@@ -125,7 +131,7 @@ class ChildProcess:
 def running(
     argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[ChildProcess]:
-    """Run a child process until the end of the block."""
+    """Start a child process, and end it at the end of the block."""
     child = ChildProcess(argv, cwd=cwd, env=env)
     try:
         yield child

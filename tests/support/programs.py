@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run Ansible's programs with a timeout."""
+"""Run Ansible's command line programs with a timeout."""
 
 from __future__ import annotations
 
@@ -32,19 +32,21 @@ class ProgramRun:
 
 
 def program_path(name: str) -> str:
-    """Return the path of a program that is installed beside this interpreter."""
+    """Return the path of a program in the folder of this Python interpreter."""
     return str(Path(sys.executable).parent / name)
 
 
 def run_program(
     argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float, fresh: bool = False
 ) -> ProgramRun:
-    """Run a program to its end, by default from the fork server, with `fresh` in a new process.
+    """Run a program, and wait until it ends.
 
-    :param env: the whole environment.
-    :raises AssertionError: if it does not end within `timeout` seconds, with its output so far.
+    :param env: all environment variables of the program.
+    :param fresh: whether to start a new process. By default, the fork server starts the program if possible.
+    :raises AssertionError: if the program does not end within `timeout` seconds. The message contains the output.
     """
-    # Files, not pipes: a worker that outlives the playbook would keep a pipe open, and this function waiting.
+    # The output goes to files. A worker that outlives the playbook would keep a pipe open, and this function would wait
+    # for the worker.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         if fresh or not can_be_forked(argv, env):
             process: subprocess.Popen[bytes] | ForkedProcess
@@ -56,15 +58,17 @@ def run_program(
 
 
 def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float) -> ProgramRun:
-    """Run a program with both streams on a terminal, and return its output as `stdout`.
+    """Run a program whose standard output and standard error are a terminal, and wait until it ends.
 
-    :raises AssertionError: if it does not end within `timeout` seconds, with its output so far.
+    :returns: the exit status; `stdout` contains everything that the program has written to the terminal.
+    :raises AssertionError: if the program does not end within `timeout` seconds. The message contains the output.
     """
     own_end, program_end = pty.openpty()
     received: list[bytes] = []
 
     def receive() -> None:
-        # When the other end is closed, Linux raises an error; other systems return nothing.
+        # When the program has closed its end of the terminal, os.read raises an error on Linux, and returns no data on
+        # other systems.
         with contextlib.suppress(OSError):
             while chunk := os.read(own_end, 65536):
                 received.append(chunk)
@@ -72,7 +76,7 @@ def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd:
     def get_output() -> str:
         return b"".join(received).decode(errors="replace")
 
-    # A terminal must be read while the program writes to it.
+    # Read while the program runs: a program stops when the buffer of its terminal is full.
     reader = threading.Thread(target=receive, daemon=True)
     try:
         process = _start(argv, env, cwd, program_end, program_end)
@@ -86,7 +90,7 @@ def run_program_on_terminal(argv: Sequence[str], *, env: Mapping[str, str], cwd:
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
-    # Its own process group, so that ending it cannot reach other processes.
+    # The program gets its own process group, so that _end does not reach other processes.
     return subprocess.Popen(
         argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
     )
@@ -104,7 +108,7 @@ def _wait(process: subprocess.Popen[bytes] | ForkedProcess, timeout: float, prin
 
 
 def _end(process: subprocess.Popen[bytes] | ForkedProcess) -> None:
-    # SIGTERM first: ansible then ends its workers, which are in other sessions.
+    # Begin with SIGTERM, so that ansible ends its workers. The workers are in other process groups.
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         os.killpg(process.pid, signal_number)
         try:

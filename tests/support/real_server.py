@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run a compatible cloud by other authors (npm: @brewskey/spark-server) in a separate process.
+"""Run a Particle-compatible server by other authors (npm package: @brewskey/spark-server) in a separate process.
 
-It shows that the collection works with a server that was not written for it; it is not a specification.
+Tests with this server show that the collection works with a server that was not written for the collection. The server
+is not a specification of the Particle cloud.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class RealServer:
-    """A running server, whose data in `data_dir` is removed with it."""
+    """A running server. Its folder `data_dir` is removed when the server ends."""
 
     url: str
     data_dir: Path
@@ -54,7 +55,8 @@ class RealServer:
 def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
     """Run a new server on free loopback ports until the end of the block.
 
-    A missing package is a failure, not a reason to skip the test.
+    :param package: the folder of the npm package.
+    :raises ProcessFailed: if the package is not installed, or the server does not become ready.
     """
     if not (package / "dist" / "main.js").is_file():
         raise ProcessFailed(
@@ -65,7 +67,11 @@ def running_real_server(package: Path = PACKAGE) -> Iterator[RealServer]:
 
 
 def _start_until_ready(package: Path, stack: ExitStack) -> RealServer:
-    """Start the server, and start it again if it hangs, which happened once on a busy machine."""
+    """Start the server, and start it again if it does not become ready. The server hung once on a busy machine.
+
+    :param stack: the stack that ends the returned server when the stack is closed.
+    :raises ProcessFailed: if no start was successful.
+    """
     for _unused in range(START_ATTEMPTS):
         with ExitStack() as attempt:
             server = attempt.enter_context(_running_once(package))
@@ -97,7 +103,10 @@ def _running_once(package: Path) -> Iterator[RealServer]:
 
 
 def _wait_for_administrator(url: str) -> bool:
-    """Wait until the administrator can log in, and return whether that happens; the server listens a little earlier."""
+    """Wait until the administrator can log in, and return True. Return False after a timeout.
+
+    An open port is not enough: the server accepts connections before logins work.
+    """
     form = {"grant_type": "password", "username": ADMIN_USERNAME, "password": ADMIN_PASSWORD}
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run a real Redis (Debian: redis-server) in its own folder, without persistence."""
+"""Run a real Redis server (Debian package: redis-server) that keeps its data only in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMEOUT = 10.0
 
 @dataclass
 class RedisServer:
-    """A running server, which listens only on its socket."""
+    """A running Redis server. It listens only on a Unix socket, not on the network."""
 
     socket: Path
     password: str | None
@@ -34,11 +34,11 @@ class RedisServer:
         return f"unix://{user}{self.socket}"
 
     def client(self) -> redis.Redis:
-        """Connect a client, which the caller must close."""
+        """Return a client of this server. The caller must close the client."""
         return redis.Redis(unix_socket_path=str(self.socket), password=self.password, socket_timeout=TIMEOUT)
 
     def keys(self) -> list[str]:
-        """List all keys."""
+        """Return all keys, sorted."""
         with self.client() as client:
             return sorted(key.decode() for key in client.scan_iter())
 
@@ -48,7 +48,7 @@ class RedisServer:
             client.flushall()
 
     def stop(self) -> None:
-        """Stop the server; its socket refuses connections until `start`."""
+        """Stop the server. Connections to its socket fail until `start` is called."""
         self.process.terminate()
 
     def start(self) -> None:
@@ -58,8 +58,8 @@ class RedisServer:
 
 @contextmanager
 def running_redis(password: str | None = None) -> Iterator[RedisServer]:
-    """Run a new server until the end of the block; it listens on a socket, not on a network."""
-    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # the name of a socket must be short
+    """Run a new Redis server until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # the path of a Unix socket must be short
         path = Path(folder) / "socket"
         server = RedisServer(path, password, _start(path, password))
         try:
@@ -72,7 +72,7 @@ def _start(path: Path, password: str | None) -> ChildProcess:
     program = shutil.which("redis-server")
     if program is None:
         raise AssertionError("redis-server is not installed. Run `make packages`.")
-    # Settings are in a file, because every user can read the password on a command line.
+    # The settings are in a file, because all users of a machine can read command lines, and the password is a setting.
     settings = path.with_name("redis.conf")
     settings.touch(0o600)
     lines = [f"unixsocket {path}", "unixsocketperm 700", "port 0", f"dir {path.parent}", 'save ""', "appendonly no"]

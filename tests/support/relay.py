@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Relay connections from the loopback of a network namespace to one port of the host, from one address.
+"""Forward connections from a network namespace to the cloud outside the namespace.
 
-Usage: relay.py NAMESPACE PORT SOURCE CLOUD_PORT PORT_FILE. The relay acts as the router of a machine: the cloud sees
-the loopback address SOURCE, and the machine can reach nothing else.
+Usage: relay.py NAMESPACE PORT SOURCE CLOUD_PORT PORT_FILE. The relay listens on PORT in the namespace, connects to
+CLOUD_PORT of the host from the loopback address SOURCE, and writes PORT to PORT_FILE when it is ready. The cloud sees
+SOURCE as the address of the client.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h; os.setns is there from Python 3.12 on
+_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h. Only Python 3.12 and later have os.setns and this constant.
 _LOOPBACK = "127.0.0.1"
 
 
 @contextlib.contextmanager
 def in_namespace(namespace: str) -> Iterator[None]:
-    """Create the network sockets of the block in a namespace."""
+    """Enter a network namespace until the end of the block. Sockets that the block creates belong to the namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def enter(path: str) -> None:
@@ -40,7 +41,12 @@ def in_namespace(namespace: str) -> Iterator[None]:
 
 
 async def relay(listening: socket.socket, source: str, port: int, port_file: Path) -> None:
-    """Forward data in both directions until the process ends."""
+    """Accept connections on `listening`, and forward their data in both directions until the process ends.
+
+    :param source: the address from which the relay connects to the cloud.
+    :param port: the port of the cloud.
+    :param port_file: the file to which the relay writes its own port when it is ready.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         cloud_reader, cloud_writer = await asyncio.open_connection(_LOOPBACK, port, local_addr=(source, 0))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A cloud with scripted responses, over real sockets on loopback.
+"""An HTTP server that sends scripted responses, on a loopback port.
 
-It sends responses that a correct server does not send: unusual refusals, truncated bodies, reset connections, nothing
-at all. A request without a scripted response is an error of the test or the client, and fails the test.
+Tests use this server for responses that a correct server does not send: unusual errors, truncated bodies, reset
+connections, or no response. The test fails if the server receives a request without a scripted response.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNSCRIPTED_STATUS = 501
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """A request as the server received it."""
+    """A request that the server has received."""
 
     method: str
     path: str
@@ -39,12 +39,12 @@ class SeenRequest:
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def form(self) -> dict[str, str]:
-        """The body as the fields of a form."""
+        """The body, parsed as a form: the value of each field, keyed by field name."""
         return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
 
 
@@ -58,14 +58,14 @@ class _Answer:
 
 
 class ScriptedCloud:
-    """The scripted responses and the recorded requests of a `scripted_cloud`."""
+    """A scripted cloud: its URL, its scripted responses, and the requests that it has received."""
 
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[SeenRequest] = []
-        """All requests in the order of their arrival."""
+        """All requests, in the order in which they arrived."""
         self.unscripted: list[str] = []
-        """Requests without a scripted response; any of them fails the test."""
+        """The method and the path of each request that had no scripted response."""
         self.connections = 0
         """The number of connections that clients have opened."""
         self._answers: dict[tuple[str, str], deque[_Answer]] = defaultdict(deque)
@@ -84,12 +84,15 @@ class ScriptedCloud:
         effect: Effect | None = None,
         repeat: bool = False,
     ) -> ScriptedCloud:
-        """Queue the response to the next request with this `method` and `path`; `path` has no query string.
+        """Add a response to the queue of responses for a `method` and a `path`.
 
-        :param json: the body as data; without `json` and `body` the body is empty.
-        :param effect: "reset" breaks the connection before the response, "truncate" breaks it in the middle of the
-            body, and "hang" sends no response.
-        :param repeat: whether to send this response to all later requests, too.
+        Each request takes the next response from the queue of its method and path.
+
+        :param path: the path without a query string.
+        :param json: data to send as a JSON body. Without `json` and `body`, the body is empty.
+        :param effect: "reset" closes the connection before the response; "truncate" closes the connection after half of
+            the body; "hang" sends no response.
+        :param repeat: whether the response stays in the queue, so that all later requests get the same response.
         """
         assert json is None or body is None, "json cannot be combined with body"
         content = body.encode() if isinstance(body, str) else body or b""
@@ -103,7 +106,7 @@ class ScriptedCloud:
         return self
 
     def seen(self, method: str, path: str) -> list[SeenRequest]:
-        """Return the requests to a route."""
+        """Return the received requests with this method and path."""
         return [seen for seen in list(self.requests) if (seen.method, seen.path) == (method.upper(), path)]
 
     def _take_answer(self, seen: SeenRequest) -> _Answer:
@@ -131,21 +134,21 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that have disconnected."""
+        """Ignore errors, because clients may close their connections at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # send head and body together
+    wbufsize = -1  # buffer the output, so that headers and body are sent together
 
     def setup(self) -> None:
         self.server.cloud._count_connection()
         super().setup()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing; `requests` has the record."""
+        """Do not log to stderr: every request is already recorded in `ScriptedCloud.requests`."""
 
     def _serve(self) -> None:
         cloud = self.server.cloud
@@ -205,7 +208,10 @@ def _dumps(value: Any) -> bytes:
 
 @contextmanager
 def scripted_cloud() -> Iterator[ScriptedCloud]:
-    """Run a scripted cloud until the end of the block, and fail if a request had no scripted response."""
+    """Run a scripted cloud until the end of the block.
+
+    :raises AssertionError: at the end of the block, if a request had no scripted response.
+    """
     cloud = ScriptedCloud()
     server = _Server(cloud)
     cloud.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Run the simulator of this repository as users do, in a separate process."""
+"""Run the simulator of this repository in a separate process, and control it through its admin routes."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ COMMAND = (sys.executable, "-m", "particle_simulator")
 
 @dataclass(frozen=True)
 class Simulator:
-    """A running simulator: its URL, and its admin routes."""
+    """A running simulator, with methods that use its admin routes."""
 
     url: str
     process: ChildProcess
     _session: requests.Session = field(repr=False)
 
     def stats(self) -> dict[str, Any]:
-        """Return the counters, such as requests, writes, grants, refusals and by_route."""
+        """Return the counters of the simulator, for example `requests`, `writes`, `grants` and `refusals`."""
         return dict(self._admin("GET", "stats"))
 
     def writes(self) -> list[dict[str, Any]]:
-        """List the writes that the cloud accepted, in order, with route, path, fields and response."""
+        """Return the latest writes that the cloud accepted, in their order.
+
+        Each write has the keys `route`, `path`, `fields` and `answer`; `answer` is the response.
+        """
         writes: list[dict[str, Any]] = self._admin("GET", "writes")
         return writes
 
@@ -50,44 +53,44 @@ class Simulator:
         return dict(self._admin("GET", "state"))
 
     def device(self, device_id: str) -> dict[str, Any]:
-        """Return a device of the state."""
+        """Return the device with this id from the state of the cloud."""
         found = [device for device in self.state()["devices"] if device["id"] == device_id]
         assert found, f"device {device_id} does not exist in the simulator"
         return dict(found[0])
 
     def reset(self) -> None:
-        """Return to the start state: fleet, accounts, counters, clock and faults."""
+        """Reset the fleet, the accounts, the counters, the clock and the faults to their start state."""
         self._admin("POST", "reset")
 
     def now(self) -> float:
-        """Return the time of the clock in seconds since the epoch."""
+        """Return the time of the simulator's clock, in seconds since the epoch."""
         return float(self._admin("GET", "clock")["now"])
 
     def advance(self, seconds: float) -> None:
-        """Turn the clock forward."""
+        """Advance the simulator's clock."""
         self._admin("POST", "clock", json={"advance": seconds})
 
     def change_device(self, device_id: str, **changes: Any) -> None:
-        """Change a device, for example with `powered=False`; `*` changes all devices."""
+        """Change a device, for example with `powered=False`. The device id `*` changes all devices."""
         self._admin("POST", f"devices/{device_id}", json=changes)
 
     def access_token(self, username: str = USERNAME) -> str:
-        """Get a new access token of an account with the default password."""
+        """Log in with `username` and the password `PASSWORD`, and return a new access token."""
         form = {"grant_type": "password", "username": username, "password": PASSWORD}
         pair = ("particle", "particle")
         answer = self._session.post(f"{self.url}/oauth/token", data=form, auth=pair, timeout=ADMIN_TIMEOUT)
         return str(answer.json()["access_token"])
 
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
-        """Add faults to the schedule, which `reset` clears."""
+        """Add faults to the fault schedule. `reset` and `clear_faults` empty the schedule."""
         self._admin("POST", "faults", json=list(faults))
 
     def clear_faults(self) -> None:
-        """Remove all faults from the schedule."""
+        """Remove all faults from the fault schedule."""
         self._admin("DELETE", "faults")
 
     def faults(self) -> list[dict[str, Any]]:
-        """List the faults, with how often each has fired."""
+        """Return the faults in the schedule. Each fault contains the number of times that it has fired."""
         schedule: list[dict[str, Any]] = self._admin("GET", "faults")
         return schedule
 
@@ -99,10 +102,13 @@ class Simulator:
 
 @contextmanager
 def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
-    """Run a new simulator on a free port with `flags` until the end of the block.
+    """Run a new simulator on a free port until the end of the block.
 
-    By default its time stands still until the test calls `advance`, so that results do not depend on the speed of the
-    machine. Use `clock="real"` if a client waits for the cloud by its own clock, or computes one-time codes with it.
+    By default, the simulator's clock stands still until the test calls `advance`. The results of a test then do not
+    depend on the speed of the machine.
+
+    :param flags: more command line options of the simulator.
+    :param clock: "real" if a client waits for the cloud by the client's own clock, or computes one-time codes.
     """
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         port_file = Path(folder) / "port"
@@ -118,10 +124,10 @@ def running_simulator(*flags: str, clock: str = "still") -> Iterator[Simulator]:
         ]
         environment = {**os.environ, "PYTHONPATH": str(SIMULATOR)}
         with running(argv, env=environment) as process, requests.Session() as session:
-            session.trust_env = False  # ignores a proxy of the caller
+            session.trust_env = False  # ignores proxy settings in the environment
             port = process.wait_for_port(port_file)
             scheme = "https" if "--tls-cert" in flags else "http"
             if scheme == "https":
-                # For the admin routes only: the collection under test verifies the certificate itself.
+                # This setting concerns only admin requests: the collection under test verifies the certificate itself.
                 session.verify = flags[flags.index("--tls-cert") + 1]
             yield Simulator(f"{scheme}://127.0.0.1:{port}", process, session)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Read the imports of Python files, and find those that break the order of the layers.
+"""Check the imports between the files of the collection.
 
-The collection is built in layers, and a file may import only from lower ones. The files are read and not imported, so
-files that cannot run are checked, too.
+The collection is built in layers. A file may import only from its own layer and from lower layers. The checks parse the
+files and do not import them, so that files that cannot be run are checked, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 PLUGINS = ("ansible_collections", "meshfleet", "particle", "plugins")
 
-# A higher rank may import a lower one. Equal ranks may import each other only within a folder or package.
+# The rank of each layer. A file may import from its own layer, and from layers with a lower rank. Two layers with the
+# same rank must not import each other. A file of rank 0 must not import from this collection.
 RANKS: dict[tuple[str, ...], int] = {
     ("modules",): 15,
     ("action",): 15,
@@ -42,10 +43,11 @@ RANKS: dict[tuple[str, ...], int] = {
     ("doc_fragments",): 0,
 }
 
-# An action plugin runs its module, and reads the options from there.
+# Pairs of a layer and a layer of the same rank from which it may import. An action plugin reads the options of its
+# module from the file of the module.
 ALSO_ALLOWED = {(("action",), ("modules",))}
 
-# These files only compute, without input or output, so that tests of them are fast.
+# Files that must not reach input or output, so that their tests are fast.
 PURE = (
     ("module_utils", "_mesh", "ledger", "plan"),
     ("module_utils", "_fleet", "plan"),
@@ -63,15 +65,17 @@ OUTSIDE_WORLD = frozenset(
     "signal socket ssl subprocess tempfile threading time urllib.request urllib3".split()
 )
 OUTSIDE_LAYERS = frozenset({("module_utils", "_http"), ("module_utils", "_api"), ("module_utils", "_auth")})
-# Files of these layers without input or output.
+# Exceptions to OUTSIDE_LAYERS: files without input or output.
 INSIDE_AFTER_ALL = frozenset({("module_utils", "_api", "rows"), ("module_utils", "_api", "platforms")})
 
 
-# Imports inside functions of these files do not count, because only code that sends requests calls the functions.
+# Files whose imports inside functions do not count as input or output. These functions are called only by code that
+# sends requests.
 LATE_AFTER_ALL = frozenset({("module_utils", "_mesh", "backends")})
 
 
-# Only these files may name a mesh backend: its own folder, `backends.py`, and files that are about one backend.
+# The names of the mesh backends in code, and the files that may contain these names: the folder of each backend,
+# `backends.py`, and files that are about one backend.
 BACKENDS = ("ledger", "registry")
 KNOWS_BACKENDS = (
     *(f"module_utils/_mesh/{backend}/" for backend in BACKENDS),
@@ -81,7 +85,8 @@ KNOWS_BACKENDS = (
     "module_utils/_fleet/registry_network.py",
 )
 FREE_OF_BACKENDS = ("_mesh", "_manifest", "_facts", "_options", "_fleet", "_documents", "_module.py")
-# `networks` is also a key of manifests, so it names a backend only beside the word `backend` or as a constant.
+# The registry backend has the name `networks`, which is also a key of manifests. The word therefore counts as the name
+# of a backend only if it is the constant NETWORKS or follows the word `backend`.
 _BACKEND = re.compile(
     "|".join((*(f"(?i:{backend})" for backend in BACKENDS), r"\bNETWORKS\b", r"\bbackend\W{1,8}networks\b"))
 )
@@ -89,24 +94,27 @@ _BACKEND = re.compile(
 
 @dataclass(frozen=True)
 class Import:
-    """A name that a file imports; `dotted` is the full name."""
+    """One imported name. `dotted` contains the parts of the full dotted name."""
 
     line: int
     dotted: tuple[str, ...]
     for_types_only: bool = False
-    """Whether it is below `if TYPE_CHECKING:`, so that it counts for the layers but imports nothing at run time."""
+    """True if the import is inside `if TYPE_CHECKING:`. It then counts for the layers, but does not run."""
     late: bool = False
-    """Whether it is inside a function, so that it imports nothing until the function is called."""
+    """True if the import is inside a function. It then runs only when the function is called."""
 
     @property
     def ours(self) -> tuple[str, ...] | None:
-        """The place below plugins/, or `None` for an import from elsewhere."""
+        """The parts of the name after `plugins`, or None if the name is not part of this collection."""
         length = len(PLUGINS)
         return self.dotted[length:] if self.dotted[:length] == PLUGINS else None
 
 
 def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
-    """Find all imports anywhere in a file that is in `package`."""
+    """Yield all imports of a file, including those inside functions and conditions.
+
+    :param package: the parts of the name of the package that contains the file; relative imports need it.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     for_types = {
         id(inner)
@@ -135,7 +143,10 @@ def find_imports(path: Path, package: tuple[str, ...] = ()) -> Iterator[Import]:
 
 
 def find_wrong_imports(plugins: Path) -> list[str]:
-    """Find the imports below `plugins` that break the order of the layers, and describe each in a sentence."""
+    """Find the imports that break the order of the layers. Return one sentence for each of these imports.
+
+    :param plugins: the folder `plugins` of the collection.
+    """
     wrong = []
     for path in sorted(plugins.rglob("*.py")):
         name = path.relative_to(plugins).as_posix()
@@ -153,9 +164,9 @@ def find_wrong_imports(plugins: Path) -> list[str]:
 
 
 def find_import_cycle(plugins: Path) -> list[str]:
-    """Find the files of one import cycle, with the first also as the last; the list is empty without a cycle.
+    """Find files that import each other in a cycle. Imports inside `if TYPE_CHECKING:` count.
 
-    Imports that only serve the type checker count, too.
+    :returns: the files of one cycle, whose first file is repeated at the end; an empty list if there is no cycle.
     """
     imported = {
         path: {
@@ -173,7 +184,10 @@ def find_import_cycle(plugins: Path) -> list[str]:
 
 
 def find_backend_names(plugins: Path) -> list[str]:
-    """Find the lines that name a mesh backend in files that must not, and return each with its position."""
+    """Find lines that name a mesh backend in files that must not name one.
+
+    :returns: one string for each line, with the file name, the line number and the line itself.
+    """
     found = []
     for part in FREE_OF_BACKENDS:
         start = plugins / "module_utils" / part
@@ -186,9 +200,10 @@ def find_backend_names(plugins: Path) -> list[str]:
 
 
 def find_impure_imports(plugins: Path) -> list[str]:
-    """Find the ways by which files that must only compute reach input or output, and describe each in a sentence.
+    """Find the places where the files in `PURE` reach input or output. Return one sentence for each place.
 
-    Files that such a file imports are checked, too. Imports that only serve the type checker do not count.
+    A file reaches input or output by its own imports, by the function `open`, or through a file that it imports.
+    Imports inside `if TYPE_CHECKING:` do not count.
     """
     wrong = []
     for pure in PURE:
@@ -249,7 +264,10 @@ def _is_allowed(layer: tuple[str, ...], target: tuple[str, ...]) -> bool:
 
 
 def _find_file(place: tuple[str, ...], plugins: Path) -> Path | None:
-    """Find the file of an imported name, which may be a module, a package, or a name inside one."""
+    """Return the file that defines an imported name, or None if there is no such file.
+
+    The name may be that of a module, of a package, or of an object inside a module or a package.
+    """
     for length in (len(place), len(place) - 1):
         path = plugins.joinpath(*place[:length])
         for candidate in (path.with_suffix(".py"), path / "__init__.py"):

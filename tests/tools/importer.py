@@ -1,9 +1,11 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Builds the collection and hands it to what Galaxy judges uploads with; fails on its warnings too.
+"""Build the collection, and check it with galaxy-importer. Fail if galaxy-importer prints a warning or an error.
 
-galaxy-importer wants other versions of libraries than the rest of the tools, and lives in .cache/importer.
+Galaxy uses the same program to check uploads.
+galaxy-importer requires other versions of libraries than the other tools. It has its own virtual environment in
+.cache/importer.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / ".cache" / "importer"
 
-# `make sanity` runs what the importer would need a container engine for.
+# The importer can run ansible-test only with a container engine. `make sanity` runs ansible-test instead.
 SETTINGS = """\
 [galaxy-importer]
 CHECK_CHANGELOG = True
@@ -30,6 +32,7 @@ RUN_ANSIBLE_TEST = False
 
 
 def main() -> int:
+    """Print the output of galaxy-importer, and return 1 if it fails or prints a warning or an error."""
     with tempfile.TemporaryDirectory(prefix="importer-") as folder:
         settings = Path(folder) / "importer.cfg"
         settings.write_text(SETTINGS)
@@ -49,12 +52,12 @@ def main() -> int:
         )
     print(done.stdout, end="")
     complaints = [line for line in done.stdout.splitlines() if re.match(r"(WARNING|ERROR|CRITICAL)\b", line)]
-    print(f"galaxy-importer ended with {done.returncode}, and has {len(complaints)} warnings and errors")
+    print(f"The exit status of galaxy-importer is {done.returncode}. It printed {len(complaints)} warnings and errors.")
     return 1 if done.returncode or complaints else 0
 
 
 def build(folder: str) -> Path:
-    """The collection as a tarball."""
+    """Build the collection as a tarball in a folder, and return the path of the tarball."""
     galaxy = Path(sys.executable).with_name("ansible-galaxy")
     subprocess.run(
         [galaxy, "collection", "build", "--output-path", folder, ROOT], stdout=subprocess.DEVNULL, check=True

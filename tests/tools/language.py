@@ -1,11 +1,11 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Check the wording of docstrings, comments and messages, for `make lint`: print each fault with its line.
+"""Check the wording of docstrings, comments and messages, for `make lint`, and print each fault with its line.
 
 language.py FOLDER...
 
-The rules are few because only faults that a program recognises reliably are checked. CONTRIBUTING.md lists the others.
+This program checks only rules whose faults it recognises reliably. CONTRIBUTING.md lists all rules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUFFIXES = {".py", ".yml", ".j2", ".js", ".md"}
 
 _OPENING = re.compile(r"(Who|Whoever|Those|Of|What)\b")
 _PERSON = re.compile(r"\b(somebody|nobody|anybody|everybody|whoever)\b", re.IGNORECASE)
-# "there is no …" and "is no longer" are plain English.
+# Phrases that are not plain English. "there is no ..." and "is no longer" are allowed.
 _ELLIPSIS = re.compile(
     r"(?<!there )\bis no (?!longer\b)|(?<!there )\bis none\b|\bgo(es)? not\b|\bmakes? no sense\b|\bstands? twice\b",
     re.IGNORECASE,
@@ -31,7 +31,7 @@ _ELLIPSIS = re.compile(
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """A fault of wording, with its file and line."""
+    """A fault in the wording: its file, its line, and the rule that it breaks."""
 
     path: Path
     line: int
@@ -42,7 +42,7 @@ class Fault:
 
 
 def main(folders: list[str]) -> int:
-    """Print all faults in the files of the folders; the exit status is 1 if there are any, or no files."""
+    """Print all faults in the files of the folders. Return the exit status 1 if there are faults, or no files."""
     files = sorted(path for folder in folders for path in Path(folder).rglob("*") if path.suffix in SUFFIXES)
     faults = sorted(fault for path in files for fault in find_faults(path))
     print(*faults, sep="\n") if faults else None
@@ -51,7 +51,11 @@ def main(folders: list[str]) -> int:
 
 
 def find_faults(path: Path) -> Iterator[Fault]:
-    """Yield the faults of a file. In Python files, docstrings, comment blocks and messages are checked as well."""
+    """Yield the faults of a file.
+
+    The rule against words such as "nobody" applies to every line of every file. The other rules apply to docstrings,
+    comments and messages in Python files.
+    """
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if word := _PERSON.search(line):
             yield Fault(path, number, f"name the person or the program instead of {word[0]!r}")
@@ -64,13 +68,13 @@ def find_faults(path: Path) -> Iterator[Fault]:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
                 continue
-            # Documentation is a text of several lines; it also quotes answers of the cloud.
+            # A string of several lines is documentation, which may quote responses of the cloud.
             if "\n" not in node.value and (phrase := _ELLIPSIS.search(node.value)):
                 yield Fault(path, node.lineno, f"write a message in plain English instead of {phrase[0].strip()!r}")
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
-    """Yield docstrings, also those of constants, which stand below them."""
+    """Yield all docstrings of a module, including the docstrings below constants."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.value
@@ -82,7 +86,7 @@ def _first_sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _first_comment_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the first line of each comment block; the lines below it continue its sentence."""
+    """Yield the first line of each comment block, with its line number. The other lines may continue a sentence."""
     previous = -1
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Print every message of the plugins with its place, error code and hint, for `make messages`.
+"""Print every error message in the plugins with its line, error code and hint, for `make messages`.
 
 messages.py FOLDER
 
-The list is for reading: all messages side by side show where their wording differs. Names in braces are filled in when
-the message is shown.
+Read the list to find messages whose wording differs from other messages. An expression in braces stands for a value
+that is inserted at run time.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ERRORS = {"ParticleError", "AnsibleError", "AnsibleActionFail", "AnsibleFilterError", "AnsibleParserError", "_Finding"}
-"""Classes of errors and findings that users see."""
+"""The classes of errors and findings whose messages users see."""
 
 CODED = {"ParticleError", "_Finding"}
-"""The classes whose first argument is a code or a status."""
+"""The classes whose first argument is an error code or a status, and not the message."""
 
 Blocks = tuple[tuple[ast.AST, str], ...]
 """Blocks of statements, each as the node that contains the block and the name of the node's field."""
 
 MISTAKES = "add_mistake"
-"""Name of the method that adds a mistake of a manifest."""
+"""The name of the method that reports a mistake in a manifest. Its second argument is the message."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it is written in the code.
+    """A message in the source code.
 
-    :ivar texts: the alternatives, if a variable or a condition chooses between them.
-    :ivar hint: an empty text if the hint is the one of the error code.
+    :ivar place: the file and the line of the message.
+    :ivar code: the error code, or the name of the class if the class has no codes.
+    :ivar texts: the message; several strings if a variable or a condition chooses between several messages.
+    :ivar hint: the hint, or an empty string if users see the default hint of the error code.
     """
 
     place: str
@@ -49,7 +51,7 @@ class Message:
 
 
 def main(folder: str) -> int:
-    """Print the messages of all Python files of a folder."""
+    """Print the messages in all Python files of a folder. Return the exit status 1 if there are no messages."""
     messages = [message for path in sorted(Path(folder).rglob("*.py")) for message in find_messages(path)]
     print(*messages, sep="\n")
     print(f"{len(messages)} messages")
@@ -57,7 +59,7 @@ def main(folder: str) -> int:
 
 
 def find_messages(path: Path) -> Iterator[Message]:
-    """Yield the messages of a file in the order of their lines."""
+    """Yield the messages in the functions of a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for scope in scopes:
@@ -127,7 +129,10 @@ def _pair(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _texts(value: ast.expr, assigned: dict[str, list[ast.expr]]) -> list[str]:
-    """Return the texts that an expression may have; code that is not a text is shown in braces."""
+    """Return the strings to which an expression can evaluate.
+
+    A part of the expression whose value is known only at run time is returned as source code in braces.
+    """
     if isinstance(value, ast.Constant):
         return [str(value.value)]
     if isinstance(value, ast.JoinedStr):
@@ -140,7 +145,8 @@ def _texts(value: ast.expr, assigned: dict[str, list[ast.expr]]) -> list[str]:
     if isinstance(value, ast.IfExp):
         return [*_texts(value.body, assigned), *_texts(value.orelse, assigned)]
     if isinstance(value, ast.Name) and value.id in assigned:
-        without = {name: values for name, values in assigned.items() if name != value.id}  # a variable may use itself
+        # Without the variable itself, because the value of a variable may contain the same variable.
+        without = {name: values for name, values in assigned.items() if name != value.id}
         return [text for each in assigned[value.id] for text in _texts(each, without)]
     return [f"{{{ast.unparse(value)}}}"]
 

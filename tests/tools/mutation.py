@@ -1,16 +1,18 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Changes the code that decides and the code that guards secrets, one small change at a time, and runs its tests.
+"""Run mutation tests with mutmut: make many small changes to the code, and check that the tests fail for each change.
 
     mutation.py [--survivors | --report] [group ...]
 
-A change that no test notices is a survivor. The run fails when fewer than 85 % of the changes are noticed. Verdicts
-are kept in .cache/mutation: a run that was ended goes on where it stopped, and a function that was edited loses its
-verdicts by itself. After an edit of the tests, `--survivors` tries again what they had not noticed. The measurement is
-a run in a clean checkout.
+The tests notice a change if they fail. A change that the tests do not notice is a survivor. This program fails if the
+tests notice less than 85 % of all changes.
 
-mutmut leaves properties, decorated functions and what stands outside of functions as they are.
+The result for each change is kept in .cache/mutation. An interrupted run therefore continues where it stopped. When a
+function is edited, mutmut deletes the results for this function. When tests are edited, run `--survivors`, which tests
+only the survivors again. For a complete measurement, run this program in a clean checkout.
+
+mutmut does not change properties, decorated functions and code outside functions.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "mutation"
-# mutmut takes the path of a file below src/ for the name of its module.
+# mutmut computes the name of a module from the path of its file below src/.
 COLLECTION = Path("src", "ansible_collections", "meshfleet", "particle")
 MODULE_UTILS = COLLECTION / "plugins" / "module_utils"
 
@@ -39,7 +41,12 @@ SHARE = 0.85
 
 @dataclass(frozen=True)
 class Group:
-    """Files that are changed, and the tests that are to notice it: theirs, and no others that pass by."""
+    """Files whose code is changed, and the unit tests that must notice the changes.
+
+    Only tests that were written for these files are listed, not all tests that run the code.
+
+    :ivar deselect: an expression for `pytest -k`. The tests that match it do not run.
+    """
 
     files: Sequence[str]
     tests: Sequence[str]
@@ -62,16 +69,16 @@ GROUPS = {
         ["_local/private_file.py", "_auth/session.py", "_auth/shared_logins.py"],
         ["_local/private_file", "_auth/session", "_auth/shared_logins"],
     ),
-    # Who is killed while ... are five seconds each, and stand beside others for the same lines.
+    # Tests that kill a process take five seconds each, and other tests run the same lines.
     "tokens": Group(
         [f"_auth/{name}.py" for name in TOKENS],
         [f"_auth/{name}" for name in TOKENS],
-        deselect="who_is_killed",
+        deselect="killed",
     ),
     "doctor": Group(["_auth/doctor.py"], ["_auth/doctor"]),
 }
 
-# Hypothesis takes a test that runs twice in one process for a mistake, so each run gets a process from the server.
+# Hypothesis reports an error if a test runs twice in one process. With `forkserver`, each run has its own process.
 SETTINGS = """\
 [mutmut]
 source_paths = src
@@ -90,10 +97,11 @@ timeout_multiplier = 4.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Mutation tests of planning, errors and tokens.")
-    parser.add_argument("--survivors", action="store_true", help="try again what was not noticed so far")
-    parser.add_argument("--report", action="store_true", help="only print what is known so far")
-    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], help="only these")
+    """Test the changes of the chosen groups, print a report, and return the exit status of `report`."""
+    parser = argparse.ArgumentParser(description="Run mutation tests of planning, errors, logins and tokens.")
+    parser.add_argument("--survivors", action="store_true", help="test again only the changes that no test noticed")
+    parser.add_argument("--report", action="store_true", help="run no tests, and print the results of earlier runs")
+    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], help="test only these groups of files")
     arguments = parser.parse_args()
     chosen = arguments.groups or list(GROUPS)
     for name in () if arguments.report else chosen:
@@ -103,7 +111,7 @@ def main() -> int:
 
 
 def run(name: str, survivors: bool) -> None:
-    """Try the changes of one group that have no verdict yet, or those again that were not noticed."""
+    """Test all changes of a group that have no result yet. If `survivors` is True, test only the survivors again."""
     stage(name, GROUPS[name])
     again = [change for change, verdict in verdicts(name) if verdict in UNNOTICED] if survivors else []
     if again or not survivors:
@@ -111,7 +119,11 @@ def run(name: str, survivors: bool) -> None:
 
 
 def stage(name: str, group: Group) -> None:
-    """Lay plugins and tests out as mutmut wants them; what has not changed keeps its date, and so its verdicts."""
+    """Copy the plugins and the tests into the folder of a group, in the layout that mutmut requires.
+
+    Files without a change are not copied again. Their modification time stays the same, so that mutmut keeps their
+    results.
+    """
     folder = CACHE / name
     for source, target in ((ROOT / "plugins", COLLECTION / "plugins"), (ROOT / "tests", Path("tests"))):
         wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
@@ -128,7 +140,7 @@ def stage(name: str, group: Group) -> None:
         arguments=f"-k\n    not {group.deselect}" if group.deselect else "-q",
     )
     (folder / "setup.cfg").write_text(settings)
-    # The tests, and the processes that they start, find the changed code where they find ours otherwise.
+    # With this link, the tests and the processes that they start import the changed code instead of the original code.
     link = folder / "mutants" / ".collections"
     link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():
@@ -136,14 +148,17 @@ def stage(name: str, group: Group) -> None:
 
 
 def update(source: Path, target: Path) -> None:
-    """Copy a file, unless it is there already."""
+    """Copy a file, unless the target exists and has the same content."""
     if not target.exists() or not filecmp.cmp(source, target, shallow=False):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
 
 def mutmut(name: str, *arguments: str, stdout: int | None = None) -> str:
-    """Run mutmut on a group; what it prints, if that is caught. Ends the program when mutmut fails."""
+    """Run mutmut on a group, and return its output if `stdout` is `subprocess.PIPE`.
+
+    :raises SystemExit: if mutmut fails.
+    """
     folder = CACHE / name
     done = subprocess.run(
         [Path(sys.executable).with_name("mutmut"), *arguments],
@@ -154,12 +169,12 @@ def mutmut(name: str, *arguments: str, stdout: int | None = None) -> str:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"mutmut {arguments[0]} ended with {done.returncode}\n{done.stdout or ''}")
+        sys.exit(f"mutmut {arguments[0]} failed with exit status {done.returncode}\n{done.stdout or ''}")
     return done.stdout or ""
 
 
 def verdicts(name: str) -> Iterator[tuple[str, str]]:
-    """Each change of a group and what became of it."""
+    """Yield the name of each change of a group, and its result, for example `killed` or `survived`."""
     for line in mutmut(name, "results", "--all", "true", stdout=subprocess.PIPE).splitlines():
         change, _unused, verdict = line.strip().rpartition(": ")
         if change:
@@ -167,7 +182,10 @@ def verdicts(name: str) -> Iterator[tuple[str, str]]:
 
 
 def report(groups: Sequence[str]) -> int:
-    """Print what was not noticed, and the share of what was, file by file; 0 when that is enough, and all was tried."""
+    """Print the survivors, and the share of noticed changes for each file.
+
+    :returns: the exit status: 0 if all changes have been tested, and the tests notice enough of them.
+    """
     files: dict[str, collections.Counter[str]] = {}
     prefix = ".".join(MODULE_UTILS.parts[1:]) + "."
     for name in groups:
@@ -177,15 +195,15 @@ def report(groups: Sequence[str]) -> int:
             if verdict in UNNOTICED:
                 print(f"{verdict:>10}  {module} {function}")
     together: collections.Counter[str] = sum(files.values(), collections.Counter())
-    for module, counts in [*files.items(), ("together", together)]:
+    for module, counts in [*files.items(), ("all files", together)]:
         print(f"{share(counts):7.1%} of {counts.total() - counts['not checked']:4}  {module}  {dict(counts)}")
     if untried := together["not checked"]:
-        print(f"{untried} changes were not tried yet")
+        print(f"{untried} changes have not been tested yet.")
     return 0 if together and not untried and share(together) >= SHARE else 1
 
 
 def share(counts: collections.Counter[str]) -> float:
-    """The part of the changes that was noticed, of those that were tried."""
+    """Return the share of noticed changes among all tested changes, from 0 to 1."""
     tried = counts.total() - counts["not checked"]
     return sum(counts[verdict] for verdict in NOTICED) / tried if tried else 0.0
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Copy the shared return values into RETURN of each module, for `make returns` and `make lint`.
+"""Copy the documentation of shared return values into RETURN of each module, for `make returns` and `make lint`.
 
 return_blocks.py [--check] FOLDER
 
-ansible-core 2.19 has documentation fragments for options, but not for return values. So these values are written once,
-in return_blocks.yml beside this file, and replace the keys of the same name in each module. A key that a module does
-not have is not added, because some modules do not return it. With --check, no file is written, and the exit status is 1
-if a module differs.
+Several modules return the same values. Their documentation is written once, in return_blocks.yml, because ansible-core
+2.19 has documentation fragments for options, but not for return values. This program replaces the keys of the same name
+in RETURN of each module. It adds no keys, because some modules do not return all shared values. With --check, it writes
+no file, and the exit status is 1 if a module differs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _BEFORE_KEY = re.compile(r"^(?=\w+:)", re.MULTILINE)
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite the modules of a folder, or report those that differ; the exit status is 2 if there are no modules."""
+    """Rewrite the modules in a folder. With `--check`, only report the modules that differ.
+
+    :returns: the exit status: 1 if a module differs with `--check`, 2 if there are no modules, else 0.
+    """
     parser = argparse.ArgumentParser(description="Copy the shared return values into the documentation of modules.")
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if a module differs")
     parser.add_argument("folder", type=Path)
@@ -48,13 +51,20 @@ def main(arguments: list[str]) -> int:
 
 
 def split_values(text: str) -> dict[str, str]:
-    """Return the text of each return value by its name, from YAML whose names begin in the first column."""
+    """Split the source of a YAML mapping, and return the lines of each key, keyed by the key itself.
+
+    The keys of the mapping must begin in the first column.
+    """
     parts = [part for part in _BEFORE_KEY.split(text) if part and not part.startswith("#")]
     return {part.partition(":")[0]: part for part in parts}
 
 
 def fill_in(module: str, shared: Mapping[str, str]) -> str:
-    """Return the text of a module in which the shared values replace those with the same names in RETURN."""
+    """Replace the keys in RETURN that have the name of a shared return value, and return the new source of the module.
+
+    :param module: the source of the module.
+    :param shared: the YAML lines of each shared return value, keyed by name.
+    """
 
     def replace(found: re.Match[str]) -> str:
         values = split_values(found["values"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) 2026 meshfleet.particle contributors
-"""Write one JSON line per finished task, for the tests to read."""
+"""A callback plugin that writes the result of each finished task as one line of JSON. Tests read this file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ description:
 
 
 def to_plain_types(value: Any) -> Any:
-    """Convert a value to plain JSON types, because ansible-core uses tagged subclasses."""
+    """Convert a value to the basic types of JSON. Values of other types become strings.
+
+    The conversion is needed because the results of ansible-core contain subclasses of the basic types.
+    """
     if isinstance(value, Mapping):
         return {str(key): to_plain_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
@@ -36,7 +39,7 @@ def to_plain_types(value: Any) -> Any:
 
 
 class CallbackModule(CallbackBase):
-    """The recorder, which must be enabled by name."""
+    """The callback plugin. Ansible uses it only if a setting enables it by its name."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -46,15 +49,15 @@ class CallbackModule(CallbackBase):
     _play = ""
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """Remember the play of the tasks that follow."""
+        """Store the name of the play that starts, for the records of the tasks in this play."""
         self._play = play.get_name()
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Record a task that succeeded, with or without a change."""
+        """Record a task that succeeded, with the status `changed` or `ok`."""
         self._record(result, "changed" if result.is_changed() else "ok")
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Record a task that failed, even if the play continues."""
+        """Record a task that failed. Tasks whose error the play ignores are included."""
         self._record(result, "failed")
 
     def v2_runner_on_skipped(self, result: Any) -> None:
@@ -66,7 +69,8 @@ class CallbackModule(CallbackBase):
         self._record(result, "unreachable")
 
     def _record(self, result: Any, status: str) -> None:
-        # The name with its templates rendered; some versions of ansible-core put the role before it.
+        # In task_name, templates are already rendered. Some versions of ansible-core put the name of the role before
+        # the name of the task.
         role = result.task._role
         name = result.task_name.removeprefix(f"{role.get_name()} : " if role else "")
         line = {

@@ -79,8 +79,8 @@ def test_unusable_and_missing_pythons_are_reported(
     monkeypatch.setattr(sys, "argv", ["ansible_test.py", "sanity", "--python", "3.11", "3.13"])
     assert tool["main"]() == 1
     output = capsys.readouterr().out
-    assert f"{broken} is here, but cannot be used (no such version), NOT RUN" in output
-    assert "Python 3.13 is not on this machine, NOT RUN" in output
+    assert f"{broken} exists, but does not work (no such version), NOT RUN" in output
+    assert "Python 3.13 was not found on this machine, NOT RUN" in output
 
 
 def test_working_python_is_found_behind_a_broken_one(

@@ -48,7 +48,7 @@ def test_a_report_without_branches_is_a_failure(folder: Path) -> None:
 
 def test_a_folder_with_nothing_to_measure_is_a_failure(tmp_path: Path) -> None:
     done = run_tool(tmp_path, **{RUN: (10, 10)})
-    assert (done.returncode, "nothing to measure in plugins" in done.stdout) == (1, True)
+    assert (done.returncode, "no Python files in plugins" in done.stdout) == (1, True)
 
 
 def test_a_file_that_no_test_has_run_is_a_failure(folder: Path) -> None:
