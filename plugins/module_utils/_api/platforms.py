@@ -40,7 +40,7 @@ PLATFORMS: Mapping[int, str] = {
 
 
 def get_platform_name(number: Any) -> str | None:
-    """Return the name of a ``platform_id`` as device facts show it, or ``None`` if the cloud does not know it.
+    """Return the name that device facts show for a ``platform_id``, or ``None`` if the cloud does not know the number.
 
     A self-hosted cloud sends -1 for a device that has never connected.
     """
@@ -50,9 +50,9 @@ def get_platform_name(number: Any) -> str | None:
 
 
 def parse_platform(value: str) -> str | None:
-    """Return the name of a platform as device facts show it, from the name or number that a user wrote.
+    """Return the name that device facts show for a platform, given the name or number that a user wrote.
 
-    An unknown name yields ``None``. An unknown number is accepted, because it may be a newer platform.
+    Return ``None`` for an unknown name. Accept an unknown number, because it may belong to a newer platform.
     """
     text = value.strip().lower()
     if text.isdecimal():
