@@ -30,7 +30,7 @@ _CHANGES = {
 
 
 def list_networks(http: Http) -> list[dict[str, Any]]:
-    """Return the networks of the account that a gateway has confirmed (mesh_list). The cloud lists no other networks."""
+    """Return the networks of the account (mesh_list). The cloud lists only networks that a gateway has confirmed."""
     return _read_pages(http, Request("GET /v1/networks", "list the mesh networks"))
 
 
