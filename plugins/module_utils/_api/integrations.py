@@ -46,7 +46,7 @@ def create_integration(http: Http, product: str, body: Mapping[str, Any]) -> Non
 
 
 def edit_integration(http: Http, product: str, integration: str, body: Mapping[str, Any]) -> None:
-    """Replace all settings of an integration with those in ``body`` (endpoints.yml: integration_edit)."""
+    """Replace all settings of an integration with the settings in ``body`` (endpoints.yml: integration_edit)."""
     action = f"change integration {body.get('name')} ({integration})"
     path_params = {"p": product, "id": integration}
     http.send(Request("PUT /v1/products/:p/integrations/:id", action, path_params, json=dict(body)))

@@ -16,10 +16,10 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.parallel 
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.request import Request
 
 PAGE_SIZE = 100
-"""Default number of rows in a page."""
+"""The default number of rows in a page."""
 MAX_PAGES = 100_000
-"""The maximum number of pages of a list. No account has as many. If a response announced more pages, reading all of
-them would keep the run busy forever."""
+"""The maximum number of pages of a list. No account has a list of this length. Without a maximum, a response that
+announces far too many pages would keep the run busy forever."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,12 @@ class Watch(enum.Enum):
 class ListOptions:
     """The options for reading a list.
 
-    :param watch: the changes to detect. An added or removed row shifts the last page, unless another change cancels the
-        shift. The last page is therefore read twice: before and after the pages in the middle. The first page gives the
-        number of pages. For ``EVERYTHING``, the first page is read again after the last page.
-    :param keep: the keys to keep of each row; ``None`` to keep all keys. A hundred thousand complete rows take 250 MB
-        of memory.
+    :param watch: the changes to detect. An added or removed row shifts the rows of the last page, unless an opposite
+        change cancels the shift. To detect a shift, the last page is read before and after the pages in the middle. For
+        ``EVERYTHING``, the first page is also read a second time, after the last page. Its first reading gave the
+        number of pages.
+    :param keep: the keys to keep of each row; ``None`` to keep all keys. A hundred thousand rows with all keys take 250
+        MB of memory.
     """
 
     page_size: int = PAGE_SIZE
@@ -68,8 +69,8 @@ def read_pages(http: Http, request: Request, keys: tuple[str, ...], options: Lis
     :param request: the request for the list, without the number and size of a page.
     :param keys: the keys under which a response may hold the rows. The documentation and Particle's client use
         different keys.
-    :raises ParticleError: ``bad_response`` when a response contains no list, or when the first response announces too
-        many pages.
+    :raises ParticleError: ``bad_response`` when a response contains no list, or when the first response announces more
+        than :data:`MAX_PAGES` pages.
     """
 
     def read_page(page: int) -> tuple[list[dict[str, Any]], int]:

@@ -37,8 +37,8 @@ class Product:
 def get_product(http: Http, product: str) -> Product:
     """Return a product by its id or slug (endpoints.yml: product_get).
 
-    :raises ParticleError: ``not_found`` when the product does not exist, or when the cloud says "Permission denied".
-        The cloud also says "Permission denied" for a product that exists.
+    :raises ParticleError: ``not_found`` when the product does not exist, or when the account cannot see the product: in
+        both cases the cloud may answer "Permission denied". ``bad_response`` when the response contains no product.
     """
     route, action = "GET /v1/products/:p", f"read product {product}"
     try:
@@ -82,11 +82,11 @@ def list_product_devices(
 ) -> Listing:
     """Return all devices of a product, sorted by id (endpoints.yml: product_devices_list).
 
-    The request sets this order, because the default order of the cloud changes while devices reconnect. With the
-    default order, the same device could be on two pages.
+    The request asks for this order, because the default order of the cloud changes when devices reconnect. If the order
+    changed between two pages, the same device could be on both pages.
 
-    :param filters: query parameters by which the cloud filters the list. A device also matches if its id, name or
-        serial number only contains the value.
+    :param filters: query parameters by which the cloud filters the list. The filters for id, name and serial number
+        also match a part of the value.
     """
     request = Request(
         "GET /v1/products/:p/devices",
@@ -114,15 +114,15 @@ def get_product_device(http: Http, product: str, device: str) -> dict[str, Any]:
 
 
 def import_devices(http: Http, product: str, devices: Sequence[str], claim_user: str | None = None) -> dict[str, str]:
-    """Import devices into a product with a file, one identifier per line (endpoints.yml: product_device_import).
+    """Import devices into a product, by uploading a file of identifiers (endpoints.yml: product_device_import).
 
-    The cloud may import only some of the devices. For each reason to reject a device, the response has a list of the
-    rejected devices.
+    The cloud may import only some of the devices. The response contains several lists of rejected devices, with one
+    list for each reason.
 
     :param devices: ids, serial numbers, ICCIDs or IMEIs.
     :param claim_user: the username of the team member for whom all devices are claimed; ``None`` to claim no device.
-    :returns: the devices that were *not* imported. The keys are the devices, spelled as in ``devices``. Each value is
-        the key of the list in the response that contains the device, such as ``invalidDeviceIds``.
+    :returns: a mapping with the devices that were *not* imported. Each key is a device, spelled as in ``devices``. The
+        value is the key of the list in the response that contains the device, such as ``invalidDeviceIds``.
     :raises ParticleError: ``ambiguous_write`` when the response is empty.
     """
     action = f"import {len(devices)} devices into product {product}"
@@ -151,7 +151,7 @@ def update_product_device(http: Http, product: str, device: str, fields: Mapping
 
 
 def unclaim_product_device(http: Http, product: str, device: str) -> None:
-    """Remove the claim to a device, and keep the device in the product (endpoints.yml: device_unclaim_product)."""
+    """Unclaim a device, but keep the device in the product (endpoints.yml: device_unclaim_product)."""
     path_params = {"p": product, "id": device}
     http.send(Request("DELETE /v1/products/:p/devices/:id/owner", f"unclaim device {device}", path_params))
 

@@ -16,7 +16,7 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._http.request i
 from ansible_collections.meshfleet.particle.plugins.module_utils._http.retry import Retry
 
 PUBLIC_CLIENTS = frozenset({"particle", "particle-api", "particle-cli", "spark", "spark-ide"})
-"""Ids of OAuth clients that the Particle cloud is known to have (endpoints.yml: client_basic)."""
+"""The ids of OAuth clients that exist in the Particle cloud (endpoints.yml: client_basic)."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def revoke_all(http: Http) -> None:
 
 
 def list_account_tokens(http: Http, username: str, password: str, otp: str | None = None) -> list[dict[str, Any]]:
-    """Return all access tokens of the account, from a cloud that still lists tokens (endpoints.yml: token_list_legacy).
+    """Return all access tokens of the account (endpoints.yml: token_list_legacy). Only some clouds still list tokens.
 
     The Particle cloud and self-hosted clouds use different field names. The result has the documented field names.
 
@@ -131,7 +131,7 @@ def _get_either(row: Mapping[str, Any], *names: str) -> Any:
 
 
 def _explain_refused_listing(error: ParticleError, username: str) -> ParticleError:
-    """Return the error for a refused list of tokens, with the most likely reason (errors-and-limits.md, section 5)."""
+    """Return the error for a refused list of tokens, with the likely reason (errors-and-limits.md, section 5)."""
     if error.status in (404, 410) or error.code == "unsupported":
         message = "This cloud no longer lists tokens; Particle's own clients stopped using the list in October 2024."
         return ParticleError("listing_retired", message, status=error.status, route=error.route)

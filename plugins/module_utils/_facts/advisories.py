@@ -70,8 +70,8 @@ class Rule:
     def check_device(self, facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
         """Return whether a device matches the rule, and the names of missing facts.
 
-        The first value is ``None`` if the result depends on missing facts. In all other cases the second value is
-        empty.
+        A fact also counts as missing if its value cannot be parsed. The first value is ``None`` if the result depends
+        on missing facts. In all other cases the second value is empty.
         """
         unknown = []
         for name, test in self.conditions.items():
@@ -186,7 +186,7 @@ class _Reader(ValueReader):
         }
 
     def read_file(self, data: Any) -> list[tuple[Place, Advisory]]:
-        """Return the advisories of a file. Each advisory is paired with its place: its path in the file."""
+        """Return pairs of a place and an advisory. The place is the path of the advisory in the file."""
         top = self.read_mapping(data, (), ("advisories",))
         if "advisories" not in top and isinstance(data, Mapping):
             self.add_mistake((), "the key advisories is missing")

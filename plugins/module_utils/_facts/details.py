@@ -1,10 +1,10 @@
 # Copyright (c) 2026 meshfleet.particle contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read vitals, variables and mesh states of devices, which the device lists do not contain. Private to this collection.
+"""Read details of devices: vitals, variables and the states of network members. Private to this collection.
 
 Vitals and variables need separate requests for each device. They are read only from devices that are online, up to a
-limit. If a value cannot be read, the value is ``None``, and the fact ``unread`` holds the error code; the task does not
-fail.
+limit. If an error concerns only one device, the task does not fail: the value that was not read is ``None``, and the
+fact ``unread`` holds the error code.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class WantedDetails:
 def add_details(http: Http, devices: Devices, products: Mapping[str, Product], wanted: WantedDetails) -> None:
     """Read the wanted details, and add the details to the facts of ``devices``.
 
-    The new facts are ``unread`` and, if wanted, ``vitals`` and ``variable_values``. A missing ``mac`` is set to the
-    value of ``wanted.mac_variable``.
+    The new facts are ``unread`` and, if wanted, ``vitals`` and ``variable_values``. A missing fact ``mac`` is set to
+    the value of the variable ``wanted.mac_variable``.
 
     :param products: the products, keyed by device id. A device without a product has no key.
     :param wanted: the details to read.
@@ -131,10 +131,11 @@ def add_mesh_states(
     warn: Callable[[str], None],
     mesh: Mesh | None = None,
 ) -> None:
-    """Set the fact ``mesh.state`` of each network member: ``joined``, ``pending``, ``lost`` or ``wrong_network``.
+    """Set the fact ``mesh.state`` of each network member.
 
-    The state is ``None`` if the cloud does not record the state. The state is also ``None`` if the account has no
-    permission to read states; in this case the user gets a warning.
+    The state is ``joined``, ``pending``, ``lost`` or ``wrong_network``. The state is ``None`` if the cloud does not
+    record the state. The state is also ``None`` if the account has no permission to read states; in this case the user
+    gets a warning.
 
     :param products: the products, keyed by device id. A device without a product has no key.
     :param warn: function that shows a warning to the user.

@@ -27,7 +27,7 @@ VersionKey = tuple[Any, ...]
 def parse_version(version: str) -> VersionKey | None:
     """Return the sort key of a version, or ``None`` if the string is not a version.
 
-    The order is the order of Semantic Versioning: ``3.0.0-rc.2``, ``3.0.0-rc.10``, ``3.0.0``.
+    Versions are sorted as in Semantic Versioning: ``3.0.0-rc.2`` before ``3.0.0-rc.10`` before ``3.0.0``.
     """
     found = _VERSION.match(version.strip())
     if found is None:

@@ -37,7 +37,10 @@ _LAG_SECONDS = 46 * 60
 
 
 def build_facts(row: Mapping[str, Any], product: str | None = None) -> dict[str, Any]:
-    """Return the facts of a device: its attributes under the cloud's names, and derived facts such as ``platform``.
+    """Return the facts of a device.
+
+    The facts are the attributes of the device, with the names that the cloud uses, and derived facts such as
+    ``platform``.
 
     :param row: the row of the device in a list of the cloud.
     :param product: the slug of the product if ``row`` comes from the list of a product; ``None`` if ``row`` comes from

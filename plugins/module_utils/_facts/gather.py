@@ -55,8 +55,8 @@ def gather_facts(
 
     A device that is in a product and in the account is returned once. The values from the product take precedence.
 
-    :param queries: query parameters for the device lists of products. The list of each product is read once with each
-        item, and the results are combined. An empty mapping reads the whole list.
+    :param queries: query parameters for the device lists of products. For each product, the list is read once with each
+        of these mappings, and the results are combined. An empty mapping reads the whole list.
     :raises ParticleError: when a source cannot be read, because devices would be missing from the result.
     """
     options = ListOptions(page_size, Watch.PAGES)
@@ -126,7 +126,9 @@ def compute_skew(http: Http) -> float:
 
 
 def select_devices(gathered: GatheredFacts, filters: Filters, now: float) -> dict[str, dict[str, Any]]:
-    """Return the facts of the devices that match ``filters``, keyed by device id, and add their presence.
+    """Return the facts of the devices that match ``filters``, keyed by device id.
+
+    The returned facts also contain ``presence`` and ``last_heard_age``.
 
     :param now: the time of this machine, in seconds since 1970.
     """

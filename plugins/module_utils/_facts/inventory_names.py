@@ -34,13 +34,14 @@ def build_host_names(
 ) -> dict[str, str]:
     """Return the host name of each device, keyed by device id.
 
-    The name comes from the first fact in ``preference`` that is set and unique. If there is no such fact, the name is
-    the device id, or ``device-`` and a hash if the id is not in the form of Particle device ids. If two devices would
-    get the same name, neither device gets the name. The result therefore does not depend on the order of the devices.
+    The name comes from the first fact in ``preference`` that gives the device a unique name. If no fact gives a unique
+    name, the name is the device id. An id that does not have the form of Particle device ids is replaced by ``device-``
+    and a hash. If two devices would get the same name, neither device gets the name. The result therefore does not
+    depend on the order of the devices.
 
     :param preference: names of facts; an earlier fact takes precedence.
-    :param taken: the names of existing hosts and groups, each with the id of its device, or ``None`` if no device has
-        the name.
+    :param taken: mapping from the names of existing hosts and groups to device ids. The value is ``None`` for a name
+        that belongs to no device.
     """
     last = {device: device if DEVICE_ID.match(device) else f"device-{_hash_text(device, 24)}" for device in devices}
     kept = _RESERVED_HOSTS | set(last.values())

@@ -56,7 +56,7 @@ class Sources:
     """The sources from which devices are read: products, an organisation, the account.
 
     :param products: the ids or slugs of products.
-    :param organization: an organisation, of which all products are read; ``None`` if no organisation is selected.
+    :param organization: an organisation, to read the devices of all its products; ``None`` to read no organisation.
     :param account: whether to read the devices of the account.
     """
 

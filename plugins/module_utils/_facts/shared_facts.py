@@ -24,8 +24,9 @@ from ansible_collections.meshfleet.particle.plugins.module_utils._facts.gather i
 from ansible_collections.meshfleet.particle.plugins.module_utils._local import private_file
 
 REFUSAL_SECONDS = 30
-"""How many seconds the error of a failed read is repeated without a new read. This time is long enough for the
-processes that wait for the read, and short enough for a user who corrects the cause and runs again."""
+"""After a failed read of the fleet, the same error is raised for this number of seconds without a new read. This time
+is long enough for the processes that wait for the read, and short enough for a user who corrects the cause and runs
+again."""
 
 INCOMPLETE_SECONDS = 3
 """An incomplete read may have missed devices. For a device that an incomplete read did not find, the read is used for
@@ -33,7 +34,7 @@ this number of seconds. This time is long enough for all hosts of a run, so that
 again."""
 
 _SLOTS = 64  # number of lock files; all fleets share this fixed number, because lock files are never removed
-_KEPT_SECONDS = 3600  # every read of a fleet deletes stored files of a greater age
+_KEPT_SECONDS = 3600  # every read of a fleet deletes stored files that are older than this
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Snapshot:
         self._now = now
 
     def get_facts(self, device: str, max_age: float, read_fleet: Callable[[], GatheredFacts]) -> DeviceRead:
-        """Return the facts of ``device`` from the stored read. If that read is older than ``max_age``, read the fleet.
+        """Return the facts of ``device`` from the stored read. If the stored read is too old, read the fleet.
 
         :param max_age: the maximum age of a stored read in seconds.
         :param read_fleet: function that reads the facts of the fleet.
@@ -135,7 +136,7 @@ class Snapshot:
         private_file.replace_file(self._path, b"".join((first, b"\n", *lines)))
 
     def _delete_old_files(self) -> None:
-        """Delete the stored files of all fleets if the last read of the fleet is older than :data:`_KEPT_SECONDS`."""
+        """Delete all stored files that are older than :data:`_KEPT_SECONDS`, including the files of other fleets."""
         for path in self._path.parent.glob("facts-*.json"):
             with contextlib.suppress(OSError):
                 if self._now() - path.stat().st_mtime > _KEPT_SECONDS:
@@ -143,7 +144,7 @@ class Snapshot:
 
 
 def _build_repeated_error(error: Mapping[str, Any], left: float) -> ParticleError:
-    """Return the error of a failed read for a process that must not repeat the read yet.
+    """Return the error of a failed read, with a hint that says when the fleet will be read again.
 
     :param error: the stored error.
     :param left: the seconds until the fleet may be read again.
